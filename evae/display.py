@@ -1,0 +1,102 @@
+"""How a training run looks on a terminal, and in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from evae import training
+from evae.checkpoints import Run
+from evae.data import ImageData
+from evae.model import VAE
+
+#: Seconds between two looks at the loss: each look waits for the device.
+REFRESH = 0.5
+
+
+class TrainingDisplay(training.Watcher):
+    """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left."""
+
+    def __init__(self, console: Console, bar: Progress | None) -> None:
+        self._console = console
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._epochs = 0
+        self._looked = 0.0
+        self._epoch_started = 0.0
+
+    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
+        config = run.configuration
+        self._epochs = config.epochs
+        self._epoch_started = time.perf_counter()
+        size = "x".join(str(side) for side in run.image_shape[1:])
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        self._console.print(
+            f"{config.model} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
+            f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; run {run.path}",
+            markup=False,
+            soft_wrap=True,
+        )
+        self._console.print(
+            "Losses are in nats per image: sums over pixels and latent dimensions, means over images.",
+            markup=False,
+            soft_wrap=True,
+        )
+        if self._bar is not None:
+            batches = -(-len(data.train) // config.batch_size)
+            self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
+
+    def batch_finished(self, progress: training.Progress) -> None:
+        if self._bar is None or self._task is None:
+            return
+        self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
+        now = time.perf_counter()
+        if now - self._looked >= REFRESH:
+            speed = progress.images / (now - self._epoch_started)
+            text = f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(progress.means())}  {speed:,.0f} images/s"
+            self._bar.update(self._task, terms=text)
+            self._looked = now
+
+    def epoch_finished(self, record: dict[str, Any]) -> None:
+        holdout, latent = record["holdout"], record["latent"]
+        terms = {name: holdout[name] for name in record["train"]}
+        spreads = "  ".join(
+            f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
+        )
+        self._console.print(
+            f"epoch {record['epoch']}/{self._epochs}  train {_sum_of_terms(record['train'])}  "
+            f"hold-out {_sum_of_terms(terms)}  {spreads}  {latent['active_dimensions']} active  "
+            f"{record['images_per_second']:,.0f} images/s",
+            markup=False,
+            soft_wrap=True,
+        )
+        self._epoch_started = time.perf_counter()
+
+
+@contextmanager
+def training_display(console: Console) -> Iterator[training.Watcher]:
+    """A watcher that prints on ``console``, with a live bar where that is a terminal; a silent one if it is quiet."""
+    if console.quiet:
+        yield training.Watcher()
+    elif not console.is_terminal:
+        yield TrainingDisplay(console, bar=None)
+    else:
+        columns = (
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[terms]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            yield TrainingDisplay(console, bar)
+
+
+def _sum_of_terms(terms: dict[str, float]) -> str:
+    """Such as ``150.1 = reconstruction 140.1 + kl 10.0``."""
+    parts = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms.items() if name != "loss"]
+    return f"{terms['loss']:.2f} = {' + '.join(parts)}"
