@@ -143,7 +143,7 @@ class Run:
             path.write_bytes(save(tensors, metadata={"format": "pt", "epoch": str(epoch)}))
 
     def read_weights(self) -> dict[str, Tensor]:
-        """The weights by name, on the CPU; an `InputError` where they are missing or damaged."""
+        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged."""
         with self._open_weights() as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no mapping)
 
@@ -225,7 +225,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the working copy that this package lies in, if it is one and git is there to ask."""
+    """Return the commit of the working copy that this package lies in, if it is one and git is there to ask."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None

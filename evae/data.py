@@ -89,7 +89,7 @@ def _digits() -> ImageData:
 
 
 def _idx_pair(folder: Path) -> ImageData:
-    """The official training and test images of MNIST or its relatives, in torchvision's folder of their name."""
+    """Read the official training and test images of MNIST or its relatives, in torchvision's folder of their name."""
     train = _read_idx_images(folder / "raw" / "train-images-idx3-ubyte")
     holdout = _read_idx_images(folder / "raw" / "t10k-images-idx3-ubyte")
     return ImageData(train=resize(train, 32), holdout=resize(holdout, 32))
@@ -114,7 +114,7 @@ def _read_idx_images(path: Path) -> Tensor:
 
 
 def _read_bytes(path: Path) -> tuple[bytes, Path]:
-    """The file's content, unpacked if only its .gz is there, and the path that was read."""
+    """Read the file, unpacked if only its .gz is there; return also the path that was read."""
     if path.is_file():
         return path.read_bytes(), path
     packed = path.with_name(path.name + ".gz")

@@ -31,6 +31,7 @@ class TrainingDisplay(training.Watcher):
         self._epoch_started = 0.0
 
     def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
+        """Say what is trained on what, and in which unit."""
         config = run.configuration
         self._epochs = config.epochs
         self._epoch_started = time.perf_counter()
@@ -52,6 +53,7 @@ class TrainingDisplay(training.Watcher):
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
     def batch_finished(self, progress: training.Progress) -> None:
+        """Move the bar; look at the loss if the last look is old enough."""
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
@@ -63,6 +65,7 @@ class TrainingDisplay(training.Watcher):
             self._looked = now
 
     def epoch_finished(self, record: dict[str, Any]) -> None:
+        """Print the epoch's line."""
         holdout, latent = record["holdout"], record["latent"]
         terms = {name: holdout[name] for name in record["train"]}
         spreads = "  ".join(
@@ -80,7 +83,7 @@ class TrainingDisplay(training.Watcher):
 
 @contextmanager
 def training_display(console: Console) -> Iterator[training.Watcher]:
-    """A watcher that prints on ``console``, with a live bar where that is a terminal; a silent one if it is quiet."""
+    """Yield a watcher that prints on ``console``, with a live bar on a terminal; a silent one if it is quiet."""
     if console.quiet:
         yield training.Watcher()
     elif not console.is_terminal:

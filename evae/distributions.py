@@ -68,17 +68,17 @@ class Epanechnikov(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Distribution | None = None) -> Epanechnikov:
         """Return the same distribution with ``batch_shape``; no memory is copied."""
-        new: Any = self._get_checked_instance(Epanechnikov, _instance)
+        new = self._get_checked_instance(Epanechnikov, _instance)  # type: ignore[no-untyped-call]
         shape = torch.Size(batch_shape)
         new.loc = self.loc.expand(shape)
         new.scale = self.scale.expand(shape)
         super(Epanechnikov, new).__init__(shape, validate_args=False)
         new._validate_args = self._validate_args
-        return new  # type: ignore[no-any-return]
+        return new
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> constraints.Constraint:
-        """The closed interval [loc - scale, loc + scale]."""
+        """Return the closed interval [loc - scale, loc + scale]."""
         return constraints.interval(self.low, self.high)
 
     @property

@@ -38,17 +38,17 @@ class VAE(nn.Module):
         self.decoder = Decoder(image_shape, latent_dim)
 
     def encode(self, images: Tensor) -> Posterior:
-        """The posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
+        """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
         outputs = self.encoder(images)
         return self._posterior.from_heads(*(outputs[name] for name in self._posterior.heads))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
+        """Return the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
         probabilities: Tensor = self.decoder(codes).sigmoid()
         return probabilities
 
     def forward(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Posterior]:
-        """Logits of one reconstruction from a drawn code, shape (N, C, S, S), and the posterior it was drawn from."""
+        """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior."""
         posterior = self.encode(images)
         return self.decoder(posterior.rsample(generator)), posterior
 

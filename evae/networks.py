@@ -55,7 +55,7 @@ ARCHITECTURES = {
 
 
 def architecture_for(image_shape: Sequence[int]) -> Architecture:
-    """The architecture for images of shape (channels, height, width); an `InputError` where Appendix B has none."""
+    """Return the architecture for images of shape (channels, side, side); an `InputError` where Appendix B has none."""
     _, height, width = image_shape
     if height != width or height not in ARCHITECTURES:
         raise InputError(f"Appendix B has networks for images of 32x32 and 64x64 pixels, got {height}x{width}.")
@@ -129,7 +129,7 @@ def _same_padding(kernel: int) -> int:
 def _doubling(
     channels: int, width: int, kernel: int, stride: int, padding: int, bias: bool = False
 ) -> nn.ConvTranspose2d:
-    """A transposed convolution; with stride 2 and SAME padding it doubles the side exactly."""
+    """Make a transposed convolution; with stride 2 and SAME padding it doubles the side exactly."""
     missing = kernel % 2 if stride == 2 else 0
     return nn.ConvTranspose2d(
         channels, width, kernel, stride=stride, padding=padding, output_padding=missing, bias=bias

@@ -36,10 +36,10 @@ class Objective(ABC):
 
     @abstractmethod
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """The term of each image, summed over latent dimensions, shape (N,); an `InputError` if it has no formula."""
+        """Return the term of each image, (N,), summed over latent dimensions; an `InputError` if it has no formula."""
 
     def terms(self, logits: Tensor, images: Tensor, posterior: Posterior) -> dict[str, Tensor]:
-        """Both terms by name, each of shape (N,), in nats; their sum is the loss of each image."""
+        """Return both terms by name, each of shape (N,), in nats; their sum is the loss of each image."""
         return {
             "reconstruction": reconstruction_error(logits, images),
             self.term: self.regularisation(posterior),
@@ -53,6 +53,7 @@ class EvidenceLowerBound(Objective):
     term: ClassVar[str] = "kl"
 
     def regularisation(self, posterior: Posterior) -> Tensor:
+        """KL(q(z | x) || N(0, I)), exact."""
         if not isinstance(posterior, GaussianPosterior):
             raise InputError(f"the elbo has no exact formula for a {type(posterior).__name__}.")
         return posterior.kl_to_standard_normal().sum(1)
@@ -71,13 +72,14 @@ class KernelDensityBound(Objective):
     term: ClassVar[str] = "kernel_penalty"
 
     def regularisation(self, posterior: Posterior) -> Tensor:
+        """Sum over dimensions of 3 B / (5 M r)."""
         if not isinstance(posterior, KernelDensityPosterior):
             raise InputError(f"the kde-bound has no exact formula for a {type(posterior).__name__}.")
         return posterior.kernel_penalty(self.minibatch_size).sum(1)
 
 
 def objective_for(config: Configuration) -> Objective:
-    """The objective that the configuration names."""
+    """Return the objective that the configuration names."""
     if config.preset.objective == "elbo":
         return EvidenceLowerBound()
     return KernelDensityBound(minibatch_size=config.batch_size)

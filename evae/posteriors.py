@@ -81,22 +81,27 @@ class GaussianPosterior(Posterior):
 
     @classmethod
     def from_heads(cls, *outputs: Tensor) -> GaussianPosterior:
+        """Take mu as it is, and sigma through `positive`."""
         mu, sigma = outputs
         return cls(mu, positive(sigma))
 
     @property
     def mean(self) -> Tensor:
+        """The mean, mu."""
         return self.mu
 
     @property
     def variance(self) -> Tensor:
+        """The variance, sigma^2."""
         return self.sigma.square()
 
     @property
     def spreads(self) -> dict[str, Tensor]:
+        """The standard deviation, sigma."""
         return {"sigma": self.sigma}
 
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw mu + sigma * eps."""
         noise = torch.randn(self.mu.shape, generator=generator, dtype=self.mu.dtype, device=self.mu.device)
         return self.mu + self.sigma * noise
 
@@ -123,23 +128,28 @@ class KernelDensityPosterior(Posterior):
 
     @classmethod
     def from_heads(cls, *outputs: Tensor) -> KernelDensityPosterior:
+        """Take mu as it is, and r and B through `positive`."""
         mu, r, half_length = outputs
         return cls(mu, positive(r), positive(half_length))
 
     @property
     def mean(self) -> Tensor:
+        """The mean, b mu."""
         return self.b * self.mu
 
     @property
     def variance(self) -> Tensor:
+        """The variance, b^2 r^2 / 5 + B^2 / 3."""
         kernel = STANDARD_VARIANCE * (self.b * self.r).square()
         return kernel + self.half_length.square() / 3
 
     @property
     def spreads(self) -> dict[str, Tensor]:
+        """The kernel's half-width r, before the step size b, and the half-length B of the uniform part."""
         return {"r": self.r, "B": self.half_length}
 
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw as Algorithm 1 does."""
         shape, dtype, device = self.mu.shape, self.mu.dtype, self.mu.device
         kernel = standard_epanechnikov(shape, generator=generator, dtype=dtype, device=device)
         uniform = 2 * torch.rand(shape, generator=generator, dtype=dtype, device=device) - 1

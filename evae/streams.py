@@ -22,11 +22,11 @@ class Stream(IntEnum):
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
-    """A 64-bit seed for the stream."""
+    """Return a 64-bit seed for the stream."""
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), epoch))
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator at the beginning of the stream."""
+    """Return a generator at the beginning of the stream."""
     return torch.Generator(device).manual_seed(stream_seed(seed, stream, epoch))

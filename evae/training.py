@@ -50,13 +50,13 @@ class Watcher:
     """What may follow a training run; this one ignores everything."""
 
     def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        """The run's folder exists and its first epoch begins."""
+        """Be told that the run's folder exists and its first epoch begins."""
 
     def batch_finished(self, progress: Progress) -> None:
-        """A step was taken. Reading `Progress.means` waits for the device: do it a few times a second at most."""
+        """Be told of a step. Reading `Progress.means` waits for the device: do it a few times a second at most."""
 
     def epoch_finished(self, record: dict[str, Any]) -> None:
-        """An epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
+        """Be told that an epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
 
 
 def train(config: Configuration, watcher: Watcher | None = None) -> Run:
@@ -190,7 +190,7 @@ class Progress:
 
 
 def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:
-    """A model on the CPU whose weights depend on the seed alone; the caller's random numbers are left alone."""
+    """Make a model on the CPU whose weights depend on the seed alone; the caller's random numbers are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
         return VAE(image_shape, config.latent_dim, config.preset.posterior)

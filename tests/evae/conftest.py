@@ -1,0 +1,70 @@
+"""What the tests of `evae` share: small runs, small files, one thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evae import Configuration, Run, train
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Tensors here are small: a second thread costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(20240521)
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Literals become double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def small(folder: Path, **options: object) -> Configuration:
+    """A run of a second: few digits, few dimensions, one epoch."""
+    settings: dict[str, object] = {"latent_dim": 4, "epochs": 1, "limit_train": 130, "device": "cpu", "lr": 1e-3}
+    return Configuration(runs_dir=str(folder), **{**settings, **options})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="package")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """One finished run of each model; tests read it and do not change its weights."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {model: train(small(folder, model=model)) for model in ("vae", "evae")}
+
+
+def write_idx(path: Path, images: np.ndarray) -> None:
+    """Write uint8 images as MNIST's files are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(np.array([2051, *images.shape], dtype=">u4").tobytes() + images.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Path:
+    """A data folder with 30 training and 20 test images of noise in MNIST's layout."""
+    random = np.random.default_rng(0)
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    write_idx(raw / "train-images-idx3-ubyte", random.integers(0, 256, (30, 28, 28)))
+    write_idx(raw / "t10k-images-idx3-ubyte", random.integers(0, 256, (20, 28, 28)))
+    return tmp_path / "data"
+
+
+def command_environment() -> dict[str, str]:
+    """The environment of a subprocess that must not take both cores."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1"}

@@ -1,0 +1,81 @@
+"""Sharpness against closed forms and scipy's own filter; signal and noise of latent dimensions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import ndimage
+
+from evae import metrics
+from theory.errors import InputError
+
+LAPLACE = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
+
+
+def test_white_noise_of_variance_s2_has_sharpness_20_s2() -> None:
+    noise = torch.rand(40, 1, 128, 128)
+    assert metrics.sharpness(noise) == pytest.approx(20 / 12, rel=0.01)
+
+
+def test_a_checkerboard_of_amplitude_one_has_sharpness_16() -> None:
+    """Every activation is +4 or -4, as many of one as of the other."""
+    rows = torch.arange(32)
+    board = ((rows[:, None] + rows) % 2).float()[None, None]
+    assert metrics.sharpness(board) == pytest.approx(16, rel=1e-12)
+
+
+def test_a_flat_image_and_a_linear_ramp_have_none() -> None:
+    ramp = (torch.arange(32, dtype=torch.uint8) * 8).expand(1, 1, 32, 32)
+    assert metrics.sharpness(ramp) == pytest.approx(0, abs=1e-25)
+    assert metrics.sharpness(torch.full((2, 1, 32, 32), 0.4)) == 0
+
+
+def test_it_is_the_variance_of_scipys_laplace_filter_without_borders() -> None:
+    images = torch.randint(0, 256, (5, 1, 32, 20), dtype=torch.uint8)
+    expected = [ndimage.convolve(image[0].numpy() / 255, LAPLACE)[1:-1, 1:-1].var() for image in images]
+    assert metrics.sharpness_of_each(images).tolist() == pytest.approx(expected, rel=1e-12)
+    assert metrics.sharpness(images) == pytest.approx(sum(expected) / 5, rel=1e-12)
+
+
+def test_colour_is_judged_by_its_grey_value() -> None:
+    grey = torch.randint(0, 256, (3, 1, 32, 32), dtype=torch.uint8)
+    assert metrics.sharpness(grey.expand(3, 3, 32, 32)) == pytest.approx(metrics.sharpness(grey), rel=1e-12)
+    only_red = torch.cat([grey, torch.zeros(3, 2, 32, 32, dtype=torch.uint8)], dim=1)
+    assert metrics.sharpness(only_red) == pytest.approx(0.299**2 * metrics.sharpness(grey), rel=1e-12)
+
+
+def test_floating_point_images_are_rounded_to_8_bits_first() -> None:
+    images = torch.rand(3, 1, 32, 32)
+    assert metrics.sharpness(images) == metrics.sharpness(metrics.eight_bit(images))
+    assert metrics.sharpness(torch.rand(3, 1, 32, 32) / 600) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (torch.rand(32, 32), "shape"),
+        (torch.rand(2, 2, 32, 32), "shape"),
+        (torch.rand(0, 1, 32, 32), "shape"),
+        (torch.rand(1, 1, 2, 32), "shape"),
+        (torch.rand(1, 1, 8, 8) + 0.5, "in \\[0, 1\\]"),
+        (torch.full((1, 1, 8, 8), math.nan), "in \\[0, 1\\]"),
+        (torch.ones(1, 1, 8, 8, dtype=torch.int64), "uint8 or floating-point"),
+    ],
+)
+def test_what_is_no_image_is_refused(images: torch.Tensor, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        metrics.sharpness(images)
+
+
+def test_noise_to_signal_compares_posterior_variance_with_the_variance_of_means() -> None:
+    means = torch.randn(50_000, 3) * torch.tensor([1.0, 2.0, 0.01])
+    variances = torch.tensor([0.5, 0.5, 1.0]).expand(50_000, 3)
+    ratio = metrics.noise_to_signal(means, variances)
+    assert ratio.tolist() == pytest.approx([0.5, 0.125, 1e4], rel=0.03)
+    assert (ratio < metrics.ACTIVE_BELOW).tolist() == [True, True, False]
+
+
+def test_a_dimension_without_signal_is_all_noise() -> None:
+    assert metrics.noise_to_signal(torch.ones(5, 1), torch.ones(5, 1)).tolist() == [math.inf]

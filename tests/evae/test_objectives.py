@@ -1,0 +1,139 @@
+"""Posteriors draw what they say, and objectives sum what they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from evae.configuration import Configuration
+from evae.distributions import Epanechnikov
+from evae.objectives import EvidenceLowerBound, KernelDensityBound, objective_for, reconstruction_error
+from evae.posteriors import GaussianPosterior, KernelDensityPosterior, Posterior, positive, step_size
+from theory.errors import InputError
+from theory.kernels import EPANECHNIKOV
+
+DRAWS = 40_000
+
+
+def one_number(posterior: type[Posterior], *parameters: float) -> Posterior:
+    """A posterior of many images that are all alike, in one dimension."""
+    return posterior(*(torch.full((DRAWS, 1), value) for value in parameters))
+
+
+def test_the_step_size_is_the_papers() -> None:
+    assert step_size() == step_size(100) == pytest.approx(0.3594, abs=5e-5)
+
+
+def test_spreads_are_positive_and_their_gradient_does_not_vanish_into_nothing() -> None:
+    raw = torch.tensor([-1e4, -200.0, -20.0, 0.0, 50.0], requires_grad=True)
+    spread = positive(raw)
+    assert bool((spread > 0).all())
+    assert spread[3].item() == pytest.approx(math.log(2), abs=2e-6)
+    assert spread[4].item() == pytest.approx(50, rel=1e-6)
+    (gradient,) = torch.autograd.grad((1 / spread).sum(), raw)
+    assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("posterior", "parameters"),
+    [
+        (GaussianPosterior, (0.7, 1.3)),
+        (KernelDensityPosterior, (-2.0, 1.5, 0.3)),
+        (KernelDensityPosterior, (1.0, 0.2, 2.0)),
+    ],
+)
+def test_mean_and_variance_are_those_of_the_draws(posterior: type[Posterior], parameters: tuple[float, ...]) -> None:
+    q = one_number(posterior, *parameters)
+    draws = q.rsample(torch.Generator().manual_seed(1)).double()
+    mean, variance = float(q.mean[0]), float(q.variance[0])
+    assert float(draws.mean()) == pytest.approx(mean, abs=4.5 * math.sqrt(variance / DRAWS))
+    assert float(draws.var()) == pytest.approx(variance, rel=4.5 * math.sqrt(2 / DRAWS))
+
+
+def test_algorithm_1_draws_the_convolution_of_equation_9() -> None:
+    """q(z) = [F((z+B)/b) - F((z-B)/b)] / 2B, by Kolmogorov-Smirnov at false-alarm rate 1e-4 under a fixed seed."""
+    b, mu, r, half_length = step_size(), 0.8, 1.7, 0.4
+    draws = one_number(KernelDensityPosterior, mu, r, half_length).rsample(torch.Generator().manual_seed(2))
+    kernel = Epanechnikov(b * mu, b * r, validate_args=False)
+    grid = torch.linspace(-2, 2, 20_001, dtype=torch.float64)
+    density = (kernel.cdf(grid + half_length) - kernel.cdf(grid - half_length)) / (2 * half_length)
+    distribution = torch.cumulative_trapezoid(density, grid)
+    assert float(distribution[-1]) == pytest.approx(1, abs=1e-6)
+    p_value = stats.kstest(draws[:, 0].numpy(), lambda z: np.interp(z, grid[1:].numpy(), distribution.numpy())).pvalue
+    assert p_value > 1e-4
+    assert float(draws.min()) >= b * (mu - r) - half_length
+    assert float(draws.max()) <= b * (mu + r) + half_length
+
+
+@pytest.mark.parametrize("posterior", [GaussianPosterior, KernelDensityPosterior])
+def test_draws_depend_on_the_generator_and_carry_gradients_to_every_head(posterior: type[Posterior]) -> None:
+    heads = [torch.randn(5, 3, requires_grad=True) for _ in posterior.heads]
+    q = posterior.from_heads(*heads)
+    first, second = (q.rsample(torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, q.rsample(torch.Generator().manual_seed(8)))
+    assert all(bool((gradient != 0).all()) for gradient in torch.autograd.grad(first.sum(), heads))
+
+
+def test_the_gaussian_kl_is_torchs() -> None:
+    q = GaussianPosterior(torch.randn(6, 4), torch.rand(6, 4) + 0.1)
+    expected = kl_divergence(Normal(q.mu, q.sigma), Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(EvidenceLowerBound().regularisation(q), expected)
+
+
+def test_the_penalty_is_equation_8_with_the_roughness_of_lemma_3_2() -> None:
+    r, half_length = torch.rand(6, 4) + 0.1, torch.rand(6, 4) + 0.1
+    q = KernelDensityPosterior(torch.randn(6, 4), r, half_length)
+    roughness = float(EPANECHNIKOV.roughness) / r
+    torch.testing.assert_close(KernelDensityBound(100).regularisation(q), (half_length * roughness / 100).sum(1))
+
+
+def test_the_penalty_falls_when_r_grows_and_rises_with_b() -> None:
+    def penalty(r: float, half_length: float) -> float:
+        return float(KernelDensityBound(100).regularisation(one_number(KernelDensityPosterior, 0.0, r, half_length))[0])
+
+    assert penalty(2, 1) < penalty(1, 1) < penalty(1, 2)
+
+
+def test_the_penalty_does_not_see_mu() -> None:
+    near, far = (one_number(KernelDensityPosterior, mu, 1.0, 1.0) for mu in (0.0, 1e3))
+    assert torch.equal(KernelDensityBound(100).regularisation(near), KernelDensityBound(100).regularisation(far))
+
+
+def test_the_reconstruction_error_is_a_bernoulli_log_likelihood_summed_over_pixels() -> None:
+    logits = torch.randn(3, 3, 8, 8)
+    images = torch.randint(0, 2, (3, 3, 8, 8)).float()
+    expected = -Bernoulli(logits=logits).log_prob(images).sum((1, 2, 3))
+    torch.testing.assert_close(reconstruction_error(logits, images), expected)
+
+
+def test_extreme_logits_give_a_finite_error_where_probabilities_would_not() -> None:
+    logits = torch.full((1, 1, 2, 2), 200.0)
+    assert float(reconstruction_error(logits, torch.zeros(1, 1, 2, 2))) == 800
+
+
+def test_terms_are_per_image_and_positive_signs_are_minimised() -> None:
+    q = GaussianPosterior(torch.randn(5, 2), torch.rand(5, 2) + 0.5)
+    logits, images = torch.randn(5, 1, 8, 8), torch.rand(5, 1, 8, 8)
+    terms = EvidenceLowerBound().terms(logits, images, q)
+    assert list(terms) == ["reconstruction", "kl"]
+    assert all(term.shape == (5,) and bool((term >= 0).all()) for term in terms.values())
+
+
+def test_a_pair_without_an_exact_formula_is_refused_by_name() -> None:
+    gaussian = one_number(GaussianPosterior, 0.0, 1.0)
+    kde = one_number(KernelDensityPosterior, 0.0, 1.0, 1.0)
+    with pytest.raises(InputError, match="elbo has no exact formula for a KernelDensityPosterior"):
+        EvidenceLowerBound().regularisation(kde)
+    with pytest.raises(InputError, match="kde-bound has no exact formula for a GaussianPosterior"):
+        KernelDensityBound(100).regularisation(gaussian)
+
+
+def test_m_is_the_configured_batch_size() -> None:
+    assert objective_for(Configuration(model="evae", batch_size=64)) == KernelDensityBound(64)
+    assert objective_for(Configuration(model="vae")) == EvidenceLowerBound()
