@@ -1,0 +1,19 @@
+"""Print the lowest versions that pyproject.toml admits, of everything but the networks' packages and the linters."""
+
+import re
+import tomllib
+from pathlib import Path
+
+LEFT_OUT = {"torch", "torchvision", "safetensors", "build", "mypy", "ruff"}
+
+
+def main() -> None:
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        name, lowest = re.split(">=|,", requirement)[:2]
+        if name not in LEFT_OUT:
+            print(f"{name}=={lowest}")
+
+
+if __name__ == "__main__":
+    main()
