@@ -1,0 +1,33 @@
+"""The shape of the house."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import theory
+
+ROOT = Path(__file__).parents[1]
+UPSTREAM = {
+    "theory": {"theory"},
+    "simulations": {"theory", "simulations"},
+    "evae": {"theory", "evae"},
+}
+
+
+@pytest.mark.parametrize("package", UPSTREAM)
+def test_imports_run_one_way(package: str) -> None:
+    for module in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                top = name.split(".")[0]
+                assert top not in {"cli", *UPSTREAM} - UPSTREAM[package], f"{module} imports {name}"
+                assert package != "theory" or top not in {"torch", "numba"}, f"{module} imports {name}"
+
+
+def test_the_package_offers_what_a_notebook_needs() -> None:
+    assert theory.verify("lemma-3.2.minimum").verdict is theory.Verdict.PROVED
+    with pytest.raises(AttributeError):
+        theory.nothing  # noqa: B018

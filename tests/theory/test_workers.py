@@ -1,0 +1,55 @@
+"""Claims are decided in processes of their own, and none is waited for without end."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from theory import workers
+from theory.errors import InputError
+from theory.ledger import Finding, Verdict, verify
+from theory.workers import Request
+
+
+def test_findings_come_back_in_the_order_asked_for_and_equal_those_made_here() -> None:
+    requests = [Request("lemma-3.2.minimum", "4/(5*r)"), Request("algorithm-2.median"), Request("lemma-3.2.minimum")]
+    seen: list[str] = []
+    findings = workers.decide(requests, jobs=2, progress=lambda finding: seen.append(finding.claim.id))
+    assert [f.decision for f in findings] == [verify(r.claim_id, r.assumed).decision for r in requests]
+    assert sorted(seen) == sorted(request.claim_id for request in requests)
+
+
+def test_a_claim_out_of_time_is_undecided_and_the_others_go_on() -> None:
+    requests = [Request("kernel.gaussian-a1"), Request("lemma-3.2.minimum")]
+    findings = workers.decide(requests, jobs=1, time_limit=0.001)
+    assert [finding.verdict for finding in findings] == [Verdict.UNDECIDED] * 2
+    assert "more than 0.001 seconds" in findings[0].evidence[0].detail
+
+
+def test_a_claim_whose_process_is_killed_is_undecided() -> None:
+    def kill_first_child() -> None:
+        while not (children := child_processes()):
+            time.sleep(0.01)
+        os.kill(children[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_first_child)
+    killer.start()
+    (finding,) = workers.decide([Request("kernel.gaussian-a1")], jobs=1)
+    killer.join()
+    assert finding.verdict is Verdict.UNDECIDED
+    assert "exit code -9" in finding.evidence[0].detail
+
+
+def child_processes() -> list[int]:
+    import multiprocessing
+
+    return [child.pid for child in multiprocessing.active_children() if child.pid]
+
+
+def test_bad_input_is_refused_before_anything_is_decided() -> None:
+    decided: list[Finding] = []
+    with pytest.raises(InputError):
+        workers.decide([Request("lemma-3.2.minimum"), Request("lemma-3.2.minimum", "4/")], 1, progress=decided.append)
+    assert not decided

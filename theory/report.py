@@ -1,0 +1,240 @@
+"""The ledger as a table, JSON, Markdown, LaTeX, and as an explanation step by step."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import sympy
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from theory.ledger import Claim, Finding, Verdict
+
+STYLES = {
+    Verdict.PROVED: "green",
+    Verdict.ERRATUM: "yellow",
+    Verdict.REFUTED: "red",
+    Verdict.CONDITIONAL: "cyan",
+    Verdict.COMPUTED: "blue",
+    Verdict.SIMULATED: "magenta",
+    Verdict.UNDECIDED: "bold red",
+}
+
+_PACKAGES = ("epanechnikov-vae", "sympy", "mpmath", "python-flint", "numpy", "scipy")
+
+
+def summary(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return how many findings there are of each verdict, in the order of `Verdict`."""
+    counts = Counter(finding.verdict for finding in findings)
+    return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
+
+
+def unexpected_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with those whose verdict is not the recorded one at the front."""
+    return sorted(findings, key=lambda finding: finding.as_expected)
+
+
+def document(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return the findings as the document that ``--json`` writes."""
+    return {
+        "claims": [_entry(finding) for finding in unexpected_first(findings)],
+        "summary": summary(findings),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+    }
+
+
+def _entry(finding: Finding) -> dict[str, Any]:
+    claim, decision = finding.claim, finding.decision
+    return {
+        "id": claim.id,
+        "source": claim.source,
+        "statement": claim.statement,
+        "printed": finding.printed,
+        "verdict": decision.verdict.value,
+        "expected": claim.expected.value,
+        "method": decision.method,
+        "corrected": decision.corrected,
+        "charitable": decision.charitable,
+        "evidence": [{"step": e.step, "holds": e.holds, "detail": e.detail} for e in decision.evidence],
+        "seconds": round(finding.seconds, 3),
+    }
+
+
+def claim_list(claims: Iterable[Claim]) -> Table:
+    """Return a table of claims that have not been decided: id, where it stands, what is printed."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("claim", style="bold", no_wrap=True)
+    table.add_column("where, and what is printed")
+    for claim in claims:
+        table.add_row(claim.id, Text(f"{claim.source}: {claim.statement}"))
+    return table
+
+
+def table(findings: Sequence[Finding]) -> RenderableType:
+    """Return the findings as a table, with the summary below it."""
+    rows = Table(box=None, padding=(0, 2, 0, 0))
+    rows.add_column("claim", style="bold", no_wrap=True)
+    rows.add_column("verdict", no_wrap=True)
+    rows.add_column("statement")
+    for finding in unexpected_first(findings):
+        rows.add_row(finding.claim.id, _verdict(finding), _cell(finding))
+    return Group(rows, Text(), _summary_line(findings))
+
+
+def _verdict(finding: Finding) -> Text:
+    return Text(finding.verdict.value, style=STYLES[finding.verdict])
+
+
+def _cell(finding: Finding) -> Text:
+    text = Text(finding.claim.statement)
+    if finding.assumed is not None:
+        text.append(f"\nassumed: {finding.assumed}", style="italic")
+    if not finding.as_expected:
+        text.append(f"\nrecorded: {finding.claim.expected.value}", style="bold red")
+    if finding.verdict is not Verdict.PROVED and finding.decision.corrected:
+        text.append(f"\nholds: {finding.decision.corrected}", style="dim")
+    return text
+
+
+def _summary_line(findings: Sequence[Finding]) -> Text:
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary(findings).items())
+    unexpected = sum(not finding.as_expected for finding in findings)
+    line = Text(f"{len(findings)} {'claim' if len(findings) == 1 else 'claims'}: {counts}.")
+    if unexpected:
+        line.append(f" {unexpected} not as recorded.", style="bold red")
+    return line
+
+
+def explanation(finding: Finding) -> RenderableType:
+    """Return one finding with every step of its proof or refutation."""
+    claim, decision = finding.claim, finding.decision
+    head = Text(claim.id, style="bold")
+    head.append("  ")
+    head.append(_verdict(finding))
+    if not finding.as_expected:
+        head.append(f"  (recorded: {claim.expected.value})", style="bold red")
+    lines: list[RenderableType] = [head]
+    lines += [_field("source", claim.source), _field("statement", claim.statement)]
+    label = "printed" if finding.assumed is None else "assumed"
+    lines += [_field(label, f"{finding.printed}   ({claim.meaning})"), _field("method", decision.method)]
+    for number, evidence in enumerate(decision.evidence, start=1):
+        mark = Text("holds" if evidence.holds else "fails", style="green" if evidence.holds else "red")
+        step = Text(f"{number}. ")
+        step.append(mark)
+        step.append(f"  {evidence.step}")
+        lines += [Padding(step, (0, 0, 0, 2)), Padding(Text(evidence.detail, style="dim"), (0, 0, 0, 5))]
+    if decision.corrected:
+        lines.append(_field("what holds", decision.corrected))
+    if decision.charitable:
+        lines.append(_field("charitably", decision.charitable))
+    return Group(*lines, Text())
+
+
+def _field(name: str, text: str) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=11, style="italic", no_wrap=True)
+    grid.add_column()
+    grid.add_row(name, Text(text))
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def markdown(findings: Sequence[Finding], explain: bool = False) -> str:
+    """Return the findings as a Markdown table, or, with ``explain``, as a section each with its steps."""
+    if explain:
+        return "\n".join(_markdown_section(finding) for finding in unexpected_first(findings))
+    lines = ["| claim | verdict | statement | what holds |", "|---|---|---|---|"]
+    for finding in unexpected_first(findings):
+        cells = (f"`{finding.claim.id}`", _marked(finding), finding.claim.statement, finding.decision.corrected or "")
+        lines.append("| " + " | ".join(_escaped_markdown(cell) for cell in cells) + " |")
+    return "\n".join([*lines, "", f"{_summary_line(findings).plain}", ""])
+
+
+def _markdown_section(finding: Finding) -> str:
+    claim, decision = finding.claim, finding.decision
+    lines = [
+        f"## `{claim.id}`: {_marked(finding)}",
+        "",
+        f"*{claim.source}.* {_escaped_markdown(claim.statement)}",
+        "",
+        f"{'Printed' if finding.assumed is None else 'Assumed'}: `{finding.printed}` "
+        f"({_escaped_markdown(claim.meaning)}). Method: {_escaped_markdown(decision.method)}.",
+        "",
+    ]
+    for number, evidence in enumerate(decision.evidence, start=1):
+        mark = "holds" if evidence.holds else "**fails**"
+        lines.append(f"{number}. {mark}: {_escaped_markdown(evidence.step)} {_escaped_markdown(evidence.detail)}")
+    lines.append("")
+    for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
+        if text:
+            lines += [f"{label}: {_escaped_markdown(text)}.", ""]
+    return "\n".join(lines)
+
+
+def _marked(finding: Finding) -> str:
+    verdict = finding.verdict.value
+    return verdict if finding.as_expected else f"**{verdict}** (recorded: {finding.claim.expected.value})"
+
+
+def _escaped_markdown(text: str) -> str:
+    for character in "\\*_|<>~":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", " ")
+
+
+def latex(findings: Sequence[Finding], explain: bool = False) -> str:
+    """Return the findings as a LaTeX document that compiles by itself."""
+    body = "\n".join(_latex_section(finding, explain) for finding in unexpected_first(findings))
+    return (
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{amsmath,amssymb,geometry}\n"
+        "\\begin{document}\n\\section*{The ledger of claims}\n"
+        f"{_escaped_latex(_summary_line(findings).plain)}\n\n{body}\n\\end{{document}}\n"
+    )
+
+
+def _latex_section(finding: Finding, explain: bool) -> str:
+    claim, decision = finding.claim, finding.decision
+    datum = sympy.latex(claim.parse(finding.printed))
+    lines = [
+        f"\\paragraph{{{_escaped_latex(claim.id)}: {finding.verdict.value}.}}",
+        f"{_escaped_latex(claim.source)}. {_escaped_latex(claim.statement)}.",
+        f"Decided: ${datum}$ ({_escaped_latex(claim.meaning)}).",
+    ]
+    if explain:
+        steps = [
+            f"\\item[{'holds' if e.holds else 'fails'}] {_escaped_latex(e.step)} {_escaped_latex(e.detail)}"
+            for e in decision.evidence
+        ]
+        lines += ["\\begin{description}", *steps, "\\end{description}"]
+    for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
+        if text:
+            lines.append(f"\\emph{{{label}:}} {_escaped_latex(text)}.")
+    return "\n".join(lines)
+
+
+_LATEX_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+    }
+)
+
+
+def _escaped_latex(text: str) -> str:
+    return text.translate(_LATEX_ESCAPES)

@@ -1,0 +1,152 @@
+"""Deciding many claims side by side, each in a process that can be ended.
+
+Symbolic algebra may run for ever on an unlucky expression. A claim that exceeds its time, or whose process dies, is
+reported as undecided; it is never waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from theory.ledger import Finding, claim_named, undecided, verify
+
+TIME_LIMIT = 60.0
+"""Seconds that one claim may take, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A claim to decide, by its id, with another datum in place of the printed one if there is one."""
+
+    claim_id: str
+    assumed: str | None = None
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    request: Request | None = None
+    started: float = 0.0
+
+
+def decide(
+    requests: Iterable[Request],
+    jobs: int,
+    time_limit: float = TIME_LIMIT,
+    progress: Callable[[Finding], object] | None = None,
+) -> list[Finding]:
+    """Return the finding of each request, in their order.
+
+    Parameters
+    ----------
+    requests : iterable of Request
+    jobs : int
+        How many processes decide at the same time, at least 1.
+    time_limit : float
+        Seconds after which a claim is given up as undecided.
+    progress : function of a Finding, optional
+        Called with each finding as it comes.
+
+    Raises
+    ------
+    InputError
+        Before anything is decided, if a request names no claim or assumes what is no expression.
+    """
+    pending = list(requests)
+    for request in pending:
+        claim = claim_named(request.claim_id)
+        claim.parse(claim.printed if request.assumed is None else request.assumed)
+    order = list(pending)
+    findings: dict[Request, Finding] = {}
+    workers = [_start() for _ in range(min(jobs, len(set(pending))))]
+    pending = list(dict.fromkeys(pending))
+    try:
+        while len(findings) < len(set(order)):
+            for worker in workers:
+                if worker.request is None and pending:
+                    _assign(worker, pending.pop(0))
+            for index, finding in _collect(workers, time_limit):
+                findings[Request(finding.claim.id, finding.assumed)] = finding
+                workers[index].request = None
+                if progress is not None:
+                    progress(finding)
+                if not workers[index].process.is_alive() and pending:
+                    workers[index] = _start()
+    finally:
+        for worker in workers:
+            worker.process.kill()
+    return [findings[request] for request in order]
+
+
+def _start() -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _assign(worker: _Worker, request: Request) -> None:
+    worker.request = request
+    worker.started = time.monotonic()
+    # A worker that died while idle cannot be written to; `_collect` finds out what became of it.
+    with contextlib.suppress(BrokenPipeError):
+        worker.connection.send(request)
+
+
+def _collect(workers: list[_Worker], time_limit: float) -> list[tuple[int, Finding]]:
+    """Wait until a worker answers, dies or runs out of time, and return what that means for its claim."""
+    busy = [worker for worker in workers if worker.request is not None]
+    soonest = min(worker.started for worker in busy) + time_limit
+    wait([worker.connection for worker in busy], timeout=max(0.0, soonest - time.monotonic()))
+    collected = []
+    for index, worker in enumerate(workers):
+        if worker.request is None:
+            continue
+        if worker.connection.poll():
+            collected.append((index, _receive(worker)))
+        elif time.monotonic() - worker.started > time_limit:
+            worker.process.kill()
+            worker.process.join()
+            collected.append((index, _give_up(worker, f"it took more than {time_limit:g} seconds.")))
+    return collected
+
+
+def _receive(worker: _Worker) -> Finding:
+    try:
+        answer = worker.connection.recv()
+    except (EOFError, ConnectionResetError):
+        worker.process.join()
+        return _give_up(worker, f"its process ended with exit code {worker.process.exitcode}.")
+    return answer if isinstance(answer, Finding) else _give_up(worker, answer)
+
+
+def _give_up(worker: _Worker, reason: str) -> Finding:
+    assert worker.request is not None
+    seconds = time.monotonic() - worker.started
+    return Finding(claim_named(worker.request.claim_id), worker.request.assumed, undecided(reason), seconds)
+
+
+def _serve(connection: Connection) -> None:
+    """Decide the requests that come through ``connection`` until it is closed."""
+    while True:
+        try:
+            request = connection.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        try:
+            connection.send(verify(request.claim_id, request.assumed))
+        except KeyboardInterrupt:
+            return
+        except Exception:
+            # A defect of the check itself: the claim stays undecided, and the traceback says where to look.
+            connection.send(f"the check itself failed:\n{traceback.format_exc()}")
