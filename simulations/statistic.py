@@ -1,0 +1,149 @@
+"""T_m of one sample, to nearly machine precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from simulations.compiled import sweep
+from simulations.tables import DEGREE, Array, CellTable, KernelTable, cell_table, kernel_table
+from theory.bandwidth import Bandwidth, bandwidth_named
+from theory.densities import Density, Weight, density_named, weight_named
+from theory.errors import InputError
+from theory.kernels import Kernel, kernel_named
+
+
+@dataclass(frozen=True)
+class Statistic:
+    r"""T_m for one kernel, density, weight and bandwidth rule, its tables built once for many samples.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        A piecewise polynomial with bounded support.
+    density : Density
+    weight : Weight
+        Zero outside a bounded interval.
+    bandwidth : Bandwidth
+    """
+
+    kernel: Kernel
+    density: Density
+    weight: Weight
+    bandwidth: Bandwidth
+
+    def prepare(self) -> None:
+        """Build the tables now.
+
+        Raises
+        ------
+        InputError
+            If the kernel, the density or the weight is not one that T_m is computed for.
+        """
+        _ = self._arguments
+
+    def of_sorted(self, sample: Array) -> float:
+        """Return T_m of a sorted, finite, non-empty sample; nothing is checked."""
+        return float(sweep(sample, self.bandwidth.at(sample.size), *self._arguments))
+
+    @cached_property
+    def _arguments(self) -> tuple[Array, ...]:
+        kernel, cells = kernel_table(self.kernel), cell_table(self.density, self.weight)
+        few, many = _numbers_of_nodes(kernel, cells)
+        return (
+            kernel.knots,
+            kernel.pieces,
+            cells.edges,
+            cells.density,
+            cells.weight,
+            *np.polynomial.legendre.leggauss(few),
+            *np.polynomial.legendre.leggauss(many),
+        )
+
+
+def tm_statistic(
+    sample: npt.ArrayLike,
+    *,
+    kernel: str | Kernel = "epanechnikov",
+    density: str | Density = "normal",
+    weight: str | Weight = "window:-2,2",
+    bandwidth: str | float | Bandwidth = "m^-0.235",
+) -> float:
+    r"""Compute the Bickel-Rosenblatt statistic :math:`T_m = m b \int (f_m - f)^2 a` of one sample.
+
+    Parameters
+    ----------
+    sample : array_like, shape (m,)
+        Finite numbers in any order; ties are allowed.
+    kernel : str or Kernel
+        A piecewise polynomial kernel with bounded support.
+    density : str or Density
+        The hypothesised density f.
+    weight : str or Weight
+        The weight a; it vanishes outside a bounded interval.
+    bandwidth : str, float or Bandwidth
+        b, the half-width of a kernel supported on [-1, 1]: a number, or the rule ``m^-DELTA``.
+
+    Returns
+    -------
+    float
+        T_m, with a relative error below 1e-10.
+
+    Raises
+    ------
+    InputError
+        If the sample is empty, not one-dimensional, not numeric or not finite, or an argument is not one of those
+        described above.
+
+    Notes
+    -----
+    The sample is sorted and swept over; between the points where the estimate f_m changes its polynomial, the
+    squared deviation is integrated by Gauss-Legendre rules, in which nothing cancels.
+
+    References
+    ----------
+    Section 3 of the paper; Bickel and Rosenblatt (1973).
+
+    Examples
+    --------
+    One observation at 0, with a bandwidth so small that f hardly matters, leaves the integral of the squared kernel:
+
+    >>> round(tm_statistic([0.0], bandwidth=1e-9), 8)
+    0.6
+    """
+    statistic = Statistic(
+        kernel_named(kernel), density_named(density), weight_named(weight), bandwidth_named(bandwidth)
+    )
+    return statistic.of_sorted(np.sort(_checked(sample)))
+
+
+def _numbers_of_nodes(kernel: KernelTable, cells: CellTable) -> tuple[int, int]:
+    """Return how many nodes integrate (f_m - f)^2 a on a short piece and on a long one.
+
+    n nodes are exact for degree 2 n - 1. On a long piece that covers f, f_m and a at their full degrees; on a short
+    one f and a are all but quadratic.
+    """
+    degree = kernel.pieces.shape[1] - 1
+    weight_degree = cells.weight.shape[1] - 1
+    return max(degree, 2) + 1, max(degree, DEGREE) + 1 + (weight_degree + 1) // 2
+
+
+def _checked(sample: npt.ArrayLike) -> Array:
+    try:
+        values = np.asarray(sample)
+        if values.dtype.kind not in "fiub":
+            raise TypeError
+        values = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError("the sample must be numbers; it holds something else.") from None
+    if values.ndim != 1:
+        raise InputError(f"the sample must be one-dimensional, got the shape {values.shape}.")
+    if values.size == 0:
+        raise InputError("the sample is empty: T_m needs at least one observation.")
+    if not np.isfinite(values).all():
+        count = int(np.count_nonzero(~np.isfinite(values)))
+        raise InputError(f"the sample must be finite, but {count} of its {values.size} values are NaN or infinite.")
+    return values

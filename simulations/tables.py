@@ -1,0 +1,154 @@
+"""Numerical forms of theory's kernels, densities and weights: arrays, so that one compiled function serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+
+from theory.densities import Density, Weight
+from theory.errors import InputError
+from theory.kernels import KERNELS, Kernel, Piece, x
+
+Array = npt.NDArray[np.float64]
+
+DEGREE = 5
+"""Degree of the local polynomials that stand for a density or a weight."""
+TOLERANCE = 1e-13
+"""Relative error below which a cell is narrow enough to be halved once more, which divides its error by 2**6."""
+MOST_CELLS = 1_000_000
+SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """A piecewise polynomial kernel.
+
+    Attributes
+    ----------
+    knots : array, shape (k + 1,)
+        Where one polynomial gives way to the next, ascending.
+    pieces : array, shape (k, degree + 1)
+        Coefficients of 1, u, u**2, ... between neighbouring knots.
+    """
+
+    knots: Array
+    pieces: Array
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """A density f and a weight a as local polynomials on the cells that cover the weight's support.
+
+    Attributes
+    ----------
+    edges : array, shape (c + 1,)
+        The ends of the cells, ascending.
+    density, weight : array, shape (c, 6) and (c, d + 1)
+        Coefficients of 1, v, v**2, ... where v runs from -1 to 1 over a cell; d is 0 if the weight is constant on
+        every cell.
+    """
+
+    edges: Array
+    density: Array
+    weight: Array
+
+
+@cache
+def kernel_table(kernel: Kernel) -> KernelTable:
+    """Return the table of ``kernel``.
+
+    Raises
+    ------
+    InputError
+        If the kernel is no piecewise polynomial with bounded support; the message lists those that are.
+    """
+    polynomial = kernel.polynomial if kernel.has_compact_support else None
+    if polynomial is None:
+        names = ", ".join(name for name, other in KERNELS.items() if other.has_compact_support and other.polynomial)
+        raise InputError(f"T_m is computed for piecewise polynomial kernels ({names}), not for {kernel.name}.")
+    pieces = polynomial.pieces
+    degree = max(len(piece.coefficients) for piece in pieces) - 1
+    coefficients = np.zeros((len(pieces), degree + 1))
+    for row, piece in zip(coefficients, pieces, strict=True):
+        row[: len(piece.coefficients)] = [float(coefficient) for coefficient in piece.coefficients]
+    return KernelTable(np.array([float(knot) for knot in polynomial.knots]), coefficients)
+
+
+@cache
+def cell_table(density: Density, weight: Weight) -> CellTable:
+    """Return the cells on which ``density`` and ``weight`` are polynomials to about 16 digits, relative to each cell.
+
+    Raises
+    ------
+    InputError
+        If the weight's support is unbounded, or a function is too steep for polynomials on a million cells.
+    """
+    lower, upper = (float(end) for end in weight.support)
+    if not np.isfinite([lower, upper]).all():
+        raise InputError(f"T_m is computed for weights that vanish outside a bounded interval, not for {weight.name}.")
+    knots = np.array([lower, upper, *(float(knot) for knot in (*density.knots, *weight.knots))])
+    inside = knots[(knots >= lower) & (knots <= upper)]
+    edges = _refined(np.unique(inside), (_numerical(density.pieces), _numerical(weight.pieces)))
+    weights = _local_polynomials(_numerical(weight.pieces), edges)
+    constant = not weights[:, 1:].any()
+    return CellTable(
+        edges, _local_polynomials(_numerical(density.pieces), edges), weights[:, :1] if constant else weights
+    )
+
+
+def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...]) -> Array:
+    """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""
+    while edges.size <= MOST_CELLS:
+        coarse = ~np.logical_and.reduce([_is_polynomial(function, edges) for function in functions])
+        middles = (edges[:-1] + edges[1:]) / 2
+        if not coarse.any():
+            return np.union1d(edges, middles)
+        edges = np.union1d(edges, middles[coarse])
+    raise InputError("the density or the weight is too steep for T_m to be computed to 10 digits.")
+
+
+def _is_polynomial(function: Callable[[Array], Array], edges: Array) -> npt.NDArray[np.bool_]:
+    """Return, for each cell, whether the local polynomial reproduces ``function`` between its own nodes."""
+    v = np.linspace(-0.98, 0.98, 9)
+    exact = function(_points(edges, v))
+    fitted = np.polynomial.polynomial.polyval(v, _local_polynomials(function, edges).T)
+    # Where the function underflows there are no digits to reproduce.
+    scale = np.maximum(np.abs(exact).max(axis=1), SMALLEST_NORMAL / TOLERANCE)
+    return np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale
+
+
+def _local_polynomials(function: Callable[[Array], Array], edges: Array) -> Array:
+    """Return the coefficients, shape (cells, 6), of the polynomials through the Chebyshev points of each cell."""
+    v: Array = np.polynomial.chebyshev.chebpts1(DEGREE + 1).astype(np.float64)
+    values = function(_points(edges, v))
+    coefficients: Array = np.linalg.solve(np.vander(v, increasing=True), values.T).T
+    # A constant function keeps one exact coefficient, whatever the solver rounds.
+    constant = (values == values[:, :1]).all(axis=1)
+    coefficients[constant] = 0.0
+    coefficients[constant, 0] = values[constant, 0]
+    return np.ascontiguousarray(coefficients)
+
+
+def _points(edges: Array, v: Array) -> Array:
+    centres, halves = (edges[:-1] + edges[1:]) / 2, np.diff(edges) / 2
+    return centres[:, None] + halves[:, None] * v
+
+
+def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+    """Return the piecewise function as a function of arrays of points inside cells, shape (cells, points)."""
+    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
+    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
+
+    def evaluate(points: Array) -> Array:
+        values = np.zeros_like(points)
+        for (lower, upper), function in zip(bounds, functions, strict=True):
+            inside = (points > lower) & (points < upper)
+            values[inside] = function(points[inside])
+        return values
+
+    return evaluate
