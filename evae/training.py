@@ -42,7 +42,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         name = signal.Signals(self.signal_number).name
         if self.epochs_finished == 0:
             return f"interrupted by {name} before an epoch was finished; {self.run.path} holds no weights."
-        kept = f"the weights and metrics of the first {self.epochs_finished} epochs are in {self.run.path}"
+        kept = f"the weights and metrics of epoch {self.epochs_finished} are in {self.run.path}"
         return f"interrupted by {name}; {kept}, and `evaluate` judges them."
 
 

@@ -1,0 +1,182 @@
+"""`train` and `evaluate` on the command line: real runs, one sentence for a mistake, files that can be read."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+from evae import Configuration, Run
+from evae.configuration import DATASETS, DEVICES, PRESETS
+
+from .conftest import command_environment
+
+SMALL = ["--epochs", "1", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+
+def refusal(*arguments: object) -> str:
+    """The one sentence of a command that must end with exit code 2."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith((".", "?"))
+    return line.removeprefix("Error: ")
+
+
+def options(command: str) -> dict[str, Any]:
+    parameters = cli.main.commands[command].params
+    return {parameter.name: parameter for parameter in parameters if parameter.name is not None}
+
+
+def test_train_leaves_a_run_and_says_how_to_evaluate_it(tmp_path: Path) -> None:
+    result = invoke("train", *SMALL, "--runs-dir", tmp_path, "--name", "my-run", "--model", "evae")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    (epoch,) = [line for line in lines if line.startswith("epoch 1/1  train ")]
+    assert "kernel penalty" in epoch
+    assert "hold-out" in epoch
+    assert "mean r" in epoch
+    assert "images/s" in epoch
+    assert lines[-1] == f"Next: python cli.py evaluate {tmp_path / 'my-run'}"
+    assert Run.open(tmp_path / "my-run").status["state"] == "finished"
+
+
+def test_the_json_of_train_is_the_log_of_the_run_and_alone_on_standard_output(tmp_path: Path) -> None:
+    result = invoke("train", *SMALL, "--runs-dir", tmp_path, "--json", "-")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    run = Run.open(document["run"])
+    assert document["metrics"] == run.metrics
+    assert document["state"] == "finished"
+    assert document["configuration"]["latent_dim"] == 4
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    result = invoke("train", *SMALL, "--runs-dir", tmp_path, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_evaluate_prints_error_and_sharpness_and_writes_them(trained: dict[str, Run], tmp_path: Path) -> None:
+    run = trained["vae"]
+    result = invoke("evaluate", run.path, "--device", "cpu", "--json", tmp_path / "result.json")
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document == json.loads((run.path / "evaluation.json").read_text())
+    assert f"{document['reconstruction_error']['one_posterior_draw']:.2f}" in result.stdout
+    assert f"{document['sharpness']['originals']:.4f}" in result.stdout
+    assert "299 hold-out images of digits at 32x32" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--latent-dim", "0"], "--latent-dim must be a positive whole number, got 0. The paper uses 8, 16, 32 or 64."),
+        (["--epochs", "-3"], "--epochs must be a positive whole number, got -3. The paper uses 50."),
+        (["--dataset", "mnits"], "--dataset 'mnits' is not known. Did you mean mnist?"),
+        (["--model", "gan"], "--model 'gan' is not known. There is vae, evae."),
+        (["--bogus"], "No such option '--bogus'."),
+        (["--epochs", "many"], "Invalid value for '--epochs': 'many' is not a valid integer."),
+        (["--lr", "nan"], "--lr must be a positive number, got nan. The paper uses 1e-4."),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    assert refusal("train", *arguments) == sentence
+
+
+def test_a_missing_data_folder_is_one_sentence_with_the_remedy(tmp_path: Path) -> None:
+    sentence = refusal("train", "--dataset", "mnist", "--data-dir", tmp_path, "--runs-dir", tmp_path / "runs")
+    assert sentence.startswith(
+        f"{tmp_path / 'MNIST' / 'raw' / 'train-images-idx3-ubyte'} is missing. Point --data-dir at"
+    )
+
+
+def test_an_existing_run_is_refused(trained: dict[str, Run]) -> None:
+    run = trained["vae"]
+    assert "never overwritten" in refusal("train", "--runs-dir", run.path.parent, "--name", run.name)
+
+
+def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert str(tmp_path / "file") in refusal("train", *SMALL, "--runs-dir", tmp_path / "file" / "runs")
+
+
+def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict[str, Run]) -> None:
+    assert "there is no run folder" in refusal("evaluate", tmp_path / "nowhere")
+    assert "is no run folder" in refusal("evaluate", tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    assert "config.json is damaged" in refusal("evaluate", tmp_path)
+    (tmp_path / "config.json").write_bytes((trained["vae"].path / "config.json").read_bytes())
+    assert "holds no weights" in refusal("evaluate", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 100)
+    assert "model.safetensors is cut short or damaged" in refusal("evaluate", tmp_path)
+    assert refusal("evaluate") == "Missing argument 'RUN'."
+
+
+def test_the_defaults_and_names_are_those_of_the_configuration() -> None:
+    given = cli.main.commands["train"].make_context("train", []).params
+    defaults = {field.name: field.default for field in fields(Configuration)}
+    assert {name: given[name] for name in defaults} == defaults
+    explained = " ".join(f"{option.help} {option.metavar}" for option in options("train").values())
+    assert all(name in explained for name in (*DATASETS, *PRESETS, *DEVICES))
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_every_option_is_explained(command: str) -> None:
+    assert all(option.help for option in options(command).values() if isinstance(option, click.Option))
+
+
+def test_help_and_a_wrong_option_do_not_wait_for_torch() -> None:
+    script = (
+        "import sys, cli\n"
+        "try: cli.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'sympy', 'numba', 'matplotlib', 'statsmodels', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    for arguments in (["train", "--help"], ["evaluate", "--help"], ["train", "--latent-dim", "0"]):
+        result = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_exit_code_and_says_what_was_saved(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    arguments = ["--epochs", "10000", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, cli.__file__, "train", *arguments, "--runs-dir", str(tmp_path), "--name", "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=command_environment(),
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    (line,) = errors.splitlines()
+    assert line.startswith(f"Error: interrupted by {number.name}; the weights and metrics of epoch ")
+    run = Run.open(tmp_path / "run")
+    assert run.status["state"] == "interrupted"
+    assert run.status["epochs_finished"] == run.weights_epoch == len(run.metrics) >= 1

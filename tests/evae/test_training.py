@@ -1,0 +1,325 @@
+"""A run learns, repeats itself, says what happened to it, and stops when it should."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from evae import VAE, Configuration, Run, data, evaluate, metrics, train
+from evae.configuration import PRESETS
+from evae.data import ImageData
+from evae.evaluation import holdout_metrics
+from evae.objectives import EvidenceLowerBound, objective_for
+from evae.training import DivergenceError, Progress, TrainingInterrupted, Watcher, initial_model
+from theory.errors import InputError
+
+from .conftest import command_environment, small
+
+
+class Recorder(Watcher):
+    """Keeps all that it is told."""
+
+    def __init__(self) -> None:
+        self.batches: list[Progress] = []
+        self.records: list[dict[str, Any]] = []
+
+    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
+        self.run, self.model, self.data = run, model, data
+
+    def batch_finished(self, progress: Progress) -> None:
+        self.batches.append(progress)
+
+    def epoch_finished(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+
+
+# Learning
+
+
+@pytest.mark.parametrize("model", list(PRESETS))
+def test_loss_falls_in_training_and_on_hold_out_images(tmp_path: Path, model: str) -> None:
+    run = train(small(tmp_path, model=model, epochs=3))
+    for split in ("train", "holdout"):
+        losses = [record[split]["loss"] for record in run.metrics]
+        assert losses == sorted(losses, reverse=True)
+
+
+def test_the_settings_are_those_of_appendix_c() -> None:
+    config = Configuration()
+    assert (config.lr, config.batch_size, config.epochs, config.latent_dim) == (1e-4, 100, 50, 64)
+
+
+def test_terms_add_up_to_the_loss_and_have_one_scale(trained: dict[str, Run]) -> None:
+    for model, term in (("vae", "kl"), ("evae", "kernel_penalty")):
+        (record,) = trained[model].metrics
+        for split in ("train", "holdout"):
+            terms = record[split]
+            assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms[term], rel=1e-12)
+            assert terms[term] > 0
+        # 1,024 pixels of at most log 2 nats for a network that knows nothing.
+        assert 0.3 < record["train"]["reconstruction"] / record["holdout"]["reconstruction"] < 3
+
+
+def test_training_terms_are_means_over_images_also_with_a_short_last_batch(tmp_path: Path) -> None:
+    """With a learning rate too small to change a weight, the epoch's mean is the mean over its images."""
+    watcher = Recorder()
+    config = small(tmp_path, limit_train=70, batch_size=50, lr=1e-30)
+    (record,) = train(config, watcher).metrics
+    sums = watcher.batches[-1].sums
+    assert [progress.images for progress in watcher.batches] == [50, 70]
+    assert record["train"]["reconstruction"] == pytest.approx(float(sums[:, 0].sum()) / 70)
+    assert watcher.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0]) / 50)
+
+
+def test_hold_out_terms_do_not_depend_on_the_mode_or_the_callers_random_numbers() -> None:
+    config = Configuration(latent_dim=4)
+    images = data.load("digits")
+    model = initial_model(config, images.image_shape)
+    model.train()
+    first = holdout_metrics(model, EvidenceLowerBound(), images.holdout, seed=0)
+    assert model.training
+    torch.manual_seed(99)
+    model.eval()
+    assert holdout_metrics(model, EvidenceLowerBound(), images.holdout, seed=0) == first
+    assert not model.training
+    assert holdout_metrics(model, EvidenceLowerBound(), images.holdout, seed=1) != first
+
+
+def test_the_log_tells_how_much_noise_is_left(trained: dict[str, Run]) -> None:
+    vae, evae = (trained[model].metrics[0]["latent"] for model in ("vae", "evae"))
+    assert set(vae) == {"mean_sigma", "noise_to_signal", "active_dimensions"}
+    assert set(evae) == {"mean_r", "mean_B", "noise_to_signal", "active_dimensions"}
+    for latent in (vae, evae):
+        ratio = latent["noise_to_signal"]
+        assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
+        assert 0 <= latent["active_dimensions"] <= 4
+
+
+# Repeating
+
+
+@pytest.mark.parametrize("model", list(PRESETS))
+def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path, trained: dict[str, Run], model: str) -> None:
+    torch.manual_seed(12345)
+    again = train(small(tmp_path, model=model))
+    assert again.metrics[0]["holdout"] == trained[model].metrics[0]["holdout"]
+    weights = trained[model].read_weights()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in again.read_weights().items())
+
+
+def test_another_seed_gives_another_run(tmp_path: Path, trained: dict[str, Run]) -> None:
+    other = train(small(tmp_path, seed=1))
+    assert other.metrics[0]["holdout"] != trained["vae"].metrics[0]["holdout"]
+
+
+def test_training_leaves_the_callers_random_numbers_alone(tmp_path: Path) -> None:
+    before, python_before = torch.get_rng_state(), random.getstate()
+    train(small(tmp_path))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert random.getstate() == python_before
+
+
+def test_the_order_of_an_epoch_does_not_depend_on_the_epochs_before_it(tmp_path: Path) -> None:
+    """An epoch of a long run begins with the batch that it begins with in any run."""
+    orders = []
+    for epochs in (1, 2):
+        watcher = Recorder()
+        train(small(tmp_path, epochs=epochs, lr=1e-30, limit_train=60, batch_size=30), watcher)
+        orders.append([progress.sums[0, 0].item() for progress in watcher.batches])
+    assert orders[0][0] == orders[1][0]
+    assert orders[1][0] != orders[1][2]
+
+
+# The run folder
+
+
+def test_a_finished_run_leaves_everything(trained: dict[str, Run]) -> None:
+    run = trained["evae"]
+    present = {path.name for path in run.path.iterdir()}
+    expected = {"config.json", "environment.json", "metrics.jsonl", "model.safetensors", "reconstructions.png"}
+    assert expected | {"status.json"} <= present
+    assert not [name for name in present if name.endswith(".part")]
+    assert run.status == {"state": "finished", "epochs_finished": 1}
+    assert run.weights_epoch == 1
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert environment["device"] == "cpu"
+    assert (run.path / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_default_name_describes_the_run_and_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    names = [train(small(tmp_path)).name for _ in range(2)]
+    assert names == ["digits-first130-vae-d4-seed0", "digits-first130-vae-d4-seed0-2"]
+
+
+def test_a_run_of_a_given_name_is_never_overwritten(tmp_path: Path) -> None:
+    run = train(small(tmp_path, name="mine"))
+    before = run.weights_path.read_bytes()
+    with pytest.raises(InputError, match=r"mine already, and a run is never overwritten\. Give another --name"):
+        train(small(tmp_path, name="mine", seed=5))
+    assert run.weights_path.read_bytes() == before
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is missing"):
+        train(small(tmp_path / "runs", dataset="mnist", data_dir=str(tmp_path)))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_loaded_model_reconstructs_as_the_trained_one_did(trained: dict[str, Run]) -> None:
+    for run in trained.values():
+        model = VAE.load(run.path)
+        assert not model.training
+        holdout = data.load("digits").holdout
+        terms, _ = holdout_metrics(model, objective_for(run.configuration), holdout, run.configuration.seed)
+        assert terms == run.metrics[-1]["holdout"]
+
+
+def test_evaluating_repeats_the_last_epochs_errors_and_measures_sharpness(trained: dict[str, Run]) -> None:
+    run = trained["evae"]
+    result = evaluate(run, device="cpu")
+    holdout = run.metrics[-1]["holdout"]
+    assert result["reconstruction_error"]["one_posterior_draw"] == pytest.approx(holdout["reconstruction"], rel=1e-12)
+    assert result["reconstruction_error"]["posterior_mean"] == pytest.approx(
+        holdout["reconstruction_at_mean"], rel=1e-12
+    )
+    images = data.load("digits").holdout
+    assert result["sharpness"]["originals"] == pytest.approx(metrics.sharpness(images), rel=1e-12)
+    at_mean = metrics.sharpness(VAE.load(run).reconstruct(data.as_images(images)).detach())
+    assert result["sharpness"]["posterior_mean"] == pytest.approx(at_mean, rel=1e-4)
+    assert result["images"] == 299
+    assert json.loads((run.path / "evaluation.json").read_text()) == result
+
+
+# Going wrong
+
+
+class Poison(Recorder):
+    """Breaks a weight after a given batch of the second epoch."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+
+    def batch_finished(self, progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (2, self.batch):
+            with torch.no_grad():
+                self.model.encoder.heads["sigma"].bias.fill_(math.inf)  # type: ignore[operator]
+
+
+def test_a_loss_that_is_no_number_names_term_epoch_and_batch_and_keeps_the_epoch_before(tmp_path: Path) -> None:
+    poison = Poison(batch=2)
+    with pytest.raises(DivergenceError, match=r"the reconstruction term became nan in epoch 2, batch 3 of 5\."):
+        train(small(tmp_path, epochs=3, batch_size=30), poison)
+    status = poison.run.status
+    assert (status["state"], status["epochs_finished"]) == ("failed", 1)
+    assert "reconstruction term became nan" in status["reason"]
+    assert poison.run.weights_epoch == 1
+    assert all(bool(tensor.isfinite().all()) for tensor in poison.run.read_weights().values())
+
+
+def test_a_far_too_large_learning_rate_is_reported_as_divergence(tmp_path: Path) -> None:
+    with pytest.raises(DivergenceError, match="A smaller --lr is the usual remedy"):
+        train(small(tmp_path, epochs=3, lr=1e30, batch_size=20))
+
+
+class Failing(Recorder):
+    def epoch_finished(self, record: dict[str, Any]) -> None:
+        super().epoch_finished(record)
+        raise OSError("the disk is on fire")
+
+
+def test_any_other_failure_is_written_down_too(tmp_path: Path) -> None:
+    watcher = Failing()
+    with pytest.raises(OSError, match="on fire"):
+        train(small(tmp_path), watcher)
+    assert watcher.run.status["state"] == "failed"
+    assert watcher.run.status["reason"] == "OSError: the disk is on fire"
+
+
+class Interrupting(Recorder):
+    """Sends this process a signal in the middle of the second epoch."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self.number = number
+
+    def batch_finished(self, progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (2, 1):
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_the_last_epochs_weights(tmp_path: Path, number: signal.Signals) -> None:
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    watcher = Interrupting(number)
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(small(tmp_path, epochs=3), watcher)
+    assert caught.value.signal_number == number
+    assert caught.value.sentence.startswith(f"interrupted by {number.name}; the weights and metrics of epoch 1 ")
+    assert watcher.run.status == {"state": "interrupted", "epochs_finished": 1}
+    assert watcher.run.weights_epoch == len(watcher.run.metrics) == 1
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_training_in_a_thread_leaves_signals_alone(tmp_path: Path) -> None:
+    finished: list[Run] = []
+    thread = threading.Thread(target=lambda: finished.append(train(small(tmp_path))))
+    thread.start()
+    thread.join()
+    assert finished[0].status["state"] == "finished"
+
+
+def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
+    run = trained["vae"]
+    script = f"import evae; evae.evaluate({str(run.path)!r}, device='cpu')"
+    with run.locked():
+        result = subprocess.run(
+            [sys.executable, "-c", script], env=command_environment(), capture_output=True, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert "is being written by another process" in result.stderr
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("latent_dim", 0, "--latent-dim must be a positive whole number, got 0. The paper uses 8, 16, 32 or 64."),
+        ("latent_dim", 2.5, "--latent-dim must be a positive whole number, got 2.5."),
+        ("epochs", -3, "--epochs must be a positive whole number, got -3."),
+        ("batch_size", 0, "--batch-size must be a positive whole number"),
+        ("limit_train", -1, "--limit-train must be a positive whole number"),
+        ("lr", 0.0, "--lr must be a positive number, got 0.0"),
+        ("lr", math.inf, "--lr must be a positive number, got inf"),
+        ("seed", -1, "--seed must be a whole number from 0"),
+        ("dataset", "mnits", "--dataset 'mnits' is not known. Did you mean mnist?"),
+        ("model", "transformer", "--model 'transformer' is not known. There is vae, evae."),
+        ("device", "tpu", "--device 'tpu' is not known."),
+        ("name", "../elsewhere", "--name must be a plain folder name"),
+        ("name", "", "--name must be a plain folder name"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_rule(field: str, value: object, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Configuration(**{field: value})  # type: ignore[arg-type]
+    assert sentence in str(caught.value)
+
+
+def test_cuda_asked_for_in_vain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"torch finds no CUDA device\. Use --device cpu or auto\."):
+        train(small(tmp_path, device="cuda"))
