@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from theory.ledger import Claim, Finding, Verdict
+from theory.ledger import Claim, Evidence, Finding, Verdict
 
 STYLES = {
     Verdict.PROVED: "green",
@@ -123,17 +123,25 @@ def explanation(finding: Finding) -> RenderableType:
     lines += [_field("source", claim.source), _field("statement", claim.statement)]
     label = "printed" if finding.assumed is None else "assumed"
     lines += [_field(label, f"{finding.printed}   ({claim.meaning})"), _field("method", decision.method)]
-    for number, evidence in enumerate(decision.evidence, start=1):
-        mark = Text("holds" if evidence.holds else "fails", style="green" if evidence.holds else "red")
-        step = Text(f"{number}. ")
-        step.append(mark)
-        step.append(f"  {evidence.step}")
-        lines += [Padding(step, (0, 0, 0, 2)), Padding(Text(evidence.detail, style="dim"), (0, 0, 0, 5))]
+    lines.append(_steps(decision.evidence))
     if decision.corrected:
         lines.append(_field("what holds", decision.corrected))
     if decision.charitable:
         lines.append(_field("charitably", decision.charitable))
     return Group(*lines, Text())
+
+
+def _steps(evidence: Sequence[Evidence]) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right")
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for number, step in enumerate(evidence, start=1):
+        mark = Text("holds", style="green") if step.holds else Text("fails", style="red")
+        text = Text(step.step)
+        text.append(f"\n{step.detail}", style="dim")
+        grid.add_row(f"{number}.", mark, text)
+    return Padding(grid, (0, 0, 0, 4))
 
 
 def _field(name: str, text: str) -> RenderableType:

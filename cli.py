@@ -1,0 +1,447 @@
+"""The command line: parses, calls, prints.
+
+No mathematics and no training happens here, and everything heavy is imported inside the command that needs it,
+so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from theory.ledger import Finding
+
+EXIT_CHECK_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+class CommandLine(click.Group):
+    """A group whose every failure is one sentence on standard error; ``--debug`` shows the traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
+        kwargs["standalone_mode"] = False
+        arguments = kwargs.get("args") or (args[0] if args else None) or sys.argv[1:]
+        try:
+            status = super().main(*args, **kwargs)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            status = _refuse(_sentence(error))
+        except (click.Abort, KeyboardInterrupt):
+            status = _refuse("interrupted.", EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            # The reader of our output went away, as `head` does: what is left to say goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 0
+        except (ValueError, OSError) as error:
+            if "--debug" in arguments or not _is_input_error(error):
+                raise
+            status = _refuse(_describe(error))
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or suggest the nearest."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            names = self.list_commands(ctx)
+            near = difflib.get_close_matches(args[0], names, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There is {', '.join(names)}."
+            raise click.UsageError(f"{args[0]!r} is no command. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _is_input_error(error: Exception) -> bool:
+    from theory.errors import InputError
+
+    return isinstance(error, InputError | OSError)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return str(error)
+
+
+def _sentence(error: click.ClickException) -> str:
+    message = error.format_message()
+    return message if message.endswith((".", "?", "!", "?)")) else f"{message}."
+
+
+def _refuse(sentence: str, status: int = EXIT_BAD_INPUT) -> int:
+    print(f"Error: {sentence}", file=sys.stderr)
+    return status
+
+
+def common_options(command: Any) -> Any:
+    """Add the options that every command has: ``--json``, ``--quiet`` and ``--debug``."""
+    for option in (
+        click.option(
+            "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error instead of one sentence."
+        ),
+        click.option("--quiet", is_flag=True, help="Print no progress and no tables."),
+        click.option(
+            "--json",
+            "json_path",
+            metavar="PATH|-",
+            help="Write the machine-readable result to PATH; on '-', to standard output and nothing else there.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def console_for(json_path: str | None, quiet: bool) -> Console:
+    """Return where a command prints: standard output, or standard error when ``--json -`` claims standard output."""
+    from rich.console import Console
+
+    return Console(stderr=json_path == "-", quiet=quiet, highlight=False)
+
+
+@contextlib.contextmanager
+def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
+    """Open where ``--json`` writes, before the work begins, so that a path that cannot be written fails at once.
+
+    The file is written aside and takes its name at the end: an interrupted command leaves an earlier result alone.
+    """
+    if json_path is None:
+        yield None
+    elif json_path == "-":
+        yield sys.stdout
+    else:
+        with replaced_file(Path(json_path), "--json") as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
+    """Open a file beside ``path`` that replaces it when the block ends well, and vanishes when it does not."""
+    from theory.errors import InputError
+
+    if path.is_dir():
+        raise InputError(f"{option} {path} is a folder; name a file in it.")
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        stream = aside.open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{option} {path} cannot be written: {error.strerror}.") from None
+    try:
+        with stream:
+            yield stream
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(stream: IO[str] | None, document: dict[str, Any]) -> None:
+    """Write ``document`` as strict JSON (no NaN) and end the line."""
+    if stream is not None:
+        json.dump(document, stream, indent=2, allow_nan=False)
+        stream.write("\n")
+
+
+@click.group(
+    cls=CommandLine,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="epanechnikov-vae", message="%(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Is the theory of the Epanechnikov variational autoencoder right, does the method work, and why?
+
+    Each COMMAND explains itself: python cli.py COMMAND --help.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@main.command("verify-lemmas", short_help="Decide what the paper claims.")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--list", "only_list", is_flag=True, help="List the claims without deciding them.")
+@click.option("--explain", is_flag=True, help="Show every step of each proof or refutation, with its formulas.")
+@click.option(
+    "--assume",
+    "assumptions",
+    multiple=True,
+    metavar="ID=EXPR",
+    help="Decide EXPR in place of what the paper prints, as in lemma-3.2.minimum='4/(5*r)'. Repeatable. Without an ID "
+    "only the claims assumed about are decided.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "markdown", "latex"]),
+    default="table",
+    show_default=True,
+    help="How the verdicts are shown; LaTeX is a document that compiles by itself.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of the terminal.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many claims are decided at the same time.  [default: one for each core]",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After this long a claim is given up as undecided.",
+)
+@common_options
+def verify_lemmas(
+    ids: tuple[str, ...],
+    only_list: bool,
+    explain: bool,
+    assumptions: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    jobs: int | None,
+    time_limit: float,
+    json_path: str | None,
+    quiet: bool,
+) -> int:
+    r"""Decide what the paper claims, by computer algebra.
+
+    Each claim takes what the paper prints as a formula and proves it, corrects it or refutes it by computer algebra.
+    ID names a claim (lemma-3.2.minimum) or a group (lemma-3.2); without any, all are decided.
+
+    \b
+    Verdicts
+      proved       true as printed
+      erratum      false as printed; a small correction saves it
+      refuted      false, with a counterexample
+      conditional  true only under an assumption the paper does not state or meet
+      computed     confirmed numerically, without a proof
+      undecided    neither, by the means at hand
+
+    \b
+    Examples
+      python cli.py verify-lemmas --list
+      python cli.py verify-lemmas lemma-3.2 --explain
+      python cli.py verify-lemmas --assume lemma-3.2.minimum='4/(5*r)'
+
+    The exit code is 1 if a verdict is not the one on record.
+    """
+    from theory import ledger, report, workers
+
+    assumed = dict(_split_assumption(text) for text in assumptions)
+    chosen = list(ledger.select(ids) if ids or not assumed else ())
+    chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
+    console = console_for(json_path, quiet)
+    if only_list:
+        console.print(report.claim_list(chosen))
+        return 0
+    requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
+    with json_output(json_path) as stream:
+        with progress_bar("deciding", len(requests), quiet) as advance:
+            jobs = jobs or len(os.sched_getaffinity(0))
+            findings = workers.decide(requests, jobs, time_limit, lambda finding: advance(finding.claim.id))
+        write_json(stream, report.document(findings))
+    show_ledger(findings, form, explain, output, console)
+    return 0 if all(finding.as_expected for finding in findings) else EXIT_CHECK_FAILED
+
+
+def _split_assumption(text: str) -> tuple[str, str]:
+    name, equals, expression = text.partition("=")
+    if not equals or not expression.strip():
+        raise click.UsageError(f"--assume takes ID=EXPR, as in lemma-3.2.minimum='4/(5*r)'; got {text!r}.")
+    return name.strip(), expression.strip()
+
+
+def show_ledger(findings: list[Finding], form: str, explain: bool, output: Path | None, console: Console) -> None:
+    """Print the findings in the chosen form, or write them to a file."""
+    from rich.console import Console, Group
+
+    from theory import report
+
+    if form == "table":
+        shown = Group(*map(report.explanation, findings)) if explain else report.table(findings)
+        if output is None:
+            console.print(shown)
+            return
+        with replaced_file(output, "--output") as stream:
+            Console(file=stream, width=100).print(shown)
+        return
+    if form == "json":
+        text = json.dumps(report.document(findings), indent=2) + "\n"
+    else:
+        text = (report.markdown if form == "markdown" else report.latex)(findings, explain)
+    if output is None:
+        console.file.write(text)
+    else:
+        with replaced_file(output, "--output") as stream:
+            stream.write(text)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal how many of ``total`` things are done; yield the function that counts one more."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total, last="")
+        yield lambda last: progress.update(task, advance=1, last=last)
+
+
+@main.command(short_help="Train a VAE or an EVAE.")
+@click.option(
+    "--dataset",
+    default="digits",
+    show_default=True,
+    metavar="NAME",
+    help="What to train on: digits (scikit-learn's 1,797 real digits, nothing to download), mnist or fashion-mnist "
+    "(torchvision's own files in --data-dir). All are seen at 32x32 pixels (Appendix B).",
+)
+@click.option(
+    "--model",
+    default="vae",
+    show_default=True,
+    metavar="NAME",
+    help="vae: Gaussian noise and the exact KL divergence to N(0, I), the paper's baseline. evae: the paper's method, "
+    "noise b(mu + r K) + U[-B, B] with Epanechnikov K (Algorithm 1) and the penalty 3B/(5Mr) of equation (8).",
+)
+@click.option(
+    "--latent-dim",
+    type=int,
+    default=64,
+    show_default=True,
+    help="d_z, the number of latent dimensions. The paper uses 8, 16, 32 and 64.",
+)
+@click.option(
+    "--epochs", type=int, default=50, show_default=True, help="Passes over the training images; the paper's 50."
+)
+@click.option(
+    "--batch-size",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Images in a step; the paper's 100. It is also M in the penalty of equation (8).",
+)
+@click.option("--lr", type=float, default=1e-4, show_default=True, help="Learning rate of Adam; the paper's 1e-4.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Decides the first weights, the order of the images and the noise.",
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
+)
+@click.option(
+    "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
+)
+@click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the run's folder is made.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The run's folder, refused if it exists. By default it is made of data set, model, d_z and seed, such as "
+    "mnist-evae-d64-seed0, with -2, -3, ... behind it when that is taken.",
+)
+@click.option(
+    "--limit-train",
+    type=int,
+    metavar="N",
+    help="Train on the first N images only, for a quick look. The hold-out images are never limited.",
+)
+@common_options
+def train(json_path: str | None, quiet: bool, **options: Any) -> int:
+    """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
+
+    The run's folder keeps the configuration, one line of metrics an epoch, the weights of the last finished epoch
+    and a picture of hold-out images beside their reconstructions. Losses are in nats per image, on one scale in
+    training and on hold-out images. Ctrl-C and SIGTERM end the run cleanly.
+    """
+    from evae.configuration import Configuration
+
+    config = Configuration(**options)
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        from evae.display import training_display
+        from evae.training import TrainingInterrupted
+        from evae.training import train as train_model
+
+        try:
+            with training_display(console) as watcher:
+                run = train_model(config, watcher)
+        except TrainingInterrupted as interrupt:
+            return _refuse(interrupt.sentence, 128 + interrupt.signal_number)
+        write_json(stream, {"run": str(run.path), **run.status, "configuration": options, "metrics": run.metrics})
+        console.print(
+            f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
+        )
+        console.print(f"Next: python cli.py evaluate {shlex.quote(str(run.path))}", markup=False, soft_wrap=True)
+    return 0
+
+
+@main.command(short_help="Judge a trained model.")
+@click.argument("run")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
+)
+@click.option(
+    "--data-dir", metavar="DIR", help="Where the data set is now; by default where it was when the run was trained."
+)
+@common_options
+def evaluate(run: str, device: str, data_dir: str | None, json_path: str | None, quiet: bool) -> None:
+    """Judge the trained model in the folder RUN on the hold-out images.
+
+    Prints the reconstruction error (binary cross-entropy in nats per image: sum over pixels, mean over images) and
+    the sharpness (Appendix C: variance of the Laplace-filtered grey image in [0, 1] at the network's resolution,
+    rounded to 8 bits) of the originals and of the reconstructions, both from one draw of the posterior, as the paper
+    has it, and from its mean. Writes evaluation.json and reconstructions.png into RUN.
+    """
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        from rich.table import Table
+
+        from evae.evaluation import evaluate as evaluate_run
+
+        result = evaluate_run(run, device=device, data_dir=data_dir)
+        write_json(stream, result)
+        height, width = result["resolution"]
+        table = Table(
+            title=f"{result['run']} after epoch {result['weights_of_epoch']}: "
+            f"{result['images']:,} hold-out images of {result['dataset']} at {height}x{width}",
+            title_justify="left",
+        )
+        table.add_column("images")
+        table.add_column("reconstruction error\nnats per image", justify="right")
+        table.add_column("sharpness", justify="right")
+        for label, key in (
+            ("originals", "originals"),
+            ("reconstructed from one posterior draw", "one_posterior_draw"),
+            ("reconstructed from the posterior mean", "posterior_mean"),
+        ):
+            error = result["reconstruction_error"].get(key)
+            table.add_row(label, "" if error is None else f"{error:.2f}", f"{result['sharpness'][key]:.4f}")
+        console.print(table)
+        console.print(f"Written: {Path(run) / 'evaluation.json'}, {Path(run) / 'reconstructions.png'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
