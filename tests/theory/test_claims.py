@@ -5,73 +5,9 @@ from functools import cache
 import pytest
 import sympy
 
+from tests.theory.alterations import ALTERED
 from theory.errors import InputError
 from theory.ledger import Finding, Verdict, claim_named, claims, select, verify
-
-ALTERED = {
-    "lemma-2.1.bound": [("u**3", "refuted"), ("u**4", "refuted"), ("u**2 + u**4", "conditional")],
-    "lemma-2.1.sharp-constant": [
-        ("1/2", "refuted"),
-        ("log(2)", "refuted"),
-        ("1/2 + C/5", "refuted"),
-        ("1", "proved"),
-        ("exp(C)", "proved"),
-        ("((1 - C)*log(1 - C) + C)/C**2", "proved"),
-    ],
-    "lemma-2.1.no-condition": [
-        ("chi2/2", "refuted"),
-        ("chi2**2", "refuted"),
-        ("chi2 - 1", "refuted"),
-        ("log(1 + chi2)", "proved"),
-        ("chi2 + chi2**2", "proved"),
-    ],
-    "lemma-2.1.taylor": [
-        ("(x-1) + (x-1)**2/2 - (x-1)**3/6 + (x-1)**4/12", "proved"),
-        ("(x-1) + (x-1)**2/2 - (x-1)**3/6", "proved"),
-        ("(x-1) + (x-1)**2/2 + (x-1)**3/6", "erratum"),
-        ("(x-1) - (x-1)**2/2 - (x-1)**3/6", "refuted"),
-        ("1 + (x-1) + (x-1)**2/2", "refuted"),
-    ],
-    "lemma-2.1.series-constant": [("1/(k*(k-1))", "proved"), ("1", "proved"), ("1/factorial(k)/2", "erratum")],
-    "kernel.epanechnikov": [
-        ("3/4*(1 - x**4)", "refuted"),
-        ("3/5*(1 - x**2)", "refuted"),
-        ("1/2", "refuted"),
-        ("3/4*(1 - x**2) + x/4", "refuted"),
-    ],
-    "kernel.location-scale": [("(mu, r**2/3)", "refuted"), ("(0, r**2/5)", "refuted"), ("(mu, r/5)", "refuted")],
-    "kernel.gaussian-a1": [
-        ("exp(-x**2/2)/sqrt(2*pi)", "proved"),
-        ("exp(-x**2)/sqrt(2*pi)", "refuted"),
-        ("1/(pi*(1 + x**2))", "refuted"),
-    ],
-    "kernel.figure-s1": [
-        ("(3/4*(1 - x**2), exp(-x**2)/sqrt(pi))", "refuted"),
-        ("(3/4*(1 - x**4), exp(-x**2/2)/sqrt(2*pi))", "refuted"),
-    ],
-    "lemma-3.2.feasible": [
-        ("3/(5*r)*(1 - ((x - mu)/r)**2)", "refuted"),
-        ("3/(4*r)*(1 - ((x - mu)/r)**4)", "refuted"),
-        ("3/(4*r)*(1 - (x/r)**2)", "undecided"),
-    ],
-    "lemma-3.2.minimum": [("4/(5*r)", "refuted"), ("3/(5*r**2)", "refuted"), ("-3/(5*r)", "refuted")],
-    "lemma-3.2.optimal": [
-        ("(213/280 - 240/280*((x - mu)/r)**2 + 35/280*((x - mu)/r)**4)/r", "refuted"),
-        ("3/(5*r)*(1 - ((x - mu)/r)**2)", "refuted"),
-    ],
-    "lemma-3.2.unique": [
-        ("(213/280 - 240/280*((x - mu)/r)**2 + 35/280*((x - mu)/r)**4)/r", "refuted"),
-        ("1/(2*r)", "refuted"),
-    ],
-    "lemma-3.2.multipliers": [("(1/2, 1)", "refuted"), ("(3/4, 2)", "refuted"), ("(-3/4, 1)", "refuted")],
-    "lemma-3.2.numeric": [("4/(5*r)", "refuted"), ("59/(100*r)", "refuted")],
-    "section-3.gain": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("1 - x**2", "refuted")],
-    "section-3.scale": [("I*sigma", "proved"), ("I**2", "conditional"), ("I + sigma", "undecided")],
-    "section-2.mise": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("3/8*(1 + x)**2", "refuted")],
-    "section-6.uniform-minimises-j": [("3/4*(1 - x**2)", "refuted"), ("1", "refuted")],
-    "algorithm-2.median": [("3/4*(1 - t**4)", "refuted"), ("1/2", "refuted"), ("3/4*(1 + t**2)", "refuted")],
-    "algorithm-2.inverse": [("2*sin(asin(2*p - 1)/2)", "refuted"), ("-2*sin(asin(2*p - 1)/3)", "refuted")],
-}
 
 
 @cache

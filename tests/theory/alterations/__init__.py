@@ -1,0 +1,10 @@
+"""For each claim, data that the paper does not print and the verdict that each must meet, by the claims' modules."""
+
+from tests.theory.alterations import kernels, kl_bound, optimal_kernel, posterior
+
+ALTERED: dict[str, list[tuple[str, str]]] = {
+    **kl_bound.ALTERED,
+    **kernels.ALTERED,
+    **optimal_kernel.ALTERED,
+    **posterior.ALTERED,
+}

@@ -1,0 +1,20 @@
+"""Other things that the claims on the kernels might have said, and the verdict that each must meet."""
+
+ALTERED = {
+    "kernel.epanechnikov": [
+        ("3/4*(1 - x**4)", "refuted"),
+        ("3/5*(1 - x**2)", "refuted"),
+        ("1/2", "refuted"),
+        ("3/4*(1 - x**2) + x/4", "refuted"),
+    ],
+    "kernel.location-scale": [("(mu, r**2/3)", "refuted"), ("(0, r**2/5)", "refuted"), ("(mu, r/5)", "refuted")],
+    "kernel.gaussian-a1": [
+        ("exp(-x**2/2)/sqrt(2*pi)", "proved"),
+        ("exp(-x**2)/sqrt(2*pi)", "refuted"),
+        ("1/(pi*(1 + x**2))", "refuted"),
+    ],
+    "kernel.figure-s1": [
+        ("(3/4*(1 - x**2), exp(-x**2)/sqrt(pi))", "refuted"),
+        ("(3/4*(1 - x**4), exp(-x**2/2)/sqrt(2*pi))", "refuted"),
+    ],
+}
