@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -25,15 +24,22 @@ Progress = Callable[[int], None]
 """Called in the calling thread with the number of replicates done so far."""
 
 ENGINES = ("exact",)
-OBSERVATIONS_IN_A_CHUNK = 200_000
-"""A chunk of replicates takes some 15 ms: long beside the cost of handing it out, short beside a Ctrl-C."""
+OBSERVATIONS_IN_A_CHUNK, REPLICATES_IN_A_CHUNK = 200_000, 500
+"""A chunk takes some 15 ms whatever m is: long beside the cost of handing it out, short beside a glance at a bar."""
 
 
-@dataclass(frozen=True)
 class Interrupted(Exception):
-    """Ctrl-C reached a simulation; ``done`` replicates were finished."""
+    """A signal stopped the replicate loop.
 
-    done: int
+    Attributes
+    ----------
+    done : int
+        How many replicates were finished.
+    """
+
+    def __init__(self, done: int) -> None:
+        self.done = done
+        super().__init__(f"interrupted after {done} replicates")
 
 
 def engine_named(name: str) -> str:
@@ -75,7 +81,7 @@ def replicate_values(
     Raises
     ------
     Interrupted
-        On Ctrl-C, after the chunks under way have stopped.
+        On Ctrl-C, after the replicates under way have ended.
     """
     statistic.prepare()
     values = np.full(replicates, np.nan)
@@ -92,7 +98,7 @@ def replicate_values(
             done += 1
         return done
 
-    size = max(1, min(OBSERVATIONS_IN_A_CHUNK // m, -(-replicates // workers)))
+    size = max(1, min(OBSERVATIONS_IN_A_CHUNK // m, REPLICATES_IN_A_CHUNK))
     chunks = (range(start, min(start + size, replicates)) for start in range(0, replicates, size))
     done = 0
     with ThreadPoolExecutor(workers) as pool:

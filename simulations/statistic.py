@@ -36,14 +36,14 @@ class Statistic:
     bandwidth: Bandwidth
 
     def prepare(self) -> None:
-        """Build the tables now.
+        """Build the tables and the machine code now.
 
         Raises
         ------
         InputError
             If the kernel, the density or the weight is not one that T_m is computed for.
         """
-        _ = self._arguments
+        self.of_sorted(np.zeros(1))
 
     def of_sorted(self, sample: Array) -> float:
         """Return T_m of a sorted, finite, non-empty sample; nothing is checked."""

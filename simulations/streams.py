@@ -1,8 +1,8 @@
 """Reproducible samples: a stream of its own for every replicate, keyed by (seed, replicate) alone.
 
-The generator is Philox4x64-10 (Salmon, Moraes, Dror and Shaw, 2011) as NumPy provides it. Its key holds the seed and the
-number of the replicate and its counter starts at 0, so two replicates never share a stream, and a replicate's sample
-depends neither on the others nor on the thread that draws it.
+The generator is Philox4x64-10 (Salmon, Moraes, Dror and Shaw, 2011) as NumPy provides it. Its key holds the seed and
+the number of the replicate and its counter starts at 0, so two replicates never share a stream, and a replicate's
+sample depends neither on the others nor on the thread that draws it.
 """
 
 from __future__ import annotations

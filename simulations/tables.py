@@ -124,17 +124,17 @@ def _is_polynomial(function: Callable[[Array], Array], edges: Array) -> npt.NDAr
 
 def _local_polynomials(function: Callable[[Array], Array], edges: Array) -> Array:
     """Return the coefficients, shape (cells, 6), of the polynomials through the Chebyshev points of each cell."""
-    v: Array = np.polynomial.chebyshev.chebpts1(DEGREE + 1).astype(np.float64)
+    v = np.polynomial.chebyshev.chebpts1(DEGREE + 1)
     values = function(_points(edges, v))
-    coefficients: Array = np.linalg.solve(np.vander(v, increasing=True), values.T).T
+    coefficients = np.linalg.solve(np.vander(v, increasing=True), values.T).T
     # A constant function keeps one exact coefficient, whatever the solver rounds.
     constant = (values == values[:, :1]).all(axis=1)
     coefficients[constant] = 0.0
     coefficients[constant, 0] = values[constant, 0]
-    return np.ascontiguousarray(coefficients)
+    return np.ascontiguousarray(coefficients, dtype=np.float64)
 
 
-def _points(edges: Array, v: Array) -> Array:
+def _points(edges: Array, v: npt.NDArray[np.floating]) -> Array:
     centres, halves = (edges[:-1] + edges[1:]) / 2, np.diff(edges) / 2
     return centres[:, None] + halves[:, None] * v
 
