@@ -388,7 +388,7 @@ def simulate_tm(sizes: tuple[int, ...], workers: int | None, json_path: str | No
       python cli.py simulate-tm --m 10000
       python cli.py simulate-tm --m 100 --m 1000 --m 10000 --bandwidth m^-2/9
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
-    """
+    """  # noqa: D301
     from simulations import SimulationInterrupted, Study, simulate
     from simulations.presentation import convergence_table, progress_display, study_report
 

@@ -74,7 +74,7 @@ def replicate_values(
         Observations in a sample.
     replicates, seed : int
     workers : int
-        Threads, at least 1.
+        Threads, at least 1. More than one for each usable core would bring nothing and are not started.
     progress : callable, optional
         Called with the number of replicates done.
 
@@ -84,6 +84,7 @@ def replicate_values(
         On Ctrl-C, after the replicates under way have ended.
     """
     statistic.prepare()
+    workers = min(workers, usable_cores())
     values = np.full(replicates, np.nan)
     stop = threading.Event()
 

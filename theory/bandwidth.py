@@ -80,7 +80,10 @@ def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
     text = str(name).strip()
     if not text.startswith("m"):
         return _constant(text)
-    rule = re.fullmatch(r"m\^\(?([-+]?)(\d+/0*[1-9]\d*|\d+\.?\d*|\.\d+)\)?", text.replace(" ", ""))
+    exponent_text = text.replace(" ", "").removeprefix("m^")
+    if exponent_text.startswith("(") and exponent_text.endswith(")"):
+        exponent_text = exponent_text[1:-1]
+    rule = re.fullmatch(r"([-+]?)(\d+/0*[1-9]\d*|\d+\.?\d*|\.\d+)", exponent_text)
     if rule is None:
         raise InputError(f"{text!r} is no bandwidth: write a positive number, or m^-DELTA as in m^-0.235.")
     sign, exponent = rule[1], Fraction(rule[2])
