@@ -257,7 +257,7 @@ def _kl_epanechnikov_epanechnikov(p: Epanechnikov, q: Epanechnikov) -> Tensor:
     upper_gap = torch.where(contained, excess - shift, 0.0).clamp(min=0.0)
     log_ratio = _log_of_sum(p.scale, (lower_gap + upper_gap) / 2)
     divergence = 3 * log_ratio - _expected_log_gain(lower_gap, p.scale) - _expected_log_gain(upper_gap, p.scale)
-    # Rounding may leave -1e-17 for laws that are almost equal.
+    # A guard: for laws that are almost equal the three terms cancel to within their rounding.
     return torch.where(contained, divergence.clamp(min=0.0), math.inf)
 
 

@@ -192,7 +192,7 @@ class Progress:
 def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:
     """Make a model on the CPU whose weights depend on the seed alone; the caller's random numbers are left alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
+        torch.default_generator.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
         return VAE(image_shape, config.latent_dim, config.preset.posterior)
 
 

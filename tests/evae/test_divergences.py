@@ -136,6 +136,12 @@ def test_edges_that_touch_after_rounding_count_as_touching() -> None:
     assert math.isfinite(divergence(inner, outer))
 
 
+def test_a_wider_law_is_never_contained_however_its_ends_round() -> None:
+    """At 1e8 both supports round to the one point that double precision has there."""
+    assert divergence(Epanechnikov(1e8, 2e-9), Epanechnikov(1e8, 1e-9)) == math.inf
+    assert math.isfinite(divergence(Epanechnikov(1e8, 1e-9), Epanechnikov(1e8, 2e-9)))
+
+
 @pytest.mark.parametrize(
     ("p", "q"),
     [

@@ -130,15 +130,48 @@ def test_training_leaves_the_callers_random_numbers_alone(tmp_path: Path) -> Non
     assert random.getstate() == python_before
 
 
-def test_the_order_of_an_epoch_does_not_depend_on_the_epochs_before_it(tmp_path: Path) -> None:
-    """An epoch of a long run begins with the batch that it begins with in any run."""
-    orders = []
-    for epochs in (1, 2):
-        watcher = Recorder()
-        train(small(tmp_path, epochs=epochs, lr=1e-30, limit_train=60, batch_size=30), watcher)
-        orders.append([progress.sums[0, 0].item() for progress in watcher.batches])
-    assert orders[0][0] == orders[1][0]
-    assert orders[1][0] != orders[1][2]
+class Listening(Recorder):
+    """Keeps the images that enter the encoder in training, and the codes that enter the decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[torch.Tensor] = []
+        self.codes: list[torch.Tensor] = []
+
+    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
+        super().run_started(run, model, data)
+        for module, kept in ((model.encoder, self.images), (model.decoder, self.codes)):
+            module.register_forward_pre_hook(
+                lambda module, given, kept=kept: kept.append(given[0].detach().clone()) if module.training else None
+            )
+
+
+def listen(folder: Path, **options: object) -> Listening:
+    """Train with weights that stand still, so that only order and noise change from batch to batch."""
+    watcher = Listening()
+    train(small(folder, lr=1e-30, **options), watcher)
+    return watcher
+
+
+def test_every_epoch_shows_every_image_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+    first, second = listen(tmp_path, epochs=2, limit_train=60, batch_size=60).images
+    assert not torch.equal(first, second)
+    assert torch.equal(first.flatten(1).sort(0).values, second.flatten(1).sort(0).values)
+
+
+def test_order_and_noise_of_an_epoch_depend_on_the_seed_and_the_epoch_alone(tmp_path: Path) -> None:
+    short = listen(tmp_path, epochs=1, limit_train=60, batch_size=30)
+    long = listen(tmp_path, epochs=2, limit_train=60, batch_size=30)
+    for first, again in ((short.images, long.images), (short.codes, long.codes)):
+        assert all(torch.equal(one, other) for one, other in zip(first, again[:2], strict=True))
+    other = listen(tmp_path, epochs=1, limit_train=60, batch_size=30, seed=1)
+    assert not torch.equal(other.images[0], short.images[0])
+
+
+def test_every_epoch_has_noise_of_its_own(tmp_path: Path) -> None:
+    """With a single image there is one order only: what differs is the noise."""
+    first, second = listen(tmp_path, epochs=2, limit_train=1).codes
+    assert not torch.equal(first, second)
 
 
 # The run folder
