@@ -395,18 +395,18 @@ def simulate_tm(sizes: tuple[int, ...], workers: int | None, json_path: str | No
     studies = [Study(m=m, **options) for m in sizes]
     console = console_for(json_path, quiet)
     results = []
-    with json_output(json_path) as stream:
-        for study in studies:
-            try:
+    try:
+        with json_output(json_path) as stream:
+            for study in studies:
                 with progress_display(study, quiet) as progress:
                     results.append(simulate(study, workers=workers, progress=progress))
-            except SimulationInterrupted as interrupt:
-                return _refuse(interrupt.sentence, 128 + interrupt.signal_number)
-            console.print(study_report(results[-1]))
-        if len(results) > 1:
-            console.print(convergence_table(results))
-        documents = [result.document() for result in results]
-        write_json(stream, documents[0] if len(documents) == 1 else {"studies": documents})
+                console.print(study_report(results[-1]))
+            if len(results) > 1:
+                console.print(convergence_table(results))
+            documents = [result.document() for result in results]
+            write_json(stream, documents[0] if len(documents) == 1 else {"studies": documents})
+    except SimulationInterrupted as interrupt:
+        return _refuse(interrupt.sentence, 128 + interrupt.signal_number)
     return 0
 
 

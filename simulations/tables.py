@@ -20,7 +20,7 @@ DEGREE = 5
 """Degree of the local polynomials that stand for a density or a weight."""
 TOLERANCE = 1e-13
 """Relative error below which a cell is narrow enough to be halved once more, which divides its error by 2**6."""
-MOST_CELLS = 1_000_000
+MOST_CELLS, MOST_HALVINGS = 200_000, 40
 SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
 
@@ -86,7 +86,7 @@ def cell_table(density: Density, weight: Weight) -> CellTable:
     Raises
     ------
     InputError
-        If the weight's support is unbounded, or a function is too steep for polynomials on a million cells.
+        If the weight's support is unbounded, or a function is too steep for polynomials on any reasonable cells.
     """
     lower, upper = (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
@@ -103,12 +103,14 @@ def cell_table(density: Density, weight: Weight) -> CellTable:
 
 def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...]) -> Array:
     """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""
-    while edges.size <= MOST_CELLS:
+    for _ in range(MOST_HALVINGS):
         coarse = ~np.logical_and.reduce([_is_polynomial(function, edges) for function in functions])
         middles = (edges[:-1] + edges[1:]) / 2
         if not coarse.any():
             return np.union1d(edges, middles)
         edges = np.union1d(edges, middles[coarse])
+        if edges.size > MOST_CELLS:
+            break
     raise InputError("the density or the weight is too steep for T_m to be computed to 10 digits.")
 
 

@@ -1,0 +1,149 @@
+"""The command simulate-tm: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import cli
+from simulations import presentation
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "sympy", "numba", "matplotlib", "statsmodels", "scipy")
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_command(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as exit_:
+            cli.main(["simulate-tm", *arguments])
+        out, err = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Outcome(exit_.value.code, out, err)
+
+    return run_command
+
+
+def test_a_study_prints_the_means_the_shape_and_the_words_in_eighty_columns(run: Run) -> None:
+    status, out, err = run("--m", "200", "--replicates", "300")
+    assert (status, err) == (0, "")
+    for text in ("simulated", "variance term", "limit, I(K) ∫ f a", "95% point", "Theorem 3.1 applies", "engine exact"):
+        assert text in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_json_on_a_dash_is_alone_on_standard_output(run: Run) -> None:
+    status, out, err = run("--m", "100", "--replicates", "50", "--json", "-")
+    document = json.loads(out, parse_constant=pytest.fail)
+    assert status == 0
+    assert (document["m"], document["replicates"]) == (100, 50)
+    assert "exact at this m" in err
+
+
+def test_several_sizes_make_a_list_of_studies_and_a_table(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "studies.json"
+    status, out, _ = run("--m", "50", "--m", "100", "--replicates", "40", "--json", str(path))
+    studies = json.loads(path.read_text())["studies"]
+    assert status == 0
+    assert [study["m"] for study in studies] == [50, 100]
+    assert "E T_m as m grows" in out
+
+
+def test_quiet_prints_nothing(run: Run) -> None:
+    assert run("--m", "50", "--replicates", "20", "--quiet") == (0, "", "")
+
+
+def test_the_options_reach_the_study(run: Run) -> None:
+    arguments = (
+        "--m 30 --replicates 25 --kernel biweight --weight window:-1,0.5 --bandwidth 0.4 --seed 9 --engine exact"
+    )
+    _, out, _ = run(*arguments.split(), "--workers", "1", "--json", "-")
+    document = json.loads(out)
+    assert {key: document[key] for key in ("kernel", "weight", "bandwidth", "seed", "engine", "replicates")} == {
+        "kernel": "biweight",
+        "weight": "window:-1,0.5",
+        "bandwidth": "0.4",
+        "seed": 9,
+        "engine": "exact",
+        "replicates": 25,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("", "--m"),
+        ("--m -3", "m must be a positive whole number, got -3."),
+        ("--m ten", "'ten' is not a valid integer."),
+        ("--m 10 --replicates 0", "replicates must be a positive whole number, got 0."),
+        ("--m 10 --seed -1", "the seed must be a whole number from 0 to 18446744073709551615, got -1."),
+        ("--m 10 --workers 0", "workers must be a positive whole number, got 0."),
+        ("--m 10 --kernel epanechnikow", "Did you mean epanechnikov?"),
+        ("--m 10 --kernel cosine", "not for cosine."),
+        ("--m 10 --density norml", "Did you mean normal?"),
+        ("--m 10 --weight window:2,-2", "a window needs two finite ends, the lower first, got 2 and -2."),
+        ("--m 10 --bandwidth m^0.2", "it must shrink as m grows."),
+        ("--m 10 --bandwidth 0", "a bandwidth must be positive and finite, got 0."),
+        ("--m 10 --engine cells", "There is auto, exact."),
+        ("--m 10 --json /no/such/folder/result.json", "cannot be written"),
+        ("--m 10 --plot t.png", "No such option"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(run: Run, arguments: str, complaint: str) -> None:
+    status, out, err = run(*arguments.split())
+    assert (status, out) == (2, "")
+    assert complaint in err
+    assert re.fullmatch(r"Error: [^\n]*\n", err)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_study_says_what_was_done(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    monkeypatch.setattr(presentation, "_plain_progress", lambda *_: lambda _: os.kill(os.getpid(), number))
+    path = tmp_path / "result.json"
+    path.write_text("an earlier result")
+    outcome = run("--m", "50", "--replicates", "300000", "--json", str(path))
+    assert outcome.status == status
+    assert re.fullmatch(
+        rf"Error: interrupted by {number.name} after [\d,]+ of 300,000 replicates at m = 50; [^\n]*\n", outcome.err
+    )
+    assert path.read_text() == "an earlier result"
+
+
+def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presentation, "SECONDS_BETWEEN_LINES", 0.0)
+    _, _, err = run("--m", "50", "--replicates", "3000")
+    line = r"m = 50: [\d,]+ of 3,000 replicates, [\d,]+/s, \d+ s left\n"
+    assert re.fullmatch(f"({line})+", err)
+
+
+def test_the_help_teaches_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, cli\n"
+        "try: cli.main(['simulate-tm', '--help'])\n"
+        f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert finished.stderr == "[]\n"
+    for text in ("Theorem 3.1", "2/9 < DELTA < 1/4", "[default: window:-2,2]", "Philox"):
+        assert text in " ".join(finished.stdout.split())
+    assert "\n    python cli.py simulate-tm --m 10000\n" in finished.stdout

@@ -1,0 +1,291 @@
+"""T_m of one sample against 40-digit arithmetic and closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+
+import numba
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+from mpmath.calculus.quadrature import GaussLegendre
+from sympy import Rational, exp
+
+from simulations import tm_statistic
+from simulations.compiled import compiled
+from simulations.tables import cell_table, kernel_table
+from theory.densities import NORMAL, Density, Weight, probability, window
+from theory.errors import InputError
+from theory.kernels import KERNELS, Kernel, Piece, kernel_named, x
+
+DIGITS = 40
+WIDEST_PANEL = mpf(1) / 4
+ACCURACY = 1e-10
+POLYNOMIAL_KERNELS = ("epanechnikov", "uniform", "triangular", "biweight", "triweight")
+ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
+
+
+def reference_statistic(
+    sample: Sequence[float], kernel: Kernel, density: Density, weight: Weight, bandwidth: float
+) -> float:
+    """Compute m b * integral of (f_m - f)^2 a from its definition, with 24 Gauss nodes wherever f_m is a polynomial."""
+    with mp.workdps(DIGITS):
+        m, b = len(sample), mpf(bandwidth)
+        observations = [mpf(float(value)) for value in sample]
+        lower, upper = (exactly(end) for end in weight.support)
+        knots = [exactly(piece.lower) for piece in kernel.pieces] + [exactly(kernel.support[1])]
+        changes = {value + b * knot for value in observations for knot in knots}
+        changes |= {exactly(knot) for knot in (*density.knots, *weight.knots)}
+        edges = sorted({lower, upper, *(change for change in changes if lower < change < upper)})
+        k, f, a = function(kernel.pieces), function(density.pieces), function(weight.pieces)
+
+        def integrand(point: mpf) -> mpf:
+            estimate = mp.fsum(k((point - value) / b) for value in observations) / (m * b)
+            return (estimate - f(point)) ** 2 * a(point)
+
+        return float(m * b * mp.fsum(integral(integrand, start, end) for start, end in pairwise(edges)))
+
+
+def integral(integrand: Callable[[mpf], mpf], start: mpf, end: mpf) -> mpf:
+    panels = int(mp.ceil((end - start) / WIDEST_PANEL))
+    half = (end - start) / (2 * panels)
+    centres = [start + (2 * i + 1) * half for i in range(panels)]
+    return half * mp.fsum(
+        weight * integrand(centre + half * node) for centre in centres for node, weight in gauss_rule()
+    )
+
+
+@cache
+def gauss_rule() -> list[tuple[mpf, mpf]]:
+    with mp.workdps(DIGITS):
+        rule: list[tuple[mpf, mpf]] = GaussLegendre(mp).calc_nodes(degree=4, prec=mp.prec)
+        return rule
+
+
+@cache
+def function(pieces: tuple[Piece, ...]) -> Callable[[mpf], mpf]:
+    numeric = [(exactly(p.lower), exactly(p.upper), sympy.lambdify(x, p.density, "mpmath")) for p in pieces]
+
+    def evaluate(point: mpf) -> mpf:
+        return next((f(point) for lower, upper, f in numeric if lower <= point <= upper), mpf(0))
+
+    return evaluate
+
+
+def exactly(value: sympy.Expr) -> mpf:
+    if value.is_infinite:
+        return mp.inf if value > 0 else -mp.inf
+    return mpf(int(value.p)) / int(value.q)
+
+
+def assert_accurate(sample: Sequence[float], kernel: str, weight: Weight, bandwidth: float) -> None:
+    expected = reference_statistic(sample, kernel_named(kernel), NORMAL, weight, bandwidth)
+    value = tm_statistic(sample, kernel=kernel, weight=weight, bandwidth=bandwidth)
+    assert value == pytest.approx(expected, rel=ACCURACY, abs=0)
+
+
+observations = st.one_of(
+    st.floats(-4, 4),
+    st.integers(-6, 6).map(lambda number: number / 2),  # ties, atoms, and values on the window's ends
+    st.floats(-1e6, 1e6),
+    st.floats(-1e-6, 1e-6),
+)
+windows = st.builds(
+    lambda start, length: window(Rational(start, 4), Rational(start + length, 4)),
+    st.integers(-16, 12),
+    st.integers(1, 16),
+)
+bandwidths = st.floats(-9, 6).map(lambda power: 10.0**power)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sample=st.lists(observations, min_size=1, max_size=12),
+    kernel=st.sampled_from(POLYNOMIAL_KERNELS),
+    weight=windows,
+    bandwidth=bandwidths,
+)
+def test_the_statistic_agrees_with_forty_digit_arithmetic(
+    sample: list[float], kernel: str, weight: Weight, bandwidth: float
+) -> None:
+    assert_accurate(sample, kernel, weight, bandwidth)
+
+
+@pytest.mark.parametrize("kernel", POLYNOMIAL_KERNELS)
+@pytest.mark.parametrize("bandwidth", [1e-3, 0.2, 30.0])
+def test_a_sample_of_dozens_agrees_with_forty_digit_arithmetic(kernel: str, bandwidth: float) -> None:
+    """Dozens of kernels overlap, with ties."""
+    sample = np.random.default_rng(3).standard_normal(60).round(2)
+    assert_accurate(sample.tolist(), kernel, window(Rational(-1, 2), Rational(1, 4)), bandwidth)
+
+
+@pytest.mark.parametrize("kernel", ["epanechnikov", "triweight"])
+def test_a_large_sample_agrees_with_the_same_sum_in_extended_precision(kernel: str) -> None:
+    """At m = 20,000 the running polynomial is updated 40,000 times; the twin sums every kernel at every node.
+
+    A window of width b / 500 keeps the twin affordable, and every observation within b of it counts.
+    """
+    rng = np.random.default_rng(8)
+    sample, b = rng.standard_normal(20_000), 0.1
+    lower, upper = Rational(1, 10), Rational(1, 10) + Rational(1, 5000)
+    near = np.sort(sample[np.abs(sample - 0.1) < 0.1002]).astype(np.longdouble)
+    edges = np.concatenate([[lower, upper], near - b, near + b]).astype(np.longdouble)
+    edges = np.unique(edges[(edges >= float(lower)) & (edges <= float(upper))])
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    half = np.diff(edges)[:, None] / 2
+    points = (edges[:-1, None] + half + half * nodes).ravel()
+    power = {"epanechnikov": 1, "triweight": 3}[kernel]
+    factor = {"epanechnikov": np.longdouble(3) / 4, "triweight": np.longdouble(35) / 32}[kernel]
+    u = (points[:, None] - near) / np.longdouble(b)
+    estimate = np.sum(np.where(np.abs(u) < 1, factor * (1 - u**2) ** power, 0), axis=1) / (20_000 * np.longdouble(b))
+    normal = np.exp(-(points**2) / 2) / np.sqrt(2 * np.longdouble(np.pi))
+    expected = 20_000 * b * np.sum((half * weights).ravel() * (estimate - normal) ** 2)
+    value = tm_statistic(sample, kernel=kernel, weight=window(lower, upper), bandwidth=b)
+    assert value == pytest.approx(float(expected), rel=ACCURACY)
+
+
+def test_the_statistic_of_one_observation_equals_its_closed_form() -> None:
+    """At X = 0 and b = 1: 3/5 - 2 * integral of K phi + integral of phi^2 = 3/5 - 3 phi(1) + erf(2) / (2 sqrt pi)."""
+    with mp.workdps(30):
+        expected = float(mpf(3) / 5 - 3 * mp.npdf(1) + mp.erf(2) / (2 * mp.sqrt(mp.pi)))
+    assert tm_statistic([0.0], bandwidth=1) == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_sample_outside_the_window_leaves_the_integral_of_the_squared_density() -> None:
+    with mp.workdps(30):
+        integral_of_square = mp.erf(2) / (2 * mp.sqrt(mp.pi))
+    for sample in ([50.0], [-50.0, 50.0, 50.0], [1e300, -1e300]):
+        value = tm_statistic(sample, bandwidth=0.1)
+        assert value == pytest.approx(float(len(sample) * mpf(0.1) * integral_of_square), rel=1e-14)
+
+
+@pytest.mark.parametrize("bandwidth", [1e-12, 1e-30, 1e-90])
+def test_a_bandwidth_below_the_spacing_of_doubles_leaves_the_roughness(bandwidth: float) -> None:
+    """Distinct observations no longer share a kernel: T_m -> I(K) for those inside the window."""
+    assert tm_statistic([0.5, 1.5, -1.0, 7.0], bandwidth=bandwidth) == pytest.approx(0.6 * 3 / 4, rel=1e-10)
+    assert tm_statistic([0.5] * 5, bandwidth=bandwidth) == pytest.approx(0.6 * 5, rel=1e-10)
+
+
+def test_a_huge_bandwidth_leaves_the_squared_density_times_m_b() -> None:
+    with mp.workdps(30):
+        integral_of_square = float(mp.erf(2) / (2 * mp.sqrt(mp.pi)))
+    assert tm_statistic([0.3, -8.0], bandwidth=1e90) == pytest.approx(2e90 * integral_of_square, rel=1e-12)
+
+
+def test_an_atom_followed_by_a_straggler_keeps_its_precision() -> None:
+    """The running polynomial falls from 200 kernels to one: what cancels must not stay behind."""
+    assert_accurate([0.0] * 200 + [1.1], "triweight", window(-1, 2), 1.0)
+
+
+def test_the_order_and_the_type_of_the_sample_do_not_matter() -> None:
+    sample = [3, -1, 0, 1, 0]
+    value = tm_statistic(sample)
+    assert tm_statistic(sample[::-1]) == value
+    assert tm_statistic(np.array(sample, dtype=np.float32)) == value
+    assert tm_statistic(np.array(sample, dtype=np.int8)) == value
+
+
+def test_the_sample_is_left_as_it_was() -> None:
+    sample = np.array([1.0, -1.0, 0.0])
+    tm_statistic(sample)
+    assert sample.tolist() == [1.0, -1.0, 0.0]
+
+
+def test_the_bandwidth_rule_is_taken_at_the_size_of_the_sample() -> None:
+    sample = np.linspace(-1, 1, 40)
+    assert tm_statistic(sample, bandwidth="m^-0.5") == tm_statistic(sample, bandwidth=float(40**-0.5))
+
+
+def test_a_density_with_jumps_and_a_weight_that_varies_are_integrated_too() -> None:
+    """The same compiled code serves tables of any density and weight."""
+    steps = (Piece(ZERO, ONE, Rational(1, 4)), Piece(ONE, sympy.Integer(2), Rational(3, 4)))
+    density = Density("steps", steps, distribution=x, quantile=probability)
+    weight = Weight("bent", (Piece(Rational(-1, 2), ONE, exp(x)), Piece(ONE, Rational(5, 2), 1 + x**2)))
+    sample = [0.1, 0.9, 1.0, 1.2, 1.2, 2.4]
+    for kernel in POLYNOMIAL_KERNELS:
+        expected = reference_statistic(sample, kernel_named(kernel), density, weight, 0.4)
+        value = tm_statistic(sample, kernel=kernel, density=density, weight=weight, bandwidth=0.4)
+        assert value == pytest.approx(expected, rel=1e-12)
+
+
+@given(start=st.integers(-30, 28), length=st.integers(1, 4))
+@settings(max_examples=20, deadline=None)
+def test_the_tables_reproduce_the_density_to_rounding_even_in_its_tails(start: int, length: int) -> None:
+    table = cell_table(NORMAL, window(start, start + length))
+    v = np.linspace(-1, 1, 7)
+    centres, halves = (table.edges[1:] + table.edges[:-1]) / 2, np.diff(table.edges) / 2
+    points = centres[:, None] + halves[:, None] * v
+    fitted = np.polynomial.polynomial.polyval(v, table.density.T)
+    with mp.workdps(25):
+        exact = np.array([[float(mp.npdf(mpf(p))) for p in row] for row in points[:: max(1, len(points) // 10)]])
+    # exp(-x^2 / 2) itself magnifies the rounding of x^2 / 2, up to 450 at x = 30.
+    assert np.allclose(fitted[:: max(1, len(points) // 10)], exact, rtol=2e-13, atol=0)
+
+
+def test_the_numerical_kernels_are_those_of_theory() -> None:
+    for name in POLYNOMIAL_KERNELS:
+        table, kernel = kernel_table(KERNELS[name]), KERNELS[name]
+        for j, piece in enumerate(kernel.pieces):
+            middle = (table.knots[j] + table.knots[j + 1]) / 2 + 0.1
+            expected = float(piece.density.subs(x, middle))
+            assert np.polynomial.polynomial.polyval(middle, table.pieces[j]) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("sample", "complaint"),
+    [
+        ([], "the sample is empty"),
+        ([[1.0, 2.0]], r"must be one-dimensional, got the shape \(1, 2\)"),
+        (3.0, r"must be one-dimensional, got the shape \(\)"),
+        ([1.0, float("nan"), float("inf")], "must be finite, but 2 of its 3 values"),
+        (["a", "b"], "must be numbers"),
+        ([1 + 2j], "must be numbers"),
+        ([None], "must be numbers"),
+        ([[1.0], [1.0, 2.0]], "must be numbers"),
+    ],
+)
+def test_a_sample_that_is_none_is_refused_in_one_sentence(sample: object, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        tm_statistic(sample)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kernel", ["cosine", "gaussian"])
+def test_a_kernel_that_is_no_piecewise_polynomial_is_refused_with_those_that_are(kernel: str) -> None:
+    with pytest.raises(
+        InputError, match=r"\(epanechnikov, uniform, triangular, biweight, triweight\), not for " + kernel
+    ):
+        tm_statistic([0.0], kernel=kernel)
+
+
+def test_an_unbounded_weight_is_refused_by_name() -> None:
+    everywhere = Weight("one", (Piece(-sympy.oo, sympy.oo, ONE),))
+    with pytest.raises(InputError, match="vanish outside a bounded interval, not for one"):
+        tm_statistic([0.0], weight=everywhere)
+
+
+def test_a_function_too_steep_for_polynomials_is_refused() -> None:
+    pole = Weight("pole", (Piece(ZERO, ONE, 1 / x),))
+    with pytest.raises(InputError, match="too steep"):
+        tm_statistic([0.5], weight=pole)
+
+
+def test_code_is_compiled_even_where_no_folder_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    njit = numba.njit
+
+    def refusing(**options: bool) -> Callable[..., Callable[..., int]]:
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        decorator: Callable[..., Callable[..., int]] = njit(**options)
+        return decorator
+
+    monkeypatch.setattr(numba, "njit", refusing)
+
+    def successor(number: int) -> int:
+        return number + 1
+
+    assert compiled(successor)(1) == 2
