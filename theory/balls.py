@@ -62,6 +62,9 @@ def _enclose(expression: Expr, values: Mapping[sympy.Symbol, flint.arb]) -> flin
         return flint.arb.pi()
     if expression is sympy.E:
         return flint.arb(1).exp()
+    if expression.func is sympy.hyper:
+        *parameters, point = expression.args
+        return _enclose(point, values).hypgeom(*([_enclose(entry, values) for entry in row] for row in parameters))
     arguments = [_enclose(argument, values) for argument in expression.args]
     if expression.is_Add:
         return sum(arguments, start=flint.arb(0))

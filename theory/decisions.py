@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, product
+from itertools import chain, count, cycle, product
 
 import flint
 import sympy
@@ -17,6 +17,8 @@ from theory.balls import ball_of, interval
 from theory.ledger import Undecided
 
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
+_OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 34), Rational(29, 31))
+"""Values for the third symbol and those after it: all different, so that differences of symbols do not vanish."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _point_of_difference(expression: Expr) -> str | None:
     """Return text naming a point where ``expression`` is certainly not 0, or None if no trial point shows it."""
     symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
     for values in product(_TRIAL_VALUES, repeat=min(len(symbols), 2)):
-        point = dict(zip(symbols, [*values, *[Rational(3, 5)] * (len(symbols) - len(values))], strict=True))
+        point = dict(zip(symbols, chain(values, cycle(_OTHER_VALUES)), strict=False))
         try:
             ball = ball_of(expression, {symbol: ball_of(value) for symbol, value in point.items()})
         except NotImplementedError:

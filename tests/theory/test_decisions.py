@@ -1,7 +1,7 @@
 """The decision procedures, against what is known by other means."""
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import flint
 import mpmath
@@ -102,3 +102,17 @@ def test_a_ball_over_an_interval_contains_every_value_in_it(lower: Expr, upper: 
 def test_a_ball_is_refused_for_what_is_not_elementary() -> None:
     with pytest.raises(NotImplementedError, match="no ball for"):
         ball_of(sympy.Function("f")(x), {x: ball_of(Integer(1))})
+
+
+def test_a_difference_of_two_symbols_among_many_is_seen_not_to_vanish() -> None:
+    symbols = sympy.symbols("a b c d e", real=True)
+    for left, right in combinations(symbols, 2):
+        assert not decisions.equal(left * symbols[0], right * symbols[0])
+
+
+def test_a_ball_of_a_hypergeometric_function_holds_its_value() -> None:
+    half = Rational(1, 2)
+    ball = ball_of(sympy.hyper([half], [Rational(5, 2), Rational(5, 2)], x**2 / 4), {x: ball_of(Rational(5, 2))})
+    value = mpmath.hyper([0.5], [2.5, 2.5], 25 / mpmath.mpf(16))
+    assert abs(float(ball) - float(value)) < 1e-14
+    assert float(ball.rad()) < 1e-14

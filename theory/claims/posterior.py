@@ -1,4 +1,4 @@
-"""Section 4: how the posterior is sampled (Algorithm 2)."""
+"""Section 4: the law of the posterior (equations (9) and (10)) and how it is sampled (Algorithms 1 and 2)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,98 @@ import sympy
 from sympy import Expr, Integer, Rational, asin, binomial, pi, sin
 
 from theory import decisions
-from theory.kernels import EPANECHNIKOV, x
+from theory.kernels import EPANECHNIKOV, Kernel, x
 from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
+from theory.posterior import epanechnikov_distribution, epanechnikov_distribution_integral, posterior_law
 
 PROBABILITY = sympy.Symbol("p", real=True)
 T = sympy.Symbol("t", real=True)
+Z = sympy.Symbol("z", real=True)
+MU = sympy.Symbol("mu", real=True)
+R = sympy.Symbol("r", positive=True)
+B_STEP = sympy.Symbol("b", positive=True)
+HALF_WIDTH = sympy.Symbol("B", positive=True)
+EXCESS = sympy.Symbol("d", positive=True)
+
+REGIMES: tuple[tuple[str, Expr, Expr], ...] = (
+    ("b r <= B", B_STEP * R, B_STEP * R + EXCESS),
+    ("b r > B", HALF_WIDTH + EXCESS, HALF_WIDTH),
+)
+"""The two regimes of the posterior: what tells them apart, the spread s = b r and the half-width B."""
 
 
-def epanechnikov_distribution(point: Expr) -> Expr:
-    """Return the distribution function of the Epanechnikov kernel at a point of [-1, 1]."""
-    return sympy.expand(sympy.integrate(EPANECHNIKOV.pieces[0].density, (x, -1, T))).subs(T, point)
+def law_moment(law: Kernel, power: int) -> Expr:
+    """Return a moment of a density with polynomial pieces, which may hold symbols."""
+    total = Integer(0)
+    for piece in law.pieces:
+        primitive = sympy.Poly(sympy.expand(x**power * piece.density), x).integrate(x).as_expr()
+        total += primitive.subs(x, piece.upper) - primitive.subs(x, piece.lower)
+    return sympy.factor(total)
+
+
+def _decide_convolution(integrand: Expr) -> Decision:
+    argument = Argument()
+    kernel = EPANECHNIKOV.transformed(MU, R).pieces[0].density
+    standard = ((Z - T) / B_STEP - MU) / R
+    distribution = epanechnikov_distribution(standard)
+    density = decisions.equal(sympy.diff(distribution, Z), kernel.subs(x, (Z - T) / B_STEP) / B_STEP)
+    argument.step(
+        "Given Z = t, b K* + Z has the distribution function F(((z - t)/b - mu)/r), F that of the standard kernel.",
+        bool(density),
+        f"its derivative in z is K*((z - t)/b)/b; {density.detail}",
+    )
+    printed = decisions.equal(integrand, sympy.diff(distribution, Z) / (2 * HALF_WIDTH))
+    argument.step(
+        "Times the density 1/(2 B) of Z at t, that is the printed integrand.",
+        bool(printed),
+        f"the integrand is {sympy.factor(sympy.diff(distribution, Z) / (2 * HALF_WIDTH))}; {printed.detail}",
+    )
+    closed = decisions.equal(sympy.diff(-distribution, T), sympy.diff(distribution, Z))
+    argument.step(
+        "Integrated over t from -B to B: q(z) = [F((z - b mu + B)/(b r)) - F((z - b mu - B)/(b r))]/(2 B).",
+        bool(closed),
+        f"-F is an antiderivative in t, also where F is 0 or 1; {closed.detail}",
+    )
+    for regime, spread, half_width in REGIMES:
+        total = law_moment(posterior_law(spread, half_width), 0)
+        argument.step(f"For {regime} it is a density.", total == 1, f"its three pieces integrate to {total}")
+    integral = epanechnikov_distribution_integral(x)
+    argument.step(
+        "Its distribution function is b r [A((z + B)/(b r)) - A((z - B)/(b r))]/(2 B) about b mu, A the integral of F.",
+        bool(decisions.equal(sympy.diff(integral, x), epanechnikov_distribution(x))) and integral.subs(x, -1) == 0,
+        f"A(t) = {integral} on [-1, 1], and t beyond, for A(1) = {integral.subs(x, 1)}",
+    )
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.REFUTED,
+        "a change of variables, and exact integration in both regimes",
+        corrected=None if argument.holds else "the integrand is K*((z - t)/b)/(2 b B)",
+        charitable=None if argument.holds else "no other integrand has the law of b K* + Z with Z uniform on [-B, B]",
+    )
+
+
+def _decide_moments(printed: Expr) -> Decision:
+    mean, variance = printed
+    argument = Argument()
+    same_mean = decisions.equal(mean, B_STEP * MU)
+    argument.step(
+        f"The mean is {mean}.", bool(same_mean), f"q is symmetric about b mu; the difference: {same_mean.detail}"
+    )
+    for regime, spread, half_width in REGIMES:
+        law = posterior_law(spread, half_width)
+        centred, second = law_moment(law, 1), law_moment(law, 2)
+        argument.step(
+            f"For {regime}, equation (9)'s density has mean b mu and variance (b r)^2/5 + B^2/3.",
+            centred == 0 and bool(decisions.equal(second, spread**2 / 5 + half_width**2 / 3)),
+            f"about b mu the first moment is {centred}, with s = {spread} and B = {half_width} the second is {second}",
+        )
+    same_variance = decisions.equal(variance, B_STEP**2 * R**2 / 5 + HALF_WIDTH**2 / 3)
+    argument.step(f"The variance is {variance}.", bool(same_variance), same_variance.detail)
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.REFUTED,
+        "exact integration of equation (9)'s density in both regimes",
+        corrected=None if argument.holds else "mean b mu, variance b^2 r^2/5 + B^2/3",
+        charitable=None if argument.holds else "were B the length of the uniform's interval, B^2/3 would be B^2/12",
+    )
 
 
 def _decide_median(density: Expr) -> Decision:
@@ -67,6 +149,26 @@ def _decide_inverse(quantile: Expr) -> Decision:
 
 
 CLAIMS = (
+    Claim(
+        "eq-9.convolution",
+        "Equations (9) and (10), Section 4",
+        "the posterior is the density of b K* + Z with K* and Z independent; here Z is uniform on [-B, B]",
+        "3/(4*b*r)*(1 - (((z - t)/b - mu)/r)**2)/(2*B)",
+        "the integrand of (9) where it is positive, t for z-tilde",
+        (Z, T, MU, R, B_STEP, HALF_WIDTH),
+        Verdict.PROVED,
+        _decide_convolution,
+    ),
+    Claim(
+        "algorithm-1.moments",
+        "Algorithm 1, Section 4",
+        "Algorithm 1 samples (10): mean b mu, variance b^2 r^2/5 + B^2/3",
+        "(b*mu, b**2*r**2/5 + B**2/3)",
+        "the mean and the variance of a coordinate that it returns",
+        (MU, R, B_STEP, HALF_WIDTH),
+        Verdict.PROVED,
+        _decide_moments,
+    ),
     Claim(
         "algorithm-2.median",
         "Algorithm 2 and Appendix A.3",

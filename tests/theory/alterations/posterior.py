@@ -1,6 +1,18 @@
-"""Other things that the claims on Algorithm 2 might have said, and the verdict that each must meet."""
+"""Other things that the claims on equation (9) and on Algorithms 1 and 2 might have said, with their verdicts."""
 
 ALTERED = {
+    "eq-9.convolution": [
+        ("3/(4*r)*(1 - (((z - t)/b - mu)/r)**2)/(2*B)", "refuted"),
+        ("3/(4*b*r)*(1 - (((z - t)/b + mu)/r)**2)/(2*B)", "refuted"),
+        ("3/(4*b*r)*(1 - (((z - t)/b - mu)/r)**2)/B", "refuted"),
+        ("3/(8*b*r*B)*(1 - (z - t - b*mu)**2/(b*r)**2)", "proved"),
+    ],
+    "algorithm-1.moments": [
+        ("(b*mu, b**2*r**2/5 + B**2/12)", "refuted"),
+        ("(b*mu, b**2*r**2/5 - B**2/3)", "refuted"),
+        ("(mu, b**2*r**2/5 + B**2/3)", "refuted"),
+        ("(b*mu, b*r**2/5 + B**2/3)", "refuted"),
+    ],
     "algorithm-2.median": [("3/4*(1 - t**4)", "refuted"), ("1/2", "refuted"), ("3/4*(1 + t**2)", "refuted")],
     "algorithm-2.inverse": [("2*sin(asin(2*p - 1)/2)", "refuted"), ("-2*sin(asin(2*p - 1)/3)", "refuted")],
 }
