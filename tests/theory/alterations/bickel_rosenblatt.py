@@ -1,0 +1,27 @@
+"""Other things that the claims on Theorem 3.1 might have said, and the verdict that each must meet."""
+
+ALTERED = {
+    "theorem-3.1.mean": [("I*W/2", "refuted"), ("I*W**2", "refuted"), ("I*W + 1/1000", "refuted")],
+    "theorem-3.1.expansion": [
+        ("I*W + b*S + m*b**5*mu2**2/4*Q", "refuted"),
+        ("I*W - b*S + m*b**5*mu2**2/2*Q", "refuted"),
+        ("I*W - b*S + m*b**4*mu2**2/4*Q", "refuted"),
+    ],
+    "theorem-3.1.exact-mean": [
+        ("(0.4784478376319, 0.5177454036465, 0.5407631302338, 0.5541551571635)", "refuted"),
+        ("(0.4784478376329, 0.5177454036465, 0.5407631302338, 0.5541551571634)", "refuted"),
+    ],
+    "theorem-3.1.bandwidth-window": [
+        ("(n**(-1/5), n**(-2/9))", "refuted"),
+        ("(n**(-2/9), n**(-2/9))", "refuted"),
+        ("(n**(-1/4), n**(-2/9))", "proved"),
+    ],
+    "section-4.step-size": [("(0.3604, 2/9)", "refuted"), ("(0.3388, 0.235)", "proved")],
+    "section-3.weight": [("p", "proved"), ("p**2", "proved"), ("1/p**2", "refuted"), ("sqrt(p)", "undecided")],
+    "section-3.weight-window": [("I*(d - c)**2", "refuted"), ("I*(d + c)", "refuted")],
+    "section-4.uniform-prior": [("3/5", "conditional"), ("1/2", "refuted"), ("0.235", "refuted")],
+    "section-4.shifted-kernel": [("0", "proved"), ("1/2", "conditional")],
+    "section-2.a1-a4": [("1/4", "proved"), ("3/4", "conditional")],
+    "section-2.a3-wording": [("(f**(1/2), f**(1/2))", "proved"), ("(f**2, f**2)", "refuted")],
+    "section-2.citation": [("3", "proved"), ("23", "erratum"), ("4", "erratum")],
+}
