@@ -1,6 +1,13 @@
 """The claims, one module for each part of the paper; what is on record about each is recomputed, never copied."""
 
-from theory.claims import kernels, kl_bound, optimal_kernel, posterior
+from theory.claims import bickel_rosenblatt, kernels, kl_bound, optimal_kernel, posterior, published
 
-ALL_CLAIMS = (*kl_bound.CLAIMS, *kernels.CLAIMS, *optimal_kernel.CLAIMS, *posterior.CLAIMS)
+ALL_CLAIMS = (
+    *kl_bound.CLAIMS,
+    *kernels.CLAIMS,
+    *optimal_kernel.CLAIMS,
+    *bickel_rosenblatt.CLAIMS,
+    *posterior.CLAIMS,
+    *published.CLAIMS,
+)
 """Every claim, in the order of the ledger."""

@@ -1,10 +1,12 @@
 """For each claim, data that the paper does not print and the verdict that each must meet, by the claims' modules."""
 
-from tests.theory.alterations import kernels, kl_bound, optimal_kernel, posterior
+from tests.theory.alterations import bickel_rosenblatt, kernels, kl_bound, optimal_kernel, posterior, published
 
 ALTERED: dict[str, list[tuple[str, str]]] = {
     **kl_bound.ALTERED,
     **kernels.ALTERED,
     **optimal_kernel.ALTERED,
+    **bickel_rosenblatt.ALTERED,
     **posterior.ALTERED,
+    **published.ALTERED,
 }
