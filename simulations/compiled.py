@@ -20,8 +20,6 @@ SHORT = 0.125
 """Share of a cell up to which a piece needs only the few nodes that are exact for f_m itself."""
 STEP = 1.0
 """Distance, in bandwidths, after which the polynomial of f_m is recomputed around a new anchor."""
-FEWEST_CROSSINGS = 256
-"""Number of updates that never costs more than a digit or two; beyond it, and twice the active samples, recompute."""
 
 
 def compiled(function: Function) -> Function:
@@ -75,7 +73,7 @@ def sweep(
     for j in range(knots.size):
         passed[j] = _count_behind(sample, anchor, bandwidth, knots[j])
     _recompute(polynomial, breakpoints, sample, passed, anchor, bandwidth, knots, pieces)
-    crossings, limit = 0, u + STEP
+    limit = u + STEP
 
     total = 0.0
     for cell in range(edges.size - 1):
@@ -101,22 +99,20 @@ def sweep(
             index = passed[crossed]
             alone = passed[0] == passed[last]
             passed[crossed] += 1
-            active = passed[0] - passed[last]
-            crossings += 1
             if alone:
                 # After a gap the anchor may be far off: take the sample itself, so that its own s is exactly 0.
                 anchor, u = sample[index], knots[crossed]
-            elif u > limit or crossings > FEWEST_CROSSINGS + 2 * active:
-                ahead = _anchor_ahead(anchor, u, bandwidth, sample[passed[last]]) if active else anchor
+            elif u > limit:
+                ahead = anchor + bandwidth * (u + 0.5)
                 anchor, u = ahead, u - (ahead - anchor) / bandwidth
             else:
                 _add_jump(polynomial, jumps, crossed, (sample[index] - anchor) / bandwidth)
                 breakpoints[crossed] = _breakpoint(sample, passed[crossed], anchor, bandwidth, knots[crossed])
-                if active == 0:
+                if passed[0] == passed[last]:
                     polynomial[:] = 0.0
                 continue
             _recompute(polynomial, breakpoints, sample, passed, anchor, bandwidth, knots, pieces)
-            crossings, limit = 0, u + STEP
+            limit = u + STEP
         total += block
     return total / m
 
@@ -226,15 +222,6 @@ def _add_jump(polynomial: Array, jumps: Array, knot: int, s: float) -> None:
         for r in range(size - 1 - q, -1, -1):
             value = jumps[knot, q, r] - s * value
         polynomial[q] += value
-
-
-@compiled
-def _anchor_ahead(anchor: float, u: float, bandwidth: float, active: float) -> float:
-    """Return an anchor half a bandwidth ahead of ``u``, or an active sample where doubles are sparser than that."""
-    ahead = anchor + bandwidth * (u + 0.5)
-    if abs((ahead - anchor) / bandwidth - (u + 0.5)) > 0.25:
-        return active
-    return ahead
 
 
 @compiled

@@ -182,6 +182,33 @@ def test_an_atom_followed_by_a_straggler_keeps_its_precision() -> None:
     assert_accurate([0.0] * 200 + [1.1], "triweight", window(-1, 2), 1.0)
 
 
+@pytest.mark.parametrize("kernel", ["uniform", "triweight"])
+def test_a_cluster_leaves_no_trace_in_the_gap_behind_it(kernel: str) -> None:
+    """A residue of 1e-16 in the running polynomial would be magnified by (gap / b)^degree."""
+    sample = [0.0, 1e-7, 3.3e-7, 7.1e-7, 9e-7, 1.3e-6, 0.5, 0.5 + 3e-7]
+    assert_accurate(sample, kernel, window(-1, 1), 1e-6)
+
+
+@pytest.mark.parametrize("kernel", POLYNOMIAL_KERNELS)
+@pytest.mark.parametrize("m", [50, 20_000])
+def test_the_statistic_of_a_window_is_the_sum_over_its_parts(kernel: str, m: int) -> None:
+    """Every part starts its own sweep, so whatever a long sweep accumulates would show."""
+    sample = np.random.default_rng(5).standard_normal(m)
+    parts = [
+        tm_statistic(sample, kernel=kernel, weight=window(Rational(k, 8), Rational(k + 1, 8)), bandwidth=0.02)
+        for k in range(-16, 16)
+    ]
+    assert tm_statistic(sample, kernel=kernel, bandwidth=0.02) == pytest.approx(sum(parts), rel=1e-11)
+
+
+def test_observations_a_few_doubles_apart_keep_their_precision() -> None:
+    """Near 1,000 doubles are 1.1e-13 apart: kernels half as wide, as wide and twice as wide."""
+    spacing = float(np.spacing(1000.0))
+    sample = [1000.5 + k * spacing for k in (0, 0, 1, 3, 4, 9)]
+    for factor in (0.3, 0.5, 1.0, 1.5, 2.0, 5.0):
+        assert_accurate(sample, "epanechnikov", window(1000, 1001), factor * spacing)
+
+
 def test_the_order_and_the_type_of_the_sample_do_not_matter() -> None:
     sample = [3, -1, 0, 1, 0]
     value = tm_statistic(sample)
