@@ -195,6 +195,11 @@ def main(context: click.Context) -> None:
     help="How many claims are decided at the same time.  [default: one for each core]",
 )
 @click.option(
+    "--with-simulations",
+    is_flag=True,
+    help="Also run the small, seeded simulations that some claims need; without it these stay pending.",
+)
+@click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
@@ -212,6 +217,7 @@ def verify_lemmas(
     output: Path | None,
     jobs: int | None,
     time_limit: float,
+    with_simulations: bool,
     json_path: str | None,
     quiet: bool,
 ) -> int:
@@ -227,6 +233,8 @@ def verify_lemmas(
       refuted      false, with a counterexample
       conditional  true only under an assumption the paper does not state or meet
       computed     confirmed numerically, without a proof
+      simulated    statistical evidence only
+      pending      waits for --with-simulations
       undecided    neither, by the means at hand
 
     \b
@@ -251,9 +259,23 @@ def verify_lemmas(
         with progress_bar("deciding", len(requests), quiet) as advance:
             jobs = jobs or len(os.sched_getaffinity(0))
             findings = workers.decide(requests, jobs, time_limit, lambda finding: advance(finding.claim.id))
+            if with_simulations:
+                findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
     show_ledger(findings, form, explain, output, console)
     return 0 if all(finding.as_expected for finding in findings) else EXIT_CHECK_FAILED
+
+
+def with_evidence(finding: Finding) -> Finding:
+    """Run the simulations that a pending finding waits for, and decide it by them."""
+    from theory import ledger
+
+    if finding.verdict is not ledger.Verdict.PENDING:
+        return finding
+    from simulations.evidence import simulated
+
+    moments = tuple(map(simulated, finding.claim.plans))
+    return ledger.verify(finding.claim.id, finding.assumed, moments)
 
 
 def _split_assumption(text: str) -> tuple[str, str]:

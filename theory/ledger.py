@@ -36,6 +36,8 @@ class Verdict(StrEnum):
     """Confirmed numerically, without a rigorous enclosure."""
     SIMULATED = "simulated"
     """Statistical evidence only, with its standard error."""
+    PENDING = "pending"
+    """Waits for a simulation that was not asked for (``--with-simulations``); not counted as decided."""
     UNDECIDED = "undecided"
     """Neither proved nor refuted by the means at hand; the last step says what was missing."""
 
@@ -86,6 +88,32 @@ class Undecided(Exception):
 
 
 @dataclass(frozen=True)
+class StudyPlan:
+    """A simulation of T_m that a claim asks for: the standard example of Theorem 3.1 at one m.
+
+    Its density is normal, its weight 1 on [-2, 2], its kernel the Epanechnikov kernel and its bandwidth m^(-0.235).
+    """
+
+    m: int
+    replicates: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SimulatedMoments:
+    """What a `StudyPlan` came to: moments of b^(-1/2) (T_m - I W), each with its standard error."""
+
+    plan: StudyPlan
+    variance: float
+    variance_error: float
+    skewness: float
+    skewness_error: float
+
+
+Simulated = tuple[SimulatedMoments, ...]
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement of the paper, or one of ours, that can be decided.
 
@@ -105,6 +133,10 @@ class Claim:
     expected : Verdict
         The recorded verdict, to notice when a check begins to come out differently.
     decide : function from the parsed datum to a Decision
+    plans : tuple of StudyPlan, optional
+        The simulations that the claim wants, if it cannot be decided without.
+    judge : function from the parsed datum and what was simulated to a Decision, optional
+        Takes the place of `decide` when the simulations have been run.
     """
 
     id: str
@@ -115,6 +147,8 @@ class Claim:
     symbols: tuple[sympy.Symbol, ...]
     expected: Verdict
     decide: Callable[[Expr], Decision]
+    plans: tuple[StudyPlan, ...] = ()
+    judge: Callable[[Expr, Simulated], Decision] | None = None
 
     def parse(self, printed: str) -> Expr:
         """Return ``printed`` as an expression in this claim's symbols; raise `InputError` if it is none."""
@@ -163,8 +197,9 @@ class Finding:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict is the recorded one."""
-        return self.verdict is self.claim.expected
+        """Whether the verdict is the recorded one, or waits for a simulation that is to give it."""
+        waits = self.verdict is Verdict.PENDING and self.claim.expected is Verdict.SIMULATED
+        return waits or self.verdict is self.claim.expected
 
 
 @cache
@@ -201,7 +236,7 @@ def claim_named(claim_id: str) -> Claim:
     return known[claim_id]
 
 
-def verify(claim_id: str, printed: str | None = None) -> Finding:
+def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ()) -> Finding:
     """Decide the claim ``claim_id``.
 
     Parameters
@@ -209,6 +244,9 @@ def verify(claim_id: str, printed: str | None = None) -> Finding:
     claim_id : str
     printed : str, optional
         An expression to be decided in place of what the paper prints.
+    simulated : tuple of SimulatedMoments, optional
+        What `simulations.evidence.simulated` made of the claim's plans; without it a claim that wants simulations
+        stays pending.
 
     Raises
     ------
@@ -226,10 +264,16 @@ def verify(claim_id: str, printed: str | None = None) -> Finding:
     datum = claim.parse(claim.printed if printed is None else printed)
     start = time.perf_counter()
     try:
-        decision = claim.decide(datum)
+        decision = claim.judge(datum, simulated) if claim.judge and simulated else claim.decide(datum)
     except (Undecided, NotImplementedError) as reason:
         decision = undecided(str(reason))
     return Finding(claim, printed, decision, time.perf_counter() - start)
+
+
+def pending(printed: Expr) -> Decision:
+    """Return the decision of a claim that only a simulation can support, and none was run."""
+    step = Evidence("A simulation supports the claim.", False, f"not run for {printed}: add --with-simulations")
+    return Decision(Verdict.PENDING, "none yet", (step,), charitable="statistical evidence, once it is simulated")
 
 
 def undecided(reason: str) -> Decision:

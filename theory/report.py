@@ -23,6 +23,7 @@ STYLES = {
     Verdict.CONDITIONAL: "cyan",
     Verdict.COMPUTED: "blue",
     Verdict.SIMULATED: "magenta",
+    Verdict.PENDING: "dim",
     Verdict.UNDECIDED: "bold red",
 }
 

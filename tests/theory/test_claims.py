@@ -23,7 +23,7 @@ def test_every_claim_has_alterations_and_no_alteration_is_without_a_claim() -> N
 @pytest.mark.parametrize("claim_id", claims())
 def test_the_verdict_on_what_is_printed_is_the_recorded_one(claim_id: str) -> None:
     finding = decided(claim_id)
-    assert finding.verdict is claim_named(claim_id).expected
+    assert finding.as_expected
     assert finding.evidence
     assert finding.decision.method
 

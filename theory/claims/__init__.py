@@ -1,6 +1,6 @@
 """The claims, one module for each part of the paper; what is on record about each is recomputed, never copied."""
 
-from theory.claims import bickel_rosenblatt, kernels, kl_bound, optimal_kernel, posterior, published
+from theory.claims import beyond, bickel_rosenblatt, kernels, kl_bound, optimal_kernel, posterior, published
 
 ALL_CLAIMS = (
     *kl_bound.CLAIMS,
@@ -9,5 +9,6 @@ ALL_CLAIMS = (
     *bickel_rosenblatt.CLAIMS,
     *posterior.CLAIMS,
     *published.CLAIMS,
+    *beyond.CLAIMS,
 )
 """Every claim, in the order of the ledger."""

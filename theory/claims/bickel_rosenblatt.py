@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import flint
+import numpy as np
 import sympy
 from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
@@ -19,12 +20,13 @@ from theory.conditions import Condition
 from theory.densities import NORMAL, Density, density_assumptions
 from theory.enclosures import enclosed_mean
 from theory.kernels import EPANECHNIKOV, Piece, assumption_a1, x
-from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
+from theory.ledger import Argument, Claim, Decision, Simulated, StudyPlan, Undecided, Verdict, pending
 
 M = sympy.Symbol("m", positive=True)
 WIDTH = sympy.Symbol("b", positive=True)
 ROUGHNESS = sympy.Symbol("I", positive=True)
 MASS = sympy.Symbol("W", positive=True)
+CONVOLUTION = sympy.Symbol("J", positive=True)
 SQUARE = sympy.Symbol("S", positive=True)
 CURVATURE = sympy.Symbol("Q", positive=True)
 SECOND = sympy.Symbol("mu2", positive=True)
@@ -33,6 +35,12 @@ MU = sympy.Symbol("mu", real=True)
 PRIOR = sympy.Symbol("p", positive=True)
 LOWER, UPPER = sympy.symbols("c d", real=True)
 DENSITY = sympy.Symbol("f", positive=True)
+
+STUDIES = (StudyPlan(100, 20_000, seed=1), StudyPlan(1_000, 20_000, seed=2), StudyPlan(10_000, 4_000, seed=3))
+"""What `--with-simulations` runs for the claims on the limit law: about ten seconds on two cores."""
+
+STANDARD_ERRORS = 3.5
+"""How far an estimate may be from a true value: a false alarm once in 2,100 studies, and the seeds are fixed."""
 
 SIZES = (100, 1_000, 10_000, 100_000)
 _EPANECHNIKOV = EPANECHNIKOV.pieces[0].density
@@ -201,6 +209,64 @@ def _decide_exact_mean(values: Expr) -> Decision:
         charitable=None
         if argument.holds
         else "a figure rounded to fewer digits may agree; these do not to 13 decimals",
+    )
+
+
+def _judge_variance(variance: Expr, simulated: Simulated) -> Decision:
+    constants = {CONVOLUTION: EPANECHNIKOV.convolution_roughness, SQUARE: sympy.integrate(_NORMAL**2, (x, -2, 2))}
+    printed = float(variance.subs(constants))
+    argument = Argument()
+    points = [(s.plan, s.variance, s.variance_error) for s in simulated]
+    intercept, error = _extrapolated(argument, "variance", points, exponent=1)
+    return _statistical(
+        argument,
+        f"Extrapolated to b = 0, linearly in b, the variance is the printed {printed:.5f}.",
+        (intercept - printed) / error,
+        f"intercept {intercept:.4f} +- {error:.4f}",
+        "the variance of the limit law is 2 J(K) times the integral of a^2 f^2",
+    )
+
+
+def _judge_normality(skewness: Expr, simulated: Simulated) -> Decision:
+    printed = float(skewness)
+    argument = Argument()
+    points = [(s.plan, s.skewness, s.skewness_error) for s in simulated]
+    intercept, error = _extrapolated(argument, "skewness", points, exponent=0.5)
+    return _statistical(
+        argument,
+        f"Extrapolated to b = 0, linearly in b^(1/2), the skewness is {printed:g}.",
+        (intercept - printed) / error,
+        f"intercept {intercept:.3f} +- {error:.3f}; at the largest m it still is {simulated[-1].skewness:.2f}",
+        "the limit law is normal, of skewness 0; it is approached slowly, as b^(1/2)",
+    )
+
+
+def _extrapolated(
+    argument: Argument, name: str, points: list[tuple[StudyPlan, float, float]], exponent: float
+) -> tuple[float, float]:
+    """Fit ``value = intercept + slope * b**exponent`` by weighted least squares; return the intercept and its error."""
+    for plan, value, error in points:
+        argument.step(
+            f"At m = {plan.m} the {name} of the standardised statistic has a standard error below 0.1.",
+            error < 0.1,
+            f"{value:.4f} +- {error:.4f}, from {plan.replicates} replicates of seed {plan.seed}",
+        )
+    widths = np.array([plan.m ** (-0.235 * exponent) for plan, _, _ in points])
+    design = np.column_stack([np.ones_like(widths), widths])
+    errors = np.array([error for _, _, error in points])
+    weighted = design / errors[:, None]
+    covariance = np.linalg.inv(weighted.T @ weighted)
+    fitted = covariance @ weighted.T @ (np.array([value for _, value, _ in points]) / errors)
+    return float(fitted[0]), float(np.sqrt(covariance[0, 0]))
+
+
+def _statistical(argument: Argument, step: str, z: float, detail: str, corrected: str) -> Decision:
+    agrees = argument.step(step, abs(z) <= STANDARD_ERRORS, f"{detail}: {z:+.2f} standard errors")
+    return argument.decision(
+        Verdict.SIMULATED if agrees else Verdict.REFUTED,
+        f"simulation, with {STANDARD_ERRORS} standard errors allowed",
+        corrected=None if agrees else corrected,
+        charitable="statistical evidence at a few m for one choice of density, weight and kernel; no proof",
     )
 
 
@@ -626,6 +692,30 @@ CLAIMS = (
         (),
         Verdict.PROVED,
         _decide_exact_mean,
+    ),
+    Claim(
+        "theorem-3.1.variance",
+        "Theorem 3.1, Section 3",
+        "the limit law of b^(-1/2) (T_m - I W) has the variance 2 J(K) times the integral of a^2 f^2",
+        "2*J*S",
+        "the variance; J is the convolution roughness of K, S the integral of a^2 f^2 (a = 1 on the window)",
+        (CONVOLUTION, SQUARE),
+        Verdict.SIMULATED,
+        pending,
+        STUDIES,
+        _judge_variance,
+    ),
+    Claim(
+        "theorem-3.1.normality",
+        "Theorem 3.1, Section 3",
+        "b^(-1/2) (T_m - I W) is asymptotically normal",
+        "0",
+        "the skewness of the limit law",
+        (),
+        Verdict.SIMULATED,
+        pending,
+        STUDIES,
+        _judge_normality,
     ),
     Claim(
         "theorem-3.1.bandwidth-window",
