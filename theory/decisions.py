@@ -37,7 +37,7 @@ def is_zero(expression: Expr) -> Answer:
 
     Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0.
     """
-    reduced = sympy.simplify(sympy.expand(expression))
+    reduced = _reduced(expression)
     if reduced == 0:
         return Answer(True, "the difference simplifies to 0")
     point = _point_of_difference(reduced)
@@ -119,6 +119,14 @@ def sign_of(number: Expr) -> int:
     if ball < 0:
         return -1
     raise Undecided(f"the sign of {number} is not clear from {ball}.")
+
+
+def _reduced(expression: Expr) -> Expr:
+    """Return ``expression`` simplified; a rational function, in lowest terms, which is 0 only if it vanishes."""
+    expanded = sympy.expand(expression)
+    if expanded.is_rational_function():
+        return sympy.factor(sympy.cancel(expanded))
+    return sympy.simplify(expanded)
 
 
 def _point_of_difference(expression: Expr) -> str | None:

@@ -20,19 +20,37 @@ HALF_WIDTH = sympy.Symbol("B", positive=True)
 EXCESS = sympy.Symbol("d", positive=True)
 
 REGIMES: tuple[tuple[str, Expr, Expr], ...] = (
-    ("b r <= B", B_STEP * R, B_STEP * R + EXCESS),
-    ("b r > B", HALF_WIDTH + EXCESS, HALF_WIDTH),
+    ("b r <= B", Integer(1), 1 + EXCESS),
+    ("b r > B", 1 + EXCESS, Integer(1)),
 )
-"""The two regimes of the posterior: what tells them apart, the spread s = b r and the half-width B."""
+"""The two regimes of the posterior: what tells them apart, the spread s = b r and the half-width B, up to scale."""
 
 
 def law_moment(law: Kernel, power: int) -> Expr:
     """Return a moment of a density with polynomial pieces, which may hold symbols."""
     total = Integer(0)
     for piece in law.pieces:
-        primitive = sympy.Poly(sympy.expand(x**power * piece.density), x).integrate(x).as_expr()
-        total += primitive.subs(x, piece.upper) - primitive.subs(x, piece.lower)
+        numerator, denominator = sympy.fraction(sympy.together(x**power * piece.density))
+        primitive = sympy.Poly(numerator, x).integrate(x)
+        total += (primitive(piece.upper) - primitive(piece.lower)) / denominator
     return sympy.factor(total)
+
+
+def record_scaling(argument: Argument) -> None:
+    """Record that a common factor of the spread and the half-width only rescales the law."""
+    factor, spread = sympy.symbols("c s", positive=True)
+    pairs = [
+        decisions.equal(
+            factor * epanechnikov_distribution((factor * x + sign * factor * HALF_WIDTH) / (factor * spread)) / factor,
+            epanechnikov_distribution((x + sign * HALF_WIDTH) / spread),
+        )
+        for sign in (1, -1)
+    ]
+    argument.step(
+        "Multiplying s = b r and B by c rescales the law by c, so that one of them may be taken as 1.",
+        all(pairs),
+        "F((c z + c B)/(c s)) = F((z + B)/s), and 1/(2 c B) = (1/c) 1/(2 B)",
+    )
 
 
 def _decide_convolution(integrand: Expr) -> Decision:
@@ -58,6 +76,7 @@ def _decide_convolution(integrand: Expr) -> Decision:
         bool(closed),
         f"-F is an antiderivative in t, also where F is 0 or 1; {closed.detail}",
     )
+    record_scaling(argument)
     for regime, spread, half_width in REGIMES:
         total = law_moment(posterior_law(spread, half_width), 0)
         argument.step(f"For {regime} it is a density.", total == 1, f"its three pieces integrate to {total}")
@@ -82,6 +101,7 @@ def _decide_moments(printed: Expr) -> Decision:
     argument.step(
         f"The mean is {mean}.", bool(same_mean), f"q is symmetric about b mu; the difference: {same_mean.detail}"
     )
+    record_scaling(argument)
     for regime, spread, half_width in REGIMES:
         law = posterior_law(spread, half_width)
         centred, second = law_moment(law, 1), law_moment(law, 2)
