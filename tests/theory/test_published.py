@@ -195,6 +195,13 @@ def test_same_padding_makes_one_position_for_every_stride(side: int, kernel: int
 
 
 @given(side=SIDES, kernel=KERNELS, stride=STRIDES)
+def test_same_padding_adds_no_more_than_that_takes(side: int, kernel: int, stride: int) -> None:
+    total = Convolution(1, kernel, stride).total_padding(side)
+    fewer = Convolution(1, kernel, stride, "valid").output(FeatureMap(1, side + total - 1)).side
+    assert total == 0 or fewer < math.ceil(side / stride)
+
+
+@given(side=SIDES, kernel=KERNELS, stride=STRIDES)
 def test_a_same_transposed_convolution_is_undone_by_a_same_convolution(side: int, kernel: int, stride: int) -> None:
     def undone(larger: int) -> int:
         return Convolution(1, kernel, stride).output(FeatureMap(1, larger)).side
