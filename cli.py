@@ -7,7 +7,6 @@ so that ``--help`` answers at once.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import shlex
@@ -46,32 +45,32 @@ class CommandLine(click.Group):
             # The reader of our output went away, as `head` does: what is left to say goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 0
-        except (ValueError, OSError) as error:
-            if "--debug" in arguments or not _is_input_error(error):
+        except BaseException as error:
+            if "--debug" in arguments:
                 raise
-            status = _refuse(_describe(error))
+            status = _answer(error)
         sys.exit(status if isinstance(status, int) else 0)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or suggest the nearest."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            names = self.list_commands(ctx)
-            near = difflib.get_close_matches(args[0], names, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"There is {', '.join(names)}."
-            raise click.UsageError(f"{args[0]!r} is no command. {hint}")
+            from theory.errors import suggestion
+
+            raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
-def _is_input_error(error: Exception) -> bool:
-    from theory.errors import InputError
+def _answer(error: BaseException) -> int:
+    """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
+    from theory.errors import InputError, Interruption
 
-    return isinstance(error, InputError | OSError)
-
-
-def _describe(error: Exception) -> str:
+    if isinstance(error, Interruption):
+        return _refuse(error.sentence, 128 + error.signal_number)
+    if isinstance(error, InputError):
+        return _refuse(str(error))
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
-    return str(error)
+        return _refuse(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
+    raise error
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -221,7 +220,7 @@ def verify_lemmas(
     json_path: str | None,
     quiet: bool,
 ) -> int:
-    r"""Decide what the paper claims, by computer algebra.
+    """Decide what the paper claims, by computer algebra.
 
     Each claim takes what the paper prints as a formula and proves it, corrects it or refutes it by computer algebra.
     ID names a claim (lemma-3.2.minimum) or a group (lemma-3.2); without any, all are decided.
@@ -244,7 +243,7 @@ def verify_lemmas(
       python cli.py verify-lemmas --assume lemma-3.2.minimum='4/(5*r)'
 
     The exit code is 1 if a verdict is not the one on record.
-    """
+    """  # noqa: D301 (click wants the character itself)
     from theory import ledger, report, workers
 
     assumed = dict(_split_assumption(text) for text in assumptions)
@@ -396,7 +395,9 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     "--workers", type=int, metavar="N", help="Threads; the result does not depend on it.  [default: one for each core]"
 )
 @common_options
-def simulate_tm(sizes: tuple[int, ...], workers: int | None, json_path: str | None, quiet: bool, **options: Any) -> int:
+def simulate_tm(
+    sizes: tuple[int, ...], workers: int | None, json_path: str | None, quiet: bool, **options: Any
+) -> None:
     """Simulate the Bickel-Rosenblatt statistic T_m beside its exact mean and its limit.
 
     T_m = m b ∫ (f_m - f)² a compares the kernel density estimate f_m of m observations with the density f they are
@@ -411,25 +412,21 @@ def simulate_tm(sizes: tuple[int, ...], workers: int | None, json_path: str | No
       python cli.py simulate-tm --m 100 --m 1000 --m 10000 --bandwidth m^-2/9
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
     """  # noqa: D301
-    from simulations import SimulationInterrupted, Study, simulate
+    from simulations import Study, simulate
     from simulations.presentation import convergence_table, progress_display, study_report
 
     studies = [Study(m=m, **options) for m in sizes]
     console = console_for(json_path, quiet)
     results = []
-    try:
-        with json_output(json_path) as stream:
-            for study in studies:
-                with progress_display(study, quiet) as progress:
-                    results.append(simulate(study, workers=workers, progress=progress))
-                console.print(study_report(results[-1]))
-            if len(results) > 1:
-                console.print(convergence_table(results))
-            documents = [result.document() for result in results]
-            write_json(stream, documents[0] if len(documents) == 1 else {"studies": documents})
-    except SimulationInterrupted as interrupt:
-        return _refuse(interrupt.sentence, 128 + interrupt.signal_number)
-    return 0
+    with json_output(json_path) as stream:
+        for study in studies:
+            with progress_display(study, quiet) as progress:
+                results.append(simulate(study, workers=workers, progress=progress))
+            console.print(study_report(results[-1]))
+        if len(results) > 1:
+            console.print(convergence_table(results))
+        documents = [result.document() for result in results]
+        write_json(stream, documents[0] if len(documents) == 1 else {"studies": documents})
 
 
 @main.command(short_help="Train a VAE or an EVAE.")
@@ -494,7 +491,7 @@ def simulate_tm(sizes: tuple[int, ...], workers: int | None, json_path: str | No
     help="Train on the first N images only, for a quick look. The hold-out images are never limited.",
 )
 @common_options
-def train(json_path: str | None, quiet: bool, **options: Any) -> int:
+def train(json_path: str | None, quiet: bool, **options: Any) -> None:
     """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
 
     The run's folder keeps the configuration, one line of metrics an epoch, the weights of the last finished epoch
@@ -507,20 +504,15 @@ def train(json_path: str | None, quiet: bool, **options: Any) -> int:
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         from evae.display import training_display
-        from evae.training import TrainingInterrupted
         from evae.training import train as train_model
 
-        try:
-            with training_display(console) as watcher:
-                run = train_model(config, watcher)
-        except TrainingInterrupted as interrupt:
-            return _refuse(interrupt.sentence, 128 + interrupt.signal_number)
+        with training_display(console) as watcher:
+            run = train_model(config, watcher)
         write_json(stream, {"run": str(run.path), **run.status, "configuration": options, "metrics": run.metrics})
         console.print(
             f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
         )
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(run.path))}", markup=False, soft_wrap=True)
-    return 0
 
 
 @main.command(short_help="Judge a trained model.")

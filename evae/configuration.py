@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from theory.errors import InputError
+from theory.errors import InputError, suggestion
 
 #: The data sets that `evae.data` reads.
 DATASETS = ("digits", "mnist", "fashion-mnist")
@@ -137,6 +136,4 @@ def _require_whole(option: str, value: Any, hint: str) -> None:
 
 def _require_one_of(option: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There is {', '.join(allowed)}."
-        raise InputError(f"{option} {value!r} is not known. {hint}")
+        raise InputError(f"{option} {value!r} is not known. {suggestion(str(value), allowed)}")

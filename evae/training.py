@@ -20,30 +20,26 @@ from evae.evaluation import holdout_metrics, resolve_device, save_reconstruction
 from evae.model import VAE
 from evae.objectives import Objective, objective_for
 from evae.streams import Stream, generator, stream_seed
-from theory.errors import InputError
+from theory.errors import InputError, Interruption
 
 
 class DivergenceError(InputError):
     """A term of the loss is no longer a finite number; the sentence names it, the epoch and the batch."""
 
 
-class TrainingInterrupted(KeyboardInterrupt):
+class TrainingInterrupted(Interruption):
     """Training was stopped by SIGINT or SIGTERM, after everything begun was written."""
 
     def __init__(self, run: Run, epochs_finished: int, signal_number: int) -> None:
         self.run = run
         self.epochs_finished = epochs_finished
-        self.signal_number = signal_number
-        super().__init__(self.sentence)
-
-    @property
-    def sentence(self) -> str:
-        """What was saved."""
-        name = signal.Signals(self.signal_number).name
-        if self.epochs_finished == 0:
-            return f"interrupted by {name} before an epoch was finished; {self.run.path} holds no weights."
-        kept = f"the weights and metrics of epoch {self.epochs_finished} are in {self.run.path}"
-        return f"interrupted by {name}; {kept}, and `evaluate` judges them."
+        name = signal.Signals(signal_number).name
+        if epochs_finished == 0:
+            sentence = f"interrupted by {name} before an epoch was finished; {run.path} holds no weights."
+        else:
+            kept = f"the weights and metrics of epoch {epochs_finished} are in {run.path}"
+            sentence = f"interrupted by {name}; {kept}, and `evaluate` judges them."
+        super().__init__(sentence, signal_number)
 
 
 class Watcher:

@@ -22,7 +22,7 @@ from simulations.statistic import Statistic
 from simulations.streams import checked_seed
 from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.densities import Density, Weight, density_named, weight_named
-from theory.errors import InputError
+from theory.errors import InputError, Interruption
 from theory.kernels import Kernel, kernel_named
 
 LARGEST = 10**9
@@ -125,7 +125,7 @@ class Result:
         }
 
 
-class SimulationInterrupted(Exception):
+class SimulationInterrupted(Interruption):
     """A study was stopped by SIGINT or SIGTERM.
 
     Attributes
@@ -137,16 +137,11 @@ class SimulationInterrupted(Exception):
     """
 
     def __init__(self, study: Study, done: int, signal_number: int) -> None:
-        self.study, self.done, self.signal_number = study, done, signal_number
-        super().__init__(self.sentence)
-
-    @property
-    def sentence(self) -> str:
-        """What was done, and how to have it again."""
-        return (
-            f"interrupted by {signal.Signals(self.signal_number).name} after {self.done:,} of "
-            f"{self.study.replicates:,} replicates at m = {self.study.m:,}; they were not kept, and the same seed "
-            f"({self.study.seed}) draws them again."
+        self.study, self.done = study, done
+        super().__init__(
+            f"interrupted by {signal.Signals(signal_number).name} after {done:,} of {study.replicates:,} replicates "
+            f"at m = {study.m:,}; they were not kept, and the same seed ({study.seed}) draws them again.",
+            signal_number,
         )
 
 

@@ -6,7 +6,6 @@ the compiled statistic derive their numerical forms from these definitions.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import sympy
 from sympy import Expr, Rational, erfc, erfcinv, exp, oo, pi, sqrt
 
 from theory.conditions import Condition
-from theory.errors import InputError
+from theory.errors import InputError, suggestion
 from theory.kernels import Piece, x
 
 probability = sympy.Symbol("p", positive=True)
@@ -128,7 +127,7 @@ def density_named(name: str | Density) -> Density:
     if isinstance(name, Density):
         return name
     if name not in DENSITIES:
-        raise InputError(f"{name!r} is no density. {_hint(name, DENSITIES)}")
+        raise InputError(f"{name!r} is no density. {suggestion(name, DENSITIES)}")
     return DENSITIES[name]
 
 
@@ -149,7 +148,7 @@ def weight_named(name: str | Weight) -> Weight:
         return name
     kind, _, ends = name.partition(":")
     if kind != "window":
-        raise InputError(f"{name!r} is no weight. {_hint(kind, ('window:c,d',))}")
+        raise InputError(f"{name!r} is no weight. {suggestion(kind, ('window:c,d',))}")
     number = r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?\s*"
     if not re.fullmatch(f"{number},{number}", ends):
         raise InputError(f"{name!r} is no weight: a window needs two numbers, the lower first. Try window:-2,2.")
@@ -300,9 +299,3 @@ def _decimal(number: Expr) -> str:
 
 def _listed(values: Iterable[Expr]) -> str:
     return ", ".join(str(value) for value in values)
-
-
-def _hint(name: str, there_is: Iterable[str]) -> str:
-    names = list(there_is)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]}?" if near else f"There is {', '.join(names)}."

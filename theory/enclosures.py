@@ -75,7 +75,7 @@ def enclosed_mean(
     Examples
     --------
     >>> enclosed_mean(10_000).total.str(15)
-    '[0.540763130233786 +/- 3.29e-16]'
+    '[0.540763130233842 +/- 2.88e-16]'
     """
     kernel, weight = kernel_named(kernel), weight_named(weight)
     if m < 1:

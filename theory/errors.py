@@ -1,4 +1,7 @@
-"""The one error that all packages raise for wrong use or bad input."""
+"""What all packages raise: for wrong use or bad input, and when they are stopped."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -6,3 +9,35 @@ class InputError(ValueError):
 
     The command line prints the sentence and exits with 2; a caller of the Python API can catch it as a `ValueError`.
     """
+
+
+class Interruption(BaseException):
+    """Work was stopped by SIGINT or SIGTERM, and what was begun was brought to an orderly end.
+
+    Like `KeyboardInterrupt` it is no `Exception`, so that nothing takes it for a failure.
+
+    Attributes
+    ----------
+    sentence : str
+        What was done, what is kept, and how to go on.
+    signal_number : int
+    """
+
+    def __init__(self, sentence: str, signal_number: int) -> None:
+        self.sentence, self.signal_number = sentence, signal_number
+        super().__init__(sentence)
+
+
+def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Return what to say to somebody who wrote ``name``: the nearest known name, or ``otherwise``, or all there are.
+
+    Examples
+    --------
+    >>> suggestion("gausian", ["gaussian", "uniform"])
+    'Did you mean gaussian?'
+    >>> suggestion("x", ["gaussian", "uniform"])
+    'There is gaussian, uniform.'
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]}?" if near else otherwise or f"There is {', '.join(names)}."

@@ -6,7 +6,6 @@ forms from these definitions, and the proofs work on them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +16,7 @@ import sympy
 from sympy import Expr, Rational, cos, exp, oo, pi, sqrt
 
 from theory.conditions import Condition
-from theory.errors import InputError
+from theory.errors import InputError, suggestion
 from theory.piecewise import PiecewisePolynomial, PolynomialPiece
 
 x = sympy.Symbol("x", real=True)
@@ -279,7 +278,5 @@ def kernel_named(name: str | Kernel) -> Kernel:
     if isinstance(name, Kernel):
         return name
     if name not in KERNELS:
-        near = difflib.get_close_matches(name, KERNELS, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There is {', '.join(KERNELS)}."
-        raise InputError(f"{name!r} is no kernel. {hint}")
+        raise InputError(f"{name!r} is no kernel. {suggestion(name, KERNELS)}")
     return KERNELS[name]

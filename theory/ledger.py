@@ -6,7 +6,6 @@ verdict follows from the steps and from nothing else, so that another datum meet
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import sympy
 from sympy import Expr
 
 from theory import expressions
-from theory.errors import InputError
+from theory.errors import InputError, suggestion
 
 
 class Verdict(StrEnum):
@@ -313,6 +312,4 @@ def _belongs(claim_id: str, name: str) -> bool:
 
 def _unknown(name: str, known: Mapping[str, Claim]) -> str:
     groups = {claim_id.rsplit(".", 1)[0] for claim_id in known}
-    near = difflib.get_close_matches(name, [*known, *groups], n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else "`verify-lemmas --list` shows them all."
-    return f"{name!r} is no claim. {hint}"
+    return f"{name!r} is no claim. {suggestion(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"
