@@ -33,7 +33,8 @@ DATUM = sympy.Symbol("x", real=True)
 FIRST, SECOND = sympy.symbols("K1 K2", nonnegative=True)
 MEAN = sympy.Symbol("E", real=True)
 VARIANCE_PART, BIAS_PART = sympy.symbols("V S", nonnegative=True)
-LIKELIHOOD, PENALTY = sympy.symbols("log_likelihood penalty", real=True)
+LIKELIHOOD, PENALTY, DIVERGENCE = sympy.symbols("log_likelihood penalty divergence", real=True)
+LOG_PRIOR, LOG_POSTERIOR = sympy.symbols("log_prior log_posterior", real=True)
 B_FIRST, B_SECOND = sympy.symbols("B1 B2", positive=True)
 DEVIATION = sympy.Symbol("u", real=True)
 
@@ -90,6 +91,59 @@ def _decide_model(printed: Expr) -> Decision:
     )
 
 
+def _decide_elbo(integrand: Expr) -> Decision:
+    argument = Argument()
+    conditional, prior, posterior, evidence = sympy.symbols("p_x_given_z p_z q p_x", positive=True)
+    logarithms = {LIKELIHOOD: log(conditional), LOG_PRIOR: log(prior), LOG_POSTERIOR: log(posterior)}
+    ratio = sympy.expand_log(log(conditional * prior / posterior))
+    same = decisions.equal(integrand.subs(logarithms), ratio)
+    argument.step(
+        f"log p(x, z)/q(z|x) is {integrand}.",
+        bool(same),
+        f"p(x, z) = p(x|z) p(z); {same.detail}",
+    )
+    divergence = LOG_POSTERIOR - LOG_PRIOR
+    split = decisions.equal(integrand, LIKELIHOOD - divergence)
+    argument.step(
+        "Averaged over q it is E log p(x|z) - KL(q || p).",
+        bool(split),
+        f"KL is the average of {divergence}; {split.detail}",
+    )
+    gap = decisions.is_zero(sympy.expand_log(log(evidence) - ratio - log(posterior / (conditional * prior / evidence))))
+    argument.step(
+        "It is a lower bound of log p(x), by the divergence of q from p(z|x), which is not negative.",
+        bool(gap),
+        "log p(x) - log p(x, z)/q = log q/p(z|x), for p(z|x) = p(x|z) p(z)/p(x)",
+    )
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.REFUTED,
+        "logarithms of products",
+        corrected=None if argument.holds else "log p(x|z) + log p(z) - log q(z|x)",
+        charitable=None if argument.holds else "an identity, in which nothing is free",
+    )
+
+
+def _decide_target(target: Expr) -> Decision:
+    argument = Argument()
+    elbo = LIKELIHOOD - DIVERGENCE
+    same = decisions.equal(target, -elbo)
+    argument.step(
+        f"Maximising the ELBO is minimising {target}.", bool(same), f"the ELBO is {elbo} on average; {same.detail}"
+    )
+    slopes = [sympy.diff(target, symbol) for symbol in (LIKELIHOOD, DIVERGENCE)]
+    argument.step(
+        "It falls in the likelihood and rises in the divergence, as (7) must (eq-7.sign).",
+        slopes[0].is_negative is True and slopes[1].is_positive is True,
+        f"its derivatives are {slopes[0]} and {slopes[1]}",
+    )
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.REFUTED,
+        "linear algebra",
+        corrected=None if argument.holds else "-log p(x|z) + KL(q || p)",
+        charitable=None if argument.holds else "up to a positive factor and a constant it has to be minus the ELBO",
+    )
+
+
 def _decide_kde_view(variance: Expr) -> Decision:
     argument = Argument()
     is_variance = decisions.keeps_nonnegative(variance, SIGMA, Integer(0), oo)
@@ -105,12 +159,12 @@ def _decide_kde_view(variance: Expr) -> Decision:
             Verdict.REFUTED, "exact moments", charitable="no posterior has a negative variance, whatever the estimator"
         )
     excess = sympy.expand(variance - 1)
-    smoothed = decisions.keeps_nonnegative(excess, SIGMA, Integer(0), oo)
-    argument.step(
+    sign = decisions.keeps_nonnegative(excess, SIGMA, Integer(0), oo)
+    vanishes = excess == 0 or any(root.is_positive for root in sympy.Poly(excess, SIGMA).real_roots())
+    smoothed = argument.step(
         "With the prior N(0, 1) it is of the form (9), a kernel convolved with the prior, for every sigma > 0.",
-        bool(smoothed),
-        f"such a posterior has variance 1 + b^2 sigma_K^2 >= 1, so variance - 1 = {excess} may not be negative: "
-        f"{smoothed.detail}",
+        bool(sign) and not vanishes,
+        f"such a posterior has variance 1 + b^2 sigma_K^2 > 1; variance - 1 is {excess}: {sign.detail}",
     )
     return argument.decision(
         Verdict.PROVED if smoothed else Verdict.CONDITIONAL,
@@ -122,9 +176,7 @@ def _decide_kde_view(variance: Expr) -> Decision:
             "estimator with a bandwidth for each observation"
         ),
         charitable=(
-            None
-            if smoothed
-            else "a resemblance: it is of the form (9) where the variance is at least 1, and there alone"
+            None if smoothed else "a resemblance: it is of the form (9) where the variance exceeds 1, and there alone"
         ),
     )
 
@@ -210,9 +262,10 @@ def _decide_selection(quantity: Expr) -> Decision:
         share < 1 / ball_of(Integer(100)),
         f"at m = 100 S is {shown(mean.squared_bias_term, 5)} of {shown(mean.total, 5)}, a share of {shown(share, 3)}",
     )
-    linear = sympy.Poly(quantity, VARIANCE_PART, BIAS_PART)
-    variance_weight, bias_weight = linear.coeff_monomial(VARIANCE_PART), linear.coeff_monomial(BIAS_PART)
-    if linear.total_degree() != 1 or linear.coeff_monomial(1) != 0 or variance_weight < 0 or bias_weight < 0:
+    variance_weight, bias_weight = sympy.diff(quantity, VARIANCE_PART), sympy.diff(quantity, BIAS_PART)
+    linear = decisions.equal(quantity, variance_weight * VARIANCE_PART + bias_weight * BIAS_PART)
+    weights = (variance_weight, bias_weight)
+    if quantity == 0 or not linear or not all(weight.is_number and weight.is_nonnegative for weight in weights):
         raise Undecided(f"{quantity} is not a sum of multiples of V and S that are not negative.")
     controls = argument.step(
         f"A bound on {quantity} bounds S, and with it KL.",
@@ -259,8 +312,14 @@ def _roughness_misses_divergence(argument: Argument) -> None:
 
 def _decide_constant(printed: Expr) -> Decision:
     m, n, step = printed
-    value = m * step / n
     argument = Argument()
+    if not argument.step(
+        "m, n and b(m) are positive.",
+        all(number.is_positive is True for number in printed),
+        f"{m}, {n} and {step}",
+    ):
+        return argument.decision(Verdict.REFUTED, "arithmetic", charitable="sizes and bandwidths are positive numbers")
+    value = m * step / n
     least = 2 * log(2) - 1
     at_one = divergence_density(DEVIATION).subs(DEVIATION, 1)
     argument.step(
@@ -343,13 +402,17 @@ def _decide_interval_length(printed: Expr) -> Decision:
     length, lower, upper = printed
     argument = Argument()
     actual = sympy.simplify(upper - lower)
+    if not argument.step(
+        "Both are lengths.", actual.is_positive is True and length.is_positive is True, f"{actual} and {length}"
+    ):
+        return argument.decision(Verdict.REFUTED, "the length of an interval", charitable="a length is positive")
     ratio = sympy.simplify(actual / length)
     same = argument.step(
         f"The interval from {lower} to {upper} of Algorithm 1 has the length {length} that (6) puts into the penalty.",
         bool(decisions.equal(actual, length)),
         f"its length is {actual}, {ratio} times that",
     )
-    if not same and not (ratio.is_number and ratio > 0):
+    if not same and not ratio.is_number:
         return argument.decision(
             Verdict.REFUTED,
             "the length of an interval",
@@ -555,10 +618,10 @@ def _decide_n_choice(printed: Expr) -> Decision:
     argument = Argument()
     if not argument.step(
         "Both are sizes.",
-        decisions.sign_of(sample_size) > 0 and decisions.sign_of(minibatch) > 0,
+        all(size.is_Integer and size > 0 for size in printed),
         f"{sample_size} and {minibatch}",
     ):
-        return argument.decision(Verdict.REFUTED, "arithmetic", charitable="a size is a positive number")
+        return argument.decision(Verdict.REFUTED, "arithmetic", charitable="a size is a positive whole number")
     ratio = sample_size / minibatch
     agree = argument.step(
         "The penalty B I(K*)/n is the same for both choices of n.",
@@ -682,6 +745,10 @@ def _decide_r_small(term: Expr) -> Decision:
 def _decide_prior_of_x(printed: Expr) -> Decision:
     first, second = printed
     argument = Argument()
+    if not argument.step(
+        "Both are half-widths.", first.is_positive is True and second.is_positive is True, f"{first} and {second}"
+    ):
+        return argument.decision(Verdict.REFUTED, "the sign", charitable="a half-width is a positive number")
     same = decisions.equal(first, second)
     one = argument.step(
         "The prior U[-B(x), B(x)] is the same law at every data point.",
@@ -749,14 +816,13 @@ def _decide_constant_b(printed: Expr) -> Decision:
 
 
 def _decide_higher_order(printed: Expr) -> Decision:
-    poly = sympy.Poly(printed, DEVIATION)
-    order = poly.degree()
     argument = Argument()
     _remainder(argument)
-    lower = all(poly.coeff_monomial(DEVIATION**k) == _coefficient(k) for k in range(order))
-    last = poly.coeff_monomial(DEVIATION**order)
-    if not lower or order % 2:
+    poly = sympy.Poly(printed if printed.is_polynomial(DEVIATION) else Integer(0), DEVIATION)
+    order = poly.degree()
+    if order < 2 or order % 2 or any(poly.coeff_monomial(DEVIATION**k) != _coefficient(k) for k in range(order)):
         return _not_a_truncation(argument, printed)
+    last = poly.coeff_monomial(DEVIATION**order)
     best = 1 - sum((_coefficient(k) * (-1) ** k for k in range(order)), start=Integer(0))
     argument.step(
         f"With Taylor's coefficients below u^{order}, the least constant before u^{order} is 1/{order - 1}.",
@@ -877,6 +943,26 @@ CLAIMS = (
         (DATUM, Z, DATA_DIMENSION, LATENT_DIMENSION, UNDEFINED_DIMENSION),
         Verdict.ERRATUM,
         _decide_model,
+    ),
+    Claim(
+        "eq-1.elbo",
+        "Equation (1), Section 2.1",
+        "the ELBO is the average over q of log p(x|z) + log p(z) - log q(z|x), a lower bound of log p(x)",
+        "log_likelihood + log_prior - log_posterior",
+        "what is averaged over q",
+        (LIKELIHOOD, LOG_PRIOR, LOG_POSTERIOR),
+        Verdict.PROVED,
+        _decide_elbo,
+    ),
+    Claim(
+        "eq-2.target",
+        "Equation (2), Section 2.1",
+        "to maximise the ELBO is to minimise E[-log p(x|z) + KL(q || p)]",
+        "-log_likelihood + divergence",
+        "what is minimised",
+        (LIKELIHOOD, DIVERGENCE),
+        Verdict.PROVED,
+        _decide_target,
     ),
     Claim(
         "section-2.kde-view",

@@ -7,7 +7,22 @@ ALTERED = {
         ("(x, z, d, x, x, p)", "erratum"),
         ("(z, x, d, z, x, p)", "erratum"),
     ],
-    "section-2.kde-view": [("1 + sigma**2", "proved"), ("-sigma**2", "refuted"), ("sigma**2/4 + sigma", "conditional")],
+    "section-2.kde-view": [
+        ("1 + sigma**2", "proved"),
+        ("-sigma**2", "refuted"),
+        ("1", "conditional"),
+        ("sigma**2/4 + sigma", "conditional"),
+    ],
+    "eq-1.elbo": [
+        ("log_likelihood - log_prior - log_posterior", "refuted"),
+        ("log_likelihood + log_prior + log_posterior", "refuted"),
+        ("log_prior - log_posterior", "refuted"),
+    ],
+    "eq-2.target": [
+        ("log_likelihood + divergence", "refuted"),
+        ("-log_likelihood - divergence", "refuted"),
+        ("-log_likelihood + 2*divergence", "refuted"),
+    ],
     "section-2.additivity": [
         ("K1 - K2", "refuted"),
         ("K1 + K2 + K1*K2", "refuted"),
@@ -21,12 +36,19 @@ ALTERED = {
         ("E**2/2", "proved"),
         ("-E**2", "proved"),
     ],
-    "eq-6.selection": [("V + S", "proved"), ("S", "proved"), ("3*V", "refuted"), ("V*S", "undecided")],
+    "eq-6.selection": [
+        ("V + S", "proved"),
+        ("S", "proved"),
+        ("3*V", "refuted"),
+        ("V*S", "undecided"),
+        ("exp(V)", "undecided"),
+    ],
     "eq-6.constant": [
         ("(100**(9/7), 100, 100**(-2/7))", "proved"),
         ("(200, 100, 200**(-2/9))", "conditional"),
         ("(100, 100, 1/2)", "erratum"),
         ("(100, 10, 100**(-2/9))", "proved"),
+        ("(-100, 100, -1)", "refuted"),
     ],
     "eq-6.n-large": [("m", "proved"), ("b", "refuted"), ("m*n", "undecided")],
     "eq-6.interval-length": [
@@ -35,6 +57,7 @@ ALTERED = {
         ("(B, 0, 2*B)", "erratum"),
         ("(B**2, -B, B)", "refuted"),
         ("(B, B, -B)", "refuted"),
+        ("(0, B, B)", "refuted"),
     ],
     "eq-6.bound": [
         ("(-2*B, 2*B)", "refuted"),
@@ -75,7 +98,7 @@ ALTERED = {
         ("-3*B*r/(5*M)", "proved"),
         ("3*B/(5*M*r**2)", "conditional"),
     ],
-    "section-4.prior-of-x": [("(B1, B1)", "proved"), ("(B1, 2*B1)", "conditional"), ("(1, 1)", "proved")],
+    "section-4.prior-of-x": [("(B1, B1)", "proved"), ("(B1, 2*B1)", "conditional"), ("(-1, -1)", "refuted")],
     "section-6.constant-b": [("3/5*B/M*r", "refuted"), ("-3/5*B/M/r", "refuted"), ("3/5*B/(M*r)", "conditional")],
     "section-6.higher-order": [
         ("u**2/2 - u**3/6 + u**4/3", "proved"),
@@ -86,6 +109,8 @@ ALTERED = {
         ("u**2/2 - u**3/6", "refuted"),
         ("u**2 + u**3", "undecided"),
         ("u**2/3", "refuted"),
+        ("1", "undecided"),
+        ("exp(u)", "undecided"),
     ],
     "section-6.citation": [("24", "proved"), ("15", "erratum"), ("99", "refuted"), ("24/5", "refuted")],
 }
