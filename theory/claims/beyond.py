@@ -369,7 +369,7 @@ def _decide_three_criteria(printed: Expr) -> Decision:
     argument = Argument()
     two_point = sympy.summation(SPREAD ** (2 * _J) / sympy.factorial(2 * _J), (_J, 0, oo))
     argument.step(
-        "At mean 0 and variance 1, E exp(t U V) is the sum of t^k m_k^2/k!, at least that of t^(2j)/(2j)!, which is cosh t.",
+        "At mean 0 and variance 1, E exp(t U V) sums t^k m_k^2/k!, at least the sum of t^(2j)/(2j)!, cosh t.",
         bool(decisions.equal(two_point, cosh(SPREAD))),
         "t = b^2 sigma^2; m_1 = 0, m_k^2 >= 0, and m_2j = E (X^2)^j >= (E X^2)^j = 1 by Jensen's inequality",
     )
