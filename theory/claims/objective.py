@@ -817,11 +817,11 @@ def _decide_constant_b(printed: Expr) -> Decision:
 
 def _decide_higher_order(printed: Expr) -> Decision:
     argument = Argument()
-    _remainder(argument)
     poly = sympy.Poly(printed if printed.is_polynomial(DEVIATION) else Integer(0), DEVIATION)
     order = poly.degree()
     if order < 2 or order % 2 or any(poly.coeff_monomial(DEVIATION**k) != _coefficient(k) for k in range(order)):
         return _not_a_truncation(argument, printed)
+    _remainder(argument, order)
     last = poly.coeff_monomial(DEVIATION**order)
     best = 1 - sum((_coefficient(k) * (-1) ** k for k in range(order)), start=Integer(0))
     argument.step(
@@ -877,19 +877,18 @@ def _coefficient(order: int) -> Expr:
     return taylor_coefficient(order) if order >= 2 else Integer(0)
 
 
-def _remainder(argument: Argument) -> None:
+def _remainder(argument: Argument, order: int) -> None:
     """Record that (h - Taylor's terms below an even order)/u**order decreases, through its integral representation."""
-    order = 4
     derivative = sympy.diff(divergence_density(DEVIATION), DEVIATION, order)
+    formula = sympy.factorial(order - 2) / (1 + DEVIATION) ** (order - 1)
     s = sympy.Symbol("s", positive=True)
-    integrand = (1 - s) ** (order - 1) / sympy.factorial(order - 1) * derivative.subs(DEVIATION, s * DEVIATION)
-    slope = sympy.factor(sympy.diff(integrand, DEVIATION))
-    at_edge = sympy.integrate(sympy.cancel(integrand.subs(DEVIATION, -1)), (s, 0, 1))
+    weight = (1 - s) ** (order - 1) / sympy.factorial(order - 1)
+    at_edge = sympy.integrate(sympy.cancel(weight * formula.subs(DEVIATION, -s)), (s, 0, 1))
+    slope = decisions.equal(sympy.diff(formula, DEVIATION), -sympy.factorial(order - 1) / (1 + DEVIATION) ** order)
     argument.step(
-        "For even k, (h - Taylor's terms below u^k)/u^k falls in u: the integral of (1 - s)^(k-1) h^(k)(s u)/(k - 1)!.",
-        bool(decisions.equal(derivative, 2 / (1 + DEVIATION) ** 3)) and at_edge == Rational(1, 3),
-        f"h^(k)(u) = (k - 2)!/(1 + u)^(k - 1) decreases; for k = 4 the integrand's slope is {slope}, and at u = -1 the "
-        f"integral is {at_edge}",
+        f"(h - Taylor's terms below u^{order})/u^{order} is an integral of h^({order})(s u) over s, and falls in u.",
+        bool(decisions.equal(derivative, formula)) and bool(slope) and at_edge == Rational(1, order - 1),
+        f"weight {weight} >= 0; h^({order})(u) = {formula} decreases for u > -1; at u = -1 the integral is {at_edge}",
     )
 
 
