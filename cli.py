@@ -193,6 +193,8 @@ def main(context: click.Context) -> None:
     metavar="N",
     help="How many claims are decided at the same time.  [default: one for each core]",
 )
+@click.option("--density", metavar="EXPR", help="With the ID kernel: a density in x of your own, to be judged.")
+@click.option("--support", metavar="A,B", help="With --density: where it is positive, as in -1,1 or -oo,oo.")
 @click.option(
     "--with-simulations",
     is_flag=True,
@@ -204,7 +206,7 @@ def main(context: click.Context) -> None:
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="After this long a claim is given up as undecided.",
+    help="After this long a claim is given up as undecided, a kernel as beyond judgement.",
 )
 @common_options
 def verify_lemmas(
@@ -216,6 +218,8 @@ def verify_lemmas(
     output: Path | None,
     jobs: int | None,
     time_limit: float,
+    density: str | None,
+    support: str | None,
     with_simulations: bool,
     json_path: str | None,
     quiet: bool,
@@ -241,11 +245,15 @@ def verify_lemmas(
       python cli.py verify-lemmas --list
       python cli.py verify-lemmas lemma-3.2 --explain
       python cli.py verify-lemmas --assume lemma-3.2.minimum='4/(5*r)'
+      python cli.py verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1
 
     The exit code is 1 if a verdict is not the one on record.
     """  # noqa: D301 (click wants the character itself)
     from theory import ledger, report, workers
 
+    if density is not None or support is not None:
+        judge_kernel(ids, density, support, time_limit, json_path, console_for(json_path, quiet))
+        return 0
     assumed = dict(_split_assumption(text) for text in assumptions)
     chosen = list(ledger.select(ids) if ids or not assumed else ())
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
@@ -263,6 +271,26 @@ def verify_lemmas(
         write_json(stream, report.document(findings))
     show_ledger(findings, form, explain, output, console)
     return 0 if all(finding.as_expected for finding in findings) else EXIT_CHECK_FAILED
+
+
+def judge_kernel(
+    ids: tuple[str, ...],
+    density: str | None,
+    support: str | None,
+    time_limit: float,
+    json_path: str | None,
+    console: Console,
+) -> None:
+    """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
+    from theory.judgement import judge
+    from theory.workers import within
+
+    if density is None or support is None or ids != ("kernel",):
+        raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
+    judgement = within(time_limit, judge, density, support)
+    with json_output(json_path) as stream:
+        write_json(stream, {"kernel": judgement.document()})
+    console.print(judgement.table())
 
 
 def with_evidence(finding: Finding) -> Finding:

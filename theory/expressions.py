@@ -140,7 +140,7 @@ class _Parser:
         known = [*self.symbols, *CONSTANTS]
         near = difflib.get_close_matches(name, [*known, *FUNCTIONS], n=1)
         hint = f"did you mean {near[0]}?" if near else f"here the names are {', '.join(known)}."
-        raise self._refusal(node, "is no name of this claim", hint)
+        raise self._refusal(node, "is no name known here", hint)
 
     def _power(self, node: ast.expr, base: Expr, exponent: Expr) -> Expr:
         if exponent.is_number and not abs(exponent) <= LARGEST_DEGREE:

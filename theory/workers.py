@@ -14,8 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import TypeVar
 
+from theory.errors import InputError
 from theory.ledger import Finding, claim_named, undecided, verify
+
+T = TypeVar("T")
 
 TIME_LIMIT = 60.0
 """Seconds that one claim may take, unless told otherwise."""
@@ -86,13 +90,50 @@ def decide(
     return [findings[request] for request in order]
 
 
+def within(time_limit: float, function: Callable[..., T], *arguments: object) -> T:
+    """Return ``function(*arguments)``, worked out in a process that is ended after ``time_limit`` seconds.
+
+    Raises
+    ------
+    InputError
+        If the time is up; and whatever the function raises.
+    """
+    process, connection = _spawn(_call, function, arguments)
+    try:
+        if not connection.poll(time_limit):
+            raise InputError(f"nothing came out within {time_limit:g} seconds. Try --time-limit with more.")
+        answer = connection.recv()
+    except (EOFError, ConnectionResetError):
+        raise InputError("the process that worked it out was ended from outside. Try again.") from None
+    finally:
+        process.kill()
+    if isinstance(answer, Exception):
+        raise answer
+    result: T = answer
+    return result
+
+
+def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    try:
+        connection.send(function(*arguments))
+    except KeyboardInterrupt:
+        return
+    except Exception as error:
+        connection.send(error)
+
+
 def _start() -> _Worker:
+    return _Worker(*_spawn(_serve))
+
+
+def _spawn(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+    """Start ``target(connection, *arguments)`` in a process of its own; return it and our end of the connection."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
     process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return process, ours
 
 
 def _assign(worker: _Worker, request: Request) -> None:

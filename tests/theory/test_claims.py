@@ -86,5 +86,5 @@ def test_a_datum_of_the_wrong_shape_is_refused() -> None:
         verify("lemma-3.2.minimum", "(1, 2)")
     with pytest.raises(InputError, match="takes 2 expressions in parentheses"):
         verify("lemma-3.2.multipliers", "3/4")
-    with pytest.raises(InputError, match="is no name of this claim"):
+    with pytest.raises(InputError, match="is no name known here"):
         verify("lemma-3.2.minimum", "3/(5*x)")

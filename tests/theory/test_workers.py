@@ -1,5 +1,6 @@
 """Claims are decided in processes of their own, and none is waited for without end."""
 
+import math
 import os
 import signal
 import threading
@@ -46,6 +47,16 @@ def child_processes() -> list[int]:
     import multiprocessing
 
     return [child.pid for child in multiprocessing.active_children() if child.pid]
+
+
+def test_what_takes_too_long_is_ended_and_what_fails_is_told() -> None:
+    start = time.monotonic()
+    with pytest.raises(InputError, match=r"within 0\.5 seconds"):
+        workers.within(0.5, time.sleep, 60)
+    assert time.monotonic() - start < 20
+    assert workers.within(60, max, 2, 3) == 3
+    with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative"):
+        workers.within(60, math.sqrt, -1)
 
 
 def test_bad_input_is_refused_before_anything_is_decided() -> None:
