@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.study import Study, simulate
-from theory.ledger import SimulatedMoments, StudyPlan
+from theory.claim import SimulatedMoments, StudyPlan
 
 BATCHES = 20
 """Independent batches of replicates, whose spread gives the standard error of any moment."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from theory.errors import InputError
 
 if TYPE_CHECKING:
-    from theory.ledger import Claim, Finding, Verdict, verify
+    from theory.claim import Claim, Verdict
+    from theory.ledger import Finding, verify
 
 __all__ = ["Claim", "Finding", "InputError", "Verdict", "verify"]
 

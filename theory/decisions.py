@@ -14,7 +14,7 @@ import sympy
 from sympy import Expr, Rational
 
 from theory.balls import ball_of, interval
-from theory.ledger import Undecided
+from theory.claim import Undecided
 
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
 _OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 34), Rational(29, 31))

@@ -1,163 +1,22 @@
-"""The ledger: claims as printed, how each is decided, and what came out.
+"""The ledger: every claim by its id, and the finding on each.
 
-A claim holds what the paper prints as data. Its `decide` function checks that datum and reports every step; the
-verdict follows from the steps and from nothing else, so that another datum meets another verdict.
+`theory.claim` says what a claim is; `theory.claims` holds them, one module for each part of the paper.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import cache
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
-import sympy
-from sympy import Expr
-
-from theory import expressions
+from theory.claim import Claim, Decision, Evidence, Simulated, Undecided, Verdict, undecided
+from theory.claims import ALL_CLAIMS
 from theory.errors import InputError, suggestion
 
+__all__ = ["Claim", "Decision", "Evidence", "Finding", "Verdict", "claim_named", "claims", "select", "verify"]
 
-class Verdict(StrEnum):
-    """What became of a statement."""
-
-    PROVED = "proved"
-    """True as printed; every step decided symbolically, or enclosed in rigorous ball arithmetic."""
-    ERRATUM = "erratum"
-    """False as printed; a small correction saves it, which is given and proved."""
-    REFUTED = "refuted"
-    """False, and no small correction saves it; a counterexample is given and checked."""
-    CONDITIONAL = "conditional"
-    """True only under an assumption that the paper does not state or does not meet; both sides are checked."""
-    COMPUTED = "computed"
-    """Confirmed numerically, without a rigorous enclosure."""
-    SIMULATED = "simulated"
-    """Statistical evidence only, with its standard error."""
-    PENDING = "pending"
-    """Waits for a simulation that was not asked for (``--with-simulations``); not counted as decided."""
-    UNDECIDED = "undecided"
-    """Neither proved nor refuted by the means at hand; the last step says what was missing."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One step of a proof or a refutation.
-
-    Attributes
-    ----------
-    step : str
-        What is asserted, in words.
-    holds : bool
-    detail : str
-        The formula or the value that decides it, and how it was decided.
-    """
-
-    step: str
-    holds: bool
-    detail: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What deciding a printed datum came to.
-
-    Attributes
-    ----------
-    verdict : Verdict
-    method : str
-        How it was decided, in a few words.
-    evidence : tuple of Evidence
-    corrected : str, optional
-        The statement that does hold, where the printed one does not.
-    charitable : str, optional
-        The most charitable reading of the printed statement and what becomes of it.
-    """
-
-    verdict: Verdict
-    method: str
-    evidence: tuple[Evidence, ...]
-    corrected: str | None = None
-    charitable: str | None = None
-
-
-class Undecided(Exception):
-    """Raised inside a `decide` function when the means at hand neither prove nor refute a step."""
-
-
-@dataclass(frozen=True)
-class StudyPlan:
-    """A simulation of T_m that a claim asks for: the standard example of Theorem 3.1 at one m.
-
-    Its density is normal, its weight 1 on [-2, 2], its kernel the Epanechnikov kernel and its bandwidth m^(-0.235).
-    """
-
-    m: int
-    replicates: int
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class SimulatedMoments:
-    """What a `StudyPlan` came to: moments of b^(-1/2) (T_m - I W), each with its standard error."""
-
-    plan: StudyPlan
-    variance: float
-    variance_error: float
-    skewness: float
-    skewness_error: float
-
-
-Simulated = tuple[SimulatedMoments, ...]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, or one of ours, that can be decided.
-
-    Attributes
-    ----------
-    id : str
-        As in ``"lemma-3.2.minimum"``; a prefix up to a dot or a hyphen names a group.
-    source : str
-        Where the statement stands in the paper.
-    statement : str
-        The statement in words.
-    printed : str
-        What the paper prints, as an expression in `symbols`; this is what `decide` receives, parsed.
-    meaning : str
-        What `printed` stands for, so that a reader knows what another expression would assert.
-    symbols : tuple of Symbol
-    expected : Verdict
-        The recorded verdict, to notice when a check begins to come out differently.
-    decide : function from the parsed datum to a Decision
-    plans : tuple of StudyPlan, optional
-        The simulations that the claim wants, if it cannot be decided without.
-    judge : function from the parsed datum and what was simulated to a Decision, optional
-        Takes the place of `decide` when the simulations have been run.
-    """
-
-    id: str
-    source: str
-    statement: str
-    printed: str
-    meaning: str
-    symbols: tuple[sympy.Symbol, ...]
-    expected: Verdict
-    decide: Callable[[Expr], Decision]
-    plans: tuple[StudyPlan, ...] = ()
-    judge: Callable[[Expr, Simulated], Decision] | None = None
-
-    def parse(self, printed: str) -> Expr:
-        """Return ``printed`` as an expression in this claim's symbols; raise `InputError` if it is none."""
-        names = {symbol.name: symbol for symbol in self.symbols}
-        datum = expressions.parse(printed, names)
-        count, expected = _count(datum), _count(expressions.parse(self.printed, names))
-        if count != expected:
-            takes = "one expression" if expected == 1 else f"{expected} expressions in parentheses"
-            raise InputError(f"{self.id} takes {takes} ({self.meaning}), as in {self.printed!r}; got {printed!r}.")
-        return datum
+_BY_ID = MappingProxyType({claim.id: claim for claim in ALL_CLAIMS})
 
 
 @dataclass(frozen=True)
@@ -201,12 +60,9 @@ class Finding:
         return waits or self.verdict is self.claim.expected
 
 
-@cache
 def claims() -> Mapping[str, Claim]:
     """Return every claim by its id, in the order of the ledger."""
-    from theory.claims import ALL_CLAIMS
-
-    return {claim.id: claim for claim in ALL_CLAIMS}
+    return _BY_ID
 
 
 def select(names: Sequence[str]) -> tuple[Claim, ...]:
@@ -267,43 +123,6 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
     except (Undecided, NotImplementedError) as reason:
         decision = undecided(str(reason))
     return Finding(claim, printed, decision, time.perf_counter() - start)
-
-
-def pending(printed: Expr) -> Decision:
-    """Return the decision of a claim that only a simulation can support, and none was run."""
-    step = Evidence("A simulation supports the claim.", False, f"not run for {printed}: add --with-simulations")
-    return Decision(Verdict.PENDING, "none yet", (step,), charitable="statistical evidence, once it is simulated")
-
-
-def undecided(reason: str) -> Decision:
-    """Return the decision that nothing was decided, and why."""
-    step = Evidence("The check came to an end.", False, reason)
-    return Decision(Verdict.UNDECIDED, "none of the means at hand", (step,))
-
-
-@dataclass
-class Argument:
-    """Collects the steps of a decision in the order in which they are taken."""
-
-    evidence: list[Evidence] = field(default_factory=list)
-
-    def step(self, step: str, holds: bool, detail: str) -> bool:
-        """Record one step and return whether it holds."""
-        self.evidence.append(Evidence(step, bool(holds), detail))
-        return bool(holds)
-
-    @property
-    def holds(self) -> bool:
-        """Whether every step so far holds."""
-        return all(step.holds for step in self.evidence)
-
-    def decision(self, verdict: Verdict, method: str, **readings: Any) -> Decision:
-        """Return the decision that these steps support."""
-        return Decision(verdict, method, tuple(self.evidence), **readings)
-
-
-def _count(datum: Expr) -> int:
-    return len(datum) if isinstance(datum, sympy.Tuple) else 1
 
 
 def _belongs(claim_id: str, name: str) -> bool:

@@ -14,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from theory.ledger import Claim, Evidence, Finding, Verdict
+from theory.claim import Claim, Evidence, Verdict
+from theory.ledger import Finding
 
 STYLES = {
     Verdict.PROVED: "green",

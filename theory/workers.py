@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
+from theory.claim import undecided
 from theory.errors import InputError
-from theory.ledger import Finding, claim_named, undecided, verify
+from theory.ledger import Finding, claim_named, verify
 
 T = TypeVar("T")
 

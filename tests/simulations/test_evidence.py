@@ -5,7 +5,8 @@ import pytest
 
 from simulations.evidence import simulated
 from simulations.study import Study, simulate
-from theory.ledger import SimulatedMoments, StudyPlan, Verdict, claim_named, verify
+from theory.claim import SimulatedMoments, StudyPlan, Verdict
+from theory.ledger import claim_named, verify
 
 CLAIMS = ("theorem-3.1.variance", "theorem-3.1.normality")
 ALTERED = {"theorem-3.1.variance": "J*S", "theorem-3.1.normality": "1"}

@@ -6,8 +6,9 @@ import pytest
 import sympy
 
 from tests.theory.alterations import ALTERED
+from theory.claim import Verdict
 from theory.errors import InputError
-from theory.ledger import Finding, Verdict, claim_named, claims, select, verify
+from theory.ledger import Finding, claim_named, claims, select, verify
 
 
 @cache

@@ -13,7 +13,7 @@ from sympy import Expr, Integer, Rational, oo
 
 from theory import decisions
 from theory.balls import ball_of, interval
-from theory.ledger import Undecided
+from theory.claim import Undecided
 
 x = sympy.Symbol("x", real=True)
 r = sympy.Symbol("r", positive=True)

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from theory import workers
+from theory.claim import Verdict
 from theory.errors import InputError
-from theory.ledger import Finding, Verdict, verify
+from theory.ledger import Finding, verify
 from theory.workers import Request
 
 

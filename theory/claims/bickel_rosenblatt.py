@@ -16,11 +16,11 @@ from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 from theory import decisions
 from theory.balls import ball_of, shown
 from theory.bickel_rosenblatt import limit_mean
+from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Undecided, Verdict, pending
 from theory.conditions import Condition
 from theory.densities import NORMAL, Density, density_assumptions
 from theory.enclosures import enclosed_mean
 from theory.kernels import EPANECHNIKOV, Piece, assumption_a1, x
-from theory.ledger import Argument, Claim, Decision, Simulated, StudyPlan, Undecided, Verdict, pending
 
 M = sympy.Symbol("m", positive=True)
 WIDTH = sympy.Symbol("b", positive=True)

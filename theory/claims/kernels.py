@@ -10,8 +10,8 @@ import sympy
 from sympy import Expr, Integer, Rational, pi, sqrt
 
 from theory import decisions
+from theory.claim import Argument, Claim, Decision, Undecided, Verdict
 from theory.kernels import EPANECHNIKOV, Kernel, Piece, assumption_a1, x
-from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
 
 MU = sympy.Symbol("mu", real=True)
 R = sympy.Symbol("r", positive=True)

@@ -10,8 +10,8 @@ import sympy
 from sympy import Expr, Integer, Rational, log, oo
 
 from theory import decisions
+from theory.claim import Argument, Claim, Decision, Undecided, Verdict
 from theory.kernels import EPANECHNIKOV, x
-from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
 
 u = sympy.Symbol("u", real=True)
 C = sympy.Symbol("C", positive=True)

@@ -13,9 +13,9 @@ from scipy.optimize import nnls
 from sympy import Expr, Integer, Rational, oo, sqrt
 
 from theory import decisions
+from theory.claim import Argument, Claim, Decision, Undecided, Verdict
 from theory.claims.kernels import MU, R, is_nonnegative_density, on_unit_interval
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, x
-from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
 from theory.piecewise import PiecewisePolynomial, PolynomialPiece
 
 ROUGHNESS = sympy.Symbol("I", positive=True)

@@ -6,8 +6,8 @@ import sympy
 from sympy import Expr, Integer, Rational, asin, binomial, pi, sin
 
 from theory import decisions
+from theory.claim import Argument, Claim, Decision, Undecided, Verdict
 from theory.kernels import EPANECHNIKOV, Kernel, x
-from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
 from theory.posterior import epanechnikov_distribution, epanechnikov_distribution_integral, posterior_law
 
 PROBABILITY = sympy.Symbol("p", real=True)

@@ -11,7 +11,7 @@ import sympy
 from sympy import Expr, Integer, Rational
 
 from theory import decisions, published
-from theory.ledger import Argument, Claim, Decision, Undecided, Verdict
+from theory.claim import Argument, Claim, Decision, Undecided, Verdict
 from theory.published import (
     CLOSED_NETWORKS,
     DATASETS,
