@@ -147,6 +147,11 @@ class Claim:
     plans: tuple[StudyPlan, ...] = ()
     judge: Callable[[Expr, Simulated], Decision] | None = None
 
+    @property
+    def assumptions(self) -> str:
+        """What is assumed of the symbols, as in ``"mu real, r > 0"``; empty if there are none."""
+        return ", ".join(f"{symbol.name}{_domain(symbol)}" for symbol in self.symbols)
+
     def parse(self, printed: str) -> Expr:
         """Return ``printed`` as an expression in this claim's symbols; raise `InputError` if it is none."""
         names = {symbol.name: symbol for symbol in self.symbols}
@@ -189,6 +194,14 @@ def undecided(reason: str) -> Decision:
     """Return the decision that nothing was decided, and why."""
     step = Evidence("The check came to an end.", False, reason)
     return Decision(Verdict.UNDECIDED, "none of the means at hand", (step,))
+
+
+def _domain(symbol: sympy.Symbol) -> str:
+    if symbol.is_integer:
+        return " a positive whole number" if symbol.is_positive else " a whole number"
+    if symbol.is_positive:
+        return " > 0"
+    return " >= 0" if symbol.is_nonnegative else " real"
 
 
 def _count(datum: Expr) -> int:

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from theory.claim import Claim, Evidence, Verdict
 from theory.ledger import Finding
+from theory.typography import latex as latex_text
+from theory.typography import shown
 
 STYLES = {
     Verdict.PROVED: "green",
@@ -74,7 +76,7 @@ def claim_list(claims: Iterable[Claim]) -> Table:
     table.add_column("claim", style="bold", no_wrap=True)
     table.add_column("where, and what is printed")
     for claim in claims:
-        table.add_row(claim.id, Text(f"{claim.source}: {claim.statement}"))
+        table.add_row(claim.id, Text(shown(f"{claim.source}: {claim.statement}")))
     return table
 
 
@@ -94,13 +96,13 @@ def _verdict(finding: Finding) -> Text:
 
 
 def _cell(finding: Finding) -> Text:
-    text = Text(finding.claim.statement)
+    text = Text(shown(finding.claim.statement))
     if finding.assumed is not None:
         text.append(f"\nassumed: {finding.assumed}", style="italic")
     if not finding.as_expected:
         text.append(f"\nrecorded: {finding.claim.expected.value}", style="bold red")
     if finding.verdict is not Verdict.PROVED and finding.decision.corrected:
-        text.append(f"\nholds: {finding.decision.corrected}", style="dim")
+        text.append(f"\nholds: {shown(finding.decision.corrected)}", style="dim")
     return text
 
 
@@ -122,14 +124,16 @@ def explanation(finding: Finding) -> RenderableType:
     if not finding.as_expected:
         head.append(f"  (recorded: {claim.expected.value})", style="bold red")
     lines: list[RenderableType] = [head]
-    lines += [_field("source", claim.source), _field("statement", claim.statement)]
+    lines += [_field("source", claim.source), _field("statement", shown(claim.statement))]
     label = "printed" if finding.assumed is None else "assumed"
-    lines += [_field(label, f"{finding.printed}   ({claim.meaning})"), _field("method", decision.method)]
+    lines += [_field(label, f"{finding.printed}   ({shown(claim.meaning)})"), _field("method", shown(decision.method))]
+    if claim.assumptions:
+        lines.append(_field("for", shown(claim.assumptions)))
     lines.append(_steps(decision.evidence))
     if decision.corrected:
-        lines.append(_field("what holds", decision.corrected))
+        lines.append(_field("what holds", shown(decision.corrected)))
     if decision.charitable:
-        lines.append(_field("charitably", decision.charitable))
+        lines.append(_field("charitably", shown(decision.charitable)))
     return Group(*lines, Text())
 
 
@@ -140,8 +144,8 @@ def _steps(evidence: Sequence[Evidence]) -> RenderableType:
     grid.add_column()
     for number, step in enumerate(evidence, start=1):
         mark = Text("holds", style="green") if step.holds else Text("fails", style="red")
-        text = Text(step.step)
-        text.append(f"\n{step.detail}", style="dim")
+        text = Text(shown(step.step))
+        text.append(f"\n{shown(step.detail)}", style="dim")
         grid.add_row(f"{number}.", mark, text)
     return Padding(grid, (0, 0, 0, 4))
 
@@ -173,7 +177,7 @@ def _markdown_section(finding: Finding) -> str:
         f"*{claim.source}.* {_escaped_markdown(claim.statement)}",
         "",
         f"{'Printed' if finding.assumed is None else 'Assumed'}: `{finding.printed}` "
-        f"({_escaped_markdown(claim.meaning)}). Method: {_escaped_markdown(decision.method)}.",
+        f"({_escaped_markdown(claim.meaning)}). Method: {_escaped_markdown(decision.method + _for(claim))}.",
         "",
     ]
     for number, evidence in enumerate(decision.evidence, start=1):
@@ -192,6 +196,7 @@ def _marked(finding: Finding) -> str:
 
 
 def _escaped_markdown(text: str) -> str:
+    text = shown(text)
     for character in "\\*_|<>~":
         text = text.replace(character, f"\\{character}")
     return text.replace("\n", " ")
@@ -201,50 +206,38 @@ def latex(findings: Sequence[Finding], explain: bool = False) -> str:
     """Return the findings as a LaTeX document that compiles by itself."""
     body = "\n".join(_latex_section(finding, explain) for finding in unexpected_first(findings))
     return (
-        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{amsmath,amssymb,geometry}\n"
-        "\\begin{document}\n\\section*{The ledger of claims}\n"
-        f"{_escaped_latex(_summary_line(findings).plain)}\n\n{body}\n\\end{{document}}\n"
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n"
+        "\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2.5cm]{geometry}\n\\setlength{\\parindent}{0pt}\n"
+        "\\sloppy\n\\begin{document}\n\\section*{The ledger of claims}\n"
+        f"{latex_text(_summary_line(findings).plain)}\n\n{body}\n\\end{{document}}\n"
     )
 
 
 def _latex_section(finding: Finding, explain: bool) -> str:
     claim, decision = finding.claim, finding.decision
-    datum = sympy.latex(claim.parse(finding.printed))
+    verdict = (
+        finding.verdict.value if finding.as_expected else f"{finding.verdict.value}, recorded {claim.expected.value}"
+    )
+    label = "Printed" if finding.assumed is None else "Assumed"
     lines = [
-        f"\\paragraph{{{_escaped_latex(claim.id)}: {finding.verdict.value}.}}",
-        f"{_escaped_latex(claim.source)}. {_escaped_latex(claim.statement)}.",
-        f"Decided: ${datum}$ ({_escaped_latex(claim.meaning)}).",
+        f"\\subsection*{{\\texttt{{{latex_text(claim.id)}}} \\hfill {verdict}}}",
+        f"\\emph{{{latex_text(claim.source)}.}} {latex_text(claim.statement)}.\\par",
+        f"{label}: $\\displaystyle {sympy.latex(claim.parse(finding.printed))}$ ({latex_text(claim.meaning)}). "
+        f"Decided by {latex_text(decision.method)}"
+        f"{latex_text(_for(claim))}.",
     ]
     if explain:
-        steps = [
-            f"\\item[{'holds' if e.holds else 'fails'}] {_escaped_latex(e.step)} {_escaped_latex(e.detail)}"
-            for e in decision.evidence
-        ]
-        lines += ["\\begin{description}", *steps, "\\end{description}"]
-    for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
+        lines += ["\\begin{enumerate}", *(_latex_step(step) for step in decision.evidence), "\\end{enumerate}"]
+    for name, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
-            lines.append(f"\\emph{{{label}:}} {_escaped_latex(text)}.")
+            lines.append(f"\\par\\textbf{{{name}:}} {latex_text(text)}.")
     return "\n".join(lines)
 
 
-_LATEX_ESCAPES = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-    }
-)
+def _for(claim: Claim) -> str:
+    return f", for {claim.assumptions}" if claim.assumptions else ""
 
 
-def _escaped_latex(text: str) -> str:
-    return text.translate(_LATEX_ESCAPES)
+def _latex_step(evidence: Evidence) -> str:
+    mark = "" if evidence.holds else "\\textbf{Fails:} "
+    return f"\\item {mark}{latex_text(evidence.step)}\\par{{\\small {latex_text(evidence.detail)}\\par}}"

@@ -2,12 +2,16 @@
 
 import io
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from theory import report
 from theory.ledger import Finding, verify
+from theory.typography import shown
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,8 @@ def test_the_table_fits_80_columns(findings: list[Finding]) -> None:
 def test_an_explanation_shows_each_step_and_what_holds_instead(findings: list[Finding]) -> None:
     text = printed(report.explanation(findings[0]), width=200)
     for evidence in findings[0].evidence:
-        assert evidence.step in text
-        assert evidence.detail in text
+        assert shown(evidence.step) in text
+        assert shown(evidence.detail) in text
     assert "fails" in text
     assert "what holds" in text
     assert "charitably" in text
@@ -59,7 +63,9 @@ def test_markdown_keeps_its_columns_whatever_the_text_holds(findings: list[Findi
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 2 + len(findings)
     assert {line.replace("\\|", "").count("|") for line in rows} == {5}
-    assert all(evidence.step.split()[0] in report.markdown(findings, explain=True) for evidence in findings[0].evidence)
+    assert all(
+        shown(evidence.step).split()[0] in report.markdown(findings, explain=True) for evidence in findings[0].evidence
+    )
 
 
 def test_latex_braces_and_environments_balance(findings: list[Finding]) -> None:
@@ -69,3 +75,18 @@ def test_latex_braces_and_environments_balance(findings: list[Finding]) -> None:
         assert unescaped.count("{") == unescaped.count("}")
         assert text.count("\\begin{") == text.count("\\end{")
         assert text.replace("\\$", "").count("$") % 2 == 0
+
+
+def test_an_explanation_says_what_is_assumed_of_the_symbols() -> None:
+    finding = verify("lemma-3.2.minimum")
+    assert "r > 0" in printed(report.explanation(finding))
+    assert r"for r \textgreater{} 0" in report.latex([finding])
+    assert "for r \\> 0" in report.markdown([finding], explain=True)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX on this machine")
+def test_the_latex_document_compiles_by_itself(findings: list[Finding], tmp_path: Path) -> None:
+    for explain in (False, True):
+        (tmp_path / "ledger.tex").write_text(report.latex(findings, explain), encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "ledger.tex"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
