@@ -10,7 +10,9 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -35,12 +37,13 @@ class CommandLine(click.Group):
         kwargs["standalone_mode"] = False
         arguments = kwargs.get("args") or (args[0] if args else None) or sys.argv[1:]
         try:
-            status = super().main(*args, **kwargs)
-            sys.stdout.flush()
+            with terminated_in_order():
+                status = super().main(*args, **kwargs)
+                sys.stdout.flush()
         except click.ClickException as error:
             status = _refuse(_sentence(error))
         except (click.Abort, KeyboardInterrupt):
-            status = _refuse("interrupted.", EXIT_INTERRUPTED)
+            status = _refuse("interrupted; nothing was written, and the same command starts again.", EXIT_INTERRUPTED)
         except BrokenPipeError:
             # The reader of our output went away, as `head` does: what is left to say goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,6 +61,25 @@ class CommandLine(click.Group):
 
             raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def terminated_in_order() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, cleaning up; train and simulate-tm say more, in their own way."""
+
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        from theory.errors import Interruption
+
+        raise Interruption("terminated; nothing was written, and the same command starts again.", number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _answer(error: BaseException) -> int:

@@ -1,8 +1,10 @@
 """The command line: what it answers, what it refuses, and with which exit code."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -125,6 +127,25 @@ def test_an_earlier_result_survives_a_command_that_fails(tmp_path: Path) -> None
     assert run("verify-lemmas", "algorithm-2", "--json", str(earlier)).exit_code == 0
     assert json.loads(earlier.read_text(encoding="utf-8"))["summary"] == {"proved": 2}
     assert list(tmp_path.iterdir()) == [earlier]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for child processes in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_says_so_and_leaves_no_process_behind(number: int, code: int) -> None:
+    command = [sys.executable, "cli.py", "verify-lemmas", "--jobs", "2"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    process.send_signal(number)
+    output, message = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert output == ""
+    assert message.strip().startswith("Error: ")
+    assert message.strip().count("\n") == 0
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

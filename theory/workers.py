@@ -187,7 +187,8 @@ def _serve(connection: Connection) -> None:
             return
         try:
             connection.send(verify(request.claim_id, request.assumed))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
+            # Stopped, or nobody is left to hear the answer.
             return
         except Exception:
             # A defect of the check itself: the claim stays undecided, and the traceback says where to look.
