@@ -134,8 +134,11 @@ def test_an_earlier_result_survives_a_command_that_fails(tmp_path: Path) -> None
 def test_a_stopped_command_says_so_and_leaves_no_process_behind(number: int, code: int) -> None:
     command = [sys.executable, "cli.py", "verify-lemmas", "--jobs", "2"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 30
+    while not (children := listing.read_text(encoding="ascii").split()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert children
     process.send_signal(number)
     output, message = process.communicate(timeout=30)
     assert process.returncode == code
