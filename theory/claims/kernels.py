@@ -46,8 +46,11 @@ def _decide_epanechnikov(density: Expr) -> Decision:
         "The variance is 1/5.", kernel.variance == Rational(1, 5), f"the integral of x^2 K is {kernel.second_moment}"
     )
     if is_density:
+        square = kernel.integral(lambda k: k**2)
         argument.step(
-            "Its constants follow exactly.", True, f"I(K) = {kernel.roughness}, J(K) = {kernel.convolution_roughness}"
+            "Its constants follow exactly.",
+            bool(decisions.equal(square, kernel.roughness)),
+            f"I(K) = {kernel.roughness}, by convolution and by integration; J(K) = {kernel.convolution_roughness}",
         )
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,

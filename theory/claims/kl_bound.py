@@ -258,8 +258,11 @@ def _exceeds_logarithm(bound: Expr, argument: Argument) -> bool:
             f"at chi-square = {low} it is {sympy.N(bound.subs(CHI_SQUARE, low), 8)}; KL there can be {log(1 + low)}"
         )
         return argument.step(step, False, f"{detail} = {sympy.N(log(1 + low), 8)}")
-    if bound.subs(CHI_SQUARE, 0) < 0:
-        return argument.step(step, False, f"at chi-square = 0 it is {bound.subs(CHI_SQUARE, 0)}")
+    at_zero = bound.subs(CHI_SQUARE, 0)
+    if not at_zero.is_real:
+        raise Undecided(f"{bound} is {at_zero} at chi2 = 0, and no trial point shows it below the logarithm.")
+    if at_zero < 0:
+        return argument.step(step, False, f"at chi-square = 0 it is {at_zero}")
     gap = sympy.expand((1 + CHI_SQUARE) * sympy.diff(bound, CHI_SQUARE) - 1)
     rises = decisions.keeps_nonnegative(gap, CHI_SQUARE, Integer(0), oo)
     if not rises:
@@ -268,8 +271,8 @@ def _exceeds_logarithm(bound: Expr, argument: Argument) -> bool:
 
 
 def _decide_taylor(series: Expr) -> Decision:
-    if not series.is_polynomial(ARGUMENT):
-        raise Undecided(f"{series} is not a polynomial in x.")
+    if series == 0 or not series.is_polynomial(ARGUMENT):
+        raise Undecided(f"{series} is not a polynomial in x, other than 0.")
     step = ARGUMENT - 1
     centred = sympy.Poly(series.subs(ARGUMENT, ARGUMENT + 1), ARGUMENT)
     argument = Argument()
@@ -325,6 +328,13 @@ def _decide_series_constant(coefficient: Expr) -> Decision:
         "partial fractions: phi(-C) = ((1 - C) log(1 - C) + C)/C^2; the sum telescopes at C = 1",
     )
     comparison = _compare_terms(sympy.simplify(coefficient / exact), argument)
+    if comparison > 0 and not _converges(coefficient, argument):
+        return argument.decision(
+            Verdict.CONDITIONAL,
+            "term by term against phi(-C)",
+            corrected="C_tilde = sum of C^(k-2)/(k (k - 1)) = phi(-C), at most 1 and finite at C = 1 too",
+            charitable="for C < 1 the sum is finite and serves; at C = 1 it is infinite and says nothing",
+        )
     if comparison >= 0:
         return argument.decision(
             Verdict.PROVED if argument.holds else Verdict.UNDECIDED,
@@ -343,6 +353,14 @@ def _decide_series_constant(coefficient: Expr) -> Decision:
     )
 
 
+def _converges(coefficient: Expr, argument: Argument) -> bool:
+    """Record whether the sum of the printed coefficients is finite, as a constant for C = 1 must be."""
+    finite = sympy.Sum(coefficient, (ORDER, 2, oo)).is_convergent() == True  # noqa: E712 - a sympy boolean
+    return argument.step(
+        "At C = 1 the printed sum is finite.", finite, f"the sum of {coefficient} {'con' if finite else 'di'}verges"
+    )
+
+
 def _series_of_sharp_constant() -> bool:
     """Check phi(-C) = sum of C^(k-2)/(k (k-1)) through (C^2 phi(-C))'' = 1/(1 - C) = sum of C^(k-2)."""
     second = sympy.diff(C**2 * sharp_constant(C), C, 2)
@@ -355,6 +373,11 @@ def _compare_terms(ratio: Expr, argument: Argument) -> int:
     if ratio == 1:
         argument.step("The printed coefficients are 1/(k (k - 1)).", True, "the quotient simplifies to 1")
         return 0
+    if ratio.is_rational_function(ORDER):
+        numerator, denominator = sympy.fraction(sympy.together(ratio - 1))
+        below = decisions.keeps_nonnegative(sympy.expand(-numerator * denominator), ORDER, Integer(2), oo)
+        if below:
+            return _record_smaller(argument, f"printed/exact is {ratio}; {below.detail}")
     growth = sympy.hypersimp(ratio, ORDER)
     if growth is None:
         raise Undecided(f"the quotient {ratio} of neighbouring terms is not a rational function of k.")
@@ -367,14 +390,19 @@ def _compare_terms(ratio: Expr, argument: Argument) -> int:
         argument.step("No printed coefficient is below 1/(k (k - 1)).", True, printed)
         return 1
     if first <= 1 and falls:
-        argument.step("No printed coefficient is below 1/(k (k - 1)).", False, printed)
-        argument.step(
-            "So for every C in (0, 1] the printed sum is below phi(-C), the least constant that serves.",
-            True,
-            "no term is larger than its counterpart and some are smaller",
-        )
-        return -1
-    raise Undecided(f"the coefficients are above 1/(k (k - 1)) for some k and below for others: {printed}.")
+        return _record_smaller(argument, printed)
+    raise Undecided(f"the coefficients are neither all at least 1/(k (k - 1)) nor all at most: {printed}.")
+
+
+def _record_smaller(argument: Argument, comparison: str) -> int:
+    """Record that no coefficient is above 1/(k (k - 1)) and that some are below; return -1."""
+    smaller = not argument.step("No printed coefficient is below 1/(k (k - 1)).", False, comparison)
+    argument.step(
+        "So for every C in (0, 1] the printed sum is below phi(-C), the least constant that serves.",
+        smaller,
+        "no term is larger than its counterpart and some are smaller",
+    )
+    return -1
 
 
 def _series_counterexample(coefficient: Expr, argument: Argument) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import sympy
 from sympy import Expr, Integer, Rational, exp, log, oo, pi, sqrt
@@ -53,6 +54,9 @@ _T = sympy.Symbol("t", positive=True)
 
 
 def _decide_model(printed: Expr) -> Decision:
+    variables, sizes = {DATUM, Z}, {DATA_DIMENSION, LATENT_DIMENSION, UNDEFINED_DIMENSION}
+    if not ({*printed[:2], *printed[3:5]} <= variables and {printed[2], printed[5]} <= sizes):
+        raise Undecided(f"points and means are those of x or z, and sizes d, p or D, which {printed} has not.")
     argument = Argument()
     conditionals = (
         ("p(x|z)", "g", DATUM, Z, DATA_DIMENSION, printed[:3]),
@@ -436,10 +440,15 @@ def _decide_bound(printed: Expr) -> Decision:
     lower, upper = printed
     argument = Argument()
     mean, reach = B_STEP * MU, B_STEP * R + HALF_WIDTH
+    room = (upper - (mean + reach), (mean - reach) - lower)
+    within = all(_never_negative(side) for side in room)
+    leak = None if within else _leak(room)
+    if leak is None and not within:
+        raise Undecided(f"whether {' and '.join(str(side) for side in room)} are never negative is not clear.")
     inside = argument.step(
         f"The posterior's support [b mu - b r - B, b mu + b r + B] lies within the prior's, from {lower} to {upper}.",
-        _never_negative(upper - (mean + reach)) and _never_negative((mean - reach) - lower),
-        _leak(lower, upper, mean, reach),
+        within,
+        leak or f"at the two ends there is room for {room[0]} and {room[1]}, which are never negative",
     )
     if not inside:
         outside = 1 - posterior_distribution(1, 1 + EXCESS, 1 + EXCESS)
@@ -478,10 +487,18 @@ def _never_negative(expression: Expr) -> bool:
     return all(sympy.expand(expression.subs(MU, sign * size)).is_nonnegative is True for sign in (1, -1))
 
 
-def _leak(lower: Expr, upper: Expr, mean: Expr, reach: Expr) -> str:
-    values = {MU: Integer(0), B_STEP: PAPER_STEP, R: Integer(1), HALF_WIDTH: Integer(1)}
-    left, right, low, high = (sympy.N(end.subs(values), 6) for end in (mean - reach, mean + reach, lower, upper))
-    return f"at mu = 0, b = 0.3594, r = 1, B = 1: [{left}, {right}] and [{low}, {high}]"
+def _leak(room: tuple[Expr, Expr]) -> str | None:
+    """Return words on a posterior whose support certainly leaves the prior's, or None if no trial point has one."""
+    sizes = (Integer(1), Rational(1, 100), Integer(100))
+    for mu, r, half_width, step in product((Integer(0), Integer(5), Integer(-5)), sizes, sizes, (PAPER_STEP, *sizes)):
+        values = {MU: mu, R: r, HALF_WIDTH: half_width, B_STEP: step}
+        balls = {symbol: ball_of(value) for symbol, value in values.items()}
+        for end, side in zip(("upper", "lower"), room, strict=True):
+            ball = ball_of(side, balls)
+            if ball < 0:
+                where = f"at mu = {mu}, b = {step}, r = {r}, B = {half_width}"
+                return f"{where} it leaves by {shown(-ball, 6)} at the {end} end"
+    return None
 
 
 def _decide_infinite_support(log_density: Expr) -> Decision:
@@ -542,6 +559,8 @@ def _decide_sign(printed: Expr) -> Decision:
         f"its derivatives in the two are {likelihood} and {penalty}; they have to be negative and positive, and the "
         "reverse if it is maximised, as Section 4 goes on to do",
     )
+    if decisions.equal(likelihood, -1) and decisions.equal(penalty, 1) and not same:
+        raise Undecided(f"{printed} has the minimiser of the target, and another value.")
     slip = {abs(likelihood), abs(penalty)} == {1}
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.ERRATUM if slip else Verdict.REFUTED,
@@ -564,10 +583,13 @@ def _decide_upper_bound(penalty: Expr) -> Decision:
     for b, mu, r, width, batch in _TRIALS:
         divergence = ball_of(kl_to_standard_normal(b, mu, r, width))
         value = penalty.subs({B_STEP: b, MU: mu, R: r, HALF_WIDTH: width, MINIBATCH: batch})
+        bound = ball_of(value)
+        if not (divergence <= bound or divergence > bound):
+            raise Undecided(f"whether {value} is at least KL = {shown(divergence, 4)} is not clear.")
         if not argument.step(
             f"KL(q || N(0, 1)) <= penalty at b = {b}, mu = {mu}, r = {r}, B = {width}, M = {batch}.",
-            not divergence > ball_of(value),
-            f"KL = {shown(divergence, 4)} nats a dimension, penalty {shown(ball_of(value), 4)}",
+            bool(divergence <= bound),
+            f"KL = {shown(divergence, 4)} nats a dimension, penalty {shown(bound, 4)}",
         ):
             return _no_upper_bound(argument)
     same = [decisions.equal(penalty, bound) for bound in _entropy_bounds()]
@@ -1138,7 +1160,7 @@ CLAIMS = (
         "Section 6, a more precise approximation of KL-divergence",
         "a higher order of the expansion gives sharper bounds",
         "u**2/2 - u**3/6 + u**4/12",
-        "the bound of (1 + u) log(1 + u) - u, where q = (1 + u) p",
+        "the bound of (1 + u) log(1 + u) - u, where q = (1 + u) p: the series to u^4, with 1/4! put right",
         (DEVIATION,),
         Verdict.CONDITIONAL,
         _decide_higher_order,

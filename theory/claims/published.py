@@ -196,9 +196,9 @@ def _decide_compact_support(printed: Expr) -> Decision:
 
 
 def _determines(difference: Expr) -> bool:
-    """Tell whether ``difference`` is a non-constant linear function of the support's effect alone."""
-    linear = difference.is_polynomial(SUPPORT) and sympy.degree(difference, SUPPORT) == 1
-    return bool(linear and difference.free_symbols == {SUPPORT})
+    """Tell whether ``difference`` is a positive multiple of the support's effect, and of nothing else."""
+    multiple = sympy.simplify(difference / SUPPORT)
+    return bool(multiple.is_number and multiple.is_positive)
 
 
 def _step_confounded(difference: Expr, argument: Argument) -> None:
@@ -580,7 +580,7 @@ def _decide_latent(entries: Expr) -> Decision:
     if same:
         return argument.decision(Verdict.PROVED, "the number of entries, for symbolic d_z")
     exponent = sympy.simplify(sympy.log(entries) / sympy.log(LATENT_DIM))
-    power = not exponent.free_symbols
+    power = bool(exponent.is_Integer and exponent > 1)
     return argument.decision(
         Verdict.ERRATUM if power else Verdict.REFUTED,
         "the number of entries, for symbolic d_z",
@@ -588,7 +588,7 @@ def _decide_latent(entries: Expr) -> Decision:
         charitable=(
             "a matrix with d_z columns is a batch of codes, one for each row; one image has one code, in R^(d_z)"
             if power
-            else f"no power of d_z is {entries}"
+            else f"no arrangement of several codes of d_z numbers has {entries} entries"
         ),
     )
 
@@ -604,10 +604,13 @@ def _decide_bernoulli(density: Expr) -> Decision:
         bool(factor),
         f"the derivative of its logarithm in x against that of -({entropy}): {factor.detail}",
     )
-    grey = decisions.equal(_total_over_grey_values(density, _LOGIT), Integer(1))
+    sides = [decisions.equal(_total_over_grey_values(density, sign * _LOGIT), Integer(1)) for sign in (1, -1)]
     two_thirds = _total_over_grey_values(density, sympy.log(2))
-    detail = f"p = e^a/(1 + e^a), a > 0: {grey.detail}; at p = 2/3 it integrates to {sympy.N(two_thirds, 5)}"
-    if argument.step("On grey values from 0 to 1 it integrates to 1.", bool(grey), detail) and form:
+    detail = (
+        f"p = e^a/(1 + e^a), a > 0: {sides[0].detail}; p = e^(-a)/(1 + e^(-a)): {sides[1].detail}; at p = 2/3 it "
+        f"integrates to {sympy.N(two_thirds, 5)}"
+    )
+    if argument.step("On grey values from 0 to 1 it integrates to 1, for every p.", all(sides), detail) and form:
         return argument.decision(Verdict.PROVED, method)
     binary = decisions.equal(density.subs(PIXEL, 0) + density.subs(PIXEL, 1), Integer(1))
     on_binary = (

@@ -1,7 +1,13 @@
 """Other things that the claims on Theorem 3.1 might have said, and the verdict that each must meet."""
 
 ALTERED = {
-    "theorem-3.1.mean": [("I*W/2", "refuted"), ("I*W**2", "refuted"), ("I*W + 1/1000", "refuted")],
+    "theorem-3.1.mean": [
+        ("I*W/2", "refuted"),
+        ("I*W**2", "refuted"),
+        ("I*W + 1/1000000", "refuted"),
+        ("3/5*W", "refuted"),
+        ("W/(1/I)", "proved"),
+    ],
     "theorem-3.1.expansion": [
         ("I*W + b*S + m*b**5*mu2**2/4*Q", "refuted"),
         ("I*W - b*S + m*b**5*mu2**2/2*Q", "refuted"),
@@ -17,13 +23,27 @@ ALTERED = {
         ("(n**(-1/5), n**(-2/9))", "refuted"),
         ("(n**(-2/9), n**(-2/9))", "refuted"),
         ("(n**(-1/4), n**(-2/9))", "proved"),
+        ("(100*n**(-1/4), n**(-2/9))", "conditional"),
+        ("(10**20*n**(-1/4), n**(-2/9))", "undecided"),
+        ("(-n**(-1/4), n**(-2/9))", "undecided"),
     ],
-    "section-4.step-size": [("(0.3604, 2/9)", "refuted"), ("(0.3388, 0.235)", "proved")],
+    "section-4.step-size": [
+        ("(0.3604, 2/9)", "refuted"),
+        ("(0.3388, 0.235)", "proved"),
+        ("(0.6310, 1/10)", "refuted"),
+        ("(0.1, 1/2)", "conditional"),
+    ],
     "section-3.weight": [("p", "proved"), ("p**2", "proved"), ("1/p**2", "refuted"), ("sqrt(p)", "undecided")],
     "section-3.weight-window": [("I*(d - c)**2", "refuted"), ("I*(d + c)", "refuted")],
-    "section-4.uniform-prior": [("3/5", "conditional"), ("1/2", "refuted"), ("0.235", "refuted")],
+    "section-4.uniform-prior": [
+        ("3/5", "conditional"),
+        ("1/2", "refuted"),
+        ("0.235", "refuted"),
+        ("-1", "undecided"),
+        ("10**40", "undecided"),
+    ],
     "section-4.shifted-kernel": [("0", "proved"), ("1/2", "conditional")],
-    "section-2.a1-a4": [("1/4", "proved"), ("3/4", "conditional")],
+    "section-2.a1-a4": [("1/4", "proved"), ("3/4", "conditional"), ("2", "undecided")],
     "section-2.a3-wording": [("(f**(1/2), f**(1/2))", "proved"), ("(f**2, f**2)", "refuted")],
-    "section-2.citation": [("3", "proved"), ("23", "erratum"), ("4", "erratum")],
+    "section-2.citation": [("3", "proved"), ("23", "erratum"), ("4", "erratum"), ("99", "refuted"), ("7/2", "refuted")],
 }

@@ -16,6 +16,7 @@ ALTERED = {
         ("chi2 - 1", "refuted"),
         ("log(1 + chi2)", "proved"),
         ("chi2 + chi2**2", "proved"),
+        ("chi2 + 1/chi2", "undecided"),
     ],
     "lemma-2.1.taylor": [
         ("(x-1) + (x-1)**2/2 - (x-1)**3/6 + (x-1)**4/12", "proved"),
@@ -23,6 +24,13 @@ ALTERED = {
         ("(x-1) + (x-1)**2/2 + (x-1)**3/6", "erratum"),
         ("(x-1) - (x-1)**2/2 - (x-1)**3/6", "refuted"),
         ("1 + (x-1) + (x-1)**2/2", "refuted"),
+        ("0", "undecided"),
     ],
-    "lemma-2.1.series-constant": [("1/(k*(k-1))", "proved"), ("1", "proved"), ("1/factorial(k)/2", "erratum")],
+    "lemma-2.1.series-constant": [
+        ("1/(k*(k-1))", "proved"),
+        ("1", "conditional"),
+        ("1/factorial(k)/2", "erratum"),
+        ("1/k**2", "erratum"),
+        ("2/(k*(k-1))", "proved"),
+    ],
 }

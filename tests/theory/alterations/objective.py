@@ -6,6 +6,8 @@ ALTERED = {
         ("(x, z, d, z, x, D)", "erratum"),
         ("(x, z, d, x, x, p)", "erratum"),
         ("(z, x, d, z, x, p)", "erratum"),
+        ("(x, z**2, d, z, x, p)", "undecided"),
+        ("(1, 2, d, z, x, p)", "undecided"),
     ],
     "section-2.kde-view": [
         ("1 + sigma**2", "proved"),
@@ -61,6 +63,7 @@ ALTERED = {
     ],
     "eq-6.bound": [
         ("(-2*B, 2*B)", "refuted"),
+        ("(-(B + b*r + b*mu**2 + b), B + b*r + b*mu**2 + b)", "undecided"),
         ("(b*mu - b*r - B, b*mu + b*r)", "refuted"),
         ("(b*mu - b*r - B, b*mu + b*r + B)", "conditional"),
         ("(-b*(abs(mu) + r) - B, b*(abs(mu) + r) + B)", "conditional"),
@@ -71,6 +74,7 @@ ALTERED = {
         ("log_likelihood - penalty", "erratum"),
         ("-log_likelihood - penalty", "erratum"),
         ("-log_likelihood + 2*penalty", "refuted"),
+        ("-log_likelihood + penalty + 1", "undecided"),
     ],
     "section-4.upper-bound": [
         ("6*B/(5*M*r)", "refuted"),

@@ -12,13 +12,20 @@ ALTERED = {
         ("3/(5*r)*(1 - ((x - mu)/r)**2)", "refuted"),
     ],
     "lemma-3.2.unique": [
+        ("3/(5*r)*((x - mu)/r)**2", "refuted"),
         ("(213/280 - 240/280*((x - mu)/r)**2 + 35/280*((x - mu)/r)**4)/r", "refuted"),
         ("1/(2*r)", "refuted"),
     ],
     "lemma-3.2.multipliers": [("(1/2, 1)", "refuted"), ("(3/4, 2)", "refuted"), ("(-3/4, 1)", "refuted")],
-    "lemma-3.2.numeric": [("4/(5*r)", "refuted"), ("59/(100*r)", "refuted")],
+    "lemma-3.2.numeric": [("4/(5*r)", "refuted"), ("59/(100*r)", "refuted"), ("log(-r)", "undecided")],
     "section-3.gain": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("1 - x**2", "refuted")],
-    "section-3.scale": [("I*sigma", "proved"), ("I**2", "conditional"), ("I + sigma", "undecided")],
+    "section-3.scale": [
+        ("I*sigma", "proved"),
+        ("I**2", "conditional"),
+        ("I + sigma", "undecided"),
+        ("5", "refuted"),
+        ("1/(I*sigma)", "refuted"),
+    ],
     "section-2.mise": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("3/8*(1 + x)**2", "refuted")],
     "section-6.uniform-minimises-j": [("3/4*(1 - x**2)", "refuted"), ("1", "refuted")],
 }
