@@ -61,6 +61,17 @@ class Finding:
         waits = self.verdict is Verdict.PENDING and self.claim.expected is Verdict.SIMULATED
         return waits or self.verdict is self.claim.expected
 
+    def __str__(self) -> str:
+        from theory.report import plain_text
+
+        return plain_text(self)
+
+    def _repr_markdown_(self) -> str:
+        """Return the explanation as a notebook shows it."""
+        from theory.report import markdown
+
+        return markdown([self], explain=True)
+
 
 def claims() -> Mapping[str, Claim]:
     """Return every claim by its id, in the order of the ledger."""

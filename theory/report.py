@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import sympy
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -135,6 +136,13 @@ def explanation(finding: Finding) -> RenderableType:
     if decision.charitable:
         lines.append(_field("charitably", shown(decision.charitable)))
     return Group(*lines, Text())
+
+
+def plain_text(finding: Finding, width: int = 100) -> str:
+    """Return the explanation of one finding as text, which `print` shows."""
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(explanation(finding))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).rstrip()
 
 
 def _steps(evidence: Sequence[Evidence]) -> RenderableType:

@@ -90,3 +90,11 @@ def test_the_latex_document_compiles_by_itself(findings: list[Finding], tmp_path
         (tmp_path / "ledger.tex").write_text(report.latex(findings, explain), encoding="utf-8")
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "ledger.tex"]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_a_finding_prints_as_its_explanation_and_shows_as_markdown_in_a_notebook(findings: list[Finding]) -> None:
+    text = str(findings[0])
+    assert text.startswith("lemma-2.1.taylor  erratum")
+    assert "what holds" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert findings[0]._repr_markdown_().startswith("## `lemma-2.1.taylor`: erratum")
