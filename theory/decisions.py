@@ -11,7 +11,7 @@ from itertools import chain, count, cycle, product
 
 import flint
 import sympy
-from sympy import Expr, Rational
+from sympy import Expr, Integer, Rational
 
 from theory.balls import ball_of, interval
 from theory.claim import Undecided
@@ -35,7 +35,8 @@ class Answer:
 def is_zero(expression: Expr) -> Answer:
     """Decide whether ``expression`` vanishes identically in its symbols.
 
-    Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0.
+    Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point is
+    one that the assumptions on the symbols allow; a range such as 0 < p < 1 has to be substituted by the caller.
     """
     reduced = _reduced(expression)
     if reduced == 0:
@@ -61,6 +62,8 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
     poly = sympy.Poly(polynomial, variable)
     if not all(coefficient.is_Rational for coefficient in poly.all_coeffs()):
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
+    if not all(end.is_Rational or end.is_infinite for end in (lower, upper)):
+        raise Undecided(f"({lower}, {upper}) has an end that is neither rational nor infinite.")
     if poly.is_zero:
         return Answer(True, "it is identically 0")
     root = _sign_change(poly, lower, upper)
@@ -132,8 +135,11 @@ def _reduced(expression: Expr) -> Expr:
 def _point_of_difference(expression: Expr) -> str | None:
     """Return text naming a point where ``expression`` is certainly not 0, or None if no trial point shows it."""
     symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
-    for values in product(_TRIAL_VALUES, repeat=min(len(symbols), 2)):
-        point = dict(zip(symbols, chain(values, cycle(_OTHER_VALUES)), strict=False))
+    for sign, values in product((1, -1), product(_TRIAL_VALUES, repeat=min(len(symbols), 2))):
+        point = {
+            symbol: _within_domain(symbol, sign * value)
+            for symbol, value in zip(symbols, chain(values, cycle(_OTHER_VALUES)), strict=False)
+        }
         try:
             ball = ball_of(expression, {symbol: ball_of(value) for symbol, value in point.items()})
         except NotImplementedError:
@@ -142,6 +148,12 @@ def _point_of_difference(expression: Expr) -> str | None:
             where = ", ".join(f"{symbol} = {value}" for symbol, value in point.items())
             return f", which at {where} is {_decimal(ball)}" if where else f" = {_decimal(ball)}"
     return None
+
+
+def _within_domain(symbol: sympy.Symbol, value: Expr) -> Expr:
+    """Return a value like ``value`` that the symbol's assumptions allow: positive, or whole, where they ask for it."""
+    allowed = abs(value) if symbol.is_nonnegative else value
+    return Integer(allowed.p) if symbol.is_integer else allowed
 
 
 def _sign_change(poly: sympy.Poly, lower: Expr, upper: Expr) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sympy import PolynomialError
+from sympy.polys.polyerrors import BasePolynomialError
 
 from theory.claim import Claim, Decision, Evidence, Simulated, Undecided, Verdict, undecided
 from theory.claims import ALL_CLAIMS
@@ -135,7 +135,7 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
         decision = claim.judge(datum, simulated) if claim.judge and simulated else claim.decide(datum)
     except (Undecided, NotImplementedError) as reason:
         decision = undecided(str(reason))
-    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, PolynomialError) as failure:
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, BasePolynomialError) as failure:
         # What the paper prints must be decided, and a failure there is a defect of the check. Another datum may be
         # anything (not real, without a limit, infinite somewhere), and sympy has as many ways to say so.
         if printed is None:

@@ -1,12 +1,13 @@
 """Every claim comes out as recorded, and comes out differently when what is printed is altered."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import sympy
 
 from tests.theory.alterations import ALTERED
-from theory.claim import Verdict
+from theory.claim import Decision, Verdict
 from theory.errors import InputError
 from theory.ledger import Finding, claim_named, claims, select, verify
 
@@ -80,6 +81,39 @@ def test_an_unknown_id_is_told_the_nearest() -> None:
         select(["lemma-3.2.minimun"])
     with pytest.raises(InputError, match="--list"):
         verify("zzzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "odd"),
+    [
+        ("kernel.gaussian-a1", "sqrt(-x)"),
+        ("lemma-2.1.no-condition", "asin(chi2 + 2)"),
+        ("lemma-2.1.taylor", "x - x"),
+        ("lemma-3.2.numeric", "1/(r - 1)"),
+        ("section-4.step-size", "(0.3594, 10**40)"),
+    ],
+)
+def test_a_datum_that_the_check_cannot_work_with_is_undecided_with_the_reason(claim_id: str, odd: str) -> None:
+    finding = decided(claim_id, odd)
+    assert finding.verdict is Verdict.UNDECIDED
+    assert finding.evidence[-1].detail
+
+
+def test_a_failure_on_what_the_paper_prints_is_a_defect_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: sympy.Expr) -> Decision:
+        raise TypeError("a defect of the check")
+
+    claim = replace(claim_named("lemma-3.2.minimum"), decide=fails)
+    monkeypatch.setattr("theory.ledger.claim_named", lambda _: claim)
+    with pytest.raises(TypeError, match="a defect"):
+        verify(claim.id)
+    assert verify(claim.id, "3/r").verdict is Verdict.UNDECIDED
+
+
+def test_the_bound_with_phi_of_minus_c_is_corrected_for_equal_supports_alone() -> None:
+    corrected = decided("lemma-2.1.bound").decision.corrected
+    assert corrected is not None
+    assert "(D2 within D1), KL(q||p) <= chi-square; if D1 = D2" in corrected
 
 
 def test_a_datum_of_the_wrong_shape_is_refused() -> None:

@@ -31,6 +31,14 @@ def test_a_difference_is_shown_at_a_point() -> None:
     assert "at r = 1/3 is -0.6" in answer.detail
 
 
+def test_a_difference_is_looked_for_where_the_symbols_may_be() -> None:
+    assert "at x = -1/3" in decisions.equal(abs(x), x).detail
+    assert decisions.equal(abs(r), r)
+    k = sympy.Symbol("k", integer=True, positive=True)
+    with pytest.raises(Undecided):
+        decisions.equal(abs(sympy.sin(sympy.pi * k / 2)) + abs(sympy.cos(sympy.pi * k / 2)), Integer(1))
+
+
 def test_what_is_neither_zero_nor_shown_to_differ_is_left_undecided() -> None:
     unknown = sympy.Function("f")(x)
     with pytest.raises(Undecided):
@@ -63,6 +71,8 @@ def test_a_sign_is_not_guessed_for_what_is_no_rational_polynomial() -> None:
         decisions.keeps_nonnegative(sympy.sin(x), x, Integer(0), Integer(1))
     with pytest.raises(Undecided):
         decisions.keeps_nonnegative(sympy.pi * x, x, Integer(0), Integer(1))
+    with pytest.raises(Undecided):
+        decisions.keeps_nonnegative(x, x, sympy.sqrt(2), oo)
 
 
 def test_one_function_above_an_increasing_one_is_proved_by_enclosures() -> None:

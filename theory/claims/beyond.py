@@ -208,7 +208,8 @@ def _decide_exact_kl(printed: Expr) -> Decision:
         corrected=(
             None
             if argument.holds
-            else "with s = b r, I(q) = (1 - 9 s/(35 B))/(2 B), or, with t = B/s <= 1, "
+            else "with s = b r, KL = -log(2 B) - (s/B) (9/4 - (27/16) log 3) + (1/2) log(2 pi) + (b^2 mu^2 + s^2/5 + "
+            "B^2/3)/2 for s <= B; I(q) = (1 - 9 s/(35 B))/(2 B), or, with t = B/s <= 1, "
             "(3/5 - t^2/2 + 3 t^3/10 - t^5/35)/s"
         ),
         charitable=None if argument.holds else "identities: no other expressions are equal to these integrals",
@@ -467,8 +468,12 @@ def _decide_aggregate(printed: Expr) -> Decision:
         sympy.solve(sympy.Eq(prior * mixed, prior), mixed) == [1],
         "K and Z are independent given x; phi_p is continuous with phi_p(0) = 1, so not 0 near 0: there psi = 1",
     )
-    at_zero = sympy.limit(printed, FREQUENCY, 0)
-    argument.step("The printed psi is 1 at t = 0, as a characteristic function is.", at_zero == 1, f"it is {at_zero}")
+    at_zero = [sympy.limit(printed, FREQUENCY, 0, side) for side in ("-", "+")]
+    argument.step(
+        "The printed psi is 1 at t = 0, as a characteristic function is.",
+        at_zero == [1, 1],
+        f"its limits from below and from above are {at_zero[0]} and {at_zero[1]}",
+    )
     same = decisions.equal(printed, Integer(1))
     argument.step(f"psi(t) = {printed} gives back phi_p near 0.", bool(same), same.detail)
     y = sympy.Symbol("y", real=True)

@@ -463,13 +463,10 @@ def _decide_weight_window(limit: Expr) -> Decision:
         bool(same),
         f"p a = 1 on [c, d], so that it is {found}; {same.detail}",
     )
+    conditions = {condition.name: condition.holds for condition in density_assumptions(NORMAL)}
     argument.step(
         "That weight is bounded and integrable, for p is continuous and positive on the compact [c, d].",
-        all(
-            condition.holds
-            for condition in density_assumptions(NORMAL)
-            if condition.name in ("A2: f continuous", "A2: f positive")
-        ),
+        conditions["A2: f continuous"] and conditions["A2: f positive"],
         "1/p <= 1/min p over [c, d]; for the normal, A2 is checked here",
     )
     return argument.decision(

@@ -65,20 +65,30 @@ def _decide_bound(integrand: Expr) -> Decision:
         return argument.decision(
             Verdict.REFUTED,
             "a two-point law against the bound",
-            corrected="KL(q||p) <= phi(-C) * integral of u^2 p, with phi(u) = ((1+u) log(1+u) - u)/u^2",
+            corrected="if D1 = D2, KL(q||p) <= phi(-C) * integral of u^2 p, with phi(u) = ((1+u) log(1+u) - u)/u^2",
             charitable="no constant helps: the ratio of the two sides is unbounded over the laws of the lemma",
         )
     _ratio_decreases(argument)
     argument.step(
-        "So, integrating h(u) <= phi(-C) u^2 against p, KL <= phi(-C) * chi-square if q vanishes outside supp p.",
+        "So, integrating h(u) <= phi(-C) u^2 against p, KL <= phi(-C) * chi-square if D1 = D2.",
         argument.holds,
         f"phi(-C) = {sharp_constant(C)}",
+    )
+    at_edge = divergence_density(u).limit(u, -1, "+")
+    argument.step(
+        "If D2 is a part of D1 only, u = -1 where q = 0, whatever C is; with phi(-1) = 1 it holds there too.",
+        argument.holds and at_edge == 1 == sympy.limit(sharp_constant(C), C, 1, "-"),
+        f"h(-1) = {at_edge} = phi(-1) u^2, and phi(u) <= phi(-1) for every u >= -1; lemma-2.1.sharp-constant shows "
+        "that 1 cannot be lowered then",
     )
     _posterior_leaks(argument)
     return argument.decision(
         Verdict.CONDITIONAL if argument.holds else Verdict.UNDECIDED,
         "monotonicity of h(u)/u^2; the paper's own posterior as counterexample",
-        corrected="if in addition q vanishes outside the support of p (D2 within D1), KL(q||p) <= phi(-C) chi-square",
+        corrected=(
+            "if in addition q vanishes outside the support of p (D2 within D1), KL(q||p) <= chi-square; if D1 = D2, "
+            "KL(q||p) <= phi(-C) chi-square"
+        ),
         charitable=(
             "with the integral over all of R and a/0 read as infinity the lemma is true, for then both sides are "
             "infinite; equation (6) uses it with the integral over D1, where it fails"
@@ -100,7 +110,8 @@ def _is_dominated(integrand: Expr, argument: Argument) -> bool:
         argument.step(
             "The law with u = t and u = -t, each with p-probability 1/2, obeys the bound for some constant.",
             False,
-            f"KL is t^2/2 + O(t^4), while the right side is {symmetric.subs(u, sympy.Symbol('t'))}: of smaller order",
+            f"KL is t^2/2 + O(t^4), while the right side is {symmetric.subs(u, sympy.Symbol('t'))}: "
+            + ("of smaller order" if order == 0 else "negative for small t"),
         )
         return False
     zero_free = sympy.cancel(integrand / u**2)

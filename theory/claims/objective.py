@@ -228,10 +228,13 @@ def _decide_jensen(bound: Expr) -> Decision:
         bool(square),
         "the expectation of (Y - E)^2 = Y^2 - 2 E Y + E^2 is E Y^2 - E^2",
     )
+    gap = decisions.equal(
+        value**2 / weight - MEAN**2 / weight, (value - MEAN) ** 2 / weight + 2 * MEAN / weight * (value - MEAN)
+    )
     argument.step(
         "Divided by p(z) > 0 and integrated, it stays an inequality; Tonelli exchanges integral and expectation.",
-        (1 / weight).is_positive is True,
-        "1/p > 0 on the support of p, and the integrand is not negative",
+        bool(gap),
+        "Y^2/p - E^2/p = (Y - E)^2/p + (2 E/p) (Y - E), of expectation E (Y - E)^2/p >= 0 on the support of p",
     )
     below = decisions.keeps_nonnegative(sympy.expand(MEAN**2 - bound), MEAN, -oo, oo)
     argument.step(

@@ -129,11 +129,13 @@ def _decide_median(density: Expr) -> Decision:
         bool(decisions.equal(median, Rational(1, 2) + 3 * T / 4 - T**3 / 4)),
         f"P(median <= t) = {median}, as Appendix A.3 has it",
     )
-    difference = decisions.equal(sympy.diff(median, T), density)
+    s = sympy.Symbol("s", positive=True)
+    inside = {T: (1 - s) / (1 + s)}
+    difference = decisions.equal(sympy.diff(median, T).subs(inside), density.subs(inside))
     argument.step(
-        f"Its derivative is the density {density}.",
+        f"Its derivative is the density {density} for -1 < t < 1.",
         bool(difference),
-        f"it is {sympy.diff(median, T)}; {difference.detail}",
+        f"it is {sympy.diff(median, T)}; with t = (1 - s)/(1 + s), s > 0, {difference.detail}",
     )
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
@@ -158,8 +160,9 @@ def _decide_inverse(quantile: Expr) -> Decision:
     )
     if not quantile.is_real and quantile.is_real is not None:
         raise Undecided(f"{quantile} is not real.")
-    same = decisions.equal(quantile, inverse)
-    argument.step(f"F^(-1)(p) = {quantile}.", bool(same), same.detail)
+    inside = {PROBABILITY: 1 / (1 + sympy.Symbol("s", positive=True))}
+    same = decisions.equal(quantile.subs(inside), inverse.subs(inside))
+    argument.step(f"F^(-1)(p) = {quantile} for 0 < p < 1.", bool(same), f"with p = 1/(1 + s), s > 0, {same.detail}")
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
         "the triple-angle formula, for symbolic p",

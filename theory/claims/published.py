@@ -222,7 +222,7 @@ def _decide_main_differences(printed: Expr) -> Decision:
     argument = Argument()
     argument.step(
         "On MNIST at d_z = 64 a fully connected head maps 256 features to 64 numbers, with biases.",
-        head == (network.encoded.size + 1) * 64,
+        network.encoded.size == 256 and head == 257 * 64,
         f"{head} parameters; on CelebA {CLOSED_NETWORKS['celeba'].head_parameters(64)}",
     )
     same = argument.step(
@@ -598,11 +598,15 @@ def _decide_bernoulli(density: Expr) -> Decision:
     argument = Argument()
     method = "exact summation and integration"
     entropy = -PIXEL * sympy.log(PROBABILITY) - (1 - PIXEL) * sympy.log(1 - PROBABILITY)
-    factor = decisions.is_zero(sympy.diff(density, PIXEL) + density * sympy.diff(entropy, PIXEL))
+    inside = {PROBABILITY: 1 / (1 + _EXCESS), PIXEL: 1 / (1 + _LOGIT)}
+    factor = decisions.is_zero(
+        sympy.simplify((sympy.diff(density, PIXEL) + density * sympy.diff(entropy, PIXEL)).subs(inside))
+    )
     form = argument.step(
         "It is exp(-binary cross-entropy) times a factor free of the pixel.",
         bool(factor),
-        f"the derivative of its logarithm in x against that of -({entropy}): {factor.detail}",
+        f"the derivative of its logarithm in x against that of -({entropy}), with p = 1/(1 + e) and x = 1/(1 + a), "
+        f"e, a > 0: {factor.detail}",
     )
     sides = [decisions.equal(_total_over_grey_values(density, sign * _LOGIT), Integer(1)) for sign in (1, -1)]
     two_thirds = _total_over_grey_values(density, sympy.log(2))
@@ -612,7 +616,7 @@ def _decide_bernoulli(density: Expr) -> Decision:
     )
     if argument.step("On grey values from 0 to 1 it integrates to 1, for every p.", all(sides), detail) and form:
         return argument.decision(Verdict.PROVED, method)
-    binary = decisions.equal(density.subs(PIXEL, 0) + density.subs(PIXEL, 1), Integer(1))
+    binary = decisions.equal((density.subs(PIXEL, 0) + density.subs(PIXEL, 1)).subs(inside), Integer(1))
     on_binary = (
         argument.step("On pixels 0 and 1 it is a probability for every p.", bool(binary), binary.detail) and form
     )

@@ -13,6 +13,15 @@ ALTERED = {
         ("(mu, b**2*r**2/5 + B**2/3)", "refuted"),
         ("(b*mu, b*r**2/5 + B**2/3)", "refuted"),
     ],
-    "algorithm-2.median": [("3/4*(1 - t**4)", "refuted"), ("1/2", "refuted"), ("3/4*(1 + t**2)", "refuted")],
-    "algorithm-2.inverse": [("2*sin(asin(2*p - 1)/2)", "refuted"), ("-2*sin(asin(2*p - 1)/3)", "refuted")],
+    "algorithm-2.median": [
+        ("3/4*(1 - t**4)", "refuted"),
+        ("1/2", "refuted"),
+        ("3/4*(1 + t**2)", "refuted"),
+        ("3/4*abs(1 - t**2)", "proved"),
+    ],
+    "algorithm-2.inverse": [
+        ("2*sin(asin(2*p - 1)/2)", "refuted"),
+        ("-2*sin(asin(2*p - 1)/3)", "refuted"),
+        ("2*sin(asin(2*p - 1)/3) + abs(p - 1) + p - 1", "proved"),
+    ],
 }

@@ -59,6 +59,7 @@ ALTERED = {
         ("p**x*(1 - p)**(1 - x)*log(p/(1 - p))/(2*p - 1)", "proved"),
         ("p**x*(1 - p)**(1 - x)*log(p/(1 - p))/abs(2*p - 1)", "refuted"),
         ("p**x*(1 - p)**x", "refuted"),
+        ("p**abs(x)*abs(1 - p)**(1 - x)", "conditional"),
         ("p**(1 - x)*(1 - p)**x", "refuted"),
         ("2*p**x*(1 - p)**(1 - x)", "refuted"),
         ("4*x - 1", "refuted"),
