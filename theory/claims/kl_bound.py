@@ -100,7 +100,9 @@ def _is_dominated(integrand: Expr, argument: Argument) -> bool:
     """Decide whether h(u) is at most a constant times ``integrand`` on [-1, 1], for a polynomial or |u|."""
     if integrand == sympy.Abs(u):
         return argument.step(
-            "u^2 <= |u| on [-1, 1], so the printed integrand is no smaller than u^2.", True, "|u| <= 1"
+            "u^2 <= |u| on [-1, 1], so the printed integrand is no smaller than u^2.",
+            bool(decisions.keeps_nonnegative(u - u**2, u, Integer(0), Integer(1))),
+            "|u| - |u|^2 >= 0 for |u| <= 1",
         )
     if not integrand.is_polynomial(u):
         raise Undecided(f"{integrand} is neither a polynomial in u nor abs(u).")
@@ -392,15 +394,18 @@ def _compare_terms(ratio: Expr, argument: Argument) -> int:
     growth = sympy.hypersimp(ratio, ORDER)
     if growth is None:
         raise Undecided(f"the quotient {ratio} of neighbouring terms is not a rational function of k.")
-    numerator, denominator = sympy.fraction(sympy.together(growth - 1))
+    numerator, denominator = sympy.fraction(sympy.together(growth))
     first = ratio.subs(ORDER, 2)
-    falls = decisions.keeps_nonnegative(sympy.expand(-numerator * denominator), ORDER, Integer(2), oo)
-    rises = decisions.keeps_nonnegative(sympy.expand(numerator * denominator), ORDER, Integer(2), oo)
+    shrinks = [
+        decisions.keeps_nonnegative(sympy.expand((denominator - sign * numerator) * denominator), ORDER, Integer(2), oo)
+        for sign in (1, -1)
+    ]
+    rises = decisions.keeps_nonnegative(sympy.expand((numerator - denominator) * denominator), ORDER, Integer(2), oo)
     printed = f"printed/exact is {ratio}: {first} at k = 2, then multiplied by {growth} from k to k + 1"
     if first >= 1 and rises:
         argument.step("No printed coefficient is below 1/(k (k - 1)).", True, printed)
         return 1
-    if first <= 1 and falls:
+    if abs(first) <= 1 and all(shrinks):
         return _record_smaller(argument, printed)
     raise Undecided(f"the coefficients are neither all at least 1/(k (k - 1)) nor all at most: {printed}.")
 

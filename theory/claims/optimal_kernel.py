@@ -331,8 +331,16 @@ def _decide_scale(functional: Expr) -> Decision:
         invariant,
         f"{functional} becomes {after}",
     )
+    if invariant and _record_rise(functional, argument):
+        _record_certificate(argument)
+        return argument.decision(
+            Verdict.PROVED if argument.holds else Verdict.UNDECIDED,
+            "scaling; the certificate of lemma-3.2.optimal at fixed variance",
+        )
     if invariant:
-        return _decide_invariant(functional, argument)
+        return _no_guide(argument)
+    if not _record_rise(functional, argument):
+        return _no_guide(argument)
     along = after.subs({ROUGHNESS: Rational(3, 5), DEVIATION: 1 / sqrt(5)})
     limits = {end: sympy.limit(along, factor, end, "+") for end in (oo, Integer(0))}
     if 0 not in limits.values() or not functional.is_positive:
@@ -354,22 +362,24 @@ def _decide_scale(functional: Expr) -> Decision:
     )
 
 
-def _decide_invariant(functional: Expr, argument: Argument) -> Decision:
-    """Decide a functional that does not change under stretching: a function of I sigma alone, which must rise."""
+def _record_rise(functional: Expr, argument: Argument) -> bool:
+    """Record whether the functional rises with I at a fixed standard deviation; `Undecided` if that is unclear."""
     slope = sympy.simplify(sympy.diff(functional, ROUGHNESS))
     if slope.is_positive is None:
         raise Undecided(f"the sign of {slope}, the derivative in I, is not clear.")
-    rises = argument.step(
+    return argument.step(
         "It rises with I at a fixed standard deviation, so that to minimise it is to minimise I there.",
         slope.is_positive,
         f"its derivative in I is {slope}",
     )
-    _record_certificate(argument)
+
+
+def _no_guide(argument: Argument) -> Decision:
     return argument.decision(
-        Verdict.PROVED if rises else Verdict.REFUTED,
-        "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        corrected=None if rises else "I sigma picks the Epanechnikov kernel, up to stretching",
-        charitable=None if rises else "it does not prefer the less rough of two kernels of the same variance",
+        Verdict.REFUTED,
+        "the derivative in I",
+        corrected="at fixed variance I picks the Epanechnikov kernel, and so does I sigma up to stretching",
+        charitable="it does not prefer the less rough of two kernels of the same variance",
     )
 
 

@@ -31,6 +31,7 @@ ALTERED = {
         ("1", "conditional"),
         ("1/factorial(k)/2", "erratum"),
         ("1/k**2", "erratum"),
+        ("(-2)**k/(4*k*(k-1))", "undecided"),
         ("2/(k*(k-1))", "proved"),
     ],
 }
