@@ -158,7 +158,7 @@ class Claim:
         datum = expressions.parse(printed, names)
         count, expected = _count(datum), _count(expressions.parse(self.printed, names))
         if count != expected:
-            takes = "one expression" if expected == 1 else f"{expected} expressions in parentheses"
+            takes = "one expression" if expected is None else f"{expected} expressions in parentheses"
             raise InputError(f"{self.id} takes {takes} ({self.meaning}), as in {self.printed!r}; got {printed!r}.")
         return datum
 
@@ -204,5 +204,6 @@ def _domain(symbol: sympy.Symbol) -> str:
     return " >= 0" if symbol.is_nonnegative else " real"
 
 
-def _count(datum: Expr) -> int:
-    return len(datum) if isinstance(datum, sympy.Tuple) else 1
+def _count(datum: Expr) -> int | None:
+    """Return how many expressions a tuple holds, or None for an expression by itself."""
+    return len(datum) if isinstance(datum, sympy.Tuple) else None

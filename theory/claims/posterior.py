@@ -185,7 +185,7 @@ CLAIMS = (
     Claim(
         "algorithm-1.moments",
         "Algorithm 1, Section 4",
-        "Algorithm 1 samples (10): mean b mu, variance b^2 r^2/5 + B^2/3",
+        "Algorithm 1 samples (10), so that what it returns has mean b mu and variance b^2 r^2/5 + B^2/3",
         "(b*mu, b**2*r**2/5 + B**2/3)",
         "the mean and the variance of a coordinate that it returns",
         (MU, R, B_STEP, HALF_WIDTH),
