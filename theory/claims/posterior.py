@@ -64,11 +64,14 @@ def _decide_convolution(integrand: Expr) -> Decision:
         bool(density),
         f"its derivative in z is K*((z - t)/b)/b; {density.detail}",
     )
-    printed = decisions.equal(integrand, sympy.diff(distribution, Z) / (2 * HALF_WIDTH))
+    s = sympy.Symbol("s", positive=True)
+    inside = {T: Z - B_STEP * (MU + R * (1 - s) / (1 + s))}
+    exact = sympy.diff(distribution, Z) / (2 * HALF_WIDTH)
+    printed = decisions.equal(integrand.subs(inside), exact.subs(inside))
     argument.step(
-        "Times the density 1/(2 B) of Z at t, that is the printed integrand.",
+        "Times the density 1/(2 B) of Z at t, that is the printed integrand where it is positive.",
         bool(printed),
-        f"the integrand is {sympy.factor(sympy.diff(distribution, Z) / (2 * HALF_WIDTH))}; {printed.detail}",
+        f"the integrand is {sympy.factor(exact)}; with ((z - t)/b - mu)/r = (1 - s)/(1 + s), s > 0, {printed.detail}",
     )
     closed = decisions.equal(sympy.diff(-distribution, T), sympy.diff(distribution, Z))
     argument.step(

@@ -6,6 +6,8 @@ ALTERED = {
         ("3/(4*b*r)*(1 - (((z - t)/b + mu)/r)**2)/(2*B)", "refuted"),
         ("3/(4*b*r)*(1 - (((z - t)/b - mu)/r)**2)/B", "refuted"),
         ("3/(8*b*r*B)*(1 - (z - t - b*mu)**2/(b*r)**2)", "proved"),
+        ("3/(4*b*r)*abs(1 - (((z - t)/b - mu)/r)**2)/(2*B)", "proved"),
+        ("3/(4*b*r)*(1 - abs(((z - t)/b - mu)/r)**3)/(2*B)", "refuted"),
     ],
     "algorithm-1.moments": [
         ("(b*mu, b**2*r**2/5 + B**2/12)", "refuted"),
