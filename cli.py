@@ -409,15 +409,18 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="normal",
     show_default=True,
     metavar="NAME",
-    help="f, from which the samples are drawn and with which the estimate is compared: normal, the VAE's prior.",
+    help="f, from which the samples are drawn and with which the estimate is compared: normal (the VAE's prior), "
+    "logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of normals written weight*normal(mean,deviation), as in "
+    "'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', quoted for the shell.",
 )
 @click.option(
     "--weight",
     default="window:-2,2",
     show_default=True,
-    metavar="window:c,d",
-    help="a, the weight under the integral: 1 on [c, d] and 0 elsewhere. Theorem 3.1 wants a bounded, integrable "
-    "weight, which the paper's own 1/f on the whole line is not.",
+    metavar="NAME",
+    help="a, the weight under the integral: window:c,d (1 on [c, d] and 0 elsewhere), inverse-density:c,d (1/f there), "
+    "or one (1 everywhere). Theorem 3.1 wants a bounded, integrable weight, which neither one nor the paper's own 1/f "
+    "on the whole line is.",
 )
 @click.option(
     "--bandwidth",

@@ -7,14 +7,10 @@ sample depends neither on the others nor on the thread that draws it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 import numpy.typing as npt
-import sympy
 
-from theory.densities import Density, probability
+from theory.densities import Density
 from theory.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -52,7 +48,7 @@ def draw(density: Density, seed: int, replicate: int, m: int) -> Array:
     InputError
         If the seed is not a whole number from 0 to 2**64 - 1.
     """
-    return _quantile(density)(uniforms(checked_seed(seed), replicate, m))
+    return density.quantiles(uniforms(checked_seed(seed), replicate, m))
 
 
 def checked_seed(seed: int) -> int:
@@ -66,10 +62,3 @@ def checked_seed(seed: int) -> int:
     if not (isinstance(seed, int) and 0 <= seed <= LARGEST_SEED):
         raise InputError(f"the seed must be a whole number from 0 to {LARGEST_SEED}, got {seed}.")
     return seed
-
-
-@cache
-def _quantile(density: Density) -> Callable[[Array], Array]:
-    """Return the density's quantile function on arrays, from its symbolic form."""
-    function: Callable[[Array], Array] = sympy.lambdify(probability, density.quantile, "scipy")
-    return function

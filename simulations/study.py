@@ -76,10 +76,11 @@ class Study:
     @cached_property
     def setting(self) -> Statistic:
         """The kernel, density, weight and bandwidth as objects."""
+        density = density_named(self.density)
         return Statistic(
             kernel_named(self.kernel),
-            density_named(self.density),
-            weight_named(self.weight),
+            density,
+            weight_named(self.weight, density),
             bandwidth_named(self.bandwidth),
         )
 

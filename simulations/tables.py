@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
-from theory.densities import Density, Weight
+from theory.densities import ONE, Density, Weight
 from theory.errors import InputError
 from theory.kernels import KERNELS, Kernel, Piece, x
 
@@ -20,7 +20,13 @@ DEGREE = 5
 """Degree of the local polynomials that stand for a density or a weight."""
 TOLERANCE = 1e-13
 """Relative error below which a cell is narrow enough to be halved once more, which divides its error by 2**6."""
-MOST_CELLS, MOST_HALVINGS = 200_000, 40
+MOST_CELLS, MOST_HALVINGS = 200_000, 60
+SMALLEST_SHARE = 2.0**-36
+"""Share of all cells together below which a cell at a knot where f is like a fractional power is left as it is."""
+TAIL = 1e-25
+"""The mass in each tail of f that is neglected where the weight does not end."""
+FLOOR = 1e-4
+"""Share of its largest value from which on f is given to a relative error, where the weight is 1 everywhere."""
 SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
 
@@ -44,6 +50,8 @@ class KernelTable:
 class CellTable:
     """A density f and a weight a as local polynomials on the cells that cover the weight's support.
 
+    For the weight that is 1 everywhere they cover all of f but its negligible tails, and `outer_edges` the rest.
+
     Attributes
     ----------
     edges : array, shape (c + 1,)
@@ -51,11 +59,23 @@ class CellTable:
     density, weight : array, shape (c, 6) and (c, d + 1)
         Coefficients of 1, v, v**2, ... where v runs from -1 to 1 over a cell; d is 0 if the weight is constant on
         every cell.
+    unbounded : bool
+        Whether the weight is 1 everywhere.
     """
 
     edges: Array
     density: Array
     weight: Array
+    unbounded: bool = False
+
+    def outer_edges(self, least: float, greatest: float) -> list[Array]:
+        """Return the edges of the cells outside all others, but inside [least, greatest], where a is not 0."""
+        if not self.unbounded:
+            return []
+        # By a margin, so that the ends stay apart from those of the interval at any magnitude.
+        before = np.array([least - 0.01 * abs(least), self.edges[0]])
+        after = np.array([self.edges[-1], greatest + 0.01 * abs(greatest)])
+        return [edges for edges in (before, after) if edges[0] < edges[1]]
 
 
 @cache
@@ -86,25 +106,41 @@ def cell_table(density: Density, weight: Weight) -> CellTable:
     Raises
     ------
     InputError
-        If the weight's support is unbounded, or a function is too steep for polynomials on any reasonable cells.
+        If the weight's support is unbounded and the weight is not 1, if the density is unbounded inside the support,
+        or if a function is too steep for polynomials on any reasonable cells.
     """
-    lower, upper = (float(end) for end in weight.support)
+    lower, upper = density.bulk(TAIL) if weight == ONE else (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
-        raise InputError(f"T_m is computed for weights that vanish outside a bounded interval, not for {weight.name}.")
+        raise InputError(
+            "T_m is computed for weights that vanish outside a bounded interval, and the weight one, not for "
+            f"{weight.name}."
+        )
+    for knot in density.unbounded_knots:
+        if lower <= knot <= upper:
+            raise InputError(
+                f"T_m is computed for densities that are bounded on the weight's support, but {density.name} is "
+                f"unbounded at {knot}."
+            )
     knots = np.array([lower, upper, *(float(knot) for knot in (*density.knots, *weight.knots))])
     inside = knots[(knots >= lower) & (knots <= upper)]
-    edges = _refined(np.unique(inside), (_numerical(density.pieces), _numerical(weight.pieces)))
-    weights = _local_polynomials(_numerical(weight.pieces), edges)
-    constant = not weights[:, 1:].any()
-    return CellTable(
-        edges, _local_polynomials(_numerical(density.pieces), edges), weights[:, :1] if constant else weights
+    rough = np.array([float(knot) for knot in density.rough_knots])
+    f, a = _numerical(density.pieces), _numerical(weight.pieces)
+    floor = (
+        FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight == ONE else SMALLEST_NORMAL / TOLERANCE
     )
+    edges = _refined(np.unique(inside), (f, a), rough, floor)
+    weights = _local_polynomials(a, edges)
+    constant = not weights[:, 1:].any()
+    return CellTable(edges, _local_polynomials(f, edges), weights[:, :1] if constant else weights, weight == ONE)
 
 
-def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...]) -> Array:
+def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...], rough: Array, floor: float) -> Array:
     """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""
+    smallest = SMALLEST_SHARE * (edges[-1] - edges[0])
     for _ in range(MOST_HALVINGS):
-        coarse = ~np.logical_and.reduce([_is_polynomial(function, edges) for function in functions])
+        coarse = ~np.logical_and.reduce([_is_polynomial(function, edges, floor) for function in functions])
+        # A bounded f that is like a fractional power at a knot vanishes there, and all but vanishes on such a cell.
+        coarse &= (np.diff(edges) > smallest) | ~(np.isin(edges[:-1], rough) | np.isin(edges[1:], rough))
         middles = (edges[:-1] + edges[1:]) / 2
         if not coarse.any():
             return np.union1d(edges, middles)
@@ -114,14 +150,17 @@ def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...]) -> A
     raise InputError("the density or the weight is too steep for T_m to be computed to 10 digits.")
 
 
-def _is_polynomial(function: Callable[[Array], Array], edges: Array) -> npt.NDArray[np.bool_]:
+def _is_polynomial(function: Callable[[Array], Array], edges: Array, floor: float) -> npt.NDArray[np.bool_]:
     """Return, for each cell, whether the local polynomial reproduces ``function`` between its own nodes."""
     v = np.linspace(-0.98, 0.98, 9)
     exact = function(_points(edges, v))
     fitted = np.polynomial.polynomial.polyval(v, _local_polynomials(function, edges).T)
-    # Where the function underflows there are no digits to reproduce.
-    scale = np.maximum(np.abs(exact).max(axis=1), SMALLEST_NORMAL / TOLERANCE)
-    return np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale
+    # Where the function underflows, or hardly counts, there are no digits to reproduce.
+    scale = np.maximum(np.abs(exact).max(axis=1), floor)
+    # A function is known no better than its argument is.
+    slope = np.ptp(exact, axis=1) / np.diff(edges)
+    noise = 4 * np.spacing(np.maximum(np.abs(edges[:-1]), np.abs(edges[1:]))) * slope
+    return np.asarray(np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale + noise)
 
 
 def _local_polynomials(function: Callable[[Array], Array], edges: Array) -> Array:
@@ -150,7 +189,8 @@ def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
         values = np.zeros_like(points)
         for (lower, upper), function in zip(bounds, functions, strict=True):
             inside = (points > lower) & (points < upper)
-            values[inside] = function(points[inside])
+            with np.errstate(over="ignore", under="ignore"):
+                values[inside] = function(points[inside])
         return values
 
     return evaluate

@@ -18,12 +18,12 @@ from sympy import Expr
 from theory.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.conditions import Condition
 from theory.densities import (
+    ONE,
     Density,
     Weight,
     density_assumptions,
     density_named,
-    integral_of,
-    probability,
+    integral_of_product,
     weight_conditions,
     weight_named,
 )
@@ -38,6 +38,10 @@ PANELS = (1, 2, 4, 8, 16, 32, 64)
 GAUSSIAN_REACH = 12.0
 """The Gaussian kernel is below 3e-32 beyond this; what is cut off is far under double precision."""
 LANDMARK_LEVELS = (1e-15, 1e-6, 0.01, 0.25, 0.5, 0.75, 0.99, 1 - 1e-6, 1 - 1e-15)
+GRADING = 4.0 ** -np.arange(1, 27)
+"""Distances from a knot where f is like a fractional power: geometric, so that f is smooth on the scale of each."""
+TAIL = 1e-22
+"""The mass in each tail beyond which the weight ``one`` counts nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def exact_mean(
     ------
     InputError
         If a name is unknown, ``m`` is not positive, the kernel is neither compactly supported nor the Gaussian, the
-        weight does not vanish outside a bounded interval, or the quadrature does not converge.
+        weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded where it
+        matters, or the quadrature does not converge.
 
     Notes
     -----
@@ -109,9 +114,9 @@ def exact_mean(
     """
     if m < 1:
         raise InputError(f"m must be a positive whole number, got {m}.")
-    problem = _Problem(
-        kernel_named(kernel), density_named(density), weight_named(weight), bandwidth_named(bandwidth).at(m)
-    )
+    density = density_named(density)
+    problem = _Problem(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth).at(m))
+    problem.check()
     scale = np.array([1.0, 1.0, m])
     for panels in PANELS:
         lower, higher = (scale * problem.terms(panels, order) for order in (LOWER_ORDER, HIGHER_ORDER))
@@ -134,8 +139,8 @@ def limit_mean(
     >>> limit_mean("epanechnikov", "normal", "window:-2,2")
     3*erf(sqrt(2))/5
     """
-    pieces = density_named(density).pieces, weight_named(weight).pieces
-    return kernel_named(kernel).roughness * integral_of(*pieces)
+    density = density_named(density)
+    return kernel_named(kernel).roughness * integral_of_product(density, weight_named(weight, density))
 
 
 def limit_variance(
@@ -148,8 +153,12 @@ def limit_variance(
     >>> round(float(limit_variance()), 14)
     0.24358162558669
     """
-    pieces = density_named(density).pieces, weight_named(weight).pieces
-    return 2 * kernel_named(kernel).convolution_roughness * integral_of(*pieces, *pieces)
+    density = density_named(density)
+    return (
+        2
+        * kernel_named(kernel).convolution_roughness
+        * integral_of_product(density, weight_named(weight, density), power=2)
+    )
 
 
 def theorem_conditions(
@@ -170,7 +179,7 @@ def theorem_conditions(
     return (
         *assumption_a1(kernel_named(kernel)),
         *density_assumptions(density),
-        *weight_conditions(weight),
+        *weight_conditions(weight, density),
         *bandwidth_conditions(bandwidth),
     )
 
@@ -183,6 +192,17 @@ class _Problem:
     density: Density
     weight: Weight
     bandwidth: float
+
+    def check(self) -> None:
+        """Refuse a density that is unbounded where the integrals would meet it."""
+        lower, upper = self._outer_ends
+        reach = self.bandwidth * np.abs(self._kernel_knots).max()
+        for knot in map(float, self.density.unbounded_knots):
+            if lower - reach <= knot <= upper + reach:
+                raise InputError(
+                    f"the exact mean needs a density that is bounded within a bandwidth of the weight's support, but "
+                    f"{self.density.name} is unbounded at {knot:g}."
+                )
 
     def terms(self, panels: int, order: int) -> Array:
         """Return (A, B, C / m), every smooth interval cut into ``panels`` of ``order`` Gauss-Legendre nodes."""
@@ -218,14 +238,23 @@ class _Problem:
     @cached_property
     def _outer_edges(self) -> Array:
         """The ends of the intervals of x on which K_b * f, f and a are smooth, ascending."""
+        smoothed = (self._landmarks[:, None] + self.bandwidth * self._kernel_knots).ravel()
+        edges = np.concatenate([_floats(self.weight.knots), self._landmarks, smoothed, self._outer_ends])
+        return np.unique(np.clip(edges, *self._outer_ends))
+
+    @cached_property
+    def _outer_ends(self) -> tuple[float, float]:
+        """The interval of x outside which the integrands vanish, to rounding."""
         lower, upper = (float(end) for end in self.weight.support)
-        if not np.isfinite([lower, upper]).all():
+        if np.isfinite([lower, upper]).all():
+            return lower, upper
+        if self.weight != ONE:
             raise InputError(
-                f"the exact mean needs a weight that vanishes outside a bounded interval, not {self.weight.name}."
+                "the exact mean needs a weight that vanishes outside a bounded interval, or the weight one, not "
+                f"{self.weight.name}."
             )
-        smoothed = (self._density_knots[:, None] + self.bandwidth * self._kernel_knots).ravel()
-        edges = np.concatenate([_floats(self.weight.knots), self._landmarks, smoothed])
-        return np.unique(np.clip(edges, lower, upper))
+        lower, upper = self.density.bulk(TAIL)
+        return lower + self.bandwidth * self._kernel_knots[0], upper + self.bandwidth * self._kernel_knots[-1]
 
     @cached_property
     def _kernel_knots(self) -> Array:
@@ -236,27 +265,28 @@ class _Problem:
         raise InputError(f"the exact mean needs a kernel of compact support or the gaussian, not {self.kernel.name}.")
 
     @cached_property
-    def _density_knots(self) -> Array:
-        return _floats(self.density.knots)
-
-    @cached_property
     def _landmarks(self) -> Array:
-        """The knots of f and a few of its quantiles, so that no panel is wide where f is narrow."""
-        quantile = sympy.lambdify(probability, self.density.quantile, "scipy")
-        return np.union1d(self._density_knots, quantile(np.array(LANDMARK_LEVELS)))
+        """The knots of f and a few of its quantiles, so that no panel is wide where f is narrow or steep."""
+        components = [density for _, density in self.density.components] or [self.density]
+        quantiles = [density.quantiles(np.array(LANDMARK_LEVELS)) for density in components]
+        rough = _floats(self.density.rough_knots)
+        graded = (rough[:, None] + np.concatenate([-GRADING, GRADING])).ravel()
+        inside = (graded > float(self.density.support[0])) & (graded < float(self.density.support[1]))
+        return np.unique(np.concatenate([_floats(self.density.knots), *quantiles, graded[inside]]))
 
 
 @cache
 def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
     """Return the piecewise function, zero outside its pieces, as a function of NumPy arrays."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
-    functions = [sympy.lambdify(x, piece.density, "numpy") for piece in pieces]
+    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
 
     def evaluate(points: Array) -> Array:
         values = np.zeros_like(points)
         for (lower, upper), function in zip(bounds, functions, strict=True):
             inside = (points >= lower) & (points <= upper)
-            values[inside] = function(points[inside])
+            with np.errstate(over="ignore", under="ignore"):
+                values[inside] = function(points[inside])
         return values
 
     return evaluate

@@ -67,6 +67,14 @@ def test_several_sizes_make_a_list_of_studies_and_a_table(run: Run, tmp_path: Pa
     assert "E T_m as m grows" in out
 
 
+def test_any_density_and_weight_of_theory_may_be_named(run: Run) -> None:
+    density = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
+    arguments = ("--m", "40", "--replicates", "30", "--density", density, "--weight", "inverse-density:-1,1")
+    document = json.loads(run(*arguments, "--json", "-").out)
+    assert (document["density"], document["weight"]) == (density, "inverse-density:-1,1")
+    assert document["limit_mean"] == pytest.approx(1.2)
+
+
 def test_quiet_prints_nothing(run: Run) -> None:
     assert run("--m", "50", "--replicates", "20", "--quiet") == (0, "", "")
 
@@ -99,6 +107,10 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("--m 10 --kernel epanechnikow", "Did you mean epanechnikov?"),
         ("--m 10 --kernel cosine", "not for cosine."),
         ("--m 10 --density norml", "Did you mean normal?"),
+        ("--m 10 --density uniform:1,0", "two finite ends, the lower first, got 1 and 0."),
+        ("--m 10 --density beta:0.5,1", "but beta:0.5,1 is unbounded at 0."),
+        ("--m 10 --density uniform:-1,1 --weight inverse-density:-2,1", "uniform:-1,1 vanishes outside [-1, 1]."),
+        ("--m 10 --weight two", "There is window:c,d, inverse-density:c,d, one."),
         ("--m 10 --weight window:2,-2", "a window needs two finite ends, the lower first, got 2 and -2."),
         ("--m 10 --bandwidth m^0.2", "it must shrink as m grows."),
         ("--m 10 --bandwidth 0", "a bandwidth must be positive and finite, got 0."),

@@ -19,9 +19,9 @@ from sympy import Rational, exp
 from simulations import tm_statistic
 from simulations.compiled import compiled
 from simulations.tables import cell_table, kernel_table
-from theory.densities import NORMAL, Density, Weight, probability, window
+from theory.densities import NORMAL, Density, Weight, density_named, probability, weight_named, window
 from theory.errors import InputError
-from theory.kernels import KERNELS, Kernel, Piece, kernel_named, x
+from theory.kernels import EPANECHNIKOV, KERNELS, Kernel, Piece, kernel_named, x
 
 DIGITS = 40
 WIDEST_PANEL = mpf(1) / 4
@@ -41,6 +41,8 @@ def reference_statistic(
         knots = [exactly(piece.lower) for piece in kernel.pieces] + [exactly(kernel.support[1])]
         changes = {value + b * knot for value in observations for knot in knots}
         changes |= {exactly(knot) for knot in (*density.knots, *weight.knots)}
+        rough = [exactly(knot) for knot in density.rough_knots]
+        changes |= {knot + sign * mpf(4) ** -j for knot in rough for sign in (-1, 1) for j in range(1, 20)}
         edges = sorted({lower, upper, *(change for change in changes if lower < change < upper)})
         k, f, a = function(kernel.pieces), function(density.pieces), function(weight.pieces)
 
@@ -240,6 +242,52 @@ def test_a_density_with_jumps_and_a_weight_that_varies_are_integrated_too() -> N
         assert value == pytest.approx(expected, rel=1e-12)
 
 
+TWO_PEAKS = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
+NARROW = "mixture:0.9*normal(0,1)+0.1*normal(1,0.05)"
+EVERY_DENSITY = pytest.mark.parametrize(
+    "density",
+    ["normal", "logistic", "laplace", "uniform:-1,1", "beta:2,3", "beta:2.5,1.75", "beta:1.5,1", TWO_PEAKS, NARROW],
+)
+
+
+@EVERY_DENSITY
+@pytest.mark.parametrize("weight", ["window:-0.5,1", "inverse-density:0.25,0.75"])
+@pytest.mark.parametrize("bandwidth", [0.01, 0.3])
+def test_every_density_and_weight_agrees_with_forty_digit_arithmetic(
+    density: str, weight: str, bandwidth: float
+) -> None:
+    hypothesised = density_named(density)
+    sample = [*hypothesised.quantiles(np.random.default_rng(2).random(8)).tolist(), 0.5, 0.5, 0.0, 1.0]
+    a = weight_named(weight, hypothesised)
+    expected = reference_statistic(sample, EPANECHNIKOV, hypothesised, a, bandwidth)
+    value = tm_statistic(sample, density=density, weight=weight, bandwidth=bandwidth)
+    assert value == pytest.approx(expected, rel=ACCURACY, abs=0)
+
+
+@EVERY_DENSITY
+@pytest.mark.parametrize("kernel", ["triangular", "triweight"])
+def test_the_weight_one_agrees_with_forty_digit_arithmetic(density: str, kernel: str) -> None:
+    hypothesised = density_named(density)
+    sample = [*hypothesised.quantiles(np.random.default_rng(4).random(3)).tolist(), 0.0, -12.0, 30.0, 30.5]
+    wide = window(-35, 35)
+    expected = reference_statistic(sample, kernel_named(kernel), hypothesised, wide, 0.7)
+    value = tm_statistic(sample, kernel=kernel, density=density, weight="one", bandwidth=0.7)
+    assert value == pytest.approx(expected, rel=ACCURACY, abs=0)
+
+
+def test_the_weight_one_counts_observations_however_far() -> None:
+    """Two observations that nothing overlaps, and b int f^2: T_m = I(K) + m b int f^2, without the cross term."""
+    for far in (40.0, -1e6, 1e17, 1e300):
+        expected = 0.6 + 2 * 0.5 / (2 * np.sqrt(np.pi))
+        assert tm_statistic([far, -3 * far], weight="one", bandwidth=0.5) == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_density_unbounded_under_the_weight_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"beta:0\.5,2 is unbounded at 0"):
+        tm_statistic([0.5], density="beta:0.5,2", weight="one")
+    assert tm_statistic([0.5], density="beta:0.5,2", weight="window:0.1,1") > 0
+
+
 @given(start=st.integers(-30, 28), length=st.integers(1, 4))
 @settings(max_examples=20, deadline=None)
 def test_the_tables_reproduce_the_density_to_rounding_even_in_its_tails(start: int, length: int) -> None:
@@ -290,8 +338,8 @@ def test_a_kernel_that_is_no_piecewise_polynomial_is_refused_with_those_that_are
 
 
 def test_an_unbounded_weight_is_refused_by_name() -> None:
-    everywhere = Weight("one", (Piece(-sympy.oo, sympy.oo, ONE),))
-    with pytest.raises(InputError, match="vanish outside a bounded interval, not for one"):
+    everywhere = Weight("two", (Piece(-sympy.oo, sympy.oo, 2 * ONE),))
+    with pytest.raises(InputError, match="vanish outside a bounded interval, and the weight one, not for two"):
         tm_statistic([0.0], weight=everywhere)
 
 

@@ -1,0 +1,36 @@
+"""Numbers inside the names of densities and weights, as in ``uniform:-1,1`` or ``window:1/3,2.5``, read exactly."""
+
+from __future__ import annotations
+
+import re
+
+from sympy import Expr, Rational
+
+NUMBER = r"[-+]?(?:\d+/0*[1-9]\d*|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)"
+"""A decimal number, or a fraction of whole numbers."""
+
+
+def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
+    """Return the ``count`` numbers in ``text``, separated by commas, or None if it holds anything else.
+
+    Examples
+    --------
+    >>> numbers_in("-0.5, 2/3", 2)
+    (-1/2, 2/3)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != count or not all(re.fullmatch(NUMBER, part) for part in parts):
+        return None
+    return tuple(Rational(part) for part in parts)
+
+
+def written(number: Expr) -> str:
+    """Return a number as a decimal if that is exact, otherwise as a fraction; `numbers_in` reads both.
+
+    Examples
+    --------
+    >>> written(Rational(-5, 4)), written(Rational(1, 3))
+    ('-1.25', '1/3')
+    """
+    decimal = f"{float(number):.15g}"
+    return decimal if not number.is_Rational or Rational(decimal) == number else str(number)
