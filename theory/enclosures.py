@@ -16,12 +16,14 @@ import flint
 from flint import acb, arb, fmpq
 
 from theory.bandwidth import Bandwidth, bandwidth_named
-from theory.densities import NORMAL, Density, Weight, density_named, weight_named
+from theory.densities import NORMAL, ONE, Density, Weight, density_named, weight_named
 from theory.errors import InputError
 from theory.kernels import Kernel, kernel_named
 from theory.piecewise import Polynomial, PolynomialPiece
 
 PRECISION_BITS = 192
+NORMAL_REACH = 20
+"""The weight one is integrated as far as this beyond the kernel's reach; what is left out is below 1e-87, and added."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def enclosed_mean(
     m : int
         The number of observations, at least 1.
     kernel, density, weight, bandwidth
-        Objects of ``theory``, or their names: a piecewise polynomial kernel, the normal density, a window weight.
+        Objects of ``theory``, or their names: a piecewise polynomial kernel, the normal density, a window weight
+        or the weight one.
 
     Raises
     ------
@@ -77,30 +80,26 @@ def enclosed_mean(
     >>> enclosed_mean(10_000).total.str(15)
     '[0.540763130233842 +/- 2.88e-16]'
     """
-    kernel, weight = kernel_named(kernel), weight_named(weight)
+    kernel, weight = kernel_named(kernel), weight_named(weight, density)
     if m < 1:
         raise InputError(f"m must be a positive whole number, got {m}.")
     if kernel.polynomial is None:
         raise InputError(f"the mean is enclosed for piecewise polynomial kernels, not for {kernel.name}.")
     if density_named(density) != NORMAL:
         raise InputError(f"the mean is enclosed for the normal density, not for {density_named(density).name}.")
-    if [piece.density for piece in weight.pieces] != [1]:
-        raise InputError(f"the mean is enclosed for a window weight, not for {weight.name}.")
+    if [piece.density for piece in weight.pieces] != [1] or not (weight == ONE or _is_bounded(weight)):
+        raise InputError(f"the mean is enclosed for a window weight and the weight one, not for {weight.name}.")
     with flint.ctx.workprec(PRECISION_BITS):
         rule = bandwidth_named(bandwidth)
         width = arb(rule.factor) * arb(m) ** -arb(fmpq(rule.exponent.numerator, rule.exponent.denominator))
+        if weight == ONE:
+            return _terms_everywhere(m, kernel.polynomial.pieces, width)
         ends = tuple(fmpq(int(end.p), int(end.q)) for end in weight.support)
         return _terms(m, kernel.polynomial.pieces, width, ends)
 
 
 def _terms(m: int, pieces: tuple[PolynomialPiece, ...], width: arb, ends: tuple[fmpq, fmpq]) -> EnclosedMean:
     lower, upper = ends
-
-    def smoothed(x: acb) -> acb:
-        return _sum(_smoothed_by(piece, x, width) for piece in pieces)
-
-    def bias(x: acb) -> acb:
-        return smoothed(x) - _normal(x)
 
     variance = arb(0)
     for piece in pieces:
@@ -112,9 +111,47 @@ def _terms(m: int, pieces: tuple[PolynomialPiece, ...], width: arb, ends: tuple[
         variance += _integral(integrand, [arb(_exact(piece.lower)), arb(_exact(piece.upper))])
     # The integrands are entire, but grow fast off the real line when the bandwidth is small: panels keep that in hand.
     panels = [arb(lower) + arb(upper - lower) * k / 8 for k in range(9)]
+    return EnclosedMean(variance, *_squares(m, pieces, width, panels))
+
+
+def _squares(m: int, pieces: tuple[PolynomialPiece, ...], width: arb, panels: list[arb]) -> tuple[arb, arb]:
+    """Return the integrals of b (K_b * f)^2 and of m b (K_b * f - f)^2 over consecutive panels."""
+
+    def smoothed(x: acb) -> acb:
+        return _sum(_smoothed_by(piece, x, width) for piece in pieces)
+
     product = width * _integral(lambda x: smoothed(x) ** 2, panels)
-    squared_bias = m * width * _integral(lambda x: bias(x) ** 2, panels)
-    return EnclosedMean(variance, product, squared_bias)
+    squared_bias = m * width * _integral(lambda x: (smoothed(x) - _normal(x)) ** 2, panels)
+    return product, squared_bias
+
+
+def _terms_everywhere(m: int, pieces: tuple[PolynomialPiece, ...], width: arb) -> EnclosedMean:
+    """Return the terms for the weight one, under which A is the integral of K^2.
+
+    Beyond NORMAL_REACH + b R, where K vanishes beyond R, both squares are at most the largest value of f times
+    K_b * f + f, and that has at most the mass of f beyond NORMAL_REACH on either side, twice.
+    """
+    squares = (PolynomialPiece(p.lower, p.upper, _product(p.coefficients, p.coefficients)) for p in pieces)
+    variance = arb(_exact(sum((_integral_of_polynomial(piece) for piece in squares), start=Fraction(0))))
+    end = NORMAL_REACH + width * _exact(max(-pieces[0].lower, pieces[-1].upper))
+    count = 4 * NORMAL_REACH
+    panels = [end * (2 * k - count) / count for k in range(count + 1)]
+    product, squared_bias = _squares(m, pieces, width, panels)
+    most = 4 * width * _normal(acb(0)).real * _distribution(acb(-NORMAL_REACH)).real
+    return EnclosedMean(variance, product + _between_zero_and(most), squared_bias + _between_zero_and(m * most))
+
+
+def _between_zero_and(most: arb) -> arb:
+    return arb(0).union(most)
+
+
+def _integral_of_polynomial(piece: PolynomialPiece) -> Fraction:
+    powers = enumerate(piece.coefficients, start=1)
+    return sum((c * (piece.upper**k - piece.lower**k) / k for k, c in powers), start=Fraction(0))
+
+
+def _is_bounded(weight: Weight) -> bool:
+    return all(end.is_finite for end in weight.support)
 
 
 def _smoothed_by(piece: PolynomialPiece, x: acb, width: arb) -> acb:

@@ -52,6 +52,33 @@ def test_the_quadrature_lies_within_the_enclosure(
         assert enclosed.overlaps(arb(computed, 1e-11 * max(abs(computed), mean.variance_term)))
 
 
+def test_the_weight_one_holds_the_figure_on_record() -> None:
+    total = enclosed_mean(10_000, weight="one").total
+    assert total.overlaps(arb("0.5680749566134", 5e-14))
+    assert float(total.rad()) < 1e-25
+
+
+@pytest.mark.parametrize("kernel", ["uniform", "triangular", "triweight"])
+@pytest.mark.parametrize("bandwidth", [0.1, 3.0])
+def test_under_the_weight_one_the_quadrature_lies_within_the_enclosure(kernel: str, bandwidth: float) -> None:
+    ball = enclosed_mean(1000, kernel, "normal", "one", bandwidth)
+    mean = exact_mean(1000, kernel, "normal", "one", bandwidth)
+    for enclosed, computed in (
+        (ball.variance_term, mean.variance_term),
+        (ball.product_term, mean.product_term),
+        (ball.squared_bias_term, mean.squared_bias_term),
+    ):
+        assert enclosed.overlaps(arb(computed, 1e-12 * abs(computed)))
+        assert float(enclosed.rad()) < 1e-25
+
+
+def test_a_density_or_weight_that_is_not_enclosed_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="for the normal density, not for laplace"):
+        enclosed_mean(100, density="laplace")
+    with pytest.raises(InputError, match="a window weight and the weight one, not for inverse-density:-1,1"):
+        enclosed_mean(100, weight="inverse-density:-1,1")
+
+
 def test_a_kernel_with_a_mean_has_the_figures_on_record() -> None:
     shifted = EPANECHNIKOV.transformed(sympy.Rational(1, 2), sympy.Integer(1))
     for m, value in ((100, 0.60393), (10_000, 1.04807), (100_000, 1.55725)):
