@@ -523,8 +523,8 @@ def simulate_tm(
 @click.option(
     "--prior-length",
     metavar="learned|B",
-    help="B of the posterior kde: learned, an output of the encoder as in Algorithm 1 (the default), or a constant, "
-    "without which the penalty of kde-bound can drive B, and the uniform noise with it, to zero.",
+    help="B of the posterior kde: learned, an output of the encoder as in Algorithm 1 (the default), or a constant. "
+    "kde-bound rewards a learned B for shrinking to zero, and the uniform noise shrinks with it.",
 )
 @click.option(
     "--interval",
