@@ -7,6 +7,7 @@ so that ``--help`` answers at once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shlex
@@ -496,8 +497,61 @@ def simulate_tm(
     default="vae",
     show_default=True,
     metavar="NAME",
-    help="vae: Gaussian noise and the exact KL divergence to N(0, I), the paper's baseline. evae: the paper's method, "
-    "noise b(mu + r K) + U[-B, B] with Epanechnikov K (Algorithm 1) and the penalty 3B/(5Mr) of equation (8).",
+    help="A posterior with an objective. vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the "
+    "paper's method. evae-exact: kde + elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + "
+    "elbo, compact support alone. evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. "
+    "gaussian-kde: evae with a Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. The options "
+    "below change it.",
+)
+@click.option(
+    "--posterior",
+    metavar="NAME",
+    help="The noise of a code, in place of the model's. gaussian: mu + sigma eps. epanechnikov: mu + r K with density "
+    "(3/4)(1 - x^2). uniform: mu + r U[-1, 1]. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
+)
+@click.option(
+    "--objective",
+    metavar="NAME",
+    help="What is added to the reconstruction error, in place of the model's. elbo: the exact KL divergence to "
+    "N(0, I). kde-bound: B I(K)/(M r) of equation (8), which for Epanechnikov K is 3B/(5Mr). uniform-prior: the "
+    "divergence from U[-l/2, l/2], with the posterior kept inside. reconstruction: nothing. A pair without an exact "
+    "formula is refused.",
+)
+@click.option(
+    "--kernel",
+    metavar="NAME",
+    help="K of the posterior kde: epanechnikov (unless the model says otherwise), gaussian or uniform, all of variance "
+    "1/5, so that they differ in shape only. kde-bound takes each kernel's own roughness I(K).",
+)
+@click.option(
+    "--prior-length",
+    metavar="learned|B",
+    help="B of the posterior kde: learned, an output of the encoder as in Algorithm 1 (the default), or a constant. "
+    "kde-bound rewards a learned B for shrinking to zero, and the uniform noise shrinks with it.",
+)
+@click.option(
+    "--interval",
+    metavar="printed|corrected",
+    help="Where the posterior kde draws U: on [-B, B] as Algorithm 1 prints it (the default), or corrected on "
+    "[-B/2, B/2], so that B is the interval's length, as the text has it.",
+)
+@click.option(
+    "--beta",
+    type=float,
+    metavar="BETA",
+    help="Weight of the KL divergence in elbo: 1 is the evidence lower bound (the default), more is a beta-VAE.",
+)
+@click.option(
+    "--uniform-length",
+    type=float,
+    metavar="L",
+    help="Length l of the interval of uniform-prior; by default sqrt(12) = 3.4641, of variance 1 as N(0, 1).",
+)
+@click.option(
+    "--divergence",
+    metavar="kl|renyi2",
+    help="Of uniform-prior. kl (the default): exact, for the epanechnikov posterior log(l/r) + log 3 - 5/3. renyi2: "
+    "the bound log(3l/(5r)) on it, which Epanechnikov noise makes least at a given variance.",
 )
 @click.option(
     "--latent-dim",
@@ -547,6 +601,9 @@ def simulate_tm(
 def train(json_path: str | None, quiet: bool, **options: Any) -> None:
     """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
 
+    A model is a posterior with an objective; each can be replaced, and they combine freely where the objective has an
+    exact formula for the posterior. An option that would do nothing for the pair is refused.
+
     The run's folder keeps the configuration, one line of metrics an epoch, the weights of the last finished epoch
     and a picture of hold-out images beside their reconstructions. Losses are in nats per image, on one scale in
     training and on hold-out images. Ctrl-C and SIGTERM end the run cleanly.
@@ -561,7 +618,8 @@ def train(json_path: str | None, quiet: bool, **options: Any) -> None:
 
         with training_display(console) as watcher:
             run = train_model(config, watcher)
-        write_json(stream, {"run": str(run.path), **run.status, "configuration": options, "metrics": run.metrics})
+        document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
+        write_json(stream, {**document, "recipe": config.recipe.document(), "metrics": run.metrics})
         console.print(
             f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,101 @@ DATASETS = ("digits", "mnist", "fashion-mnist")
 DEVICES = ("auto", "cpu", "cuda")
 
 
+POSTERIORS = ("gaussian", "epanechnikov", "uniform", "kde", "none")
+
+OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
+
+KERNELS = ("epanechnikov", "gaussian", "uniform")
+
+INTERVALS = ("printed", "corrected")
+
+DIVERGENCES = ("kl", "renyi2")
+
+#: b(100) = 100^(-2/9), the step size of Section 4 (`evae.posteriors.step_size`).
+STEP_SIZE = 100 ** (-2 / 9)
+
+#: Bounds of a weight and of B: single precision resolves them, and a learned B is no smaller.
+SMALLEST, LARGEST = 1e-6, 1e6
+
+#: A shorter prior would leave no room for the smallest spreads.
+SHORTEST_PRIOR = 1e-3
+
+#: Length of the uniform prior of variance 1, that of N(0, 1).
+UNIT_VARIANCE_LENGTH = math.sqrt(12)
+
+
 @dataclass(frozen=True)
-class Preset:
-    """A model by name: a posterior of `evae.posteriors` with an objective of `evae.objectives`."""
+class Recipe:
+    """A posterior of `evae.posteriors` with an objective of `evae.objectives`; an option that does nothing is None.
+
+    Parameters
+    ----------
+    posterior, objective : str
+        One of `POSTERIORS` and one of `OBJECTIVES`.
+    kernel, prior_length, interval
+        Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and where U lies, one
+        of `INTERVALS`: on [-B, B] as printed or on [-B/2, B/2].
+    beta
+        Of the objective elbo: the weight of the KL divergence.
+    uniform_length, divergence
+        Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
+    """
 
     posterior: str
     objective: str
+    kernel: str | None = None
+    prior_length: str | float | None = None
+    interval: str | None = None
+    beta: float | None = None
+    uniform_length: float | None = None
+    divergence: str | None = None
 
+    def completed(self) -> Recipe:
+        """Give every option that does something its value, by default the plain one, and every other None."""
+        plain = {name: default for name, (_, _, default) in _OPTIONS.items() if self.uses(name)}
+        given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
+        return Recipe(self.posterior, self.objective, **{**plain, **given})
+
+    def uses(self, option: str) -> bool:
+        """Whether an option does anything for this posterior and this objective."""
+        field, value, _ = _OPTIONS[option]
+        return bool(getattr(self, field) == value)
+
+    def document(self) -> dict[str, str | float]:
+        """Return what is not None, for a JSON file."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+#: What each option of a recipe belongs to, and its plain value.
+_OPTIONS: dict[str, tuple[str, str, str | float]] = {
+    "kernel": ("posterior", "kde", "epanechnikov"),
+    "prior_length": ("posterior", "kde", "learned"),
+    "interval": ("posterior", "kde", "printed"),
+    "beta": ("objective", "elbo", 1.0),
+    "uniform_length": ("objective", "uniform-prior", UNIT_VARIANCE_LENGTH),
+    "divergence": ("objective", "uniform-prior", "kl"),
+}
 
 PRESETS = {
-    "vae": Preset(posterior="gaussian", objective="elbo"),
-    "evae": Preset(posterior="kde", objective="kde-bound"),
+    "vae": Recipe("gaussian", "elbo"),
+    "evae": Recipe("kde", "kde-bound"),
+    "evae-exact": Recipe("kde", "elbo"),
+    "evae-direct": Recipe("epanechnikov", "elbo"),
+    "evae-repaired": Recipe("epanechnikov", "uniform-prior"),
+    "gaussian-kde": Recipe("kde", "kde-bound", kernel="gaussian"),
+    # Nothing in the paper decides beta: 4 is clearly more than 1, and --beta makes it another.
+    "beta-vae": Recipe("gaussian", "elbo", beta=4.0),
+    "ae": Recipe("none", "reconstruction"),
 }
+
+#: The fields of the first ``config.json``. A file may lack any other field, which then has its default, so that the
+#: default of a field added later must be what was done before it existed.
+_FIRST_FIELDS = frozenset(
+    (
+        *("dataset", "model", "latent_dim", "epochs", "batch_size", "lr", "seed"),
+        *("device", "data_dir", "runs_dir", "name", "limit_train"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +123,7 @@ class Configuration:
     dataset : str
         One of `DATASETS`.
     model : str
-        One of `PRESETS`: ``vae`` (Gaussian noise, ELBO) or ``evae`` (Algorithm 1, equation (8)).
+        One of `PRESETS`, such as ``vae`` (Gaussian noise, ELBO) and ``evae`` (Algorithm 1, equation (8)).
     latent_dim : int
         d_z, the number of latent dimensions. The paper uses 8, 16, 32 and 64.
     epochs, batch_size : int
@@ -57,11 +141,14 @@ class Configuration:
         it when that is taken.
     limit_train : int, optional
         Train on the first so many images only. The hold-out images are never limited.
+    posterior, objective, kernel, prior_length, interval, beta, uniform_length, divergence : optional
+        Replace what the preset has; see `Recipe`. `recipe` is the result.
 
     Raises
     ------
     InputError
-        If a field is out of its range; the sentence names the command line's option.
+        If a field is out of its range, an option does nothing for the posterior and the objective, or their pair has
+        no exact formula; the sentence names the command line's option.
     """
 
     dataset: str = "digits"
@@ -76,6 +163,14 @@ class Configuration:
     runs_dir: str = "runs"
     name: str | None = None
     limit_train: int | None = None
+    posterior: str | None = None
+    objective: str | None = None
+    kernel: str | None = None
+    prior_length: str | float | None = None
+    interval: str | None = None
+    beta: float | None = None
+    uniform_length: float | None = None
+    divergence: str | None = None
 
     def __post_init__(self) -> None:
         _require_one_of("--dataset", self.dataset, DATASETS)
@@ -95,34 +190,151 @@ class Configuration:
                 f"--name must be a plain folder name of letters, digits and . _ + -, got {self.name!r}. "
                 "Where runs are kept is --runs-dir."
             )
+        self._check_recipe()
         # A Path is welcome but a configuration is written as JSON.
         object.__setattr__(self, "data_dir", str(self.data_dir))
         object.__setattr__(self, "runs_dir", str(self.runs_dir))
 
     @property
-    def preset(self) -> Preset:
-        """The posterior and the objective that ``model`` stands for."""
-        return PRESETS[self.model]
+    def recipe(self) -> Recipe:
+        """The preset with what replaces it, complete. A preset's own option goes where it would do nothing."""
+        replaced = {name: value for name, value in self._replacements().items() if value is not None}
+        return dataclasses.replace(PRESETS[self.model], **replaced).completed()
+
+    @property
+    def label(self) -> str:
+        """The preset and what differs from it, such as ``evae`` or ``evae-uniform-kernel-B0.5``."""
+        preset, recipe = PRESETS[self.model].completed(), self.recipe
+        parts = [self.model]
+        for name, pattern in _LABELS.items():
+            value, usual = getattr(recipe, name), getattr(preset, name)
+            # An option that the preset has no use for is usual at its plain value.
+            if usual is None and name in _OPTIONS:
+                usual = _OPTIONS[name][2]
+            if value not in (None, usual):
+                parts.append(pattern.format(f"{value:g}" if isinstance(value, float | int) else value))
+        return "-".join(parts)
 
     @property
     def default_name(self) -> str:
         """The run's name when none is given, such as ``mnist-evae-d64-seed0``."""
         limited = "" if self.limit_train is None else f"-first{self.limit_train}"
-        return f"{self.dataset}{limited}-{self.model}-d{self.latent_dim}-seed{self.seed}"
+        return f"{self.dataset}{limited}-{self.label}-d{self.latent_dim}-seed{self.seed}"
 
     @classmethod
     def from_dict(cls, document: Any, source: str | Path) -> Configuration:
-        """Read what `dataclasses.asdict` wrote; ``source`` is the file to name when it does not fit."""
-        known = {field.name for field in fields(cls)}
-        if not isinstance(document, dict) or set(document) != known:
-            found = set(document) if isinstance(document, dict) else set()
-            parts = [f"lacks {', '.join(sorted(known - found))}"] if known - found else []
-            parts += [f"has an unknown {', '.join(sorted(found - known))}"] if found - known else []
+        """Read what `dataclasses.asdict` wrote; ``source`` is the file to name when it does not fit.
+
+        A file of an earlier version may lack fields that were added since: they take their defaults.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        found = set(document) if isinstance(document, dict) else set()
+        lacking, unknown = _FIRST_FIELDS - found, found - known
+        if lacking or unknown:
+            parts = [f"lacks {', '.join(sorted(lacking))}"] if lacking else []
+            parts += [f"has an unknown {', '.join(sorted(map(str, unknown)))}"] if unknown else []
             raise InputError(f"{source} is no configuration of this program: it {' and '.join(parts)}.")
         try:
             return cls(**document)
         except InputError as error:
             raise InputError(f"{source} is no configuration of this program: {error}") from error
+
+    def _replacements(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
+
+    def _check_recipe(self) -> None:
+        """Refuse a wrong value, then an option that does nothing, then a pair without an exact formula."""
+        object.__setattr__(self, "prior_length", _prior_length(self.prior_length))
+        for option, allowed in _CHOICES.items():
+            value = getattr(self, option)
+            if value is not None:
+                _require_one_of(_flag(option), value, allowed)
+        _require_between("--beta", self.beta, SMALLEST, "Without a KL divergence it is --objective reconstruction.")
+        hint = "By default the prior has variance 1."
+        _require_between("--uniform-length", self.uniform_length, SHORTEST_PRIOR, hint)
+        recipe = self.recipe
+        for option, (field, value, _) in _OPTIONS.items():
+            if getattr(self, option) is not None and not recipe.uses(option):
+                raise InputError(
+                    f"{_flag(option)} does nothing with the {field} {getattr(recipe, field)}: it belongs to "
+                    f"--{field} {value}. Leave it out."
+                )
+        if self.divergence is not None and recipe.posterior == "uniform":
+            raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")
+        _require_formula(recipe)
+
+
+#: How a default name says each difference from the preset.
+_LABELS = {
+    "posterior": "{}",
+    "objective": "{}",
+    "kernel": "{}-kernel",
+    "prior_length": "B{}",
+    "interval": "{}",
+    "beta": "beta{}",
+    "uniform_length": "l{}",
+    "divergence": "{}",
+}
+
+_CHOICES = {
+    "posterior": POSTERIORS,
+    "objective": OBJECTIVES,
+    "kernel": KERNELS,
+    "interval": INTERVALS,
+    "divergence": DIVERGENCES,
+}
+
+
+def _require_formula(recipe: Recipe) -> None:
+    """Refuse a pair without an exact, finite formula: nothing is approximated in silence."""
+    posterior, objective = recipe.posterior, recipe.objective
+    pair = f"--objective {objective} has no exact formula for --posterior {posterior}"
+    if objective in ("elbo", "uniform-prior"):
+        if posterior == "none":
+            raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
+        if posterior == "kde" and recipe.kernel == "gaussian":
+            raise InputError(f"{pair} --kernel gaussian: a normal plus a uniform variable has no closed-form entropy.")
+    if objective == "kde-bound" and posterior != "kde":
+        raise InputError(f"{pair}: equation (8) weighs B and r, and only the posterior kde has both.")
+    if objective == "uniform-prior":
+        if posterior == "gaussian":
+            raise InputError(f"{pair}: a normal law reaches beyond every interval, so that the divergence is infinite.")
+        _require_room(recipe)
+
+
+def _require_room(recipe: Recipe) -> None:
+    """Refuse a constant B that leaves the kernel no room inside the uniform prior."""
+    if recipe.uniform_length is not None and isinstance(recipe.prior_length, float):
+        taken = recipe.prior_length * (2 if recipe.interval == "printed" else 1)
+        if taken > 0.99 * recipe.uniform_length:
+            raise InputError(
+                f"--prior-length {recipe.prior_length:g} fills an interval of length {taken:g}, which leaves the "
+                f"kernel no room inside the prior's --uniform-length {recipe.uniform_length:g}."
+            )
+
+
+def _prior_length(value: Any) -> str | float | None:
+    """Return ``learned``, a positive number, or None."""
+    if value is None or value == "learned":
+        return None if value is None else "learned"
+    try:
+        length = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        length = math.nan
+    if not SMALLEST <= length <= LARGEST:
+        raise InputError(f"--prior-length must be learned or a number from 1e-06 to 1e6, got {value}. It is B.")
+    return length
+
+
+def _require_between(option: str, value: Any, smallest: float, hint: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, float | int) or not smallest <= value <= LARGEST:
+        raise InputError(f"{option} must be a number from {smallest:g} to 1e6, got {value}. {hint}")
+
+
+def _flag(option: str) -> str:
+    return "--" + option.replace("_", "-")
 
 
 def _is_whole(value: Any) -> bool:

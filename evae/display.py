@@ -38,7 +38,7 @@ class TrainingDisplay(training.Watcher):
         size = "x".join(str(side) for side in run.image_shape[1:])
         parameters = sum(parameter.numel() for parameter in model.parameters())
         self._console.print(
-            f"{config.model} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
+            f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; run {run.path}",
             markup=False,
             soft_wrap=True,

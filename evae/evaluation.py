@@ -81,16 +81,16 @@ def holdout_metrics(
         names = list(terms)
     means = (torch.stack(rows).sum(0) / len(pixels)).tolist()
     values = dict(zip(names, means, strict=True))
-    loss = values["reconstruction"] + values[objective.term]
-    return {"loss": loss, **values}, latent_summary(posteriors)
+    return {"loss": sum(values[name] for name in objective.names), **values}, latent_summary(posteriors)
 
 
 def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
     """Summarise the codes of all images.
 
     ``noise_to_signal`` has the least, median and largest ratio over the latent dimensions (None if infinite),
-    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, and ``mean_sigma``, or ``mean_r`` and ``mean_B``,
-    are means over images and dimensions.
+    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, and ``mean_sigma``, ``mean_r`` and ``mean_B``,
+    where the posterior has them, are means over images and dimensions. Without noise every ratio is 0, but for a
+    dimension without signal, where it is infinite.
     """
     ratio = metrics.noise_to_signal(
         torch.cat([posterior.mean for posterior in posteriors]),
@@ -142,6 +142,7 @@ def evaluate(run: Run | str | Path, *, device: str = "auto", data_dir: str | Non
         document = {
             "run": run.name,
             "model": config.model,
+            "recipe": config.recipe.document(),
             "latent_dim": config.latent_dim,
             "weights_of_epoch": run.weights_epoch,
             "dataset": config.dataset,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -53,7 +55,9 @@ def noise_to_signal(means: Tensor, variances: Tensor) -> Tensor:
     ``means`` and ``variances`` are the posterior's for N images, shape (N, d_z), N >= 2. A dimension without any
     signal has an infinite ratio.
     """
-    return variances.mean(0) / means.var(0)
+    signal = means.var(0)
+    # Not 0/0: a dimension with neither noise nor signal says nothing about an image.
+    return torch.where(signal > 0, variances.mean(0) / signal, math.inf)
 
 
 def eight_bit(images: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evae.checkpoints import Run
 from evae.networks import Decoder, Encoder
-from evae.posteriors import POSTERIORS, Posterior
+from evae.posteriors import Posterior, PosteriorFamily
 from theory.errors import InputError
 
 
@@ -23,24 +23,22 @@ class VAE(nn.Module):
         (channels, side, side), with side 32 or 64.
     latent_dim : int
         d_z.
-    posterior : str
-        A name in `evae.posteriors.POSTERIORS`; it decides how many heads the encoder has.
+    posterior : PosteriorFamily or str
+        What the encoder's heads are, and the posterior they make; a name is the family of that name as it stands.
     """
 
-    def __init__(self, image_shape: Sequence[int], latent_dim: int, posterior: str) -> None:
+    def __init__(self, image_shape: Sequence[int], latent_dim: int, posterior: PosteriorFamily | str) -> None:
         super().__init__()
-        if posterior not in POSTERIORS:
-            raise InputError(f"there is no posterior {posterior!r}; there is {', '.join(POSTERIORS)}.")
-        self._posterior = POSTERIORS[posterior]
+        self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
-        self.encoder = Encoder(image_shape, latent_dim, self._posterior.heads)
+        self.encoder = Encoder(image_shape, latent_dim, self.family.heads)
         self.decoder = Decoder(image_shape, latent_dim)
 
     def encode(self, images: Tensor) -> Posterior:
         """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
         outputs = self.encoder(images)
-        return self._posterior.from_heads(*(outputs[name] for name in self._posterior.heads))
+        return self.family.from_heads(*(outputs[name] for name in self.family.heads))
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
@@ -79,7 +77,7 @@ class VAE(nn.Module):
         """
         run = run if isinstance(run, Run) else Run.open(run)
         config = run.configuration
-        model = cls(run.image_shape, config.latent_dim, config.preset.posterior)
+        model = cls(run.image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
         try:
             model.load_state_dict(run.read_weights())
         except RuntimeError as error:

@@ -19,6 +19,7 @@ from evae.data import ImageData, as_images, load
 from evae.evaluation import holdout_metrics, resolve_device, save_reconstructions
 from evae.model import VAE
 from evae.objectives import Objective, objective_for
+from evae.posteriors import PosteriorFamily
 from evae.streams import Stream, generator, stream_seed
 from theory.errors import InputError, Interruption
 
@@ -131,8 +132,8 @@ def train_epoch(
     order = torch.randperm(len(pixels), generator=generator(config.seed, Stream.ORDER, epoch)).to(pixels.device)
     noise = generator(config.seed, Stream.NOISE, epoch, pixels.device)
     batches = order.split(config.batch_size)
-    sums = torch.zeros(len(batches), 2, dtype=torch.float64, device=pixels.device)
-    progress = Progress(epoch, config.epochs, len(batches), ("reconstruction", objective.term), sums)
+    sums = torch.zeros(len(batches), len(objective.names), dtype=torch.float64, device=pixels.device)
+    progress = Progress(epoch, config.epochs, len(batches), objective.names, sums)
 
     model.train()
     for index, chosen in enumerate(batches):
@@ -189,7 +190,7 @@ def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> V
     """Make a model on the CPU whose weights depend on the seed alone; the caller's random numbers are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
-        return VAE(image_shape, config.latent_dim, config.preset.posterior)
+        return VAE(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
 
 
 def _require_finite(terms: dict[str, float], where: str) -> None:

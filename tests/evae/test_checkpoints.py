@@ -67,6 +67,37 @@ def test_a_configuration_that_this_program_cannot_have_written_is_refused(
         VAE.load(run.path)
 
 
+def test_a_configuration_written_before_an_option_existed_is_read(run: Run, trained: dict[str, Run]) -> None:
+    """The very file of the first version: what was added since takes its default."""
+    first = {
+        "dataset": "digits",
+        "model": "evae",
+        "latent_dim": 4,
+        "epochs": 1,
+        "batch_size": 100,
+        "lr": 0.001,
+        "seed": 0,
+        "device": "cpu",
+        "data_dir": "data",
+        "runs_dir": trained["evae"].configuration.runs_dir,
+        "name": None,
+        "limit_train": 130,
+    }
+    document = json.loads((run.path / "config.json").read_text())
+    document["configuration"] = first
+    (run.path / "config.json").write_text(json.dumps(document))
+    assert run.configuration == trained["evae"].configuration
+    assert VAE.load(run).family.heads == ("mu", "r", "B")
+
+
+def test_a_configuration_without_what_every_version_wrote_is_refused(run: Run) -> None:
+    document = json.loads((run.path / "config.json").read_text())
+    del document["configuration"]["latent_dim"]
+    (run.path / "config.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="lacks latent_dim"):
+        VAE.load(run)
+
+
 def test_an_image_shape_that_is_none_is_refused(run: Run) -> None:
     document = json.loads((run.path / "config.json").read_text())
     document["data"]["image_shape"] = [1, 32]

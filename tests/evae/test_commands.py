@@ -17,10 +17,12 @@ from click.testing import CliRunner, Result
 
 import cli
 from evae import Configuration, Run
-from evae.configuration import DATASETS, DEVICES, PRESETS
+from evae.configuration import DATASETS, DEVICES, DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 
 from .conftest import command_environment
 
+BELONGS = "it belongs to --objective elbo. Leave it out."
+NO_B = "equation (8) weighs B and r, and only the posterior kde has both."
 SMALL = ["--epochs", "1", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
 
 
@@ -67,6 +69,38 @@ def test_the_json_of_train_is_the_log_of_the_run_and_alone_on_standard_output(tm
     assert document["configuration"]["latent_dim"] == 4
 
 
+def test_posterior_and_objective_replace_the_presets(tmp_path: Path) -> None:
+    options = [
+        "--model",
+        "evae",
+        "--kernel",
+        "uniform",
+        "--objective",
+        "elbo",
+        "--beta",
+        "0.5",
+        "--prior-length",
+        "0.3",
+    ]
+    result = invoke("train", *SMALL, *options, "--runs-dir", tmp_path, "--json", "-")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert Path(document["run"]).name == "digits-first60-evae-elbo-uniform-kernel-B0.3-beta0.5-d4-seed0"
+    assert document["recipe"] == {
+        "posterior": "kde",
+        "objective": "elbo",
+        "kernel": "uniform",
+        "prior_length": 0.3,
+        "interval": "printed",
+        "beta": 0.5,
+    }
+    (record,) = document["metrics"]
+    assert list(record["train"]) == ["loss", "reconstruction", "beta_kl"]
+    assert record["latent"]["mean_B"] == pytest.approx(0.3)
+    result = invoke("evaluate", document["run"], "--json", "-")
+    assert json.loads(result.stdout)["recipe"] == document["recipe"]
+
+
 def test_quiet_says_nothing(tmp_path: Path) -> None:
     result = invoke("train", *SMALL, "--runs-dir", tmp_path, "--quiet")
     assert (result.exit_code, result.output) == (0, "")
@@ -89,7 +123,9 @@ def test_evaluate_prints_error_and_sharpness_and_writes_them(trained: dict[str, 
         (["--latent-dim", "0"], "--latent-dim must be a positive whole number, got 0. The paper uses 8, 16, 32 or 64."),
         (["--epochs", "-3"], "--epochs must be a positive whole number, got -3. The paper uses 50."),
         (["--dataset", "mnits"], "--dataset 'mnits' is not known. Did you mean mnist?"),
-        (["--model", "gan"], "--model 'gan' is not known. There is vae, evae."),
+        (["--model", "betavae"], "--model 'betavae' is not known. Did you mean beta-vae?"),
+        (["--model", "evae", "--beta", "2"], f"--beta does nothing with the objective kde-bound: {BELONGS}"),
+        (["--objective", "kde-bound"], f"--objective kde-bound has no exact formula for --posterior gaussian: {NO_B}"),
         (["--bogus"], "No such option '--bogus'."),
         (["--epochs", "many"], "Invalid value for '--epochs': 'many' is not a valid integer."),
         (["--lr", "nan"], "--lr must be a positive number, got nan. The paper uses 1e-4."),
@@ -132,8 +168,9 @@ def test_the_defaults_and_names_are_those_of_the_configuration() -> None:
     given = cli.main.commands["train"].make_context("train", []).params
     defaults = {field.name: field.default for field in fields(Configuration)}
     assert {name: given[name] for name in defaults} == defaults
+    choices = {*DATASETS, *PRESETS, *DEVICES, *POSTERIORS, *OBJECTIVES, *KERNELS, *INTERVALS, *DIVERGENCES}
     explained = " ".join(f"{option.help} {option.metavar}" for option in options("train").values())
-    assert all(name in explained for name in (*DATASETS, *PRESETS, *DEVICES))
+    assert all(name in explained for name in choices)
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -17,10 +18,11 @@ import pytest
 import torch
 
 from evae import VAE, Configuration, Run, data, evaluate, metrics, train
-from evae.configuration import PRESETS
+from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from evae.data import ImageData
-from evae.evaluation import holdout_metrics
+from evae.evaluation import holdout_metrics, latent_summary
 from evae.objectives import EvidenceLowerBound, objective_for
+from evae.posteriors import PosteriorFamily
 from evae.training import DivergenceError, Progress, TrainingInterrupted, Watcher, initial_model
 from theory.errors import InputError
 
@@ -53,6 +55,7 @@ def test_loss_falls_in_training_and_on_hold_out_images(tmp_path: Path, model: st
     for split in ("train", "holdout"):
         losses = [record[split]["loss"] for record in run.metrics]
         assert losses == sorted(losses, reverse=True)
+        assert len(set(losses)) == 3
 
 
 def test_the_settings_are_those_of_appendix_c() -> None:
@@ -106,10 +109,39 @@ def test_the_log_tells_how_much_noise_is_left(trained: dict[str, Run]) -> None:
         assert 0 <= latent["active_dimensions"] <= 4
 
 
+def test_the_log_has_r_and_b_wherever_they_exist() -> None:
+    expected = {
+        "vae": {"mean_sigma"},
+        "evae": {"mean_r", "mean_B"},
+        "evae-exact": {"mean_r", "mean_B"},
+        "evae-direct": {"mean_r"},
+        "evae-repaired": {"mean_r"},
+        "gaussian-kde": {"mean_r", "mean_B"},
+        "beta-vae": {"mean_sigma"},
+        "ae": set(),
+    }
+    images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8)
+    for name in PRESETS:
+        config = Configuration(model=name, latent_dim=3)
+        terms, latent = holdout_metrics(initial_model(config, (1, 32, 32)), objective_for(config), images, seed=0)
+        assert {key for key in latent if key.startswith("mean_")} == expected[name]
+        assert {"noise_to_signal", "active_dimensions"} <= set(latent)
+        names = objective_for(config).names
+        assert terms["loss"] == pytest.approx(sum(terms[term] for term in names))
+        assert set(terms) == {"loss", "reconstruction_at_mean", *names}
+
+
+def test_a_point_without_signal_is_no_active_dimension() -> None:
+    q = PosteriorFamily("none").from_heads(torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 4.0]]))
+    latent = latent_summary([q])
+    assert latent["active_dimensions"] == 1
+    assert latent["noise_to_signal"] == {"min": 0.0, "median": None, "max": None}
+
+
 # Repeating
 
 
-@pytest.mark.parametrize("model", list(PRESETS))
+@pytest.mark.parametrize("model", ["vae", "evae"])
 def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path, trained: dict[str, Run], model: str) -> None:
     torch.manual_seed(12345)
     again = train(small(tmp_path, model=model))
@@ -340,8 +372,22 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
         ("lr", math.inf, "--lr must be a positive number, got inf"),
         ("seed", -1, "--seed must be a whole number from 0"),
         ("dataset", "mnits", "--dataset 'mnits' is not known. Did you mean mnist?"),
-        ("model", "transformer", "--model 'transformer' is not known. There is vae, evae."),
+        ("model", "transformer", "--model 'transformer' is not known. There is vae, evae, evae-exact, evae-direct, "),
         ("device", "tpu", "--device 'tpu' is not known."),
+        ("posterior", "cauchy", "--posterior 'cauchy' is not known. There is gaussian, epanechnikov, uniform, kde"),
+        ("objective", "kdebound", "--objective 'kdebound' is not known. Did you mean kde-bound?"),
+        ("kernel", "cosine", "--kernel 'cosine' is not known."),
+        ("interval", "half", "--interval 'half' is not known. There is printed, corrected."),
+        ("divergence", "renyi", "--divergence 'renyi' is not known. Did you mean renyi2?"),
+        ("prior_length", "short", "--prior-length must be learned or a number from 1e-06 to 1e6, got short. It is B."),
+        ("prior_length", 0, "--prior-length must be learned or a number from 1e-06 to 1e6, got 0. It is B."),
+        ("prior_length", math.nan, "--prior-length must be learned or a number"),
+        ("prior_length", True, "--prior-length must be learned or a number"),
+        ("beta", 0.0, "--beta must be a number from 1e-06 to 1e6, got 0.0. Without a KL divergence it is --objective"),
+        ("beta", -1, "--beta must be a number"),
+        ("beta", "4", "--beta must be a number"),
+        ("uniform_length", 1e-6, "--uniform-length must be a number from 0.001 to"),
+        ("uniform_length", math.inf, "--uniform-length must be a number from 0.001 to 1e6, got inf."),
         ("name", "../elsewhere", "--name must be a plain folder name"),
         ("name", "", "--name must be a plain folder name"),
     ],
@@ -350,6 +396,108 @@ def test_a_wrong_setting_is_named_with_its_rule(field: str, value: object, sente
     with pytest.raises(InputError) as caught:
         Configuration(**{field: value})  # type: ignore[arg-type]
     assert sentence in str(caught.value)
+
+
+PAIRS_WITHOUT_FORMULA = [
+    ({"model": "ae", "objective": "elbo"}, "--objective elbo has no exact formula for --posterior none: a point"),
+    ({"model": "gaussian-kde", "objective": "elbo"}, "for --posterior kde --kernel gaussian: a normal plus a uniform"),
+    ({"model": "gaussian-kde", "objective": "uniform-prior"}, "for --posterior kde --kernel gaussian"),
+    (
+        {"model": "ae", "objective": "uniform-prior"},
+        "--objective uniform-prior has no exact formula for --posterior none",
+    ),
+    (
+        {"objective": "uniform-prior"},
+        "--objective uniform-prior has no exact formula for --posterior gaussian: a normal",
+    ),
+    *(
+        (
+            {"posterior": name, "objective": "kde-bound"},
+            f"kde-bound has no exact formula for --posterior {name}: equation",
+        )
+        for name in POSTERIORS
+        if name != "kde"
+    ),
+]
+
+IDLE_OPTIONS = [
+    (
+        {"model": "evae", "beta": 2.0},
+        "--beta does nothing with the objective kde-bound: it belongs to --objective elbo.",
+    ),
+    ({"model": "ae", "beta": 1.0}, "--beta does nothing with the objective reconstruction"),
+    ({"model": "vae", "kernel": "epanechnikov"}, "--kernel does nothing with the posterior gaussian"),
+    ({"model": "evae-direct", "kernel": "uniform"}, "--kernel does nothing with the posterior epanechnikov"),
+    ({"model": "evae-repaired", "prior_length": "learned"}, "--prior-length does nothing with the posterior epanech"),
+    ({"model": "ae", "interval": "corrected"}, "--interval does nothing with the posterior none"),
+    ({"model": "evae", "uniform_length": 2.0}, "--uniform-length does nothing with the objective kde-bound"),
+    ({"model": "vae", "divergence": "kl"}, "--divergence does nothing with the objective elbo"),
+    ({"model": "evae-repaired", "posterior": "uniform", "divergence": "renyi2"}, "--divergence does nothing with the"),
+    (
+        {"model": "evae", "objective": "uniform-prior", "prior_length": 1.8},
+        "--prior-length 1.8 fills an interval of length 3.6, which leaves the kernel no room",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), [*PAIRS_WITHOUT_FORMULA, *IDLE_OPTIONS])
+def test_a_pair_without_a_formula_and_an_option_that_does_nothing_are_refused(
+    options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        Configuration(**options)
+    assert sentence in str(caught.value)
+
+
+def test_every_pair_of_a_posterior_and_an_objective_trains_or_is_refused() -> None:
+    """What the configuration lets through has a term; what the objectives would refuse, it refuses."""
+    accepted = set()
+    for posterior, objective, kernel in itertools.product(POSTERIORS, OBJECTIVES, KERNELS):
+        options = {"kernel": kernel} if posterior == "kde" else {}
+        try:
+            config = Configuration(posterior=posterior, objective=objective, **options)  # type: ignore[arg-type]
+        except InputError:
+            continue
+        family = PosteriorFamily.of(config.recipe)
+        q = family.from_heads(*(torch.zeros(3, 2) for _ in family.heads))
+        terms = objective_for(config).terms(torch.zeros(3, 1, 2, 2), torch.zeros(3, 1, 2, 2), q)
+        assert all(bool(term.isfinite().all()) and term.shape == (3,) for term in terms.values())
+        accepted.add((posterior, objective, kernel if options else None))
+    kde = {("kde", objective, kernel) for objective in OBJECTIVES for kernel in ("epanechnikov", "uniform")}
+    kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "reconstruction")}
+    rest = {("gaussian", "elbo"), *itertools.product(("epanechnikov", "uniform"), ("elbo", "uniform-prior"))}
+    rest |= {(posterior, "reconstruction") for posterior in POSTERIORS if posterior != "kde"}
+    assert accepted == kde | {(*pair, None) for pair in rest}
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"model": "evae"}, "digits-evae-d64-seed0"),
+        ({"model": "evae", "kernel": "epanechnikov", "prior_length": "learned"}, "digits-evae-d64-seed0"),
+        ({"model": "evae", "kernel": "uniform", "prior_length": "0.5"}, "digits-evae-uniform-kernel-B0.5-d64-seed0"),
+        ({"model": "evae", "interval": "corrected"}, "digits-evae-corrected-d64-seed0"),
+        ({"model": "evae", "objective": "elbo", "beta": 2}, "digits-evae-elbo-beta2-d64-seed0"),
+        ({"model": "gaussian-kde", "kernel": "epanechnikov"}, "digits-gaussian-kde-epanechnikov-kernel-d64-seed0"),
+        ({"model": "beta-vae"}, "digits-beta-vae-d64-seed0"),
+        ({"model": "beta-vae", "beta": 1.0}, "digits-beta-vae-beta1-d64-seed0"),
+        (
+            {"model": "beta-vae", "posterior": "none", "objective": "reconstruction"},
+            "digits-beta-vae-none-reconstruction",
+        ),
+        (
+            {"model": "evae-repaired", "posterior": "kde", "uniform_length": 2, "divergence": "renyi2"},
+            "digits-evae-repaired-kde-l2-renyi2-d64-seed0",
+        ),
+    ],
+)
+def test_the_default_name_says_what_differs_from_the_preset(options: dict[str, Any], name: str) -> None:
+    assert Configuration(**options).default_name.startswith(name)
+
+
+def test_a_preset_s_own_option_goes_where_it_would_do_nothing() -> None:
+    assert Configuration(model="beta-vae", objective="reconstruction").recipe.beta is None
+    assert Configuration(model="gaussian-kde", posterior="uniform", objective="elbo").recipe.kernel is None
 
 
 def test_cuda_asked_for_in_vain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
