@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import TypeVar
 
 from theory.claim import undecided
@@ -21,6 +24,8 @@ from theory.errors import InputError
 from theory.ledger import Finding, claim_named, verify
 
 T = TypeVar("T")
+
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 
 TIME_LIMIT = 60.0
 """Seconds that one claim may take, unless told otherwise."""
@@ -71,9 +76,12 @@ def decide(
         claim.parse(claim.printed if request.assumed is None else request.assumed)
     order = list(pending)
     findings: dict[Request, Finding] = {}
-    workers = [_start() for _ in range(min(jobs, len(set(pending))))]
+    workers: list[_Worker] = []
     pending = list(dict.fromkeys(pending))
     try:
+        for _ in range(min(jobs, len(pending))):
+            with _undisturbed():
+                workers.append(_start())
         while len(findings) < len(set(order)):
             for worker in workers:
                 if worker.request is None and pending:
@@ -84,7 +92,8 @@ def decide(
                 if progress is not None:
                     progress(finding)
                 if not workers[index].process.is_alive() and pending:
-                    workers[index] = _start()
+                    with _undisturbed():
+                        workers[index] = _start()
     finally:
         for worker in workers:
             worker.process.kill()
@@ -99,15 +108,18 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
     InputError
         If the time is up; and whatever the function raises.
     """
-    process, connection = _spawn(_call, function, arguments)
+    process: BaseProcess | None = None
     try:
+        with _undisturbed():
+            process, connection = _spawn(_call, function, arguments)
         if not connection.poll(time_limit):
             raise InputError(f"nothing came out within {time_limit:g} seconds. Try --time-limit with more.")
         answer = connection.recv()
     except (EOFError, ConnectionResetError):
         raise InputError("the process that worked it out was ended from outside. Try again.") from None
     finally:
-        process.kill()
+        if process is not None:
+            process.kill()
     if isinstance(answer, Exception):
         raise answer
     result: T = answer
@@ -115,12 +127,44 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
 
 
 def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    _listen_to_the_parent_alone()
     try:
         connection.send(function(*arguments))
-    except KeyboardInterrupt:
-        return
     except Exception as error:
         connection.send(error)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back until a process is started and known, so that it can be ended in its turn.
+
+    The mask is for the new process, which inherits it and is not disturbed either while it comes up. In this process
+    a library's own thread may still take the signal, and Python then runs the handler here: it waits in a list.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    handlers = {number: signal.signal(number, lambda *arrival: received.append(arrival)) for number in _HELD_BACK}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for arrived, frame in received:
+        answer = handlers[signal.Signals(arrived)]
+        if callable(answer):
+            answer(arrived, frame)
+        elif answer == signal.SIG_DFL:
+            signal.raise_signal(arrived)
+
+
+def _listen_to_the_parent_alone() -> None:
+    """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent; let SIGTERM through again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
 
 
 def _start() -> _Worker:
@@ -180,15 +224,15 @@ def _give_up(worker: _Worker, reason: str) -> Finding:
 
 def _serve(connection: Connection) -> None:
     """Decide the requests that come through ``connection`` until it is closed."""
+    _listen_to_the_parent_alone()
     while True:
         try:
             request = connection.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         try:
             connection.send(verify(request.claim_id, request.assumed))
-        except (KeyboardInterrupt, BrokenPipeError):
-            # Stopped, or nobody is left to hear the answer.
+        except BrokenPipeError:
             return
         except Exception:
             # A defect of the check itself: the claim stays undecided, and the traceback says where to look.
