@@ -273,6 +273,7 @@ def verify_lemmas(
     The exit code is 1 if a verdict is not the one on record.
     """  # noqa: D301 (click wants the character itself)
     from theory import ledger, report, workers
+    from theory.cores import usable_cores
 
     if density is not None or support is not None:
         judge_kernel(ids, density, support, time_limit, json_path, console_for(json_path, quiet))
@@ -287,8 +288,9 @@ def verify_lemmas(
     requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream:
         with progress_bar("deciding", len(requests), quiet) as advance:
-            jobs = jobs or len(os.sched_getaffinity(0))
-            findings = workers.decide(requests, jobs, time_limit, lambda finding: advance(finding.claim.id))
+            findings = workers.decide(
+                requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
+            )
             if with_simulations:
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))

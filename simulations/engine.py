@@ -6,7 +6,6 @@ depends on (seed, replicate) alone: any number of workers returns the same bits.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from simulations.statistic import Statistic
 from simulations.streams import draw
+from theory.cores import usable_cores
 from theory.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -53,13 +53,6 @@ def engine_named(name: str) -> str:
     if name != "auto" and name not in ENGINES:
         raise InputError(f"{name!r} is no engine. There is auto, {', '.join(ENGINES)}.")
     return ENGINES[0] if name == "auto" else name
-
-
-def usable_cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def replicate_values(

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations import summary
-from simulations.engine import Interrupted, engine_named, replicate_values, usable_cores
+from simulations.engine import Interrupted, engine_named, replicate_values
 from simulations.statistic import Statistic
 from simulations.streams import checked_seed
 from theory.bandwidth import Bandwidth, bandwidth_named
+from theory.cores import usable_cores
 from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError, Interruption
 from theory.kernels import Kernel, kernel_named

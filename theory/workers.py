@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -70,22 +71,22 @@ def decide(
     InputError
         Before anything is decided, if a request names no claim or assumes what is no expression.
     """
-    pending = list(requests)
-    for request in pending:
+    order = list(requests)
+    for request in order:
         claim = claim_named(request.claim_id)
         claim.parse(claim.printed if request.assumed is None else request.assumed)
-    order = list(pending)
+    pending = deque(dict.fromkeys(order))
+    unique = len(pending)
     findings: dict[Request, Finding] = {}
     workers: list[_Worker] = []
-    pending = list(dict.fromkeys(pending))
     try:
-        for _ in range(min(jobs, len(pending))):
+        for _ in range(min(jobs, unique)):
             with _undisturbed():
                 workers.append(_start())
-        while len(findings) < len(set(order)):
+        while len(findings) < unique:
             for worker in workers:
                 if worker.request is None and pending:
-                    _assign(worker, pending.pop(0))
+                    _assign(worker, pending.popleft())
             for index, finding in _collect(workers, time_limit):
                 findings[Request(finding.claim.id, finding.assumed)] = finding
                 workers[index].request = None

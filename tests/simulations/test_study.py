@@ -13,10 +13,11 @@ import pytest
 from scipy import stats
 
 from simulations import Result, SimulationInterrupted, Study, simulate, tm_statistic
-from simulations.engine import Interrupted, replicate_values, usable_cores
+from simulations.engine import Interrupted, replicate_values
 from simulations.streams import draw
 from simulations.summary import AGREEMENT, Summary, in_words, summarise
 from theory.bickel_rosenblatt import exact_mean, limit_mean, limit_variance
+from theory.cores import usable_cores
 from theory.densities import NORMAL
 from theory.errors import InputError
 
