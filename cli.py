@@ -276,6 +276,10 @@ def verify_lemmas(
     from theory.cores import usable_cores
 
     if density is not None or support is not None:
+        options = {"--list": only_list, "--explain": explain, "--assume": assumptions, "--format": form != "table"}
+        options |= {"--output": output, "--jobs": jobs, "--with-simulations": with_simulations}
+        if given := [name for name, value in options.items() if value]:
+            raise click.UsageError(f"{given[0]} is about the paper's claims; leave it out to judge a kernel.")
         judge_kernel(ids, density, support, time_limit, json_path, console_for(json_path, quiet))
         return 0
     assumed = dict(_split_assumption(text) for text in assumptions)
@@ -286,7 +290,7 @@ def verify_lemmas(
         console.print(report.claim_list(chosen))
         return 0
     requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
-    with json_output(json_path) as stream:
+    with json_output(json_path) as stream, text_output(output, console) as page:
         with progress_bar("deciding", len(requests), quiet) as advance:
             findings = workers.decide(
                 requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
@@ -294,7 +298,7 @@ def verify_lemmas(
             if with_simulations:
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
-    show_ledger(findings, form, explain, output, console)
+        show_ledger(findings, form, explain, page)
     return 0 if all(finding.as_expected for finding in findings) else EXIT_CHECK_FAILED
 
 
@@ -337,29 +341,30 @@ def _split_assumption(text: str) -> tuple[str, str]:
     return name.strip(), expression.strip()
 
 
-def show_ledger(findings: list[Finding], form: str, explain: bool, output: Path | None, console: Console) -> None:
-    """Print the findings in the chosen form, or write them to a file."""
-    from rich.console import Console, Group
+@contextlib.contextmanager
+def text_output(path: Path | None, console: Console) -> Iterator[Console]:
+    """Yield the console itself, or one that writes to the file, which is opened now and takes its place when whole."""
+    from rich.console import Console
+
+    if path is None:
+        yield console
+        return
+    with replaced_file(path, "--output") as stream:
+        yield Console(file=stream, width=100)
+
+
+def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console) -> None:
+    """Print the findings in the chosen form."""
+    from rich.console import Group
 
     from theory import report
 
     if form == "table":
-        shown = Group(*map(report.explanation, findings)) if explain else report.table(findings)
-        if output is None:
-            console.print(shown)
-            return
-        with replaced_file(output, "--output") as stream:
-            Console(file=stream, width=100).print(shown)
-        return
-    if form == "json":
-        text = json.dumps(report.document(findings), indent=2) + "\n"
+        page.print(Group(*map(report.explanation, findings)) if explain else report.table(findings))
+    elif form == "json":
+        page.file.write(json.dumps(report.document(findings), indent=2) + "\n")
     else:
-        text = (report.markdown if form == "markdown" else report.latex)(findings, explain)
-    if output is None:
-        console.file.write(text)
-    else:
-        with replaced_file(output, "--output") as stream:
-            stream.write(text)
+        page.file.write((report.markdown if form == "markdown" else report.latex)(findings, explain))
 
 
 @contextlib.contextmanager

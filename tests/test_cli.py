@@ -116,6 +116,15 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert "x>=1" in refusal("verify-lemmas", "--jobs", "0")
     assert "is a folder" in refusal("verify-lemmas", "algorithm-2", "--json", str(tmp_path))
     assert "No such file" in refusal("verify-lemmas", "algorithm-2", "--json", str(tmp_path / "no" / "file"))
+    judged = ("verify-lemmas", "kernel", "--density", "3/4*(1-x**2)", "--support", "-1,1")
+    for option in (["--explain"], ["--assume", "lemma-3.2.minimum=1"], ["--format", "latex"], ["--jobs", "2"]):
+        assert f"{option[0]} is about the paper's claims" in refusal(*judged, *option)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_decided(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("theory.workers.decide", lambda *_: pytest.fail("decided"))
+        assert "No such file" in refusal("verify-lemmas", "--output", str(tmp_path / "no" / "file"))
 
 
 def test_an_earlier_result_survives_a_command_that_fails(tmp_path: Path) -> None:

@@ -184,6 +184,17 @@ def theorem_conditions(
     )
 
 
+def refuse_unbounded(density: Density, weight: Weight, reach: float) -> None:
+    """Raise InputError if the density is unbounded within ``reach`` of the weight's support."""
+    lower, upper = (float(end) for end in weight.support)
+    for knot in map(float, density.unbounded_knots):
+        if lower - reach <= knot <= upper + reach:
+            raise InputError(
+                f"the exact mean needs a density that is bounded within a bandwidth of the weight's support, but "
+                f"{density.name} is unbounded at {knot:g}."
+            )
+
+
 @dataclass(frozen=True)
 class _Problem:
     """The integrals of E T_m for one kernel, density, weight and bandwidth."""
@@ -195,14 +206,7 @@ class _Problem:
 
     def check(self) -> None:
         """Refuse a density that is unbounded where the integrals would meet it."""
-        lower, upper = self._outer_ends
-        reach = self.bandwidth * np.abs(self._kernel_knots).max()
-        for knot in map(float, self.density.unbounded_knots):
-            if lower - reach <= knot <= upper + reach:
-                raise InputError(
-                    f"the exact mean needs a density that is bounded within a bandwidth of the weight's support, but "
-                    f"{self.density.name} is unbounded at {knot:g}."
-                )
+        refuse_unbounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
 
     def terms(self, panels: int, order: int) -> Array:
         """Return (A, B, C / m), every smooth interval cut into ``panels`` of ``order`` Gauss-Legendre nodes."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import pairwise, product
 
 import numpy as np
@@ -34,6 +34,7 @@ from sympy import (
     sqrt,
 )
 
+from theory import repeated_integrals
 from theory.conditions import Condition
 from theory.errors import InputError, suggestion
 from theory.kernels import Piece, x
@@ -73,6 +74,8 @@ class Density:
         The integral of the squared density from the lower end of the support up to `x`.
     components : tuple of (sympy.Expr, Density)
         The weights and densities of which this one is a mixture, if it is one.
+    repeated_integral : function of an order, optional
+        The pieces, on the whole line, of the density integrated so many times (see `theory.repeated_integrals`).
 
     Examples
     --------
@@ -89,6 +92,7 @@ class Density:
     survival: Expr | None = None
     squared_distribution: Expr | None = None
     components: tuple[tuple[Expr, Density], ...] = ()
+    repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -170,6 +174,11 @@ class Weight:
         return self.pieces[0].lower, self.pieces[-1].upper
 
     @property
+    def is_one(self) -> bool:
+        """Whether the weight is 1 on the whole line."""
+        return self.pieces == (Piece(-oo, oo, Integer(1)),)
+
+    @property
     def knots(self) -> tuple[Expr, ...]:
         """The finite points, in order, where one expression gives way to the next or to zero."""
         return _finite_bounds(self.pieces)
@@ -220,6 +229,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
         survival=_normal_distribution(-z),
         squared_distribution=_normal_distribution(sqrt(2) * z) / (2 * sqrt(pi) * deviation),
+        repeated_integral=partial(repeated_integrals.of_normal, mean, deviation),
     )
 
 
@@ -249,6 +259,7 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
         quantile=lower + width * probability,
         survival=(upper - x) / width,
         squared_distribution=(x - lower) / width**2,
+        repeated_integral=partial(repeated_integrals.of_uniform, lower, upper),
     )
 
 
@@ -281,6 +292,7 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
         distribution=_regularised_beta(p, q, x),
         survival=_regularised_beta(q, p, 1 - x),
         squared_distribution=square,
+        repeated_integral=partial(repeated_integrals.of_beta, p, q),
     )
 
 
@@ -327,11 +339,17 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
         survival=_weighted_sum(weighted, lambda density: density.survival),
         squared_distribution=_integral_of_products(components),
         components=weighted,
+        repeated_integral=partial(_repeated_integral_of_mixture, weighted),
     )
 
 
 def _weighted_sum(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
     return sum((weight * function(density) for weight, density in weighted), start=Integer(0))
+
+
+def _repeated_integral_of_mixture(weighted: Iterable[tuple[Expr, Density]], order: int) -> tuple[Piece, ...]:
+    parts = ((weight, density.repeated_integral) for weight, density in weighted)
+    return repeated_integrals.of_mixture((weight, integral(order)) for weight, integral in parts if integral)
 
 
 def _integral_of_products(components: Iterable[tuple[Expr | int, Expr | int, Expr | int]]) -> Expr:
@@ -353,6 +371,7 @@ NORMAL = Density(
     quantile=-sqrt(2) * erfcinv(2 * probability),
     survival=_normal_distribution(-x),
     squared_distribution=_normal_distribution(sqrt(2) * x) / (2 * sqrt(pi)),
+    repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
 )
 # With u = F(x), f = u (1 - u) = du/dx: the integral of f^2 is that of u (1 - u) du.
 _LOGISTIC_DISTRIBUTION = 1 / (1 + exp(-x))
@@ -363,6 +382,7 @@ LOGISTIC = Density(
     quantile=log(probability / (1 - probability)),
     survival=1 / (1 + exp(x)),
     squared_distribution=_LOGISTIC_DISTRIBUTION**2 / 2 - _LOGISTIC_DISTRIBUTION**3 / 3,
+    repeated_integral=repeated_integrals.of_logistic,
 )
 LAPLACE = Density(
     name="laplace",
@@ -371,6 +391,7 @@ LAPLACE = Density(
     quantile=Piecewise((log(2 * probability), probability <= Rational(1, 2)), (-log(2 * (1 - probability)), True)),
     survival=Piecewise((1 - exp(x) / 2, x <= 0), (exp(-x) / 2, True)),
     squared_distribution=Piecewise((exp(2 * x) / 8, x <= 0), (Rational(1, 4) - exp(-2 * x) / 8, True)),
+    repeated_integral=repeated_integrals.of_laplace,
 )
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
 """The densities without parameters."""

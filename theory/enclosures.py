@@ -1,29 +1,39 @@
 """The exact mean of T_m, enclosed: a rigorous computation beside the quadrature of `bickel_rosenblatt`.
 
-For a piecewise polynomial kernel and the normal density the convolution K_b * f is elementary in the error function,
-which leaves one-dimensional integrals of analytic functions. Arb integrates these with a proven bound on the error.
+For a piecewise polynomial kernel K_b * f is known in closed form between its breakpoints (`theory.smoothing`), which
+leaves one-dimensional integrals of analytic functions. Arb integrates these with a proven bound on the error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import cached_property, cmp_to_key
 from itertools import pairwise
-from math import comb
 
 import flint
-from flint import acb, arb, fmpq
+import sympy
+from flint import acb, arb
+from sympy import Expr, Integer, Rational, oo
 
+from theory.balls import analytic_function, ball_of
 from theory.bandwidth import Bandwidth, bandwidth_named
-from theory.densities import NORMAL, ONE, Density, Weight, density_named, weight_named
+from theory.bickel_rosenblatt import refuse_unbounded
+from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError
-from theory.kernels import Kernel, kernel_named
-from theory.piecewise import Polynomial, PolynomialPiece
+from theory.kernels import Kernel, kernel_named, x
+from theory.smoothing import Breakpoint, Panel, Smoothing, b
 
-PRECISION_BITS = 192
-NORMAL_REACH = 20
-"""The weight one is integrated as far as this beyond the kernel's reach; what is left out is below 1e-87, and added."""
+PRECISIONS = (192, 384, 768, 1536)
+"""Bits that are tried in turn: for a narrow kernel of high degree the closed forms cancel many digits."""
+ACCURACY_BITS = 84
+"""Bits to which A, B and C are wanted, relative to A: 25 digits."""
+SPARE_BITS = 12
+TAIL = 1e-20
+"""The mass of f in each tail that is left out, with a bound added, where the weight is 1 everywhere."""
+WIDEST_PANEL = 0.5
+"""The integrands grow fast off the real line: short panels keep that in hand."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class EnclosedMean:
     @property
     def total(self) -> arb:
         """E T_m."""
-        with flint.ctx.workprec(PRECISION_BITS):
+        with flint.ctx.workprec(PRECISIONS[0]):
             return self.variance_term - self.product_term + self.squared_bias_term
 
 
@@ -61,152 +71,131 @@ def enclosed_mean(
     m : int
         The number of observations, at least 1.
     kernel, density, weight, bandwidth
-        Objects of ``theory``, or their names: a piecewise polynomial kernel, the normal density, a window weight
-        or the weight one.
+        Objects of ``theory``, or their names; the kernel is a piecewise polynomial.
 
     Raises
     ------
     InputError
-        For any other kernel, density or weight, and for a number of observations that is not positive.
-
-    Notes
-    -----
-    With :math:`M_k(s, t) = \int_s^t y^k \varphi(y)\,dy` and integration by parts,
-    :math:`M_k = -[y^{k-1} \varphi]_s^t + (k-1) M_{k-2}`, so that for each polynomial piece of K the integral
-    :math:`\int K((x - y)/b) \varphi(y)\,dy / b` is a combination of the error function and :math:`\varphi`.
+        If a name is unknown, ``m`` is not positive, the kernel is no piecewise polynomial, the density is unbounded
+        where it matters or its repeated integrals are unknown, or the bandwidth is too small for 1,536 bits.
 
     Examples
     --------
     >>> enclosed_mean(10_000).total.str(15)
     '[0.540763130233842 +/- 2.88e-16]'
+    >>> enclosed_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
+    '[1.18152715126861 +/- 7.09e-16]'
     """
-    kernel, weight = kernel_named(kernel), weight_named(weight, density)
+    density = density_named(density)
+    smoothing = Smoothing(kernel_named(kernel), density, weight_named(weight, density))
     if m < 1:
         raise InputError(f"m must be a positive whole number, got {m}.")
-    if kernel.polynomial is None:
-        raise InputError(f"the mean is enclosed for piecewise polynomial kernels, not for {kernel.name}.")
-    if density_named(density) != NORMAL:
-        raise InputError(f"the mean is enclosed for the normal density, not for {density_named(density).name}.")
-    if [piece.density for piece in weight.pieces] != [1] or not (weight == ONE or _is_bounded(weight)):
-        raise InputError(f"the mean is enclosed for a window weight and the weight one, not for {weight.name}.")
-    with flint.ctx.workprec(PRECISION_BITS):
-        rule = bandwidth_named(bandwidth)
-        width = arb(rule.factor) * arb(m) ** -arb(fmpq(rule.exponent.numerator, rule.exponent.denominator))
-        if weight == ONE:
-            return _terms_everywhere(m, kernel.polynomial.pieces, width)
-        ends = tuple(fmpq(int(end.p), int(end.q)) for end in weight.support)
-        return _terms(m, kernel.polynomial.pieces, width, ends)
+    if smoothing.kernel.polynomial is None:
+        raise InputError(f"the mean is enclosed for piecewise polynomial kernels, not for {smoothing.kernel.name}.")
+    rule = bandwidth_named(bandwidth)
+    refuse_unbounded(density, smoothing.weight, rule.at(m) * smoothing.kernel_radius)
+    width = Rational(rule.factor) * Integer(m) ** -Rational(rule.exponent.numerator, rule.exponent.denominator)
+    for bits in PRECISIONS:
+        with flint.ctx.workprec(bits):
+            mean = _Enclosure(m, smoothing, width, bits).mean()
+            if mean.total.rad() < mean.variance_term * arb(2) ** -ACCURACY_BITS:
+                return mean
+    raise InputError(f"the bandwidth {float(width):g} is too small for E T_m to be enclosed.")
 
 
-def _terms(m: int, pieces: tuple[PolynomialPiece, ...], width: arb, ends: tuple[fmpq, fmpq]) -> EnclosedMean:
-    lower, upper = ends
+@dataclass(frozen=True)
+class _Enclosure:
+    """The computation at one precision, which is also that of the context it is used in."""
 
-    variance = arb(0)
-    for piece in pieces:
-        square = _product(piece.coefficients, piece.coefficients)
+    m: int
+    smoothing: Smoothing
+    width: Expr
+    bits: int
 
-        def integrand(u: acb, square: Polynomial = square) -> acb:
-            return _evaluate(square, u) * (_distribution(upper - width * u) - _distribution(lower - width * u))
+    def mean(self) -> EnclosedMean:
+        panels = self.smoothing.panels(self._sorted)
+        left_out = self._tails() if self.smoothing.weight.is_one else arb(0)
+        product = self._width * self._sum_over(panels, lambda p: p.smoothed**2 * p.weight)
+        squares = self._sum_over(panels, lambda p: (p.smoothed - p.density) ** 2 * p.weight)
+        return EnclosedMean(
+            self._variance_term(panels),
+            product + self._width * left_out,
+            self.m * self._width * (squares + 2 * left_out),
+        )
 
-        variance += _integral(integrand, [arb(_exact(piece.lower)), arb(_exact(piece.upper))])
-    # The integrands are entire, but grow fast off the real line when the bandwidth is small: panels keep that in hand.
-    panels = [arb(lower) + arb(upper - lower) * k / 8 for k in range(9)]
-    return EnclosedMean(variance, *_squares(m, pieces, width, panels))
+    @property
+    def _width(self) -> arb:
+        return self._ball(self.width)
 
+    def _ball(self, expression: Expr) -> arb:
+        return ball_of(expression.subs(b, self.width), bits=self.bits)
 
-def _squares(m: int, pieces: tuple[PolynomialPiece, ...], width: arb, panels: list[arb]) -> tuple[arb, arb]:
-    """Return the integrals of b (K_b * f)^2 and of m b (K_b * f - f)^2 over consecutive panels."""
+    def _sorted(self, points: Iterable[Breakpoint]) -> list[Breakpoint]:
+        """Sort by value; only rational points can coincide, for an irrational bandwidth is no ratio of knots."""
+        return sorted(points, key=cmp_to_key(self._compare))
 
-    def smoothed(x: acb) -> acb:
-        return _sum(_smoothed_by(piece, x, width) for piece in pieces)
+    def _compare(self, left: Breakpoint, right: Breakpoint) -> int:
+        if left.at.is_infinite or right.at.is_infinite:
+            return int(sympy.sign(left.at - right.at)) if left.at != right.at else 0
+        difference = (left.value - right.value).subs(b, self.width)
+        if difference.is_Rational:
+            return int(sympy.sign(difference))
+        gap = self._ball(difference)
+        if gap.contains(0):
+            raise ArithmeticError(f"{left} and {right} are not told apart by {self.bits} bits")
+        return 1 if gap > 0 else -1
 
-    product = width * _integral(lambda x: smoothed(x) ** 2, panels)
-    squared_bias = m * width * _integral(lambda x: (smoothed(x) - _normal(x)) ** 2, panels)
-    return product, squared_bias
+    def _variance_term(self, panels: Sequence[Panel]) -> arb:
+        if self.smoothing.weight.is_one:
+            return self._ball(self.smoothing.kernel.roughness)
+        if any(panel.weight.has(x) for panel in panels):
+            return self._sum_over(panels, lambda panel: panel.smoothed_by_square * panel.weight)
+        total = arb(0)
+        for panel in panels:
+            antiderivative = analytic_function(panel.antiderivative, x, {b: self._width})
+            start, end = (antiderivative(acb(self._ball(bound)), False).real for bound in (panel.lower, panel.upper))
+            total += self._ball(panel.weight) * (end - start)
+        return total
 
+    def _sum_over(self, panels: Sequence[Panel], integrand: Callable[[Panel], Expr]) -> arb:
+        """Return the integral over all panels, each cut into short ones; beyond the reach there is nothing."""
+        # The squared bias is multiplied by m b, and every panel adds its own error.
+        tolerance = arb(2) ** -(ACCURACY_BITS + SPARE_BITS) / (1 + self.m * self._width)
+        total = acb(0)
+        for panel in panels:
+            function = analytic_function(integrand(panel), x, {b: self._width})
+            for start, end in pairwise(self._cut(panel)):
+                total += acb.integral(function, start, end, rel_tol=tolerance, abs_tol=tolerance)
+        return total.real
 
-def _terms_everywhere(m: int, pieces: tuple[PolynomialPiece, ...], width: arb) -> EnclosedMean:
-    """Return the terms for the weight one, under which A is the integral of K^2.
+    def _cut(self, panel: Panel) -> list[arb]:
+        lower, upper = (self._within_reach(end) for end in (panel.lower, panel.upper))
+        pieces = max(1, math.ceil(float(upper - lower) / WIDEST_PANEL))
+        return [lower + (upper - lower) * k / pieces for k in range(pieces + 1)]
 
-    Beyond NORMAL_REACH + b R, where K vanishes beyond R, both squares are at most the largest value of f times
-    K_b * f + f, and that has at most the mass of f beyond NORMAL_REACH on either side, twice.
-    """
-    squares = (PolynomialPiece(p.lower, p.upper, _product(p.coefficients, p.coefficients)) for p in pieces)
-    variance = arb(_exact(sum((_integral_of_polynomial(piece) for piece in squares), start=Fraction(0))))
-    end = NORMAL_REACH + width * _exact(max(-pieces[0].lower, pieces[-1].upper))
-    count = 4 * NORMAL_REACH
-    panels = [end * (2 * k - count) / count for k in range(count + 1)]
-    product, squared_bias = _squares(m, pieces, width, panels)
-    most = 4 * width * _normal(acb(0)).real * _distribution(acb(-NORMAL_REACH)).real
-    return EnclosedMean(variance, product + _between_zero_and(most), squared_bias + _between_zero_and(m * most))
+    def _within_reach(self, end: Expr) -> arb:
+        return arb(int(sympy.sign(end)) * self._reach) if end.is_infinite else self._ball(end)
 
+    @cached_property
+    def _reach(self) -> int:
+        """A point such that little of f is left beyond it, and beyond a kernel's width before it."""
+        density, radius = self.smoothing.density, self.smoothing.kernel_radius
+        ends = density.bulk(TAIL / self.m)
+        return math.ceil(max(map(abs, ends)) + float(self.width) * radius)
 
-def _between_zero_and(most: arb) -> arb:
-    return arb(0).union(most)
+    def _tails(self) -> arb:
+        """Return a ball that holds the integral of (K_b * f)^2, and that of f^2, beyond the reach on either side.
 
-
-def _integral_of_polynomial(piece: PolynomialPiece) -> Fraction:
-    powers = enumerate(piece.coefficients, start=1)
-    return sum((c * (piece.upper**k - piece.lower**k) / k for k, c in powers), start=Fraction(0))
-
-
-def _is_bounded(weight: Weight) -> bool:
-    return all(end.is_finite for end in weight.support)
-
-
-def _smoothed_by(piece: PolynomialPiece, x: acb, width: arb) -> acb:
-    """Return the integral of K(u) f(x - b u) over one piece of K."""
-    start, end = x - width * _exact(piece.upper), x - width * _exact(piece.lower)
-    moments = _normal_moments(len(piece.coefficients) - 1, start, end)
-    # K((x - y)/b) in powers of y: expand each power of (x - y)/b by the binomial theorem.
-    total = acb(0)
-    for degree, coefficient in enumerate(piece.coefficients):
-        power = _sum((-1) ** k * comb(degree, k) * x ** (degree - k) * moments[k] for k in range(degree + 1))
-        total += _exact(coefficient) * power / width**degree
-    return total / width
-
-
-def _normal_moments(highest: int, start: acb, end: acb) -> list[acb]:
-    """Return the integrals of y^k times the normal density from ``start`` to ``end``, for k up to ``highest``."""
-    at_start, at_end = _normal(start), _normal(end)
-    moments = [_distribution(end) - _distribution(start), at_start - at_end]
-    for k in range(2, highest + 1):
-        moments.append(start ** (k - 1) * at_start - end ** (k - 1) * at_end + (k - 1) * moments[k - 2])
-    return moments
-
-
-def _normal(y: acb) -> acb:
-    return (-(y**2) / 2).exp() / (2 * arb.pi()).sqrt()
-
-
-def _distribution(y: acb) -> acb:
-    return (acb(1) + (y / arb(2).sqrt()).erf()) / 2
-
-
-def _integral(integrand: Callable[[acb], acb], ends: list[arb]) -> arb:
-    """Return the integral of an entire function over consecutive intervals, as a rigorous enclosure."""
-    parts = (acb.integral(lambda z, _: integrand(z), start, end) for start, end in pairwise(ends))
-    return _sum(parts).real
-
-
-def _sum(terms: Iterable[acb]) -> acb:
-    return sum(terms, start=acb(0))
-
-
-def _product(left: Polynomial, right: Polynomial) -> Polynomial:
-    coefficients = [Fraction(0)] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            coefficients[i + j] += a * b
-    return tuple(coefficients)
-
-
-def _evaluate(polynomial: Polynomial, point: acb) -> acb:
-    value = acb(0)
-    for coefficient in reversed(polynomial):
-        value = value * point + _exact(coefficient)
-    return value
-
-
-def _exact(value: Fraction) -> fmpq:
-    return fmpq(value.numerator, value.denominator)
+        By Jensen's inequality the square of K_b * f is at most K_b * f^2, whose integral beyond the reach is at most
+        that of f^2 beyond a kernel's width less.
+        """
+        square = self.smoothing.density.squared_distribution
+        if not any(end.is_infinite for end in self.smoothing.density.support):
+            return arb(0)
+        if square is None:
+            raise InputError(f"the integral of the square of {self.smoothing.density.name} is not known.")
+        near = Integer(self._reach) - Rational(
+            math.ceil(float(self.width) * self.smoothing.kernel_radius * 1024) + 1, 1024
+        )
+        above = self._ball(square.subs(x, oo)) - self._ball(square.subs(x, near))
+        return arb(0).union(above + self._ball(square.subs(x, -near)))

@@ -78,6 +78,13 @@ class PiecewisePolynomial:
             for piece in self.pieces
         )
 
+    def squared(self) -> PiecewisePolynomial:
+        """Return the function x -> f(x)^2."""
+        return PiecewisePolynomial.from_pieces(
+            PolynomialPiece(piece.lower, piece.upper, _product(piece.coefficients, piece.coefficients))
+            for piece in self.pieces
+        )
+
     def convolved_with(self, other: PiecewisePolynomial) -> PiecewisePolynomial:
         """Return the convolution x -> integral of f(t) g(x - t) dt."""
         terms: defaultdict[tuple[Fraction, int], Fraction] = defaultdict(Fraction)
@@ -100,6 +107,14 @@ class PiecewisePolynomial:
         while len(coefficients) > 1 and coefficients[-1] == 0:
             coefficients.pop()
         return tuple(coefficients)
+
+
+def _product(left: Polynomial, right: Polynomial) -> Polynomial:
+    coefficients = [Fraction(0)] * (len(left) + len(right) - 1)
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            coefficients[i + j] += a * b
+    return tuple(coefficients)
 
 
 def _expanded_at(coefficients: Polynomial, point: Fraction) -> Polynomial:

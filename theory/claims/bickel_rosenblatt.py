@@ -21,6 +21,7 @@ from theory.conditions import Condition
 from theory.densities import NORMAL, Density, density_assumptions
 from theory.enclosures import enclosed_mean
 from theory.kernels import EPANECHNIKOV, Piece, assumption_a1, x
+from theory.symbolic_mean import mean_expression
 
 M = sympy.Symbol("m", positive=True)
 WIDTH = sympy.Symbol("b", positive=True)
@@ -507,7 +508,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
         limit == 0,
         f"m b^2 = m^({1 - 2 * delta}) tends to {limit}",
     )
-    total = uniform_mean(1)
+    total = mean_expression("epanechnikov", "uniform:-1,1", "inverse-density:-1,1").total
     values = {size: ball_of(total, _at(size, delta)) for size in SIZES}
     argument.step(
         "The exact means for B = 1 show it.",
@@ -529,18 +530,6 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
             else "on [-B, B] it diverges at the theorem's rates; over R the weight is infinite where mass leaks"
         ),
     )
-
-
-def uniform_mean(half_length: int) -> Expr:
-    """Return E T_m for the density uniform on [-B, B], a = 1/f there, the Epanechnikov kernel and b <= B, exactly."""
-    half = Integer(half_length)
-    offset = sympy.Symbol("u", positive=True)
-    squared = _EPANECHNIKOV.subs(x, offset) ** 2
-    variance = 2 * sympy.integrate(squared * (2 * half - WIDTH * offset), (offset, 0, 1))
-    inner = 2 * half - 2 * WIDTH + 2 * WIDTH * sympy.integrate(_DISTRIBUTION**2, (x, 0, 1))
-    product = WIDTH * inner / (2 * half)
-    bias = M * WIDTH**2 / half * sympy.integrate((1 - _DISTRIBUTION) ** 2, (x, 0, 1))
-    return sympy.expand(variance - product + bias)
 
 
 def _at(size: int, exponent: Expr) -> dict[sympy.Symbol, flint.arb]:
