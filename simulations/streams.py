@@ -1,8 +1,13 @@
 """Reproducible samples: a stream of its own for every replicate, keyed by (seed, replicate) alone.
 
-The generator is Philox4x64-10 (Salmon, Moraes, Dror and Shaw, 2011) as NumPy provides it. Its key holds the seed and
-the number of the replicate and its counter starts at 0, so two replicates never share a stream, and a replicate's
-sample depends neither on the others nor on the thread that draws it.
+The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, 2011; `simulations.philox`). Its key is the seed and its
+counter holds the number of the replicate, so two replicates never share a stream, and a replicate's sample depends
+neither on the others nor on the thread that draws it.
+
+An observation takes two words, 64 bits. The first bit picks the lower or the upper tail; the other 63 are the digits
+of a number r, and p = (2 r + 1) / 2**65 is the probability of that tail: from 2**-65 to 1/2, and no closer than double
+precision. The observation is the quantile there, from the table of `simulations.quantile_tables`. Level and quantile
+are so symmetric about the median, and both tails are as finely resolved as p is.
 """
 
 from __future__ import annotations
@@ -10,45 +15,87 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from simulations.compiled import compiled
+from simulations.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, Words, fill
+from simulations.quantile_fitting import quantile_table
+from simulations.quantile_tables import SMALLEST_EXPONENT, QuantileTable, quantiles_into
 from theory.densities import Density
 from theory.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
 LARGEST_SEED = 2**64 - 1
+BATCH = 512
+"""Observations that are drawn at a time: what they pass through stays in the fastest cache."""
+WORDS_OF_AN_OBSERVATION = 2
+
+_SIGN_SHIFT, _WORD_SHIFT, _UNIT = np.uint64(63), np.uint64(32), np.uint64(1)
 
 
-def uniforms(seed: int, replicate: int, m: int) -> Array:
-    """Return ``m`` uniform numbers strictly between 0 and 1.
+def draw(density: Density, seed: int, replicate: int, m: int) -> Array:
+    """Return the sample of ``m`` observations of ``density`` that belongs to (seed, replicate).
 
-    Each is the middle of one of 2**52 equal intervals, taken from the high bits of one word: symmetric about 1/2,
-    never 0 or 1, and exact in double precision.
+    A longer sample begins with the shorter one.
 
     Parameters
     ----------
+    density : Density
     seed, replicate : int
         From 0 to 2**64 - 1.
     m : int
         At least 1.
 
-    Examples
-    --------
-    >>> uniforms(0, 1, 3).round(6)
-    array([0.813354, 0.751331, 0.671649])
-    """
-    generator = np.random.Philox(key=np.array([seed, replicate], dtype=np.uint64))
-    return ((generator.random_raw(m) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-
-
-def draw(density: Density, seed: int, replicate: int, m: int) -> Array:
-    """Return the sample of ``m`` observations of ``density`` that belongs to (seed, replicate), by its quantiles.
-
     Raises
     ------
     InputError
-        If the seed is not a whole number from 0 to 2**64 - 1.
+        If the seed is not a whole number from 0 to 2**64 - 1, or the density has no quantiles.
+
+    Examples
+    --------
+    >>> from theory.densities import NORMAL
+    >>> draw(NORMAL, 0, 1, 3).round(6)
+    array([ 2.127744, -1.563337,  0.550555])
     """
-    return density.quantiles(uniforms(checked_seed(seed), replicate, m))
+    sample = np.empty(m)
+    key = np.uint64(checked_seed(seed))
+    draw_into(sample, quantile_table(density), key, np.uint64(replicate), np.uint32(OBSERVATIONS))
+    return sample
+
+
+@compiled
+def draw_into(out: Array, table: QuantileTable, seed: Whole, replicate: Whole, purpose: Whole = OBSERVATIONS) -> None:
+    """Fill ``out`` with the sample that belongs to (seed, replicate).
+
+    Parameters
+    ----------
+    out : array, shape (m,)
+    table : QuantileTable
+        That of the density.
+    seed, replicate, purpose : int
+        The stream, as for `simulations.philox.fill`; numbers from 2**63 on as ``np.uint64``.
+    """
+    words = np.empty(WORDS_OF_AN_OBSERVATION * BATCH, np.uint32)
+    tails = np.empty(BATCH)
+    for start in range(0, out.size, BATCH):
+        size = min(BATCH, out.size - start)
+        fill(
+            words[: WORDS_OF_AN_OBSERVATION * size],
+            seed,
+            replicate,
+            purpose,
+            WORDS_OF_AN_OBSERVATION * start // WORDS_IN_A_BLOCK,
+        )
+        signed_tails(tails[:size], words)
+        quantiles_into(out[start : start + size], tails[:size], table)
+
+
+@compiled
+def signed_tails(out: Array, words: Words) -> None:
+    """Fill ``out`` with the tails that ``words`` mean, two words each: p, with a minus for the lower tail."""
+    for i in range(out.size):
+        word = (np.uint64(words[2 * i]) << _WORD_SHIFT) | np.uint64(words[2 * i + 1])
+        tail = np.float64((word << _UNIT) | _UNIT) * 2.0**SMALLEST_EXPONENT
+        out[i] = -tail if word >> _SIGN_SHIFT == 0 else tail
 
 
 def checked_seed(seed: int) -> int:

@@ -72,8 +72,8 @@ def test_a_stream_may_be_filled_in_parts(seed: int, replicate: int, purpose: int
 
 def test_python_integers_name_the_same_stream() -> None:
     words = np.empty(11, np.uint32)
-    fill(words, 3, 2**63 + 5, PILOT, LARGEST_BLOCK)
-    assert (words == stream(3, 2**63 + 5, PILOT, LARGEST_BLOCK, 11)).all()
+    fill(words, 3, 2**62 + 5, PILOT, LARGEST_BLOCK)
+    assert (words == stream(3, 2**62 + 5, PILOT, LARGEST_BLOCK, 11)).all()
 
 
 def test_no_two_streams_share_a_block() -> None:

@@ -1,0 +1,230 @@
+"""Fitting the table of a quantile function: where polynomials reach it, and where pieces have to be split.
+
+The quantiles come from their definitions in `theory`; the table's pieces are those of `simulations.quantile_tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+
+from simulations.quantile_tables import (
+    DEGREE,
+    FURTHER_BITS,
+    LEADING_BITS,
+    MANTISSA_BITS,
+    OCTAVES,
+    PARTS,
+    PIECES_ON_A_SIDE,
+    SMALLEST_EXPONENT,
+    Array,
+    Indices,
+    QuantileTable,
+)
+from theory.densities import Density, probability
+from theory.errors import InputError
+from theory.kernels import x
+from theory.quantiles import NumericalInverse
+
+Choice: TypeAlias = npt.NDArray[np.bool_]
+Function: TypeAlias = Callable[[Array], Array]
+
+MOST_PIECES = 500_000
+
+_EPSILON = float(np.finfo(np.float64).eps)
+RELATIVE_TOLERANCE, BACKWARD_TOLERANCE = 2 * _EPSILON, 8 * _EPSILON
+"""Errors that a piece may have: relative to its quantiles, and relative to p if this is moved instead of them."""
+NEGLIGIBLE = 2.0**-60
+"""An error that a piece may always have, as a share of the width of the support, or of the interquartile range."""
+NOISE = 2.0**-42
+"""The relative error in p up to which an error may be due to the rounding of a distribution function."""
+_NODES, _LONG_NODES = np.polynomial.chebyshev.chebpts1(DEGREE + 3), np.polynomial.chebyshev.chebpts1(32)
+_T = (1 + _NODES) / 2
+
+
+class _Pieces(NamedTuple):
+    """Pieces of p with one number of bits: each from 2**exponent (1 + start / 2**bits) on, 2**(exponent - bits) long.
+
+    ``error`` is that of the piece from which it was split.
+    """
+
+    upper: Choice
+    exponent: Indices
+    start: Indices
+    error: Array
+    bits: int
+
+    def tails(self, t: Array) -> Array:
+        return np.ldexp(1 + np.ldexp(self.start[:, None] + t, -self.bits), self.exponent[:, None])
+
+    def split(self, rough: Choice, error: Array) -> _Pieces:
+        start = self.start[rough].repeat(PARTS) * PARTS + np.tile(np.arange(PARTS), np.count_nonzero(rough))
+        return _Pieces(
+            self.upper[rough].repeat(PARTS),
+            self.exponent[rough].repeat(PARTS),
+            start,
+            error[rough].repeat(PARTS),
+            self.bits + FURTHER_BITS,
+        )
+
+
+@cache
+def quantile_table(density: Density) -> QuantileTable:
+    """Return the table of the quantile function of ``density``.
+
+    Raises
+    ------
+    InputError
+        If the density has neither a quantile function nor a survival function to invert, or is too rough.
+    """
+    sides = lower_tail_quantiles(density), upper_tail_quantiles(density)
+    lower, upper = (float(end) for end in density.support)
+    negligible = NEGLIGIBLE * _scale(sides, upper - lower)
+    pieces = _first_pieces()
+    values = np.concatenate([_first_values(function, negligible) for function in sides])
+    coefficients, parts, count = [], [], 0
+    while pieces.start.size:
+        fitted, error, rough = _fitted(values, pieces, negligible)
+        count += rough.size
+        first_parts = np.zeros(rough.size, np.int64)
+        first_parts[rough] = count + PARTS * np.arange(np.count_nonzero(rough))
+        fitted[rough] = np.nan
+        coefficients.append(fitted)
+        parts.append(first_parts)
+        pieces = pieces.split(rough, error)
+        if count + pieces.start.size > MOST_PIECES:
+            raise InputError(
+                f"the density {density.name} changes too steeply for its quantiles to be tabulated. Try one with "
+                "wider parts."
+            )
+        values = _values(pieces, sides)
+    return QuantileTable(np.concatenate(coefficients), np.concatenate(parts), lower, upper)
+
+
+def lower_tail_quantiles(density: Density) -> Function:
+    """Return the quantile as a function of the probability below it."""
+    return density.quantiles
+
+
+def upper_tail_quantiles(density: Density) -> Function:
+    """Return the quantile as a function of the probability above it, so that the upper tail keeps full precision.
+
+    Raises
+    ------
+    InputError
+        If the density has neither a quantile function nor a survival function to invert.
+    """
+    if density.quantile is not None:
+        mirrored = density.quantile.subs(probability, 1 - probability)
+        # erfcinv(2 - a) is -erfcinv(a), and only the latter is precise for small a.
+        mirrored = mirrored.replace(sympy.erfcinv, lambda a: -sympy.erfcinv(sympy.expand(2 - a)))
+        closed: Function = sympy.lambdify(probability, mirrored, "scipy")
+        return closed
+    if density.survival is None:
+        raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
+    ((piece,), (lower, upper)) = density.pieces, density.support
+    pdf, below, above = (
+        _reflected(sympy.lambdify(x, function, "scipy"))
+        for function in (piece.density, density.survival, density.distribution)
+    )
+    inverse = NumericalInverse(pdf, below, above, (-float(upper), -float(lower)))
+    return lambda tails: -inverse(tails)
+
+
+def _reflected(function: Function) -> Function:
+    return lambda points: function(-points)
+
+
+def _scale(sides: tuple[Function, Function], width: float) -> float:
+    """Return the width of the support, or the interquartile range of a density whose support is unbounded."""
+    below, above = (float(function(np.array([0.25]))[0]) for function in sides)
+    return width if np.isfinite(width) else above - below
+
+
+def _first_pieces() -> _Pieces:
+    """Return the pieces that the exponent and the leading bits of p pick; the last of a side is for the tail 1/2."""
+    start = np.append(np.tile(np.arange(2**LEADING_BITS), OCTAVES), 0)
+    exponent = np.append(np.arange(SMALLEST_EXPONENT, -1).repeat(2**LEADING_BITS), -1)
+    upper = np.array([False, True]).repeat(PIECES_ON_A_SIDE)
+    return _Pieces(upper, np.tile(exponent, 2), np.tile(start, 2), np.full(upper.size, np.inf), LEADING_BITS)
+
+
+def _values(pieces: _Pieces, sides: tuple[Function, Function]) -> Array:
+    """Return the quantiles at the nodes of every piece, shape (pieces, 8)."""
+    tails = pieces.tails(_T)
+    values = np.empty_like(tails)
+    for side, function in zip((~pieces.upper, pieces.upper), sides, strict=True):
+        values[side] = function(tails[side])
+    return values
+
+
+def _first_values(function: Function, negligible: float) -> Array:
+    """Return the quantiles of one side at the nodes of its first pieces, shape (PIECES_ON_A_SIDE, 8).
+
+    An octave of p takes one long Chebyshev series where that converges, so that few quantiles are computed.
+    """
+    octaves = np.arange(SMALLEST_EXPONENT, -1)[:, None]
+    known = function(np.ldexp(1.5 + _LONG_NODES / 2, octaves))
+    middle = known[:, [_LONG_NODES.size // 2]]
+    series = _chebyshev_series(known - middle)
+    error = np.abs(series[:, -4:]).sum(axis=1) + _EPSILON * np.abs(series).max(axis=1)
+    t = ((np.arange(2**LEADING_BITS)[:, None] + _T) / 2**LEADING_BITS).ravel()
+    values = middle + np.polynomial.chebyshev.chebval(2 * t - 1, series.T)
+    direct = error > _allowed(known, 1.5 + _LONG_NODES / 2, negligible)
+    values[direct] = function(np.ldexp(1 + t, octaves[direct]))
+    median = np.full(_T.size, function(np.array([0.5]))[0])
+    return np.vstack([values.reshape(-1, _T.size), median])
+
+
+def _allowed(values: Array, positions: Array, negligible: float) -> Array:
+    """Return the error that each row of quantiles may have; their positions are p in units of its octave."""
+    return RELATIVE_TOLERANCE * np.abs(values).min(axis=1) + BACKWARD_TOLERANCE * _slope(values, positions) + negligible
+
+
+def _slope(values: Array, positions: Array) -> Array:
+    """Return how far the quantiles of each row move, at least, with a relative change of p: p dq/dp."""
+    return np.asarray(np.abs(np.diff(values, axis=1) / np.diff(positions)).min(axis=1))
+
+
+def _fitted(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, Array, Choice]:
+    """Return the coefficients on every piece, their error, and which pieces are too rough for them.
+
+    A Chebyshev series of degree 7 through 8 points is cut after degree 5: the terms cut off are the error.
+    """
+    middle = values[:, [_T.size // 2]]
+    series = _chebyshev_series(values - middle)
+    coefficients = series[:, : DEGREE + 1] @ _powers_of_chebyshev()
+    coefficients[:, 0] += middle[:, 0]
+    error = np.abs(series[:, DEGREE + 1 :]).sum(axis=1)
+    positions = np.ldexp(_T, -pieces.bits)
+    rough = error > _allowed(values, positions, negligible)
+    # What splitting did not make smaller is rounding, of the distribution function that is inverted.
+    noise = np.maximum(NOISE * _slope(values, positions), _EPSILON / NEGLIGIBLE * negligible)
+    rough &= (error > noise) | (error < pieces.error / PARTS)
+    # Four neighbouring numbers p are as little as p itself is known to.
+    return coefficients, error, rough & (pieces.bits + FURTHER_BITS <= MANTISSA_BITS)
+
+
+def _chebyshev_series(values: Array) -> Array:
+    """Return the coefficients of the Chebyshev series through each row of values at as many Chebyshev points."""
+    n = values.shape[1]
+    # The points ascend. Full turns are dropped first, so that the cosines are exact to rounding.
+    steps = np.outer(2 * np.arange(n)[::-1] + 1, np.arange(n)) % (4 * n)
+    series = values @ np.cos(steps * (np.pi / (2 * n))) * (2 / n)
+    series[:, 0] /= 2
+    return np.asarray(series)
+
+
+def _powers_of_chebyshev() -> Array:
+    """Return the matrix that turns Chebyshev coefficients on [0, 1] into those of powers; its entries are integers."""
+    matrix = np.zeros((DEGREE + 1, DEGREE + 1))
+    argument = np.polynomial.Polynomial([-1, 2])
+    for k in range(DEGREE + 1):
+        power = np.polynomial.chebyshev.Chebyshev.basis(k).convert(kind=np.polynomial.Polynomial)(argument)
+        matrix[k, : k + 1] = power.coef
+    return matrix
