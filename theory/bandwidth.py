@@ -116,6 +116,22 @@ def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition,
     return _narrow_enough(above, bandwidth.exponent), _wide_enough(below, bandwidth.exponent)
 
 
+def window_at(m: int) -> tuple[float, float]:
+    """Return the two sides of Theorem 3.1's window at one m, taken with constants 1: the lower bound and the upper.
+
+    They are the wrong way round, and the window empty, where 4.9 < m < 10^41.6. For m below 3, log log m is no
+    positive number and the lower bound is 0.
+
+    Examples
+    --------
+    >>> [round(side, 3) for side in window_at(100)]
+    [0.754, 0.359]
+    """
+    log_log = math.log(math.log(m)) if m > 2 else 0.0
+    lower = m ** -float(LOWER_RATE) * math.sqrt(math.log(m)) * log_log**0.25
+    return lower, m ** -float(UPPER_RATE)
+
+
 def _narrow_enough(name: str, exponent: Fraction) -> Condition:
     printed = f"{float(exponent):.6g}"
     if exponent > UPPER_RATE:
