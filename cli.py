@@ -23,11 +23,14 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from simulations import SimulationInterrupted
+    from theory.errors import Interruption
     from theory.ledger import Finding
 
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
 
 class CommandLine(click.Group):
@@ -450,14 +453,45 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="auto",
     show_default=True,
     metavar="auto|exact",
-    help="How T_m is computed. exact: to nearly machine precision. auto: the fastest that fits, at present exact.",
+    help="How T_m is computed. exact: to nearly machine precision. auto: the fastest at this m, which is then named.",
 )
 @click.option(
     "--workers", type=int, metavar="N", help="Threads; the result does not depend on it.  [default: one for each core]"
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Compute on the workers of this dask scheduler, such as tcp://host:8786; the result does not depend on it. "
+    "Needs the extra epanechnikov-vae[cluster].",
+)
+@click.option(
+    "--resume",
+    metavar="FILE",
+    help="Keep what is done in FILE, begun if it does not exist, and go on from there: an interrupted run to the "
+    "identical result, a finished one to more --replicates.",
+)
+@click.option(
+    "--plot",
+    "plots",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Draw the result as FILE, a .png or an .svg. Repeatable. For one M: the law of the standardised statistic "
+    "beside its limit; for several: how means, quantiles, variance and skewness approach theirs.",
+)
 @common_options
+@click.pass_context
 def simulate_tm(
-    sizes: tuple[int, ...], workers: int | None, json_path: str | None, quiet: bool, **options: Any
+    context: click.Context,
+    /,
+    sizes: tuple[int, ...],
+    workers: int | None,
+    cluster: str | None,
+    resume: str | None,
+    plots: tuple[Path, ...],
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Simulate the Bickel-Rosenblatt statistic T_m beside its exact mean and its limit.
 
@@ -470,24 +504,70 @@ def simulate_tm(
     \b
     Examples
       python cli.py simulate-tm --m 10000
-      python cli.py simulate-tm --m 100 --m 1000 --m 10000 --bandwidth m^-2/9
+      python cli.py simulate-tm --m 100 --m 1000 --m 10000 --plot convergence.svg
+      python cli.py simulate-tm --m 100000 --replicates 1000000 --resume study.json
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
     """  # noqa: D301
-    from simulations import Study, simulate
-    from simulations.presentation import convergence_table, progress_display, study_report
+    from simulations import SimulationInterrupted, Study, simulate_studies
+    from simulations.convergence import Convergence
+    from simulations.plots import checked_plot_path, save_plot
+    from simulations.presentation import convergence_report, partial_report, progress_display, study_report
 
     studies = [Study(m=m, **options) for m in sizes]
+    for path in plots:
+        checked_plot_path(path)
     console = console_for(json_path, quiet)
     results = []
+    running = simulate_studies(
+        studies,
+        workers=workers,
+        cluster=cluster,
+        resume=resume,
+        display=lambda study: progress_display(study, quiet),
+    )
     with json_output(json_path) as stream:
-        for study in studies:
-            with progress_display(study, quiet) as progress:
-                results.append(simulate(study, workers=workers, progress=progress))
-            console.print(study_report(results[-1]))
+        try:
+            for result in running:
+                console.print(study_report(result))
+                results.append(result)
+        except SimulationInterrupted as interruption:
+            if interruption.partial is not None:
+                console.print(partial_report(interruption.partial, interruption.study))
+            raise with_the_way_on(interruption, context) from None
+        document = results[0].document()
         if len(results) > 1:
-            console.print(convergence_table(results))
-        documents = [result.document() for result in results]
-        write_json(stream, documents[0] if len(documents) == 1 else {"studies": documents})
+            convergence = Convergence.of(results)
+            console.print(convergence_report(convergence))
+            document = {"studies": [result.document() for result in results], "convergence": convergence.document()}
+        for path in plots:
+            save_plot(results, path)
+        write_json(stream, document)
+
+
+def with_the_way_on(interruption: SimulationInterrupted, context: click.Context) -> Interruption:
+    """Return the interruption with the command that goes on from it, or the option that would have allowed that."""
+    from theory.errors import Interruption
+
+    if interruption.saved is None:
+        advice = "With --resume FILE a run goes on from where it was interrupted."
+    else:
+        advice = f"Go on with: {command_line(context)}"
+    return Interruption(f"{interruption.sentence} {advice}", interruption.signal_number)
+
+
+def command_line(context: click.Context) -> str:
+    """Return the command that gives this one's options again, as a shell takes it."""
+    words = ["python", "cli.py", str(context.info_name)]
+    for option in context.command.params:
+        if option.name not in context.params or context.get_parameter_source(option.name) is not FROM_THE_COMMAND_LINE:
+            continue
+        value = context.params[option.name]
+        if getattr(option, "is_flag", False):
+            words.append(option.opts[0])
+            continue
+        for one in value if option.multiple else (value,):
+            words += [option.opts[0], str(one)]
+    return shlex.join(words)
 
 
 @main.command(short_help="Train a VAE or an EVAE.")

@@ -4,17 +4,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulations.statistic import tm_statistic
-    from simulations.study import Result, SimulationInterrupted, Study, simulate
+    from simulations.study import Result, SimulationInterrupted, Study, replicate_values, simulate, simulate_studies
 
 _MODULES = {
     "tm_statistic": "statistic",
     "Result": "study",
     "SimulationInterrupted": "study",
     "Study": "study",
+    "replicate_values": "study",
     "simulate": "study",
+    "simulate_studies": "study",
 }
 
-__all__ = ["Result", "SimulationInterrupted", "Study", "simulate", "tm_statistic"]
+__all__ = [
+    "Result",
+    "SimulationInterrupted",
+    "Study",
+    "replicate_values",
+    "simulate",
+    "simulate_studies",
+    "tm_statistic",
+]
 
 
 def __getattr__(name: str) -> Any:

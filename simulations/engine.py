@@ -1,49 +1,103 @@
-"""The replicate loop: T_m of many independent samples, on threads.
-
-A replicate is drawn, sorted and swept over outside the interpreter's lock, so threads share the cores. Its value
-depends on (seed, replicate) alone: any number of workers returns the same bits.
-"""
+"""The ways to compute replicates of T_m, and which is chosen when none is named."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from simulations.statistic import Statistic
 from simulations.streams import draw
-from theory.cores import usable_cores
-from theory.errors import InputError
+from theory.errors import InputError, suggestion
 
 Array = npt.NDArray[np.float64]
-Progress = Callable[[int], None]
-"""Called in the calling thread with the number of replicates done so far."""
-
-ENGINES = ("exact",)
-OBSERVATIONS_IN_A_CHUNK, REPLICATES_IN_A_CHUNK = 200_000, 500
-"""A chunk takes some 15 ms whatever m is: long beside the cost of handing it out, short beside a glance at a bar."""
 
 
-class Interrupted(Exception):
-    """A signal stopped the replicate loop.
+class Replicates(Protocol):
+    """An engine: T_m of independent samples of ``m`` observations, for one statistic.
 
     Attributes
     ----------
-    done : int
-        How many replicates were finished.
+    name : str
+    cells_per_bandwidth : int or None
+        The resolution; None for an engine without cells.
+    discretisation : frozen dataclass or None
+        The measured error of the resolution; None for an engine that is exact.
     """
 
-    def __init__(self, done: int) -> None:
-        self.done = done
-        super().__init__(f"interrupted after {done} replicates")
+    @property
+    def name(self) -> str:
+        """What `--engine` calls it."""
+
+    @property
+    def cells_per_bandwidth(self) -> int | None:
+        """The resolution."""
+
+    @property
+    def discretisation(self) -> Any:
+        """The measured error of the resolution."""
+
+    def values(self, seed: int, replicates: range) -> Array:
+        """Return T_m of the samples (seed, r), r in ``replicates``; each depends on (seed, r) alone."""
 
 
-def engine_named(name: str) -> str:
-    """Return the engine that ``name`` means; ``auto`` is the exact one, the only one there is.
+class ExactReplicates:
+    """The engine ``exact``: every sample is drawn, sorted and swept over, to nearly machine precision.
+
+    Parameters
+    ----------
+    statistic : Statistic
+    m : int
+        Observations in a sample.
+    cells_per_bandwidth : None
+        This engine has no cells.
+
+    Raises
+    ------
+    InputError
+        If T_m is not computed for the kernel, the density or the weight.
+
+    Examples
+    --------
+    >>> from simulations import Study
+    >>> exact = ExactReplicates(Study(m=50).setting, 50)
+    >>> bool((exact.values(0, range(5))[2:] == exact.values(0, range(2, 5))).all())
+    True
+    """
+
+    name = "exact"
+    discretisation = None
+    cells_per_bandwidth = None
+
+    def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
+        if cells_per_bandwidth is not None:
+            raise InputError(f"the engine exact has no cells, but {cells_per_bandwidth} a bandwidth were asked for.")
+        statistic.prepare()
+        self._statistic, self._m = statistic, m
+
+    def values(self, seed: int, replicates: range) -> Array:
+        """Return T_m of the samples (seed, r), r in ``replicates``, shape (len(replicates),)."""
+        return np.array([self._value(seed, replicate) for replicate in replicates])
+
+    def _value(self, seed: int, replicate: int) -> float:
+        sample = draw(self._statistic.density, seed, replicate, self._m)
+        sample.sort()
+        return self._statistic.of_sorted(sample)
+
+
+Factory = Callable[[Statistic, int, int | None], Replicates]
+
+ENGINES: dict[str, Factory] = {
+    "exact": ExactReplicates,
+}
+FASTEST_FROM = {"exact": 1}
+"""The m from which each engine is the fastest, ascending."""
+
+
+def checked_engine(name: str) -> str:
+    """Return ``name``, which is ``auto`` or an engine's.
 
     Raises
     ------
@@ -51,62 +105,27 @@ def engine_named(name: str) -> str:
         If there is no such engine.
     """
     if name != "auto" and name not in ENGINES:
-        raise InputError(f"{name!r} is no engine. There is auto, {', '.join(ENGINES)}.")
-    return ENGINES[0] if name == "auto" else name
+        raise InputError(f"{name!r} is no engine. {suggestion(name, ['auto', *ENGINES])}")
+    return name
 
 
-def replicate_values(
-    statistic: Statistic, m: int, replicates: int, seed: int, workers: int, progress: Progress | None = None
-) -> Array:
-    """Return T_m of the replicates 0, 1, ..., shape (replicates,).
-
-    Parameters
-    ----------
-    statistic : Statistic
-    m : int
-        Observations in a sample.
-    replicates, seed : int
-    workers : int
-        Threads, at least 1. More than one for each usable core would bring nothing and are not started.
-    progress : callable, optional
-        Called with the number of replicates done.
+def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> Replicates:
+    """Return the engine called ``name``; for ``auto`` the one that is fastest at this m and takes the setting.
 
     Raises
     ------
-    Interrupted
-        On Ctrl-C, after the replicates under way have ended.
+    InputError
+        If there is no such engine, or it does not compute T_m for the setting.
     """
-    statistic.prepare()
-    workers = min(workers, usable_cores())
-    values = np.full(replicates, np.nan)
-    stop = threading.Event()
-
-    def work(chunk: range) -> int:
-        done = 0
-        for replicate in chunk:
-            if stop.is_set():
-                break
-            sample = draw(statistic.density, seed, replicate, m)
-            sample.sort()
-            values[replicate] = statistic.of_sorted(sample)
-            done += 1
-        return done
-
-    size = max(1, min(OBSERVATIONS_IN_A_CHUNK // m, REPLICATES_IN_A_CHUNK))
-    chunks = (range(start, min(start + size, replicates)) for start in range(0, replicates, size))
-    done = 0
-    with ThreadPoolExecutor(workers) as pool:
-        # Only a few chunks are in the queue at a time, so that memory and the wait after Ctrl-C stay bounded.
-        pending: set[Future[int]] = {pool.submit(work, chunk) for chunk in islice(chunks, 2 * workers)}
+    if checked_engine(name) != "auto":
+        return ENGINES[name](statistic, m, cells_per_bandwidth)
+    ascending = sorted(ENGINES, key=lambda engine: FASTEST_FROM[engine])
+    ranked = [engine for engine in reversed(ascending) if FASTEST_FROM[engine] <= m]
+    ranked += [engine for engine in ascending if FASTEST_FROM[engine] > m]
+    complaints = []
+    for engine in ranked:
         try:
-            while pending:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                done += sum(future.result() for future in finished)
-                pending |= {pool.submit(work, chunk) for _, chunk in zip(finished, chunks, strict=False)}
-                if progress is not None:
-                    progress(done)
-        except KeyboardInterrupt:
-            stop.set()
-            finished, _ = wait(pending)
-            raise Interrupted(done + sum(future.result() for future in finished)) from None
-    return values
+            return ENGINES[engine](statistic, m, cells_per_bandwidth)
+        except InputError as complaint:
+            complaints.append(complaint)
+    raise complaints[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from simulations.engine import engine_named
+from simulations.convergence import Convergence
 from simulations.study import Result, Study
 from simulations.summary import Summary, in_words
 
@@ -26,16 +26,77 @@ def study_report(result: Result) -> RenderableType:
     return Group(_heading(result), "", _means(result.summary), "", _standardised(result.summary), "", words, "")
 
 
-def convergence_table(results: Sequence[Result]) -> Table:
-    """Return one line a study: how the simulated and exact means approach the limit as m grows."""
+def partial_report(partial: Result, study: Study) -> RenderableType:
+    """Return what the replicates of an interrupted study say, marked as unfinished."""
+    mark = f"INTERRUPTED: only the first {partial.study.replicates:,} of {study.replicates:,} replicates"
+    return Group(Text(mark, style="bold"), study_report(partial))
+
+
+def convergence_report(convergence: Convergence) -> RenderableType:
+    """Return how mean, variance and skewness approach their limits as m grows, beside the leading terms."""
+    notes = Table.grid(padding=(0, 1))
+    for sentence in _convergence_notes(convergence):
+        notes.add_row("-", Text(sentence))
+    tables = (_mean_table(convergence), _difference_table(convergence), _shape_table(convergence))
+    parts = [part for table in (*tables, _rate_table(convergence)) for part in (table, "")]
+    return Group(*parts, notes, "")
+
+
+def _mean_table(convergence: Convergence) -> Table:
     table = _table("E T_m as m grows", "m", "b", "simulated", "± s.e.", "exact", "limit", "z (exact)")
-    for result in results:
+    for result in convergence.results:
         summary = result.summary
         numbers = summary.mean, summary.standard_error, summary.exact.total, summary.limit_mean
         table.add_row(
             f"{summary.m:,}", f"{summary.bandwidth:.4g}", *(_number(value) for value in numbers), _z(summary.z_exact)
         )
     return table
+
+
+def _difference_table(convergence: Convergence) -> Table:
+    table = _table(
+        "E T_m - I(K) ∫ f a, beside its leading terms", "m", "simulated", "exact", "-b∫f²a", "+ squared bias", "= sum"
+    )
+    for point in convergence.points:
+        numbers = point.product, point.squared_bias, point.leading_difference
+        simulated = f"{point.mean_difference:.5f} ± {_rounded(point.mean_error)}"
+        table.add_row(f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_rounded, numbers))
+    return table
+
+
+def _shape_table(convergence: Convergence) -> Table:
+    title = "Variance and skewness of the standardised statistic, beside their leading terms"
+    table = _table(title, "m", "variance", "leading", "skewness", "leading")
+    for p in convergence.points:
+        variance = f"{_rounded(p.variance)} ± {_rounded(p.variance_error)}"
+        skewness = f"{_rounded(p.skewness)} ± {_rounded(p.skewness_error)}"
+        table.add_row(f"{p.m:,}", variance, _rounded(p.leading_variance), skewness, _rounded(p.leading_skewness))
+    limit = _rounded(convergence.terms.limit_variance)
+    table.add_row("limit", limit, limit, _rounded(0.0), _rounded(0.0), style="dim")
+    return table
+
+
+def _rate_table(convergence: Convergence) -> Table:
+    table = _table("Powers of b with which these vanish", "", "fitted", "± s.e.", "as b → 0")
+    for rate in convergence.rates:
+        fitted = "-" if rate.fitted is None else f"{rate.fitted:.3f}"
+        error = "" if rate.standard_error is None else f"{rate.standard_error:.3f}"
+        table.add_row(rate.quantity, fitted, error, f"{rate.predicted:g}")
+    return table
+
+
+def _convergence_notes(convergence: Convergence) -> Iterator[str]:
+    if convergence.terms.squared_bias is None:
+        yield (
+            "f is not twice differentiable everywhere on the weight's support, so that the leading terms with f'' do "
+            "not exist."
+        )
+    else:
+        yield (
+            "Leading terms of the mean: -b ∫ f²a + m b⁵ (μ₂²/4) ∫ f''² a. Where the second is not small beside the "
+            "first, the fitted powers are not yet those of b → 0."
+        )
+    yield "Studies at different m draw from different streams of the seed, so that the rows are independent."
 
 
 @contextmanager
@@ -92,9 +153,15 @@ def _heading(result: Result) -> Text:
     return Text(
         f"T_m at m = {study.m:,}, replicates: {study.replicates:,}\n"
         f"kernel {setting.kernel.name}, density {setting.density.name}, weight {setting.weight.name}, b = {rule}\n"
-        f"seed {study.seed}, engine {engine_named(study.engine)}, {result.seconds:.1f} s "
+        f"seed {study.seed}, engine {_engine(result)}, {result.seconds:.1f} s "
         f"({study.replicates / result.seconds:,.0f} replicates a second)"
     )
+
+
+def _engine(result: Result) -> str:
+    if result.discretisation is None:
+        return result.engine
+    return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} a bandwidth)"
 
 
 def _means(summary: Summary) -> Table:
@@ -110,19 +177,33 @@ def _means(summary: Summary) -> Table:
 
 
 def _standardised(summary: Summary) -> Table:
-    table = _table("Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)", "", "simulated", "normal limit")
-    table.add_row("mean", _number(summary.standardised_mean), _number(0.0))
-    table.add_row(
-        "variance, limit 2J(K) ∫ a²f²", *map(_number, (summary.standardised_variance, summary.limit_variance))
-    )
-    table.add_row("skewness", _number(summary.skewness), _number(0.0))
+    title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
+    table = _table(title, "", "simulated", "± s.e.", "normal limit")
+    moments = summary.moments
+    rows: list[tuple[str, float | None, float | None, float]] = [
+        ("mean", summary.standardised_mean, summary.standardised_mean_error, 0.0),
+        (
+            "variance, limit 2J(K) ∫ a²f²",
+            summary.standardised_variance,
+            summary.standardised_variance_error,
+            summary.limit_variance,
+        ),
+        ("skewness", summary.skewness, moments.skewness_error, 0.0),
+        ("kurtosis", moments.kurtosis, moments.kurtosis_error, 3.0),
+    ]
+    for name, *numbers in rows:
+        table.add_row(name, *map(_number, numbers))
     for level, value in summary.quantiles.items():
-        table.add_row(f"{level:.0%} point", _number(value), _number(summary.limit_quantiles[level]))
-    test = summary.normality
-    p_value = f"p = {test.p_value:.2g}" if test.p_value else "p < 1e-300"
-    judged = "too few replicates" if test.p_value is None else f"{test.statistic:.4g}, {p_value}"
-    table.add_row("normality, D'Agostino-Pearson K²", judged, "")
+        table.add_row(f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level]))
+    table.add_row("normality, D'Agostino-Pearson K²", *_judged(summary), "")
     return table
+
+
+def _judged(summary: Summary) -> tuple[str, str]:
+    test = summary.normality
+    if test.p_value is None:
+        return "too few replicates", ""
+    return f"{test.statistic:.4g}", f"p = {test.p_value:.2g}" if test.p_value else "p < 1e-300"
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -134,6 +215,10 @@ def _table(title: str, *columns: str) -> Table:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.6f}"
+
+
+def _rounded(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5f}"
 
 
 def _z(value: float | None) -> str:

@@ -5,29 +5,42 @@ from __future__ import annotations
 import contextlib
 import operator
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from types import FrameType
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from simulations import summary
-from simulations.engine import Interrupted, engine_named, replicate_values
+from simulations.accumulators import Accumulator
+from simulations.engine import Replicates, checked_engine, engine_for
+from simulations.execution import Pool, Stop, Stopped, blocks_of, in_order, signals_noted, threads, whole_blocks
+from simulations.state import Identity, StateFile, StudyState, state_file
 from simulations.statistic import Statistic
 from simulations.streams import checked_seed
+from simulations.summary import Summary, summarise
 from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.cores import usable_cores
 from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError, Interruption
 from theory.kernels import Kernel, kernel_named
 
-LARGEST = 10**9
-"""Beyond this a sample, or the values of all replicates, would take more than 8 GB."""
+Array = npt.NDArray[np.float64]
+
+LARGEST_M = 10**9
+"""Beyond this a sample would take more than 8 GB."""
+MOST_REPLICATES = 2**32
+"""As many as the streams of one m hold."""
+BLOCKS_AHEAD = 3
+"""How many blocks for each worker may be under way or wait for their turn."""
+
+Progress = Callable[[int], None]
+"""Called in the calling thread with the number of replicates done so far."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +56,10 @@ class Study:
     kernel, density, weight, bandwidth
         Objects of ``theory``, or their names.
     seed : int
-        From 0 to 2**64 - 1. Replicate r draws from the stream of (seed, r), whatever the other settings are.
+        From 0 to 2**64 - 1. Replicate r draws from the stream (seed, m 2**32 + r), whatever the other settings are;
+        so studies at different m are independent.
     engine : str
-        ``"exact"``, or ``"auto"``, which picks it.
+        ``"exact"``, another name in `simulations.engine.ENGINES`, or ``"auto"``, which picks one by m.
 
     Raises
     ------
@@ -68,11 +82,15 @@ class Study:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        _positive("m", self.m, "100, as the paper's example")
-        _positive("replicates", self.replicates, "10,000")
+        _positive("m", self.m, LARGEST_M, "100, as the paper's example")
+        _positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
         checked_seed(self.seed)
-        engine_named(self.engine)
+        checked_engine(self.engine)
         self.setting.bandwidth.at(self.m)
+
+    def __reduce__(self) -> tuple[type[Study], tuple[Any, ...]]:
+        # Without the tables of `setting`, which another process builds faster than they travel.
+        return Study, tuple(getattr(self, field.name) for field in fields(self))
 
     @cached_property
     def setting(self) -> Statistic:
@@ -85,6 +103,11 @@ class Study:
             bandwidth_named(self.bandwidth),
         )
 
+    def streams(self, replicates: range) -> range:
+        """Return the numbers of the streams from which ``replicates`` are drawn."""
+        first = self.m * MOST_REPLICATES
+        return range(first + replicates.start, first + replicates.stop)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -93,20 +116,26 @@ class Result:
     Attributes
     ----------
     study : Study
-    values : array, shape (replicates,)
-        T_m of every replicate, in their order.
+    engine : str
+        The engine that computed it.
+    discretisation : mapping or None
+        The measured error of the engine; None for the exact one.
+    accumulator : Accumulator
+        The moments and the quantile sketch of T_m.
     seconds : float
-        The time the replicates took, without the compilation before them.
+        The time the replicates took, without the compilation before them; over all sessions, if there were several.
     """
 
     study: Study
-    values: npt.NDArray[np.float64]
+    engine: str
+    discretisation: dict[str, Any] | None
+    accumulator: Accumulator
     seconds: float
 
     @cached_property
-    def summary(self) -> summary.Summary:
-        """The values beside what theory says of them."""
-        return summary.summarise(self.values, self.study.setting, self.study.m)
+    def summary(self) -> Summary:
+        """The replicates beside what theory says of them."""
+        return summarise(self.accumulator, self.study.setting, self.study.m, self.discretisation)
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable result; a number that does not exist, as a variance of one value, is None."""
@@ -118,7 +147,8 @@ class Result:
             "kernel": setting.kernel.name,
             "density": setting.density.name,
             "weight": setting.weight.name,
-            "engine": engine_named(study.engine),
+            "engine": self.engine,
+            "discretisation": self.discretisation,
             "replicates": study.replicates,
             "seed": study.seed,
             **self.summary.document(),
@@ -135,19 +165,37 @@ class SimulationInterrupted(Interruption):
     study : Study
     done : int
         Replicates that were finished.
+    saved : Path or None
+        The file that keeps them.
+    partial : Result or None
+        What they say; None if there are none.
     signal_number : int
     """
 
-    def __init__(self, study: Study, done: int, signal_number: int) -> None:
-        self.study, self.done = study, done
+    def __init__(
+        self, study: Study, done: int, signal_number: int, saved: Path | None = None, partial: Result | None = None
+    ) -> None:
+        self.study, self.done, self.saved, self.partial = study, done, saved, partial
+        kept = (
+            f"they are kept in {saved}."
+            if saved
+            else f"they were not kept, and the same seed ({study.seed}) draws them again."
+        )
         super().__init__(
             f"interrupted by {signal.Signals(signal_number).name} after {done:,} of {study.replicates:,} replicates "
-            f"at m = {study.m:,}; they were not kept, and the same seed ({study.seed}) draws them again.",
+            f"at m = {study.m:,}; {kept}",
             signal_number,
         )
 
 
-def simulate(study: Study, *, workers: int | None = None, progress: Callable[[int], None] | None = None) -> Result:
+def simulate(
+    study: Study,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
     """Run a study.
 
     Parameters
@@ -155,6 +203,11 @@ def simulate(study: Study, *, workers: int | None = None, progress: Callable[[in
     study : Study
     workers : int, optional
         Threads; by default one for each usable core. The result does not depend on it.
+    cluster : str, optional
+        The address of a dask scheduler, whose workers compute in place of threads; nor on this.
+    resume : path-like, optional
+        A file that keeps what is done, and from which an interrupted study goes on to the identical result; begun if
+        it does not exist. A finished study goes on to more replicates.
     progress : callable, optional
         Called in this thread with the number of replicates done so far.
 
@@ -165,7 +218,8 @@ def simulate(study: Study, *, workers: int | None = None, progress: Callable[[in
     Raises
     ------
     InputError
-        If ``workers`` is not positive, or T_m is not computed for the study's kernel or weight.
+        If ``workers`` is not positive, T_m is not computed for the study's setting by its engine, the cluster cannot
+        be reached, or the file to resume from is damaged, in use or of another study.
     SimulationInterrupted
         On SIGINT (Ctrl-C) or SIGTERM.
 
@@ -173,46 +227,194 @@ def simulate(study: Study, *, workers: int | None = None, progress: Callable[[in
     --------
     >>> study = Study(m=50, replicates=100, seed=1)
     >>> one, two = simulate(study, workers=1), simulate(study, workers=2)
-    >>> bool((one.values == two.values).all())
+    >>> one.summary.mean == two.summary.mean
     True
     """
-    workers = usable_cores() if workers is None else _positive("workers", workers, "the number of cores")
-    study.setting.prepare()
-    with _terminated_as_interrupted() as received:
-        started = time.perf_counter()
+    (result,) = simulate_studies(
+        [study],
+        workers=workers,
+        cluster=cluster,
+        resume=resume,
+        display=lambda _: contextlib.nullcontext(progress or _ignored),
+    )
+    return result
+
+
+def simulate_studies(
+    studies: Sequence[Study],
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: str | Path | None = None,
+    display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: contextlib.nullcontext(_ignored),
+) -> Generator[Result, None, None]:
+    """Run studies one after another, such as those of several m; yield each result when it is there.
+
+    ``display`` opens, for each study, what takes the number of its replicates done. Everything else is as for
+    `simulate`; one file keeps all the studies.
+    """
+    with _pool(workers, cluster) as pool:
+        engines = [engine_for(study.engine, study.setting, study.m) for study in studies]
+        identify = _identity if resume is not None else _no_identity
+        identities = [identify(study, engine) for study, engine in zip(studies, engines, strict=True)]
+        with state_file(resume, identities) as file:
+            for study, state in zip(studies, file.states, strict=True):
+                _refuse_fewer(study, state, file)
+            for study, engine, state in zip(studies, engines, file.states, strict=True):
+                with display(study) as progress:
+                    result = _run(study, engine, state, file, pool, progress)
+                yield result
+
+
+def replicate_values(study: Study, *, workers: int | None = None) -> Array:
+    """Return T_m of every replicate of a study, in their order, shape (replicates,): the null law itself.
+
+    Where moments and quantiles are enough, `simulate` gives them in memory that does not grow.
+
+    Examples
+    --------
+    >>> replicate_values(Study(m=50, replicates=100)).mean() == simulate(Study(m=50, replicates=100)).summary.mean
+    True
+    """
+    engine = engine_for(study.engine, study.setting, study.m)
+    with _pool(workers, None) as pool, signals_noted() as stop:
+        blocks = blocks_of(study.m, 0, study.replicates)
+        done: list[Array] = []
         try:
-            values = replicate_values(study.setting, study.m, study.replicates, study.seed, workers, progress)
-        except Interrupted as stop:
-            raise SimulationInterrupted(study, stop.done, received[-1] if received else signal.SIGINT) from None
-        return Result(study, values, time.perf_counter() - started)
+            done.extend(in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop))
+        except Stopped:
+            raise SimulationInterrupted(study, sum(map(len, done)), stop.signals[0]) from None
+    return np.concatenate(done)
+
+
+def _run(
+    study: Study, engine: Replicates, state: StudyState, file: StateFile, pool: Pool, progress: Progress
+) -> Result:
+    """Take in the blocks that the state does not have yet, in order, saving now and then."""
+    whole = whole_blocks(study.m, study.replicates)
+    blocks = blocks_of(study.m, state.accumulator.count, study.replicates)
+    accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
+    with signals_noted() as stop:
+        try:
+            for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop):
+                if accumulator.count == whole:
+                    # The last block may be cut short; it is not saved, so that more replicates can follow.
+                    accumulator = accumulator.copy()
+                accumulator.add(values)
+                seconds = earlier + time.perf_counter() - started
+                if accumulator is state.accumulator:
+                    state.seconds = seconds
+                    file.save_now_and_then()
+                progress(accumulator.count)
+        except Stopped:
+            raise _interrupted(study, engine, state, file, stop) from None
+        finally:
+            file.save()
+    return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
+
+
+def _submit(study: Study, engine: Replicates, pool: Pool) -> Callable[[range], Future[Array]]:
+    """Return what begins the computation of a block in ``pool``."""
+    if not pool.remote:
+        return lambda block: pool.executor.submit(engine.values, study.seed, study.streams(block))
+    from simulations.cluster import answers
+
+    compute = partial(block_values, study, engine.name, engine.cells_per_bandwidth)
+    first = range(1)
+    if any((answer != compute(first)).any() for answer in answers(pool, compute, first)):
+        raise InputError(
+            "a worker of the cluster computes another first replicate than this machine: it has another version of "
+            "this program or another kind of processor. Use workers like this machine."
+        )
+    return lambda block: pool.executor.submit(compute, block)
+
+
+def block_values(study: Study, engine: str, cells_per_bandwidth: int | None, block: range) -> Array:
+    """Return T_m of the replicates in ``block``; a pure function, for processes that keep the engine between calls."""
+    return _engine(replace(study, replicates=1), engine, cells_per_bandwidth).values(study.seed, study.streams(block))
+
+
+@lru_cache(maxsize=8)
+def _engine(study: Study, name: str, cells_per_bandwidth: int | None) -> Replicates:
+    return engine_for(name, study.setting, study.m, cells_per_bandwidth)
+
+
+def _interrupted(
+    study: Study, engine: Replicates, state: StudyState, file: StateFile, stop: Stop
+) -> SimulationInterrupted:
+    done, partial = state.accumulator.count, None
+    if done:
+        partial = _result(replace(study, replicates=done), engine, state.accumulator, state.seconds)
+    return SimulationInterrupted(study, done, stop.signals[0], file.path, partial)
+
+
+def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
+    measured = engine.discretisation
+    discretisation = None
+    if measured is not None:
+        if not is_dataclass(measured):
+            raise TypeError(f"the discretisation of {engine.name} is no dataclass")
+        discretisation = {"cells_per_bandwidth": engine.cells_per_bandwidth, **asdict(measured)}  # type: ignore[arg-type]
+    return Result(study, engine.name, discretisation, accumulator, seconds)
+
+
+def _identity(study: Study, engine: Replicates) -> Identity:
+    setting = study.setting
+    return {
+        "m": study.m,
+        "kernel": setting.kernel.name,
+        "density": setting.density.name,
+        "weight": setting.weight.name,
+        "bandwidth": setting.bandwidth.name,
+        "seed": study.seed,
+        "engine": engine.name,
+        "cells_per_bandwidth": engine.cells_per_bandwidth,
+        # Tells a version of the program, or a processor, that would go on with other bits.
+        "first_value": float(engine.values(study.seed, study.streams(range(1)))[0]),
+    }
+
+
+def _no_identity(_study: Study, _engine: Replicates) -> Identity:
+    """Identify nothing where nothing is kept: the first value of a large m is not free."""
+    return {}
+
+
+def _refuse_fewer(study: Study, state: StudyState, file: StateFile) -> None:
+    done = state.accumulator.count
+    if done > study.replicates:
+        raise InputError(
+            f"--resume {file.path} already holds {done:,} replicates at m = {study.m:,}, more than the "
+            f"{study.replicates:,} asked for. Ask for at least as many, or name another file."
+        )
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[list[int]]:
-    """Let SIGTERM end the work as Ctrl-C does; yield the list that records it. Signals reach the main thread only."""
-    received: list[int] = []
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
+def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
+    if workers is not None:
+        _positive("workers", workers, LARGEST_M, "the number of cores")
+    if address is None:
+        with threads(min(workers or usable_cores(), usable_cores())) as pool:
+            yield pool
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    if workers is not None:
+        raise InputError("--workers counts threads on this machine, and --cluster uses another's. Give one of them.")
+    from simulations.cluster import cluster
+
+    with cluster(address) as pool:
+        yield pool
 
 
-def _positive(name: str, value: int, advice: str) -> int:
+def _ignored(_done: int) -> None:
+    pass
+
+
+def _positive(name: str, value: int, largest: int, advice: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
         number = 0
     if number < 1:
         raise InputError(f"{name} must be a positive whole number, got {value}. Try {advice}.")
-    if number > LARGEST:
-        raise InputError(f"{name} must be at most {LARGEST:,}, for memory's sake, got {value:,}.")
+    if number > largest:
+        raise InputError(f"{name} must be at most {largest:,}, got {value:,}. Try {advice}.")
     return number

@@ -3,106 +3,123 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
+from simulations.accumulators import Accumulator, Moments, QuantileSketch
+from simulations.normality import FEWEST, Normality, normality
 from simulations.statistic import Statistic
+from theory.bandwidth import window_at
 from theory.bickel_rosenblatt import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
 from theory.conditions import Condition
-
-Array = npt.NDArray[np.float64]
 
 PROBABILITIES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 AGREEMENT = 3.5
 """Standard errors within which two means agree; independent truths differ by more once in 2,100 studies."""
-NORMALITY_TEST = "D'Agostino-Pearson K^2 (statsmodels omni_normtest)"
-FEWEST_FOR_NORMALITY = 20
 SIGNIFICANCE = 0.01
-
-
-@dataclass(frozen=True)
-class Normality:
-    """A test that the values are normal with some mean and variance; None where there are too few values for it."""
-
-    test: str
-    statistic: float | None
-    p_value: float | None
 
 
 @dataclass(frozen=True)
 class Summary:
     r"""The distribution of T_m over replicates, beside theory.
 
+    The standardised statistic is :math:`b^{-1/2} (T_m - I \int f a)`.
+
     Attributes
     ----------
     m : int
     bandwidth : float
         b(m).
-    mean : float
+    moments : Moments
         Of T_m over the replicates.
-    variance : float or None
-        Of T_m, unbiased; None for a single replicate.
-    standard_error : float or None
-        Of the mean.
+    sketch : QuantileSketch
+        Of T_m over the replicates.
     exact : ExactMean
         E T_m at this m.
     limit_mean, limit_variance : float
         :math:`I \int f a`, and :math:`2 J \int a^2 f^2`, the variance of the standardised statistic's limit law.
-    standardised : array, shape (replicates,)
-        :math:`b^{-1/2} (T_m - I \int f a)`.
     normality : Normality
     conditions : tuple of Condition
         Of Theorem 3.1.
+    discretisation : mapping or None
+        The measured error of the engine; None for the exact one.
     """
 
     m: int
     bandwidth: float
-    mean: float
-    variance: float | None
-    standard_error: float | None
+    moments: Moments
+    sketch: QuantileSketch
     exact: ExactMean
     limit_mean: float
     limit_variance: float
-    standardised: Array
     normality: Normality
     conditions: tuple[Condition, ...]
+    discretisation: Mapping[str, Any] | None = None
+
+    @property
+    def mean(self) -> float:
+        """Of T_m over the replicates."""
+        return self.moments.mean
+
+    @property
+    def variance(self) -> float | None:
+        """Of T_m, unbiased; None for a single replicate."""
+        return self.moments.variance
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the mean; None for a single replicate."""
+        return None if self.variance is None else math.sqrt(self.variance / self.moments.count)
 
     @property
     def z_exact(self) -> float | None:
-        """The simulated mean less the exact one, in standard errors."""
+        """Standard errors from the exact mean to the simulated one."""
         return self._z(self.exact.total)
 
     @property
     def z_limit(self) -> float | None:
-        """The simulated mean less the limit, in standard errors."""
+        """Standard errors from the limit to the simulated mean."""
         return self._z(self.limit_mean)
 
-    @cached_property
+    @property
     def standardised_mean(self) -> float:
         """The mean of the standardised statistic, 0 in the limit."""
-        return float(self.standardised.mean())
+        return self.standardised(self.mean)
 
-    @cached_property
+    @property
+    def standardised_mean_error(self) -> float | None:
+        """The standard error of the mean of the standardised statistic."""
+        return None if self.standard_error is None else self.standard_error / math.sqrt(self.bandwidth)
+
+    @property
     def standardised_variance(self) -> float | None:
         """The variance of the standardised statistic, `limit_variance` in the limit."""
-        return _variance(self.standardised)
+        return None if self.variance is None else self.variance / self.bandwidth
 
-    @cached_property
+    @property
+    def standardised_variance_error(self) -> float | None:
+        """The standard error of the variance of the standardised statistic."""
+        error = self.moments.variance_error
+        return None if error is None else error / self.bandwidth
+
+    @property
     def skewness(self) -> float | None:
         """The third central moment over the cubed standard deviation, 0 in the limit."""
-        deviations = self.standardised - self.standardised.mean()
-        spread = math.sqrt(float(np.mean(deviations**2)))
-        return float(np.mean((deviations / spread) ** 3)) if spread > 0 else None
+        return self.moments.skewness
 
     @cached_property
     def quantiles(self) -> dict[float, float]:
         """The quantiles of the standardised statistic, by probability."""
-        return dict(zip(PROBABILITIES, np.quantile(self.standardised, PROBABILITIES).tolist(), strict=True))
+        values = self.sketch.quantiles(PROBABILITIES)
+        return {level: self.standardised(value) for level, value in zip(PROBABILITIES, values, strict=True)}
+
+    def standardised(self, value: float) -> float:
+        """Return what a value of T_m is as a value of the standardised statistic."""
+        return (value - self.limit_mean) / math.sqrt(self.bandwidth)
 
     @property
     def limit_quantiles(self) -> dict[float, float]:
@@ -129,6 +146,13 @@ class Summary:
                 "mean": self.standardised_mean,
                 "variance": self.standardised_variance,
                 "skewness": self.skewness,
+                "kurtosis": self.moments.kurtosis,
+                "standard_errors": {
+                    "mean": self.standardised_mean_error,
+                    "variance": self.standardised_variance_error,
+                    "skewness": self.moments.skewness_error,
+                    "kurtosis": self.moments.kurtosis_error,
+                },
                 "quantiles": {f"{level:g}": value for level, value in self.quantiles.items()},
             },
             "normality": asdict(self.normality),
@@ -139,29 +163,37 @@ class Summary:
         return (self.mean - reference) / self.standard_error if self.standard_error else None
 
 
-def summarise(values: Array, setting: Statistic, m: int) -> Summary:
-    """Set the values of T_m, shape (replicates,), beside theory for the same setting and m."""
+def summarise(
+    accumulator: Accumulator, setting: Statistic, m: int, discretisation: Mapping[str, Any] | None = None
+) -> Summary:
+    """Set the replicates of T_m, of which there is at least one, beside theory for the same setting and m."""
+    if accumulator.moments is None:
+        raise ValueError("there are no replicates to summarise")
     kernel, density, weight, bandwidth = setting.kernel, setting.density, setting.weight, setting.bandwidth
-    limit, variance = float(limit_mean(kernel, density, weight)), _variance(values)
-    standardised = (values - limit) / math.sqrt(bandwidth.at(m))
     return Summary(
         m=m,
         bandwidth=bandwidth.at(m),
-        mean=float(values.mean()),
-        variance=variance,
-        standard_error=None if variance is None else math.sqrt(variance / values.size),
+        moments=accumulator.moments,
+        sketch=accumulator.sketch,
         exact=exact_mean(m, kernel, density, weight, bandwidth),
-        limit_mean=limit,
+        limit_mean=float(limit_mean(kernel, density, weight)),
         limit_variance=float(limit_variance(kernel, density, weight)),
-        standardised=standardised,
-        normality=_normality(standardised),
+        normality=normality(accumulator.moments),
         conditions=theorem_conditions(kernel, density, weight, bandwidth),
+        discretisation=discretisation,
     )
 
 
 def in_words(summary: Summary) -> list[str]:
     """Return, in sentences, what the theorem promises for this choice, what was seen, and why they differ."""
-    return [_on_the_conditions(summary), _on_the_exact_mean(summary), _on_the_limit(summary), _on_normality(summary)]
+    sentences = [
+        _on_the_conditions(summary),
+        _on_the_window(summary),
+        _on_the_exact_mean(summary),
+        _on_the_limit(summary),
+        _on_normality(summary),
+    ]
+    return sentences if summary.discretisation is None else [*sentences, _on_the_discretisation(summary)]
 
 
 def _on_the_conditions(summary: Summary) -> str:
@@ -176,6 +208,32 @@ def _on_the_conditions(summary: Summary) -> str:
         named_by_reason.setdefault(condition.reason, []).append(condition.name)
     listed = "; ".join(f"{', and '.join(names)} ({reason})" for reason, names in named_by_reason.items())
     return f"Theorem 3.1 is not shown to apply. What fails or is not established: {listed}."
+
+
+def _on_the_window(summary: Summary) -> str:
+    lower, upper = window_at(summary.m)
+    sides = (
+        f"the theorem's window for b, m^(-1/4) (log m)^(1/2) (log log m)^(1/4) = {lower:.3g} < b < "
+        f"m^(-2/9) = {upper:.3g}"
+    )
+    if lower >= upper:
+        return (
+            f"Taken with constants 1 at this m, {sides}, is empty, as it is from m = 5 to 10^41; b = "
+            f"{summary.bandwidth:.3g} can obey it as a rule only."
+        )
+    inside = "inside" if lower < summary.bandwidth < upper else "outside"
+    return f"Taken with constants 1 at this m, {sides}, is not empty, and b = {summary.bandwidth:.3g} is {inside}."
+
+
+def _on_the_discretisation(summary: Summary) -> str:
+    measured = summary.discretisation or {}
+    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells a bandwidth: in a pilot its T_m had"
+    sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
+    sentence += f" of {measured['mean_relative_error']:+.1e}"
+    if not summary.standard_error:
+        return f"{sentence}."
+    share = abs(measured["mean_relative_error"]) * summary.exact.total / summary.standard_error
+    return f"{sentence}, {share:.2g} standard errors of the simulated mean."
 
 
 def _on_the_exact_mean(summary: Summary) -> str:
@@ -206,22 +264,9 @@ def _on_the_limit(summary: Summary) -> str:
 
 def _on_normality(summary: Summary) -> str:
     if summary.normality.p_value is None or summary.standardised_variance is None or summary.skewness is None:
-        return f"Normality is judged from {FEWEST_FOR_NORMALITY} different replicates on."
+        return f"Normality is judged from {FEWEST} different replicates on."
     ratio = summary.standardised_variance / summary.limit_variance
     spread = f"The standardised variance is {ratio:.0%} of its limit"
     if summary.normality.p_value < SIGNIFICANCE:
         return f"{spread}, and the normal law has not been reached at this m: skewness {summary.skewness:+.2f}."
     return f"{spread}, and these replicates show no departure from a normal law (skewness {summary.skewness:+.2f})."
-
-
-def _variance(values: Array) -> float | None:
-    return float(values.var(ddof=1)) if values.size > 1 else None
-
-
-def _normality(values: Array) -> Normality:
-    if values.size < FEWEST_FOR_NORMALITY or np.ptp(values) == 0:
-        return Normality(NORMALITY_TEST, None, None)
-    from statsmodels.stats.stattools import omni_normtest
-
-    statistic, p_value = omni_normtest(values)
-    return Normality(NORMALITY_TEST, float(statistic), float(p_value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import cli
 from simulations import presentation
 
 ROOT = Path(__file__).parents[2]
+TIMES = {"seconds": 0, "replicates_per_second": 0}
 HEAVY = ("torch", "sympy", "numba", "matplotlib", "statsmodels", "scipy")
 
 
@@ -64,7 +66,20 @@ def test_several_sizes_make_a_list_of_studies_and_a_table(run: Run, tmp_path: Pa
     studies = json.loads(path.read_text())["studies"]
     assert status == 0
     assert [study["m"] for study in studies] == [50, 100]
-    assert "E T_m as m grows" in out
+    for text in ("E T_m as m grows", "beside its leading terms", "Powers of b", "different streams"):
+        assert text in out
+    assert max(map(len, out.splitlines())) <= 80
+    convergence = json.loads(path.read_text())["convergence"]
+    assert [point["m"] for point in convergence["points"]] == [50, 100]
+    assert {rate["quantity"]: rate["predicted"] for rate in convergence["rates"]}["skewness"] == 0.5
+
+
+def test_the_result_is_drawn_where_asked_and_twice_if_asked_twice(run: Run, tmp_path: Path) -> None:
+    picture, drawing = tmp_path / "law.png", tmp_path / "law.svg"
+    arguments = ("--m", "50", "--replicates", "100", "--plot", str(picture), "--plot", str(drawing), "--quiet")
+    assert run(*arguments) == (0, "", "")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in drawing.read_text()
 
 
 def test_any_density_and_weight_of_theory_may_be_named(run: Run) -> None:
@@ -114,9 +129,12 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("--m 10 --weight window:2,-2", "a window needs two finite ends, the lower first, got 2 and -2."),
         ("--m 10 --bandwidth m^0.2", "it must shrink as m grows."),
         ("--m 10 --bandwidth 0", "a bandwidth must be positive and finite, got 0."),
-        ("--m 10 --engine cells", "There is auto, exact."),
+        ("--m 10 --engine quick", "There is auto, exact"),
         ("--m 10 --json /no/such/folder/result.json", "cannot be written"),
-        ("--m 10 --plot t.png", "No such option"),
+        ("--m 10 --replicates 1000000000 --plot law.pdf", "--plot law.pdf must end in .png or .svg"),
+        ("--m 10 --replicates 1000000000 --plot /no/such/folder/law.png", "cannot be written"),
+        ("--m 10 --resume /no/such/folder/state.json", "cannot be written"),
+        ("--m 10 --cluster tcp://127.0.0.1:9 --workers 2", "Give one of them."),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(run: Run, arguments: str, complaint: str) -> None:
@@ -136,9 +154,31 @@ def test_an_interrupted_study_says_what_was_done(
     outcome = run("--m", "50", "--replicates", "300000", "--json", str(path))
     assert outcome.status == status
     assert re.fullmatch(
-        rf"Error: interrupted by {number.name} after [\d,]+ of 300,000 replicates at m = 50; [^\n]*\n", outcome.err
+        rf"Error: interrupted by {number.name} after [\d,]+ of 300,000 replicates at m = 50; [^\n]* With --resume FILE "
+        r"[^\n]*\n",
+        outcome.err,
     )
+    assert "INTERRUPTED: only the first" in outcome.out
     assert path.read_text() == "an earlier result"
+
+
+def test_an_interrupted_study_gives_the_command_that_goes_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state, result = tmp_path / "a state.json", tmp_path / "result.json"
+    arguments = ["--m", "50", "--replicates", "5000", "--resume", str(state), "--json", str(result), "--quiet"]
+    with monkeypatch.context() as patched:
+        patched.setattr(presentation, "_plain_progress", lambda *_: lambda _: os.kill(os.getpid(), signal.SIGINT))
+        outcome = run(*arguments)
+    assert outcome.status == 130
+    assert f"they are kept in {state}." in outcome.err
+    command = shlex.split(outcome.err.rpartition("Go on with: ")[2])
+    assert command[:3] == ["python", "cli.py", "simulate-tm"]
+    assert sorted(command[3:]) == sorted(arguments)
+    assert run(*command[3:]).status == 0
+    gone_on = json.loads(result.read_text())
+    whole = json.loads(run("--m", "50", "--replicates", "5000", "--json", "-").out)
+    assert {**gone_on, **TIMES} == {**whole, **TIMES}
 
 
 def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from simulations.evidence import simulated
-from simulations.study import Study, simulate
+from simulations.study import Study, replicate_values
 from theory.claim import SimulatedMoments, StudyPlan, Verdict
+from theory.errors import InputError
 from theory.ledger import claim_named, verify
 
 CLAIMS = ("theorem-3.1.variance", "theorem-3.1.normality")
@@ -15,13 +17,26 @@ ALTERED = {"theorem-3.1.variance": "J*S", "theorem-3.1.normality": "1"}
 def test_the_moments_are_those_of_the_study() -> None:
     plan = StudyPlan(m=60, replicates=2_000, seed=5)
     moments = simulated(plan)
-    values = simulate(Study(m=60, replicates=2_000, seed=5)).summary.standardised
+    values = replicate_values(Study(m=60, replicates=2_000, seed=5)) / np.sqrt(60**-0.235)
     assert moments.variance == pytest.approx(np.var(values, ddof=1))
     assert moments.skewness == pytest.approx(np.mean(((values - values.mean()) / values.std()) ** 3))
-    # The error from batches is an estimate with 19 degrees of freedom of what a normal sample would have, or more.
-    assert (
-        0.5 * moments.variance * np.sqrt(2 / 2_000) < moments.variance_error < 4 * moments.variance * np.sqrt(2 / 2_000)
-    )
+
+
+def test_the_errors_are_the_spread_over_batches() -> None:
+    """A spread from 40 batches has 39 degrees of freedom: a ratio beyond 0.6 to 1.6 comes once in 10,000 seeds.
+
+    That of the skewness, whose errors rest on moments up to the sixth, is given twice the room.
+    """
+    moments = simulated(StudyPlan(m=30, replicates=20_000, seed=1))
+    batches = replicate_values(Study(m=30, replicates=20_000, seed=1)).reshape(40, 500) / np.sqrt(30**-0.235)
+    variances, skewnesses = batches.var(axis=1, ddof=1), stats.skew(batches, axis=1)
+    assert 0.6 < moments.variance_error * np.sqrt(40) / variances.std(ddof=1) < 1.6
+    assert 0.4 < moments.skewness_error * np.sqrt(40) / skewnesses.std(ddof=1) < 2.2
+
+
+def test_a_plan_with_too_few_replicates_is_refused() -> None:
+    with pytest.raises(InputError, match="several replicates, but its plan has 1"):
+        simulated(StudyPlan(m=60, replicates=1))
 
 
 @pytest.mark.parametrize("claim_id", CLAIMS)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from simulations import Result, SimulationInterrupted, Study, simulate, tm_statistic
-from simulations.engine import Interrupted, replicate_values
+from simulations import Result, SimulationInterrupted, Study, engine, replicate_values, simulate, tm_statistic
+from simulations.accumulators import RELATIVE_ERROR, Accumulator
+from simulations.engine import ENGINES
 from simulations.streams import draw
 from simulations.summary import AGREEMENT, Summary, in_words, summarise
 from theory.bickel_rosenblatt import exact_mean, limit_mean, limit_variance
@@ -27,6 +30,19 @@ SMALL = Study(m=60, replicates=1203, seed=5)
 @pytest.fixture(scope="module")
 def small() -> Result:
     return simulate(SMALL)
+
+
+@pytest.fixture(scope="module")
+def values() -> np.ndarray:
+    return replicate_values(SMALL)
+
+
+def same_but_for_time(one: Result, other: Result) -> bool:
+    documents = [
+        {key: value for key, value in result.document().items() if not key.endswith(("seconds", "second"))}
+        for result in (one, other)
+    ]
+    return documents[0] == documents[1]
 
 
 TWO_PEAKS = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
@@ -49,31 +65,63 @@ def test_every_density_and_weight_agrees_with_its_exact_mean(density: str, weigh
     assert summary.standard_error < 0.03 * summary.exact.total
 
 
-def test_each_value_is_the_statistic_of_its_replicates_sample(small: Result) -> None:
-    for replicate in (0, 1, 499, 500, 1202):
-        assert small.values[replicate] == tm_statistic(draw(NORMAL, SMALL.seed, replicate, SMALL.m))
+def test_each_value_is_the_statistic_of_its_replicates_sample(values: np.ndarray) -> None:
+    streams = SMALL.streams(range(SMALL.replicates))
+    for replicate in (0, 1, 999, 1000, 1202):
+        assert values[replicate] == tm_statistic(draw(NORMAL, SMALL.seed, streams[replicate], SMALL.m))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_the_number_of_workers_does_not_change_a_bit(small: Result, workers: int) -> None:
-    assert (simulate(SMALL, workers=workers).values == small.values).all()
+def test_the_number_of_workers_does_not_change_a_bit(small: Result, values: np.ndarray, workers: int) -> None:
+    assert (replicate_values(SMALL, workers=workers) == values).all()
+    assert same_but_for_time(simulate(SMALL, workers=workers), small)
 
 
-def test_more_replicates_begin_with_the_same_ones(small: Result) -> None:
-    fewer = simulate(Study(m=60, replicates=700, seed=5))
-    assert (fewer.values == small.values[:700]).all()
+def test_more_replicates_begin_with_the_same_ones(values: np.ndarray) -> None:
+    assert (replicate_values(Study(m=60, replicates=700, seed=5)) == values[:700]).all()
 
 
-def test_another_seed_gives_other_values(small: Result) -> None:
-    assert not np.isin(simulate(Study(m=60, replicates=50, seed=6)).values, small.values).any()
+def test_another_seed_gives_other_values(values: np.ndarray) -> None:
+    assert not np.isin(replicate_values(Study(m=60, replicates=50, seed=6)), values).any()
+
+
+def test_studies_at_different_m_are_independent() -> None:
+    """The correlation of 4,000 independent pairs has the standard deviation 0.016: beyond 0.07 once in 100,000 seeds.
+
+    From one stream, the larger sample would begin with the smaller.
+    """
+    smaller, larger = (replicate_values(Study(m=m, replicates=4000)) for m in (40, 50))
+    assert abs(np.corrcoef(smaller, larger)[0, 1]) < 0.07
+    streams = Study(m=40).streams(range(2**32))
+    assert streams.stop == Study(m=41).streams(range(1)).start
+
+
+def test_auto_takes_an_engine_that_is_named_and_exact_is_exact() -> None:
+    study = Study(m=60, replicates=20)
+    assert simulate(study).engine in ENGINES
+    exact = simulate(replace(study, engine="exact"))
+    assert (exact.engine, exact.discretisation) == ("exact", None)
+
+
+class _Refusing:
+    def __init__(self, *_: object) -> None:
+        raise InputError("not for this kernel")
+
+
+def test_auto_passes_over_an_engine_that_does_not_take_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engine.ENGINES, "refusing", _Refusing)
+    monkeypatch.setitem(engine.FASTEST_FROM, "refusing", 50)
+    assert engine.engine_for("auto", Study(m=60).setting, 60).name != "refusing"
+    with pytest.raises(InputError, match="not for this kernel"):
+        engine.engine_for("refusing", Study(m=60).setting, 60)
 
 
 def test_twenty_thousand_replicates_at_a_thousand_agree_with_the_exact_mean() -> None:
     """The known value to ten digits; a right engine fails for one seed in 2,100."""
-    values = simulate(Study(m=1000, replicates=20_000)).values
-    standard_error = values.std(ddof=1) / math.sqrt(values.size)
-    assert 0.0013 < standard_error < 0.0016
-    assert abs(values.mean() - 0.5177454036) < 3.5 * standard_error
+    summary = simulate(Study(m=1000, replicates=20_000)).summary
+    assert summary.standard_error is not None
+    assert 0.0013 < summary.standard_error < 0.0016
+    assert abs(summary.mean - 0.5177454036) < 3.5 * summary.standard_error
 
 
 @pytest.mark.parametrize("kernel", ["uniform", "triangular", "biweight", "triweight"])
@@ -95,25 +143,31 @@ def test_progress_counts_up_to_all_replicates_in_the_calling_thread() -> None:
     assert {thread for _, thread in seen} == {threading.get_ident()}
 
 
-def stop_at_once(_done: int) -> None:
-    raise KeyboardInterrupt
-
-
-def test_an_interrupted_loop_says_how_many_replicates_it_finished() -> None:
-    study = Study(m=50, replicates=200_000)
-    with pytest.raises(Interrupted) as caught:
-        replicate_values(study.setting, study.m, study.replicates, study.seed, 2, stop_at_once)
-    assert 0 < caught.value.done < study.replicates
-
-
-def test_ctrl_c_ends_a_study_with_a_sentence_and_leaves_no_thread() -> None:
-    before = threading.active_count()
+def test_ctrl_c_ends_a_study_with_a_sentence_and_its_partial_result_and_leaves_no_thread() -> None:
+    threads, handler = threading.active_count(), signal.getsignal(signal.SIGINT)
     with pytest.raises(
         SimulationInterrupted, match=r"interrupted by SIGINT after [\d,]+ of 200,000 replicates"
     ) as caught:
-        simulate(Study(m=50, replicates=200_000), progress=stop_at_once)
+        simulate(Study(m=50, replicates=200_000), progress=lambda _: os.kill(os.getpid(), signal.SIGINT))
     assert caught.value.signal_number == signal.SIGINT
-    assert threading.active_count() == before
+    partial = caught.value.partial
+    assert partial is not None
+    assert same_but_for_time(partial, simulate(Study(m=50, replicates=caught.value.done)))
+    assert threading.active_count() == threads
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_the_null_law_is_interrupted_in_order_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = itertools.count()
+
+    def interrupting(*_: object) -> np.ndarray:
+        if next(calls) == 1500:
+            os.kill(os.getpid(), signal.SIGINT)
+        return np.zeros(1)
+
+    monkeypatch.setattr(engine, "draw", interrupting)
+    with pytest.raises(SimulationInterrupted, match=r"after [\d,]+ of 200,000"):
+        replicate_values(Study(m=50, replicates=200_000, engine="exact"), workers=1)
 
 
 def test_sigterm_ends_a_study_and_its_handler_is_put_back() -> None:
@@ -130,11 +184,11 @@ def test_an_error_in_a_replicate_is_not_swallowed(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("simulations.engine.draw", failing)
     with pytest.raises(ZeroDivisionError):
-        simulate(SMALL)
+        simulate(replace(SMALL, engine="exact"))
 
 
-def test_the_summary_is_what_numpy_and_scipy_say_of_the_values(small: Result) -> None:
-    values, summary = small.values, small.summary
+def test_the_summary_is_what_numpy_and_scipy_say_of_the_values(small: Result, values: np.ndarray) -> None:
+    summary = small.summary
     b, limit = SMALL.setting.bandwidth.at(SMALL.m), float(limit_mean())
     standardised = (values - limit) / math.sqrt(b)
     assert summary.mean == pytest.approx(values.mean(), rel=1e-14)
@@ -144,7 +198,9 @@ def test_the_summary_is_what_numpy_and_scipy_say_of_the_values(small: Result) ->
     assert summary.z_limit == pytest.approx((values.mean() - limit) / stats.sem(values), rel=1e-10)
     assert summary.standardised_mean == pytest.approx(standardised.mean(), rel=1e-12)
     assert summary.skewness == pytest.approx(stats.skew(standardised), rel=1e-12)
-    assert summary.quantiles[0.95] == pytest.approx(np.quantile(standardised, 0.95), rel=1e-12)
+    for level, quantile in summary.quantiles.items():
+        known = np.quantile(values, level)
+        assert quantile == pytest.approx((known - limit) / math.sqrt(b), abs=RELATIVE_ERROR * known / math.sqrt(b))
     assert summary.limit_quantiles[0.95] == pytest.approx(1.6448536269514722 * math.sqrt(float(limit_variance())))
     assert summary.normality.statistic == pytest.approx(stats.normaltest(standardised).statistic, rel=1e-10)
 
@@ -152,15 +208,20 @@ def test_the_summary_is_what_numpy_and_scipy_say_of_the_values(small: Result) ->
 def test_the_document_has_the_keys_of_the_contract_and_is_strict_json(small: Result) -> None:
     document = json.loads(json.dumps(small.document(), allow_nan=False))
     assert set(document) == {
-        *("m", "bandwidth", "bandwidth_value", "kernel", "density", "weight", "engine", "replicates", "seed"),
+        *("m", "bandwidth", "bandwidth_value", "kernel", "density", "weight", "engine", "discretisation"),
+        *("replicates", "seed"),
         *("mean", "standard_error", "variance", "exact_mean", "exact_mean_parts", "limit_mean", "limit_variance"),
         *("z_exact", "z_limit", "standardised", "normality", "assumptions", "seconds", "replicates_per_second"),
     }
     assert set(document["exact_mean_parts"]) == {"variance_term", "product_term", "squared_bias_term"}
-    assert set(document["standardised"]) == {"mean", "variance", "skewness", "quantiles"}
+    assert set(document["standardised"]) == {
+        *("mean", "variance", "skewness", "kurtosis", "standard_errors", "quantiles"),
+    }
+    assert set(document["standardised"]["standard_errors"]) == {"mean", "variance", "skewness", "kurtosis"}
     assert set(document["normality"]) == {"test", "statistic", "p_value"}
     assert all(set(condition) == {"name", "holds", "reason"} for condition in document["assumptions"])
     assert document["engine"] == "exact"
+    assert document["discretisation"] is None
     assert document["bandwidth"] == "m^-0.235"
     parts = document["exact_mean_parts"]
     total = parts["variance_term"] - parts["product_term"] + parts["squared_bias_term"]
@@ -183,7 +244,9 @@ def test_what_cannot_be_computed_is_null_and_not_nan(study: Study) -> None:
 
 
 def fabricated(values: np.ndarray, m: int = 1000, bandwidth: str = "m^-0.235") -> Summary:
-    return summarise(values, Study(m=m, bandwidth=bandwidth).setting, m)
+    accumulator = Accumulator()
+    accumulator.add(values)
+    return summarise(accumulator, Study(m=m, bandwidth=bandwidth).setting, m)
 
 
 def normal_values(mean: float, spread: float, size: int = 4000) -> np.ndarray:
@@ -196,28 +259,45 @@ def test_a_simulated_mean_away_from_the_exact_one_is_called_a_contradiction() ->
     exact = exact_mean(1000).total
     standard_error = 0.2 / math.sqrt(4000)
     inside, outside = 0.9 * AGREEMENT * standard_error, 1.1 * AGREEMENT * standard_error
-    assert "agrees with the exact mean" in in_words(fabricated(normal_values(exact + inside, 0.2)))[1]
-    assert "contradicts the exact mean" in in_words(fabricated(normal_values(exact - outside, 0.2)))[1]
+    assert "agrees with the exact mean" in in_words(fabricated(normal_values(exact + inside, 0.2)))[2]
+    assert "contradicts the exact mean" in in_words(fabricated(normal_values(exact - outside, 0.2)))[2]
 
 
 def test_the_largest_reason_for_the_distance_to_the_limit_comes_first() -> None:
     exact = exact_mean(1000).total
-    sentence = in_words(fabricated(normal_values(exact, 0.2)))[2]
+    sentence = in_words(fabricated(normal_values(exact, 0.2)))[3]
     assert sentence.startswith("The exact mean is 0.055 below the limit I(K) ∫ f a: -0.0552 from -B")
     assert "These replicates tell the mean from the limit" in sentence
-    wide = in_words(fabricated(normal_values(exact_mean(1000, bandwidth=1.5).total, 0.2), bandwidth="1.5"))[2]
+    wide = in_words(fabricated(normal_values(exact_mean(1000, bandwidth=1.5).total, 0.2), bandwidth="1.5"))[3]
     assert "above the limit" in wide
     assert "∫ f a: +9.55 from C, the squared bias, -0.343 from -B" in wide
 
 
 def test_few_replicates_cannot_tell_the_mean_from_the_limit() -> None:
-    assert "cannot tell the mean from the limit" in in_words(fabricated(normal_values(0.52, 0.2, size=25)))[2]
+    assert "cannot tell the mean from the limit" in in_words(fabricated(normal_values(0.52, 0.2, size=25)))[3]
 
 
 def test_normality_is_judged_from_the_values() -> None:
     normal = normal_values(0.5, 0.2)
-    assert "show no departure from a normal law" in in_words(fabricated(normal))[3]
-    assert "the normal law has not been reached" in in_words(fabricated(np.exp(normal)))[3]
+    assert "show no departure from a normal law" in in_words(fabricated(normal))[4]
+    assert "the normal law has not been reached" in in_words(fabricated(np.exp(normal)))[4]
+
+
+def test_the_window_of_bandwidths_is_said_to_be_empty_where_it_is() -> None:
+    at_a_thousand = in_words(fabricated(normal_values(0.5, 0.2)))[1]
+    assert "= 0.551 < b < m^(-2/9) = 0.215, is empty" in at_a_thousand
+    assert "b = 0.722 is inside" in in_words(fabricated(normal_values(0.5, 0.2), m=4))[1]
+    assert "b = 0.1 is outside" in in_words(fabricated(normal_values(0.5, 0.2), m=4, bandwidth="0.1"))[1]
+
+
+def test_the_discretisation_is_set_against_the_standard_error() -> None:
+    measured = {"cells_per_bandwidth": 16, "rms_relative_error": 1.5e-4, "mean_relative_error": -2e-6}
+    summary = replace(fabricated(normal_values(0.5, 0.2)), discretisation=measured)
+    assert summary.standard_error is not None
+    share = 2e-6 * summary.exact.total / summary.standard_error
+    sentence = in_words(summary)[-1]
+    assert "16 cells a bandwidth" in sentence
+    assert f"1.5e-04 and a mean relative error of -2.0e-06, {share:.2g} standard errors" in sentence
 
 
 def test_the_conditions_that_fail_are_named_with_their_reasons() -> None:
@@ -241,7 +321,8 @@ def test_the_conditions_that_fail_are_named_with_their_reasons() -> None:
         ({"m": 5, "weight": "window:2,-2"}, "the lower first, got 2 and -2"),
         ({"m": 5, "bandwidth": "m^0.2"}, "must shrink as m grows"),
         ({"m": 10**9, "bandwidth": "m^-30"}, "must lie between"),
-        ({"m": 5, "engine": "cells"}, "There is auto, exact"),
+        ({"m": 5, "replicates": 2**33}, "replicates must be at most 4,294,967,296"),
+        ({"m": 5, "engine": "quick"}, "There is auto, exact"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_when_it_is_stated(arguments: dict[str, object], complaint: str) -> None:

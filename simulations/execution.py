@@ -1,0 +1,156 @@
+"""Blocks of replicates, computed side by side and handed over in their order.
+
+A block is a pure function of the study and of its place, and its size depends on m alone. Whoever takes in the blocks
+one after another therefore gets the same bits from any number of threads or machines, and after a pause.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from types import FrameType
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+OBSERVATIONS_IN_A_BLOCK, REPLICATES_IN_A_BLOCK = 2_000_000, 1000
+"""A block takes some milliseconds to tenths of a second: long beside handing it out, short beside a glance at a bar."""
+SECONDS_BETWEEN_GLANCES = 0.1
+"""How often a wait for a block looks whether a signal has come."""
+
+
+class Stopped(Exception):
+    """A signal asked for an end while a block was awaited."""
+
+
+def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
+    """Return the blocks of the replicates from ``first``, where a block begins, up to ``replicates``."""
+    size = _block_size(m)
+    return (range(start, min(start + size, replicates)) for start in range(first, replicates, size))
+
+
+def whole_blocks(m: int, replicates: int) -> int:
+    """Return how many of ``replicates`` fill whole blocks."""
+    return replicates - replicates % _block_size(m)
+
+
+def _block_size(m: int) -> int:
+    return max(1, min(OBSERVATIONS_IN_A_BLOCK // m, REPLICATES_IN_A_BLOCK))
+
+
+@dataclass
+class Stop:
+    """Whether SIGINT or SIGTERM has asked for an end, and which.
+
+    Attributes
+    ----------
+    signals : list of int
+        Those received, in their order.
+    """
+
+    signals: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.signals)
+
+
+@contextlib.contextmanager
+def signals_noted() -> Iterator[Stop]:
+    """Note SIGINT and SIGTERM instead of breaking off somewhere in the middle; a second one does break off.
+
+    Python delivers signals to the main thread only, so in any other thread nothing changes.
+    """
+    stop = Stop()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        stop.signals.append(number)
+        if len(stop.signals) > 1:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where blocks are computed.
+
+    Attributes
+    ----------
+    executor : Executor
+    size : int
+        How many blocks it computes at a time.
+    remote : bool
+        Whether in other processes, to which functions and arguments must travel.
+    """
+
+    executor: Executor
+    size: int
+    remote: bool = False
+
+
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[Pool]:
+    """Start threads; at the end wait for the blocks under way and forget those that were not begun."""
+    executor = ThreadPoolExecutor(number)
+    try:
+        yield Pool(executor, number)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def in_order(
+    submit: Callable[[range], Future[Array]], blocks: Iterable[range], ahead: int, stop: Stop
+) -> Iterator[Array]:
+    """Yield the values of each block, in the order of the blocks.
+
+    Parameters
+    ----------
+    submit : callable
+        Begins the computation of a block.
+    blocks : iterable of range
+    ahead : int
+        How many blocks may be under way or waiting for their turn: a bound on memory.
+    stop : Stop
+
+    Raises
+    ------
+    Stopped
+        When ``stop`` is set while a block is awaited.
+    """
+    pending: deque[Future[Array]] = deque()
+    try:
+        for block in blocks:
+            pending.append(submit(block))
+            if len(pending) >= ahead:
+                yield _awaited(pending.popleft(), stop)
+        while pending:
+            yield _awaited(pending.popleft(), stop)
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _awaited(future: Future[Array], stop: Stop) -> Array:
+    while not future.done():
+        if stop:
+            future.cancel()
+            raise Stopped
+        wait([future], timeout=SECONDS_BETWEEN_GLANCES)
+    if stop:
+        raise Stopped
+    return future.result()
