@@ -125,17 +125,18 @@ class Moments:
         # Deviations below the rounding of the mean are not deviations.
         if scale <= 4 * np.finfo(np.float64).eps * max(abs(self.least), abs(self.greatest)):
             return None
-        return self.sums[power - 2] / self.count / scale**power
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            moment = float(np.float64(self.sums[power - 2]) / self.count / np.float64(scale) ** power)
+        # A power of the deviations that overflowed is not known.
+        return moment if math.isfinite(moment) else None
 
     def _error(self, influence: tuple[float, ...]) -> float | None:
         """Return the standard error of an estimate whose influence function is this polynomial of z (delta method)."""
-        if self._standardised(2) is None:
-            return None
-        moments = [1.0, 0.0, *(self._standardised(power) or 0.0 for power in range(2, ORDER + 1))]
         square = np.polynomial.polynomial.polypow(influence, 2)
-        spread = float(np.dot(square, moments[: square.size]))
-        # A power of the deviations that overflowed leaves the error unknown.
-        return math.sqrt(max(0.0, spread) / self.count) if math.isfinite(spread) else None
+        moments = [1.0, 0.0, *(self._standardised(power) for power in range(2, square.size))]
+        if None in moments:
+            return None
+        return math.sqrt(max(0.0, float(np.dot(square, np.array(moments, dtype=float)))) / self.count)
 
 
 @dataclass
