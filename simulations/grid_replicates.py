@@ -1,0 +1,42 @@
+"""What the two engines that compute T_m from power sums in cells have in common."""
+
+from __future__ import annotations
+
+from simulations.discretisation import Discretisation, chosen_discretisation, measured_discretisation
+from simulations.grids import Grid, usable_grid
+from simulations.statistic import Statistic
+
+
+class GridReplicates:
+    """T_m of independent samples of ``m``, computed on cells.
+
+    Parameters
+    ----------
+    statistic : Statistic
+    m : int
+        At least 1.
+    cells_per_bandwidth : int, optional
+        By default the fewest whose discretisation error a pilot study finds small enough.
+
+    Raises
+    ------
+    InputError
+        If the setting is not one that T_m is computed for, or not by cells; the message says why.
+    """
+
+    statistic: Statistic
+    m: int
+    cells_per_bandwidth: int
+    grid: Grid
+
+    def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
+        self.statistic, self.m = statistic, m
+        if cells_per_bandwidth is None:
+            cells_per_bandwidth = chosen_discretisation(statistic, m).cells_per_bandwidth
+        self.cells_per_bandwidth = cells_per_bandwidth
+        self.grid = usable_grid(statistic, m, cells_per_bandwidth)
+
+    @property
+    def discretisation(self) -> Discretisation:
+        """The error of T_m from these cells, measured in a pilot study."""
+        return measured_discretisation(self.statistic, self.m, self.cells_per_bandwidth)
