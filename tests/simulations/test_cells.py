@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from simulations.discretisation import chosen_discretisation, measured_discretis
 from simulations.grids import Grid, TooManyCells, grid
 from simulations.quadrature import nodes_over, segments
 from simulations.statistic import Statistic
-from theory.bandwidth import bandwidth_named
+from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt import exact_mean
 from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError
@@ -89,7 +90,7 @@ def test_the_value_is_that_of_a_slow_twin(kernel: str) -> None:
     last = int(np.floor((upper - lower) / h + 1e-9)) + 2
     used = slice(0, min(nodes.size, last + 3))
     edges = [*nodes[2 : last + 1], upper]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         first = min(int(np.floor(((start + end) / 2 - nodes[0]) / h)) - 1, nodes[used].size - 4)
         cubic = np.polynomial.Polynomial.fit(nodes[first : first + 4], deviation[first : first + 4] ** 2, 3).integ()
         total += cubic(end) - cubic(start)
@@ -275,7 +276,7 @@ def test_a_shifted_and_stretched_kernel_keeps_its_knots_on_edges_of_cells() -> N
     assert grid(statistic, 100, 64).of_sample(sample) == pytest.approx(statistic.of_sorted(np.sort(sample)), rel=1e-4)
 
 
-def rest_of(statistic: Statistic) -> tuple[Density, Weight, object]:
+def rest_of(statistic: Statistic) -> tuple[Density, Weight, Bandwidth]:
     return statistic.density, statistic.weight, statistic.bandwidth
 
 
