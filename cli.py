@@ -446,7 +446,8 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default=0,
     show_default=True,
     metavar="N",
-    help="Replicate r is drawn from the stream (seed, r) of the generator Philox4x64-10, whatever else is chosen.",
+    help="Replicate r at m is drawn from the stream (seed, m 2**32 + r) of the generator Philox4x32-10, whatever else "
+    "is chosen: studies at different m are independent.",
 )
 @click.option(
     "--engine",
@@ -508,12 +509,12 @@ def simulate_tm(
       python cli.py simulate-tm --m 100000 --replicates 1000000 --resume study.json
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
     """  # noqa: D301
-    from simulations import SimulationInterrupted, Study, simulate_studies
-    from simulations.convergence import Convergence
+    from simulations import SimulationInterrupted, simulate_studies
+    from simulations.convergence import Convergence, studies_at
     from simulations.plots import checked_plot_path, save_plot
     from simulations.presentation import convergence_report, partial_report, progress_display, study_report
 
-    studies = [Study(m=m, **options) for m in sizes]
+    studies = studies_at(sizes, **options)
     for path in plots:
         checked_plot_path(path)
     console = console_for(json_path, quiet)

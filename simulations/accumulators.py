@@ -66,9 +66,12 @@ class Moments:
         # The mean is rounded; without this term the error would show in the moments of nearly equal values.
         mean += float(deviations.mean())
         deviations = values - mean
+        powers, sums = deviations.copy(), []
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            sums = tuple(float(np.sum(deviations**power)) for power in range(2, ORDER + 1))
-        return cls(values.size, mean, float(values.min()), float(values.max()), sums)
+            for _ in range(2, ORDER + 1):
+                powers *= deviations
+                sums.append(float(np.sum(powers)))
+        return cls(values.size, mean, float(values.min()), float(values.max()), tuple(sums))
 
     def merged(self, other: Moments) -> Moments:
         """Return the moments of the values of both."""

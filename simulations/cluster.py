@@ -19,7 +19,8 @@ def cluster(address: str) -> Iterator[Pool]:
     Raises
     ------
     InputError
-        If dask.distributed is not installed, no scheduler answers within `SECONDS_TO_CONNECT`, or it has no workers.
+        If dask.distributed is not installed, no scheduler answers within `SECONDS_TO_CONNECT`, it has no workers, or
+        they go away.
     """
     client: Any = _connected(address)
     try:
@@ -27,6 +28,11 @@ def cluster(address: str) -> Iterator[Pool]:
         if not threads:
             raise InputError(f"the cluster at {address} has no workers. Start some: dask worker {address}")
         yield Pool(client.get_executor(pure=False), threads, remote=True)
+    except _failures() as error:
+        raise InputError(
+            f"the cluster at {address} failed while it computed ({type(error).__name__}: {error}). With --resume FILE "
+            "a run goes on from what was done."
+        ) from error
     finally:
         client.close()
 
@@ -46,6 +52,14 @@ def _connected(address: str) -> Any:
             f"no dask scheduler answers at {address} within {SECONDS_TO_CONNECT} seconds "
             f"({type(error).__name__}). Start one with `dask scheduler`, or run without --cluster."
         ) from None
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    """Return what is raised when workers or the scheduler go away."""
+    from distributed import CancelledError, KilledWorker
+    from distributed.comm import CommClosedError
+
+    return CancelledError, KilledWorker, CommClosedError
 
 
 def answers(pool: Pool, function: Any, *arguments: Any) -> list[Any]:

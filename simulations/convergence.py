@@ -9,9 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from simulations.study import Result
+from simulations.study import Result, Study
 from simulations.summary import Summary
+from theory.errors import InputError
 from theory.expansions import LeadingTerms, leading_terms
+
+
+def studies_at(sizes: Sequence[int], **options: Any) -> list[Study]:
+    """Return a study at each of several m, which have everything else in common.
+
+    Raises
+    ------
+    InputError
+        If an m is there twice, or an option is not one of a `Study`.
+    """
+    for index, m in enumerate(sizes):
+        if m in sizes[:index]:
+            raise InputError(f"--m {m} is given twice, but its replicates would be the same. Give each m once.")
+    return [Study(m=m, **options) for m in sizes]
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,18 @@ def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None
     )
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("", total=study.replicates)
-        yield lambda done: progress.update(task, completed=done)
+        begun = False
+
+        def advance(done: int) -> None:
+            nonlocal begun
+            if begun:
+                progress.update(task, completed=done)
+            else:
+                # What an earlier run did says nothing about the rate of this one.
+                progress.reset(task, completed=done)
+                begun = True
+
+        yield advance
 
 
 class _Rate(ProgressColumn):
@@ -130,13 +141,17 @@ class _Rate(ProgressColumn):
 
 def _plain_progress(study: Study, console: Console) -> Callable[[int], None]:
     started = said = time.monotonic()
+    earlier: int | None = None
 
     def advance(done: int) -> None:
-        nonlocal said
+        nonlocal started, said, earlier
         now = time.monotonic()
-        if done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
-            said, rate = now, done / (now - started)
-            left = (study.replicates - done) / rate if rate else float("inf")
+        if earlier is None:
+            # What an earlier run did says nothing about the rate of this one, nor does the first block, which compiles.
+            started, said, earlier = now, now, done
+        elif done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
+            said, rate = now, (done - earlier) / (now - started)
+            left = (study.replicates - done) / rate
             console.print(
                 f"m = {study.m:,}: {done:,} of {study.replicates:,} replicates, {rate:,.0f}/s, {left:,.0f} s left",
                 highlight=False,

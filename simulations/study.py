@@ -294,6 +294,8 @@ def _run(
     whole = whole_blocks(study.m, study.replicates)
     blocks = blocks_of(study.m, state.accumulator.count, study.replicates)
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
+    if accumulator.count:
+        progress(accumulator.count)
     with signals_noted() as stop:
         try:
             for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop):

@@ -229,7 +229,7 @@ def _on_the_discretisation(summary: Summary) -> str:
     measured = summary.discretisation or {}
     sentence = f"The engine works on {measured['cells_per_bandwidth']} cells a bandwidth: in a pilot its T_m had"
     sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
-    sentence += f" of {measured['mean_relative_error']:+.1e}"
+    sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
     if not summary.standard_error:
         return f"{sentence}."
     share = abs(measured["mean_relative_error"]) * summary.exact.total / summary.standard_error

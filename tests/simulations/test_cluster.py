@@ -59,6 +59,13 @@ def test_an_address_where_nobody_answers_is_refused_in_a_sentence(
         pass
 
 
+def test_a_cluster_that_goes_away_is_an_error_in_a_sentence(address: str) -> None:
+    from distributed.comm import CommClosedError
+
+    with pytest.raises(InputError, match=r"failed while it computed .* With --resume FILE"), cluster(address):
+        raise CommClosedError("closed by peer")
+
+
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'epanechnikov-vae\[cluster\]'"), cluster("tcp://127.0.0.1:9"):

@@ -116,6 +116,7 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("", "--m"),
         ("--m -3", "m must be a positive whole number, got -3."),
         ("--m ten", "'ten' is not a valid integer."),
+        ("--m 10 --m 20 --m 10", "--m 10 is given twice"),
         ("--m 10 --replicates 0", "replicates must be a positive whole number, got 0."),
         ("--m 10 --seed -1", "the seed must be a whole number from 0 to 18446744073709551615, got -1."),
         ("--m 10 --workers 0", "workers must be a positive whole number, got 0."),
@@ -183,8 +184,8 @@ def test_an_interrupted_study_gives_the_command_that_goes_on(
 
 def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presentation, "SECONDS_BETWEEN_LINES", 0.0)
-    _, _, err = run("--m", "50", "--replicates", "3000")
-    line = r"m = 50: [\d,]+ of 3,000 replicates, [\d,]+/s, \d+ s left\n"
+    _, _, err = run("--m", "50", "--replicates", "6000")
+    line = r"m = 50: [\d,]+ of 6,000 replicates, [\d,]+/s, \d+ s left\n"
     assert re.fullmatch(f"({line})+", err)
 
 
