@@ -77,7 +77,9 @@ def fill_columns(columns: Columns, probabilities: Array) -> None:
     """Set the columns, a power of two, to the table of ``probabilities``, which may be fewer and sum to anything."""
     size = columns.size
     share = np.zeros(size)
-    share[: probabilities.size] = probabilities * (size / probabilities.sum())
+    factor = size / probabilities.sum()
+    for value in range(probabilities.size):
+        share[value] = factor * probabilities[value]
     small, large = np.empty(size, np.int64), np.empty(size, np.int64)
     smalls = larges = 0
     for column in range(size):

@@ -63,7 +63,8 @@ def _fill_values(
         rows[:] = 0.0
         _scatter_sample(rows, seed, replicates[i], m, table, place)
         for k in range(shape[1]):
-            moments[k] = rows[:-1, k]
+            for cell in range(shape[0] - 1):
+                moments[k, cell] = rows[cell, k]
         values[i] = statistic_of_moments(moments, tables)
 
 

@@ -80,8 +80,8 @@ def draw_counts(counts: Indices, m: int, tables: CountTables, seed: Whole, repli
         The stream, as `simulations.philox.fill` takes it.
     """
     words = np.empty(tables.words, np.uint32)
-    fill(words, seed, replicate, purpose, 0)
     block, used, total = np.uint64(0), 0, 0
+    fill(words, seed, replicate, purpose, block)
     poisson = tables.poisson
     for c in range(counts.size):
         count = 0

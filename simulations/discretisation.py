@@ -24,8 +24,13 @@ from theory.errors import InputError
 Array = npt.NDArray[np.float64]
 
 LARGEST_ERROR = 2.5e-4
-"""The root mean square of the relative error of T_m that is allowed, a small share of its spread."""
-CELLS_PER_BANDWIDTH = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""The root mean square of the relative error of T_m that is allowed: a thousandth of its spread, or about."""
+LARGEST_BIAS = 1e-4
+"""The relative bias that is allowed, beyond two of its standard errors."""
+CELLS_PER_BANDWIDTH = (
+    *(2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80),
+    *(96, 112, 128, 160, 192, 256, 320, 384, 512),
+)
 """The numbers of cells in a bandwidth that are tried."""
 PILOT_REPLICATES, LARGEST_PILOT = 32, 50_000
 PILOT_SEED = 0
@@ -56,12 +61,13 @@ class Discretisation:
 
     @property
     def is_within_target(self) -> bool:
-        """Whether the error is at most 2.5e-4; if not, more cells would have been too many."""
-        return self.rms_relative_error <= LARGEST_ERROR
+        """Whether error and bias are at most those allowed; if not, more cells would have been too many."""
+        bias = abs(self.mean_relative_error) - 2 * self.mean_standard_error
+        return self.rms_relative_error <= LARGEST_ERROR and bias <= LARGEST_BIAS
 
 
 def chosen_discretisation(statistic: Statistic, m: int) -> Discretisation:
-    """Return the coarsest discretisation whose error is at most 2.5e-4, or the finest there is.
+    """Return the coarsest discretisation whose error is small enough, or the finest there is.
 
     Raises
     ------
@@ -70,7 +76,6 @@ def chosen_discretisation(statistic: Statistic, m: int) -> Discretisation:
     """
     best: Discretisation | None = None
     require_positive("m", m)
-    statistic.prepare()
     divisor = kernel_geometry(statistic.kernel).divisor
     for cells in CELLS_PER_BANDWIDTH:
         try:

@@ -31,6 +31,7 @@ class GridReplicates:
 
     def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
         self.statistic, self.m = statistic, m
+        statistic.prepare()
         if cells_per_bandwidth is None:
             cells_per_bandwidth = chosen_discretisation(statistic, m).cells_per_bandwidth
         self.cells_per_bandwidth = cells_per_bandwidth

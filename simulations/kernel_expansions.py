@@ -73,10 +73,10 @@ class KernelGeometry:
     kernel : Kernel
     unit : float
         The half-width, in bandwidths; the standard deviation for a kernel without bounded support.
-    lower, upper : Fraction-like sympy numbers
+    lower, upper : sympy.Rational
         The ends of the kernel's reach, in units.
-    knots : tuple of sympy numbers
-        The ends of the pieces within it, in units; rational.
+    knots : tuple of sympy.Rational
+        Where one piece gives way to the next or to zero, in units.
     """
 
     kernel: Kernel
@@ -106,23 +106,18 @@ class KernelGeometry:
         )
 
     def _coefficients(self, centres: Array, width: float) -> Array:
-        """Return the Taylor coefficients of K(centre - width s) in s, as many as count."""
-        largest = abs(_derivative(self.kernel, 0, centres)).max()
+        """Return the Taylor coefficients of K(centre - width s) in s: all of a polynomial, or as many as count."""
+        polynomial = all(piece.density.is_polynomial(x) for piece in self.kernel.pieces)
+        negligible = 0.0 if polynomial else NEGLIGIBLE * abs(_derivative(self.kernel, 0, centres)).max()
         columns: list[Array] = []
         for order in range(HIGHEST_ORDER + 1):
-            derivative = _derivative(self.kernel, order, centres)
-            column = derivative * (-width) ** order / math.factorial(order)
-            if order > 0 and abs(column).max() * 0.5**order <= NEGLIGIBLE * largest and not self._is_polynomial(order):
-                break
+            column = _derivative(self.kernel, order, centres) * (-width) ** order / math.factorial(order)
+            if order > 0 and abs(column).max() * 0.5**order <= negligible:
+                return np.ascontiguousarray(np.stack(columns, axis=1))
             columns.append(column)
-        while len(columns) > 1 and not columns[-1].any():
-            columns.pop()
-        return np.ascontiguousarray(np.stack(columns, axis=1))
-
-    def _is_polynomial(self, order: int) -> bool:
-        """Return whether the kernel is a piecewise polynomial of at least the degree ``order``."""
-        densities = [piece.density for piece in self.kernel.pieces]
-        return all(f.is_polynomial(x) for f in densities) and any(sympy.degree(f, x) >= order for f in densities)
+        raise InputError(
+            f"the kernel {self.kernel.name} needs more than {HIGHEST_ORDER} powers in a cell: take the engine exact."
+        )
 
     def _jump(self, knot: sympy.Rational, order: int) -> float:
         """Return how much the derivative of that order jumps at a knot."""
@@ -158,16 +153,15 @@ def kernel_geometry(kernel: Kernel) -> KernelGeometry:
 
 
 def _cut_off(kernel: Kernel) -> KernelGeometry:
-    unit, centre = (
-        sympy.sqrt(kernel.variance),
-        sympy.nsimplify(sympy.simplify(kernel.mean / sympy.sqrt(kernel.variance))),
-    )
-    for units in range(1, MOST_UNITS):
+    """Return the reach of a kernel of one piece on the whole line, whose centre is a rational multiple of its unit."""
+    unit = sympy.sqrt(kernel.variance)
+    centre = sympy.nsimplify(sympy.simplify(kernel.mean / unit))
+    (peak,) = _derivative(kernel, 0, np.array([float(centre * unit)]))
+    for units in range(1, MOST_UNITS) if centre.is_Rational and len(kernel.pieces) == 1 else ():
         ends = np.array([float((centre - units) * unit), float((centre + units) * unit)])
-        peak = _derivative(kernel, 0, np.array([float(centre * unit)]))[0]
-        if _derivative(kernel, 0, ends).max() <= NEGLIGIBLE * peak and centre.is_Rational and len(kernel.pieces) == 1:
+        if _derivative(kernel, 0, ends).max() <= NEGLIGIBLE * peak:
             return KernelGeometry(kernel, unit, centre - units, centre + units, ())
-    raise InputError(f"the tails of the kernel {kernel.name} are too heavy to be cut off: take the engine exact.")
+    raise InputError(f"cells cannot tell where to cut the kernel {kernel.name} off: take the engine exact.")
 
 
 def _derivative(kernel: Kernel, order: int, points: Array) -> Array:

@@ -61,7 +61,9 @@ def fill(words: Words, seed: Whole, replicate: Whole, purpose: Whole, first_bloc
     if rest > 0:
         last = np.empty(WORDS_IN_A_BLOCK, np.uint32)
         _fill_blocks(last, seed, replicate, purpose, np.uint64(first_block) + np.uint64(blocks))
-        words[blocks * WORDS_IN_A_BLOCK :] = last[:rest]
+        # Word by word: the assignment of slices would bring numba's strings along, and seconds of compilation.
+        for w in range(rest):
+            words[blocks * WORDS_IN_A_BLOCK + w] = last[w]
 
 
 @compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -226,6 +227,14 @@ def test_a_large_m_is_judged_at_its_own_bandwidth_by_smaller_samples() -> None:
     assert large == small
 
 
+def test_a_bias_counts_where_it_is_none_of_chance() -> None:
+    unbiased = measured_discretisation(setting(), 1000, 16)
+    assert unbiased.is_within_target
+    biased = replace(unbiased, rms_relative_error=2.1e-4, mean_relative_error=-2e-4, mean_standard_error=1e-5)
+    assert not biased.is_within_target
+    assert replace(biased, mean_standard_error=6e-5).is_within_target
+
+
 def test_an_error_that_no_cells_make_small_enough_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discretisation, "CELLS_PER_BANDWIDTH", (2, 4))
     chosen = chosen_discretisation(setting("uniform"), 300)
@@ -243,6 +252,7 @@ def test_an_error_that_no_cells_make_small_enough_is_reported(monkeypatch: pytes
         (setting(), 0, 8, "m must be a positive whole number, got 0"),
         (setting(), -3, None, "m must be a positive whole number, got -3"),
         (setting("logistic"), 100, None, "not for logistic"),
+        (setting("logistic"), 100, 8, "not for logistic"),
         (setting(density="beta:0.5,2", weight="one"), 100, None, "beta:0.5,2 is unbounded at 0"),
     ],
 )
