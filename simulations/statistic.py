@@ -7,9 +7,12 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from numpy.polynomial.legendre import leggauss
 
-from simulations.compiled import SHORT, sweep
-from simulations.tables import DEGREE, Array, CellTable, KernelTable, cell_table, kernel_table
+from simulations.gaussian import REACH, gaussian_statistic
+from simulations.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
+from simulations.sweep import SHORT, sweep
+from simulations.tables import QUINTIC, Array, CellTable, cell_table
 from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError
@@ -17,6 +20,12 @@ from theory.kernels import Kernel, kernel_named
 
 NEGLIGIBLE = 1e-11
 """Share of the square of f that the quadrature of a short piece may miss; its rule then misses a twentieth of that."""
+HARMONIC_DEGREES = 4, 12
+"""Degrees of polynomials that a cosine is, to rounding, in the square of a short piece and of half a period."""
+PANEL_NODES = 16
+"""Nodes that integrate the square of f_m to rounding on a panel two standard deviations of a Gaussian kernel wide."""
+Rule = tuple[Array, Array]
+"""The nodes and weights of a Gauss-Legendre rule on [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class Statistic:
     Parameters
     ----------
     kernel : Kernel
-        A piecewise polynomial with bounded support.
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian.
     density : Density
     weight : Weight
         Zero outside a bounded interval, or 1 everywhere.
@@ -50,20 +59,71 @@ class Statistic:
 
     def of_sorted(self, sample: Array) -> float:
         """Return T_m of a sorted, finite, non-empty sample; nothing is checked."""
-        kernel, cells, rules = self._tables
-        bandwidth = self.bandwidth.at(sample.size)
-        knots, pieces = kernel.knots, kernel.pieces
-        total = sweep(sample, bandwidth, knots, pieces, cells.edges, cells.density, cells.weight, *rules)
-        for edges in cells.outer_edges(sample[0] + bandwidth * knots[0], sample[-1] + bandwidth * knots[-1]):
-            total += sweep(sample, bandwidth, knots, pieces, edges, np.zeros((1, DEGREE + 1)), np.ones((1, 1)), *rules)
-        return float(total)
+        return self._evaluation.of_sorted(sample, self.bandwidth.at(sample.size))
 
     @cached_property
-    def _tables(self) -> tuple[KernelTable, CellTable, tuple[Array, ...]]:
-        """The kernel, the cells, and the nodes and weights for short pieces and for long ones."""
-        kernel, cells = kernel_table(self.kernel), cell_table(self.density, self.weight)
+    def _evaluation(self) -> _Sweep | _Panels:
+        kernel = kernel_table(self.kernel)
+        if isinstance(kernel, GaussianKernel):
+            return _Panels.of(kernel, self.density, self.weight)
+        return _Sweep.of(kernel, self.density, self.weight)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """T_m for a kernel with bounded support."""
+
+    kernel: PiecewiseKernel
+    cells: CellTable
+    few: Rule
+    many: Rule
+
+    @classmethod
+    def of(cls, kernel: PiecewiseKernel, density: Density, weight: Weight) -> _Sweep:
+        cells = cell_table(density, weight)
         few, many = _numbers_of_nodes(kernel, cells)
-        return kernel, cells, (*np.polynomial.legendre.leggauss(few), *np.polynomial.legendre.leggauss(many))
+        return cls(kernel, cells, leggauss(few), leggauss(many))
+
+    def of_sorted(self, sample: Array, bandwidth: float) -> float:
+        kernel, total = self.kernel, 0.0
+        least, greatest = sample[0] + bandwidth * kernel.knots[0], sample[-1] + bandwidth * kernel.knots[-1]
+        for part in self.cells.parts(least, greatest):
+            total += sweep(
+                sample,
+                bandwidth,
+                kernel.knots,
+                kernel.functions,
+                kernel.frequency,
+                kernel.transfers,
+                kernel.jumps,
+                *part,
+                *self.few,
+                *self.many,
+            )
+        return total
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """T_m for a Gaussian kernel."""
+
+    kernel: GaussianKernel
+    cells: CellTable
+    rule: Rule
+
+    @classmethod
+    def of(cls, kernel: GaussianKernel, density: Density, weight: Weight) -> _Panels:
+        return cls(kernel, cell_table(density, weight, PANEL_NODES - 1), leggauss(PANEL_NODES))
+
+    def of_sorted(self, sample: Array, bandwidth: float) -> float:
+        kernel, total = self.kernel, 0.0
+        least = sample[0] + bandwidth * (kernel.location - REACH * kernel.scale)
+        greatest = sample[-1] + bandwidth * (kernel.location + REACH * kernel.scale)
+        for part in self.cells.parts(least, greatest):
+            total += gaussian_statistic(
+                sample, bandwidth, kernel.location, kernel.scale, kernel.height, *part, *self.rule
+            )
+        return total
 
 
 def tm_statistic(
@@ -81,18 +141,20 @@ def tm_statistic(
     sample : array_like, shape (m,)
         Finite numbers in any order; ties are allowed.
     kernel : str or Kernel
-        A piecewise polynomial kernel with bounded support.
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian; however scaled and shifted.
     density : str or Density
         The hypothesised density f.
     weight : str or Weight
         The weight a; it vanishes outside a bounded interval, or is 1 everywhere.
     bandwidth : str, float or Bandwidth
-        b, the half-width of a kernel supported on [-1, 1]: a number, or the rule ``m^-DELTA``.
+        b, the half-width of a kernel supported on [-1, 1], the standard deviation of the Gaussian kernel: a number,
+        or the rule ``m^-DELTA``.
 
     Returns
     -------
     float
-        T_m, with a relative error below 1e-10.
+        T_m, with a relative error below 1e-10. Only where f_m agrees with f to several digits all along does the
+        difference lose as many.
 
     Raises
     ------
@@ -102,8 +164,9 @@ def tm_statistic(
 
     Notes
     -----
-    The sample is sorted and swept over; between the points where the estimate f_m changes its polynomial, the
-    squared deviation is integrated by Gauss-Legendre rules, in which nothing cancels.
+    The sample is sorted and swept over; between the points where the estimate f_m changes its form, the squared
+    deviation is integrated by Gauss-Legendre rules, in which no large terms cancel. For the Gaussian kernel f_m is
+    smooth, and the rules are those of panels about as wide as the kernel.
 
     References
     ----------
@@ -121,16 +184,16 @@ def tm_statistic(
     return statistic.of_sorted(np.sort(_checked(sample)))
 
 
-def _numbers_of_nodes(kernel: KernelTable, cells: CellTable) -> tuple[int, int]:
+def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, int]:
     """Return how many nodes integrate (f_m - f)^2 a on a short piece and on a long one.
 
     n nodes are exact for degree 2 n - 1. On a long piece that covers f, f_m and a at their full degrees; on a short
     one f is all but quadratic, unless its cells are as wide as those of a polynomial may be.
     """
-    degree = kernel.pieces.shape[1] - 1
+    low, high = HARMONIC_DEGREES if kernel.frequency > 0 else (kernel.functions[-1], kernel.functions[-1])
     weight_degree = cells.weight.shape[1] - 1
-    many = max(degree, DEGREE) + 1 + (weight_degree + 1) // 2
-    return (max(degree, 2) + 1 + weight_degree // 2 if _is_nearly_quadratic(cells.density) else many), many
+    many = max(high, QUINTIC) + 1 + (weight_degree + 1) // 2
+    return (max(low, 2) + 1 + weight_degree // 2 if _is_nearly_quadratic(cells.density) else max(low + 1, many)), many
 
 
 def _is_nearly_quadratic(polynomials: Array) -> bool:

@@ -1,4 +1,4 @@
-"""Numerical forms of theory's kernels, densities and weights: arrays, so that one compiled function serves them all."""
+"""Numerical forms of theory's densities and weights: arrays, so that one compiled function serves them all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import sympy
 
 from theory.densities import ONE, Density, Weight
 from theory.errors import InputError
-from theory.kernels import KERNELS, Kernel, Piece, x
+from theory.kernels import Piece, x
 
 Array = npt.NDArray[np.float64]
 
-DEGREE = 5
-"""Degree of the local polynomials that stand for a density or a weight."""
+QUINTIC = 5
+"""Degree of the local polynomials that stand for a density or a weight under a kernel with bounded support."""
 TOLERANCE = 1e-13
-"""Relative error below which a cell is narrow enough to be halved once more, which divides its error by 2**6."""
+"""Relative error below which a cell is narrow enough to be halved once more, which divides its error by 2**6 or more.
+"""
 MOST_CELLS, MOST_HALVINGS = 200_000, 60
 SMALLEST_SHARE = 2.0**-36
 """Share of all cells together below which a cell at a knot where f is like a fractional power is left as it is."""
@@ -31,34 +32,18 @@ SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
-class KernelTable:
-    """A piecewise polynomial kernel.
-
-    Attributes
-    ----------
-    knots : array, shape (k + 1,)
-        Where one polynomial gives way to the next, ascending.
-    pieces : array, shape (k, degree + 1)
-        Coefficients of 1, u, u**2, ... between neighbouring knots.
-    """
-
-    knots: Array
-    pieces: Array
-
-
-@dataclass(frozen=True)
 class CellTable:
     """A density f and a weight a as local polynomials on the cells that cover the weight's support.
 
-    For the weight that is 1 everywhere they cover all of f but its negligible tails, and `outer_edges` the rest.
+    For the weight that is 1 everywhere they cover all of f but its negligible tails, and `parts` adds the rest.
 
     Attributes
     ----------
     edges : array, shape (c + 1,)
         The ends of the cells, ascending.
-    density, weight : array, shape (c, 6) and (c, d + 1)
-        Coefficients of 1, v, v**2, ... where v runs from -1 to 1 over a cell; d is 0 if the weight is constant on
-        every cell.
+    density, weight : array, shape (c, degree + 1) and (c, d + 1)
+        Coefficients of 1, v, v**2, ... where v runs from -1 to 1 over a cell; d is the degree too, or 0 if the weight
+        is constant on every cell.
     unbounded : bool
         Whether the weight is 1 everywhere.
     """
@@ -68,40 +53,26 @@ class CellTable:
     weight: Array
     unbounded: bool = False
 
-    def outer_edges(self, least: float, greatest: float) -> list[Array]:
-        """Return the edges of the cells outside all others, but inside [least, greatest], where a is not 0."""
+    def parts(self, least: float, greatest: float) -> list[tuple[Array, Array, Array]]:
+        """Return the edges, densities and weights of all cells, then those outside, where only the density is 0.
+
+        There are cells outside only where a is not 0, and as far as [least, greatest].
+        """
+        inner = (self.edges, self.density, self.weight)
         if not self.unbounded:
-            return []
+            return [inner]
         # By a margin, so that the ends stay apart from those of the interval at any magnitude.
         before = np.array([least - 0.01 * abs(least), self.edges[0]])
         after = np.array([self.edges[-1], greatest + 0.01 * abs(greatest)])
-        return [edges for edges in (before, after) if edges[0] < edges[1]]
+        nothing, one = np.zeros((1, self.density.shape[1])), np.ones((1, 1))
+        return [inner, *((edges, nothing, one) for edges in (before, after) if edges[0] < edges[1])]
 
 
 @cache
-def kernel_table(kernel: Kernel) -> KernelTable:
-    """Return the table of ``kernel``.
-
-    Raises
-    ------
-    InputError
-        If the kernel is no piecewise polynomial with bounded support; the message lists those that are.
-    """
-    polynomial = kernel.polynomial if kernel.has_compact_support else None
-    if polynomial is None:
-        names = ", ".join(name for name, other in KERNELS.items() if other.has_compact_support and other.polynomial)
-        raise InputError(f"T_m is computed for piecewise polynomial kernels ({names}), not for {kernel.name}.")
-    pieces = polynomial.pieces
-    degree = max(len(piece.coefficients) for piece in pieces) - 1
-    coefficients = np.zeros((len(pieces), degree + 1))
-    for row, piece in zip(coefficients, pieces, strict=True):
-        row[: len(piece.coefficients)] = [float(coefficient) for coefficient in piece.coefficients]
-    return KernelTable(np.array([float(knot) for knot in polynomial.knots]), coefficients)
-
-
-@cache
-def cell_table(density: Density, weight: Weight) -> CellTable:
+def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellTable:
     """Return the cells on which ``density`` and ``weight`` are polynomials to about 16 digits, relative to each cell.
+
+    The higher the degree of the polynomials, the fewer and wider are the cells.
 
     Raises
     ------
@@ -128,17 +99,19 @@ def cell_table(density: Density, weight: Weight) -> CellTable:
     floor = (
         FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight == ONE else SMALLEST_NORMAL / TOLERANCE
     )
-    edges = _refined(np.unique(inside), (f, a), rough, floor)
-    weights = _local_polynomials(a, edges)
+    edges = _refined(np.unique(inside), (f, a), degree, rough, floor)
+    weights = _local_polynomials(a, edges, degree)
     constant = not weights[:, 1:].any()
-    return CellTable(edges, _local_polynomials(f, edges), weights[:, :1] if constant else weights, weight == ONE)
+    return CellTable(edges, _local_polynomials(f, edges, degree), weights[:, :1] if constant else weights, weight == ONE)
 
 
-def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...], rough: Array, floor: float) -> Array:
+def _refined(
+    edges: Array, functions: tuple[Callable[[Array], Array], ...], degree: int, rough: Array, floor: float
+) -> Array:
     """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""
     smallest = SMALLEST_SHARE * (edges[-1] - edges[0])
     for _ in range(MOST_HALVINGS):
-        coarse = ~np.logical_and.reduce([_is_polynomial(function, edges, floor) for function in functions])
+        coarse = ~np.logical_and.reduce([_is_polynomial(function, edges, degree, floor) for function in functions])
         # A bounded f that is like a fractional power at a knot vanishes there, and all but vanishes on such a cell.
         coarse &= (np.diff(edges) > smallest) | ~(np.isin(edges[:-1], rough) | np.isin(edges[1:], rough))
         middles = (edges[:-1] + edges[1:]) / 2
@@ -150,11 +123,13 @@ def _refined(edges: Array, functions: tuple[Callable[[Array], Array], ...], roug
     raise InputError("the density or the weight is too steep for T_m to be computed to 10 digits.")
 
 
-def _is_polynomial(function: Callable[[Array], Array], edges: Array, floor: float) -> npt.NDArray[np.bool_]:
+def _is_polynomial(
+    function: Callable[[Array], Array], edges: Array, degree: int, floor: float
+) -> npt.NDArray[np.bool_]:
     """Return, for each cell, whether the local polynomial reproduces ``function`` between its own nodes."""
-    v = np.linspace(-0.98, 0.98, 9)
+    v = np.linspace(-0.98, 0.98, degree + 4)
     exact = function(_points(edges, v))
-    fitted = np.polynomial.polynomial.polyval(v, _local_polynomials(function, edges).T)
+    fitted = np.polynomial.polynomial.polyval(v, _local_polynomials(function, edges, degree).T)
     # Where the function underflows, or hardly counts, there are no digits to reproduce.
     scale = np.maximum(np.abs(exact).max(axis=1), floor)
     # A function is known no better than its argument is.
@@ -163,9 +138,9 @@ def _is_polynomial(function: Callable[[Array], Array], edges: Array, floor: floa
     return np.asarray(np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale + noise)
 
 
-def _local_polynomials(function: Callable[[Array], Array], edges: Array) -> Array:
-    """Return the coefficients, shape (cells, 6), of the polynomials through the Chebyshev points of each cell."""
-    v = np.polynomial.chebyshev.chebpts1(DEGREE + 1)
+def _local_polynomials(function: Callable[[Array], Array], edges: Array, degree: int) -> Array:
+    """Return the coefficients, shape (cells, degree + 1), of the polynomials through the Chebyshev points of each cell."""
+    v = np.polynomial.chebyshev.chebpts1(degree + 1)
     values = function(_points(edges, v))
     coefficients = np.linalg.solve(np.vander(v, increasing=True), values.T).T
     # A constant function keeps one exact coefficient, whatever the solver rounds.

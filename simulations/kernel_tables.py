@@ -1,0 +1,147 @@
+"""Numerical forms of theory's kernels, recognised from their definitions and not from their names."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+from sympy import Expr
+
+from theory.errors import InputError
+from theory.kernels import KERNELS, Kernel, x
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PiecewiseKernel:
+    r"""A kernel with bounded support that combines a few functions :math:`\varphi_q` on each of its pieces.
+
+    These are 1, u, u**2, ... or, with a positive frequency w, cos(w u) and sin(w u). Moved by s, a piece combines
+    the same functions: its coefficients become ``transfers[piece] @ features(s)``, where the features of s are
+    1, -s, s**2, ... or cos(w s) and sin(w s).
+
+    Attributes
+    ----------
+    knots : tuple of float, length k + 1
+        Where one piece gives way to the next, ascending.
+    functions : tuple of int, length n
+        0, 1, ..., n - 1: the number of each function, and its power where the pieces are polynomials.
+    frequency : float
+        w, or 0 for polynomials.
+    pieces : array, shape (k, n)
+        The coefficients of each piece.
+    transfers : array, shape (k, n, n)
+    jumps : array, shape (k + 1, n, n)
+        The transfer of the piece that begins at each knot less that of the piece that ends there.
+    """
+
+    knots: tuple[float, ...]
+    functions: tuple[int, ...]
+    frequency: float
+    pieces: Array
+    transfers: Array
+    jumps: Array
+
+
+@dataclass(frozen=True)
+class GaussianKernel:
+    """The kernel height * exp(-((u - location) / scale)**2 / 2).
+
+    Attributes
+    ----------
+    location, scale, height : float
+    """
+
+    location: float
+    scale: float
+    height: float
+
+
+@cache
+def kernel_table(kernel: Kernel) -> PiecewiseKernel | GaussianKernel:
+    """Return the numerical form of ``kernel``.
+
+    Raises
+    ------
+    InputError
+        If the kernel is neither piecewise polynomial, nor piecewise a cosine, nor Gaussian; the message lists those
+        that are.
+    """
+    form = _form(kernel)
+    if form is None:
+        names = ", ".join(name for name, other in KERNELS.items() if _form(other) is not None)
+        raise InputError(
+            "T_m is computed for kernels that are piecewise polynomials or cosines, or Gaussian "
+            f"({names}), not for {kernel.name}."
+        )
+    return form
+
+
+def _form(kernel: Kernel) -> PiecewiseKernel | GaussianKernel | None:
+    return (_polynomial(kernel) or _harmonic(kernel)) if kernel.has_compact_support else _gaussian(kernel)
+
+
+def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
+    if not all(piece.density.is_polynomial(x) for piece in kernel.pieces):
+        return None
+    ascending = [sympy.Poly(piece.density, x).all_coeffs()[::-1] for piece in kernel.pieces]
+    if not all(coefficient.is_real and coefficient.is_number for row in ascending for coefficient in row):
+        return None
+    size = max(len(row) for row in ascending)
+    pieces = np.zeros((len(ascending), size))
+    for numbers, row in zip(pieces, ascending, strict=True):
+        numbers[: len(row)] = [float(coefficient) for coefficient in row]
+    # (u - s)^p is the sum of binomial(p, q) u^q (-s)^(p - q).
+    transfers = np.zeros((len(pieces), size, size))
+    for q in range(size):
+        for r in range(size - q):
+            transfers[:, q, r] = math.comb(q + r, q) * pieces[:, q + r]
+    return _piecewise(kernel, 0.0, pieces, transfers)
+
+
+def _harmonic(kernel: Kernel) -> PiecewiseKernel | None:
+    """Return the form of a kernel whose pieces K all solve K'' = -w^2 K: they are cosines and sines of w u."""
+    ratios = {sympy.simplify(sympy.diff(piece.density, x, 2) / piece.density) for piece in kernel.pieces}
+    if len(ratios) != 1 or not all(ratio.is_number and ratio.is_negative for ratio in ratios):
+        return None
+    frequency = sympy.sqrt(-ratios.pop())
+    pieces = np.array([_initial_values(piece.density, frequency) for piece in kernel.pieces])
+    # cos(w (u - s)) = cos(w u) cos(w s) + sin(w u) sin(w s), and likewise for the sine.
+    transfers = np.array([[[cosine, -sine], [sine, cosine]] for cosine, sine in pieces])
+    return _piecewise(kernel, float(frequency), pieces, transfers)
+
+
+def _initial_values(density: Expr, frequency: Expr) -> tuple[float, float]:
+    return float(density.subs(x, 0)), float(sympy.diff(density, x).subs(x, 0) / frequency)
+
+
+def _piecewise(kernel: Kernel, frequency: float, pieces: Array, transfers: Array) -> PiecewiseKernel | None:
+    ends = [piece.lower for piece in kernel.pieces] + [kernel.support[1]]
+    if any(one.upper != other.lower for one, other in pairwise(kernel.pieces)):
+        return None
+    jumps = np.zeros((len(ends), *transfers.shape[1:]))
+    jumps[:-1] += transfers
+    jumps[1:] -= transfers
+    knots, functions = tuple(float(end) for end in ends), tuple(range(pieces.shape[1]))
+    return PiecewiseKernel(knots, functions, frequency, pieces, transfers, jumps)
+
+
+def _gaussian(kernel: Kernel) -> GaussianKernel | None:
+    """Return the form of a kernel on the whole line that solves K' = -(u - location) / scale^2 K."""
+    if len(kernel.pieces) != 1 or kernel.support != (-sympy.oo, sympy.oo):
+        return None
+    density = kernel.pieces[0].density
+    slope = sympy.simplify(sympy.diff(density, x) / density)
+    if not slope.is_polynomial(x) or sympy.degree(slope, x) != 1:
+        return None
+    steepness, intercept = sympy.Poly(slope, x).all_coeffs()
+    if not (steepness.is_negative and intercept.is_real):
+        return None
+    location = -intercept / steepness
+    return GaussianKernel(float(location), float(sympy.sqrt(-1 / steepness)), float(density.subs(x, location)))
