@@ -82,15 +82,14 @@ def gaussian_statistic(
             distance = _distance(centres, after, anchor, width, shift, u, u)
             offset = (anchor - centre) / half
             if distance >= reach:
-                begin = far
-                if after < count:
-                    begin = min(far, (centres[after] - anchor) / width + shift - reach)
+                # Seen from the next group, which is near, even the smallest part of the cell that it reaches counts.
+                ends = after == count or (edges[cell + 1] - centres[after]) / width <= shift - reach
+                begin = far if ends else min(far, (centres[after] - anchor) / width + shift - reach)
                 estimate[:] = 0.0
                 if begin > u:
                     block += _panel(u, begin, offset, slope, estimate, height, expected, a, nodes, weights)
-                if begin >= far:
+                if ends:
                     break
-                # After a gap the anchor may be far off: the group itself is near.
                 anchor, u, far = centres[after], shift - reach, (edges[cell + 1] - centres[after]) / width
                 offset = (anchor - centre) / half
                 distance = reach
@@ -100,7 +99,7 @@ def gaussian_statistic(
                 anchor, u, far = ahead, u - moved, (edges[cell + 1] - ahead) / width
                 offset = (anchor - centre) / half
             widest = min(WIDTH, TAIL_WIDTH / max(distance, 1.0))
-            end = u + (far - u) / max(math.ceil((far - u) / widest), 1.0)
+            end = u + (far - u) / max(np.ceil((far - u) / widest), 1.0)
             estimate[:] = 0.0
             _add_groups(estimate, sample, first, centres, moments, after, anchor, width, shift, u, end, spread, nodes)
             block += _panel(u, end, offset, slope, estimate, height, expected, a, nodes, weights)

@@ -22,6 +22,8 @@ NEGLIGIBLE = 1e-11
 """Share of the square of f that the quadrature of a short piece may miss; its rule then misses a twentieth of that."""
 HARMONIC_DEGREES = 4, 12
 """Degrees of polynomials that a cosine is, to rounding, in the square of a short piece and of half a period."""
+FARTHEST = 1e306
+"""Bandwidths: a distance beyond nears the end of double precision."""
 PANEL_NODES = 16
 """Nodes that integrate the square of f_m to rounding on a panel two standard deviations of a Gaussian kernel wide."""
 Rule = tuple[Array, Array]
@@ -159,8 +161,8 @@ def tm_statistic(
     Raises
     ------
     InputError
-        If the sample is empty, not one-dimensional, not numeric or not finite, or an argument is not one of those
-        described above.
+        If the sample is empty, not one-dimensional, not numeric or not finite, if an argument is not one of those
+        described above, or if under the weight 1 an observation is farther from 0 than 1e306 bandwidths.
 
     Notes
     -----
@@ -181,7 +183,9 @@ def tm_statistic(
     """
     density = density_named(density)
     statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
-    return statistic.of_sorted(np.sort(_checked(sample)))
+    values = _checked(sample)
+    _check_reach(values, statistic)
+    return statistic.of_sorted(np.sort(values))
 
 
 def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, int]:
@@ -220,3 +224,12 @@ def _checked(sample: npt.ArrayLike) -> Array:
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise InputError(f"the sample must be finite, but {count} of its {values.size} values are NaN or infinite.")
     return values
+
+
+def _check_reach(values: Array, statistic: Statistic) -> None:
+    greatest, bandwidth = float(np.abs(values).max()), statistic.bandwidth.at(values.size)
+    if not statistic.weight.support[1].is_finite and greatest > FARTHEST * bandwidth:
+        raise InputError(
+            f"under the weight {statistic.weight.name} an observation may be at most {FARTHEST:g} bandwidths from 0, "
+            f"but the sample reaches {greatest:g} and the bandwidth is {bandwidth:g}. Choose a window:c,d."
+        )

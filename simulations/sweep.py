@@ -81,9 +81,9 @@ def sweep(
         while True:
             end, crossed = far, -1
             for j in range(len(knots)):
-                breakpoint = positions[passed[j]] + knots[j]
-                if breakpoint < end:
-                    end, crossed = breakpoint, j
+                change = positions[passed[j]] + knots[j]
+                if change < end:
+                    end, crossed = change, j
             if end - u <= longest:
                 middles[count], reaches[count] = (u + end) / 2, (end - u) / 2
                 for q in range(size):

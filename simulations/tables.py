@@ -102,7 +102,9 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     edges = _refined(np.unique(inside), (f, a), degree, rough, floor)
     weights = _local_polynomials(a, edges, degree)
     constant = not weights[:, 1:].any()
-    return CellTable(edges, _local_polynomials(f, edges, degree), weights[:, :1] if constant else weights, weight == ONE)
+    return CellTable(
+        edges, _local_polynomials(f, edges, degree), weights[:, :1] if constant else weights, weight == ONE
+    )
 
 
 def _refined(
@@ -139,7 +141,7 @@ def _is_polynomial(
 
 
 def _local_polynomials(function: Callable[[Array], Array], edges: Array, degree: int) -> Array:
-    """Return the coefficients, shape (cells, degree + 1), of the polynomials through the Chebyshev points of each cell."""
+    """Return the coefficients, shape (cells, degree + 1), of polynomials through each cell's Chebyshev points."""
     v = np.polynomial.chebyshev.chebpts1(degree + 1)
     values = function(_points(edges, v))
     coefficients = np.linalg.solve(np.vander(v, increasing=True), values.T).T
