@@ -17,8 +17,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Compile ``function`` without the interpreter lock, and keep the machine code on disk where that is possible.
 
-    What is kept on disk is used until the function's own module changes, so a function calls only compiled functions
-    of its own module.
+    What is kept on disk is used until the function's own module changes. It contains the compiled functions that are
+    called, so after a change to another module's the caches have to be removed.
     """
     try:
         return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
