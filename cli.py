@@ -571,6 +571,89 @@ def command_line(context: click.Context) -> str:
     return shlex.join(words)
 
 
+@main.command("test-fit", short_help="Test whether data come from a density.")
+@click.argument("file", metavar="FILE")
+@click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
+@click.option(
+    "--density",
+    default="normal",
+    show_default=True,
+    metavar="NAME",
+    help="The hypothesis: normal, logistic, laplace, uniform:lo,hi, beta:p,q or a mixture such as "
+    "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5). normal is the standard normal, unless --estimate is given.",
+)
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
+)
+@click.option("--kernel", default="epanechnikov", show_default=True, metavar="NAME", help="The kernel of T_m.")
+@click.option(
+    "--weight",
+    default="one",
+    show_default=True,
+    metavar="NAME",
+    help="The weight of T_m: one, window:c,d or inverse-density:c,d, in the units of the density.",
+)
+@click.option(
+    "--bandwidth",
+    default="m^-0.235",
+    show_default=True,
+    metavar="RULE",
+    help="The bandwidth, in the units of the density: a number, or m^-DELTA.",
+)
+@click.option(
+    "--replicates",
+    type=int,
+    default=9_999,
+    show_default=True,
+    help="Simulated samples of the hypothesis; the p-value is a multiple of 1/(replicates + 1).",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulated samples.")
+@click.option("--workers", type=int, metavar="N", help="Threads.  [default: one for each core]")
+@click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Neither look a null law up nor keep it.")
+@common_options
+def test_fit(
+    file: str,
+    column: str | None,
+    cache_dir: Path | None,
+    no_cache: bool,
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Test whether the data in FILE come from a density, by the Bickel-Rosenblatt statistic T_m.
+
+    FILE holds one number a line, or a table with a column of them, or a NumPy array (.npy); - is standard input.
+    Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis and is
+    right at any m; beside it stands the one by Theorem 3.1's limit law, which is not at the m of practice.
+
+    \b
+    Examples
+      python cli.py test-fit sample.txt --density normal
+      python cli.py test-fit measurements.csv --column height --density normal --estimate
+    """  # noqa: D301
+    from simulations import Study, bickel_rosenblatt_test
+    from simulations.presentation import goodness_of_fit_report, progress_display
+    from simulations.samples import read_sample
+
+    if no_cache and cache_dir is not None:
+        raise click.UsageError("--no-cache and --cache-dir exclude each other.")
+    sample = read_sample(file, column)
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        with progress_display(Study(sample.size, options["replicates"]), quiet) as progress:
+            test = bickel_rosenblatt_test(sample, cache=cache_dir or not no_cache, progress=progress, **options)
+        write_json(stream, test.document())
+    console.print(goodness_of_fit_report(test, sample))
+
+
 @main.command(short_help="Train a VAE or an EVAE.")
 @click.option(
     "--dataset",

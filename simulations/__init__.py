@@ -1,12 +1,15 @@
-"""The Bickel-Rosenblatt statistic T_m: of one sample, and by Monte Carlo."""
+"""The Bickel-Rosenblatt statistic T_m: of one sample, by Monte Carlo, and as a test of goodness of fit."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simulations.goodness_of_fit import GoodnessOfFit, bickel_rosenblatt_test
     from simulations.statistic import tm_statistic
     from simulations.study import Result, SimulationInterrupted, Study, replicate_values, simulate, simulate_studies
 
 _MODULES = {
+    "GoodnessOfFit": "goodness_of_fit",
+    "bickel_rosenblatt_test": "goodness_of_fit",
     "tm_statistic": "statistic",
     "Result": "study",
     "SimulationInterrupted": "study",
@@ -17,9 +20,11 @@ _MODULES = {
 }
 
 __all__ = [
+    "GoodnessOfFit",
     "Result",
     "SimulationInterrupted",
     "Study",
+    "bickel_rosenblatt_test",
     "replicate_values",
     "simulate",
     "simulate_studies",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,6 +17,9 @@ from rich.text import Text
 from simulations.convergence import Convergence
 from simulations.study import Result, Study
 from simulations.summary import Summary, in_words
+
+if TYPE_CHECKING:
+    from simulations.goodness_of_fit import GoodnessOfFit
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -238,3 +244,28 @@ def _rounded(value: float | None) -> str:
 
 def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
+
+
+def goodness_of_fit_report(test: GoodnessOfFit, sample: npt.NDArray[np.float64]) -> RenderableType:
+    """Return what a reader wants to see of a test of ``sample``, in at most 80 columns."""
+    study, setting = test.study, test.study.setting
+    b = setting.bandwidth.at(study.m)
+    hypothesis = setting.density.name
+    if test.location is not None:
+        hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
+    heading = Text(
+        f"Bickel-Rosenblatt test, {study.m:,} observations\n"
+        f"hypothesis {hypothesis}\n"
+        f"kernel {setting.kernel.name}, weight {setting.weight.name}, b = {b:.6g}"
+    )
+    table = _table("", "", "value")
+    table.add_row("T_m", _number(test.statistic))
+    table.add_row(f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}")
+    table.add_row("  standard error of it", f"{test.p_value_error:.2g}")
+    table.add_row("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}")
+    for level, value in test.critical_values.items():
+        table.add_row(f"T_m that is exceeded with probability {level:.0%}", _number(value))
+    words = Table.grid(padding=(0, 1))
+    for sentence in test.in_words(sample):
+        words.add_row("-", Text(sentence))
+    return Group(heading, "", table, "", words)

@@ -183,7 +183,7 @@ def tm_statistic(
     """
     density = density_named(density)
     statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
-    values = _checked(sample)
+    values = checked_sample(sample)
     _check_reach(values, statistic)
     return statistic.of_sorted(np.sort(values))
 
@@ -208,7 +208,14 @@ def _is_nearly_quadratic(polynomials: Array) -> bool:
     return bool((neglected <= NEGLIGIBLE * scale**2).all())
 
 
-def _checked(sample: npt.ArrayLike) -> Array:
+def checked_sample(sample: npt.ArrayLike) -> Array:
+    """Return ``sample`` as an array, shape (m,).
+
+    Raises
+    ------
+    InputError
+        If it is empty, not one-dimensional, not numeric or not finite.
+    """
     try:
         values = np.asarray(sample)
         if values.dtype.kind not in "fiub":

@@ -266,22 +266,31 @@ def simulate_studies(
                 yield result
 
 
-def replicate_values(study: Study, *, workers: int | None = None) -> Array:
+def replicate_values(
+    study: Study,
+    *,
+    workers: int | None = None,
+    engine: Replicates | None = None,
+    progress: Progress | None = None,
+) -> Array:
     """Return T_m of every replicate of a study, in their order, shape (replicates,): the null law itself.
 
-    Where moments and quantiles are enough, `simulate` gives them in memory that does not grow.
+    Where moments and quantiles are enough, `simulate` gives them in memory that does not grow. An ``engine`` takes
+    the place of the one that the study names.
 
     Examples
     --------
     >>> replicate_values(Study(m=50, replicates=3)).shape
     (3,)
     """
-    engine = engine_for(study.engine, study.setting, study.m)
+    engine = engine or engine_for(study.engine, study.setting, study.m)
     with _pool(workers, None) as pool, signals_noted() as stop:
         blocks = blocks_of(study.m, 0, study.replicates)
         done: list[Array] = []
         try:
-            done.extend(in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop))
+            for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop):
+                done.append(values)
+                (progress or _ignored)(sum(map(len, done)))
         except Stopped:
             raise SimulationInterrupted(study, sum(map(len, done)), stop.signals[0]) from None
     return np.concatenate(done)

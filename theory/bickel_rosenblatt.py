@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +127,7 @@ def exact_mean(
     raise InputError(f"the quadrature of E T_m did not converge: two orders still differ by {error:g}.")
 
 
+@lru_cache
 def limit_mean(
     kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
@@ -143,6 +144,7 @@ def limit_mean(
     return kernel_named(kernel).roughness * integral_of_product(density, weight_named(weight, density))
 
 
+@lru_cache
 def limit_variance(
     kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
@@ -161,6 +163,7 @@ def limit_variance(
     )
 
 
+@lru_cache
 def theorem_conditions(
     kernel: str | Kernel = "epanechnikov",
     density: str | Density = "normal",

@@ -1,0 +1,123 @@
+"""The law of T_m under the hypothesis, by simulation, kept on disk for the next time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from simulations.location_scale import standardised
+from simulations.statistic import Statistic
+from simulations.streams import draw
+from simulations.study import Progress, Study, replicate_values
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NullLaw:
+    """What a null law is simulated for.
+
+    Parameters
+    ----------
+    study : Study
+        The setting, the number of observations and replicates, the seed.
+    estimated : bool
+        Whether location and scale are estimated from each sample, which is then standardised.
+    """
+
+    study: Study
+    estimated: bool = False
+
+    def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
+        """Return T_m under the hypothesis, ascending, shape (replicates,).
+
+        Parameters
+        ----------
+        workers : int, optional
+            Threads; by default one for each usable core. The values do not depend on it.
+        cache : Path, optional
+            A folder in which values are looked up and left. A file there that is damaged, or one that cannot be
+            written, costs time only: the values are simulated.
+        progress : callable, optional
+            Called with the number of replicates done so far.
+        """
+        path = None if cache is None else cache / f"{self._digest}.npz"
+        values = None if path is None else self._kept(path)
+        if values is None:
+            values = np.sort(self._simulated(workers, progress))
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    self._keep(path, values)
+        return values
+
+    def _simulated(self, workers: int | None, progress: Progress | None) -> Array:
+        engine = EstimatedReplicates(self.study.setting, self.study.m) if self.estimated else None
+        return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
+
+    @property
+    def _identity(self) -> str:
+        study, setting = self.study, self.study.setting
+        functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
+        numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), self.estimated]
+        return json.dumps([*map(str, functions), *numbers])
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self._identity.encode()).hexdigest()
+
+    def _kept(self, path: Path) -> Array | None:
+        """Return the values kept at ``path``, if they are whole and of this law; a zip file checks its own sums."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                whole = str(file["identity"]) == self._identity and file["values"].shape == (self.study.replicates,)
+                return file["values"] if whole else None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def _keep(self, path: Path, values: Array) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.savez(file, values=values, identity=np.array(self._identity))
+        Path(file.name).replace(path)
+
+
+def default_cache() -> Path:
+    """Return the folder for null laws: under XDG_CACHE_HOME where that is set, else under ~/.cache."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "epanechnikov-vae" / "null-laws"
+
+
+class EstimatedReplicates:
+    """An engine: every sample is drawn, standardised by its own estimates, sorted and swept over.
+
+    Parameters
+    ----------
+    statistic : Statistic
+    m : int
+        Observations in a sample.
+    """
+
+    name = "exact"
+    cells_per_bandwidth = None
+    discretisation = None
+
+    def __init__(self, statistic: Statistic, m: int) -> None:
+        statistic.prepare()
+        self._statistic, self._m = statistic, m
+
+    def values(self, seed: int, replicates: range) -> Array:
+        """Return T_m of the standardised samples (seed, r), r in ``replicates``."""
+        return np.array([self._value(seed, replicate) for replicate in replicates])
+
+    def _value(self, seed: int, replicate: int) -> float:
+        sample = draw(self._statistic.density, seed, replicate, self._m)
+        return self._statistic.of_sorted(np.sort(standardised(sample, self._statistic.density).values))
