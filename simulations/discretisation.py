@@ -29,7 +29,7 @@ LARGEST_BIAS = 1e-4
 """The relative bias that is allowed, beyond two of its standard errors."""
 CELLS_PER_BANDWIDTH = (
     *(2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80),
-    *(96, 112, 128, 160, 192, 256, 320, 384, 512),
+    *(96, 112, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048, 4096),
 )
 """The numbers of cells in a bandwidth that are tried."""
 PILOT_REPLICATES, LARGEST_PILOT = 32, 50_000
@@ -44,7 +44,7 @@ class Discretisation:
     ----------
     cells_per_bandwidth : int
     rms_relative_error : float
-        The root of the mean square.
+        The root of the mean square. Where T_m of a sample is 0, its error is divided by the mean of T_m.
     mean_relative_error, mean_standard_error : float
         The mean, and its standard error.
     pilot_replicates, pilot_m : int
@@ -110,7 +110,7 @@ def measured_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: i
     pilot = _at_the_bandwidth_of(statistic, m)
     cells = grid(pilot, size, cells_per_bandwidth)
     values = np.array([cells.of_sample(sample) for sample in _samples(pilot, size)])
-    errors = values / _exact_values(pilot, size) - 1
+    errors = _relative_errors(values, _exact_values(pilot, size))
     return Discretisation(
         cells_per_bandwidth,
         rms_relative_error=math.sqrt(float(np.mean(errors**2))),
@@ -119,6 +119,13 @@ def measured_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: i
         pilot_replicates=PILOT_REPLICATES,
         pilot_m=size,
     )
+
+
+def _relative_errors(values: Array, exact: Array) -> Array:
+    """Return the errors by the exact values; where T_m is 0, by the mean of T_m."""
+    errors = values - exact
+    scale = np.where(exact > 0, exact, exact.mean())
+    return np.divide(errors, scale, out=errors.copy(), where=scale > 0)
 
 
 @lru_cache(maxsize=8)

@@ -235,6 +235,14 @@ def test_a_bias_counts_where_it_is_none_of_chance() -> None:
     assert replace(biased, mean_standard_error=6e-5).is_within_target
 
 
+def test_a_statistic_that_is_mostly_zero_has_an_error_all_the_same() -> None:
+    """No observation reaches the window, or hardly ever one."""
+    nowhere = chosen_discretisation(setting(density="uniform:-1,1", weight="window:2,3", bandwidth=0.5), 20)
+    assert (nowhere.rms_relative_error, nowhere.mean_relative_error, nowhere.is_within_target) == (0.0, 0.0, True)
+    seldom = chosen_discretisation(setting(density="uniform:-1,1", weight="window:1.2,3", bandwidth=0.25), 5)
+    assert 0 < seldom.rms_relative_error <= discretisation.LARGEST_ERROR
+
+
 def test_an_error_that_no_cells_make_small_enough_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discretisation, "CELLS_PER_BANDWIDTH", (2, 4))
     chosen = chosen_discretisation(setting("uniform"), 300)
