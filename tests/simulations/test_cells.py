@@ -128,6 +128,8 @@ def knots_of(kernel: str) -> list[tuple[float, float, float]]:
         ("triangular", "logistic", "window:-2,1"),
         ("biweight", "beta:2,3", "one"),
         ("triweight", "normal", "inverse-density:-1,1.5"),
+        ("cosine", "normal", "window:-2,2"),
+        ("gaussian", "laplace", "inverse-density:-1,1"),
     ],
 )
 def test_the_error_falls_at_least_with_the_square_of_the_cells(kernel: str, density: str, weight: str) -> None:
@@ -144,6 +146,13 @@ def test_where_the_estimate_jumps_the_error_falls_with_the_power_three_halves() 
     assert rms(fine) < rms(coarse) / 16**1.5 * 2
     assert abs(fine.mean()) < FALSE_ALARM_Z * fine.std() / np.sqrt(fine.size) + 1e-5
     assert rms(fine) < 3e-4
+
+
+@pytest.mark.parametrize("density", ["normal", "logistic"])
+def test_a_gaussian_kernel_on_the_whole_line_has_no_error_to_speak_of(density: str) -> None:
+    """All is smooth and nothing ends: the trapezoid rule's error falls faster than any power."""
+    statistic = setting("gaussian", density, "one")
+    assert rms(relative_errors(statistic, grid(statistic, 400, 4), samples(density, 400, 5))) < 1e-9
 
 
 @given(

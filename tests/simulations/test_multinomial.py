@@ -197,7 +197,7 @@ def test_the_sample_is_read_from_the_words_of_its_stream() -> None:
     assert (sample[w.size :] > engine.grid.edges[-1]).all()
 
 
-@pytest.mark.parametrize("kernel", ["epanechnikov", "uniform", "triangular", "triweight"])
+@pytest.mark.parametrize("kernel", ["epanechnikov", "uniform", "triangular", "triweight", "cosine", "gaussian"])
 @pytest.mark.parametrize("m", [3, 400, 20_000])
 def test_the_values_are_those_of_the_samples(kernel: str, m: int) -> None:
     engine, statistic = MultinomialReplicates(setting(kernel), m, 16), setting(kernel)
@@ -217,6 +217,8 @@ def test_the_values_are_those_of_the_samples(kernel: str, m: int) -> None:
         ("biweight", "beta:1.5,1", "one", 300),
         ("uniform", TWO_PEAKS, "window:-1,2", 400),
         ("epanechnikov", NARROW, "one", 1000),
+        ("cosine", "logistic", "window:-2,1", 400),
+        ("gaussian", "beta:2,3", "window:0,1", 300),
     ],
 )
 def test_the_mean_is_the_exact_mean(kernel: str, density: str, weight: str, m: int) -> None:
