@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulations import discretisation
+from simulations.cell_moments import vectorised
 from simulations.cells import CellReplicates
 from simulations.discretisation import chosen_discretisation, measured_discretisation
 from simulations.grids import Grid, TooManyCells, grid
@@ -289,6 +292,23 @@ def test_a_seed_out_of_range_is_refused(seed: object) -> None:
 def test_a_grid_of_too_many_cells_is_not_made() -> None:
     with pytest.raises(TooManyCells):
         grid(setting(bandwidth=1e-9), 100, 2)
+
+
+def test_code_is_compiled_even_where_no_folder_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    njit = numba.njit
+
+    def refusing(**options: Any) -> Callable[..., Callable[..., float]]:
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        decorator: Callable[..., Callable[..., float]] = njit(**options)
+        return decorator
+
+    monkeypatch.setattr(numba, "njit", refusing)
+
+    def half(number: float) -> float:
+        return number / 2
+
+    assert vectorised(half)(3.0) == 1.5
 
 
 def test_a_shifted_and_stretched_kernel_keeps_its_knots_on_edges_of_cells() -> None:
