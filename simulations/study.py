@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import operator
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.accumulators import Accumulator
+from simulations.discretisation import Discretisation
 from simulations.engine import Replicates, checked_engine, engine_for
 from simulations.execution import Pool, Stop, Stopped, blocks_of, in_order, signals_noted, threads, whole_blocks
 from simulations.state import Identity, StateFile, StudyState, state_file
@@ -128,7 +130,7 @@ class Result:
 
     study: Study
     engine: str
-    discretisation: dict[str, Any] | None
+    discretisation: dict[str, float | None] | None
     accumulator: Accumulator
     seconds: float
 
@@ -360,13 +362,14 @@ def _interrupted(
 
 
 def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
-    measured = engine.discretisation
-    discretisation = None
-    if measured is not None:
-        if not is_dataclass(measured):
-            raise TypeError(f"the discretisation of {engine.name} is no dataclass")
-        discretisation = {"cells_per_bandwidth": engine.cells_per_bandwidth, **asdict(measured)}  # type: ignore[arg-type]
-    return Result(study, engine.name, discretisation, accumulator, seconds)
+    return Result(study, engine.name, _document(engine.discretisation), accumulator, seconds)
+
+
+def _document(measured: Discretisation | None) -> dict[str, float | None] | None:
+    """Return a discretisation in machine-readable form; where T_m is 0 its relative error is None."""
+    if measured is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in asdict(measured).items()}
 
 
 def _identity(study: Study, engine: Replicates) -> Identity:

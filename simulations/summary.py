@@ -227,6 +227,8 @@ def _on_the_window(summary: Summary) -> str:
 
 def _on_the_discretisation(summary: Summary) -> str:
     measured = summary.discretisation or {}
+    if measured["rms_relative_error"] is None:
+        return "The engine works on cells, and T_m is 0 in its pilot, so that it has no relative error."
     sentence = f"The engine works on {measured['cells_per_bandwidth']} cells a bandwidth: in a pilot its T_m had"
     sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
     sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"

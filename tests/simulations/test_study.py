@@ -104,17 +104,44 @@ def test_auto_takes_an_engine_that_is_named_and_exact_is_exact() -> None:
     assert (exact.engine, exact.discretisation) == ("exact", None)
 
 
-class _Refusing:
-    def __init__(self, *_: object) -> None:
-        raise InputError("not for this kernel")
+@pytest.mark.parametrize("m", [20, 700, 4000])
+def test_auto_goes_by_m(m: int) -> None:
+    name = engine.engine_for("auto", Study(m=m).setting, m).name
+    assert name == {20: "exact", 700: "cells", 4000: "multinomial"}[m]
 
 
-def test_auto_passes_over_an_engine_that_does_not_take_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engine.ENGINES, "refusing", _Refusing)
-    monkeypatch.setitem(engine.FASTEST_FROM, "refusing", 50)
-    assert engine.engine_for("auto", Study(m=60).setting, 60).name != "refusing"
-    with pytest.raises(InputError, match="not for this kernel"):
-        engine.engine_for("refusing", Study(m=60).setting, 60)
+@pytest.mark.parametrize("name", ["cells", "multinomial"])
+def test_the_engines_on_cells_agree_with_the_exact_mean_and_law(name: str) -> None:
+    """A right engine fails the first for one seed in 2,100, the second for one in 1,000."""
+    study = Study(m=300, replicates=4000, engine=name, seed=2)
+    result = simulate(study)
+    assert result.engine == name
+    assert result.summary.z_exact is not None
+    assert abs(result.summary.z_exact) < AGREEMENT
+    exact = replicate_values(replace(study, engine="exact", seed=3))
+    assert stats.ks_2samp(replicate_values(study), exact).pvalue > 1e-3
+
+
+def test_the_error_of_the_cells_stands_in_the_result() -> None:
+    document = simulate(Study(m=300, replicates=50, engine="cells")).document()
+    measured = document["discretisation"]
+    assert 0 < measured["rms_relative_error"] < 2.5e-4
+    assert abs(measured["mean_relative_error"]) <= measured["rms_relative_error"]
+    assert measured["cells_per_bandwidth"] in range(1, 100)
+
+
+def test_auto_passes_over_an_engine_that_does_not_take_the_setting() -> None:
+    assert engine.engine_for("auto", Study(m=700, bandwidth=1e-90).setting, 700).name == "exact"
+    with pytest.raises(InputError, match="take the engine exact"):
+        simulate(Study(m=700, bandwidth=1e-90, engine="cells"))
+
+
+def test_auto_passes_over_an_engine_whose_error_is_too_large() -> None:
+    """Near its end at 0 this density is like x^0.2, so that no equal cells are small enough."""
+    study = Study(m=700, replicates=5, density="beta:1.2,3", weight="one")
+    assert simulate(study).engine == "exact"
+    measured = simulate(replace(study, engine="cells")).document()["discretisation"]
+    assert measured["rms_relative_error"] > 2.5e-4
 
 
 def test_twenty_thousand_replicates_at_a_thousand_agree_with_the_exact_mean() -> None:
