@@ -455,8 +455,8 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     show_default=True,
     metavar="auto|exact|cells|multinomial",
     help="How T_m is computed. exact: to nearly machine precision. cells: from power sums in cells, many times as "
-    "fast, with a relative error of 2.5e-4 or less that is measured and reported. multinomial: the same, but the counts of "
-    "the cells are drawn first, faster still for a large M. auto: the one for this M, which is then named.",
+    "fast, with a relative error, typically below 2.5e-4, that is measured and reported. multinomial: the same, but "
+    "drawing the counts of the cells first, faster still for a large M. auto: by M, and it is said which.",
 )
 @click.option(
     "--workers", type=int, metavar="N", help="Threads; the result does not depend on it.  [default: one for each core]"

@@ -352,10 +352,21 @@ def test_the_discretisation_is_set_against_the_standard_error() -> None:
     }
     summary = replace(fabricated(normal_values(0.5, 0.2)), discretisation=measured)
     assert summary.standard_error is not None
-    share = 2e-6 * summary.exact.total / summary.standard_error
+    share = 8e-6 * summary.exact.total / summary.standard_error
     sentence = in_words(summary)[-1]
     assert "16 cells a bandwidth" in sentence
-    assert f"1.5e-04 and a mean relative error of -2.0e-06 ± 3.0e-06, {share:.2g} standard errors" in sentence
+    assert f"1.5e-04 and a mean relative error of -2.0e-06 ± 3.0e-06: at most {share:.2g} standard errors" in sentence
+
+
+def test_a_bias_of_the_cells_is_named_before_a_contradiction() -> None:
+    exact = exact_mean(1000).total
+    summary = fabricated(normal_values(exact + 5 * 0.2 / math.sqrt(4000), 0.2))
+    assert "contradicts the exact mean" in in_words(summary)[2]
+    measured = {"cells_per_bandwidth": 2, "rms_relative_error": 0.02, "mean_relative_error": 0.01}
+    biased = replace(summary, discretisation={**measured, "mean_standard_error": 1e-3})
+    assert "what the bias of the cells may explain" in in_words(biased)[2]
+    unbiased = replace(summary, discretisation={**measured, "mean_relative_error": 1e-4, "mean_standard_error": 1e-5})
+    assert "contradicts the exact mean" in in_words(unbiased)[2]
 
 
 def test_the_conditions_that_fail_are_named_with_their_reasons() -> None:
