@@ -412,8 +412,8 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="epanechnikov",
     show_default=True,
     metavar="NAME",
-    help="K, a piecewise polynomial kernel: epanechnikov (the paper's), uniform, triangular, biweight or triweight, "
-    "each on [-1, 1].",
+    help="K: epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
+    "gaussian, of standard deviation 1.",
 )
 @click.option(
     "--density",

@@ -119,7 +119,7 @@ def convergence_figure(convergence: Convergence) -> Figure:
     _variance(variance, convergence)
     _skewness(skewness, convergence)
     for axes, letter in zip((means, quantiles, variance, skewness), "abcd", strict=True):
-        axes.annotate(letter, (0, 1), (-14, 6), "axes fraction", "offset points", weight="bold", va="bottom")
+        axes.annotate(letter, (0, 1), (-14, 6), "axes fraction", "offset points", weight="bold", va="baseline")
     result = convergence.results[0]
     rule = result.study.setting.bandwidth.name
     figure.suptitle(_setting(result, f"b = {rule}, {_replicates(result)} each"), x=0.01, ha="left", fontsize=9)

@@ -61,7 +61,7 @@ def _mean_table(convergence: Convergence) -> Table:
 
 def _difference_table(convergence: Convergence) -> Table:
     table = _table(
-        "E T_m - I(K) ∫ f a, beside its leading terms", "m", "simulated", "exact", "-b∫f²a", "+ squared bias", "= sum"
+        "E T_m - I(K) ∫ f a, beside its leading terms", "m", "simulated", "exact", "-b∫f²a", "+ bias²", "= sum"
     )
     for point in convergence.points:
         numbers = point.product, point.squared_bias, point.leading_difference
@@ -99,8 +99,8 @@ def _convergence_notes(convergence: Convergence) -> Iterator[str]:
         )
     else:
         yield (
-            "Leading terms of the mean: -b ∫ f²a + m b⁵ (μ₂²/4) ∫ f''² a. Where the second is not small beside the "
-            "first, the fitted powers are not yet those of b → 0."
+            "Leading terms of the mean: -b ∫ f²a and, from the squared bias, m b⁵ (μ₂²/4) ∫ f''² a. Where the second "
+            "is not small beside the first, the fitted powers are not yet those of b → 0."
         )
     yield "Studies at different m draw from different streams of the seed, so that the rows are independent."
 
@@ -182,7 +182,7 @@ def _heading(result: Result) -> Text:
 def _engine(result: Result) -> str:
     if result.discretisation is None:
         return result.engine
-    return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} a bandwidth)"
+    return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} cells a bandwidth)"
 
 
 def _means(summary: Summary) -> Table:
