@@ -170,6 +170,15 @@ IN_EXTENDED_PRECISION: dict[str, Callable[[LongDoubles], LongDoubles]] = {
 }
 
 
+@pytest.mark.parametrize("kernel", COMPACT_KERNELS)
+def test_pieces_as_long_as_short_ones_may_be_keep_their_precision(kernel: str) -> None:
+    """All breakpoints are 2/13 apart: a cosine turns by just under a quarter of a radian, and f is constant over the window."""
+    sample, density = [2 * k / 13 for k in range(-9, 10)], density_named("uniform:-2,2")
+    expected = reference_statistic(sample, kernel_named(kernel), density, window(-1, 1), 1.0)
+    value = tm_statistic(sample, kernel=kernel, density=density, weight="window:-1,1", bandwidth=1.0)
+    assert value == pytest.approx(expected, rel=1e-13)
+
+
 @pytest.mark.parametrize("kernel", IN_EXTENDED_PRECISION)
 def test_a_large_sample_agrees_with_the_same_sum_in_extended_precision(kernel: str) -> None:
     """At m = 20,000 the running coefficients are updated 40,000 times; the twin sums every kernel at every node.
