@@ -172,7 +172,7 @@ IN_EXTENDED_PRECISION: dict[str, Callable[[LongDoubles], LongDoubles]] = {
 
 @pytest.mark.parametrize("kernel", COMPACT_KERNELS)
 def test_pieces_as_long_as_short_ones_may_be_keep_their_precision(kernel: str) -> None:
-    """All breakpoints are 2/13 apart: a cosine turns by just under a quarter of a radian, and f is constant over the window."""
+    """All breakpoints are 2/13 apart, just under a quarter of a radian of the cosine; f is constant on the window."""
     sample, density = [2 * k / 13 for k in range(-9, 10)], density_named("uniform:-2,2")
     expected = reference_statistic(sample, kernel_named(kernel), density, window(-1, 1), 1.0)
     value = tm_statistic(sample, kernel=kernel, density=density, weight="window:-1,1", bandwidth=1.0)
