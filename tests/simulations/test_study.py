@@ -17,6 +17,7 @@ from scipy import stats
 
 from simulations import Result, SimulationInterrupted, Study, engine, replicate_values, simulate, tm_statistic
 from simulations.accumulators import RELATIVE_ERROR, Accumulator
+from simulations.discretisation import Discretisation
 from simulations.engine import ENGINES
 from simulations.streams import draw
 from simulations.summary import AGREEMENT, Summary, in_words, summarise
@@ -136,12 +137,23 @@ def test_auto_passes_over_an_engine_that_does_not_take_the_setting() -> None:
         simulate(Study(m=700, bandwidth=1e-90, engine="cells"))
 
 
-def test_auto_passes_over_an_engine_whose_error_is_too_large() -> None:
-    """Near its end at 0 this density is like x^0.2, so that no equal cells are small enough."""
-    study = Study(m=700, replicates=5, density="beta:1.2,3", weight="one")
-    assert simulate(study).engine == "exact"
-    measured = simulate(replace(study, engine="cells")).document()["discretisation"]
-    assert measured["rms_relative_error"] > 2.5e-4
+class _Coarse:
+    name, cells_per_bandwidth = "coarse", 2
+    discretisation = Discretisation(2, 0.01, 0.005, 1e-4, pilot_replicates=32, pilot_m=700)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def values(self, _seed: int, replicates: range) -> np.ndarray:
+        return np.ones(len(replicates))
+
+
+def test_auto_passes_over_an_engine_whose_error_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engine.ENGINES, "coarse", _Coarse)
+    monkeypatch.setitem(engine.CHOSEN_FROM, "coarse", 600)
+    setting = Study(m=700).setting
+    assert engine.engine_for("coarse", setting, 700).name == "coarse"
+    assert engine.engine_for("auto", setting, 700).name == "cells"
 
 
 def test_twenty_thousand_replicates_at_a_thousand_agree_with_the_exact_mean() -> None:
