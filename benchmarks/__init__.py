@@ -1,0 +1,1 @@
+"""Side by side with peers, in one run: `python -m benchmarks.tm` and `python -m benchmarks.power`."""

@@ -1,0 +1,63 @@
+"""Times taken side by side: every contestant in every round, so that what slows the machine slows all of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Work = Callable[[int], object]
+"""Does the work once; the argument counts the calls, so that each can take another input."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds a call, one figure for each round.
+
+    Attributes
+    ----------
+    seconds : tuple of float
+    """
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle of the rounds."""
+        return statistics.median(self.seconds)
+
+    def ratio_to(self, other: Times) -> float:
+        """Return how many times as long this takes as ``other``: the median over rounds."""
+        return statistics.median(mine / its for mine, its in zip(self.seconds, other.seconds, strict=True))
+
+
+def side_by_side(contestants: Mapping[str, Work], rounds: int = 7, seconds_a_round: float = 0.1) -> dict[str, Times]:
+    """Time every contestant in each of some rounds.
+
+    Parameters
+    ----------
+    contestants : mapping from name to work
+    rounds : int
+    seconds_a_round : float
+        About how long each runs in a round; at least one call.
+    """
+    calls = {name: _calls_in(work, seconds_a_round) for name, work in contestants.items()}
+    found: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            found[name].append(_seconds_a_call(work, range(calls[name])))
+    return {name: Times(tuple(seconds)) for name, seconds in found.items()}
+
+
+def _calls_in(work: Work, seconds: float) -> int:
+    """Return how many calls take about so long; the first call, which may compile, does not count."""
+    work(0)
+    return max(1, round(seconds / _seconds_a_call(work, range(1, 3))))
+
+
+def _seconds_a_call(work: Work, calls: Sequence[int]) -> float:
+    started = time.perf_counter()
+    for call in calls:
+        work(call)
+    return (time.perf_counter() - started) / len(calls)

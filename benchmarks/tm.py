@@ -1,0 +1,197 @@
+"""T_m beside KDEpy, statsmodels, SciPy and scikit-learn: accuracy, time and ratio, in one run on one core.
+
+    python -m benchmarks.tm [--json FILE] [--rounds N] [--slow]
+
+The standard example: the normal density, the weight 1 on [-2, 2], b = m^-0.235. Inputs are fresh in every call: one
+fixed sample would be learnt by the processor's branch predictor. Every accuracy is against the exact statistic, which
+the tests compare with 40-digit arithmetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import peers
+from benchmarks.report import Target, at_least, at_most, write
+from benchmarks.timing import Times, Work, side_by_side
+from simulations.cells import CellReplicates
+from simulations.engine import ExactReplicates, Replicates
+from simulations.multinomial import MultinomialReplicates
+from simulations.study import Study
+
+Array = npt.NDArray[np.float64]
+Statistic = Callable[[Array], float]
+
+M = 10_000
+LARGER = (10_000, 100_000, 1_000_000)
+SAMPLES, FEW = 64, 4
+SEED = 1
+EXACT, CELLS = "exact", "cells"
+FASTEST_PEER = "KDEpy FFTKDE, 4096 nodes"
+SLOW = ("KDEpy TreeKDE, 512 nodes", "scikit-learn KernelDensity, 512 nodes", "SciPy gaussian_kde, 512 nodes")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A contestant's figures.
+
+    Attributes
+    ----------
+    microseconds : float
+        A call, the median over rounds.
+    ratio : float
+        How many times as long as the first contestant of its table.
+    rms_error : float or None
+        Of T_m, relative to the exact statistic.
+    """
+
+    microseconds: float
+    ratio: float
+    rms_error: float | None = None
+
+
+def evaluation(kernel: str, others: Mapping[str, Callable[[Array, float], float]], rounds: int) -> dict[str, Row]:
+    """Time T_m of a sample that is given, unsorted."""
+    study = Study(M, kernel=kernel)
+    setting, b = study.setting, study.setting.bandwidth.at(M)
+    rng = np.random.default_rng(SEED)
+    samples = [rng.standard_normal(M) for _ in range(SAMPLES)]
+    cells = CellReplicates(setting, M)
+    contestants: dict[str, Statistic] = {
+        f"{CELLS}, L = {cells.cells_per_bandwidth}": cells.grid.of_sample,
+        EXACT: lambda sample: setting.of_sorted(np.sort(sample)),
+        **{name: _bound(peer, b) for name, peer in others.items()},
+    }
+    exact = [setting.of_sorted(np.sort(sample)) for sample in samples]
+    times = side_by_side({name: _cycling(value, samples) for name, value in contestants.items()}, rounds)
+    accuracies = {
+        name: _rms_error(value, samples[: SAMPLES if name not in SLOW else FEW], exact)
+        for name, value in contestants.items()
+    }
+    return _rows(times, accuracies)
+
+
+def whole_replicates(rounds: int) -> dict[str, Row]:
+    """Time the drawing of a sample and its T_m."""
+    setting = Study(M).setting
+    b, block = setting.bandwidth.at(M), 20
+    rng = np.random.default_rng(SEED)
+    engines = [kind(setting, M) for kind in (MultinomialReplicates, CellReplicates, ExactReplicates)]
+    contestants = {engine.name: _blocks(engine, block) for engine in engines}
+    contestants[f"NumPy normals and {FASTEST_PEER}"] = lambda _: [
+        peers.kdepy_fft(rng.standard_normal(M), b) for _ in range(block)
+    ]
+    times = side_by_side(contestants, rounds)
+    return _rows({name: Times(tuple(s / block for s in time.seconds)) for name, time in times.items()}, {})
+
+
+def growth(rounds: int) -> dict[int, float]:
+    """Return the nanoseconds an observation of the engine that `auto` takes for large samples, by m."""
+    blocks = {m: max(1, LARGER[-1] // m) for m in LARGER}
+    contestants = {str(m): _blocks(MultinomialReplicates(Study(m).setting, m), blocks[m]) for m in LARGER}
+    times = side_by_side(contestants, rounds)
+    return {m: 1e9 * times[str(m)].median / (m * blocks[m]) for m in LARGER}
+
+
+def _blocks(engine: Replicates, block: int) -> Work:
+    return lambda call: engine.values(SEED, range(call * block, (call + 1) * block))
+
+
+def _bound(peer: Callable[[Array, float], float], b: float) -> Statistic:
+    return lambda sample: peer(sample, b)
+
+
+def _cycling(statistic: Statistic, samples: list[Array]) -> Work:
+    return lambda call: statistic(samples[call % len(samples)])
+
+
+def _rms_error(statistic: Statistic, samples: list[Array], exact: list[float]) -> float:
+    errors = [statistic(sample) / value - 1 for sample, value in zip(samples, exact, strict=False)]
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _rows(times: Mapping[str, Times], errors: Mapping[str, float]) -> dict[str, Row]:
+    first = next(iter(times.values()))
+    return {name: Row(1e6 * time.median, time.ratio_to(first), errors.get(name)) for name, time in times.items()}
+
+
+def targets(given: Mapping[str, Row], replicates: Mapping[str, Row], nanoseconds: Mapping[int, float]) -> list[Target]:
+    """Return what the project promises of its own speed, beside what this run found."""
+    cells = next(row for name, row in given.items() if name.startswith(CELLS))
+    exact = given[EXACT]
+    return [
+        at_most("rms relative error of T_m from cells", 2.5e-4, cells.rms_error or 0.0),
+        at_least(f"T_m of a given sample, m = {M:,}: {FASTEST_PEER} over cells", 15, given[FASTEST_PEER].ratio),
+        at_least(
+            f"whole replicates, m = {M:,}: NumPy normals and KDEpy over multinomial",
+            15,
+            list(replicates.values())[-1].ratio,
+        ),
+        at_most("exact over cells, T_m of a given sample", 25, exact.ratio),
+        at_most(
+            f"time an observation at m = {LARGER[-1]:,} over that at {LARGER[0]:,}",
+            1,
+            nanoseconds[LARGER[-1]] / nanoseconds[LARGER[0]],
+        ),
+    ]
+
+
+def table(title: str, rows: Mapping[str, Row]) -> Table:
+    """Return the rows as a table."""
+    shown = Table(title=title, title_justify="left")
+    for name in ("", "µs", "ratio", "rms relative error"):
+        shown.add_column(name, justify="right" if name else "left")
+    for name, row in rows.items():
+        error = "" if row.rms_error is None else f"{row.rms_error:.1e}"
+        shown.add_row(name, f"{row.microseconds:,.1f}", f"{row.ratio:,.1f}", error)
+    return shown
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark; return 1 if a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tm", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of each table (default 7)")
+    parser.add_argument("--slow", action="store_true", help="also the peers that take a tenth of a second a sample")
+    options = parser.parse_args(arguments)
+    console = Console(width=100)
+    chosen = [
+        {name: peer for name, peer in group.items() if options.slow or name not in SLOW}
+        for group in (peers.EPANECHNIKOV, peers.GAUSSIAN)
+    ]
+    given = evaluation("epanechnikov", chosen[0], options.rounds)
+    console.print(table(f"T_m of a given sample, m = {M:,}, Epanechnikov kernel", given))
+    gaussian = evaluation("gaussian", chosen[1], options.rounds)
+    console.print(table(f"T_m of a given sample, m = {M:,}, Gaussian kernel", gaussian))
+    replicates = whole_replicates(options.rounds)
+    console.print(table(f"A replicate, drawing included, m = {M:,}", replicates))
+    nanoseconds = growth(options.rounds)
+    console.print("Nanoseconds an observation: " + ", ".join(f"{t:.2f} at m = {m:,}" for m, t in nanoseconds.items()))
+    found = targets(given, replicates, nanoseconds)
+    for target in found:
+        console.print(str(target), highlight=False)
+    document: dict[str, Any] = {
+        "evaluation_epanechnikov": _plain(given),
+        "evaluation_gaussian": _plain(gaussian),
+        "replicates": _plain(replicates),
+        "nanoseconds_an_observation": {str(m): value for m, value in nanoseconds.items()},
+    }
+    write(options.json, document, found)
+    return 0 if all(target.met for target in found) else 1
+
+
+def _plain(rows: Mapping[str, Row]) -> dict[str, Any]:
+    return {name: vars(row) for name, row in rows.items()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
