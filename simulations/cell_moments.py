@@ -7,17 +7,16 @@ knots, seen from a node, fall on edges of cells, so on every cell the kernel is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from simulations.compiled import vectorised
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.uint32]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 OBSERVATIONS_AT_A_TIME = 512
 """Observations that are located before they are counted, so that the first step runs in vector lanes."""
@@ -55,19 +54,6 @@ class GridTables(NamedTuple):
     weight: Array
     expected: Array
     share: Array
-
-
-def vectorised(function: Function) -> Function:
-    """Compile ``function`` as `simulations.compiled.compiled` does, with sums in whatever order vector lanes bring.
-
-    The order is fixed when the machine code is made, so a function still returns the same bits for the same input.
-    """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz", "contract"}}
-    try:
-        return cast(Function, numba.njit(cache=True, **options)(function))
-    except RuntimeError:
-        # No folder can be written: numba refuses to cache, so every process compiles anew.
-        return cast(Function, numba.njit(**options)(function))
 
 
 @vectorised

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cell_moments import GridTables, scatter, statistic_of_moments, vectorised
+from simulations.cell_moments import GridTables, scatter, statistic_of_moments
+from simulations.compiled import vectorised
 from simulations.grid_replicates import GridReplicates
 from simulations.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, fill
 from simulations.quantile_fitting import quantile_table

@@ -42,6 +42,10 @@ class Replicates(Protocol):
     def discretisation(self) -> Discretisation | None:
         """The measured error of the resolution."""
 
+    @property
+    def is_economical(self) -> bool:
+        """Whether ``auto`` may take it: as far as counting steps can tell, no other that is exact is faster."""
+
     def values(self, seed: int, replicates: range) -> Array:
         """Return T_m of the samples (seed, r), r in ``replicates``; each depends on (seed, r) alone."""
 
@@ -71,6 +75,7 @@ class ExactReplicates:
     """
 
     name = "exact"
+    is_economical = True
     discretisation = None
     cells_per_bandwidth = None
 
@@ -121,8 +126,8 @@ def checked_engine(name: str) -> str:
 def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> Replicates:
     """Return the engine called ``name``.
 
-    For ``auto`` it is that of `CHOSEN_FROM`, if it takes the setting and its discretisation error is within the target;
-    otherwise the next that does, the exact one having no such error.
+    For ``auto`` it is that of `CHOSEN_FROM`, if it takes the setting, its discretisation error is within the target,
+    and its cells are not so many that the exact engine is faster; otherwise the next that does, or the exact one.
 
     Raises
     ------
@@ -142,6 +147,6 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
         except InputError as complaint:
             complaints.append(complaint)
             continue
-        if measured is None or measured.is_within_target:
+        if measured is None or (measured.is_within_target and engine.is_economical):
             return engine
     raise complaints[-1]

@@ -52,6 +52,12 @@ class Grid:
         """The edges of the cells, shape (cells + 1,)."""
         return self.origin + self.width * np.arange(self.cells + 1, dtype=np.float64)
 
+    @property
+    def steps(self) -> int:
+        """Multiplications and additions between power sums and T_m, about."""
+        reach, orders = self.tables.expansion.shape
+        return self.tables.nodes * (reach * orders if orders > 1 else self.tables.offsets.size)
+
     def moments(self, sample: Array) -> Array:
         """Return the power sums of the observations in their cells, shape (orders, cells)."""
         moments = np.zeros((self.cells + 1, self.orders))

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cell_moments import GridTables, statistic_of_moments, vectorised
+from simulations.cell_moments import GridTables, statistic_of_moments
+from simulations.compiled import vectorised
 from simulations.counts import CountTables, count_tables, draw_counts
 from simulations.grid_replicates import GridReplicates
 from simulations.philox import COUNTS, POSITIONS, Whole
@@ -23,6 +24,9 @@ from simulations.streams import checked_seed
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
+
+FEWEST_IN_A_CELL = 8
+"""Observations, on average, from which on the counts of cells are drawn in less time than the observations."""
 
 
 class StratumTables(NamedTuple):
@@ -46,6 +50,11 @@ class MultinomialReplicates(GridReplicates):
     """T_m of independent samples of ``m``, drawn as counts in cells and positions inside them."""
 
     name = "multinomial"
+
+    @property
+    def is_economical(self) -> bool:
+        """Whether, besides, the cells hold enough observations for counts to be cheaper than the observations."""
+        return super().is_economical and self.grid.cells * FEWEST_IN_A_CELL <= self.m
 
     def values(self, seed: int, replicates: range) -> Array:
         """Return T_m of the replicates, shape (len(replicates),), each from its own streams.

@@ -107,6 +107,7 @@ class EstimatedReplicates:
     """
 
     name = "exact"
+    is_economical = True
     cells_per_bandwidth = None
     discretisation = None
 

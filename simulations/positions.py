@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cell_moments import vectorised
+from simulations.compiled import vectorised
 from simulations.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
 
 Array: TypeAlias = npt.NDArray[np.float64]

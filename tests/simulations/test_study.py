@@ -138,7 +138,7 @@ def test_auto_passes_over_an_engine_that_does_not_take_the_setting() -> None:
 
 
 class _Coarse:
-    name, cells_per_bandwidth = "coarse", 2
+    name, cells_per_bandwidth, is_economical = "coarse", 2, True
     discretisation = Discretisation(2, 0.01, 0.005, 1e-4, pilot_replicates=32, pilot_m=700)
 
     def __init__(self, *_: object) -> None:
@@ -154,6 +154,20 @@ def test_auto_passes_over_an_engine_whose_error_is_too_large(monkeypatch: pytest
     setting = Study(m=700).setting
     assert engine.engine_for("coarse", setting, 700).name == "coarse"
     assert engine.engine_for("auto", setting, 700).name == "cells"
+
+
+def test_auto_passes_over_an_engine_that_would_need_too_many_cells() -> None:
+    """Near its end at 0 this density is like x^0.2, so that only the smallest cells would do."""
+    study = Study(m=700, replicates=2, density="beta:1.2,3", weight="one")
+    assert simulate(study).engine == "exact"
+    measured = simulate(replace(study, engine="cells")).document()["discretisation"]
+    assert measured["cells_per_bandwidth"] >= 2048
+
+
+def test_auto_draws_the_observations_where_the_cells_are_too_many_for_counts() -> None:
+    """The uniform kernel's jumps ask for small cells."""
+    study = Study(m=5_000, replicates=2, density="uniform:-1,1", weight="one", kernel="uniform")
+    assert simulate(study).engine == "cells"
 
 
 def test_twenty_thousand_replicates_at_a_thousand_agree_with_the_exact_mean() -> None:
