@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+OWN_PACKAGES = ("theory", "simulations", "evae")
 FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
 
@@ -94,6 +95,11 @@ def _answer(error: BaseException) -> int:
         return _refuse(error.sentence, 128 + error.signal_number)
     if isinstance(error, InputError):
         return _refuse(str(error))
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in OWN_PACKAGES:
+        return _refuse(
+            f"{error.name} is not installed for {sys.executable}. Run `make demo` once and `source .venv/bin/activate` "
+            "in every shell, or install this project with pip."
+        )
     if isinstance(error, OSError) and error.strerror:
         return _refuse(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
     raise error

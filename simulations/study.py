@@ -302,6 +302,8 @@ def _run(
     study: Study, engine: Replicates, state: StudyState, file: StateFile, pool: Pool, progress: Progress
 ) -> Result:
     """Take in the blocks that the state does not have yet, in order, saving now and then."""
+    # A first replicate, thrown away: the clock and the progress bar are not to measure compilation.
+    engine.values(study.seed, study.streams(range(1)))
     whole = whole_blocks(study.m, study.replicates)
     blocks = blocks_of(study.m, state.accumulator.count, study.replicates)
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()

@@ -121,6 +121,13 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
         assert f"{option[0]} is about the paper's claims" in refusal(*judged, *option)
 
 
+def test_a_python_without_the_packages_is_told_how_to_get_them() -> None:
+    script = "import sys; sys.modules['numba'] = None; import cli; cli.main(['simulate-tm', '--m', '10'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: numba is not installed for {sys.executable}. Run `make demo`")
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_decided(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("theory.workers.decide", lambda *_: pytest.fail("decided"))
