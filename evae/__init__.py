@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evae import metrics
-    from evae.checkpoints import Run
     from evae.configuration import Configuration
     from evae.distributions import Epanechnikov
     from evae.evaluation import evaluate
     from evae.model import VAE
+    from evae.runs import Run
     from evae.training import train
 
 __all__ = ["VAE", "Configuration", "Epanechnikov", "Run", "evaluate", "metrics", "train"]
@@ -22,7 +22,7 @@ __all__ = ["VAE", "Configuration", "Epanechnikov", "Run", "evaluate", "metrics",
 _HOMES = {
     "Configuration": "evae.configuration",
     "Epanechnikov": "evae.distributions",
-    "Run": "evae.checkpoints",
+    "Run": "evae.runs",
     "VAE": "evae.model",
     "evaluate": "evae.evaluation",
     "train": "evae.training",

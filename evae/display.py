@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from evae import training
-from evae.checkpoints import Run
 from evae.data import ImageData
 from evae.model import VAE
+from evae.runs import Run
 
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5

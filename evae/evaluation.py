@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from evae import metrics, plots
-from evae.checkpoints import Run
 from evae.data import as_images, load
 from evae.model import VAE
 from evae.objectives import Objective, reconstruction_error
 from evae.posteriors import Posterior
+from evae.runs import Run
 from evae.streams import Stream, generator
 from theory.errors import InputError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from evae.checkpoints import Run
 from evae.networks import Decoder, Encoder
 from evae.posteriors import Posterior, PosteriorFamily
+from evae.runs import Run
 from theory.errors import InputError
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evae.checkpoints import Run
 from evae.configuration import Configuration
 from evae.data import ImageData, as_images, load
 from evae.evaluation import holdout_metrics, resolve_device, save_reconstructions
 from evae.model import VAE
 from evae.objectives import Objective, objective_for
 from evae.posteriors import PosteriorFamily
+from evae.runs import Run
 from evae.streams import Stream, generator, stream_seed
 from theory.errors import InputError, Interruption
 

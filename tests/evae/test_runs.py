@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evae import VAE, Run
-from evae.checkpoints import written_aside
+from evae.files import written_aside
 from theory.errors import InputError
 
 

@@ -27,6 +27,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from evae.configuration import Configuration
+from evae.files import read_json, write_json, written_aside
 from theory.errors import InputError
 
 
@@ -81,7 +82,7 @@ class Run:
     @functools.cached_property
     def _config(self) -> dict[str, Any]:
         path = self.path / "config.json"
-        document = _read_json(path)
+        document = read_json(path)
         if not isinstance(document, dict) or set(document) != {"configuration", "data"}:
             raise InputError(f"{path} is damaged: it should hold a configuration and the shape of the data.")
         return document
@@ -103,7 +104,7 @@ class Run:
     @property
     def status(self) -> dict[str, Any]:
         """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``."""
-        document: dict[str, Any] = _read_json(self.path / "status.json")
+        document: dict[str, Any] = read_json(self.path / "status.json")
         return document
 
     def set_status(self, state: str, *, epochs_finished: int, reason: str | None = None) -> None:
@@ -190,22 +191,7 @@ class Run:
             lock.release()
 
     def _write_json(self, name: str, document: dict[str, Any]) -> None:
-        with written_aside(self.path / name) as path:
-            path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-@contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """Give a name to write to, which becomes ``path`` when everything is on disk, and vanishes after an error."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield aside
-        with aside.open("rb") as stream:
-            os.fsync(stream.fileno())
-        aside.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
+        write_json(self.path / name, document)
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -260,22 +246,3 @@ def _new_folder(config: Configuration) -> Path:
             number += 1
         else:
             return path
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged: it is no JSON ({error}).") from error
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing.") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; Windows neither needs nor permits it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
