@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -12,9 +13,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
+from sympy import Rational
 from torch.distributions import Distribution, Normal, Uniform, kl_divergence
 
-from evae.distributions import Epanechnikov
+from evae.distributions import Epanechnikov, EpanechnikovPlusUniform
+from theory.posterior import kl_to_standard_normal
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -65,6 +68,77 @@ def test_at_equal_variance_a_gaussian_is_nearer_to_the_standard_normal_law() -> 
     gaussian = Normal(kernel.mean, kernel.stddev)
     target = Normal(0.0, 1.0)
     assert divergence(kernel, target) - divergence(gaussian, target) == pytest.approx(0.0461652, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("b", "mu", "r", "width"),
+    [
+        (0.36, 0.7, 1.3, 1.1),
+        (0.5, -1.5, 2.0, 1.0),
+        (0.36, 0.0, 0.03, 0.004),
+        (0.36, 1.0, 2.0, 1e-9),
+        (1.0, 1.0, 1e-9, 2.0),
+    ],
+)
+def test_evaes_posterior_to_the_standard_normal_law_is_the_ledgers_formula(
+    b: float, mu: float, r: float, width: float
+) -> None:
+    exact = float(kl_to_standard_normal(*(Rational(value) for value in (b, mu, r, width))).evalf(30))
+    law = EpanechnikovPlusUniform(b * mu, b * r, width)
+    assert divergence(law, Normal(0.0, 1.0)) == pytest.approx(exact, rel=3e-14)
+    single = EpanechnikovPlusUniform(law.loc.float(), law.scale.float(), law.half_width.float())
+    assert divergence(single, Normal(torch.zeros((), dtype=torch.float32), 1.0)) == pytest.approx(exact, rel=3e-6)
+
+
+@pytest.mark.parametrize(("scale", "width"), [(0.5, 0.3), (0.3, 0.5)])
+def test_of_an_epanechnikov_plus_a_uniform_variable_by_quadrature(scale: float, width: float) -> None:
+    def density(z: Any) -> Any:
+        upper, lower = (min(max((z - 0.1 + side * mpf(width)) / scale, mpf(-1)), mpf(1)) for side in (1, -1))
+        return ((upper - lower) * 3 - (upper**3 - lower**3)) / (8 * mpf(width))
+
+    law = EpanechnikovPlusUniform(0.1, scale, width)
+    ends = (float(law.low), float(law.high))
+    knots = [ends[0], 0.1 - abs(scale - width), 0.1, 0.1 + abs(scale - width), ends[1]]
+    for q, target in (
+        (Normal(0.4, 0.7), normal(0.4, 0.7)),
+        (Uniform(-1.0, 2.0), lambda _: mpf(1) / 3),
+    ):
+        exact = sum(quadrature(density, target, lower, upper) for lower, upper in pairwise(knots))
+        assert divergence(law, q) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (Epanechnikov(0.3, 1.2), Normal(-0.2, 0.8)),
+        (Epanechnikov(0.3, 0.4), Uniform(-1.0, 1.0)),
+        (Epanechnikov(0.3, 0.4), Epanechnikov(0.1, 1.0)),
+        (Uniform(-0.4, 0.7), Epanechnikov(0.1, 1.0)),
+        (EpanechnikovPlusUniform(0.3, 0.5, 0.2), Normal(-0.2, 0.8)),
+        (EpanechnikovPlusUniform(0.3, 0.2, 0.5), Uniform(-1.0, 1.0)),
+    ],
+    ids=lambda law: type(law).__name__,
+)
+def test_each_is_the_mean_log_ratio_of_the_densities_of_samples(p: Distribution, q: Distribution) -> None:
+    """Monte Carlo within 4.5 standard errors: a false alarm in 150,000, were the seed not fixed."""
+    drawn = p.sample(torch.Size([100_000]))
+    ratios = p.log_prob(drawn) - q.log_prob(drawn)
+    assert divergence(p, q) == pytest.approx(float(ratios.mean()), abs=4.5 * float(ratios.std()) / math.sqrt(100_000))
+
+
+@pytest.mark.parametrize(("loc", "scale"), [(0.1, 0.2), (0.0, 0.9), (0.4, 0.59), (-0.3, 1e-4)])
+def test_in_single_precision_they_agree_with_double(loc: float, scale: float) -> None:
+    def both(dtype: torch.dtype) -> list[float]:
+        # The same numbers in both precisions, those of single precision.
+        low, high, a, r = (torch.tensor(v, dtype=torch.float32).to(dtype) for v in (-1.0, 1.0, loc, scale))
+        law, outer = Epanechnikov(a, r), Epanechnikov(torch.zeros_like(a), high)
+        inner = Uniform(a - r / 2, a + r / 2)
+        sum_law = EpanechnikovPlusUniform(a, r / 2, r / 4)
+        pairs = [(law, Normal(high, high)), (law, Uniform(low, high)), (law, outer), (inner, outer)]
+        pairs += [(sum_law, Normal(high, high)), (sum_law, Uniform(low, high))]
+        return [divergence(p, q) for p, q in pairs]
+
+    assert both(torch.float32) == pytest.approx(both(torch.float64), rel=2e-5, abs=2e-6)
 
 
 def test_to_a_uniform_law_that_contains_it() -> None:
@@ -154,6 +228,9 @@ def test_a_wider_law_is_never_contained_however_its_ends_round() -> None:
         (Uniform(-1.0, 1.001), Epanechnikov(0.0, 1.0)),
         (Uniform(3.0, 4.0), Epanechnikov(0.0, 1.0)),
         (Normal(0.0, 0.01), Epanechnikov(0.0, 1.0)),
+        (Normal(0.0, 0.01), EpanechnikovPlusUniform(0.0, 1.0, 1.0)),
+        (EpanechnikovPlusUniform(0.0, 0.5, 0.5), Uniform(-1.0, 0.999)),
+        (EpanechnikovPlusUniform(0.0, 0.5, 0.5), Uniform(3.0, 4.0)),
     ],
 )
 def test_without_absolute_continuity_it_is_infinite_and_its_gradient_zero(p: Any, q: Any) -> None:
@@ -178,6 +255,8 @@ def test_it_is_never_negative_and_never_not_a_number(
     scale, wide = (torch.tensor(10.0**exponent, dtype=dtype) for exponent in exponents)
     for q in (Epanechnikov(other, wide), Epanechnikov(loc, wide), Uniform(loc - wide, loc + 2 * wide + 1)):
         assert divergence(Epanechnikov(loc, scale), q) >= 0
+    assert divergence(EpanechnikovPlusUniform(loc, scale, wide), Uniform(-wide - 1e4, wide + 1e4)) >= 0
+    assert divergence(EpanechnikovPlusUniform(loc, scale, wide), Normal(other, wide)) >= 0
     assert divergence(Uniform(loc, loc + 1), Epanechnikov(other, wide)) >= 0
 
 
@@ -188,6 +267,14 @@ def test_gradients_are_right_in_both_branches() -> None:
             lambda a, r, c, s: kl_divergence(Epanechnikov(a, r), Epanechnikov(c, s)), inputs
         )
         assert torch.autograd.gradcheck(lambda a, r, c, s: kl_divergence(Epanechnikov(a, r), Normal(c, s)), inputs)
+    for scale, width in ((0.5, 0.3), (0.3, 0.5)):
+        inputs = tuple(torch.tensor(value, requires_grad=True) for value in (0.1, scale, width, 0.05, 1.3))
+        assert torch.autograd.gradcheck(
+            lambda a, r, w, c, s: kl_divergence(EpanechnikovPlusUniform(a, r, w), Normal(c, s)), inputs
+        )
+        assert torch.autograd.gradcheck(
+            lambda a, r, w, c, s: kl_divergence(EpanechnikovPlusUniform(a, r, w), Uniform(c - s, c + s)), inputs
+        )
     bounds = tuple(torch.tensor(value, requires_grad=True) for value in (-0.3, 0.4, 0.05, 1.3))
     assert torch.autograd.gradcheck(lambda a, b, c, s: kl_divergence(Uniform(a, b), Epanechnikov(c, s)), bounds)
 
