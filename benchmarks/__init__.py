@@ -1,1 +1,1 @@
-"""Side by side with peers, in one run: `python -m benchmarks.tm` and `python -m benchmarks.power`."""
+"""Side by side with peers, in one run: `python -m benchmarks.` and tm, power or training."""

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "numba", "scipy", "statsmodels", "scikit-learn", "KDEpy")
+PACKAGES = ("numpy", "numba", "scipy", "statsmodels", "scikit-learn", "KDEpy", "torch", "pythae")
 
 
 @dataclass(frozen=True)

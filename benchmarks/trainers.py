@@ -1,0 +1,177 @@
+"""Ways to train the same network on the same images, an epoch at a time: ours, a plain loop, and Pythae's.
+
+Each trains the paper's Gaussian VAE with Adam on batches that are shuffled anew, and adds up the loss, as a trainer
+that reports something must. What differs is how the pixels reach the network and how the step is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from evae.configuration import Configuration
+from evae.data import as_images
+from evae.model import VAE
+from evae.objectives import objective_for
+from evae.training import Watcher, _StopRequest, initial_model, train_epoch
+
+Epoch = Callable[[int], float]
+"""Trains for an epoch of the given number, waits for the device, and returns the mean loss in nats per image."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every contestant trains.
+
+    Parameters
+    ----------
+    pixels : Tensor
+        uint8, (N, C, S, S), on the CPU.
+    device : torch.device
+    config : Configuration
+        Its batch size, learning rate, latent dimension and seed.
+    """
+
+    pixels: Tensor
+    device: torch.device
+    config: Configuration
+
+    def model(self) -> VAE:
+        """Make the network with the weights of the seed, on the device, in the default memory format."""
+        _, *image_shape = self.pixels.shape
+        channels, height, width = image_shape
+        return initial_model(self.config, (channels, height, width)).to(self.device)
+
+
+def ours(setting: Setting) -> Epoch:
+    """Train as `evae.train` does: uint8 pixels that live on the device."""
+    model = setting.model().placed_on(setting.device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=setting.config.lr, fused=True)
+    objective, watcher, stop = objective_for(setting.config), Watcher(), _StopRequest()
+    pixels = setting.pixels.to(setting.device)
+
+    def epoch(number: int) -> float:
+        terms = train_epoch(model, objective, optimizer, pixels, setting.config, number + 1, watcher, stop)
+        return terms["loss"]
+
+    return epoch
+
+
+def plain_loop(setting: Setting, workers: int) -> Epoch:
+    """Train with a `DataLoader` that hands out images one by one, PyTorch's defaults, and a loss that is read a step.
+
+    The workers live on from epoch to epoch: an epoch here is short, and starting them would be most of it.
+    """
+    model = setting.model()
+    optimizer = torch.optim.Adam(model.parameters(), lr=setting.config.lr)
+    objective = objective_for(setting.config)
+    loader = DataLoader(
+        _Images(setting.pixels),
+        batch_size=setting.config.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=setting.device.type == "cuda",
+    )
+
+    def epoch(_: int) -> float:
+        model.train()
+        total = 0.0
+        for batch in loader:
+            images = batch.to(setting.device)
+            logits, posterior = model(images)
+            terms = objective.terms(logits, images, posterior)
+            loss = sum(terms.values(), start=torch.zeros((), device=setting.device)).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(images)
+        return total / len(setting.pixels)
+
+    return epoch
+
+
+class _Images(Dataset[Tensor]):
+    """Images in single precision, made from their pixels when they are asked for."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return as_images(self.pixels[index])
+
+
+def pythae(setting: Setting, folder: Path) -> Epoch:
+    """Train by the epoch of Pythae's `BaseTrainer`: its VAE and its loss around our encoder and decoder.
+
+    Only `train_step` is timed, Pythae's name for an epoch over the training images: neither its evaluation, nor its
+    copy of the best model, nor its checkpoints, which belong to an epoch of its `train`. Its data set is in single
+    precision in memory, its loader has no workers (its default), and its heads are a mean and a log-variance.
+
+    Raises
+    ------
+    ImportError
+        If Pythae is not installed.
+    """
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE as PythaeVAE  # noqa: N811 (ours has the name already)
+    from pythae.models import VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    logging.getLogger("pythae.trainers.base_trainer.base_trainer").setLevel(logging.WARNING)
+    config, network = setting.config, setting.model()
+
+    class Encoder(BaseEncoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network.encoder
+
+        def forward(self, images: Tensor) -> ModelOutput:
+            outputs = self.network(images)
+            return ModelOutput(embedding=outputs["mu"], log_covariance=outputs["sigma"])
+
+    class Decoder(BaseDecoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network.decoder
+
+        def forward(self, codes: Tensor) -> ModelOutput:
+            return ModelOutput(reconstruction=self.network(codes).sigmoid())
+
+    shape = tuple(setting.pixels.shape[1:])
+    model = PythaeVAE(
+        VAEConfig(input_dim=shape, latent_dim=config.latent_dim, reconstruction_loss="bce"), Encoder(), Decoder()
+    )
+    trainer = BaseTrainer(
+        model,
+        BaseDataset(as_images(setting.pixels), torch.zeros(len(setting.pixels))),
+        training_config=BaseTrainerConfig(
+            output_dir=str(folder),
+            num_epochs=1,
+            learning_rate=config.lr,
+            per_device_train_batch_size=config.batch_size,
+            no_cuda=setting.device.type == "cpu",
+            seed=config.seed % 2**32,
+        ),
+    )
+    trainer.prepare_training()
+
+    def epoch(number: int) -> float:
+        # Its progress bar is kept, because its users have it, but shown to nobody.
+        with contextlib.redirect_stderr(io.StringIO()):
+            return float(trainer.train_step(number + 1))
+
+    return epoch

@@ -1,0 +1,162 @@
+"""Training speed beside a plain `DataLoader` loop and Pythae's trainer: the MNIST network, one run, one machine.
+
+    python -m benchmarks.training [--json FILE] [--device auto|cpu|cuda] [--threads N] [--images N] [--rounds N]
+                                  [--data-dir DIR]
+
+On the CPU the images are noise, or the first of MNIST with --data-dir: the time does not depend on what they show.
+With a usable GPU the same contestants run there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.report import Target, at_least, at_most, write
+from benchmarks.timing import Times, side_by_side
+from benchmarks.trainers import Epoch, Setting, ours, plain_loop, pythae
+from evae.configuration import Configuration
+from evae.data import load
+from evae.evaluation import resolve_device
+
+OURS, PYTHAE = "evae", "Pythae's trainer"
+PLAIN, WORKERS = "DataLoader loop, no workers", "DataLoader loop, 2 workers"
+IMAGES = {"cpu": 2_000, "cuda": 60_000}
+MNIST_IMAGES = 60_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A contestant's figures.
+
+    Attributes
+    ----------
+    images_per_second : float
+        The median over rounds.
+    ratio : float
+        How many times as long as ours an epoch takes: the median over rounds.
+    loss : float
+        The mean loss of the last epoch in nats per image: that it trains.
+    """
+
+    images_per_second: float
+    ratio: float
+    loss: float
+
+
+def contestants(setting: Setting, folder: Path) -> tuple[dict[str, Epoch], str | None]:
+    """Return every contestant that can run here, and a sentence on the one that cannot."""
+    found = {
+        OURS: ours(setting),
+        PLAIN: plain_loop(setting, workers=0),
+        WORKERS: plain_loop(setting, workers=2),
+    }
+    try:
+        found[PYTHAE] = pythae(setting, folder)
+    except ImportError as error:
+        return found, f"Pythae's trainer is not compared: {error}. It comes with the extra `bench`."
+    return found, None
+
+
+def measure(epochs: Mapping[str, Epoch], images: int, rounds: int) -> dict[str, Row]:
+    """Time an epoch of each contestant in every round."""
+    losses: dict[str, float] = {}
+
+    def recorded(name: str, epoch: Epoch) -> Epoch:
+        def run(number: int) -> float:
+            losses[name] = epoch(number)
+            return losses[name]
+
+        return run
+
+    times = side_by_side({name: recorded(name, epoch) for name, epoch in epochs.items()}, rounds)
+    return {name: _row(time, times[OURS], images, losses[name]) for name, time in times.items()}
+
+
+def _row(time: Times, first: Times, images: int, loss: float) -> Row:
+    return Row(images / time.median, time.ratio_to(first), loss)
+
+
+def targets(rows: Mapping[str, Row], device: torch.device) -> list[Target]:
+    """Return what the project promises of its own speed on this device; what was not measured is missed."""
+    if device.type == "cuda":
+        return [
+            at_least(f"images/s over those of the {PLAIN}", 8, rows[PLAIN].ratio),
+            at_most("seconds for an epoch of MNIST", 0.25, MNIST_IMAGES / rows[OURS].images_per_second),
+        ]
+    ratio = rows[PYTHAE].ratio if PYTHAE in rows else math.nan
+    return [at_least(f"images/s over those of {PYTHAE}", 1.3, ratio)]
+
+
+def pixels(images: int, data_dir: Path | None) -> Tensor:
+    """Return the first images of MNIST at 32 x 32, or noise."""
+    if data_dir is not None:
+        return load("mnist", data_dir, limit_train=images).train
+    return torch.randint(0, 256, (images, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def table(title: str, rows: Mapping[str, Row]) -> Table:
+    """Return the rows as a table."""
+    shown = Table(title=title, title_justify="left")
+    for name in ("", "images/s", "time over ours", "loss"):
+        shown.add_column(name, justify="right" if name else "left")
+    for name, row in rows.items():
+        shown.add_row(name, f"{row.images_per_second:,.0f}", f"{row.ratio:.2f}", f"{row.loss:,.1f}")
+    return shown
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark; return 1 if a target is missed."""
+    options = _parser().parse_args(arguments)
+    device = resolve_device(options.device)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    images = options.images or IMAGES[device.type]
+    config = Configuration(dataset="mnist", device=device.type)
+    setting = Setting(pixels(images, options.data_dir), device, config)
+    console = Console(width=100)
+    with tempfile.TemporaryDirectory() as folder:
+        epochs, missing = contestants(setting, Path(folder))
+        rows = measure(epochs, len(setting.pixels), options.rounds)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    console.print(table(f"The MNIST network, batches of {config.batch_size}, {device.type} ({where})", rows))
+    if missing is not None:
+        console.print(missing, highlight=False)
+    found = targets(rows, device)
+    for target in found:
+        console.print(str(target), highlight=False)
+    document = {
+        "device": device.type,
+        "where": where,
+        "images": len(setting.pixels),
+        "batch_size": config.batch_size,
+        "trainers": {name: vars(row) for name, row in rows.items()},
+        "missing": missing,
+    }
+    write(options.json, document, found)
+    return 0 if all(target.met for target in found) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of PyTorch (default: its own choice)")
+    parser.add_argument("--images", type=int, metavar="N", help="in an epoch (default 2000; 60000 on a GPU)")
+    parser.add_argument("--rounds", type=int, default=7, help="epochs of each that are timed (default 7)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="take MNIST from there instead of noise")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,143 @@
+"""The benchmark of training: every contestant trains the same network, and the targets say what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import training
+from benchmarks.trainers import Epoch, Setting, ours, plain_loop, pythae
+from benchmarks.training import OURS, PLAIN, PYTHAE, WORKERS, Row
+from evae.configuration import Configuration
+from evae.data import as_images
+from evae.objectives import objective_for
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def setting() -> Setting:
+    """Squares of one grey on black, which a network learns at once."""
+    pixels = torch.zeros(60, 1, 32, 32, dtype=torch.uint8)
+    pixels[:, :, 8:24, 8:24] = 200
+    return Setting(pixels, CPU, Configuration(latent_dim=4, batch_size=20, lr=1e-3, device="cpu"))
+
+
+def pythaes(setting: Setting, folder: Path) -> Epoch:
+    pytest.importorskip("pythae")
+    return pythae(setting, folder)
+
+
+CONTESTANTS: dict[str, Callable[[Setting, Path], Epoch]] = {
+    OURS: lambda setting, _: ours(setting),
+    PLAIN: lambda setting, _: plain_loop(setting, workers=0),
+    WORKERS: lambda setting, _: plain_loop(setting, workers=2),
+    PYTHAE: pythaes,
+}
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_every_contestant_has_the_loss_of_the_same_weights(name: str, setting: Setting, tmp_path: Path) -> None:
+    """With a learning rate that moves nothing: they differ by the noise that they draw, some 0.3 %."""
+    frozen = dataclasses.replace(setting, config=dataclasses.replace(setting.config, lr=1e-9))
+    images = as_images(setting.pixels)
+    logits, posterior = setting.model().train()(images)
+    terms = objective_for(setting.config).terms(logits, images, posterior)
+    expected = sum(term.mean().item() for term in terms.values())
+    assert CONTESTANTS[name](frozen, tmp_path)(0) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_every_contestant_learns(name: str, setting: Setting, tmp_path: Path) -> None:
+    epoch = CONTESTANTS[name](setting, tmp_path)
+    losses = [epoch(number) for number in range(3)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_an_epoch_sees_every_image_once_in_batches_of_the_configured_size(
+    name: str, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    epoch = CONTESTANTS[name](setting, tmp_path)
+    forward = torch.nn.Linear.forward
+
+    def counted(layer: torch.nn.Linear, codes: torch.Tensor) -> torch.Tensor:
+        if layer.in_features == 4:  # the decoder's first
+            sizes.append(len(codes))
+        return forward(layer, codes)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", counted)
+    epoch(0)
+    assert sizes == [20, 20, 20]
+
+
+def test_the_network_is_that_of_the_seed_whatever_trains_it(setting: Setting) -> None:
+    one, another = setting.model().state_dict(), setting.model().state_dict()
+    assert all(torch.equal(one[name], another[name]) for name in one)
+
+
+def test_the_benchmark_measures_every_contestant_and_writes_its_figures(tmp_path: Path) -> None:
+    pytest.importorskip("pythae")
+    file = tmp_path / "out.json"
+    code = training.main(["--device", "cpu", "--threads", "1", "--images", "100", "--rounds", "1", "--json", str(file)])
+    document = json.loads(file.read_text())
+    assert list(document["trainers"]) == [OURS, PLAIN, WORKERS, PYTHAE]
+    assert document["trainers"][OURS]["ratio"] == 1
+    assert all(row["images_per_second"] > 0 for row in document["trainers"].values())
+    assert document["missing"] is None
+    assert document["images"] == 100
+    (target,) = document["targets"]
+    assert target["found"] == document["trainers"][PYTHAE]["ratio"]
+    assert code == (0 if target["met"] else 1)
+
+
+def test_without_pythae_it_says_so_and_the_target_is_missed(
+    tmp_path: Path, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pythae", None)
+    monkeypatch.setitem(sys.modules, "pythae.data.datasets", None)
+    found, missing = training.contestants(setting, tmp_path)
+    assert list(found) == [OURS, PLAIN, WORKERS]
+    assert missing is not None
+    assert "extra `bench`" in missing
+    (target,) = training.targets({name: Row(1.0, 1.0, 1.0) for name in found}, CPU)
+    assert not target.met
+
+
+def test_on_a_gpu_the_targets_are_the_plain_loop_and_the_seconds_of_an_epoch() -> None:
+    rows = {OURS: Row(300_000.0, 1.0, 100.0), PLAIN: Row(30_000.0, 10.0, 100.0)}
+    faster, epoch = training.targets(rows, CUDA)
+    assert (faster.found, faster.met) == (10, True)
+    assert epoch.found == pytest.approx(0.2)
+    assert epoch.met
+
+
+def test_mnist_is_taken_from_the_folder_that_is_named(tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"):
+        header = b"".join(number.to_bytes(4, "big") for number in (2051, 3, 28, 28))
+        (raw / name).write_bytes(header + bytes([255]) * (3 * 28 * 28))
+    images = training.pixels(2, tmp_path)
+    assert images.shape == (2, 1, 32, 32)
+    assert bool((images == 255).all())
+    noise = training.pixels(2, None)
+    assert noise.shape == images.shape
+    assert torch.equal(noise, training.pixels(2, None))
+    assert not torch.equal(noise, images)
