@@ -1,4 +1,4 @@
-"""Numbers that judge images and codes: sharpness, and how much of a latent dimension is signal."""
+"""Numbers that judge images and codes: sharpness, how much of a latent dimension is signal, the Fréchet distance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from evae.frechet import frechet_distance
 from theory.errors import InputError
+
+__all__ = ["eight_bit", "frechet_distance", "noise_to_signal", "sharpness", "sharpness_of_each"]
 
 #: Weights of red, green and blue in the grey value (ITU-R BT.601, as Pillow's mode "L" has them).
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
