@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -22,7 +22,9 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+    from evae.data.source import Survey
     from simulations import SimulationInterrupted
     from theory.errors import Interruption
     from theory.ledger import Finding
@@ -667,9 +669,13 @@ def test_fit(
     "--dataset",
     default="digits",
     show_default=True,
-    metavar="NAME",
-    help="What to train on: digits (scikit-learn's 1,797 real digits, nothing to download), mnist or fashion-mnist "
-    "(torchvision's own files in --data-dir). All are seen at 32x32 pixels (Appendix B).",
+    metavar="NAME|npz:FILE|folder:DIR",
+    help="What to train on. digits: scikit-learn's 1,797 real digits, nothing to download. mnist, fashion-mnist, "
+    "cifar10: torchvision's own files in --data-dir, seen at 32x32 pixels (Appendix B). celeba: the official archive "
+    "celeba/img_align_celeba.zip in --data-dir as it is, or its folder, whole or a subset; cut to 140x140 and seen at "
+    "64x64, the validation faces held out. npz:FILE: uint8 arrays train_images and test_images, or x_train and x_test. "
+    "folder:DIR: images of any size in DIR/train and DIR/test, nested folders too. FILE and DIR are looked for as "
+    "given, then in --data-dir. Decoded images are kept in --data-dir/decoded. See also: datasets --help.",
 )
 @click.option(
     "--model",
@@ -776,6 +782,13 @@ def test_fit(
     metavar="N",
     help="Train on the first N images only, for a quick look. The hold-out images are never limited.",
 )
+@click.option(
+    "--image-size",
+    type=int,
+    metavar="32|64",
+    help="Resolution of npz:FILE and folder:DIR, whose largest centred squares are resized to it; by default 64 where "
+    "every image has 64 pixels and more on its shorter side, else 32. The other data sets have Appendix B's.",
+)
 @common_options
 def train(json_path: str | None, quiet: bool, **options: Any) -> None:
     """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
@@ -848,6 +861,99 @@ def evaluate(run: str, device: str, data_dir: str | None, json_path: str | None,
             table.add_row(label, "" if error is None else f"{error:.2f}", f"{result['sharpness'][key]:.4f}")
         console.print(table)
         console.print(f"Written: {Path(run) / 'evaluation.json'}, {Path(run) / 'reconstructions.png'}", soft_wrap=True)
+
+
+@main.group(cls=CommandLine, short_help="List, download and check the data sets.")
+def datasets() -> None:
+    """List, download and check the data sets that train knows.
+
+    \b
+    Where each is, in --data-dir
+      digits         nowhere: scikit-learn holds them
+      mnist          MNIST/raw, as torchvision makes it
+      fashion-mnist  FashionMNIST/raw, as torchvision makes it
+      cifar10        cifar-10-batches-py, as torchvision makes it, or cifar-10-batches-bin
+      celeba         celeba/img_align_celeba.zip as it is, or the folder celeba/img_align_celeba; a subset will do
+    """  # noqa: D301
+
+
+data_dir_option = click.option(
+    "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
+)
+
+
+@datasets.command("list")
+@data_dir_option
+@common_options
+def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
+    """Say which data sets are there, whole, as a subset or damaged, with their sizes; nothing is decoded."""
+    from evae.data.catalogue import survey
+
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        surveys = survey(data_dir)
+        write_json(stream, {"data_dir": data_dir, "datasets": [found.document() for found in surveys]})
+        console.print(survey_table(surveys))
+
+
+@datasets.command("get")
+@click.argument("name")
+@data_dir_option
+@common_options
+def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> None:
+    """Download the data set NAME through torchvision, unless it is there, comparing the published checksums.
+
+    Without a network it says what to fetch and where to put it. NAME is mnist, fashion-mnist, cifar10 or celeba.
+    """
+    from evae.data.downloads import get
+
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        found = get(name, data_dir)
+        write_json(stream, found.document())
+        console.print(survey_table([found]))
+
+
+@datasets.command("check")
+@click.argument("name")
+@data_dir_option
+@common_options
+def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
+    """Compare the files of the data set NAME with the checksums that torchvision publishes, and decode every image.
+
+    NAME may also be npz:FILE or folder:DIR. The decoded images that train keeps are made anew. The exit code is 1 if
+    anything is missing or damaged.
+    """
+    from evae.data.catalogue import check
+    from evae.display import decoding_display
+
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        with decoding_display(quiet) as progress:
+            checks = check(name, data_dir, progress=progress)
+        passed = all(result.passed for result in checks)
+        document = {"dataset": name, "passed": passed, "checks": [dataclasses.asdict(result) for result in checks]}
+        write_json(stream, document)
+        for result in checks:
+            verdict = "right" if result.passed else "WRONG"
+            console.print(f"{verdict}  {result.name}: {result.detail}", markup=False, soft_wrap=True)
+    return 0 if passed else EXIT_CHECK_FAILED
+
+
+def survey_table(surveys: Sequence[Survey]) -> Table:
+    """Lay out what is there of each data set."""
+    from rich.table import Table
+
+    table = Table("data set", "state")
+    for heading in ("training", "hold-out", "MB"):
+        table.add_column(heading, justify="right")
+    table.add_column("where", overflow="fold")
+    for found in surveys:
+        numbers = ["" if number is None else f"{number:,}" for number in (found.train, found.holdout)]
+        size = "" if found.bytes is None else f"{found.bytes / 1e6:,.1f}"
+        place = f"{found.place}: {found.remark}" if found.remark else found.place
+        table.add_row(found.name, found.state, *numbers, size, place)
+    return table
 
 
 if __name__ == "__main__":

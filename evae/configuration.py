@@ -11,8 +11,14 @@ from typing import Any
 
 from theory.errors import InputError, suggestion
 
-#: The data sets that `evae.data` reads.
-DATASETS = ("digits", "mnist", "fashion-mnist")
+#: The data sets that `evae.data` reads by name.
+DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10", "celeba")
+
+#: Data sets of one's own, each followed by a path.
+DATASET_FORMS = ("npz:FILE", "folder:DIR")
+
+#: Sides of the images for which Appendix B has networks.
+IMAGE_SIZES = (32, 64)
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -121,7 +127,7 @@ class Configuration:
     Parameters
     ----------
     dataset : str
-        One of `DATASETS`.
+        One of `DATASETS`, or ``npz:FILE`` or ``folder:DIR`` with a path.
     model : str
         One of `PRESETS`, such as ``vae`` (Gaussian noise, ELBO) and ``evae`` (Algorithm 1, equation (8)).
     latent_dim : int
@@ -141,6 +147,9 @@ class Configuration:
         it when that is taken.
     limit_train : int, optional
         Train on the first so many images only. The hold-out images are never limited.
+    image_size : int, optional
+        Of ``npz:FILE`` and ``folder:DIR``: one of `IMAGE_SIZES`; by default 64 where every image has 64 pixels and more
+        on its shorter side, else 32.
     posterior, objective, kernel, prior_length, interval, beta, uniform_length, divergence : optional
         Replace what the preset has; see `Recipe`. `recipe` is the result.
 
@@ -163,6 +172,7 @@ class Configuration:
     runs_dir: str = "runs"
     name: str | None = None
     limit_train: int | None = None
+    image_size: int | None = None
     posterior: str | None = None
     objective: str | None = None
     kernel: str | None = None
@@ -173,7 +183,8 @@ class Configuration:
     divergence: str | None = None
 
     def __post_init__(self) -> None:
-        _require_one_of("--dataset", self.dataset, DATASETS)
+        require_dataset(self.dataset)
+        self._check_image_size()
         _require_one_of("--model", self.model, tuple(PRESETS))
         _require_one_of("--device", self.device, DEVICES)
         _require_whole("--latent-dim", self.latent_dim, "The paper uses 8, 16, 32 or 64.")
@@ -219,7 +230,14 @@ class Configuration:
     def default_name(self) -> str:
         """The run's name when none is given, such as ``mnist-evae-d64-seed0``."""
         limited = "" if self.limit_train is None else f"-first{self.limit_train}"
-        return f"{self.dataset}{limited}-{self.label}-d{self.latent_dim}-seed{self.seed}"
+        size = "" if self.image_size is None else f"-{self.image_size}px"
+        return f"{self._dataset_label}{size}{limited}-{self.label}-d{self.latent_dim}-seed{self.seed}"
+
+    @property
+    def _dataset_label(self) -> str:
+        """The data set as part of a folder's name: of a path its last part, such as ``npz-faces``."""
+        kind, colon, path = self.dataset.partition(":")
+        return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.+-]+', '-', Path(path).stem)}" if colon else kind
 
     @classmethod
     def from_dict(cls, document: Any, source: str | Path) -> Configuration:
@@ -241,6 +259,20 @@ class Configuration:
 
     def _replacements(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
+
+    def _check_image_size(self) -> None:
+        if self.image_size is None:
+            return
+        if self.dataset in DATASETS:
+            side = 64 if self.dataset == "celeba" else 32
+            raise InputError(
+                f"--image-size does nothing with {self.dataset}, which is seen at {side}x{side} (Appendix B): it "
+                f"belongs to {' and '.join(DATASET_FORMS)}. Leave it out."
+            )
+        if not _is_whole(self.image_size) or self.image_size not in IMAGE_SIZES:
+            raise InputError(
+                f"--image-size must be 32 or 64, for which Appendix B has networks, got {self.image_size}."
+            )
 
     def _check_recipe(self) -> None:
         """Refuse a wrong value, then an option that does nothing, then a pair without an exact formula."""
@@ -283,6 +315,16 @@ _CHOICES = {
     "interval": INTERVALS,
     "divergence": DIVERGENCES,
 }
+
+
+def require_dataset(dataset: Any) -> None:
+    """Refuse what is neither one of `DATASETS` nor one of `DATASET_FORMS` with a path."""
+    kind, _, path = str(dataset).partition(":")
+    kinds = {form.partition(":")[0]: form for form in DATASET_FORMS}
+    if kind in kinds and not path:
+        raise InputError(f"--dataset {dataset} lacks its path: it is {kinds[kind]}.")
+    if kind not in kinds:
+        _require_one_of("--dataset", dataset, (*DATASETS, *DATASET_FORMS))
 
 
 def _require_formula(recipe: Recipe) -> None:

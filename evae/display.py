@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from evae import training
 from evae.data import ImageData
+from evae.data.source import Progress as DataProgress
+from evae.data.source import silent
 from evae.model import VAE
 from evae.runs import Run
 
@@ -19,16 +21,70 @@ from evae.runs import Run
 REFRESH = 0.5
 
 
+class DecodingDisplay:
+    """Progress of decoding on standard error: a bar on a terminal, else a line at every tenth. `close` ends it."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._tenths = 0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` are done."""
+        if self._console.is_terminal:
+            self._move_bar(what, done, total)
+        elif 10 * done // total > self._tenths:
+            self._tenths = 10 * done // total
+            self._console.print(f"{what}: {done:,} of {total:,}", markup=False, soft_wrap=True)
+
+    def _move_bar(self, what: str, done: int, total: int) -> None:
+        # Begun at the first images, because nothing is decoded where a cache holds them.
+        if self._bar is None or self._task is None:
+            columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=self._console, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(what, total=total)
+        self._bar.update(self._task, completed=done)
+        if done == total:
+            self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = self._task = None
+        self._tenths = 0
+
+
+@contextmanager
+def decoding_display(quiet: bool) -> Iterator[DataProgress]:
+    """Yield what shows the progress of decoding on standard error, or shows nothing if ``quiet``."""
+    if quiet:
+        yield silent
+        return
+    display = DecodingDisplay()
+    try:
+        yield display
+    finally:
+        display.close()
+
+
 class TrainingDisplay(training.Watcher):
     """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left."""
 
-    def __init__(self, console: Console, bar: Progress | None) -> None:
+    def __init__(self, console: Console, bar: Progress | None, decoding: DataProgress = silent) -> None:
         self._console = console
+        self._decoding = decoding
         self._bar = bar
         self._task: TaskID | None = None
         self._epochs = 0
         self._looked = 0.0
         self._epoch_started = 0.0
+
+    def images_decoded(self, what: str, done: int, total: int) -> None:
+        """Show how far decoding is."""
+        self._decoding(what, done, total)
 
     def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
         """Say what is trained on what, and in which unit."""
@@ -48,6 +104,8 @@ class TrainingDisplay(training.Watcher):
             markup=False,
             soft_wrap=True,
         )
+        if data.note is not None:
+            self._console.print(f"The data are {data.note}.", markup=False, soft_wrap=True)
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
@@ -86,9 +144,11 @@ def training_display(console: Console) -> Iterator[training.Watcher]:
     """Yield a watcher that prints on ``console``, with a live bar on a terminal; a silent one if it is quiet."""
     if console.quiet:
         yield training.Watcher()
-    elif not console.is_terminal:
-        yield TrainingDisplay(console, bar=None)
-    else:
+        return
+    with decoding_display(quiet=False) as decoding:
+        if not console.is_terminal:
+            yield TrainingDisplay(console, bar=None, decoding=decoding)
+            return
         columns = (
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -96,7 +156,7 @@ def training_display(console: Console) -> Iterator[training.Watcher]:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=console, transient=True) as bar:
-            yield TrainingDisplay(console, bar)
+            yield TrainingDisplay(console, bar, decoding)
 
 
 def _sum_of_terms(terms: dict[str, float]) -> str:

@@ -137,7 +137,8 @@ def evaluate(run: Run | str | Path, *, device: str = "auto", data_dir: str | Non
     config = run.configuration
     chosen = resolve_device(device)
     model = VAE.load(run, chosen)
-    pixels = load(config.dataset, config.data_dir if data_dir is None else data_dir).holdout.to(chosen)
+    place = config.data_dir if data_dir is None else data_dir
+    pixels = load(config.dataset, place, image_size=config.image_size).holdout.to(chosen)
     with run.locked():
         document = {
             "run": run.name,

@@ -113,7 +113,7 @@ def test_a_damaged_packed_file_is_named(mnist: Path, damage: object) -> None:
 
 
 def test_an_unknown_data_set_is_refused() -> None:
-    with pytest.raises(InputError, match="no data set 'imagenet'; there is digits, mnist, fashion-mnist"):
+    with pytest.raises(InputError, match=r"--dataset 'imagenet' is not known\. There is digits, mnist, "):
         data.load("imagenet")
 
 

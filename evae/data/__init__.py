@@ -1,0 +1,33 @@
+"""Data sets as uint8 tensors of shape (N, C, S, S), at the resolution of Appendix B's networks.
+
+`load` reads one; `ImageData` is what comes. The names below are imported when they are first used: the processes that
+decode images do not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evae.data.catalogue import load
+    from evae.data.images import ImageData, as_images, resize
+
+__all__ = ["ImageData", "as_images", "load", "resize"]
+
+_HOMES = {
+    "ImageData": "evae.data.images",
+    "as_images": "evae.data.images",
+    "load": "evae.data.catalogue",
+    "resize": "evae.data.images",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'evae.data' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,150 @@
+"""Decoded images on disk: decoded once, checked at every reading, decoded again when anything is not as it was.
+
+An entry is an array (``.npy``, uint8) and a record (``.json``) of what it was made from and its SHA-256. An entry
+whose source or parameters have changed, or whose bytes have, is made anew. The array is mapped into memory, so that
+reading costs no memory beyond the pixels themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from theory.errors import InputError
+
+#: Changes whenever the same source and parameters would give other pixels.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be decoded.
+
+    Parameters
+    ----------
+    label : str
+        Begins the entry's file names.
+    source : dict
+        Shows which source it is (``path``) and when it changes; JSON values only.
+    parameters : dict
+        Everything else that decides the pixels; JSON values only.
+    """
+
+    label: str
+    source: dict[str, Any]
+    parameters: dict[str, Any]
+
+    @property
+    def stem(self) -> str:
+        """Return the entry's file name: one entry for each place and parameters, replaced when the source changes."""
+        key = json.dumps([self.source["path"], self.parameters], sort_keys=True)
+        return f"{self.label}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+    def record(self) -> dict[str, Any]:
+        """Return the part of the entry's record that is known before anything is decoded."""
+        return {"version": VERSION, "source": self.source, "parameters": self.parameters}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Images about to be decoded: how many of each split, the shape (C, S, S) of one, and their batches in order."""
+
+    train: int
+    holdout: int
+    shape: tuple[int, int, int]
+    batches: Iterator[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """uint8 images of shape (N, C, S, S), mapped from the disk; writing to them changes memory only."""
+
+    train: NDArray[np.uint8]
+    holdout: NDArray[np.uint8]
+
+
+def cache_folder(data_dir: Path) -> Path:
+    """Return ``data_dir/decoded``, or where that cannot be written the user's own cache folder."""
+    folder = data_dir / "decoded"
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if os.access(nearest, os.W_OK):
+        return folder
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "epanechnikov-vae" / "decoded"
+
+
+def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bool = False) -> Decoded:
+    """Return the images of an entry, which is made first if it is missing, out of date, damaged or to be ``fresh``.
+
+    ``plan`` is called only then. A second process that wants the same entry waits until it is there.
+
+    Raises
+    ------
+    InputError
+        If the disk has no room; and whatever decoding raises. Nothing half done is left behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    array, record = folder / f"{request.stem}.npy", folder / f"{request.stem}.json"
+    with FileLock(folder / f"{request.stem}.lock"):
+        train = None if fresh else _intact(array, record, request)
+        if train is None:
+            train = _make(array, record, request, plan())
+        # Mapped while the lock is held, so that no other process replaces the file in between.
+        images: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
+    return Decoded(images[:train], images[train:])
+
+
+def _intact(array: Path, record: Path, request: Request) -> int | None:
+    """Return the number of training images of an entry that is whole and up to date, else None."""
+    try:
+        document = json.loads(record.read_text(encoding="utf-8"))
+        train, digest = document.pop("train"), document.pop("sha256")
+        if document != request.record() or digest != _sha256(array):
+            return None
+    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return train if isinstance(train, int) else None
+
+
+def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:
+    """Write the array as it is decoded, then the record, each aside and then renamed; the lock is held."""
+    record.unlink(missing_ok=True)
+    aside = array.with_suffix(".part")
+    shape = (plan.train + plan.holdout, *plan.shape)
+    needed, free = math.prod(shape), shutil.disk_usage(array.parent).free
+    if free < needed + 2**20:
+        raise InputError(f"{array.parent} has {free:,} bytes left, and the decoded images need {needed:,}.")
+    try:
+        with aside.open("wb") as stream:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            for batch in plan.batches:
+                stream.write(np.ascontiguousarray(batch).data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        digest = _sha256(aside)
+        aside.replace(array)
+        document = {**request.record(), "train": plan.train, "sha256": digest}
+        aside.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        aside.replace(record)
+    except OSError as error:
+        raise InputError(f"the decoded images cannot be written to {array.parent}: {error.strerror}.") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return plan.train
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,98 @@
+"""The data sets by name: where each is, and reading one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from evae.configuration import DATASETS, require_dataset
+from evae.data.arrays import ArrayFile
+from evae.data.cifar import Cifar10
+from evae.data.digits import Digits
+from evae.data.faces import Celeba
+from evae.data.folders import ImageFolder
+from evae.data.idx import IdxPair
+from evae.data.images import ImageData
+from evae.data.source import Check, Official, Progress, Source, Survey, silent
+from theory.errors import InputError
+
+MNIST = Official("MNIST", 60_000, 10_000, "yann.lecun.com/exdb/mnist")
+FASHION_MNIST = Official("Fashion-MNIST", 60_000, 10_000, "github.com/zalandoresearch/fashion-mnist")
+
+
+def load(
+    dataset: str,
+    data_dir: str | Path = "data",
+    *,
+    limit_train: int | None = None,
+    image_size: int | None = None,
+    progress: Progress = silent,
+) -> ImageData:
+    """Read a data set.
+
+    Parameters
+    ----------
+    dataset : str
+        ``digits``: scikit-learn's 1,797 digits, embedded. ``mnist``, ``fashion-mnist``, ``cifar10``: the files that
+        torchvision keeps in ``data_dir``, official split, at 32 x 32 (Appendix B.1). ``celeba``: the official archive
+        ``celeba/img_align_celeba.zip`` or its folder, at 64 x 64 (Appendix B.3), the validation faces held out.
+        ``npz:FILE`` and ``folder:DIR``: see `evae.data.arrays.ArrayFile` and `evae.data.folders.ImageFolder`.
+    data_dir : str or Path
+        The folder that is called ``root`` in torchvision.
+    limit_train : int, optional
+        Keep the first so many training images.
+    image_size : int, optional
+        32 or 64, for ``npz:FILE`` and ``folder:DIR``.
+    progress : function, optional
+        Called with (what is done, how many, of how many) while images are decoded.
+
+    Raises
+    ------
+    InputError
+        If the data set is unknown, or a file is missing, cut short or not what its name says; the sentence names the
+        file and the remedy.
+    """
+    data = source_for(dataset, data_dir, image_size).read(progress)
+    return dataclasses.replace(data, train=data.train[:limit_train])
+
+
+def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> Source:
+    """Return a data set in its place; an `InputError` where there is none of that name."""
+    require_dataset(dataset)
+    root = Path(data_dir)
+    kind, _, path = dataset.partition(":")
+    named: dict[str, Source] = {
+        "digits": Digits(),
+        "mnist": IdxPair("mnist", "MNIST", MNIST, root),
+        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root),
+        "cifar10": Cifar10(root),
+        "celeba": Celeba(root),
+        "npz": ArrayFile(Path(path), root, image_size),
+        "folder": ImageFolder(Path(path), root, image_size),
+    }
+    return named[kind]
+
+
+def survey(data_dir: str | Path = "data") -> list[Survey]:
+    """Look at all named data sets; nothing is decoded."""
+    return [source_for(name, data_dir).survey() for name in DATASETS]
+
+
+def check(dataset: str, data_dir: str | Path = "data", *, progress: Progress = silent) -> list[Check]:
+    """Compare a data set's files with published checksums, and decode every image that training or judging uses.
+
+    Raises
+    ------
+    InputError
+        If there is no data set of that name. What is missing or damaged is a check that failed.
+    """
+    source = source_for(dataset, data_dir)
+    checks = list(source.checksums())
+    try:
+        data = source.read(progress, fresh=True)
+    except InputError as error:
+        return [*checks, Check("images", False, str(error))]
+    channels, height, width = data.image_shape
+    counts = f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {height}x{width}"
+    detail = f"{counts}, {channels} channel{'s' if channels > 1 else ''}"
+    return [*checks, Check("images", True, f"{detail} ({data.note})" if data.note else detail)]

@@ -1,0 +1,134 @@
+"""CIFAR-10 in its binary version, and in its Python version without unpickling it.
+
+The Python version, which torchvision downloads, is a pickle; and a pickle can run any program. Here its opcodes are
+only listed, none is carried out, and its MD5 sum must be the published one.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evae.data.images import ImageData, as_tensor
+from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
+from theory.errors import InputError
+
+OFFICIAL = Official("CIFAR-10", 50_000, 10_000, "www.cs.toronto.edu/~kriz/cifar.html")
+
+#: Images in a file, and the shape of one: three planes of 32 rows.
+RECORDS = 10_000
+SHAPE = (3, 32, 32)
+
+_PIXELS = 3 * 32 * 32
+_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+_TEST = ("test_batch",)
+
+
+@dataclass(frozen=True)
+class Cifar10:
+    """The five training files and the test file in ``data_dir/cifar-10-batches-py`` or ``…-bin``; 32 x 32 colours."""
+
+    data_dir: Path
+    name: str = "cifar10"
+
+    @property
+    def folder(self) -> Path:
+        """The Python version, as torchvision keeps it, or else the binary one."""
+        python, binary = (self.data_dir / f"cifar-10-batches-{version}" for version in ("py", "bin"))
+        return binary if binary.is_dir() and not python.is_dir() else python
+
+    def survey(self) -> Survey:
+        """Look whether all six files are there."""
+        paths = [self._path(name) for name in (*_TRAIN, *_TEST)]
+        present = [path for path in paths if path.is_file()]
+        if not present:
+            return Survey(self.name, "missing", str(self.folder))
+        size = sum(path.stat().st_size for path in present)
+        if absent := [path.name for path in paths if path not in present]:
+            return Survey(self.name, "damaged", str(self.folder), bytes=size, remark=f"without {', '.join(absent)}")
+        return Survey(self.name, "complete", str(self.folder), OFFICIAL.train, OFFICIAL.holdout, size)
+
+    def checksums(self) -> Iterator[Check]:
+        """Compare the Python version with what torchvision publishes; it publishes nothing for the binary one."""
+        if not self._binary:
+            published = _published()
+            for name in (*_TRAIN, *_TEST):
+                if self._path(name).is_file():
+                    yield md5_check(self._path(name), published[name])
+
+    def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+        """Read the official training and test images."""
+        train = np.concatenate([self._images(name) for name in _TRAIN])
+        return ImageData(as_tensor(train), as_tensor(np.concatenate([self._images(name) for name in _TEST])))
+
+    @property
+    def _binary(self) -> bool:
+        return self.folder.name.endswith("-bin")
+
+    def _path(self, name: str) -> Path:
+        return self.folder / (f"{name}.bin" if self._binary else name)
+
+    def _images(self, name: str) -> NDArray[np.uint8]:
+        """Read one file as uint8 images of shape (N, 3, 32, 32)."""
+        path = self._path(name)
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing. Run {get_command(self.name, self.data_dir)}, or point --data-dir at the folder "
+                "that holds cifar-10-batches-py or cifar-10-batches-bin."
+            )
+        try:
+            if self._binary:
+                return binary_images(path.read_bytes())
+            check = md5_check(path, _published()[name])
+            if not check.passed:
+                raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
+            return listed_images(path.read_bytes())
+        except ValueError as error:
+            remedy = f"Delete {self.folder} and run {get_command(self.name, self.data_dir)}."
+            raise InputError(f"{path} is cut short or damaged ({error}). {remedy}") from error
+
+
+def binary_images(content: bytes) -> NDArray[np.uint8]:
+    """Read a file of the binary version: records of a label (one byte, 0 to 9) and 3,072 pixels, plane by plane.
+
+    Returns images of shape (N, 3, 32, 32); a `ValueError` where the size or a label is wrong.
+    """
+    expected = RECORDS * (1 + _PIXELS)
+    if len(content) != expected:
+        raise ValueError(f"{len(content):,} of {expected:,} bytes")
+    records = np.frombuffer(content, dtype=np.uint8).reshape(RECORDS, 1 + _PIXELS)
+    if records[:, 0].max() > 9:
+        raise ValueError("a label is above 9")
+    return records[:, 1:].reshape(-1, *SHAPE)
+
+
+def listed_images(content: bytes) -> NDArray[np.uint8]:
+    """Find the pixels among the opcodes of a pickled batch; no opcode is carried out.
+
+    A NumPy array of bytes is pickled as (version, (rows, columns), dtype, whether columns are contiguous, its bytes);
+    the batch holds one. Returns images of shape (N, 3, 32, 32); a `ValueError` where the file is not like that.
+    """
+    flag, longest = None, b""
+    order = None
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name == "BINSTRING" and len(str(argument)) > len(longest):
+            # An old pickle's string is bytes, which are listed as Latin-1.
+            longest, order = str(argument).encode("latin-1"), flag
+        flag = opcode.name
+    if not longest or len(longest) % _PIXELS or order not in ("NEWFALSE", "NEWTRUE"):
+        raise ValueError("it holds no array of 3,072 bytes an image")
+    pixels = np.frombuffer(longest, dtype=np.uint8)
+    rows = pixels.reshape((-1, _PIXELS), order="C" if order == "NEWFALSE" else "F")
+    return np.ascontiguousarray(rows).reshape(-1, *SHAPE)
+
+
+def _published() -> dict[str, Any]:
+    from torchvision.datasets import CIFAR10
+
+    return dict(CIFAR10.train_list + CIFAR10.test_list)

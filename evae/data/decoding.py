@@ -1,0 +1,214 @@
+"""Image files to arrays, in several processes: Pillow holds Python's lock while it decodes, so threads would not help.
+
+The worker processes import this module and nothing heavy.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from evae.data.image_files import ImageFiles
+from evae.data.source import Progress
+from theory.cores import usable_cores
+from theory.errors import InputError
+
+#: Images that a process is handed at a time.
+BATCH = 128
+
+#: Fewer images than this are decoded before a second process has come up.
+WORTH_PROCESSES = 2000
+
+_GREY_MODES = frozenset(("1", "L", "LA"))
+_EIGHT_BIT_MODES = _GREY_MODES | {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "La", "RGBa"}
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a decoded image becomes one of (channels, side, side), uint8.
+
+    Parameters
+    ----------
+    side : int
+    channels : int
+        1 (grey) or 3 (red, green, blue).
+    crop : int, optional
+        Side of the centred square that is cut out, in pixels; by default the largest.
+    expected : (int, int), optional
+        The width and height that the file must have.
+    upright : bool
+        Turn a photograph as its EXIF orientation says.
+    """
+
+    side: int
+    channels: int
+    crop: int | None = None
+    expected: tuple[int, int] | None = None
+    upright: bool = False
+
+
+class Undecodable(Exception):
+    """An image of a batch cannot be decoded. Its arguments, which travel between processes: its index, and why."""
+
+
+def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
+    """Decode, cut and resize one image (bilinear, antialiased, as torchvision resizes a Pillow image).
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            picture = _converted(image, framing)
+    except Exception as error:
+        # A damaged file makes Pillow's readers raise almost anything.
+        raise ValueError(str(error) or type(error).__name__) from error
+    if framing.expected is not None and picture.size != framing.expected:
+        raise ValueError("it has {}x{} pixels, not {}x{}".format(*picture.size, *framing.expected))
+    width, height = picture.size
+    cut = framing.crop or min(width, height)
+    left, top = round((width - cut) / 2), round((height - cut) / 2)
+    square = picture.crop((left, top, left + cut, top + cut))
+    small = np.asarray(square.resize((framing.side, framing.side), Image.Resampling.BILINEAR))
+    return small.reshape(framing.side, framing.side, framing.channels).transpose(2, 0, 1)
+
+
+def _converted(image: Image.Image, framing: Framing) -> Image.Image:
+    """Bring an image to grey or to red, green and blue; what is transparent is laid over white."""
+    if image.mode not in _EIGHT_BIT_MODES:
+        raise ValueError(f"its mode is {image.mode}; only 8 bits a channel are read")
+    picture = ImageOps.exif_transpose(image) if framing.upright else image
+    if "A" in picture.mode or "transparency" in picture.info:
+        opaque = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+    return picture.convert("L" if framing.channels == 1 else "RGB")
+
+
+def looked_at(content: bytes) -> tuple[bool, int]:
+    """Return whether an image is grey, and the length of its shorter side, from its header alone."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return image.mode in _GREY_MODES, min(image.size)
+    except Exception as error:
+        # As in `framed`.
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def decoded_batch(contents: Sequence[bytes], framing: Framing) -> NDArray[np.uint8]:
+    """Decode a batch to shape (N, channels, side, side); `Undecodable` names the first image that does not come."""
+    batch = np.empty((len(contents), framing.channels, framing.side, framing.side), dtype=np.uint8)
+    for index, content in enumerate(contents):
+        try:
+            batch[index] = framed(content, framing)
+        except ValueError as error:
+            raise Undecodable(index, str(error)) from error
+    return batch
+
+
+def decoded(
+    files: ImageFiles, names: Sequence[str], framing: Framing, progress: Progress, workers: int | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """Decode files batch by batch, in order.
+
+    Parameters
+    ----------
+    files : ImageFiles
+    names : sequence of str
+    framing : Framing
+    progress : function
+        Called after every batch.
+    workers : int, optional
+        Processes; by default one for each core, or none but this one where there are few images.
+
+    Yields
+    ------
+    array
+        uint8, of shape (N, channels, side, side).
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or decoded; it is named.
+    """
+    if workers is None:
+        workers = usable_cores() if len(names) >= WORTH_PROCESSES else 1
+    batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+    done = 0
+    results = _side_by_side(files, batches, framing, workers) if workers > 1 else _one_by_one(files, batches, framing)
+    for batch, pixels in zip(batches, results, strict=True):
+        done += len(batch)
+        progress("decoding images", done, len(names))
+        yield pixels
+
+
+def _one_by_one(files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing) -> Iterator[NDArray[np.uint8]]:
+    for batch in batches:
+        contents = [files.read(name) for name in batch]
+        try:
+            yield decoded_batch(contents, framing)
+        except Undecodable as error:
+            raise _named(files, batch, error) from error
+
+
+def _side_by_side(
+    files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing, workers: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Read here, decode in other processes; two batches for each are under way at most: memory stays small."""
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_serve_the_parent_alone)
+    try:
+        waiting = iter(batches)
+        under_way = deque(
+            (batch, pool.submit(decoded_batch, [files.read(name) for name in batch], framing))
+            for batch in itertools.islice(waiting, 2 * workers)
+        )
+        while under_way:
+            batch, future = under_way.popleft()
+            try:
+                pixels = future.result()
+            except Undecodable as error:
+                raise _named(files, batch, error) from error
+            for following in itertools.islice(waiting, 1):
+                contents = [files.read(name) for name in following]
+                under_way.append((following, pool.submit(decoded_batch, contents, framing)))
+            yield pixels
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that decodes images ended: it was killed, or a script calls this outside of "
+            "`if __name__ == '__main__':`, where new processes would call it again."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _serve_the_parent_alone() -> None:
+    """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent, and end when the parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
+def _named(files: ImageFiles, batch: Sequence[str], error: Undecodable) -> InputError:
+    index, reason = error.args
+    return InputError(f"{files.place(batch[index])} cannot be decoded ({reason}).")

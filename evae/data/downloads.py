@@ -1,0 +1,154 @@
+"""Downloading through torchvision: its addresses, its checksums. Nothing that comes is unpickled."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import sys
+import urllib.error
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from evae.data import faces
+from evae.data.catalogue import FASHION_MNIST, MNIST, source_for
+from evae.data.cifar import OFFICIAL as CIFAR10
+from evae.data.source import Survey
+from theory.errors import InputError
+
+#: Seconds without an answer after which a server is given up.
+PATIENCE = 20.0
+
+_FAILURES = (RuntimeError, urllib.error.URLError, http.client.HTTPException, OSError)
+
+
+def get(dataset: str, data_dir: str | Path = "data") -> Survey:
+    """Download a named data set into ``data_dir``, unless it is there, and say what is there then.
+
+    Raises
+    ------
+    InputError
+        If it has no download, or the download fails: the sentence says what to fetch and where to put it.
+    """
+    source = source_for(dataset, data_dir)
+    before = source.survey()
+    if before.state in ("embedded", "complete"):
+        return before
+    if dataset not in _DOWNLOADS:
+        raise InputError(f"{dataset} is a file or folder of your own; datasets get knows {', '.join(_DOWNLOADS)}.")
+    if before.state == "subset":
+        raise InputError(f"{before.place} holds a subset of {dataset}; move it away to download the whole.")
+    root = Path(data_dir)
+    download, by_hand = _DOWNLOADS[dataset]
+    try:
+        # torchvision prints where it found a file: standard output is the caller's.
+        with _patient(), contextlib.redirect_stdout(sys.stderr):
+            download(root)
+    except _FAILURES as error:
+        raise InputError(f"{dataset} could not be downloaded ({_reason(error)}). {by_hand(root)}") from error
+    return source.survey()
+
+
+def _idx_files(root: Path, folder: str) -> None:
+    """Fetch what torchvision's class of that name does; the class itself might read an old pickle on the way."""
+    from torchvision import datasets
+
+    published = getattr(datasets, folder)
+    for name, md5 in published.resources:
+        _from_the_first(published.mirrors, name, root / folder / "raw", md5)
+
+
+def _from_the_first(mirrors: list[str], name: str, folder: Path, md5: str) -> None:
+    """Fetch and unpack a file from the first mirror that has it; the last one's failure is raised."""
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    for index, mirror in enumerate(mirrors):
+        try:
+            with _whole_or_gone(folder / name, md5):
+                download_and_extract_archive(f"{mirror}{name}", str(folder), filename=name, md5=md5)
+            return
+        except _FAILURES:
+            if index == len(mirrors) - 1:
+                raise
+
+
+def _cifar10(root: Path) -> None:
+    """Fetch and unpack the Python version; its files are checked again and never unpickled when they are read."""
+    from torchvision.datasets import CIFAR10 as PUBLISHED
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    with _whole_or_gone(root / PUBLISHED.filename, PUBLISHED.tgz_md5):
+        download_and_extract_archive(PUBLISHED.url, str(root), filename=PUBLISHED.filename, md5=PUBLISHED.tgz_md5)
+
+
+def _celeba(root: Path) -> None:
+    """Fetch the archive, which is read as it is."""
+    from torchvision.datasets import CelebA
+    from torchvision.datasets.utils import download_file_from_google_drive
+
+    archive = faces.Celeba(root).archive
+    (file_id, md5), *_ = [(file_id, md5) for file_id, md5, name in CelebA.file_list if name == archive.name]
+    with _whole_or_gone(archive, md5):
+        download_file_from_google_drive(file_id, str(archive.parent), archive.name, md5)
+
+
+@contextlib.contextmanager
+def _whole_or_gone(path: Path, md5: str) -> Iterator[None]:
+    """Remove the beginning of a file whose download fails."""
+    from torchvision.datasets.utils import check_integrity
+
+    try:
+        yield
+    finally:
+        if path.exists() and not check_integrity(str(path), md5):
+            path.unlink()
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[None]:
+    """Give up a server that does not answer; without this one would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _reason(error: BaseException) -> str:
+    reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+    return reason.splitlines()[0].rstrip(".")
+
+
+def _idx_by_hand(folder: str, page: str) -> Callable[[Path], str]:
+    return lambda root: (
+        f"Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz where there is a network (from {page}) and "
+        f"put them, as they are, into {root / folder / 'raw'}."
+    )
+
+
+def _cifar10_by_hand(root: Path) -> str:
+    return (
+        f"Fetch cifar-10-python.tar.gz or cifar-10-binary.tar.gz where there is a network (from {CIFAR10.page}) and "
+        f"unpack it in {root}."
+    )
+
+
+def _celeba_by_hand(root: Path) -> str:
+    archive = faces.Celeba(root).archive
+    return (
+        f"Fetch {archive.name} where there is a network (from {faces.OFFICIAL.page}) and put it, as it is, into "
+        f"{archive.parent}."
+    )
+
+
+#: How a data set is downloaded, and what to do by hand where that fails.
+_DOWNLOADS: dict[str, tuple[Callable[[Path], None], Callable[[Path], str]]] = {
+    "mnist": (lambda root: _idx_files(root, "MNIST"), _idx_by_hand("MNIST", MNIST.page)),
+    "fashion-mnist": (
+        lambda root: _idx_files(root, "FashionMNIST"),
+        _idx_by_hand("FashionMNIST", FASHION_MNIST.page),
+    ),
+    "cifar10": (_cifar10, _cifar10_by_hand),
+    "celeba": (_celeba, _celeba_by_hand),
+}

@@ -1,0 +1,107 @@
+"""``folder:DIR``: image files of one's own, in DIR/train and DIR/test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from evae.data.cache import Plan, Request, cache_folder, fetch
+from evae.data.decoding import Framing, decoded, looked_at
+from evae.data.image_files import Folder, folder_stamp
+from evae.data.images import ImageData, as_tensor, default_side
+from evae.data.source import Check, Progress, Survey, silent
+from theory.errors import InputError
+
+#: What is read; other files are passed over.
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"))
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images of any size, in nested folders too, sorted by path; the largest centred square is resized.
+
+    They are grey where every file is, else red, green and blue; what is transparent is laid over white, and a
+    photograph is turned upright.
+
+    Parameters
+    ----------
+    path : Path
+        Looked for as it is given, then in ``data_dir``.
+    data_dir : Path
+        Its folder ``decoded`` keeps the decoded images.
+    image_size : int, optional
+        32 or 64; by default 64 where every image has 64 pixels and more on its shorter side, else 32.
+    """
+
+    path: Path
+    data_dir: Path
+    image_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``folder:`` and the path as it was given."""
+        return f"folder:{self.path}"
+
+    @property
+    def place(self) -> Path:
+        """Where the folder is."""
+        return next((path for path in (self.path, self.data_dir / self.path) if path.is_dir()), self.path)
+
+    def survey(self) -> Survey:
+        """Count the files."""
+        if not self.place.is_dir():
+            return Survey(self.name, "missing", str(self.place))
+        try:
+            train, holdout = (len(names) for names in self._names())
+        except InputError as error:
+            return Survey(self.name, "damaged", str(self.place), remark=str(error))
+        return Survey(self.name, "present", str(self.place), train, holdout)
+
+    def checksums(self) -> Iterator[Check]:
+        """Nobody publishes any."""
+        yield from ()
+
+    def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:
+        """Decode the images once, and read them from the cache from then on."""
+        train, holdout = self._names()
+        parameters = {"side": self.image_size, "splits": list(SPLITS)}
+        request = Request("folder", folder_stamp(self.place, SUFFIXES), parameters)
+
+        def plan() -> Plan:
+            framing = self._framing([*train, *holdout])
+            batches = decoded(Folder(self.place), [*train, *holdout], framing, progress)
+            return Plan(len(train), len(holdout), (framing.channels, framing.side, framing.side), batches)
+
+        images = fetch(cache_folder(self.data_dir), request, plan, fresh=fresh)
+        return ImageData(as_tensor(images.train), as_tensor(images.holdout))
+
+    def _names(self) -> tuple[list[str], list[str]]:
+        """Return the names of the training and of the test images, from `place`."""
+        if not self.place.is_dir():
+            raise InputError(
+                f"there is no folder {self.path}, nor one of that name in {self.data_dir}. folder:DIR holds images in "
+                "DIR/train and DIR/test."
+            )
+        names = Folder(self.place).names(SUFFIXES)
+        train, holdout = ([name for name in names if name.startswith(f"{split}/")] for split in SPLITS)
+        for split, found in zip(SPLITS, (train, holdout), strict=True):
+            if not found:
+                kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+                raise InputError(f"{self.place / split} holds no images ({kinds}), in nested folders neither.")
+        return train, holdout
+
+    def _framing(self, names: list[str]) -> Framing:
+        """Look at the headers of all files, to decide on colours and, where it is not given, on the resolution."""
+        folder = Folder(self.place)
+        grey, shortest = True, None
+        for name in names:
+            try:
+                is_grey, side = looked_at(folder.read(name))
+            except ValueError as error:
+                raise InputError(f"{folder.place(name)} cannot be decoded ({error}).") from error
+            grey = grey and is_grey
+            shortest = side if shortest is None else min(side, shortest)
+        return Framing(self.image_size or default_side(shortest or 0), 1 if grey else 3, upright=True)

@@ -1,0 +1,109 @@
+"""Where encoded images lie: in a zip archive, or in a folder. Each gives the bytes of a file by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from theory.errors import InputError
+
+
+class ImageFiles(Protocol):
+    """A container of encoded images."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes, or raise an `InputError` that names it."""
+
+    def place(self, name: str) -> str:
+        """Return how to call a file in a sentence."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of a folder; a name is a path from it, with slashes."""
+
+    path: Path
+
+    def names(self, suffixes: frozenset[str]) -> list[str]:
+        """Return the names of all files with one of these suffixes, in nested folders too; sorted, none hidden."""
+        found = []
+        for folder, inner, files in os.walk(self.path):
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            here = Path(folder).relative_to(self.path)
+            found += [
+                (here / name).as_posix()
+                for name in files
+                if not name.startswith(".") and Path(name).suffix.lower() in suffixes
+            ]
+        return sorted(found)
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.place(name)} cannot be read ({error.strerror}).") from error
+
+    def place(self, name: str) -> str:
+        """Return the file's path."""
+        return str(self.path / name)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The members of an open zip file. `opened` is how one comes."""
+
+    path: Path
+    file: zipfile.ZipFile
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, remedy: str) -> Iterator[Archive]:
+        """Open a zip file; an `InputError` with the remedy where it has no directory, which stands at its end."""
+        try:
+            file = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise InputError(
+                f"{path} ({path.stat().st_size:,} bytes) is no zip archive, or its download did not come to its end "
+                f"({error}). {remedy}"
+            ) from error
+        with file:
+            yield cls(path, file)
+
+    def names(self) -> list[str]:
+        """Return the names of the members, sorted."""
+        return sorted(self.file.namelist())
+
+    def read(self, name: str) -> bytes:
+        """Return a member's bytes; their checksum in the archive must be right."""
+        try:
+            return self.file.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            raise InputError(f"{self.place(name)} is damaged ({error}).") from error
+
+    def place(self, name: str) -> str:
+        """Return the member and the archive."""
+        return f"the member {name} of {self.path}"
+
+
+def file_stamp(path: Path) -> dict[str, Any]:
+    """Return what shows that a file has changed: its size and when it was written."""
+    stat = path.stat()
+    return {"path": str(path.resolve()), "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+
+
+def folder_stamp(path: Path, suffixes: frozenset[str]) -> dict[str, Any]:
+    """Return what shows that images in a folder have changed: a digest of their names, sizes and times of writing."""
+    digest = hashlib.sha256()
+    names = Folder(path).names(suffixes)
+    for name in names:
+        stat = (path / name).stat()
+        digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return {"path": str(path.resolve()), "files": len(names), "sha256_of_names_sizes_times": digest.hexdigest()}

@@ -1,0 +1,196 @@
+"""CelebA comes from its archive or its folder, split by file number, cut and resized as torchvision does it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import v2
+
+from evae import data
+from evae.data.faces import OFFICIAL, TRAIN, VALIDATION, split
+from theory.errors import InputError
+
+#: Two training faces, three of the validation part, one of the test part.
+NUMBERS = (1, 162_770, 162_771, 170_000, 182_637, 182_638)
+
+
+def face(number: int, size: tuple[int, int] = (178, 218)) -> Image.Image:
+    """Smooth colours, which JPEG keeps, and another picture for every number."""
+    grid = np.random.default_rng(number).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    return Image.fromarray(grid).resize(size, Image.Resampling.BICUBIC)
+
+
+def jpeg(number: int, size: tuple[int, int] = (178, 218)) -> bytes:
+    stream = io.BytesIO()
+    face(number, size).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+def write_archive(root: Path, members: dict[str, bytes]) -> Path:
+    path = root / "celeba" / "img_align_celeba.zip"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(f"img_align_celeba/{name}", content)
+    return path
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """A data folder with six faces in the official archive's layout, not in order."""
+    write_archive(tmp_path, {f"{number:06d}.jpg": jpeg(number) for number in reversed(NUMBERS)})
+    return tmp_path
+
+
+def expected(number: int) -> torch.Tensor:
+    """torchvision's own transforms of the decoded picture, as Appendix B.3 words them."""
+    transform = v2.Compose([v2.CenterCrop(140), v2.Resize(64), v2.PILToTensor()])
+    return transform(Image.open(io.BytesIO(jpeg(number))))
+
+
+def test_the_parts_have_the_published_numbers_of_files() -> None:
+    assert (len(TRAIN), len(VALIDATION)) == (OFFICIAL.train, OFFICIAL.holdout) == (162_770, 19_867)
+    assert VALIDATION.stop + 19_962 == 202_600
+
+
+def test_training_and_validation_faces_come_in_order_as_torchvision_cuts_them(faces: Path) -> None:
+    images = data.load("celeba", faces)
+    assert torch.equal(images.train, torch.stack([expected(number) for number in NUMBERS[:2]]))
+    assert torch.equal(images.holdout, torch.stack([expected(number) for number in NUMBERS[2:5]]))
+
+
+def test_a_subset_is_called_one(faces: Path) -> None:
+    note = "a subset of CelebA: 2 of 162,770 training and 3 of 19,867 hold-out images"
+    assert data.load("celeba", faces).note == note
+
+
+def test_the_folder_gives_what_the_archive_gives(faces: Path) -> None:
+    archive = faces / "celeba" / "img_align_celeba.zip"
+    from_archive = data.load("celeba", faces)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(archive.parent)
+    archive.unlink()
+    from_folder = data.load("celeba", faces)
+    assert torch.equal(from_folder.train, from_archive.train)
+    assert torch.equal(from_folder.holdout, from_archive.holdout)
+
+
+def test_other_members_are_passed_over() -> None:
+    names = ["img_align_celeba/", "img_align_celeba/000003.jpg", "__MACOSX/000004.jpg", "img_align_celeba/x.txt"]
+    assert split([*names, "img_align_celeba/162771.jpg"]) == ([names[1]], ["img_align_celeba/162771.jpg"])
+
+
+def test_a_half_downloaded_archive_is_named_with_its_size(faces: Path) -> None:
+    path = faces / "celeba" / "img_align_celeba.zip"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(
+        InputError, match=r"img_align_celeba\.zip \(5,000 bytes\) is no zip archive, or its download did"
+    ):
+        data.load("celeba", faces)
+
+
+def test_a_flipped_bit_in_a_member_is_named(faces: Path) -> None:
+    path = faces / "celeba" / "img_align_celeba.zip"
+    content = bytearray(path.read_bytes())
+    content[content.index(jpeg(170_000)) + 1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"the member img_align_celeba/170000\.jpg of .*zip is damaged \(Bad CRC-32"):
+        data.load("celeba", faces)
+    assert list((faces / "decoded").glob("*.np*")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(jpeg(1)[:900], "truncated"), (b"no picture", "cannot identify image"), (jpeg(1, (100, 80)), "not 178x218")],
+)
+def test_an_image_that_is_cut_short_or_none_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    write_archive(tmp_path, {"000001.jpg": jpeg(1), "000002.jpg": content, "162771.jpg": jpeg(2)})
+    with pytest.raises(InputError, match=f"member img_align_celeba/000002.jpg of .* cannot be decoded .*{reason}"):
+        data.load("celeba", tmp_path)
+
+
+def test_an_archive_without_validation_faces_is_refused(tmp_path: Path) -> None:
+    write_archive(tmp_path, {"000001.jpg": jpeg(1)})
+    with pytest.raises(InputError, match=r"holds 1 training faces .* and 0 validation faces .* some of each"):
+        data.load("celeba", tmp_path)
+
+
+def test_nothing_at_all_says_what_to_fetch_and_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"img_align_celeba\.zip is missing\. Run `python cli.py datasets get celeba"):
+        data.load("celeba", tmp_path)
+
+
+def cached(root: Path) -> tuple[Path, dict[str, object]]:
+    (record,) = (root / "decoded").glob("*.json")
+    return record.with_suffix(".npy"), json.loads(record.read_text())
+
+
+def test_faces_are_decoded_once(faces: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    first = data.load("celeba", faces, progress=lambda *news: told.append(news))
+    assert told == [("decoding images", 5, 5)]
+    second = data.load("celeba", faces, progress=lambda *news: told.append(news))
+    assert len(told) == 1
+    assert torch.equal(first.train, second.train)
+
+
+def test_a_changed_archive_is_decoded_anew(faces: Path) -> None:
+    before = data.load("celeba", faces)
+    write_archive(faces, {"000001.jpg": jpeg(7), "162771.jpg": jpeg(8)})
+    after = data.load("celeba", faces)
+    assert torch.equal(after.train, expected(7)[None])
+    assert len(after.holdout) == 1
+    assert torch.equal(before.train[0], expected(1))
+    assert len(list((faces / "decoded").glob("*.npy"))) == 1
+
+
+def test_the_time_of_writing_alone_makes_a_cache_old(faces: Path) -> None:
+    data.load("celeba", faces)
+    archive = faces / "celeba" / "img_align_celeba.zip"
+    os.utime(archive, ns=(0, archive.stat().st_mtime_ns - 10**9))
+    told: list[object] = []
+    data.load("celeba", faces, progress=lambda *news: told.append(news))
+    assert told
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda array: array.write_bytes(array.read_bytes()[:-1]),
+        lambda array: array.write_bytes(array.read_bytes()[:-1] + bytes([array.read_bytes()[-1] ^ 1])),
+        lambda array: array.unlink(),
+        lambda array: array.with_suffix(".json").write_text("{"),
+        lambda array: array.with_suffix(".json").write_text("[]"),
+        lambda array: array.with_suffix(".json").unlink(),
+    ],
+    ids=["cut short", "flipped bit", "no array", "torn record", "other record", "no record"],
+)
+def test_a_damaged_cache_is_made_anew(faces: Path, damage: object) -> None:
+    data.load("celeba", faces)
+    array, record = cached(faces)
+    whole = array.read_bytes()
+    damage(array)  # type: ignore[operator]
+    assert torch.equal(data.load("celeba", faces).train[0], expected(1))
+    assert cached(faces) == (array, record)
+    assert array.read_bytes() == whole
+
+
+def test_what_a_caller_writes_into_the_images_does_not_reach_the_cache(faces: Path) -> None:
+    images = data.load("celeba", faces)
+    images.train.zero_()
+    assert torch.equal(data.load("celeba", faces).train[0], expected(1))
+
+
+def test_a_full_disk_is_said_before_anything_is_decoded(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match=r"decoded has 1,000 bytes left, and the decoded images need 61,440\."):
+        data.load("celeba", faces)
