@@ -22,8 +22,8 @@ from rich.table import Table
 from scipy.special import log_ndtr, ndtr
 
 from benchmarks.report import Target, at_least, at_most, write
+from simulations.sampling.streams import draw
 from simulations.statistic import Statistic
-from simulations.streams import draw
 from simulations.study import Study
 from theory.densities import NORMAL
 

@@ -23,9 +23,9 @@ from rich.table import Table
 from benchmarks import peers
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, Work, side_by_side
-from simulations.cells import CellReplicates
+from simulations.cells.multinomial import MultinomialReplicates
+from simulations.cells.scattering import CellReplicates
 from simulations.engine import ExactReplicates, Replicates
-from simulations.multinomial import MultinomialReplicates
 from simulations.study import Study
 
 Array = npt.NDArray[np.float64]

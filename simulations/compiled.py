@@ -74,6 +74,7 @@ def discard_stale_code(folder: Path) -> None:
 def _digest() -> str:
     """Return the digest of the modules of this package, their names and contents."""
     total = hashlib.sha256()
-    for module in sorted(Path(__file__).parent.glob("*.py")):
-        total.update(module.name.encode() + b"\0" + module.read_bytes() + b"\0")
+    package = Path(__file__).parent
+    for module in sorted(package.rglob("*.py")):
+        total.update(str(module.relative_to(package)).encode() + b"\0" + module.read_bytes() + b"\0")
     return total.hexdigest()

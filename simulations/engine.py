@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cells import CellReplicates
-from simulations.discretisation import Discretisation
-from simulations.multinomial import MultinomialReplicates
+from simulations.cells.discretisation import Discretisation
+from simulations.cells.multinomial import MultinomialReplicates
+from simulations.cells.scattering import CellReplicates
+from simulations.sampling.streams import draw
 from simulations.statistic import Statistic
-from simulations.streams import draw
 from theory.errors import InputError, suggestion
 
 Array = npt.NDArray[np.float64]

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.location_scale import standardised
+from simulations.sampling.streams import draw
 from simulations.statistic import Statistic
-from simulations.streams import draw
 from simulations.study import Progress, Study, replicate_values
 
 Array = npt.NDArray[np.float64]

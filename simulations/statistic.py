@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
-from simulations.gaussian import REACH, gaussian_statistic
-from simulations.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
-from simulations.sweep import SHORT, sweep
-from simulations.tables import QUINTIC, Array, CellTable, cell_table
+from simulations.exact.gaussian import REACH, gaussian_statistic
+from simulations.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
+from simulations.exact.sweep import SHORT, sweep
+from simulations.exact.tables import QUINTIC, Array, CellTable, cell_table
 from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.accumulators import Accumulator
-from simulations.discretisation import Discretisation
+from simulations.cells.discretisation import Discretisation
 from simulations.engine import Replicates, checked_engine, engine_for
 from simulations.execution import Pool, Stop, Stopped, blocks_of, in_order, signals_noted, threads, whole_blocks
+from simulations.sampling.streams import checked_seed
 from simulations.state import Identity, StateFile, StudyState, state_file
 from simulations.statistic import Statistic
-from simulations.streams import checked_seed
 from simulations.summary import Summary, summarise
 from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.cores import usable_cores

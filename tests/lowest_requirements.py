@@ -1,10 +1,10 @@
-"""Print the lowest versions that pyproject.toml admits, without the networks', the cluster's and the linters."""
+"""Print the lowest versions that pyproject.toml admits, without those of networks, cluster, benchmarks and linters."""
 
 import re
 import tomllib
 from pathlib import Path
 
-LEFT_OUT = {"torch", "torchvision", "safetensors", "build", "dask", "distributed", "mypy", "ruff"}
+LEFT_OUT = {"KDEpy", "torch", "torchvision", "safetensors", "build", "dask", "distributed", "mypy", "ruff"}
 
 
 def main() -> None:

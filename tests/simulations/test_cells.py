@@ -16,12 +16,12 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulations import discretisation
-from simulations.cells import CellReplicates
+from simulations.cells import discretisation
+from simulations.cells.discretisation import chosen_discretisation, measured_discretisation
+from simulations.cells.grids import Grid, TooManyCells, grid
+from simulations.cells.quadrature import nodes_over, segments
+from simulations.cells.scattering import CellReplicates
 from simulations.compiled import vectorised
-from simulations.discretisation import chosen_discretisation, measured_discretisation
-from simulations.grids import Grid, TooManyCells, grid
-from simulations.quadrature import nodes_over, segments
 from simulations.statistic import Statistic
 from theory.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt import exact_mean

@@ -13,14 +13,14 @@ import pytest
 from mpmath import mp
 from scipy import stats
 
-from simulations.alias_tables import ALIAS_BITS, alias_table, poisson_probabilities, poisson_tables
-from simulations.cells import CellReplicates
-from simulations.counts import count_tables, draw_counts
-from simulations.discretisation import LARGEST_ERROR
-from simulations.multinomial import MultinomialReplicates
-from simulations.philox import POSITIONS, fill
+from simulations.cells.alias_tables import ALIAS_BITS, alias_table, poisson_probabilities, poisson_tables
+from simulations.cells.counts import count_tables, draw_counts
+from simulations.cells.discretisation import LARGEST_ERROR
+from simulations.cells.multinomial import MultinomialReplicates
+from simulations.cells.scattering import CellReplicates
+from simulations.cells.strata import strata, tails
+from simulations.sampling.philox import POSITIONS, fill
 from simulations.statistic import Statistic
-from simulations.strata import strata, tails
 from theory.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt import exact_mean
 from theory.densities import density_named, weight_named

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulations.philox import COUNTS, LARGEST_BLOCK, OBSERVATIONS, PILOT, POSITIONS, Words, fill
+from simulations.sampling.philox import COUNTS, LARGEST_BLOCK, OBSERVATIONS, PILOT, POSITIONS, Words, fill
 
 words_32 = st.integers(0, 2**32 - 1)
 words_64 = st.integers(0, 2**64 - 1)

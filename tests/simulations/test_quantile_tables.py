@@ -13,8 +13,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulations.quantile_fitting import quantile_table, upper_tail_quantiles
-from simulations.quantile_tables import (
+from simulations.sampling.quantile_fitting import quantile_table, upper_tail_quantiles
+from simulations.sampling.quantile_tables import (
     FURTHER_BITS,
     LEADING_BITS,
     OCTAVES,

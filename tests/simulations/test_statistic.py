@@ -19,8 +19,8 @@ from sympy import Rational, exp
 
 from simulations import tm_statistic
 from simulations.compiled import compiled
-from simulations.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
-from simulations.tables import cell_table
+from simulations.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
+from simulations.exact.tables import cell_table
 from theory.densities import NORMAL, Density, Weight, density_named, probability, weight_named, window
 from theory.errors import InputError
 from theory.kernels import COSINE, EPANECHNIKOV, GAUSSIAN, KERNELS, LOGISTIC, Kernel, Piece, kernel_named, x

@@ -17,9 +17,9 @@ from scipy import stats
 
 from simulations import Result, SimulationInterrupted, Study, engine, replicate_values, simulate, tm_statistic
 from simulations.accumulators import RELATIVE_ERROR, Accumulator
-from simulations.discretisation import Discretisation
+from simulations.cells.discretisation import Discretisation
 from simulations.engine import ENGINES
-from simulations.streams import draw
+from simulations.sampling.streams import draw
 from simulations.summary import AGREEMENT, Summary, in_words, summarise
 from theory.bickel_rosenblatt import exact_mean, limit_mean, limit_variance
 from theory.cores import usable_cores

@@ -54,9 +54,9 @@ def gaussian_statistic(
     sample : array, shape (m,)
     bandwidth : float
     location, scale, height
-        Those of a `simulations.kernel_tables.GaussianKernel`.
+        Those of a `simulations.exact.kernel_tables.GaussianKernel`.
     edges, density, weight
-        The arrays of a `simulations.tables.CellTable`.
+        The arrays of a `simulations.exact.tables.CellTable`.
     nodes, weights
         A Gauss-Legendre rule on [-1, 1] that is exact for (f_m - f)^2 a on a cell no wider than `WIDTH`.
     """

@@ -11,13 +11,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from simulations.grids import TooManyCells, grid, require_positive
-from simulations.kernel_expansions import kernel_geometry
-from simulations.philox import OBSERVATIONS, PILOT
-from simulations.quadrature import TooFewNodes
-from simulations.quantile_fitting import quantile_table
+from simulations.cells.grids import TooManyCells, grid, require_positive
+from simulations.cells.kernel_expansions import kernel_geometry
+from simulations.cells.quadrature import TooFewNodes
+from simulations.sampling.philox import OBSERVATIONS, PILOT
+from simulations.sampling.quantile_fitting import quantile_table
+from simulations.sampling.streams import draw_into
 from simulations.statistic import Statistic
-from simulations.streams import draw_into
 from theory.bandwidth import Bandwidth
 from theory.errors import InputError
 
@@ -108,7 +108,7 @@ def measured_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: i
     InputError
         If the setting is not one that T_m is computed for.
     TooManyCells, TooFewNodes
-        As from `simulations.grids.grid`.
+        As from `simulations.cells.grids.grid`.
     """
     size = min(m, LARGEST_PILOT)
     pilot = _at_the_bandwidth_of(statistic, m)

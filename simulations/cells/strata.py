@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulations.quadrature import function_of
+from simulations.cells.quadrature import function_of
 from theory.densities import Density
 from theory.errors import InputError
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.compiled import vectorised
-from simulations.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
+from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -34,9 +34,9 @@ def add_power_sums(
         Changed: row k receives the sums of s^k.
     counts : array of int64, shape (n,) or longer
     cells, quantiles
-        Of the `simulations.strata.Strata`.
+        Of the `simulations.cells.strata.Strata`.
     seed, replicate, purpose
-        The stream, as `simulations.philox.fill` takes it.
+        The stream, as `simulations.sampling.philox.fill` takes it.
     """
     words = np.zeros(WORDS_AT_A_TIME + LANES, np.uint32)
     positions, powers = np.empty(WORDS_AT_A_TIME + LANES), np.empty(WORDS_AT_A_TIME + LANES)
@@ -112,7 +112,7 @@ def draw_positions(
     counts : array of int64, shape (n,)
     quantiles : array, shape (n, 6)
     seed, replicate, purpose
-        The stream, as `simulations.philox.fill` takes it.
+        The stream, as `simulations.sampling.philox.fill` takes it.
     """
     words = np.empty(positions.size, np.uint32)
     fill(words, seed, replicate, purpose, 0)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.compiled import compiled
-from simulations.philox import Whole
+from simulations.sampling.philox import Whole
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]

@@ -50,9 +50,9 @@ def sweep(
     sample : array, shape (m,)
     bandwidth : float
     knots, functions, frequency, transfers, jumps
-        Those of a `simulations.kernel_tables.PiecewiseKernel`.
+        Those of a `simulations.exact.kernel_tables.PiecewiseKernel`.
     edges, density, weight
-        The arrays of a `simulations.tables.CellTable` of quintic polynomials.
+        The arrays of a `simulations.exact.tables.CellTable` of quintic polynomials.
     few_nodes, few_weights, many_nodes, many_weights
         Gauss-Legendre rules on [-1, 1] for short pieces and for all others.
     """

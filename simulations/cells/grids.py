@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cell_moments import GridTables, kernel_sums, scatter, statistic_of_moments
-from simulations.kernel_expansions import kernel_geometry
-from simulations.quadrature import Segment, TooFewNodes, nodes_over, segments
+from simulations.cells.kernel_expansions import kernel_geometry
+from simulations.cells.moments import GridTables, kernel_sums, scatter, statistic_of_moments
+from simulations.cells.quadrature import Segment, TooFewNodes, nodes_over, segments
 from simulations.statistic import Statistic
 from theory.densities import ONE
 from theory.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
-from simulations.quadrature import expression_at, function_of
+from simulations.cells.quadrature import expression_at, function_of
 from theory.errors import InputError
 from theory.kernels import Kernel, x
 

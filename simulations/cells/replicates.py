@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulations.discretisation import Discretisation, chosen_discretisation, measured_discretisation
-from simulations.grids import Grid, usable_grid
+from simulations.cells.discretisation import Discretisation, chosen_discretisation, measured_discretisation
+from simulations.cells.grids import Grid, usable_grid
 from simulations.statistic import Statistic
 
 STEPS_OF_AN_EXACT_OBSERVATION = 100

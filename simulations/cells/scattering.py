@@ -1,6 +1,6 @@
 """Replicates of T_m by cells: every observation is drawn, and added to the power sums of its cell.
 
-The sample of a replicate is the one that `simulations.streams.draw` gives, so its value is the exact statistic's but
+The sample of a replicate is the one that `streams.draw` gives, so its value is the exact statistic's but
 for the discretisation. Observations are drawn a few at a time: memory does not grow with m.
 """
 
@@ -11,13 +11,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cell_moments import GridTables, scatter, statistic_of_moments
+from simulations.cells.moments import GridTables, scatter, statistic_of_moments
+from simulations.cells.replicates import GridReplicates
 from simulations.compiled import vectorised
-from simulations.grid_replicates import GridReplicates
-from simulations.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, fill
-from simulations.quantile_fitting import quantile_table
-from simulations.quantile_tables import QuantileTable, quantiles_into
-from simulations.streams import BATCH, WORDS_OF_AN_OBSERVATION, checked_seed, draw, signed_tails
+from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, fill
+from simulations.sampling.quantile_fitting import quantile_table
+from simulations.sampling.quantile_tables import QuantileTable, quantiles_into
+from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, checked_seed, draw, signed_tails
 
 Array: TypeAlias = npt.NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Fitting the table of a quantile function: where polynomials reach it, and where pieces have to be split.
 
-The quantiles come from their definitions in `theory`; the table's pieces are those of `simulations.quantile_tables`.
+The quantiles come from their definitions in `theory`; the table's pieces are those of `quantile_tables`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
-from simulations.quantile_tables import (
+from simulations.sampling.quantile_tables import (
     DEGREE,
     FURTHER_BITS,
     LEADING_BITS,

@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.alias_tables import Columns, PoissonTables, alias_table, pick, poisson_tables
+from simulations.cells.alias_tables import Columns, PoissonTables, alias_table, pick, poisson_tables
 from simulations.compiled import compiled
-from simulations.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
+from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -77,7 +77,7 @@ def draw_counts(counts: Indices, m: int, tables: CountTables, seed: Whole, repli
     tables : CountTables
         For the same m.
     seed, replicate, purpose
-        The stream, as `simulations.philox.fill` takes it.
+        The stream, as `simulations.sampling.philox.fill` takes it.
     """
     words = np.empty(tables.words, np.uint32)
     block, used, total = np.uint64(0), 0, 0

@@ -1,12 +1,12 @@
 """Reproducible samples: a stream of its own for every replicate, keyed by (seed, replicate) alone.
 
-The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, 2011; `simulations.philox`). Its key is the seed and its
+The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, 2011; `philox`). Its key is the seed and its
 counter holds the number of the replicate, so two replicates never share a stream, and a replicate's sample depends
 neither on the others nor on the thread that draws it.
 
 An observation takes two words, 64 bits. The first bit picks the lower or the upper tail; the other 63 are the digits
 of a number r, and p = (2 r + 1) / 2**65 is the probability of that tail: from 2**-65 to 1/2, and no closer than double
-precision. The observation is the quantile there, from the table of `simulations.quantile_tables`. Level and quantile
+precision. The observation is the quantile there, from the table of `quantile_tables`. Level and quantile
 are so symmetric about the median, and both tails are as finely resolved as p is.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.compiled import compiled
-from simulations.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, Words, fill
-from simulations.quantile_fitting import quantile_table
-from simulations.quantile_tables import SMALLEST_EXPONENT, QuantileTable, quantiles_into
+from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, Words, fill
+from simulations.sampling.quantile_fitting import quantile_table
+from simulations.sampling.quantile_tables import SMALLEST_EXPONENT, QuantileTable, quantiles_into
 from theory.densities import Density
 from theory.errors import InputError
 
@@ -72,7 +72,7 @@ def draw_into(out: Array, table: QuantileTable, seed: Whole, replicate: Whole, p
     table : QuantileTable
         That of the density.
     seed, replicate, purpose : int
-        The stream, as for `simulations.philox.fill`; numbers from 2**63 on as ``np.uint64``.
+        The stream, as for `simulations.sampling.philox.fill`; numbers from 2**63 on as ``np.uint64``.
     """
     words = np.empty(WORDS_OF_AN_OBSERVATION * BATCH, np.uint32)
     tails = np.empty(BATCH)

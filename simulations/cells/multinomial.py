@@ -2,7 +2,7 @@
 
 Observations in no cell are only counted, and no observation is ever put into its cell: that makes this the fastest
 engine for all but small samples. A replicate's value depends on (seed, replicate) alone, but its sample is another
-than the one `simulations.streams.draw` gives.
+than the one `simulations.sampling.streams.draw` gives.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.cell_moments import GridTables, statistic_of_moments
+from simulations.cells.counts import CountTables, count_tables, draw_counts
+from simulations.cells.moments import GridTables, statistic_of_moments
+from simulations.cells.positions import add_power_sums, draw_positions
+from simulations.cells.replicates import GridReplicates
+from simulations.cells.strata import strata
 from simulations.compiled import vectorised
-from simulations.counts import CountTables, count_tables, draw_counts
-from simulations.grid_replicates import GridReplicates
-from simulations.philox import COUNTS, POSITIONS, Whole
-from simulations.positions import add_power_sums, draw_positions
-from simulations.strata import strata
-from simulations.streams import checked_seed
+from simulations.sampling.philox import COUNTS, POSITIONS, Whole
+from simulations.sampling.streams import checked_seed
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ class StratumTables(NamedTuple):
     ----------
     cells : array of int64, shape (strata,)
     quantiles : array, shape (strata, 6)
-        As in `simulations.strata.Strata`.
+        As in `simulations.cells.strata.Strata`.
     counts : CountTables
         Of the strata and, last, of the outside.
     """

@@ -1,0 +1,1 @@
+"""T_m from moments in cells: fast, with a measured error."""
