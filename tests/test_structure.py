@@ -1,6 +1,7 @@
 """The shape of the house."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_imports_run_one_way(package: str) -> None:
                 top = name.split(".")[0]
                 assert top not in {"cli", *UPSTREAM} - UPSTREAM[package], f"{module} imports {name}"
                 assert package != "theory" or top not in {"torch", "numba"}, f"{module} imports {name}"
+
+
+def test_every_package_is_installed() -> None:
+    """Setuptools takes the list as it is: a folder left out of it would be missing from an installation."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {module.parent.relative_to(ROOT) for package in UPSTREAM for module in (ROOT / package).rglob("*.py")}
+    assert set(project["tool"]["setuptools"]["packages"]) == {".".join(folder.parts) for folder in folders}
 
 
 def test_the_package_offers_what_a_notebook_needs() -> None:
