@@ -14,9 +14,10 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -570,7 +571,7 @@ def command_line(context: click.Context) -> str:
     """Return the command that gives this one's options again, as a shell takes it."""
     words = ["python", "cli.py", str(context.info_name)]
     for option in context.command.params:
-        if option.name not in context.params or context.get_parameter_source(option.name) is not FROM_THE_COMMAND_LINE:
+        if option.name not in context.params or not was_given(context, option.name):
             continue
         value = context.params[option.name]
         if getattr(option, "is_flag", False):
@@ -767,6 +768,35 @@ def test_fit(
     "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
 )
 @click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    metavar="fp32|tf32|bf16",
+    help="The arithmetic of training. fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. "
+    "bf16: layers in bfloat16, the weights, the noise and the loss in single precision. Hold-out images are measured "
+    "in fp32.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Use only algorithms that give the same bits each time: on CUDA the same seed then gives the same run, more "
+    "slowly. On the CPU it does anyway, for one number of threads.",
+)
+@click.option(
+    "--checkpoint-minutes",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="Within an epoch, write a checkpoint after so many minutes; there is one at the end of epochs anyway.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a run (a folder, or a name in --runs-dir) that was stopped, or is to have more --epochs. It keeps "
+    "its options; the result is the same to the bit as if it had never stopped (on CUDA if it is --deterministic).",
+)
+@click.option(
     "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
 )
 @click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the run's folder is made.")
@@ -790,32 +820,78 @@ def test_fit(
     "every image has 64 pixels and more on its shorter side, else 32. The other data sets have Appendix B's.",
 )
 @common_options
-def train(json_path: str | None, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def train(context: click.Context, /, resume: str | None, json_path: str | None, quiet: bool, **options: Any) -> None:
     """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
 
     A model is a posterior with an objective; each can be replaced, and they combine freely where the objective has an
     exact formula for the posterior. An option that would do nothing for the pair is refused.
 
-    The run's folder keeps the configuration, one line of metrics an epoch, the weights of the last finished epoch
-    and a picture of hold-out images beside their reconstructions. Losses are in nats per image, on one scale in
-    training and on hold-out images. Ctrl-C and SIGTERM end the run cleanly.
-    """
+    The run's folder keeps the configuration, one line of metrics an epoch, the same as curves (tensorboard --logdir
+    runs), the weights of the last finished epoch, the last two checkpoints, and a picture of hold-out images beside
+    their reconstructions. Losses are in nats per image, on one scale in training and on hold-out images. Ctrl-C and
+    SIGTERM write a checkpoint; also after a crash, --resume goes on.
+
+    \b
+    Examples
+      python cli.py train --model evae --name mine
+      python cli.py train --resume mine --epochs 100
+    """  # noqa: D301
     from evae.configuration import Configuration
 
     config = Configuration(**options)
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream:
+    with json_output(json_path) as stream, warnings_as_sentences():
         from evae.display import training_display
+        from evae.resuming import find_run
+        from evae.training import resume as resume_training
         from evae.training import train as train_model
 
         with training_display(console) as watcher:
-            run = train_model(config, watcher)
+            if resume is None:
+                run = train_model(config, watcher)
+            else:
+                given = {name: value for name, value in options.items() if was_given(context, name)}
+                run = find_run(resume, given.pop("runs_dir", config.runs_dir))
+                run = resume_training(run, watcher, **given)
+        config = run.configuration
         document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
         write_json(stream, {**document, "recipe": config.recipe.document(), "metrics": run.metrics})
         console.print(
             f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
         )
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(run.path))}", markup=False, soft_wrap=True)
+
+
+def was_given(context: click.Context, name: str) -> bool:
+    """Whether an option stood on the command line, rather than having its default."""
+    return context.get_parameter_source(name) is FROM_THE_COMMAND_LINE
+
+
+@contextlib.contextmanager
+def warnings_as_sentences() -> Iterator[None]:
+    """Print what this project warns of on standard error, as the sentence it is."""
+    from evae.resuming import ResumeWarning
+
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, ResumeWarning):
+                print(f"Warning: {message}", file=sys.stderr)
+            else:
+                shown(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", ResumeWarning)
+        warnings.showwarning = show
+        yield
 
 
 @main.command(short_help="Judge a trained model.")

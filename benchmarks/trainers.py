@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from evae.configuration import Configuration
-from evae.data import as_images
+from evae.data import ImageData, as_images
 from evae.model import VAE
 from evae.objectives import objective_for
-from evae.training import Watcher, _StopRequest, initial_model, train_epoch
+from evae.session import Session, initial_model
+from evae.training import Watcher, train_epoch
 
 Epoch = Callable[[int], float]
 """Trains for an epoch of the given number, waits for the device, and returns the mean loss in nats per image."""
@@ -53,13 +54,10 @@ class Setting:
 
 def ours(setting: Setting) -> Epoch:
     """Train as `evae.train` does: uint8 pixels that live on the device."""
-    model = setting.model().placed_on(setting.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=setting.config.lr, fused=True)
-    objective, watcher, stop = objective_for(setting.config), Watcher(), _StopRequest()
-    pixels = setting.pixels.to(setting.device)
+    session = Session.begin(setting.config, ImageData(setting.pixels, setting.pixels[:0]), setting.device)
 
     def epoch(number: int) -> float:
-        terms = train_epoch(model, objective, optimizer, pixels, setting.config, number + 1, watcher, stop)
+        terms, _ = train_epoch(session, number + 1, Watcher())
         return terms["loss"]
 
     return epoch

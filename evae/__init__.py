@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from evae.evaluation import evaluate
     from evae.model import VAE
     from evae.runs import Run
-    from evae.training import train
+    from evae.training import resume, train
 
-__all__ = ["VAE", "Configuration", "Epanechnikov", "Run", "evaluate", "metrics", "train"]
+__all__ = ["VAE", "Configuration", "Epanechnikov", "Run", "evaluate", "metrics", "resume", "train"]
 
 _HOMES = {
     "Configuration": "evae.configuration",
@@ -25,6 +25,7 @@ _HOMES = {
     "Run": "evae.runs",
     "VAE": "evae.model",
     "evaluate": "evae.evaluation",
+    "resume": "evae.training",
     "train": "evae.training",
 }
 

@@ -22,6 +22,9 @@ IMAGE_SIZES = (32, 64)
 
 DEVICES = ("auto", "cpu", "cuda")
 
+#: The arithmetic of training (`evae.arithmetic`).
+PRECISIONS = ("fp32", "tf32", "bf16")
+
 
 POSTERIORS = ("gaussian", "epanechnikov", "uniform", "kde", "none")
 
@@ -140,6 +143,13 @@ class Configuration:
         Decides the weights' start, the order of the images and the noise.
     device : str
         One of `DEVICES`; ``auto`` is CUDA where there is a usable device.
+    precision : str
+        One of `PRECISIONS`: single precision, rounded products on CUDA, or layers in bfloat16.
+    deterministic : bool
+        Use only algorithms that repeat themselves to the bit; without it CUDA's fastest ones may not.
+    checkpoint_minutes : float
+        Within an epoch a checkpoint is written after so many minutes; there is one at the end of an epoch anyway. It
+        changes nothing of the result.
     data_dir, runs_dir : str
         Where data sets are read, and where the folder of the run is made.
     name : str, optional
@@ -168,6 +178,9 @@ class Configuration:
     lr: float = 1e-4
     seed: int = 0
     device: str = "auto"
+    precision: str = "fp32"
+    deterministic: bool = False
+    checkpoint_minutes: float = 10.0
     data_dir: str = "data"
     runs_dir: str = "runs"
     name: str | None = None
@@ -187,6 +200,7 @@ class Configuration:
         self._check_image_size()
         _require_one_of("--model", self.model, tuple(PRESETS))
         _require_one_of("--device", self.device, DEVICES)
+        _require_one_of("--precision", self.precision, PRECISIONS)
         _require_whole("--latent-dim", self.latent_dim, "The paper uses 8, 16, 32 or 64.")
         _require_whole("--epochs", self.epochs, "The paper uses 50.")
         _require_whole("--batch-size", self.batch_size, "The paper uses 100.")
@@ -196,6 +210,10 @@ class Configuration:
             raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {self.seed}.")
         if not isinstance(self.lr, float | int) or not math.isfinite(self.lr) or self.lr <= 0:
             raise InputError(f"--lr must be a positive number, got {self.lr}. The paper uses 1e-4.")
+        if not isinstance(self.deterministic, bool):
+            raise InputError(f"--deterministic is given or not (True or False), got {self.deterministic}.")
+        if not isinstance(self.checkpoint_minutes, float | int) or not 0 < self.checkpoint_minutes < math.inf:
+            raise InputError(f"--checkpoint-minutes must be a positive number, got {self.checkpoint_minutes}.")
         if self.name is not None and not re.fullmatch(r"[\w][\w.+-]*", self.name):
             raise InputError(
                 f"--name must be a plain folder name of letters, digits and . _ + -, got {self.name!r}. "
@@ -231,7 +249,8 @@ class Configuration:
         """The run's name when none is given, such as ``mnist-evae-d64-seed0``."""
         limited = "" if self.limit_train is None else f"-first{self.limit_train}"
         size = "" if self.image_size is None else f"-{self.image_size}px"
-        return f"{self._dataset_label}{size}{limited}-{self.label}-d{self.latent_dim}-seed{self.seed}"
+        arithmetic = "" if self.precision == "fp32" else f"-{self.precision}"
+        return f"{self._dataset_label}{size}{limited}-{self.label}-d{self.latent_dim}{arithmetic}-seed{self.seed}"
 
     @property
     def _dataset_label(self) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from evae import training
+from evae.checkpoints import Position
 from evae.data import ImageData
 from evae.data.source import Progress as DataProgress
 from evae.data.source import silent
@@ -81,6 +82,8 @@ class TrainingDisplay(training.Watcher):
         self._epochs = 0
         self._looked = 0.0
         self._epoch_started = 0.0
+        self._images_before = 0
+        self._batch_size = 0
 
     def images_decoded(self, what: str, done: int, total: int) -> None:
         """Show how far decoding is."""
@@ -89,7 +92,7 @@ class TrainingDisplay(training.Watcher):
     def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
         """Say what is trained on what, and in which unit."""
         config = run.configuration
-        self._epochs = config.epochs
+        self._epochs, self._batch_size = config.epochs, config.batch_size
         self._epoch_started = time.perf_counter()
         size = "x".join(str(side) for side in run.image_shape[1:])
         parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -110,6 +113,13 @@ class TrainingDisplay(training.Watcher):
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
+    def run_resumed(self, position: Position) -> None:
+        """Say where the run goes on; the bar begins there."""
+        self._console.print(f"The run goes on from {position}.", markup=False)
+        self._images_before = position.batches * self._batch_size
+        if self._bar is not None and self._task is not None:
+            self._bar.reset(self._task, completed=position.step)
+
     def batch_finished(self, progress: training.Progress) -> None:
         """Move the bar; look at the loss if the last look is old enough."""
         if self._bar is None or self._task is None:
@@ -117,7 +127,7 @@ class TrainingDisplay(training.Watcher):
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
         now = time.perf_counter()
         if now - self._looked >= REFRESH:
-            speed = progress.images / (now - self._epoch_started)
+            speed = (progress.images - self._images_before) / (now - self._epoch_started)
             text = f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(progress.means())}  {speed:,.0f} images/s"
             self._bar.update(self._task, terms=text)
             self._looked = now
@@ -137,6 +147,7 @@ class TrainingDisplay(training.Watcher):
             soft_wrap=True,
         )
         self._epoch_started = time.perf_counter()
+        self._images_before = 0
 
 
 @contextmanager

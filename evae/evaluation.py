@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from evae import metrics, plots
+from evae.arithmetic import full_precision_or_tf32
 from evae.data import as_images, load
 from evae.model import VAE
 from evae.objectives import Objective, reconstruction_error
@@ -59,6 +60,7 @@ def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstru
         model.train(was_training)
 
 
+@full_precision_or_tf32("fp32")
 def holdout_metrics(
     model: VAE, objective: Objective, pixels: Tensor, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
@@ -157,6 +159,7 @@ def evaluate(run: Run | str | Path, *, device: str = "auto", data_dir: str | Non
     return document
 
 
+@full_precision_or_tf32("fp32")
 def _judge(model: VAE, pixels: Tensor, seed: int) -> dict[str, dict[str, float]]:
     """Reconstruction error and sharpness, streamed: only numbers are kept of each chunk."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
@@ -172,16 +175,21 @@ def _judge(model: VAE, pixels: Tensor, seed: int) -> dict[str, dict[str, float]]
     }
 
 
-def save_reconstructions(run: Run, model: VAE, pixels: Tensor, seed: int) -> None:
-    """Draw the first hold-out images beside their reconstructions into ``reconstructions.png``."""
+@full_precision_or_tf32("fp32")
+def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> dict[str, Tensor]:
+    """Return the first hold-out images and their reconstructions, uint8 of shape (n, C, S, S), by label."""
     shown = pixels[:SHOWN]
     (chunk,) = reconstructions(model, shown, seed)
-    rows = {
+    return {
         "originals (hold-out)": shown,
         "reconstructed from the posterior mean": metrics.eight_bit(chunk.at_mean.sigmoid()),
         "reconstructed from one posterior draw": metrics.eight_bit(chunk.drawn.sigmoid()),
     }
-    plots.save_image_rows(rows, run.path / "reconstructions.png", run.name)
+
+
+def save_reconstructions(run: Run, model: VAE, pixels: Tensor, seed: int) -> None:
+    """Draw the first hold-out images beside their reconstructions into ``reconstructions.png``."""
+    plots.save_image_rows(reconstruction_rows(model, pixels, seed), run.path / "reconstructions.png", run.name)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -18,8 +18,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield aside
-        with aside.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync_file(aside)
         aside.replace(path)
         sync_folder(path.parent)
     finally:
@@ -40,6 +39,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is damaged: it is no JSON ({error}).") from error
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing.") from error
+
+
+def sync_file(path: Path) -> None:
+    """Return when the content of a file is on disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from evae.arithmetic import layers_in
 from evae.networks import Decoder, Encoder
 from evae.posteriors import Posterior, PosteriorFamily
 from evae.runs import Run
@@ -35,20 +36,29 @@ class VAE(nn.Module):
         self.encoder = Encoder(image_shape, latent_dim, self.family.heads)
         self.decoder = Decoder(image_shape, latent_dim)
 
-    def encode(self, images: Tensor) -> Posterior:
+    def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
-        outputs = self.encoder(images)
-        return self.family.from_heads(*(outputs[name] for name in self.family.heads))
+        with layers_in(precision, images.device):
+            outputs = self.encoder(images)
+        return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
         probabilities: Tensor = self.decoder(codes).sigmoid()
         return probabilities
 
-    def forward(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Posterior]:
-        """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior."""
-        posterior = self.encode(images)
-        return self.decoder(posterior.rsample(generator)), posterior
+    def forward(
+        self, images: Tensor, generator: torch.Generator | None = None, precision: str = "fp32"
+    ) -> tuple[Tensor, Posterior]:
+        """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
+
+        With ``precision`` bf16 the layers compute in bfloat16; the posterior, its draw and what is returned do not.
+        """
+        posterior = self.encode(images, precision)
+        codes = posterior.rsample(generator)
+        with layers_in(precision, images.device):
+            logits = self.decoder(codes)
+        return logits.to(images.dtype), posterior
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise."""

@@ -1,21 +1,26 @@
 """The folder of a run: what training writes, and how it comes back.
 
-``config.json`` (the configuration, the images' shape and numbers), ``environment.json`` (versions, device, commit),
-``metrics.jsonl`` (one line an epoch), ``model.safetensors`` (the weights of the last finished epoch),
-``reconstructions.png``, ``evaluation.json`` and ``status.json``. A file is whole or absent: it is written aside,
-synced and renamed. Nothing is unpickled.
+``config.json`` (the configuration, the images' shape, numbers and SHA-256), ``environment.json`` (versions, device,
+commit), ``metrics.jsonl`` (one line an epoch), ``tensorboard`` (the same as curves), ``model.safetensors`` (the weights
+of the last finished epoch), ``checkpoints`` (the last two), ``reconstructions.png``, ``evaluation.json`` and
+``status.json``. A file is whole or absent: it is written aside, synced and renamed. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import importlib.metadata
+import itertools
 import json
+import math
 import os
 import platform
+import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +31,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
-from evae.files import read_json, write_json, written_aside
+from evae.files import read_json, sync_folder, write_json, written_aside
 from theory.errors import InputError
 
 
@@ -38,8 +44,14 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, config: Configuration, image_shape: Sequence[int], images: dict[str, int]) -> Run:
-        """Make the folder of a new run and write its ``config.json``.
+    def create(
+        cls,
+        config: Configuration,
+        image_shape: Sequence[int],
+        images: dict[str, int],
+        sha256: dict[str, str] | None = None,
+    ) -> Run:
+        """Make the folder of a new run with its ``config.json``: both are there, or neither.
 
         Parameters
         ----------
@@ -49,20 +61,30 @@ class Run:
             (channels, side, side) of what the network sees.
         images : dict
             Numbers of images by split.
+        sha256 : dict, optional
+            Digests of the images by split (`evae.resuming.fingerprint`); without them a resumed run cannot tell
+            whether its data are still the same.
 
         Raises
         ------
         InputError
             If a run of the given name exists: a run is never overwritten.
         """
-        run = cls(_new_folder(config))
-        document = {
-            "configuration": dataclasses.asdict(config),
-            "data": {"image_shape": list(image_shape), "images": images},
-        }
-        run._write_json("config.json", document)
-        run.set_status("running", epochs_finished=0)
-        return run
+        runs = Path(config.runs_dir)
+        runs.mkdir(parents=True, exist_ok=True)
+        aside = runs / f".{uuid.uuid4().hex}.new"
+        aside.mkdir()
+        try:
+            run = cls(aside)
+            data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}}
+            write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
+            run.set_status("running", epochs_finished=0)
+            path = _claim_name(aside, config)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        sync_folder(runs)
+        return cls(path)
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -101,16 +123,38 @@ class Run:
             raise InputError(f"{self.path / 'config.json'} is damaged: image_shape should be three whole numbers.")
         return shape[0], shape[1], shape[2]
 
+    def go_on_with(self, config: Configuration) -> Run:
+        """Replace the configuration in ``config.json`` and return the run that has it."""
+        write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
+        return Run(self.path)
+
+    @property
+    def data_sha256(self) -> dict[str, str]:
+        """Digests of the images by split; none in the file of an earlier version."""
+        data = self._config["data"]
+        digests = data.get("sha256") if isinstance(data, dict) else None
+        return digests if isinstance(digests, dict) else {}
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The last two states of training."""
+        return Checkpoints(self.path / "checkpoints")
+
     @property
     def status(self) -> dict[str, Any]:
-        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``."""
+        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``.
+
+        A process that was killed leaves ``running`` behind; nothing holds the run then, and it is interrupted.
+        """
         document: dict[str, Any] = read_json(self.path / "status.json")
+        if document.get("state") == "running" and not self._is_held():
+            return {**document, "state": "interrupted", "reason": "its process ended without a word"}
         return document
 
     def set_status(self, state: str, *, epochs_finished: int, reason: str | None = None) -> None:
         """Replace ``status.json``."""
         document = {"state": state, "epochs_finished": epochs_finished}
-        self._write_json("status.json", document if reason is None else {**document, "reason": reason})
+        write_json(self.path / "status.json", document if reason is None else {**document, "reason": reason})
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -124,10 +168,29 @@ class Run:
         except json.JSONDecodeError as error:
             raise InputError(f"{path} is damaged: a line of it is no JSON ({error.msg}).") from error
 
+    def keep_metrics(self, epochs: int) -> None:
+        """Keep the records of the first ``epochs`` epochs: those after them are trained and written again.
+
+        Raises
+        ------
+        InputError
+            If one of them is missing: the file was changed by somebody else.
+        """
+        kept = [record for record in self.metrics if record.get("epoch", math.inf) <= epochs]
+        if [record["epoch"] for record in kept] != list(range(1, epochs + 1)):
+            raise InputError(
+                f"{self.path / 'metrics.jsonl'} should hold the records of epochs 1 to {epochs}, one each; it was "
+                "changed after it was written. Put the original back, or begin a new run."
+            )
+        path, content = self.path / "metrics.jsonl", "".join(_line(record) for record in kept)
+        if path.exists() and path.read_text(encoding="utf-8") != content:
+            with written_aside(path) as aside:
+                aside.write_text(content, encoding="utf-8")
+
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Add the record of an epoch as one line, on disk when this returns."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, allow_nan=False) + "\n")
+            stream.write(_line(record))
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -141,7 +204,8 @@ class Run:
         # safetensors stores a tensor row by row, whatever memory format training prefers.
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         with written_aside(self.weights_path) as path:
-            path.write_bytes(save(tensors, metadata={"format": "pt", "epoch": str(epoch)}))
+            # One entry: two would come in an order that differs from process to process, and so would the file.
+            path.write_bytes(save(tensors, metadata={"epoch": str(epoch)}))
 
     def read_weights(self) -> dict[str, Tensor]:
         """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged."""
@@ -169,29 +233,51 @@ class Run:
             size = self.weights_path.stat().st_size
             raise InputError(f"{self.weights_path} is cut short or damaged ({size:,} bytes): {error}.") from error
 
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What ``environment.json`` holds; nothing if it was not yet written."""
+        path = self.path / "environment.json"
+        document: dict[str, Any] = read_json(path) if path.exists() else {}
+        return document
+
     def write_environment(self, device: torch.device) -> None:
-        """Write down versions, device, threads and, where there is one, the commit."""
-        self._write_json("environment.json", environment(device))
+        """Write down versions, device, threads and, where there is one, the commit; an earlier, other one is kept."""
+        before, now = self.environment, environment(device)
+        earlier = before.pop("earlier", [])
+        if before and before != now:
+            earlier = [*earlier, before]
+        write_json(self.path / "environment.json", {**now, "earlier": earlier} if earlier else now)
 
     def write_evaluation(self, document: dict[str, Any]) -> None:
         """Replace ``evaluation.json``."""
-        self._write_json("evaluation.json", document)
+        write_json(self.path / "evaluation.json", document)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for writing; an `InputError` when another process does."""
         lock = FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            # Not at once: somebody may be asking for the status, which holds the run for a moment.
+            lock.acquire(timeout=0.2, poll_interval=0.02)
         except Timeout as error:
             raise InputError(f"{self.path} is being written by another process. Wait until that ends.") from error
         try:
+            # What a killed process was writing aside. An event file of TensorBoard has no such name.
+            for leftover in self.path.glob(".*.part"):
+                leftover.unlink()
             yield
         finally:
             lock.release()
 
-    def _write_json(self, name: str, document: dict[str, Any]) -> None:
-        write_json(self.path / name, document)
+    def _is_held(self) -> bool:
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.path / ".lock").acquire(timeout=0):
+                return False
+        except OSError:
+            # Held, or not ours to try: then what is written stands.
+            return True
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -224,25 +310,29 @@ def _commit() -> str | None:
     return answer.stdout.strip()
 
 
-def _new_folder(config: Configuration) -> Path:
-    """Make the run's folder; making it is what claims the name, so that two processes never share one."""
-    runs = Path(config.runs_dir)
-    runs.mkdir(parents=True, exist_ok=True)
-    if config.name is not None:
+def _claim_name(folder: Path, config: Configuration) -> Path:
+    """Give a run's folder its name. The renaming claims it, so that two processes never share one."""
+    names = [config.name] if config.name else (config.default_name + tail for tail in _tails())
+    for name in names:
+        path = folder.parent / name
         try:
-            (runs / config.name).mkdir()
-        except FileExistsError as error:
-            raise InputError(
-                f"there is a run {runs / config.name} already, and a run is never overwritten. "
-                "Give another --name, or delete that folder."
-            ) from error
-        return runs / config.name
-    number = 1
-    while True:
-        path = runs / (config.default_name if number == 1 else f"{config.default_name}-{number}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return path
+            if not path.exists():
+                return folder.rename(path)
+        except OSError as error:
+            # Somebody else was faster by a moment.
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    raise InputError(
+        f"there is a run {path} already, and a run is never overwritten. Give another --name, go on with it by "
+        f"--resume {path.name}, or delete that folder."
+    )
+
+
+def _tails() -> Iterator[str]:
+    """Yield what is put behind a default name, until one is free."""
+    yield ""
+    yield from (f"-{number}" for number in itertools.count(2))
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, allow_nan=False) + "\n"

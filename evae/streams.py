@@ -21,12 +21,15 @@ class Stream(IntEnum):
     HOLDOUT = 3
 
 
-def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
-    """Return a 64-bit seed for the stream."""
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), epoch))
+def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:
+    """Return a 64-bit seed for the stream; ``batch`` is not 0 where an epoch goes on with another stream."""
+    key = (int(stream), epoch) if batch == 0 else (int(stream), epoch, batch)
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=key)
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
-def generator(seed: int, stream: Stream, epoch: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+def generator(
+    seed: int, stream: Stream, epoch: int = 0, device: torch.device | str = "cpu", batch: int = 0
+) -> torch.Generator:
     """Return a generator at the beginning of the stream."""
-    return torch.Generator(device).manual_seed(stream_seed(seed, stream, epoch))
+    return torch.Generator(device).manual_seed(stream_seed(seed, stream, epoch, batch))

@@ -1,46 +1,57 @@
-"""Training, readable from top to bottom: `train` is the run, `train_epoch` the loop over batches."""
+"""Training, readable from top to bottom: `train` begins a run, `resume` goes on with one, `train_epoch` is the loop."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-import signal
-import threading
+import shlex
 import time
-from types import FrameType
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, require_precision
+from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
+from evae.curves import Curves
 from evae.data import ImageData, as_images, load
-from evae.evaluation import holdout_metrics, resolve_device, save_reconstructions
+from evae.evaluation import holdout_metrics, reconstruction_rows, resolve_device, save_reconstructions
 from evae.model import VAE
-from evae.objectives import Objective, objective_for
-from evae.posteriors import PosteriorFamily
-from evae.runs import Run
-from evae.streams import Stream, generator, stream_seed
+from evae.resuming import ResumeWarning, continued, departures, fingerprint, require_same_data
+from evae.runs import Run, environment
+from evae.session import Session
+from evae.stopping import StopRequest
+from evae.streams import Stream, generator
 from theory.errors import InputError, Interruption
+
+#: At the end of an epoch a checkpoint is left out if the last one took more than this share of the time since.
+CHECKPOINT_SHARE = 0.05
 
 
 class DivergenceError(InputError):
-    """A term of the loss is no longer a finite number; the sentence names it, the epoch and the batch."""
+    """A term of the loss or a weight is no longer a finite number; the sentence names it, the epoch and the batch."""
+
+
+class TrainingStopped(InputError):
+    """The machine could not go on (a full disk, no memory); the sentence says why, and how to go on."""
 
 
 class TrainingInterrupted(Interruption):
-    """Training was stopped by SIGINT or SIGTERM, after everything begun was written."""
+    """Training was stopped by SIGINT or SIGTERM, after a checkpoint was written."""
 
-    def __init__(self, run: Run, epochs_finished: int, signal_number: int) -> None:
+    def __init__(self, run: Run, epochs_finished: int, signal_name: str, signal_number: int) -> None:
         self.run = run
         self.epochs_finished = epochs_finished
-        name = signal.Signals(signal_number).name
         if epochs_finished == 0:
-            sentence = f"interrupted by {name} before an epoch was finished; {run.path} holds no weights."
+            kept = f"no epoch was finished, and {run.path} holds no weights to judge"
         else:
-            kept = f"the weights and metrics of epoch {epochs_finished} are in {run.path}"
-            sentence = f"interrupted by {name}; {kept}, and `evaluate` judges them."
-        super().__init__(sentence, signal_number)
+            kept = f"the weights and metrics of epoch {epochs_finished} are in {run.path}, and `evaluate` judges them"
+        super().__init__(f"interrupted by {signal_name}; {kept}. {way_on(run)}", signal_number)
 
 
 class Watcher:
@@ -50,7 +61,10 @@ class Watcher:
         """Be told, before the run has a folder, that a data set is being decoded: so many images of so many."""
 
     def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        """Be told that the run's folder exists and its first epoch begins."""
+        """Be told that the run's folder exists and training begins, or goes on."""
+
+    def run_resumed(self, position: Position) -> None:
+        """Be told, after `run_started`, where a run goes on."""
 
     def batch_finished(self, progress: Progress) -> None:
         """Be told of a step. Reading `Progress.means` waits for the device: do it a few times a second at most."""
@@ -65,39 +79,84 @@ def train(config: Configuration, watcher: Watcher | None = None) -> Run:
     Raises
     ------
     InputError
-        If the data, the device or the run's name cannot be used (nothing is written then), or, as
-        `DivergenceError`, if a term of the loss becomes infinite or NaN.
+        If the data, the device or the run's name cannot be used (nothing is written then); as `DivergenceError`, if a
+        term of the loss becomes infinite or NaN; as `TrainingStopped`, if the disk or the memory is full.
     TrainingInterrupted
-        On SIGINT or SIGTERM: the batch and what is being written are finished first. A second SIGINT acts at once.
+        On SIGINT or SIGTERM: the batch is finished and a checkpoint written first. A second SIGINT acts at once.
     """
     watcher = watcher or Watcher()
-    device = resolve_device(config.device)
-    data = load(
-        config.dataset,
-        config.data_dir,
-        limit_train=config.limit_train,
-        image_size=config.image_size,
-        progress=watcher.images_decoded,
-    )
-    objective = objective_for(config)
-    model = initial_model(config, data.image_shape).placed_on(device)
-    # Fused Adam: 2,280 against 2,050 images/s on the machine of `VAE.placed_on`, and no launch a tensor on CUDA.
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
-    # All pixels live on the device as uint8: no loader, no copy a batch, a quarter of the memory.
-    train_pixels, holdout_pixels = data.train.to(device), data.holdout.to(device)
+    with deterministic_algorithms(config.deterministic):
+        device = _device(config)
+        data = _data(config, watcher)
+        session = Session.begin(config, data, device)
+        counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
+        with StopRequest() as stop:
+            run = Run.create(config, data.image_shape, counts, digests)
+            with run.locked():
+                _run(run, session, None, watcher, stop)
+    return run
 
-    counts = {"train": len(data.train), "holdout": len(data.holdout)}
-    run = Run.create(config, data.image_shape, counts)
-    epochs_finished = 0
-    with run.locked(), _StopRequest() as stop:
-        try:
-            run.write_environment(device)
-            watcher.run_started(run, model, data)
-            for epoch in range(1, config.epochs + 1):
-                started = time.perf_counter()
-                terms = train_epoch(model, objective, optimizer, train_pixels, config, epoch, watcher, stop)
-                seconds = time.perf_counter() - started
-                holdout, latent = holdout_metrics(model, objective, holdout_pixels, config.seed)
+
+def resume(run: Run | str | Path, watcher: Watcher | None = None, **options: Any) -> Run:
+    """Go on with a run as if it had never stopped: on one machine's CPU the result is the same to the bit.
+
+    Parameters
+    ----------
+    run : Run, str or Path
+        Its folder.
+    watcher : Watcher, optional
+    **options
+        Fields of `Configuration`. ``epochs`` may be more than they were; ``device``, ``data_dir`` and
+        ``checkpoint_minutes`` may be others; the rest must be what they were.
+
+    Raises
+    ------
+    InputError
+        As `train`; or if an option contradicts the run, its data are not what they were, no checkpoint is whole, or
+        another process writes the run.
+
+    Warns
+    -----
+    ResumeWarning
+        If the newest checkpoint is damaged and the one before it is taken, or the machine is not what it was.
+    """
+    run, watcher = run if isinstance(run, Run) else Run.open(run), watcher or Watcher()
+    with run.locked():
+        config = continued(run, options)
+        with deterministic_algorithms(config.deterministic):
+            device = _device(config)
+            checkpoint = _newest_checkpoint(run, device)
+            data = _data(config, watcher)
+            require_same_data(run, config, data)
+            session = Session.begin(config, data, device)
+            if checkpoint is not None:
+                session.restore(checkpoint)
+            with StopRequest() as stop:
+                run = run.go_on_with(config)
+                _run(run, session, checkpoint, watcher, stop)
+    return run
+
+
+def _run(run: Run, session: Session, checkpoint: Checkpoint | None, watcher: Watcher, stop: StopRequest) -> None:
+    """Train the epochs that are not yet trained."""
+    config = session.config
+    saver = Saver(run, session, stop)
+    with _outcome_written(run, stop):
+        # The first checkpoint also finds out whether the disk has room for one.
+        position = checkpoint.position if checkpoint else saver.save(Position(0, 0, 0, 0.0, session.device.type))
+        run.keep_metrics(position.epochs_finished)
+        run.set_status("running", epochs_finished=position.epochs_finished)
+        run.write_environment(session.device)
+        watcher.run_started(run, session.model, session.data)
+        if checkpoint is not None:
+            watcher.run_resumed(position)
+        with Curves(run.path, position.epochs_finished) as curves:
+            for epoch in range(position.epochs_finished + 1, config.epochs + 1):
+                stop.raise_if_requested()
+                with full_precision_or_tf32(config.precision):
+                    terms, seconds = train_epoch(session, epoch, watcher, saver, begun=checkpoint)
+                checkpoint = None
+                holdout, latent = holdout_metrics(session.model, session.objective, session.holdout_pixels, config.seed)
                 _require_finite(holdout, f"on hold-out images after epoch {epoch}")
                 record = {
                     "epoch": epoch,
@@ -105,50 +164,48 @@ def train(config: Configuration, watcher: Watcher | None = None) -> Run:
                     "holdout": holdout,
                     "latent": latent,
                     "seconds": seconds,
-                    "images_per_second": len(train_pixels) / seconds,
+                    "images_per_second": len(session.train_pixels) / seconds,
                 }
-                run.write_weights(model.state_dict(), epoch=epoch)
+                run.write_weights(session.model.state_dict(), epoch=epoch)
                 run.append_metrics(record)
-                epochs_finished = epoch
-                run.set_status("running", epochs_finished=epochs_finished)
+                pictures = reconstruction_rows(session.model, session.holdout_pixels, config.seed)
+                curves.write(record, list(pictures.values()))
+                saver.epoch_finished(epoch)
+                run.set_status("running", epochs_finished=epoch)
                 watcher.epoch_finished(record)
-            save_reconstructions(run, model, holdout_pixels, config.seed)
-        except KeyboardInterrupt as interrupt:
-            run.set_status("interrupted", epochs_finished=epochs_finished)
-            raise TrainingInterrupted(run, epochs_finished, stop.signal_number or signal.SIGINT) from interrupt
-        except BaseException as error:
-            run.set_status("failed", epochs_finished=epochs_finished, reason=f"{type(error).__name__}: {error}")
-            raise
-        run.set_status("finished", epochs_finished=epochs_finished)
-    return run
+        save_reconstructions(run, session.model, session.holdout_pixels, config.seed)
+        run.set_status("finished", epochs_finished=config.epochs)
 
 
 def train_epoch(
-    model: VAE,
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    pixels: Tensor,
-    config: Configuration,
+    session: Session,
     epoch: int,
     watcher: Watcher,
-    stop: _StopRequest,
-) -> dict[str, float]:
-    """One pass over ``pixels`` (N, C, S, S, uint8, on the device). Returns the mean loss and terms, in nats per image.
+    saver: Saver | None = None,
+    begun: Checkpoint | None = None,
+) -> tuple[dict[str, float], float]:
+    """One pass over the training images, or the rest of it if ``begun`` is a checkpoint within this epoch.
 
-    The means are over the images as they came by: the weights move meanwhile, and batch normalisation uses the batch.
+    Returns the mean loss and terms, in nats per image, and the seconds the pass took. The means are over the images
+    as they came by: the weights move meanwhile, and batch normalisation uses the batch.
     """
+    model, optimizer, pixels, config = session.model, session.optimizer, session.train_pixels, session.config
     # Drawn on the CPU, so that the order is the same on every device; the noise is the device's own.
     order = torch.randperm(len(pixels), generator=generator(config.seed, Stream.ORDER, epoch)).to(pixels.device)
-    noise = generator(config.seed, Stream.NOISE, epoch, pixels.device)
     batches = order.split(config.batch_size)
-    sums = torch.zeros(len(batches), len(objective.names), dtype=torch.float64, device=pixels.device)
-    progress = Progress(epoch, config.epochs, len(batches), objective.names, sums)
+    noise = generator(config.seed, Stream.NOISE, epoch, pixels.device)
+    sums = torch.zeros(len(batches), len(session.objective.names), dtype=torch.float64, device=pixels.device)
+    progress = Progress(epoch, config.epochs, len(batches), session.objective.names, sums)
+    started = time.perf_counter()
+    if begun is not None and begun.position.batches > 0:
+        progress, noise = _go_on_within(progress, noise, begun, config)
+        started -= begun.position.seconds
 
     model.train()
-    for index, chosen in enumerate(batches):
-        images = as_images(pixels[chosen])
-        logits, posterior = model(images, noise)
-        terms = objective.terms(logits, images, posterior)
+    for index in range(progress.batch, len(batches)):
+        images = as_images(pixels[batches[index]])
+        logits, posterior = model(images, noise, config.precision)
+        terms = session.objective.terms(logits, images, posterior)
         term_sums = torch.stack([term.sum() for term in terms.values()])
         loss = term_sums.sum() / len(images)
         optimizer.zero_grad()
@@ -158,8 +215,10 @@ def train_epoch(
         sums[index] = term_sums.detach()
         progress = dataclasses.replace(progress, batch=index + 1, images=progress.images + len(images))
         watcher.batch_finished(progress)
-        stop.raise_if_requested()
-    return progress.means()
+        if saver is not None and saver.is_due():
+            saver.save_within(progress, noise, time.perf_counter() - started)
+    means = progress.means()
+    return means, time.perf_counter() - started
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +233,11 @@ class Progress:
     batch: int = 0
     images: int = 0
 
+    @property
+    def step(self) -> int:
+        """Batches trained since the run began."""
+        return (self.epoch - 1) * self.batches + self.batch
+
     def means(self) -> dict[str, float]:
         """Mean loss and terms over the images of this epoch so far. Waits for the device.
 
@@ -186,60 +250,161 @@ class Progress:
         bad = (~sums.isfinite()).nonzero()
         if len(bad):
             batch, term = bad[0].tolist()
-            raise _divergence(
-                self.term_names[term],
-                float(sums[batch, term]),
-                f"in epoch {self.epoch}, batch {batch + 1} of {self.batches}",
-            )
+            step = self.step - self.batch + batch + 1
+            where = f"in epoch {self.epoch}, batch {batch + 1} of {self.batches} (step {step})"
+            raise _divergence(_term(self.term_names[term]), float(sums[batch, term]), where)
         values = (sums.sum(0) / self.images).tolist()
         return {"loss": sum(values), **dict(zip(self.term_names, values, strict=True))}
 
 
-def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:
-    """Make a model on the CPU whose weights depend on the seed alone; the caller's random numbers are left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
-        return VAE(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
+class Saver:
+    """Writes checkpoints: at the end of epochs, within one when it is time, and when the run is to stop."""
+
+    def __init__(self, run: Run, session: Session, stop: StopRequest) -> None:
+        self._run, self._session, self._stop = run, session, stop
+        self._saved = time.perf_counter()
+        self._cost = 0.0
+
+    def save(self, position: Position, epoch: dict[str, Tensor] | None = None) -> Position:
+        """Write a checkpoint; a `DivergenceError`, and no checkpoint, where a weight is infinite or NaN."""
+        started = time.perf_counter()
+        checkpoint = self._session.capture(position, epoch or {})
+        _require_finite_weights(checkpoint)
+        self._run.checkpoints.write(checkpoint)
+        self._saved = time.perf_counter()
+        self._cost = self._saved - started
+        return position
+
+    def epoch_finished(self, epoch: int) -> None:
+        """Save, unless epochs are so short that it would take more than `CHECKPOINT_SHARE` of the time."""
+        last = epoch == self._session.config.epochs
+        waited = time.perf_counter() - self._saved
+        if last or self._stop.requested or waited * CHECKPOINT_SHARE >= self._cost:
+            self.save(Position(epoch, 0, epoch * self._session.batches, 0.0, self._session.device.type))
+
+    def is_due(self) -> bool:
+        """Whether it is time to save within an epoch."""
+        return self._stop.requested or time.perf_counter() - self._saved >= 60 * self._session.config.checkpoint_minutes
+
+    def save_within(self, progress: Progress, noise: torch.Generator, seconds: float) -> None:
+        """Save within an epoch; then stop, if that was asked for. A `DivergenceError` as in `Progress.means`."""
+        progress.means()
+        position = Position(progress.epoch - 1, progress.batch, progress.step, seconds, self._session.device.type)
+        images = torch.tensor(progress.images)
+        self.save(position, {"noise": noise.get_state(), "sums": progress.sums[: progress.batch], "images": images})
+        self._stop.raise_if_requested()
+
+
+def way_on(run: Run) -> str:
+    """Return the command that goes on with a run, as a sentence."""
+    return f"Go on with: python cli.py train --resume {shlex.quote(str(run.path))}"
+
+
+def _data(config: Configuration, watcher: Watcher) -> ImageData:
+    return load(
+        config.dataset,
+        config.data_dir,
+        limit_train=config.limit_train,
+        image_size=config.image_size,
+        progress=watcher.images_decoded,
+    )
+
+
+def _device(config: Configuration) -> torch.device:
+    device = resolve_device(config.device)
+    require_precision(config.precision, device)
+    return device
+
+
+def _newest_checkpoint(run: Run, device: torch.device) -> Checkpoint | None:
+    """Read the newest whole checkpoint; warn of damage, and of what makes the bits differ."""
+    checkpoint, damage = run.checkpoints.newest()
+    if checkpoint is None:
+        if run.metrics:
+            raise InputError(f"{run.path} holds no checkpoint to go on from. Begin a new run.")
+        return None
+    for error in damage:
+        warnings.warn(f"{error} The run goes on from {checkpoint.position}.", ResumeWarning, stacklevel=3)
+    for sentence in departures(checkpoint, run.environment, environment(device)):
+        warnings.warn(sentence, ResumeWarning, stacklevel=3)
+    return checkpoint
+
+
+def _go_on_within(
+    progress: Progress, noise: torch.Generator, begun: Checkpoint, config: Configuration
+) -> tuple[Progress, torch.Generator]:
+    """Return how far the epoch is, and the noise from there on."""
+    done = begun.position.batches
+    progress.sums[:done] = begun.epoch["sums"].to(progress.sums.device)
+    if noise.device.type == begun.position.device:
+        noise.set_state(begun.epoch["noise"])
+    else:
+        # A generator of another kind of device has no such state: the rest of the epoch has a stream of its own.
+        noise = generator(config.seed, Stream.NOISE, progress.epoch, noise.device, batch=done)
+    images = int(begun.epoch["images"])
+    return dataclasses.replace(progress, batch=done, images=images), noise
+
+
+@contextlib.contextmanager
+def _outcome_written(run: Run, stop: StopRequest) -> Iterator[None]:
+    """Write into ``status.json`` why the block ended, and say in one sentence what the machine could not do."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        epochs = len(run.metrics)
+        with _if_there_is_room():
+            run.set_status("interrupted", epochs_finished=epochs)
+        raise TrainingInterrupted(run, epochs, *stop.signal) from interrupt
+    except BaseException as error:
+        stopped = _stopped_by_machine(run, error)
+        reason = str(stopped) if stopped else f"{type(error).__name__}: {error}"
+        with _if_there_is_room():
+            run.set_status("failed", epochs_finished=len(run.metrics), reason=reason)
+        if stopped is None:
+            raise
+        raise stopped from error
+
+
+def _if_there_is_room() -> contextlib.suppress:
+    # On a full disk there may be none; a run that says that it is running while nobody holds it is known to have ended.
+    return contextlib.suppress(OSError)
+
+
+def _stopped_by_machine(run: Run, error: BaseException) -> TrainingStopped | None:
+    if isinstance(error, OSError) and error.strerror:
+        file = f" ({error.filename})" if error.filename else ""
+        return TrainingStopped(
+            f"{run.path} could not be written: {error.strerror}{file}. What was written before is whole. "
+            f"When that is mended: {way_on(run)}"
+        )
+    if isinstance(error, torch.OutOfMemoryError):
+        size = run.configuration.batch_size
+        return TrainingStopped(
+            f"the CUDA device has not enough free memory for a step of {size} images. When other programs have left "
+            f"it: {way_on(run)}; or begin a new run with a smaller --batch-size."
+        )
+    return None
 
 
 def _require_finite(terms: dict[str, float], where: str) -> None:
     for name, value in terms.items():
         if name != "loss" and not math.isfinite(value):
-            raise _divergence(name, value, where)
+            raise _divergence(_term(name), value, where)
 
 
-def _divergence(term: str, value: float, where: str) -> DivergenceError:
+def _require_finite_weights(checkpoint: Checkpoint) -> None:
+    for name, tensor in checkpoint.weights.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            value = float(tensor[~tensor.isfinite()][0])
+            raise _divergence(f"weight {name}", value, f"by {checkpoint.position} (step {checkpoint.position.step})")
+
+
+def _term(name: str) -> str:
+    return f"{name.replace('_', ' ')} term"
+
+
+def _divergence(what: str, value: float, where: str) -> DivergenceError:
     return DivergenceError(
-        f"the {term.replace('_', ' ')} term became {value} {where}. "
-        "The weights of the last finished epoch, if any, are kept. A smaller --lr is the usual remedy."
+        f"the {what} became {value} {where}. The last checkpoint, from before that, is kept. "
+        "A new run with a smaller --lr is the usual remedy."
     )
-
-
-class _StopRequest:
-    """Turns SIGINT and SIGTERM into a request that the loop answers between two batches, when nothing is half done.
-
-    Signals can be caught in the main thread only; elsewhere they are left as they are.
-    """
-
-    def __init__(self) -> None:
-        self.signal_number: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _StopRequest:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._request)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _request(self, number: int, _frame: FrameType | None) -> None:
-        self.signal_number = number
-        # A second Ctrl-C does not wait.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def raise_if_requested(self) -> None:
-        if self.signal_number is not None:
-            raise KeyboardInterrupt

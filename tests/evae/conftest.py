@@ -55,14 +55,19 @@ def write_idx(path: Path, images: np.ndarray) -> None:
     path.write_bytes(np.array([2051, *images.shape], dtype=">u4").tobytes() + images.astype(np.uint8).tobytes())
 
 
-@pytest.fixture
-def mnist(tmp_path: Path) -> Path:
-    """A data folder with 30 training and 20 test images of noise in MNIST's layout."""
+def write_mnist(folder: Path) -> Path:
+    """Write 30 training and 20 test images of noise in MNIST's layout; return the data folder."""
     random = np.random.default_rng(0)
-    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw = folder / "data" / "MNIST" / "raw"
     write_idx(raw / "train-images-idx3-ubyte", random.integers(0, 256, (30, 28, 28)))
     write_idx(raw / "t10k-images-idx3-ubyte", random.integers(0, 256, (20, 28, 28)))
-    return tmp_path / "data"
+    return folder / "data"
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Path:
+    """The data folder of `write_mnist`."""
+    return write_mnist(tmp_path)
 
 
 def command_environment() -> dict[str, str]:

@@ -17,7 +17,17 @@ from click.testing import CliRunner, Result
 
 import cli
 from evae import Configuration, Run
-from evae.configuration import DATASETS, DEVICES, DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
+from evae.configuration import (
+    DATASETS,
+    DEVICES,
+    DIVERGENCES,
+    INTERVALS,
+    KERNELS,
+    OBJECTIVES,
+    POSTERIORS,
+    PRECISIONS,
+    PRESETS,
+)
 
 from .conftest import command_environment
 
@@ -168,7 +178,7 @@ def test_the_defaults_and_names_are_those_of_the_configuration() -> None:
     given = cli.main.commands["train"].make_context("train", []).params
     defaults = {field.name: field.default for field in fields(Configuration)}
     assert {name: given[name] for name in defaults} == defaults
-    choices = {*DATASETS, *PRESETS, *DEVICES, *POSTERIORS, *OBJECTIVES, *KERNELS, *INTERVALS, *DIVERGENCES}
+    choices = {*DATASETS, *PRESETS, *DEVICES, *POSTERIORS, *OBJECTIVES, *KERNELS, *INTERVALS, *DIVERGENCES, *PRECISIONS}
     explained = " ".join(f"{option.help} {option.metavar}" for option in options("train").values())
     assert all(name in explained for name in choices)
 

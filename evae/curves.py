@@ -1,0 +1,82 @@
+"""The curves and pictures of a run for TensorBoard: ``tensorboard --logdir runs``."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch import Tensor
+
+
+class Curves:
+    """An event file in the folder ``tensorboard`` of a run; a step is an epoch.
+
+    ``train/`` and ``holdout/`` hold the loss and its terms in nats per image, ``latent/`` the mean spreads, the noise
+    to signal ratio and the active dimensions, ``speed/`` images per second; ``reconstructions`` is a picture of
+    hold-out images over their reconstructions.
+
+    Every process that trains the run writes a file of its own. It is written here and not by a thread of TensorBoard's,
+    so that a full disk is an error where it happens.
+
+    Parameters
+    ----------
+    run_folder : Path
+    epochs_finished : int
+        What earlier processes wrote about later epochs is struck out, because these epochs are trained again.
+    """
+
+    def __init__(self, run_folder: Path, epochs_finished: int) -> None:
+        folder = run_folder / "tensorboard"
+        folder.mkdir(exist_ok=True)
+        # TensorBoard reads the files in the order of their names.
+        number = 1 + max((int(path.suffix[1:]) for path in folder.glob("events.out.tfevents.*")), default=0)
+        self._file = (folder / f"events.out.tfevents.{number:06}").open("xb")
+        self._records = RecordWriter(self._file)
+        self._add(step=0, file_version="brain.Event:2")
+        self._add(step=epochs_finished + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def write(self, record: dict[str, Any], pictures: list[Tensor]) -> None:
+        """Write an epoch's line of ``metrics.jsonl``, and uint8 ``pictures``, each row (n, C, S, S), C = 1 or 3."""
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars(record)]
+        values.append(Summary.Value(tag="reconstructions", image=_picture(mosaic(pictures))))
+        self._add(step=record["epoch"], summary=Summary(value=values))
+        # The system has it now: killing this process loses nothing.
+        self._records.flush()
+
+    def __enter__(self) -> Curves:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _add(self, **content: Any) -> None:
+        self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
+
+
+def scalars(record: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield what of an epoch's record is a curve, as tag and value; a ratio that is infinite (None) is left out."""
+    for group in ("train", "holdout", "latent"):
+        for name, value in record[group].items():
+            parts = {f"{name}_{part}": one for part, one in value.items()} if isinstance(value, dict) else {name: value}
+            yield from ((f"{group}/{tag}", float(one)) for tag, one in parts.items() if one is not None)
+    yield "speed/images_per_second", record["images_per_second"]
+
+
+def mosaic(rows: list[Tensor]) -> Tensor:
+    """Lay rows of n uint8 images, each (n, C, S, S), one below another: (C, rows * S, n * S), on the CPU."""
+    return torch.cat([row.permute(1, 2, 0, 3).flatten(2) for row in rows], dim=1).cpu()
+
+
+def _picture(image: Tensor) -> Summary.Image:
+    channels, height, width = image.shape
+    stream = io.BytesIO()
+    Image.fromarray((image[0] if channels == 1 else image.permute(1, 2, 0)).numpy()).save(stream, "PNG")
+    return Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=stream.getvalue())

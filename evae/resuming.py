@@ -1,0 +1,100 @@
+"""What may differ when a run goes on, and what must not."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from evae.checkpoints import Checkpoint
+from evae.configuration import Configuration
+from evae.data import ImageData
+from evae.runs import Run
+from theory.errors import InputError
+
+#: What may be given anew: more epochs, and what decides nothing of the result, or nothing but its last bits.
+CHANGEABLE = ("epochs", "device", "data_dir", "checkpoint_minutes")
+
+
+class ResumeWarning(UserWarning):
+    """A run goes on, but not quite as if it had never stopped; the sentence says why."""
+
+
+def find_run(name: str | Path, runs_dir: str | Path) -> Run:
+    """Find a run by its folder, or by its name in ``runs_dir``; an `InputError` where there is none."""
+    inside = Path(runs_dir) / name
+    if not Path(name).is_dir() and not inside.is_dir():
+        raise InputError(f"there is no run {name}: neither a folder of that name nor {inside}. Look into {runs_dir}.")
+    return Run.open(name if Path(name).is_dir() else inside)
+
+
+def continued(run: Run, options: dict[str, Any]) -> Configuration:
+    """Return the run's configuration with those ``options`` that may change.
+
+    Raises
+    ------
+    InputError
+        If an option contradicts the configuration, or there would be fewer epochs.
+    """
+    config = run.configuration
+    # The replacing also brings a value into the form it has in a configuration, such as "0.5" for --prior-length.
+    asked = dataclasses.replace(config, **options)
+    for name in options:
+        value, kept = getattr(asked, name), run.name if name == "name" else getattr(config, name)
+        if name not in CHANGEABLE and value != kept:
+            flag = "--" + name.replace("_", "-")
+            raise InputError(
+                f"{flag} {value} contradicts the run {run.path}, which has {flag} {kept}. Leave it out: a run that "
+                "goes on may have more --epochs, or another --device, and is otherwise what it was."
+            )
+    if asked.epochs < config.epochs:
+        raise InputError(
+            f"--epochs {asked.epochs} is less than the {config.epochs} of the run {run.path}: they may only grow."
+        )
+    return dataclasses.replace(asked, name=config.name)
+
+
+def fingerprint(data: ImageData) -> dict[str, str]:
+    """SHA-256 of the shape and the pixels of each split."""
+    return {"train": _digest(data.train), "holdout": _digest(data.holdout)}
+
+
+def require_same_data(run: Run, config: Configuration, data: ImageData) -> None:
+    """Refuse to go on with other images than those of the run, with an `InputError`."""
+    if run.data_sha256 and run.data_sha256 != fingerprint(data):
+        raise InputError(
+            f"the images of {config.dataset} in {config.data_dir} are not those that {run.path} was trained on: their "
+            "SHA-256 is another. Point --data-dir at the original ones, or begin a new run."
+        )
+
+
+def departures(checkpoint: Checkpoint, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """Say what makes the bits differ from those of a run that was never stopped.
+
+    ``before`` and ``now`` are as `evae.runs.environment` makes them.
+    """
+    was, is_now = checkpoint.position.device, now["device"].partition(":")[0]
+    if was != is_now:
+        yield f"the run was trained on {was} and goes on on {is_now}: it is not the same to the bit."
+        return
+    differing = [
+        ("torch", before.get("packages", {}).get("torch"), now["packages"]["torch"]),
+        ("device", before.get("device_name"), now["device_name"]),
+    ]
+    if is_now == "cpu":
+        differing.append(("a number of threads of", before.get("threads"), now["threads"]))
+    for label, old, new in differing:
+        if old is not None and old != new:
+            yield f"the run was trained with {label} {old} and goes on with {new}: its last bits may differ."
+
+
+def _digest(images: Tensor) -> str:
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
+    # In chunks, because a mapped file need not be in memory as a whole.
+    for chunk in images.split(4096):
+        digest.update(chunk.contiguous().numpy())
+    return digest.hexdigest()
