@@ -46,7 +46,11 @@ def _normal_cross_entropy(second_moment: Tensor, q: Normal) -> Tensor:
 @register_kl(EpanechnikovPlusUniform, Uniform)
 def _kl_to_uniform(p: Epanechnikov | EpanechnikovPlusUniform, q: Uniform) -> Tensor:
     """KL(p || q) = log(length of q) - h(p); +inf where p reaches beyond q."""
-    return torch.where(_contained(p, q), (q.high - q.low).log() - p.entropy(), math.inf)
+    reach = p.scale + p.half_width if isinstance(p, EpanechnikovPlusUniform) else p.scale
+    length, own_length = q.high - q.low, 2 * reach.detach()
+    # Where the ends of p were rounded into q, q may be the shorter one, and the divergence would be negative.
+    length = torch.where(length < own_length, own_length, length)
+    return torch.where(_contained(p, q), length.log() - p.entropy(), math.inf)
 
 
 @register_kl(Normal, Epanechnikov)
@@ -63,6 +67,10 @@ def _kl_uniform_epanechnikov(p: Uniform, q: Epanechnikov) -> Tensor:
     centre = (p.high + p.low) / 2 - q.loc
     contained = (p.low >= q.low) & (p.high <= q.high)
     half_length, centre = torch.where(contained, half_length, q.scale / 2), torch.where(contained, centre, 0.0)
+    # Where the ends of q were rounded outwards, p may be the longer one, or reach beyond q by less than was rounded.
+    half_length = torch.where(half_length > q.scale, q.scale.detach(), half_length)
+    room = (q.scale - half_length).detach()
+    centre = torch.where(centre.abs() > room, room.copysign(centre.detach()), centre)
     # E_p log(1 - v^2) with v = (x - loc)/scale is a mean logarithm on either side, with 1 -+ v measured from the ends.
     expectation = sum(
         (middle / q.scale).log() + _mean_log_about_one((half_length / middle).clamp(max=1.0))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 from sympy import Rational
+from torch import Tensor
 from torch.distributions import Distribution, Normal, Uniform, kl_divergence
 
 from evae.distributions import Epanechnikov, EpanechnikovPlusUniform
@@ -258,6 +259,40 @@ def test_it_is_never_negative_and_never_not_a_number(
     assert divergence(EpanechnikovPlusUniform(loc, scale, wide), Uniform(-wide - 1e4, wide + 1e4)) >= 0
     assert divergence(EpanechnikovPlusUniform(loc, scale, wide), Normal(other, wide)) >= 0
     assert divergence(Uniform(loc, loc + 1), Epanechnikov(other, wide)) >= 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_and_gradients_are_numbers_for_laws_of_every_size_near_and_far(dtype: torch.dtype) -> None:
+    """Scales over 20 orders of magnitude and centres over 40, half of them equal, so that many ends are rounded."""
+    number = 20_000
+
+    def sizes(decades: float) -> Tensor:
+        return (10 ** (decades * (2 * torch.rand(number) - 1))).to(dtype)
+
+    centres = [(torch.randn(number) * sizes(10)).to(dtype).requires_grad_() for _ in range(2)]
+    scales = [sizes(10).requires_grad_() for _ in range(3)]
+    loc, other = centres[0], torch.where(torch.rand(number) < 0.5, *centres)
+    laws = [Epanechnikov(loc, scales[0]), EpanechnikovPlusUniform(loc, scales[0], scales[1])]
+    ends = loc - scales[0], loc + scales[0]
+    outer_ends = other - scales[2], other + scales[2]
+    uniform = Uniform(ends[0], torch.where(ends[1] > ends[0], ends[1], math.inf), validate_args=False)
+    outer = Uniform(outer_ends[0], torch.where(outer_ends[1] > outer_ends[0], outer_ends[1], 1e30), validate_args=False)
+    pairs = [(law, target) for law in laws for target in (outer, Normal(other, scales[2]))]
+    pairs += [(law, Epanechnikov(other, scales[2])) for law in (laws[0], uniform)]
+    for p, q in pairs:
+        values = kl_divergence(p, q)
+        assert bool((values >= 0).all())
+        inputs = [tensor for tensor in (*centres, *scales) if tensor.requires_grad]
+        gradients = torch.autograd.grad(values.sum(), inputs, allow_unused=True, retain_graph=True)
+        assert not any(bool(gradient.isnan().any()) for gradient in gradients if gradient is not None)
+
+
+def test_a_law_whose_ends_round_onto_those_of_a_uniform_law_has_the_divergence_of_equal_supports() -> None:
+    """At 1e8 single precision has every eighth number: ends at a distance of 9 are rounded to a distance of 8."""
+    loc, scale = torch.tensor(1e8, dtype=torch.float32), torch.tensor(9.0, dtype=torch.float32)
+    law = Epanechnikov(loc, scale)
+    equal = math.log(6) - 5 / 3
+    assert divergence(law, Uniform(law.low, law.high)) == pytest.approx(equal, rel=1e-5)
 
 
 def test_gradients_are_right_in_both_branches() -> None:
