@@ -271,12 +271,13 @@ def test_values_and_gradients_are_numbers_for_laws_of_every_size_near_and_far(dt
 
     centres = [(torch.randn(number) * sizes(10)).to(dtype).requires_grad_() for _ in range(2)]
     scales = [sizes(10).requires_grad_() for _ in range(3)]
-    loc, other = centres[0], torch.where(torch.rand(number) < 0.5, *centres)
+    loc, other = centres[0], torch.where(torch.rand(number) < 0.5, centres[0], centres[1])
     laws = [Epanechnikov(loc, scales[0]), EpanechnikovPlusUniform(loc, scales[0], scales[1])]
     ends = loc - scales[0], loc + scales[0]
     outer_ends = other - scales[2], other + scales[2]
     uniform = Uniform(ends[0], torch.where(ends[1] > ends[0], ends[1], math.inf), validate_args=False)
     outer = Uniform(outer_ends[0], torch.where(outer_ends[1] > outer_ends[0], outer_ends[1], 1e30), validate_args=False)
+    pairs: list[tuple[Distribution, Distribution]]
     pairs = [(law, target) for law in laws for target in (outer, Normal(other, scales[2]))]
     pairs += [(law, Epanechnikov(other, scales[2])) for law in (laws[0], uniform)]
     for p, q in pairs:
