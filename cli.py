@@ -969,7 +969,7 @@ def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
     with json_output(json_path) as stream:
         surveys = survey(data_dir)
         write_json(stream, {"data_dir": data_dir, "datasets": [found.document() for found in surveys]})
-        console.print(survey_table(surveys))
+        console.print(survey_table(surveys, data_dir))
 
 
 @datasets.command("get")
@@ -987,7 +987,7 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
     with json_output(json_path) as stream:
         found = get(name, data_dir)
         write_json(stream, found.document())
-        console.print(survey_table([found]))
+        console.print(survey_table([found], data_dir))
 
 
 @datasets.command("check")
@@ -1016,18 +1016,19 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     return 0 if passed else EXIT_CHECK_FAILED
 
 
-def survey_table(surveys: Sequence[Survey]) -> Table:
+def survey_table(surveys: Sequence[Survey], data_dir: str) -> Table:
     """Lay out what is there of each data set."""
     from rich.table import Table
 
-    table = Table("data set", "state")
+    table = Table("data set", "state", title=f"In {data_dir}", title_justify="left")
     for heading in ("training", "hold-out", "MB"):
         table.add_column(heading, justify="right")
     table.add_column("where", overflow="fold")
     for found in surveys:
         numbers = ["" if number is None else f"{number:,}" for number in (found.train, found.holdout)]
         size = "" if found.bytes is None else f"{found.bytes / 1e6:,.1f}"
-        place = f"{found.place}: {found.remark}" if found.remark else found.place
+        place = found.place.removeprefix(f"{Path(data_dir)}{os.sep}")
+        place = f"{place}: {found.remark}" if found.remark else place
         table.add_row(found.name, found.state, *numbers, size, place)
     return table
 

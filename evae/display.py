@@ -38,6 +38,8 @@ class DecodingDisplay:
         elif 10 * done // total > self._tenths:
             self._tenths = 10 * done // total
             self._console.print(f"{what}: {done:,} of {total:,}", markup=False, soft_wrap=True)
+        if done == total:
+            self.close()
 
     def _move_bar(self, what: str, done: int, total: int) -> None:
         # Begun at the first images, because nothing is decoded where a cache holds them.
@@ -47,8 +49,6 @@ class DecodingDisplay:
             self._bar.start()
             self._task = self._bar.add_task(what, total=total)
         self._bar.update(self._task, completed=done)
-        if done == total:
-            self.close()
 
     def close(self) -> None:
         """Take the bar away."""

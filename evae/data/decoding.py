@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,10 +101,10 @@ def _converted(image: Image.Image, framing: Framing) -> Image.Image:
     return picture.convert("L" if framing.channels == 1 else "RGB")
 
 
-def looked_at(content: bytes) -> tuple[bool, int]:
-    """Return whether an image is grey, and the length of its shorter side, from its header alone."""
+def looked_at(path: Path) -> tuple[bool, int]:
+    """Return whether an image is grey, and the length of its shorter side, from its header, or raise a `ValueError`."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except Exception as error:
         # As in `framed`.
@@ -139,7 +140,7 @@ def decoded(
     Yields
     ------
     array
-        uint8, of shape (N, channels, side, side).
+        uint8, of shape (N, channels, side, side), with N at most `BATCH`.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evae.data.cache import Plan, Request, cache_folder, fetch
-from evae.data.decoding import Framing, decoded, looked_at
+from evae.data.decoding import BATCH, Framing, decoded, looked_at
 from evae.data.image_files import Folder, folder_stamp
 from evae.data.images import ImageData, as_tensor, default_side
 from evae.data.source import Check, Progress, Survey, silent
@@ -71,7 +71,7 @@ class ImageFolder:
         request = Request("folder", folder_stamp(self.place, SUFFIXES), parameters)
 
         def plan() -> Plan:
-            framing = self._framing([*train, *holdout])
+            framing = self._framing([*train, *holdout], progress)
             batches = decoded(Folder(self.place), [*train, *holdout], framing, progress)
             return Plan(len(train), len(holdout), (framing.channels, framing.side, framing.side), batches)
 
@@ -93,15 +93,17 @@ class ImageFolder:
                 raise InputError(f"{self.place / split} holds no images ({kinds}), in nested folders neither.")
         return train, holdout
 
-    def _framing(self, names: list[str]) -> Framing:
+    def _framing(self, names: list[str], progress: Progress) -> Framing:
         """Look at the headers of all files, to decide on colours and, where it is not given, on the resolution."""
         folder = Folder(self.place)
-        grey, shortest = True, None
-        for name in names:
+        all_grey, sides = True, []
+        for number, name in enumerate(names, 1):
             try:
-                is_grey, side = looked_at(folder.read(name))
+                grey, side = looked_at(self.place / name)
             except ValueError as error:
                 raise InputError(f"{folder.place(name)} cannot be decoded ({error}).") from error
-            grey = grey and is_grey
-            shortest = side if shortest is None else min(side, shortest)
-        return Framing(self.image_size or default_side(shortest or 0), 1 if grey else 3, upright=True)
+            all_grey = all_grey and grey
+            sides.append(side)
+            if number % BATCH == 0 or number == len(names):
+                progress("looking at images", number, len(names))
+        return Framing(self.image_size or default_side(min(sides)), 1 if all_grey else 3, upright=True)

@@ -95,6 +95,12 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     assert torch.equal(images.train[0], images.holdout[0].rot90(-1, (1, 2)))
 
 
+def test_progress_is_told_while_headers_are_read_and_while_images_are_decoded(folder: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    data.load(f"folder:{folder / 'mine'}", folder, progress=lambda *news: told.append(news))
+    assert told == [("looking at images", 4, 4), ("decoding images", 4, 4)]
+
+
 def test_a_picture_added_to_the_folder_is_seen(folder: Path) -> None:
     assert len(load(folder).holdout) == 1
     save(picture(5, 40, 40), folder / "mine" / "test" / "1.png")
