@@ -50,6 +50,7 @@ class Run:
         image_shape: Sequence[int],
         images: dict[str, int],
         sha256: dict[str, str] | None = None,
+        note: str | None = None,
     ) -> Run:
         """Make the folder of a new run with its ``config.json``: both are there, or neither.
 
@@ -64,6 +65,8 @@ class Run:
         sha256 : dict, optional
             Digests of the images by split (`evae.resuming.fingerprint`); without them a resumed run cannot tell
             whether its data are still the same.
+        note : str, optional
+            In words, that the data are not the whole official set (`evae.data.ImageData`).
 
         Raises
         ------
@@ -76,7 +79,7 @@ class Run:
         aside.mkdir()
         try:
             run = cls(aside)
-            data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}}
+            data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
             write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
             run.set_status("running", epochs_finished=0)
             path = _claim_name(aside, config)

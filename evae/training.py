@@ -91,7 +91,7 @@ def train(config: Configuration, watcher: Watcher | None = None) -> Run:
         session = Session.begin(config, data, device)
         counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
         with StopRequest() as stop:
-            run = Run.create(config, data.image_shape, counts, digests)
+            run = Run.create(config, data.image_shape, counts, digests, data.note)
             with run.locked():
                 _run(run, session, None, watcher, stop)
     return run

@@ -123,7 +123,9 @@ def test_train_says_that_a_subset_is_one(mnist: Path, tmp_path: Path) -> None:
     arguments = ["--latent-dim", 2, "--epochs", 1, "--device", "cpu", "--data-dir", mnist, "--runs-dir", tmp_path]
     result = invoke("train", "--dataset", "mnist", *arguments)
     assert result.exit_code == 0, result.output
-    assert "The data are a subset of MNIST: 30 of 60,000 training and 20 of 10,000 hold-out images." in result.stdout
+    note = "a subset of MNIST: 30 of 60,000 training and 20 of 10,000 hold-out images"
+    assert f"The data are {note}." in result.stdout
+    assert json.loads((tmp_path / "mnist-vae-d2-seed0" / "config.json").read_text())["data"]["note"] == note
 
 
 @pytest.mark.parametrize(
