@@ -915,9 +915,11 @@ def evaluate(run: str, device: str, data_dir: str | None, json_path: str | None,
     with json_output(json_path) as stream:
         from rich.table import Table
 
+        from evae.display import decoding_display
         from evae.evaluation import evaluate as evaluate_run
 
-        result = evaluate_run(run, device=device, data_dir=data_dir)
+        with decoding_display(quiet) as progress:
+            result = evaluate_run(run, device=device, data_dir=data_dir, progress=progress)
         write_json(stream, result)
         height, width = result["resolution"]
         table = Table(

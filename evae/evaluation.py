@@ -14,6 +14,7 @@ from torch import Tensor
 from evae import metrics, plots
 from evae.arithmetic import full_precision_or_tf32
 from evae.data import as_images, load
+from evae.data.source import Progress, silent
 from evae.model import VAE
 from evae.objectives import Objective, reconstruction_error
 from evae.posteriors import Posterior
@@ -112,7 +113,9 @@ def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
     }
 
 
-def evaluate(run: Run | str | Path, *, device: str = "auto", data_dir: str | None = None) -> dict[str, Any]:
+def evaluate(
+    run: Run | str | Path, *, device: str = "auto", data_dir: str | None = None, progress: Progress = silent
+) -> dict[str, Any]:
     """Measure a trained model on its hold-out images; write ``evaluation.json`` and ``reconstructions.png``.
 
     Parameters
@@ -123,6 +126,8 @@ def evaluate(run: Run | str | Path, *, device: str = "auto", data_dir: str | Non
         ``auto``, ``cpu`` or ``cuda``.
     data_dir : str, optional
         Where the data set is; by default where it was in training.
+    progress : function, optional
+        Called while images are decoded; see `evae.data.load`.
 
     Returns
     -------
@@ -133,14 +138,22 @@ def evaluate(run: Run | str | Path, *, device: str = "auto", data_dir: str | Non
     Raises
     ------
     InputError
-        If the run, its weights or its data are missing or damaged, or another process is writing the run.
+        If the run, its weights or its data are missing or damaged, the data have another shape than in training, or
+        another process is writing the run.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.configuration
     chosen = resolve_device(device)
     model = VAE.load(run, chosen)
     place = config.data_dir if data_dir is None else data_dir
-    pixels = load(config.dataset, place, image_size=config.image_size).holdout.to(chosen)
+    data = load(config.dataset, place, image_size=config.image_size, progress=progress)
+    if data.image_shape != run.image_shape:
+        now, then = ("x".join(map(str, shape)) for shape in (data.image_shape, run.image_shape))
+        raise InputError(
+            f"the images of {config.dataset} are {now} (channels, height, width) now, and {run.name} was trained on "
+            f"{then}. Point --data-dir at the original ones."
+        )
+    pixels = data.holdout.to(chosen)
     with run.locked():
         document = {
             "run": run.name,

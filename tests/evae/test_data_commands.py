@@ -117,6 +117,12 @@ def test_train_and_evaluate_take_an_npz_file(tmp_path: Path) -> None:
     assert run.image_shape == (1, 32, 32)
     result = invoke("evaluate", run.path, "--device", "cpu", "--json", "-")
     assert json.loads(result.stdout)["images"] == 20
+    np.savez(tmp_path / "my faces.npz", train_images=np.stack(3 * [images], -1), test_images=np.stack(3 * [images], -1))
+    result = invoke("evaluate", run.path, "--device", "cpu")
+    assert result.exit_code == 2
+    assert "are 3x32x32 (channels, height, width) now, and npz-my-faces-32px-vae-d2-seed0 was trained on 1x32x32" in (
+        result.stderr
+    )
 
 
 def test_train_says_that_a_subset_is_one(mnist: Path, tmp_path: Path) -> None:
