@@ -55,8 +55,10 @@ class Row:
 
 def contestants(setting: Setting, folder: Path) -> tuple[dict[str, Epoch], str | None]:
     """Return every contestant that can run here, and a sentence on the one that cannot."""
+    rounded = ("tf32", "bf16") if setting.device.type == "cuda" else ("bf16",)
     found = {
         OURS: ours(setting),
+        **{f"{OURS}, {precision}": ours(setting, precision) for precision in rounded},
         PLAIN: plain_loop(setting, workers=0),
         WORKERS: plain_loop(setting, workers=2),
     }
@@ -87,10 +89,14 @@ def _row(time: Times, first: Times, images: int, loss: float) -> Row:
 
 
 def targets(rows: Mapping[str, Row], device: torch.device) -> list[Target]:
-    """Return what the project promises of its own speed on this device; what was not measured is missed."""
+    """Return what the project promises of its own speed on this device; what was not measured is missed.
+
+    All are of single precision, `OURS`; the rows in other arithmetic are for information.
+    """
     if device.type == "cuda":
+        loop = min(rows[PLAIN].ratio, rows[WORKERS].ratio)
         return [
-            at_least(f"images/s over those of the {PLAIN}", 8, rows[PLAIN].ratio),
+            at_least("images/s over those of the faster DataLoader loop", 8, loop),
             at_most("seconds for an epoch of MNIST", 0.25, MNIST_IMAGES / rows[OURS].images_per_second),
         ]
     ratio = rows[PYTHAE].ratio if PYTHAE in rows else math.nan
