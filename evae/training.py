@@ -51,7 +51,7 @@ class TrainingInterrupted(Interruption):
             kept = f"no epoch was finished, and {run.path} holds no weights to judge"
         else:
             kept = f"the weights and metrics of epoch {epochs_finished} are in {run.path}, and `evaluate` judges them"
-        super().__init__(f"interrupted by {signal_name}; {kept}. {way_on(run)}", signal_number)
+        super().__init__(f"interrupted by {signal_name}; {kept}; {way_on(run)}", signal_number)
 
 
 class Watcher:
@@ -296,8 +296,8 @@ class Saver:
 
 
 def way_on(run: Run) -> str:
-    """Return the command that goes on with a run, as a sentence."""
-    return f"Go on with: python cli.py train --resume {shlex.quote(str(run.path))}"
+    """Return the command that goes on with a run, as words in a sentence."""
+    return f"go on with: python cli.py train --resume {shlex.quote(str(run.path))}"
 
 
 def _data(config: Configuration, watcher: Watcher) -> ImageData:
@@ -375,13 +375,13 @@ def _stopped_by_machine(run: Run, error: BaseException) -> TrainingStopped | Non
         file = f" ({error.filename})" if error.filename else ""
         return TrainingStopped(
             f"{run.path} could not be written: {error.strerror}{file}. What was written before is whole. "
-            f"When that is mended: {way_on(run)}"
+            f"When that is mended, {way_on(run)}"
         )
     if isinstance(error, torch.OutOfMemoryError):
         size = run.configuration.batch_size
         return TrainingStopped(
             f"the CUDA device has not enough free memory for a step of {size} images. When other programs have left "
-            f"it: {way_on(run)}; or begin a new run with a smaller --batch-size."
+            f"it, {way_on(run)}; or begin a new run with a smaller --batch-size."
         )
     return None
 

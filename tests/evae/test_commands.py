@@ -136,6 +136,8 @@ def test_evaluate_prints_error_and_sharpness_and_writes_them(trained: dict[str, 
         (["--model", "betavae"], "--model 'betavae' is not known. Did you mean beta-vae?"),
         (["--model", "evae", "--beta", "2"], f"--beta does nothing with the objective kde-bound: {BELONGS}"),
         (["--objective", "kde-bound"], f"--objective kde-bound has no exact formula for --posterior gaussian: {NO_B}"),
+        (["--precision", "fp16"], "--precision 'fp16' is not known. Did you mean bf16?"),
+        (["--checkpoint-minutes", "0"], "--checkpoint-minutes must be a positive number, got 0.0."),
         (["--bogus"], "No such option '--bogus'."),
         (["--epochs", "many"], "Invalid value for '--epochs': 'many' is not a valid integer."),
         (["--lr", "nan"], "--lr must be a positive number, got nan. The paper uses 1e-4."),
@@ -172,6 +174,36 @@ def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 100)
     assert "model.safetensors is cut short or damaged" in refusal("evaluate", tmp_path)
     assert refusal("evaluate") == "Missing argument 'RUN'."
+
+
+def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: Path) -> None:
+    assert invoke("train", *SMALL, "--runs-dir", tmp_path, "--name", "run", "--quiet").exit_code == 0
+    first = Run.open(tmp_path / "run").metrics
+    resumed = ("train", "--resume", "run", "--runs-dir", tmp_path)
+    sentence = refusal(*resumed, "--latent-dim", "8", "--epochs", "2")
+    assert sentence.startswith(f"--latent-dim 8 contradicts the run {tmp_path / 'run'}, which has --latent-dim 4.")
+    result = invoke(*resumed, "--epochs", "2", "--latent-dim", "4")
+    assert result.exit_code == 0, result.output
+    assert "The run goes on from epoch 1." in result.stdout.splitlines()
+    run = Run.open(tmp_path / "run")
+    assert run.metrics[:1] == first
+    assert [record["epoch"] for record in run.metrics] == [1, 2]
+    assert refusal(*resumed, "--epochs", "1").startswith("--epochs 1 is less than the 2 of the run ")
+    assert refusal("train", "--resume", "walk", "--runs-dir", tmp_path).startswith("there is no run walk: neither ")
+    with run.locked():
+        assert "is being written by another process" in refusal(*resumed)
+
+
+def test_a_damaged_checkpoint_is_one_sentence_of_warning(tmp_path: Path) -> None:
+    assert invoke("train", *SMALL, "--runs-dir", tmp_path, "--name", "run", "--quiet").exit_code == 0
+    weights = tmp_path / "run" / "checkpoints" / "epoch-00001" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    result = invoke("train", "--resume", tmp_path / "run", "--json", "-", "--quiet")
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Warning: {weights} is cut short (1,000 of ")
+    assert line.endswith("The run goes on from epoch 0.")
+    assert json.loads(result.stdout)["state"] == "finished"
 
 
 def test_the_defaults_and_names_are_those_of_the_configuration() -> None:
@@ -224,6 +256,7 @@ def test_a_signal_ends_with_its_exit_code_and_says_what_was_saved(
     assert process.returncode == code
     (line,) = errors.splitlines()
     assert line.startswith(f"Error: interrupted by {number.name}; the weights and metrics of epoch ")
+    assert line.endswith(f"; go on with: python cli.py train --resume {tmp_path / 'run'}")
     run = Run.open(tmp_path / "run")
     assert run.status["state"] == "interrupted"
     assert run.status["epochs_finished"] == run.weights_epoch == len(run.metrics) >= 1
