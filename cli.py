@@ -23,7 +23,6 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from evae.data.source import Survey
     from simulations import SimulationInterrupted
@@ -960,7 +959,7 @@ data_dir_option = click.option(
 )
 
 
-@datasets.command("list")
+@datasets.command("list", short_help="Say which data sets are there.")
 @data_dir_option
 @common_options
 def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
@@ -971,10 +970,10 @@ def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
     with json_output(json_path) as stream:
         surveys = survey(data_dir)
         write_json(stream, {"data_dir": data_dir, "datasets": [found.document() for found in surveys]})
-        console.print(survey_table(surveys, data_dir))
+        print_surveys(surveys, data_dir, console)
 
 
-@datasets.command("get")
+@datasets.command("get", short_help="Download a data set.")
 @click.argument("name")
 @data_dir_option
 @common_options
@@ -989,10 +988,10 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
     with json_output(json_path) as stream:
         found = get(name, data_dir)
         write_json(stream, found.document())
-        console.print(survey_table([found], data_dir))
+        print_surveys([found], data_dir, console)
 
 
-@datasets.command("check")
+@datasets.command("check", short_help="Compare checksums and decode every image.")
 @click.argument("name")
 @data_dir_option
 @common_options
@@ -1018,8 +1017,8 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     return 0 if passed else EXIT_CHECK_FAILED
 
 
-def survey_table(surveys: Sequence[Survey], data_dir: str) -> Table:
-    """Lay out what is there of each data set."""
+def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
+    """Lay out what is there of each data set, with a line on each that is damaged."""
     from rich.table import Table
 
     table = Table("data set", "state", title=f"In {data_dir}", title_justify="left")
@@ -1030,9 +1029,11 @@ def survey_table(surveys: Sequence[Survey], data_dir: str) -> Table:
         numbers = ["" if number is None else f"{number:,}" for number in (found.train, found.holdout)]
         size = "" if found.bytes is None else f"{found.bytes / 1e6:,.1f}"
         place = found.place.removeprefix(f"{Path(data_dir)}{os.sep}")
-        place = f"{place}: {found.remark}" if found.remark else place
         table.add_row(found.name, found.state, *numbers, size, place)
-    return table
+    console.print(table)
+    for found in surveys:
+        if found.remark:
+            console.print(f"{found.name}: {found.remark}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Digits:
 
     def survey(self) -> Survey:
         """Say that they are embedded."""
-        return Survey(self.name, "embedded", "scikit-learn", 1498, 299, remark="nothing to download")
+        return Survey(self.name, "embedded", "scikit-learn", 1498, 299, remark="nothing to download.")
 
     def checksums(self) -> Iterator[Check]:
         """There are none: the digits come with scikit-learn."""
