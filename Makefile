@@ -37,7 +37,7 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@echo "== Testing in $(VENV)"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(INSTALLED)
 	@echo "== Linting"
@@ -60,7 +60,7 @@ $(LOWEST)/installed: pyproject.toml tests/lowest_requirements.py
 
 test-lowest: $(LOWEST)/installed
 	@echo "== Testing theory and simulations in $(LOWEST)"
-	@$(LOWEST)/bin/python -m pytest tests/theory tests/simulations theory simulations
+	@$(LOWEST)/bin/python -m pytest --numprocesses auto --dist worksteal tests/theory tests/simulations theory simulations
 
 clean:
 	rm -rf $(VENV) $(LOWEST) *.egg-info
