@@ -4,7 +4,18 @@ import re
 import tomllib
 from pathlib import Path
 
-LEFT_OUT = {"KDEpy", "torch", "torchvision", "safetensors", "build", "dask", "distributed", "mypy", "ruff"}
+LEFT_OUT = {
+    "KDEpy",
+    "torch",
+    "torchvision",
+    "safetensors",
+    "tensorboard",
+    "build",
+    "dask",
+    "distributed",
+    "mypy",
+    "ruff",
+}
 
 
 def main() -> None:
