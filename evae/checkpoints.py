@@ -134,6 +134,11 @@ class Checkpoints:
             raise InputError(f"{self.folder} holds no checkpoint that is whole: {found} The run must begin anew.")
         return None, []
 
+    def clear_leftovers(self) -> None:
+        """Remove what a killed process was writing or removing."""
+        for leftover in self.folder.glob(".*"):
+            _remove(leftover)
+
     def _paths(self) -> list[Path]:
         """All checkpoints, the oldest first."""
         if not self.folder.is_dir():
@@ -146,8 +151,7 @@ class Checkpoints:
         end = paths.index(newest) + 1
         for path in [*paths[: max(end - KEPT, 0)], *paths[end:]]:
             self._discard(path)
-        for leftover in self.folder.glob(".*"):
-            _remove(leftover)
+        self.clear_leftovers()
 
     def _discard(self, path: Path) -> None:
         """Remove a checkpoint such that, killed in the middle, nothing looks like a damaged one."""

@@ -148,6 +148,12 @@ class Stopping(Watcher):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def trained_once(settings: dict[str, Any], tmp_path: Path) -> Run:
+    """A finished run of one epoch."""
+    return train(small(tmp_path, name="run", **{**settings, "epochs": 1}))
+
+
 class Following(Watcher):
     def __init__(self) -> None:
         self.steps: list[int] = []
@@ -235,6 +241,14 @@ def test_a_torn_line_and_records_after_the_checkpoint_are_written_again(
     with (stopped.path / "metrics.jsonl").open("a") as stream:
         stream.write(json.dumps({**record, "epoch": 2}) + "\n" + '{"epoch": 3, "tr')
     assert result(resume(stopped)) == result(never_stopped[0])
+
+
+def test_what_a_killed_process_left_half_done_goes_also_when_nothing_is_left_to_train(trained_once: Run) -> None:
+    leftovers = [trained_once.path / "checkpoints" / ".epoch-00001.gone", trained_once.path / ".status.json.1.part"]
+    leftovers[0].mkdir()
+    leftovers[1].touch()
+    assert resume(trained_once).status["state"] == "finished"
+    assert not any(leftover.exists() for leftover in leftovers)
 
 
 def test_a_missing_record_is_noticed(stopped: Run) -> None:
