@@ -98,3 +98,15 @@ def test_a_size_that_appendix_b_has_no_network_for_is_refused(shape: tuple[int, 
 def test_an_unknown_posterior_is_refused() -> None:
     with pytest.raises(InputError, match="no posterior 'cauchy'; there is gaussian, epanechnikov, uniform, kde, none"):
         VAE((1, 32, 32), 8, "cauchy")
+
+
+def test_the_first_layer_of_a_decoder_is_a_transposed_convolution() -> None:
+    """Computed as a matrix product; its values and gradients are those of torch's own."""
+    decoder = Decoder((1, 32, 32), 5).double()
+    layer = next(module for module in decoder.modules() if isinstance(module, nn.ConvTranspose2d))
+    pixels = torch.randn(3, layer.in_channels, 1, 1, dtype=torch.float64, requires_grad=True)
+    expected = nn.functional.conv_transpose2d(pixels, layer.weight)
+    torch.testing.assert_close(layer(pixels), expected)
+    into = torch.randn_like(expected)
+    found, wanted = (torch.autograd.grad(maps, (pixels, layer.weight), into) for maps in (layer(pixels), expected))
+    torch.testing.assert_close(found, wanted)
