@@ -1,15 +1,19 @@
 """The enclosed mean of T_m against the quadrature and against figures computed elsewhere."""
 
+import flint
 import pytest
 import sympy
 from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory import enclosures
 from theory.bickel_rosenblatt import exact_mean
+from theory.densities import ONE, density_named
 from theory.enclosures import enclosed_mean
 from theory.errors import InputError
-from theory.kernels import EPANECHNIKOV, KERNELS
+from theory.kernels import EPANECHNIKOV, KERNELS, kernel_named
+from theory.smoothing import Smoothing
 
 MIXTURE = "mixture:0.25*normal(-1,0.5)+0.75*normal(1,2)"
 POLYNOMIAL = [name for name, kernel in KERNELS.items() if kernel.polynomial is not None]
@@ -115,3 +119,16 @@ def test_what_cannot_be_enclosed_is_refused(kernel: str) -> None:
         enclosed_mean(100, kernel)
     with pytest.raises(InputError, match="positive whole number"):
         enclosed_mean(0)
+
+
+@pytest.mark.parametrize("density", ["normal", "logistic", "laplace", MIXTURE])
+def test_what_is_left_out_beyond_the_reach_is_inside_the_ball(density: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a hundredth of the mass left out in each tail the ball is wide, and still holds the value."""
+    whole = enclosed_mean(100, "epanechnikov", density, "one", 0.25)
+    monkeypatch.setattr(enclosures, "TAIL", 1.0)
+    smoothing = Smoothing(kernel_named("epanechnikov"), density_named(density), ONE)
+    with flint.ctx.workprec(192):
+        wide = enclosures._Enclosure(100, smoothing, sympy.Rational(1, 4), 192).mean()
+    for part in ("product_term", "squared_bias_term"):
+        assert getattr(wide, part).contains(getattr(whole, part).mid())
+        assert getattr(wide, part).rad() > 1000 * getattr(whole, part).rad()
