@@ -16,7 +16,7 @@ import numpy.typing as npt
 from simulations.cells.counts import CountTables, count_tables, draw_counts
 from simulations.cells.moments import GridTables, statistic_of_moments
 from simulations.cells.positions import add_power_sums, draw_positions
-from simulations.cells.replicates import GridReplicates
+from simulations.cells.replicates import GridReplicates, Numbers
 from simulations.cells.strata import strata
 from simulations.compiled import vectorised
 from simulations.sampling.philox import COUNTS, POSITIONS, Whole
@@ -56,19 +56,9 @@ class MultinomialReplicates(GridReplicates):
         """Whether, besides, the cells hold enough observations for counts to be cheaper than the observations."""
         return super().is_economical and self.grid.cells * FEWEST_IN_A_CELL <= self.m
 
-    def values(self, seed: int, replicates: range) -> Array:
-        """Return T_m of the replicates, shape (len(replicates),), each from its own streams.
-
-        Raises
-        ------
-        InputError
-            If the seed is not a whole number from 0 to 2**64 - 1.
-        """
-        values = np.empty(len(replicates))
-        numbers = np.array(replicates, dtype=np.uint64)
+    def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
         shape = (self.grid.orders, self.grid.cells)
-        _fill_values(values, numbers, np.uint64(checked_seed(seed)), self.m, shape, self._strata, self.grid.tables)
-        return values
+        _fill_values(values, replicates, seed, self.m, shape, self._strata, self.grid.tables)
 
     def sample(self, seed: int, replicate: int) -> Array:
         """Return the sample that a replicate saw, shape (m,), stratum after stratum.

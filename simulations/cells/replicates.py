@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
 from simulations.cells.discretisation import Discretisation, chosen_discretisation, measured_discretisation
 from simulations.cells.grids import Grid, usable_grid
+from simulations.sampling.streams import checked_seed
 from simulations.statistic import Statistic
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Numbers: TypeAlias = npt.NDArray[np.uint64]
 
 STEPS_OF_AN_EXACT_OBSERVATION = 100
 """The exact engine takes 40 to 100 ns for an observation, a step on cells half of one or less."""
 
 
-class GridReplicates:
+class GridReplicates(ABC):
     """T_m of independent samples of ``m``, computed on cells.
 
     Parameters
@@ -39,6 +49,22 @@ class GridReplicates:
             cells_per_bandwidth = chosen_discretisation(statistic, m).cells_per_bandwidth
         self.cells_per_bandwidth = cells_per_bandwidth
         self.grid = usable_grid(statistic, m, cells_per_bandwidth)
+
+    def values(self, seed: int, replicates: range) -> Array:
+        """Return T_m of the replicates, shape (len(replicates),), each from its own streams.
+
+        Raises
+        ------
+        InputError
+            If the seed is not a whole number from 0 to 2**64 - 1.
+        """
+        values = np.empty(len(replicates))
+        self._fill(values, np.array(replicates, dtype=np.uint64), np.uint64(checked_seed(seed)))
+        return values
+
+    @abstractmethod
+    def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
+        """Set ``values`` to T_m of the replicates of these numbers."""
 
     @property
     def is_economical(self) -> bool:

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simulations.cells.moments import GridTables, scatter, statistic_of_moments
-from simulations.cells.replicates import GridReplicates
+from simulations.cells.replicates import GridReplicates, Numbers
 from simulations.compiled import vectorised
 from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable, quantiles_into
-from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, checked_seed, draw, signed_tails
+from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, draw, signed_tails
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -27,21 +27,11 @@ class CellReplicates(GridReplicates):
 
     name = "cells"
 
-    def values(self, seed: int, replicates: range) -> Array:
-        """Return T_m of the replicates, shape (len(replicates),), each from its own stream.
-
-        Raises
-        ------
-        InputError
-            If the seed is not a whole number from 0 to 2**64 - 1.
-        """
-        values = np.empty(len(replicates))
-        numbers = np.array(replicates, dtype=np.uint64)
+    def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
         table, cells = quantile_table(self.statistic.density), self.grid
         place = (cells.origin, 1 / cells.width)
         shape = (cells.cells + 1, cells.orders)
-        _fill_values(values, numbers, np.uint64(checked_seed(seed)), self.m, table, place, shape, cells.tables)
-        return values
+        _fill_values(values, replicates, seed, self.m, table, place, shape, cells.tables)
 
     def sample(self, seed: int, replicate: int) -> Array:
         """Return the sample that a replicate saw, shape (m,)."""
