@@ -19,8 +19,8 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from evae.files import sync_file, sync_folder
 from theory.errors import InputError
+from theory.files import sync_file, sync_folder
 
 #: Checkpoints kept: the newest, and the one before it should the newest be damaged.
 KEPT = 2

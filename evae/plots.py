@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from evae.files import written_aside
+from theory.files import written_aside
 
 
 def save_image_rows(rows: dict[str, Tensor], path: Path, title: str) -> None:

@@ -33,8 +33,8 @@ from torch import Tensor
 
 from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
-from evae.files import read_json, sync_folder, write_json, written_aside
 from theory.errors import InputError
+from theory.files import read_json, sync_folder, write_json, written_aside
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,9 +90,10 @@ class ExactReplicates:
         return np.array([self._value(seed, replicate) for replicate in replicates])
 
     def _value(self, seed: int, replicate: int) -> float:
-        sample = draw(self._statistic.density, seed, replicate, self._m)
-        sample.sort()
-        return self._statistic.of_sorted(sample)
+        return self._statistic.of_sorted(np.sort(self._sample(seed, replicate)))
+
+    def _sample(self, seed: int, replicate: int) -> Array:
+        return draw(self._statistic.density, seed, replicate, self._m)
 
 
 Factory = Callable[[Statistic, int, int | None], Replicates]

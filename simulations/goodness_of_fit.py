@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from simulations.location_scale import Standardised, standardised
-from simulations.null_law import NullLaw, default_cache
+from simulations.null_law import NullLaw
 from simulations.statistic import checked_sample, tm_statistic
 from simulations.study import Progress, Study
 from theory.bandwidth import Bandwidth
@@ -20,6 +20,7 @@ from theory.bickel_rosenblatt import limit_mean, limit_variance, theorem_conditi
 from theory.conditions import Condition
 from theory.densities import Density, Weight
 from theory.errors import InputError
+from theory.files import user_cache
 from theory.kernels import Kernel
 
 Array = npt.NDArray[np.float64]
@@ -187,7 +188,7 @@ def bickel_rosenblatt_test(
         weight=setting.weight,
         bandwidth=setting.bandwidth,
     )
-    folder = (default_cache() if cache else None) if isinstance(cache, bool) else Path(cache)
+    folder = (user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     null = NullLaw(study, estimate).values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
     return GoodnessOfFit(

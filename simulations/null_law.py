@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from simulations.engine import ExactReplicates
 from simulations.location_scale import standardised
-from simulations.sampling.streams import draw
-from simulations.statistic import Statistic
 from simulations.study import Progress, Study, replicate_values
+from theory.files import written_aside
 
 Array = npt.NDArray[np.float64]
 
@@ -85,40 +83,13 @@ class NullLaw:
 
     def _keep(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        # To an open file: given a name, NumPy would add an ending to it.
+        with written_aside(path) as aside, aside.open("wb") as file:
             np.savez(file, values=values, identity=np.array(self._identity))
-        Path(file.name).replace(path)
 
 
-def default_cache() -> Path:
-    """Return the folder for null laws: under XDG_CACHE_HOME where that is set, else under ~/.cache."""
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "epanechnikov-vae" / "null-laws"
+class EstimatedReplicates(ExactReplicates):
+    """The engine ``exact``, with every sample standardised by its own estimates."""
 
-
-class EstimatedReplicates:
-    """An engine: every sample is drawn, standardised by its own estimates, sorted and swept over.
-
-    Parameters
-    ----------
-    statistic : Statistic
-    m : int
-        Observations in a sample.
-    """
-
-    name = "exact"
-    is_economical = True
-    cells_per_bandwidth = None
-    discretisation = None
-
-    def __init__(self, statistic: Statistic, m: int) -> None:
-        statistic.prepare()
-        self._statistic, self._m = statistic, m
-
-    def values(self, seed: int, replicates: range) -> Array:
-        """Return T_m of the standardised samples (seed, r), r in ``replicates``."""
-        return np.array([self._value(seed, replicate) for replicate in replicates])
-
-    def _value(self, seed: int, replicate: int) -> float:
-        sample = draw(self._statistic.density, seed, replicate, self._m)
-        return self._statistic.of_sorted(np.sort(standardised(sample, self._statistic.density).values))
+    def _sample(self, seed: int, replicate: int) -> Array:
+        return standardised(super()._sample(seed, replicate), self._statistic.density).values

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from simulations.accumulators import Accumulator, Moments, QuantileSketch
 from theory.errors import InputError
+from theory.files import written_aside
 
 FORMAT = "T_m simulation, 1"
 SECONDS_BETWEEN_SAVES = 0.5
@@ -88,16 +88,8 @@ class StateFile:
         started = time.monotonic()
         studies = [state.document() for state in self.states]
         text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
-        aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            with aside.open("w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            aside.replace(self.path)
-        finally:
-            aside.unlink(missing_ok=True)
-        _sync_folder(self.path.parent)
+        with written_aside(self.path) as aside:
+            aside.write_text(text, encoding="utf-8")
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 
@@ -192,13 +184,3 @@ def _difference(kept: Sequence[Identity], asked: Sequence[Identity]) -> str | No
 
 def _digest(studies: Any) -> str:
     return hashlib.sha256(json.dumps(studies, sort_keys=True).encode()).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; Windows neither needs nor permits it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

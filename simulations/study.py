@@ -289,12 +289,14 @@ def replicate_values(
     with _pool(workers, None) as pool, signals_noted() as stop:
         blocks = blocks_of(study.m, 0, study.replicates)
         done: list[Array] = []
+        count = 0
         try:
             for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop):
                 done.append(values)
-                (progress or _ignored)(sum(map(len, done)))
+                count += len(values)
+                (progress or _ignored)(count)
         except Stopped:
-            raise SimulationInterrupted(study, sum(map(len, done)), stop.signals[0]) from None
+            raise SimulationInterrupted(study, count, stop.signals[0]) from None
     return np.concatenate(done)
 
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from theory.errors import InputError
+from theory.files import user_cache
 
 #: Changes whenever the same source and parameters would give other pixels.
 VERSION = 1
@@ -80,8 +81,7 @@ def cache_folder(data_dir: Path) -> Path:
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if os.access(nearest, os.W_OK):
         return folder
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "epanechnikov-vae" / "decoded"
+    return user_cache("decoded")
 
 
 def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bool = False) -> Decoded:

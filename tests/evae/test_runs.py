@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evae import VAE, Run
-from evae.files import written_aside
 from theory.errors import InputError
+from theory.files import written_aside
 
 
 @pytest.fixture

@@ -55,3 +55,9 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def user_cache(name: str) -> Path:
+    """Return the user's folder for what can be made again: under XDG_CACHE_HOME where that is set, else ~/.cache."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "epanechnikov-vae" / name
