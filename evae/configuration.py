@@ -61,7 +61,7 @@ class Recipe:
         Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and where U lies, one
         of `INTERVALS`: on [-B, B] as printed or on [-B/2, B/2].
     beta
-        Of the objective elbo: the weight of the KL divergence.
+        Of every objective but reconstruction: the weight of its regularisation term.
     uniform_length, divergence
         Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
     """
@@ -83,8 +83,8 @@ class Recipe:
 
     def uses(self, option: str) -> bool:
         """Whether an option does anything for this posterior and this objective."""
-        field, value, _ = _OPTIONS[option]
-        return bool(getattr(self, field) == value)
+        field, values, _ = _OPTIONS[option]
+        return getattr(self, field) in values
 
     def document(self) -> dict[str, str | float]:
         """Return what is not None, for a JSON file."""
@@ -92,13 +92,13 @@ class Recipe:
 
 
 #: What each option of a recipe belongs to, and its plain value.
-_OPTIONS: dict[str, tuple[str, str, str | float]] = {
-    "kernel": ("posterior", "kde", "epanechnikov"),
-    "prior_length": ("posterior", "kde", "learned"),
-    "interval": ("posterior", "kde", "printed"),
-    "beta": ("objective", "elbo", 1.0),
-    "uniform_length": ("objective", "uniform-prior", UNIT_VARIANCE_LENGTH),
-    "divergence": ("objective", "uniform-prior", "kl"),
+_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
+    "kernel": ("posterior", ("kde",), "epanechnikov"),
+    "prior_length": ("posterior", ("kde",), "learned"),
+    "interval": ("posterior", ("kde",), "printed"),
+    "beta": ("objective", ("elbo", "kde-bound", "uniform-prior"), 1.0),
+    "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
+    "divergence": ("objective", ("uniform-prior",), "kl"),
 }
 
 PRESETS = {
@@ -300,15 +300,15 @@ class Configuration:
             value = getattr(self, option)
             if value is not None:
                 _require_one_of(_flag(option), value, allowed)
-        _require_between("--beta", self.beta, SMALLEST, "Without a KL divergence it is --objective reconstruction.")
+        _require_between("--beta", self.beta, SMALLEST, "Without regularisation it is --objective reconstruction.")
         hint = "By default the prior has variance 1."
         _require_between("--uniform-length", self.uniform_length, SHORTEST_PRIOR, hint)
         recipe = self.recipe
-        for option, (field, value, _) in _OPTIONS.items():
+        for option, (field, values, _) in _OPTIONS.items():
             if getattr(self, option) is not None and not recipe.uses(option):
                 raise InputError(
                     f"{_flag(option)} does nothing with the {field} {getattr(recipe, field)}: it belongs to "
-                    f"--{field} {value}. Leave it out."
+                    f"--{field} {' or '.join(values)}. Leave it out."
                 )
         if self.divergence is not None and recipe.posterior == "uniform":
             raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,17 +32,28 @@ def reconstruction_error(logits: Tensor, images: Tensor) -> Tensor:
     return each_pixel.flatten(1).sum(1)
 
 
+@dataclass(frozen=True)
 class Objective(ABC):
-    """The terms of a loss by name; the first is always ``reconstruction``."""
+    """The terms of a loss by name; the first is always ``reconstruction``.
+
+    ``beta`` weighs the regularisation term: 1 is what the paper has, more regularises more, as in a beta-VAE.
+    """
+
+    beta: float = field(default=1.0, kw_only=True)
 
     @property
     @abstractmethod
-    def term(self) -> str | None:
-        """The regularisation term's name in the metrics; None where there is none."""
+    def measure(self) -> str | None:
+        """What the regularisation term measures, before it is weighed; None where there is no such term."""
 
     @abstractmethod
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """Return the term of each image, (N,), summed over latent dimensions; an `InputError` if it has no formula."""
+        """Return it for each image, (N,), summed over latent dimensions; an `InputError` if it has no formula."""
+
+    @property
+    def term(self) -> str | None:
+        """The regularisation term's name in the metrics: ``measure``, behind ``beta_`` where it is weighed."""
+        return self.measure if self.measure is None or self.beta == 1 else f"beta_{self.measure}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,45 +63,38 @@ class Objective(ABC):
     def terms(self, logits: Tensor, images: Tensor, posterior: Posterior) -> dict[str, Tensor]:
         """Return the terms by name, each of shape (N,), in nats; their sum is the loss of each image."""
         terms = {"reconstruction": reconstruction_error(logits, images)}
-        return terms if self.term is None else {**terms, self.term: self.regularisation(posterior)}
+        return terms if self.term is None else {**terms, self.term: self.beta * self.regularisation(posterior)}
 
 
 @dataclass(frozen=True)
 class EvidenceLowerBound(Objective):
     """The negative ELBO, equation (2): the term is beta KL(q(z | x) || N(0, I)), exact.
 
-    Summed over latent dimensions, averaged over images, not clipped. It is called ``kl`` at beta = 1 and ``beta_kl``,
-    being weighted, otherwise.
+    Summed over latent dimensions, averaged over images, not clipped.
     """
 
-    beta: float = 1.0
-
-    @property
-    def term(self) -> str:
-        """``kl`` or ``beta_kl``."""
-        return "kl" if self.beta == 1 else "beta_kl"
+    measure: ClassVar[str] = "kl"
 
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """Weigh and sum KL(q(z | x) || N(0, 1)) over dimensions, exact."""
-        return self.beta * posterior.kl_to_standard_normal().sum(1)
+        """Sum KL(q(z | x) || N(0, 1)) over dimensions, exact."""
+        return posterior.kl_to_standard_normal().sum(1)
 
 
 @dataclass(frozen=True)
 class KernelDensityBound(Objective):
-    """Equation (8) with its sign corrected: -log p(x | z) + sum_d B_d I(K_r) / M is minimised.
+    """Equation (8) with its sign corrected: -log p(x | z) + beta sum_d B_d I(K_r) / M is minimised.
 
     For the Epanechnikov kernel I(K_r) = 3/(5r); another kernel brings its own roughness. As printed, (8) adds the
     penalty to +log p(x | z) (``eq-7.sign`` in the ledger). M is the batch size that was *configured*, also in a short
     last batch and for hold-out images: the objective is one function throughout. Summed over latent dimensions,
     averaged over images; not clipped, but r is never below `evae.posteriors.SMALLEST_SPREAD`.
+
+    The term is called ``kernel_penalty``: equation (8) has it in the place of a KL divergence, which it is not.
     """
 
     minibatch_size: int
 
-    @property
-    def term(self) -> str:
-        """``kernel_penalty``: equation (8) has it in the place of a KL divergence, which it is not."""
-        return "kernel_penalty"
+    measure: ClassVar[str] = "kernel_penalty"
 
     def regularisation(self, posterior: Posterior) -> Tensor:
         """Sum over dimensions of B I(K_r) / M."""
@@ -112,7 +117,7 @@ class UniformPriorBound(Objective):
     divergence: str = "kl"
 
     @property
-    def term(self) -> str:
+    def measure(self) -> str:
         """``kl`` or ``renyi2``."""
         return self.divergence
 
@@ -130,10 +135,7 @@ class UniformPriorBound(Objective):
 class ReconstructionAlone(Objective):
     """The reconstruction error and nothing else: no term holds the posterior's noise or its codes."""
 
-    @property
-    def term(self) -> None:
-        """There is none."""
-        return
+    measure: ClassVar[None] = None
 
     def regularisation(self, posterior: Posterior) -> Tensor:
         """Zero."""
@@ -143,13 +145,12 @@ class ReconstructionAlone(Objective):
 def objective_for(config: Configuration) -> Objective:
     """Return the objective that the configuration names."""
     recipe = config.recipe
+    if recipe.beta is None:
+        return ReconstructionAlone()
     if recipe.objective == "elbo":
-        assert recipe.beta is not None
-        return EvidenceLowerBound(recipe.beta)
+        return EvidenceLowerBound(beta=recipe.beta)
     if recipe.objective == "kde-bound":
-        return KernelDensityBound(minibatch_size=config.batch_size)
-    if recipe.objective == "uniform-prior":
-        assert recipe.uniform_length is not None
-        assert recipe.divergence is not None
-        return UniformPriorBound(recipe.uniform_length, recipe.divergence)
-    return ReconstructionAlone()
+        return KernelDensityBound(config.batch_size, beta=recipe.beta)
+    assert recipe.uniform_length is not None
+    assert recipe.divergence is not None
+    return UniformPriorBound(recipe.uniform_length, recipe.divergence, beta=recipe.beta)

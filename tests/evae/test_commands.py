@@ -31,7 +31,7 @@ from evae.configuration import (
 
 from .conftest import command_environment
 
-BELONGS = "it belongs to --objective elbo. Leave it out."
+BELONGS = "it belongs to --objective elbo or kde-bound or uniform-prior. Leave it out."
 NO_B = "equation (8) weighs B and r, and only the posterior kde has both."
 SMALL = ["--epochs", "1", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
 
@@ -134,7 +134,7 @@ def test_evaluate_prints_error_and_sharpness_and_writes_them(trained: dict[str, 
         (["--epochs", "-3"], "--epochs must be a positive whole number, got -3. The paper uses 50."),
         (["--dataset", "mnits"], "--dataset 'mnits' is not known. Did you mean mnist?"),
         (["--model", "betavae"], "--model 'betavae' is not known. Did you mean beta-vae?"),
-        (["--model", "evae", "--beta", "2"], f"--beta does nothing with the objective kde-bound: {BELONGS}"),
+        (["--model", "ae", "--beta", "2"], f"--beta does nothing with the objective reconstruction: {BELONGS}"),
         (["--objective", "kde-bound"], f"--objective kde-bound has no exact formula for --posterior gaussian: {NO_B}"),
         (["--precision", "fp16"], "--precision 'fp16' is not known. Did you mean bf16?"),
         (["--checkpoint-minutes", "0"], "--checkpoint-minutes must be a positive number, got 0.0."),

@@ -165,13 +165,13 @@ def test_m_is_the_configured_batch_size() -> None:
 
 def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None:
     expected = {
-        "vae": ("gaussian", EvidenceLowerBound(1.0)),
+        "vae": ("gaussian", EvidenceLowerBound()),
         "evae": ("kde", KernelDensityBound(100)),
-        "evae-exact": ("kde", EvidenceLowerBound(1.0)),
-        "evae-direct": ("epanechnikov", EvidenceLowerBound(1.0)),
+        "evae-exact": ("kde", EvidenceLowerBound()),
+        "evae-direct": ("epanechnikov", EvidenceLowerBound()),
         "evae-repaired": ("epanechnikov", UniformPriorBound(math.sqrt(12), "kl")),
         "gaussian-kde": ("kde", KernelDensityBound(100)),
-        "beta-vae": ("gaussian", EvidenceLowerBound(4.0)),
+        "beta-vae": ("gaussian", EvidenceLowerBound(beta=4.0)),
         "ae": ("none", ReconstructionAlone()),
     }
     assert {name: (c.recipe.posterior, objective_for(c)) for name in PRESETS if (c := Configuration(model=name))} == (
@@ -180,11 +180,27 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
     assert Configuration(model="gaussian-kde").recipe.kernel == "gaussian"
 
 
-def test_beta_weighs_the_divergence_and_the_weighted_term_has_another_name() -> None:
-    q = GaussianPosterior(torch.randn(5, 2), torch.rand(5, 2) + 0.5)
-    plain, weighted = EvidenceLowerBound(), EvidenceLowerBound(4.0)
-    assert (plain.names, weighted.names) == (("reconstruction", "kl"), ("reconstruction", "beta_kl"))
-    assert torch.equal(weighted.regularisation(q), 4 * plain.regularisation(q))
+def test_beta_weighs_the_regularisation_and_the_weighted_term_has_another_name() -> None:
+    images, mu, spread = torch.rand(5, 1, 8, 8), torch.randn(5, 2) / 9, torch.rand(5, 2) / 9 + 0.5
+    pairs = [
+        (EvidenceLowerBound(), GaussianPosterior(mu, spread)),
+        (KernelDensityBound(50), KernelDensityPosterior(mu, spread, spread)),
+        (UniformPriorBound(4.0), EpanechnikovPosterior(mu, spread)),
+        (UniformPriorBound(4.0, "renyi2"), EpanechnikovPosterior(mu, spread)),
+    ]
+    for plain, q in pairs:
+        weighted = replace(plain, beta=4.0)
+        assert plain.term is not None
+        assert weighted.names == ("reconstruction", f"beta_{plain.term}")
+        before, after = plain.terms(images, images, q), weighted.terms(images, images, q)
+        assert torch.equal(after["reconstruction"], before["reconstruction"])
+        assert torch.equal(after[f"beta_{plain.term}"], 4 * before[plain.term])
+
+
+def test_the_option_beta_reaches_every_objective_that_has_a_term() -> None:
+    for model in PRESETS:
+        if model != "ae":
+            assert objective_for(Configuration(model=model, beta=0.25)).beta == 0.25
 
 
 def test_reconstruction_alone_has_one_term() -> None:

@@ -20,7 +20,7 @@ import torch
 from evae import VAE, Configuration, Run, data, evaluate, metrics, train
 from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from evae.data import ImageData
-from evae.evaluation import holdout_metrics, latent_summary
+from evae.holdout import holdout_metrics, latent_summary
 from evae.objectives import EvidenceLowerBound, objective_for
 from evae.posteriors import PosteriorFamily
 from evae.session import initial_model
@@ -386,7 +386,7 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
         ("prior_length", 0, "--prior-length must be learned or a number from 1e-06 to 1e6, got 0. It is B."),
         ("prior_length", math.nan, "--prior-length must be learned or a number"),
         ("prior_length", True, "--prior-length must be learned or a number"),
-        ("beta", 0.0, "--beta must be a number from 1e-06 to 1e6, got 0.0. Without a KL divergence it is --objective"),
+        ("beta", 0.0, "--beta must be a number from 1e-06 to 1e6, got 0.0. Without regularisation it is --objective"),
         ("beta", -1, "--beta must be a number"),
         ("beta", "4", "--beta must be a number"),
         ("uniform_length", 1e-6, "--uniform-length must be a number from 0.001 to"),
@@ -425,10 +425,10 @@ PAIRS_WITHOUT_FORMULA = [
 
 IDLE_OPTIONS = [
     (
-        {"model": "evae", "beta": 2.0},
-        "--beta does nothing with the objective kde-bound: it belongs to --objective elbo.",
+        {"model": "ae", "beta": 1.0},
+        "--beta does nothing with the objective reconstruction: it belongs to --objective elbo or kde-bound or "
+        "uniform-prior.",
     ),
-    ({"model": "ae", "beta": 1.0}, "--beta does nothing with the objective reconstruction"),
     ({"model": "vae", "kernel": "epanechnikov"}, "--kernel does nothing with the posterior gaussian"),
     ({"model": "evae-direct", "kernel": "uniform"}, "--kernel does nothing with the posterior epanechnikov"),
     ({"model": "evae-repaired", "prior_length": "learned"}, "--prior-length does nothing with the posterior epanech"),
