@@ -149,6 +149,19 @@ def shown_p(p_value: float) -> str:
     return f"p = {p_value:.{digits}g}"
 
 
+def percent(share: float) -> str:
+    """Write a share in percent, and as nothing only what is nothing.
+
+    Examples
+    --------
+    >>> percent(0.98765), percent(0), percent(0.0001), percent(-0.0001)
+    ('98.8 %', '0.0 %', 'under 0.1 %', 'just below 0 %')
+    """
+    if 0 < abs(share) < 5e-4:
+        return "under 0.1 %" if share > 0 else "just below 0 %"
+    return f"{100 * share:.1f} %"
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun, in the plural where it is not 1.
 

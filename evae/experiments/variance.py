@@ -25,6 +25,7 @@ from evae.experiments.estimates import (
     counted,
     estimate,
     listed,
+    percent,
     require_finite,
     shown,
     shown_p,
@@ -643,7 +644,7 @@ def _interval(part: Estimate, sign: int = 1) -> str:
 
 def _percent(share: Share) -> str:
     low, high = share.interval
-    return f"{shown(100 * share.value)} % of it, {shown(100 * low)} % to {shown(100 * high)} %"
+    return f"{percent(share.value)} of it, {percent(low)} to {percent(high)}"
 
 
 def _on_analysis(analysis: AnalysisOfVariance) -> str:
@@ -669,7 +670,7 @@ def _effect(source: Source) -> str:
 
 
 def _source_words(source: Source) -> str:
-    share = f"{shown(100 * (source.eta_squared or 0.0))} %"
+    share = percent(source.eta_squared or 0.0)
     if source.f is None or source.p_value is None or source.holm_p_value is None:
         return share
     return f"{share} (F = {shown(source.f)}, {shown_p(source.p_value)})"
