@@ -228,6 +228,7 @@ def two_way(trials: Iterable[Trial]) -> AnalysisOfVariance:
     The sums of squares are of type II: each main effect is what it explains beyond the other and the seed, the
     interaction what it explains beyond both. In a balanced design those of types I and III are the same. With one seed
     there is no residual, hence shares without tests; so it is where the residual is zero but for rounding.
+    The tests take the noise to have one variance in all treatments; `decompose_gain` does not need that.
     """
     ordered = _ordered(trials)
     kernels, objectives = _crossed(ordered)
