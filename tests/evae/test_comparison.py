@@ -95,7 +95,7 @@ def test_the_interval_covers_the_mean_in_95_of_100_cases() -> None:
 def test_an_interval_leaves_out_zero_exactly_when_the_p_value_is_below_5_percent(values: list[float]) -> None:
     found = estimate(values)
     assert found.p_value is not None
-    assert (found.sign != 0) == (found.p_value < 0.05)
+    assert found.sign == (found.p_value < 0.05) * np.sign(found.mean)
 
 
 @pytest.mark.parametrize("values", [[0.3], [2.0, 2.0, 2.0], [0.0, 0.0], [0.3 - 0.1, 0.4 - 0.2]])
@@ -180,6 +180,12 @@ def test_only_seeds_of_both_models_are_paired() -> None:
     assert "share no seed" in compare(strangers, [FID]).verdict
 
 
+def test_differences_that_vary_by_rounding_alone_are_not_tested() -> None:
+    (difference,) = paired_differences(pairs([[(0.3, 0.2), (100.3, 100.2), (200.3, 200.2)]]), FID)
+    assert len(set(difference.estimate.values)) == 3
+    assert (difference.estimate.interval, difference.holm_p_value) == (None, None)
+
+
 def test_untested_cells_do_not_count_for_holm() -> None:
     spread = [(100.0, 90.0), (101.0, 90.5), (102.0, 92.5)]
     alone = paired_differences(pairs([spread]), FID)
@@ -218,11 +224,12 @@ def test_the_sign_tests_are_scipys(measured: list[Measurement]) -> None:
 
 
 def test_a_tie_is_no_win_and_is_left_out_of_the_two_sided_test() -> None:
-    (count,) = wins(pairs([[(3, 1)], [(3, 2)], [(5, 5)], [(1, 4)]]), [FID])
-    assert (count.wins, count.ties, count.losses) == (2, 1, 1)
-    assert count.one_sided == Fraction(11, 16)  # at least 2 of 4
-    assert count.two_sided == 1  # 2 of 3
-    assert "in 2 of 4 cells, with 1 tie" in compare(pairs([[(3, 1)], [(3, 2)], [(5, 5)], [(1, 4)]]), [FID]).verdict
+    measured = pairs([[(3, 1)], [(3, 2)], [(9, 8)], [(9, 7)], [(5, 5)]])
+    (count,) = wins(measured, [FID])
+    assert (count.wins, count.ties, count.losses) == (4, 1, 0)
+    assert count.one_sided == Fraction(6, 32)  # at least 4 of 5
+    assert count.two_sided == Fraction(2, 16)  # 4 of 4
+    assert "in 4 of 5 cells, with 1 tie" in compare(measured, [FID]).verdict
 
 
 def test_a_data_set_is_judged_by_its_mean_over_latent_dimensions() -> None:

@@ -200,6 +200,20 @@ def test_omega_squared_is_nearly_unbiased_where_eta_squared_is_not() -> None:
 
 
 @given(values=balanced())
+def test_omega_squared_is_its_formula_in_terms_of_f(values: Values) -> None:
+    """That is: df (F - 1) / (sum of df F over all sources + residual df + 1), here clipped at 0."""
+    analysis = two_way(trials_of(values))
+    if not analysis.tested:
+        return
+    f = {s.name: s.f for s in analysis.sources if s.f is not None}
+    freedom = {s.name: s.degrees_of_freedom for s in analysis.sources}
+    whole = sum(freedom[name] * f[name] for name in f) + freedom["residual"] + 1
+    for name in f:
+        expected = max(freedom[name] * (f[name] - 1) / whole, 0)
+        assert analysis.source(name).omega_squared == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@given(values=balanced())
 def test_shares_of_a_balanced_design_add_up_to_1(values: Values) -> None:
     shares = [s.eta_squared for s in two_way(trials_of(values)).sources]
     known = [share for share in shares if share is not None]
