@@ -109,6 +109,7 @@ def test_rounding_of_what_was_subtracted_is_no_spread() -> None:
     assert len(set(rounded)) == 3
     assert estimate(rounded, magnitude=200.3).interval is None
     assert estimate(rounded).interval is not None
+    assert estimate(rounded).interval is not None
 
 
 @given(value=st.floats(1e-12, 1e12), sign=st.sampled_from((1, -1)))
