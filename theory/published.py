@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from itertools import pairwise
-from typing import Literal
+from itertools import accumulate, pairwise
+from typing import Literal, TypeVar
 
 from theory.errors import InputError
 
@@ -149,6 +149,8 @@ def misses(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> t
 
 # --- Sign tests (Appendix C) -----------------------------------------------------------------------------------------
 
+Probability = TypeVar("Probability", Fraction, float)
+
 
 def upper_tail(successes: int, trials: int, probability: Fraction = Fraction(1, 2)) -> Fraction:
     """Return P(X >= successes) for X binomial, exactly.
@@ -178,15 +180,19 @@ def bonferroni(p_values: Sequence[Fraction]) -> tuple[Fraction, ...]:
     return tuple(min(Fraction(1), len(p_values) * p_value) for p_value in p_values)
 
 
-def holm(p_values: Sequence[Fraction]) -> tuple[Fraction, ...]:
-    """Return the p-values adjusted by Holm's step-down procedure, in the order in which they were given."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [Fraction(0)] * len(p_values)
-    largest = Fraction(0)
-    for rank, index in enumerate(order):
-        largest = max(largest, min(Fraction(1), (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return tuple(adjusted)
+def holm(p_values: Sequence[Probability]) -> tuple[Probability, ...]:
+    """Return the p-values, all fractions or all floats, adjusted by Holm's step-down procedure, in the given order.
+
+    Examples
+    --------
+    >>> holm([Fraction(1, 10), Fraction(1, 50)]), holm([0.5, 0.125, 1.0])
+    ((Fraction(1, 10), Fraction(1, 25)), (1.0, 0.375, 1.0))
+    """
+    count = len(p_values)
+    order = sorted(range(count), key=lambda index: p_values[index])
+    scaled = [min((count - rank) * p_values[index], type(p_values[index])(1)) for rank, index in enumerate(order)]
+    adjusted = dict(zip(order, accumulate(scaled, max), strict=True))
+    return tuple(adjusted[index] for index in range(count))
 
 
 def last_place(value: Fraction) -> Fraction | None:

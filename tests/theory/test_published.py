@@ -125,6 +125,18 @@ def test_holm_and_bonferroni_are_those_of_statsmodels(p_values: list[Fraction]) 
         assert [float(p) for p in ours] == pytest.approx(list(theirs), abs=1e-12)
 
 
+@settings(max_examples=25, deadline=None)
+@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_of_floats_is_that_of_statsmodels(p_values: list[float]) -> None:
+    ours = published.holm(p_values)
+    assert all(type(p) is float for p in ours)
+    assert ours == pytest.approx(list(multipletests(p_values, method="holm")[1]), abs=1e-12)
+
+
+def test_holm_of_nothing_is_nothing() -> None:
+    assert published.holm(()) == ()
+
+
 @pytest.mark.parametrize(
     ("value", "unit"),
     [("2.6e-4", "1e-5"), ("0.0384", "1e-4"), ("15", "1"), ("1200", "100"), ("0.5", "0.1"), ("-0.25", "0.01")],

@@ -1,0 +1,533 @@
+"""Two models on several data sets with several latent dimensions and seeds, as in Tables 1 and 2.
+
+The paper has one run a cell, counts wins and tests their number one-sidedly. Here stand its count, the uncertainty of
+each cell over seeds, and the sign test without the paper's liberties: two-sided, corrected for the number of metrics,
+and with the data sets as the units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+from evae.experiments.estimates import SIGNIFICANCE, Estimate, counted, estimate, label, listed, require_finite, shown_p
+from theory.errors import InputError
+from theory.published import holm, sign_test
+
+
+class Cell(NamedTuple):
+    """A data set with a dimension of the latent space."""
+
+    dataset: str
+    latent_dim: int
+
+
+class Group(NamedTuple):
+    """What is summarised over seeds: a metric of a model in a cell."""
+
+    dataset: str
+    latent_dim: int
+    model: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured on one trained model.
+
+    Attributes
+    ----------
+    dataset : str
+    latent_dim : int
+    model : str
+    seed : int
+        Models of one cell with the same seed are compared as a pair.
+    values : mapping of str to float or None
+        By the name of the metric; None, or no entry, where it was not measured.
+
+    Raises
+    ------
+    InputError
+        If a value is infinite or not a number.
+    """
+
+    dataset: str
+    latent_dim: int
+    model: str
+    seed: int
+    values: Mapping[str, float | None]
+
+    def __post_init__(self) -> None:
+        for metric, value in self.values.items():
+            if value is not None:
+                require_finite(value, f"{metric} of {self}")
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.dataset} with {self.latent_dim} dimensions, seed {self.seed},"
+
+    @property
+    def cell(self) -> Cell:
+        """Where it was measured."""
+        return Cell(self.dataset, self.latent_dim)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A metric by which two models are compared.
+
+    Attributes
+    ----------
+    metric : str
+        Its name in `Measurement.values`.
+    lower_is_better : bool
+    title : str
+        Its name in a sentence; the metric's own where this is empty.
+    """
+
+    metric: str
+    lower_is_better: bool
+    title: str = ""
+
+    def advantage(self, candidate: float, baseline: float) -> float:
+        """Return the difference with the sign that is positive where the candidate is the better one."""
+        return baseline - candidate if self.lower_is_better else candidate - baseline
+
+    def __str__(self) -> str:
+        return self.title or self.metric
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric of one model in one cell, over seeds.
+
+    Attributes
+    ----------
+    mean : float
+    standard_deviation : float or None
+        With divisor n - 1; None for one seed.
+    n : int
+        How many seeds there are.
+    values : tuple of float
+        In the order of the seeds.
+    """
+
+    mean: float
+    standard_deviation: float | None
+    n: int
+    values: tuple[float, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the summary as strict JSON has it."""
+        return {
+            "mean": self.mean,
+            "standard_deviation": self.standard_deviation,
+            "n": self.n,
+            "values": list(self.values),
+        }
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The candidate against the baseline with the same seeds in one cell.
+
+    Attributes
+    ----------
+    cell : Cell
+    metric : str
+    estimate : Estimate
+        Of the difference; positive where the candidate is the better one.
+    holm_p_value : float or None
+        The p-value of the paired t-test, adjusted for all cells in which this metric could be tested.
+    """
+
+    cell: Cell
+    metric: str
+    estimate: Estimate
+    holm_p_value: float | None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the difference is significant at 5 % after Holm's correction."""
+        return self.holm_p_value is not None and self.holm_p_value < SIGNIFICANCE
+
+    def document(self) -> dict[str, Any]:
+        """Return the difference as strict JSON has it."""
+        return {**self.cell._asdict(), **self.estimate.document(), "holm_p_value": self.holm_p_value}
+
+
+@dataclass(frozen=True)
+class Wins:
+    """In how many cells the candidate is the better one by the mean over seeds, and what follows from that number.
+
+    Attributes
+    ----------
+    criterion : Criterion
+    advantages : mapping of Cell to float
+        The difference of the two means over seeds; positive where the candidate is the better one.
+    two_sided_holm : Fraction
+        `two_sided`, adjusted for the number of metrics that were compared.
+    metrics : int
+        That number.
+    """
+
+    criterion: Criterion
+    advantages: Mapping[Cell, float]
+    two_sided_holm: Fraction
+    metrics: int
+
+    @property
+    def cells(self) -> int:
+        """How many cells have both models."""
+        return len(self.advantages)
+
+    @property
+    def wins(self) -> int:
+        """In how many cells the candidate is strictly the better one."""
+        return sum(advantage > 0 for advantage in self.advantages.values())
+
+    @property
+    def losses(self) -> int:
+        """In how many cells the baseline is strictly the better one."""
+        return sum(advantage < 0 for advantage in self.advantages.values())
+
+    @property
+    def ties(self) -> int:
+        """In how many cells the means are equal."""
+        return self.cells - self.wins - self.losses
+
+    @property
+    def one_sided(self) -> Fraction:
+        """P(X >= wins), X binomial with all cells as trials: the paper's test, to which a tie is no win."""
+        return sign_test(self.wins, self.cells)
+
+    @property
+    def two_sided(self) -> Fraction:
+        """The two-sided sign test, which leaves ties out."""
+        return _two_sided(self.advantages.values())
+
+    @property
+    def by_dataset(self) -> dict[str, float]:
+        """The mean of `advantages` over the latent dimensions of each data set."""
+        grouped = defaultdict(list)
+        for cell, advantage in self.advantages.items():
+            grouped[cell.dataset].append(advantage)
+        return {dataset: fmean(values) for dataset, values in grouped.items()}
+
+    @property
+    def dataset_wins(self) -> int:
+        """On how many data sets the candidate is strictly the better one, by `by_dataset`."""
+        return sum(advantage > 0 for advantage in self.by_dataset.values())
+
+    @property
+    def dataset_two_sided(self) -> Fraction:
+        """The two-sided sign test with the data sets as trials, which leaves ties out."""
+        return _two_sided(self.by_dataset.values())
+
+    @property
+    def smallest_one_sided(self) -> Fraction:
+        """The smallest p-value that a one-sided sign test with the data sets as trials can have."""
+        return Fraction(1, 2) ** len(self.by_dataset)
+
+    @property
+    def smallest_two_sided(self) -> Fraction:
+        """The same, two-sided."""
+        return 2 * self.smallest_one_sided
+
+    def document(self) -> dict[str, Any]:
+        """Return the count and the tests as strict JSON has them."""
+        return {
+            "wins": self.wins,
+            "ties": self.ties,
+            "losses": self.losses,
+            "one_sided": float(self.one_sided),
+            "two_sided": float(self.two_sided),
+            "two_sided_holm": float(self.two_sided_holm),
+            "metrics": self.metrics,
+            "datasets": self.by_dataset,
+            "dataset_wins": self.dataset_wins,
+            "dataset_one_sided": float(sign_test(self.dataset_wins, len(self.by_dataset))),
+            "dataset_two_sided": float(self.dataset_two_sided),
+            "smallest_one_sided": float(self.smallest_one_sided),
+            "smallest_two_sided": float(self.smallest_two_sided),
+        }
+
+
+def _two_sided(advantages: Iterable[float]) -> Fraction:
+    decided = [advantage > 0 for advantage in advantages if advantage != 0]
+    return sign_test(sum(decided), len(decided), "two-sided")
+
+
+# --- Computation -----------------------------------------------------------------------------------------------------
+
+
+def summarise(measurements: Iterable[Measurement]) -> dict[Group, Summary]:
+    """Summarise every metric of every model in every cell over seeds, in sorted order.
+
+    Raises
+    ------
+    InputError
+        If a model was measured twice in one cell with one seed.
+    """
+    return {group: _summary(list(values.values())) for group, values in _grouped(measurements).items()}
+
+
+def _summary(values: Sequence[float]) -> Summary:
+    return Summary(fmean(values), stdev(values) if len(values) > 1 else None, len(values), tuple(values))
+
+
+def _grouped(measurements: Iterable[Measurement]) -> dict[Group, dict[int, float]]:
+    """Return the values of each group by seed, both in sorted order."""
+    ordered = sorted(measurements, key=lambda m: (m.cell, m.model, m.seed))
+    repeated = [m for m, n in Counter((m.cell, m.model, m.seed) for m in ordered).items() if n > 1]
+    if repeated:
+        (dataset, latent_dim), model, seed = repeated[0]
+        raise InputError(
+            f"there are two measurements of {model} on {dataset} with {latent_dim} dimensions and seed {seed}; "
+            "keep one of them."
+        )
+    grouped: defaultdict[Group, dict[int, float]] = defaultdict(dict)
+    for m in ordered:
+        for metric, value in m.values.items():
+            if value is not None:
+                grouped[Group(*m.cell, m.model, metric)][m.seed] = float(value)
+    return {group: grouped[group] for group in sorted(grouped)}
+
+
+def paired_differences(
+    measurements: Iterable[Measurement], criterion: Criterion, candidate: str = "evae", baseline: str = "vae"
+) -> tuple[PairedDifference, ...]:
+    """Compare two models seed by seed in every cell in which they share one.
+
+    Raises
+    ------
+    InputError
+        If a model was measured twice in one cell with one seed.
+    """
+    differences = {}
+    for cell, better, other in _both(_grouped(measurements), criterion.metric, candidate, baseline):
+        seeds = [seed for seed in better if seed in other]
+        if seeds:
+            magnitude = max(abs(values[seed]) for values in (better, other) for seed in seeds)
+            differences[cell] = estimate([criterion.advantage(better[s], other[s]) for s in seeds], magnitude)
+    tested = {cell: p for cell, difference in differences.items() if (p := difference.p_value) is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return tuple(PairedDifference(c, criterion.metric, d, adjusted.get(c)) for c, d in differences.items())
+
+
+def _both(
+    grouped: Mapping[Group, dict[int, float]], metric: str, candidate: str, baseline: str
+) -> list[tuple[Cell, dict[int, float], dict[int, float]]]:
+    """Return the cells in which both models have the metric, with their values by seed."""
+    cells = []
+    for group, values in grouped.items():
+        other = grouped.get(group._replace(model=baseline))
+        if (group.model, group.metric) == (candidate, metric) and other is not None:
+            cells.append((Cell(group.dataset, group.latent_dim), values, other))
+    return cells
+
+
+def wins(
+    measurements: Iterable[Measurement],
+    criteria: Sequence[Criterion],
+    candidate: str = "evae",
+    baseline: str = "vae",
+) -> tuple[Wins, ...]:
+    """Count wins for each criterion that some cell has for both models; Holm's correction is over these.
+
+    Raises
+    ------
+    InputError
+        If a model was measured twice in one cell with one seed.
+    """
+    grouped = _grouped(measurements)
+    counts: list[tuple[Criterion, dict[Cell, float]]] = []
+    for criterion in criteria:
+        both = _both(grouped, criterion.metric, candidate, baseline)
+        advantages = {
+            cell: criterion.advantage(fmean(one.values()), fmean(other.values())) for cell, one, other in both
+        }
+        if advantages:
+            counts.append((criterion, advantages))
+    adjusted = holm([_two_sided(advantages.values()) for _, advantages in counts])
+    return tuple(
+        Wins(criterion, advantages, p_value, len(counts))
+        for (criterion, advantages), p_value in zip(counts, adjusted, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that is said of a candidate against a baseline.
+
+    Attributes
+    ----------
+    candidate, baseline : str
+    summaries : mapping of Group to Summary
+        Of all models.
+    differences : mapping of str to tuple of PairedDifference
+        By the name of the metric.
+    wins : tuple of Wins
+        One for each criterion that was measured on both models in some cell.
+    unmeasured : tuple of Criterion
+        The others.
+    grid : tuple of Cell
+        All cells in which anything was measured.
+    """
+
+    candidate: str
+    baseline: str
+    summaries: Mapping[Group, Summary]
+    differences: Mapping[str, tuple[PairedDifference, ...]]
+    wins: tuple[Wins, ...]
+    unmeasured: tuple[Criterion, ...]
+    grid: tuple[Cell, ...]
+
+    @property
+    def verdict(self) -> str:
+        """What the numbers say, in plain words."""
+        sentences = [s for count in self.wins for s in self._on(count)]
+        sentences += [
+            f"No cell has the {criterion} of both {label(self.candidate)} and {label(self.baseline)}."
+            for criterion in self.unmeasured
+        ]
+        if self.wins:
+            sentences.append(_on_datasets(max(len(count.by_dataset) for count in self.wins)))
+        return " ".join(sentences)
+
+    def _on(self, count: Wins) -> list[str]:
+        differences = self.differences[count.criterion.metric]
+        sentences = [
+            self._on_wins(count),
+            self._on_absent_cells(count),
+            _on_seeds(differences, count.cells, label(self.candidate), label(self.baseline)),
+        ]
+        return [sentence for sentence in sentences if sentence]
+
+    def _on_wins(self, count: Wins) -> str:
+        better = "lower" if count.criterion.lower_is_better else "higher"
+        ties = f", with {counted(count.ties, 'tie')}" if count.ties else ""
+        family = f", Holm over {count.metrics} metrics" if count.metrics > 1 else ""
+        one_sided, two_sided = shown_p(float(count.one_sided)), shown_p(float(count.two_sided_holm))
+        return (
+            f"{label(self.candidate)} has the {better} {count.criterion} in {count.wins} of "
+            f"{counted(count.cells, 'cell')}{ties} (the paper's one-sided sign test: {one_sided}; "
+            f"two-sided{family}: {two_sided}), and on average over latent dimensions on "
+            f"{count.dataset_wins} of {counted(len(count.by_dataset), 'data set')}."
+        )
+
+    def _on_absent_cells(self, count: Wins) -> str:
+        absent = len(self.grid) - count.cells
+        if not absent:
+            return ""
+        lack = "lacks the figure of a model, and is" if absent == 1 else "lack the figure of a model, and are"
+        return f"Of {counted(len(self.grid), 'cell')}, {absent} {lack} left out."
+
+    def document(self) -> dict[str, Any]:
+        """Return everything, the words included, as strict JSON has it."""
+        return {
+            "candidate": self.candidate,
+            "baseline": self.baseline,
+            "summaries": [{**group._asdict(), **summary.document()} for group, summary in self.summaries.items()],
+            "metrics": {count.criterion.metric: self._metric(count) for count in self.wins},
+            "unmeasured": [criterion.metric for criterion in self.unmeasured],
+            "verdict": self.verdict,
+        }
+
+    def _metric(self, count: Wins) -> dict[str, Any]:
+        return {
+            "title": str(count.criterion),
+            "lower_is_better": count.criterion.lower_is_better,
+            "differences": [difference.document() for difference in self.differences[count.criterion.metric]],
+            "wins": count.document(),
+        }
+
+
+def compare(
+    measurements: Iterable[Measurement],
+    criteria: Sequence[Criterion],
+    candidate: str = "evae",
+    baseline: str = "vae",
+) -> Comparison:
+    """Compare two models by every criterion.
+
+    Parameters
+    ----------
+    measurements : iterable of Measurement
+        At least one; those of other models are summarised only.
+    criteria : sequence of Criterion
+        At least one. They are the family of Holm's correction of the sign tests.
+    candidate, baseline : str
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare, or a model was measured twice in one cell with one seed.
+    """
+    measured = list(measurements)
+    if not measured or not criteria:
+        raise InputError(
+            f"a comparison needs measurements and criteria, got {len(measured)} and {len(criteria)}; give one of each."
+        )
+    counts = wins(measured, criteria, candidate, baseline)
+    counted_criteria = [count.criterion for count in counts]
+    return Comparison(
+        candidate,
+        baseline,
+        summarise(measured),
+        {c.metric: paired_differences(measured, c, candidate, baseline) for c in counted_criteria},
+        counts,
+        tuple(criterion for criterion in criteria if criterion not in counted_criteria),
+        tuple(sorted({m.cell for m in measured})),
+    )
+
+
+# --- Words -----------------------------------------------------------------------------------------------------------
+
+
+def _on_seeds(differences: Sequence[PairedDifference], cells: int, candidate: str, baseline: str) -> str:
+    """Say what the seeds tell of single cells, or why they tell nothing."""
+    tested = [difference for difference in differences if difference.holm_p_value is not None]
+    if not tested:
+        return _on_lack_of_tests(differences)
+    significant = [difference for difference in tested if difference.significant]
+    favourable = sum(difference.estimate.mean > 0 for difference in significant)
+    found = [f"in favour of {candidate} in {favourable} of {cells}"]
+    if len(significant) > favourable:
+        found.append(f"in favour of {baseline} in {len(significant) - favourable}")
+    untested = f" ({counted(cells - len(tested), 'cell')} could not be tested)" if len(tested) < cells else ""
+    return (
+        f"Cell by cell, the paired difference over {_span([d.estimate.n for d in tested])} is significant at 5 % "
+        f"after Holm {listed(found)}{untested}."
+    )
+
+
+def _on_lack_of_tests(differences: Sequence[PairedDifference]) -> str:
+    if not differences:
+        return "The models share no seed in any cell, so that no paired difference can be given."
+    if max(difference.estimate.n for difference in differences) < 2:
+        return "With one seed a cell, no uncertainty can be given for a single cell."
+    return (
+        "The paired differences do not vary from seed to seed, so that no uncertainty can be given for a single cell."
+    )
+
+
+def _on_datasets(datasets: int) -> str:
+    if datasets == 1:
+        return (
+            "All cells share one data set: the sign test over cells takes for independent what is not, and on one "
+            "data set no sign test can go below 1/2."
+        )
+    smallest = Fraction(1, 2) ** datasets
+    return (
+        f"The cells share {datasets} data sets, on which no sign test can go below {smallest} one-sided or "
+        f"{2 * smallest} two-sided; the sign test over cells takes for independent what is not."
+    )
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return counted(high, "seed") if low == high else f"{low} to {high} seeds"
