@@ -1,7 +1,7 @@
 """Data sets as uint8 tensors of shape (N, C, S, S), at the resolution of Appendix B's networks.
 
-`load` reads one; `ImageData` is what comes. `load_labels` reads its class labels. The names below are imported when they
-are first used: the processes that decode images do not wait for torch.
+`load` reads one, `load_labels` its class labels; `ImageData` and `Labels` are what comes. The names below are imported
+when they are first used: the processes that decode images do not wait for torch.
 """
 
 from __future__ import annotations
