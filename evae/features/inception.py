@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import io
 import os
 import pickle
@@ -19,6 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from evae.data.downloads import PATIENCE, reason_of
 from evae.data.source import Progress, silent
 from evae.features.network import FeatureNetwork
 from theory.errors import InputError
@@ -31,9 +33,6 @@ PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 #: The environment variable that names the file.
 VARIABLE = "EVAE_INCEPTION_WEIGHTS"
-
-#: Seconds without an answer after which a server is given up.
-PATIENCE = 20.0
 
 _BLOCK = 2**20
 
@@ -73,7 +72,11 @@ def inception_network(
     except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} does not hold the weights of pytorch-fid's network ({reason}).") from error
-    return InceptionNetwork(module.eval().to(device), torch.device(device), found)
+    device = torch.device(device)
+    if device.type == "cpu":
+        # With channels last a CPU takes a third less time.
+        module = module.to(memory_format=torch.channels_last)
+    return InceptionNetwork(module.eval().to(device), device, found)
 
 
 def find_weights(weights: Path | None = None, *, sha256: str | None = None, progress: Progress = silent) -> Path:
@@ -127,7 +130,8 @@ def _require_sha256(path: Path, found: str, size: int, expected: str) -> None:
         state = f"is cut short ({size:,} of {BYTES:,} bytes)"
     else:
         state = f"is another file or damaged: its SHA-256 is {found}, not {expected}"
-    raise InputError(f"{path} {state}. Delete it. {_remedy(path)}")
+    again = " Delete it to have it downloaded again." if path == _in_hub() else ""
+    raise InputError(f"{path} {state}.{again} {_remedy(path)}")
 
 
 def _download(path: Path, expected: str, progress: Progress) -> None:
@@ -141,10 +145,9 @@ def _download(path: Path, expected: str, progress: Progress) -> None:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found != expected:
                 raise ValueError(f"what came has the SHA-256 {found}, not {expected}")
-    except (OSError, ValueError) as error:
-        reason = str(getattr(error, "reason", "") or error).rstrip(".")
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise InputError(
-            f"Inception's weights are not in {path} and could not be downloaded ({reason}). {_remedy(path)}"
+            f"Inception's weights are not in {path} and could not be downloaded ({reason_of(error)}). {_remedy(path)}"
         ) from error
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import socket
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,9 +210,16 @@ def test_a_named_file_that_is_missing_is_refused_though_another_would_do(
 def test_a_file_that_is_cut_short_or_another_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"beginning")
-    assert f"{path} is cut short (9 of {BYTES:,} bytes). Delete it. Fetch " in refusal(path)
+    assert f"{path} is cut short (9 of {BYTES:,} bytes). Fetch " in refusal(path)
     found = hashlib.sha256(b"beginning").hexdigest()
-    assert f"another file or damaged: its SHA-256 is {found}, not {'0' * 64}." in refusal(path, "0" * 64)
+    assert f"another file or damaged: its SHA-256 is {found}, not {'0' * 64}. Fetch" in refusal(path, "0" * 64)
+
+
+def test_a_damaged_file_in_torch_hubs_folder_may_be_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "torch" / "hub" / "checkpoints" / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"beginning")
+    assert f"(9 of {BYTES:,} bytes). Delete it to have it downloaded again. Fetch " in refusal()
 
 
 def test_the_published_checksum_begins_as_the_published_name_ends() -> None:
@@ -246,6 +255,22 @@ def test_a_download_of_something_else_leaves_nothing(tmp_path: Path, monkeypatch
     found = hashlib.sha256(b"not found").hexdigest()
     assert f"could not be downloaded (what came has the SHA-256 {found}, not {PUBLISHED})" in refusal()
     assert list((tmp_path / "torch" / "hub" / "checkpoints").iterdir()) == []
+
+
+def test_a_server_that_speaks_no_http_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"no such thing\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        monkeypatch.setattr(peer, "FID_WEIGHTS_URL", f"http://127.0.0.1:{server.getsockname()[1]}/{NAME}")
+        assert "could not be downloaded (no such thing). Fetch http://127.0.0.1:" in refusal()
+        thread.join()
 
 
 class Trap:
