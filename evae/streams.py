@@ -19,6 +19,7 @@ class Stream(IntEnum):
     ORDER = 1
     NOISE = 2
     HOLDOUT = 3
+    CLASSIFIER = 4
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

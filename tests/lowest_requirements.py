@@ -10,6 +10,8 @@ LEFT_OUT = {
     "torchvision",
     "safetensors",
     "tensorboard",
+    "pytorch-fid",
+    "torchmetrics",
     "build",
     "dask",
     "distributed",

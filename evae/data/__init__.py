@@ -1,7 +1,7 @@
 """Data sets as uint8 tensors of shape (N, C, S, S), at the resolution of Appendix B's networks.
 
-`load` reads one; `ImageData` is what comes. The names below are imported when they are first used: the processes that
-decode images do not wait for torch.
+`load` reads one, `load_labels` its class labels; `ImageData` and `Labels` are what comes. The names below are imported
+when they are first used: the processes that decode images do not wait for torch.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evae.data.catalogue import load
+    from evae.data.catalogue import load, load_labels
     from evae.data.images import ImageData, as_images, resize
+    from evae.data.labels import Labels
 
-__all__ = ["ImageData", "as_images", "load", "resize"]
+__all__ = ["ImageData", "Labels", "as_images", "load", "load_labels", "resize"]
 
 _HOMES = {
     "ImageData": "evae.data.images",
+    "Labels": "evae.data.labels",
     "as_images": "evae.data.images",
     "load": "evae.data.catalogue",
+    "load_labels": "evae.data.catalogue",
     "resize": "evae.data.images",
 }
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evae.data.images import ImageData, as_tensor, centred_square, default_side, resize
+from evae.data.labels import Labels, numbered
 from evae.data.source import Check, Progress, Survey, silent
 from theory.errors import InputError
 
 #: The names of the training and the hold-out images: MedMNIST's and ours, and Keras's.
 SCHEMES = (("train_images", "test_images"), ("x_train", "x_test"))
+
+#: The labels of each.
+LABELS = {"train_images": "train_labels", "test_images": "test_labels", "x_train": "y_train", "x_test": "y_test"}
 
 
 @dataclass(frozen=True)
@@ -70,18 +75,31 @@ class ArrayFile:
             )
         return ImageData(train, holdout)
 
+    def labels(self) -> Labels:
+        """Read ``train_labels`` and ``test_labels``, or ``y_train`` and ``y_test``; classes are numbered from 0."""
+        train, holdout = (self._labels_of(name) for name in self._names())
+        return numbered(train, holdout, str(self.place))
+
+    def _labels_of(self, images: str) -> NDArray[np.int64]:
+        """Read the labels of an array of images: integers N or N x 1, not negative, one an image."""
+        name, what = LABELS[images], f"{self.place}: the array {LABELS[images]}"
+        if name not in self._present():
+            raise InputError(f"{self.place} has no array {name}: the classes of {images}, an integer for each image.")
+        labels, count = self._array(name), len(self._array(images))
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            raise InputError(f"{what} has {labels.shape[1]} labels an image; each image must have one class.")
+        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
+            raise InputError(
+                f"{what} must hold {count:,} integers, the classes of {images}, got {labels.dtype} of shape "
+                f"{labels.shape}."
+            )
+        if labels.min(initial=0) < 0:
+            raise InputError(f"{what} holds the label {labels.min()}; a class is 0 or more.")
+        return labels.reshape(-1).astype(np.int64)
+
     def _names(self) -> tuple[str, str]:
         """Return the names of the two arrays, after the one scheme that the file follows."""
-        try:
-            with zipfile.ZipFile(self.place) as archive:
-                present = {name.removesuffix(".npy") for name in archive.namelist()}
-        except FileNotFoundError:
-            raise InputError(
-                f"there is no file {self.path}, nor one of that name in {self.data_dir}. npz:FILE is a NumPy archive "
-                "with the arrays train_images and test_images."
-            ) from None
-        except zipfile.BadZipFile as error:
-            raise InputError(f"{self.place} is no npz file, or is cut short ({error}).") from error
+        present = self._present()
         schemes = [scheme for scheme in SCHEMES if present.issuperset(scheme)]
         if len(schemes) != 1:
             state = "neither" if not schemes else "both"
@@ -91,16 +109,32 @@ class ArrayFile:
             )
         return schemes[0]
 
+    def _present(self) -> set[str]:
+        """Return the names of all arrays."""
+        try:
+            with zipfile.ZipFile(self.place) as archive:
+                return {name.removesuffix(".npy") for name in archive.namelist()}
+        except FileNotFoundError:
+            raise InputError(
+                f"there is no file {self.path}, nor one of that name in {self.data_dir}. npz:FILE is a NumPy archive "
+                "with the arrays train_images and test_images."
+            ) from None
+        except zipfile.BadZipFile as error:
+            raise InputError(f"{self.place} is no npz file, or is cut short ({error}).") from error
+
     def _images(self, name: str, side: int | None) -> Tensor:
         """Read one array as uint8 images of shape (N, C, side, side)."""
-        try:
-            with np.load(self.place, allow_pickle=False) as arrays:
-                array = arrays[name]
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-            raise InputError(f"{self.place}: the array {name} cannot be read ({error}).") from error
-        images = channels_first(array, f"{self.place}: the array {name}")
+        images = channels_first(self._array(name), f"{self.place}: the array {name}")
         square = centred_square(images)
         return resize(square, side or default_side(square.shape[2]))
+
+    def _array(self, name: str) -> NDArray[Any]:
+        """Read one array; nothing is unpickled."""
+        try:
+            with np.load(self.place, allow_pickle=False) as arrays:
+                return np.asarray(arrays[name])
+        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+            raise InputError(f"{self.place}: the array {name} cannot be read ({error}).") from error
 
 
 def channels_first(array: NDArray[np.generic], what: str) -> Tensor:

@@ -13,6 +13,7 @@ from evae.data.faces import Celeba
 from evae.data.folders import ImageFolder
 from evae.data.idx import IdxPair
 from evae.data.images import ImageData
+from evae.data.labels import Labels
 from evae.data.source import Check, Official, Progress, Source, Survey, silent
 from theory.errors import InputError
 
@@ -54,6 +55,24 @@ def load(
     """
     data = source_for(dataset, data_dir, image_size).read(progress)
     return dataclasses.replace(data, train=data.train[:limit_train])
+
+
+def load_labels(dataset: str, data_dir: str | Path = "data", *, image_size: int | None = None) -> Labels:
+    """Read a data set's class labels, aligned with the images that `load` gives for the same arguments.
+
+    Parameters
+    ----------
+    dataset, data_dir, image_size
+        As for `load`. ``npz:FILE`` has its labels in arrays beside the images, ``folder:DIR`` in the names of the
+        folders below ``train`` and ``test``; CelebA's archive has none.
+
+    Raises
+    ------
+    InputError
+        If the data set is unknown or has no class labels, or if they are missing, cut short, not as many as the images
+        or no classes; the sentence names the file and the remedy.
+    """
+    return source_for(dataset, data_dir, image_size).labels()
 
 
 def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> Source:

@@ -7,7 +7,7 @@ only listed, none is carried out, and its MD5 sum must be the published one.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evae.data.images import ImageData, as_tensor
+from evae.data.labels import Labels, ten_classes
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
 from theory.errors import InputError
 
@@ -28,6 +29,14 @@ SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST = ("test_batch",)
+
+#: Takes the content of a file to an array with one row an image; a `ValueError` says what is wrong with it.
+Parser = Callable[[bytes], NDArray[np.uint8]]
+
+#: Opcodes that number an object of a pickle for later use, and those that hold a string or a small number.
+_NUMBERING = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"))
+_STRINGS = frozenset(("STRING", "BINSTRING", "SHORT_BINSTRING"))
+_NUMBERS = frozenset(("INT", "BININT", "BININT1", "BININT2"))
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,12 @@ class Cifar10:
 
     def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the official training and test images."""
-        train = np.concatenate([self._images(name) for name in _TRAIN])
-        return ImageData(as_tensor(train), as_tensor(np.concatenate([self._images(name) for name in _TEST])))
+        train, holdout = self._both(binary_images, listed_images)
+        return ImageData(as_tensor(train), as_tensor(holdout))
+
+    def labels(self) -> Labels:
+        """Read the labels of the same files."""
+        return ten_classes(*self._both(binary_labels, listed_labels))
 
     @property
     def _binary(self) -> bool:
@@ -74,8 +87,14 @@ class Cifar10:
     def _path(self, name: str) -> Path:
         return self.folder / (f"{name}.bin" if self._binary else name)
 
-    def _images(self, name: str) -> NDArray[np.uint8]:
-        """Read one file as uint8 images of shape (N, 3, 32, 32)."""
+    def _both(self, binary: Parser, listed: Parser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Read what the version's parser finds in the training files and in the test file."""
+        parse = binary if self._binary else listed
+        train, holdout = (np.concatenate([self._parsed(name, parse) for name in names]) for names in (_TRAIN, _TEST))
+        return train, holdout
+
+    def _parsed(self, name: str, parse: Parser) -> NDArray[np.uint8]:
+        """Read one file, with the published MD5 sum where there is one."""
         path = self._path(name)
         if not path.is_file():
             raise InputError(
@@ -83,29 +102,33 @@ class Cifar10:
                 "that holds cifar-10-batches-py or cifar-10-batches-bin."
             )
         try:
-            if self._binary:
-                return binary_images(path.read_bytes())
-            check = md5_check(path, _published()[name])
-            if not check.passed:
+            if not self._binary and not (check := md5_check(path, _published()[name])).passed:
                 raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
-            return listed_images(path.read_bytes())
+            return parse(path.read_bytes())
         except ValueError as error:
             remedy = f"Delete {self.folder} and run {get_command(self.name, self.data_dir)}."
             raise InputError(f"{path} is cut short or damaged ({error}). {remedy}") from error
 
 
 def binary_images(content: bytes) -> NDArray[np.uint8]:
-    """Read a file of the binary version: records of a label (one byte, 0 to 9) and 3,072 pixels, plane by plane.
+    """Return the images of a file of the binary version, (N, 3, 32, 32); a `ValueError` where it is none."""
+    return _records(content)[:, 1:].reshape(-1, *SHAPE)
 
-    Returns images of shape (N, 3, 32, 32); a `ValueError` where the size or a label is wrong.
-    """
+
+def binary_labels(content: bytes) -> NDArray[np.uint8]:
+    """Return the labels of a file of the binary version, (N,); a `ValueError` where it is none."""
+    return _records(content)[:, 0]
+
+
+def _records(content: bytes) -> NDArray[np.uint8]:
+    """Cut a file of the binary version: records of a label (one byte, 0 to 9) and 3,072 pixels, plane by plane."""
     expected = RECORDS * (1 + _PIXELS)
     if len(content) != expected:
         raise ValueError(f"{len(content):,} of {expected:,} bytes")
     records = np.frombuffer(content, dtype=np.uint8).reshape(RECORDS, 1 + _PIXELS)
     if records[:, 0].max() > 9:
         raise ValueError("a label is above 9")
-    return records[:, 1:].reshape(-1, *SHAPE)
+    return records
 
 
 def listed_images(content: bytes) -> NDArray[np.uint8]:
@@ -126,6 +149,29 @@ def listed_images(content: bytes) -> NDArray[np.uint8]:
     pixels = np.frombuffer(longest, dtype=np.uint8)
     rows = pixels.reshape((-1, _PIXELS), order="C" if order == "NEWFALSE" else "F")
     return np.ascontiguousarray(rows).reshape(-1, *SHAPE)
+
+
+def listed_labels(content: bytes) -> NDArray[np.uint8]:
+    """Find the labels among the opcodes of a pickled batch; no opcode is carried out.
+
+    After the key ``labels`` a list is pickled as its beginning, empty, and then its numbers in groups of up to 1,000,
+    each between a mark and ``APPENDS``, or a single one before ``APPEND``. Returns labels of shape (N,); a `ValueError`
+    where the file is not like that, or the labels are not 10,000 from 0 to 9.
+    """
+    listing = ((code.name, value) for code, value, _ in pickletools.genops(content) if code.name not in _NUMBERING)
+    for name, value in listing:
+        if name in _STRINGS and value == "labels":
+            break
+    begins, _ = next(listing, ("", None))
+    labels = []
+    for name, value in listing:
+        if name in _NUMBERS:
+            labels.append(int(str(value)))
+        elif name not in ("MARK", "APPENDS", "APPEND"):
+            break
+    if begins != "EMPTY_LIST" or len(labels) != RECORDS or not all(0 <= label <= 9 for label in labels):
+        raise ValueError(f"it holds no list of {RECORDS:,} labels from 0 to 9")
+    return np.array(labels, dtype=np.uint8)
 
 
 def _published() -> dict[str, Any]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from evae.data.images import ImageData, resize
+from evae.data.labels import Labels, ten_classes
 from evae.data.source import Check, Progress, Survey, silent
 
 
@@ -25,9 +29,23 @@ class Digits:
 
     def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Every sixth digit is held out: no seed, and every writer and digit on both sides."""
-        from sklearn.datasets import load_digits
-
-        grey = torch.from_numpy(load_digits().images)[:, None]
+        grey = torch.from_numpy(_embedded().images)[:, None]
         images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)
-        held_out = torch.arange(len(images)) % 6 == 5
+        held_out = torch.from_numpy(_held_out(len(images)))
         return ImageData(train=images[~held_out], holdout=images[held_out])
+
+    def labels(self) -> Labels:
+        """Return which digit each is."""
+        digits = _embedded().target
+        held_out = _held_out(len(digits))
+        return ten_classes(digits[~held_out], digits[held_out])
+
+
+def _embedded() -> Any:
+    from sklearn.datasets import load_digits
+
+    return load_digits()
+
+
+def _held_out(count: int) -> NDArray[np.bool_]:
+    return np.arange(count) % 6 == 5

@@ -45,7 +45,7 @@ def get(dataset: str, data_dir: str | Path = "data") -> Survey:
         with _patient(), contextlib.redirect_stdout(sys.stderr):
             download(root)
     except _FAILURES as error:
-        raise InputError(f"{dataset} could not be downloaded ({_reason(error)}). {by_hand(root)}") from error
+        raise InputError(f"{dataset} could not be downloaded ({reason_of(error)}). {by_hand(root)}") from error
     return source.survey()
 
 
@@ -115,7 +115,8 @@ def _patient() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return why a download failed, in a line."""
     reason = str(getattr(error, "reason", "") or error) or type(error).__name__
     return reason.splitlines()[0].rstrip(".")
 

@@ -17,6 +17,7 @@ from evae.data.cache import Plan, Request, cache_folder, fetch
 from evae.data.decoding import Framing, decoded
 from evae.data.image_files import Archive, Folder, ImageFiles, file_stamp, folder_stamp
 from evae.data.images import ImageData, as_tensor
+from evae.data.labels import Labels
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
 from theory.errors import InputError
 
@@ -78,6 +79,12 @@ class Celeba:
             images = fetch(cache_folder(self.data_dir), request, plan, fresh=fresh)
         note = OFFICIAL.note(len(images.train), len(images.holdout))
         return ImageData(as_tensor(images.train), as_tensor(images.holdout), note)
+
+    def labels(self) -> Labels:
+        """Say that there are none: the archive holds faces, and CelebA's attributes do not exclude one another."""
+        raise InputError(
+            "celeba has no class labels, and the classifier's features need them; use --features inception."
+        )
 
     @contextmanager
     def _plan(self, progress: Progress) -> Iterator[Callable[[], Plan]]:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from evae.data.cache import Plan, Request, cache_folder, fetch
 from evae.data.decoding import BATCH, Framing, decoded, looked_at
 from evae.data.image_files import Folder, folder_stamp
 from evae.data.images import ImageData, as_tensor, default_side
+from evae.data.labels import Labels, numbered
 from evae.data.source import Check, Progress, Survey, silent
 from theory.errors import InputError
 
@@ -77,6 +80,26 @@ class ImageFolder:
 
         images = fetch(cache_folder(self.data_dir), request, plan, fresh=fresh)
         return ImageData(as_tensor(images.train), as_tensor(images.holdout))
+
+    def labels(self) -> Labels:
+        """Take the first folder below ``train`` and ``test`` as the class; both must have the same ones."""
+        train, holdout = (self._classes(names) for names in self._names())
+        if alone := sorted({*train} ^ {*holdout}):
+            raise InputError(
+                f"{self.place} has the class {alone[0]} in only one of its folders train and test; both must hold the "
+                "same classes, each as a folder."
+            )
+        return numbered(np.array(train), np.array(holdout), str(self.place))
+
+    def _classes(self, names: list[str]) -> list[str]:
+        """Return the class of every image, which must lie in a folder of its split."""
+        parts = [name.split("/") for name in names]
+        if loose := [name for name, part in zip(names, parts, strict=True) if len(part) < 3]:
+            split = loose[0].partition("/")[0]
+            raise InputError(
+                f"{self.place / loose[0]} has no class label: images of a class lie in {self.place / split}/CLASS."
+            )
+        return [part[1] for part in parts]
 
     def _names(self) -> tuple[list[str], list[str]]:
         """Return the names of the training and of the test images, from `place`."""

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: images in the idx format, in the folders that torchvision makes."""
+"""MNIST and Fashion-MNIST: images and labels in the idx format, in the folders that torchvision makes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from evae.data.images import ImageData, resize
+from evae.data.labels import Labels, ten_classes
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
 from theory.errors import InputError
 
-#: The files with images. Labels are not read.
+#: The files with images, and those with their labels.
 TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
-
-_HEADER = 16
+TRAIN_LABELS, HOLDOUT_LABELS = "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"
 
 #: MD5 sums of the unpacked files, in torchvision's folders. torchvision publishes those of the packed ones.
 _UNPACKED = {
@@ -32,8 +32,33 @@ _UNPACKED = {
 
 
 @dataclass(frozen=True)
+class Content:
+    """What an idx file holds: its magic number, the shape of one item, and how to call the items.
+
+    The header has the magic number, the number of items and the sides of one, each big-endian in 32 bits.
+    """
+
+    magic: int
+    item: tuple[int, ...]
+    title: str
+
+    @property
+    def header(self) -> int:
+        """The header's length in bytes."""
+        return 4 * (2 + len(self.item))
+
+    def beginning(self) -> str:
+        """Say what the header holds."""
+        *numbers, last = [f"{self.magic}", "the number of " + self.title.split()[-1], *map(str, self.item)]
+        return f"{', '.join(numbers)} and {last}"
+
+
+IMAGES, LABELS = Content(2051, (28, 28), "28x28 images"), Content(2049, (), "labels")
+
+
+@dataclass(frozen=True)
 class IdxPair:
-    """Training and test images in ``data_dir/folder/raw``, each file unpacked or packed (.gz); seen at 32 x 32.
+    """Images and labels of both splits in ``data_dir/folder/raw``, each file unpacked or packed (.gz); seen at 32 x 32.
 
     Parameters
     ----------
@@ -83,14 +108,33 @@ class IdxPair:
 
     def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read both files and resize the images from 28 x 28 to 32 x 32 (Appendix B.1)."""
-        train, holdout = self._images(TRAIN), self._images(HOLDOUT)
+        train, holdout = (torch.from_numpy(self._items(name, IMAGES))[:, None] for name in (TRAIN, HOLDOUT))
         return ImageData(resize(train, 32), resize(holdout, 32), self.official.note(len(train), len(holdout)))
+
+    def labels(self) -> Labels:
+        """Read both files of labels, which must be as many as the images."""
+        train, holdout = self._labels(TRAIN_LABELS, TRAIN), self._labels(HOLDOUT_LABELS, HOLDOUT)
+        return ten_classes(train, holdout)
+
+    def _labels(self, name: str, images: str) -> NDArray[np.uint8]:
+        """Read labels of shape (N,), 0 to 9."""
+        labels, expected = self._items(name, LABELS), self._count(self._path(images))
+        path = self._path(name)
+        if len(labels) != expected:
+            raise InputError(
+                f"{path} holds {len(labels):,} labels, but {images} {expected:,} images. {self._remedy(path)}"
+            )
+        if labels.max() > 9:
+            raise InputError(f"{path} holds the label {labels.max()}; a label is from 0 to 9. {self._remedy(path)}")
+        return labels
 
     def _path(self, name: str) -> Path:
         """Return the unpacked file, or else the packed one."""
         for path in (self.raw / name, self.raw / f"{name}.gz"):
             if path.is_file():
                 return path
+        if name in (TRAIN_LABELS, HOLDOUT_LABELS):
+            raise InputError(f"{self.raw / name} is missing. {self._labels_by_hand(name)}")
         raise InputError(
             f"{self.raw / name} is missing. Point --data-dir at the folder in which torchvision made "
             f"{self.folder}/raw, or run {get_command(self.name, self.data_dir)}."
@@ -101,41 +145,41 @@ class IdxPair:
         packed = path.suffix == ".gz"
         try:
             with gzip.open(path) if packed else path.open("rb") as stream:
-                header = stream.read(_HEADER)
+                header = stream.read(IMAGES.header)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise self._damaged(path, error) from error
-        shape = self._shape(header, path)
+        count = self._stated(header, IMAGES, path)
         if not packed:
-            self._require_size(path.stat().st_size, shape, path)
-        return shape[0]
+            self._require_size(path.stat().st_size, count, IMAGES, path)
+        return count
 
-    def _images(self, name: str) -> Tensor:
-        """Read uint8 images of shape (N, 1, 28, 28)."""
+    def _items(self, name: str, content: Content) -> NDArray[np.uint8]:
+        """Read the items of a file, uint8 of shape (N, *item)."""
         path = self._path(name)
-        content = path.read_bytes()
+        found = path.read_bytes()
         if path.suffix == ".gz":
             try:
-                content = gzip.decompress(content)
+                found = gzip.decompress(found)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise self._damaged(path, error) from error
-        count, height, width = self._shape(content[:_HEADER], path)
-        self._require_size(len(content), (count, height, width), path)
+        count = self._stated(found[: content.header], content, path)
+        self._require_size(len(found), count, content, path)
         # A copy, because a tensor must be writable and the bytes of a file are not.
-        return torch.frombuffer(bytearray(content[_HEADER:]), dtype=torch.uint8).reshape(count, 1, height, width)
+        return np.frombuffer(bytearray(found[content.header :]), dtype=np.uint8).reshape(count, *content.item)
 
-    def _shape(self, header: bytes, path: Path) -> tuple[int, int, int]:
-        """Take the sizes from an idx header: magic number 2051, three sizes (big-endian, 32 bits)."""
-        numbers = np.frombuffer(header, dtype=">u4") if len(header) == _HEADER else np.zeros(4, dtype=">u4")
-        magic, count, height, width = (int(number) for number in numbers)
-        if magic != 2051 or (height, width) != (28, 28) or count < 1:
+    def _stated(self, header: bytes, content: Content, path: Path) -> int:
+        """Take the number of items from a header, which must be the content's."""
+        whole = len(header) == content.header
+        magic, count, *item = np.frombuffer(header, dtype=">u4").tolist() if whole else (0, 0)
+        if magic != content.magic or tuple(item) != content.item or count < 1:
             raise InputError(
-                f"{path} is no idx file of 28x28 images: it should begin with 2051, the number of images, 28 and 28. "
+                f"{path} is no idx file of {content.title}: it should begin with {content.beginning()}. "
                 f"{self._remedy(path)}"
             )
-        return count, height, width
+        return int(count)
 
-    def _require_size(self, size: int, shape: tuple[int, int, int], path: Path) -> None:
-        expected = _HEADER + math.prod(shape)
+    def _require_size(self, size: int, count: int, content: Content, path: Path) -> None:
+        expected = content.header + count * math.prod(content.item)
         if size != expected:
             state = "cut short" if size < expected else "too long"
             raise InputError(f"{path} is {state} ({size:,} of {expected:,} bytes). {self._remedy(path)}")
@@ -144,4 +188,12 @@ class IdxPair:
         return InputError(f"{path} is cut short or damaged ({error}). {self._remedy(path)}")
 
     def _remedy(self, path: Path) -> str:
+        name = path.name.removesuffix(".gz")
+        if name in (TRAIN_LABELS, HOLDOUT_LABELS):
+            return f"Delete it. {self._labels_by_hand(name)}"
         return f"Delete {path} and run {get_command(self.name, self.data_dir)}."
+
+    def _labels_by_hand(self, name: str) -> str:
+        """Say how labels come: ``datasets get`` fetches nothing where the images are whole."""
+        where = f"where there is a network (from {self.official.page})"
+        return f"Fetch {name}.gz {where} and put it, as it is, into {self.raw}."

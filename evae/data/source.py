@@ -1,4 +1,4 @@
-"""What every data set can do: be surveyed at a glance, have its checksums compared, and be read."""
+"""What every data set can do: be surveyed at a glance, have its checksums compared, and be read, labels too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from evae.data.images import ImageData
+    from evae.data.labels import Labels
 
 #: Called as images are decoded: what is done, how many are done, of how many.
 Progress = Callable[[str, int, int], object]
@@ -91,6 +92,9 @@ class Source(Protocol):
 
         ``fresh`` decodes anew what a cache may hold.
         """
+
+    def labels(self) -> Labels:
+        """Read the class labels in the images' order, or raise an `InputError` where there are none or wrong ones."""
 
 
 def get_command(name: str, data_dir: Path) -> str:

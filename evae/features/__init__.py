@@ -1,0 +1,49 @@
+"""Features of images and the Fréchet distance between their laws: Inception's for FID, a small classifier's without it.
+
+`feature_network` gives a network; its names are imported when they are first used, so that a wrong option is answered
+without waiting for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evae.features.catalogue import feature_network
+    from evae.features.network import FeatureNetwork
+    from evae.features.statistics import FeatureStatistics, cached_statistics, distance, few_images, statistics_of
+
+__all__ = [
+    "FEATURES",
+    "FeatureNetwork",
+    "FeatureStatistics",
+    "cached_statistics",
+    "distance",
+    "feature_network",
+    "few_images",
+    "statistics_of",
+]
+
+#: The networks by name.
+FEATURES = ("inception", "classifier")
+
+_HOMES = {
+    "FeatureNetwork": "evae.features.network",
+    "FeatureStatistics": "evae.features.statistics",
+    "cached_statistics": "evae.features.statistics",
+    "distance": "evae.features.statistics",
+    "feature_network": "evae.features.catalogue",
+    "few_images": "evae.features.statistics",
+    "statistics_of": "evae.features.statistics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'evae.features' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

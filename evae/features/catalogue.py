@@ -1,0 +1,60 @@
+"""The feature networks by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from evae.data.source import Progress, silent
+from evae.features import FEATURES
+from evae.features.network import FeatureNetwork
+from theory.errors import InputError, suggestion
+
+
+def feature_network(
+    name: str,
+    *,
+    dataset: str,
+    data_dir: str | Path = "data",
+    image_size: int | None = None,
+    device: torch.device | str = "cpu",
+    inception_weights: Path | None = None,
+    progress: Progress = silent,
+) -> FeatureNetwork:
+    """Return a feature network, ready to use.
+
+    Parameters
+    ----------
+    name : str
+        ``inception``: pytorch-fid's network, whose distance is FID. ``classifier``: a small one trained on the data
+        set's own labels.
+    dataset, data_dir, image_size
+        As for `evae.data.load`; what the classifier is trained on.
+    device : torch.device or str
+        Where the features are computed.
+    inception_weights : Path, optional
+        The file with Inception's weights; by default it is looked for, and downloaded if it is nowhere.
+    progress : function, optional
+        Called with (what is done, how much, of how much) during a download or training.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, the weights cannot be had, the data set has no class labels, or ``inception_weights``
+        comes with a network that does not read it.
+    """
+    device = torch.device(device)
+    if name == "inception":
+        from evae.features.inception import inception_network
+
+        return inception_network(inception_weights, device, progress=progress)
+    if name != "classifier":
+        raise InputError(f"--features {name!r} is not known. {suggestion(name, FEATURES)}")
+    if inception_weights is not None:
+        raise InputError(
+            "--inception-weights does nothing with --features classifier, which trains its own weights. Leave it out."
+        )
+    from evae.features.classifier import classifier_network
+
+    return classifier_network(dataset, data_dir, image_size=image_size, device=device, progress=progress)

@@ -1,0 +1,192 @@
+"""The network of the Fréchet inception distance (FID): pytorch-fid's, with its preprocessing and its published weights.
+
+Images of 8 bits in [0, 1] are resized to 299 x 299 (bilinear, not antialiased) and brought to [-1, 1] by the network
+itself; grey ones are repeated to three channels. The features are the 2,048 of the last average pooling.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import io
+import os
+import pickle
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from evae.data.downloads import PATIENCE, reason_of
+from evae.data.source import Progress, silent
+from evae.features.network import FeatureNetwork
+from theory.errors import InputError
+from theory.files import written_aside
+
+#: The published weights: the name of their file, its size and its SHA-256.
+NAME = "pt_inception-2015-12-05-6726825d.pth"
+BYTES = 95_628_359
+PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+
+#: The environment variable that names the file.
+VARIABLE = "EVAE_INCEPTION_WEIGHTS"
+
+_BLOCK = 2**20
+
+
+class InceptionNetwork(FeatureNetwork):
+    """pytorch-fid's InceptionV3. Only with the published weights is the distance called FID."""
+
+    name: ClassVar[str] = "inception"
+    dimension: ClassVar[int] = 2048
+    recipe: ClassVar[str] = "pytorch-fid's InceptionV3, block 2048, resize_input and normalize_input, grey repeated"
+
+    @property
+    def title(self) -> str:
+        """``FID``, or with other weights what it is then."""
+        return "FID" if self.weights_sha256 == PUBLISHED else "Fréchet distance of Inception features, other weights"
+
+    def _of(self, images: Tensor) -> Tensor:
+        features: Tensor = self.module(images.expand(-1, 3, -1, -1))[0]
+        return features.flatten(1)
+
+
+def inception_network(
+    weights: Path | None, device: torch.device | str, sha256: str | None = None, *, progress: Progress = silent
+) -> FeatureNetwork:
+    """Return pytorch-fid's network with the weights that `find_weights` finds; arguments and errors as there."""
+    from pytorch_fid.inception import InceptionV3
+
+    path = find_weights(weights, sha256=sha256, progress=progress)
+    # Read once more and checked again: what is loaded is what was checked.
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    _require_sha256(path, found, len(content), sha256 or PUBLISHED)
+    try:
+        # The generator's state is kept: building the layers draws weights that are then replaced.
+        with _in_place_of_a_download(_state(content)), torch.random.fork_rng(devices=[]):
+            module = InceptionV3()
+    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} does not hold the weights of pytorch-fid's network ({reason}).") from error
+    device = torch.device(device)
+    if device.type == "cpu":
+        # With channels last a CPU takes a third less time.
+        module = module.to(memory_format=torch.channels_last)
+    return InceptionNetwork(module.eval().to(device), device, found)
+
+
+def find_weights(weights: Path | None = None, *, sha256: str | None = None, progress: Progress = silent) -> Path:
+    """Return the file with Inception's weights, checked, so that nothing fails for want of them hours later.
+
+    Parameters
+    ----------
+    weights : Path, optional
+        The file. By default the one that the environment variable EVAE_INCEPTION_WEIGHTS names, else the one in torch
+        hub's folder, else pytorch-fid's download, which is put there.
+    sha256 : str, optional
+        What the file's SHA-256 must be, hexadecimal; by default that of the published weights.
+    progress : function, optional
+        Called with (what is done, bytes, of how many) during a download.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut short or another one, or the download fails; the sentence says what to fetch and
+        where to put it.
+    """
+    expected = sha256 or PUBLISHED
+    path = _named(weights) or _in_hub()
+    if path.is_file():
+        with path.open("rb") as stream:
+            _require_sha256(path, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size, expected)
+    else:
+        _download(path, expected, progress)
+    return path
+
+
+def _named(weights: Path | None) -> Path | None:
+    """Return the file that the argument or the environment names; it must be there."""
+    variable = os.environ.get(VARIABLE)
+    named = [(weights, "--inception-weights"), (Path(variable) if variable else None, VARIABLE)]
+    path, source = next(((path, source) for path, source in named if path is not None), (None, ""))
+    if path is not None and not path.is_file():
+        raise InputError(f"there is no file {path}, which {source} names. {_remedy(path)}")
+    return path
+
+
+def _in_hub() -> Path:
+    """Return where torch hub, and so pytorch-fid, keeps the file."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / NAME
+
+
+def _require_sha256(path: Path, found: str, size: int, expected: str) -> None:
+    if found == expected:
+        return
+    if expected == PUBLISHED and size < BYTES:
+        state = f"is cut short ({size:,} of {BYTES:,} bytes)"
+    else:
+        state = f"is another file or damaged: its SHA-256 is {found}, not {expected}"
+    again = " Delete it to have it downloaded again." if path == _in_hub() else ""
+    raise InputError(f"{path} {state}.{again} {_remedy(path)}")
+
+
+def _download(path: Path, expected: str, progress: Progress) -> None:
+    """Fetch pytorch-fid's file; it gets its name when it is whole and right."""
+    url = _url()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as aside:
+            _fetch(url, aside, progress)
+            with aside.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            if found != expected:
+                raise ValueError(f"what came has the SHA-256 {found}, not {expected}")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise InputError(
+            f"Inception's weights are not in {path} and could not be downloaded ({reason_of(error)}). {_remedy(path)}"
+        ) from error
+
+
+def _fetch(url: str, path: Path, progress: Progress) -> None:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer, path.open("wb") as stream:
+        total = int(answer.headers.get("Content-Length") or BYTES)
+        done = 0
+        while block := answer.read(_BLOCK):
+            stream.write(block)
+            done += len(block)
+            progress("downloading Inception's weights", done, total)
+
+
+def _remedy(path: Path) -> str:
+    return (
+        f"Fetch {_url()} where there is a network and put it there as {path.name}, or name it with "
+        f"--inception-weights; --features classifier needs no weights."
+    )
+
+
+def _url() -> str:
+    from pytorch_fid.inception import FID_WEIGHTS_URL
+
+    return str(FID_WEIGHTS_URL)
+
+
+def _state(content: bytes) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return state
+
+
+@contextlib.contextmanager
+def _in_place_of_a_download(state: dict[str, Any]) -> Iterator[None]:
+    """Let pytorch-fid's constructor, which would download its weights, have these."""
+    from pytorch_fid import inception
+
+    before = inception.load_state_dict_from_url
+    inception.load_state_dict_from_url = lambda *_args, **_options: state
+    try:
+        yield
+    finally:
+        inception.load_state_dict_from_url = before

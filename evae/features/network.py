@@ -1,0 +1,96 @@
+"""What every feature network can do: take 8-bit images to vectors, and say what it is."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from evae.arithmetic import full_precision_or_tf32
+from evae.data.images import as_images
+from theory.errors import InputError
+
+#: Images that go through a network at a time.
+CHUNK = 50
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureNetwork(ABC):
+    """A trained network whose features of images are compared.
+
+    Parameters
+    ----------
+    module : nn.Module
+        In evaluation mode and on ``device``.
+    device : torch.device
+    weights_sha256 : str
+        Hexadecimal; of the weights' file, or of the weights.
+    """
+
+    module: nn.Module
+    device: torch.device
+    weights_sha256: str
+
+    #: How ``--features`` calls it, how many features an image has, and all that decides them beside the weights.
+    name: ClassVar[str]
+    dimension: ClassVar[int]
+    recipe: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the Fréchet distance of these features is called."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hexadecimal) of what decides the features, but for the device: that changes them by rounding."""
+        return hashlib.sha256(f"{self.name}\n{self.recipe}\n{self.weights_sha256}\n".encode()).hexdigest()
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return the features of images, single precision of shape (n, d), on the network's device.
+
+        Parameters
+        ----------
+        pixels : Tensor
+            uint8, shape (n, 1 or 3, S, S) with n >= 1, on any device.
+
+        Raises
+        ------
+        InputError
+            If the type or the shape is not as described.
+        """
+        _require_images(pixels)
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device.type, enabled=False),
+            full_precision_or_tf32("fp32"),
+        ):
+            return torch.cat([self._of(as_images(chunk.to(self.device))) for chunk in pixels.split(CHUNK)])
+
+    def document(self) -> dict[str, Any]:
+        """Say which network it is, for a JSON file."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "dimension": self.dimension,
+            "weights_sha256": self.weights_sha256,
+            "identity": self.identity,
+        }
+
+    @abstractmethod
+    def _of(self, images: Tensor) -> Tensor:
+        """Return the features (n, d) of images (n, C, S, S) in [0, 1]."""
+
+
+def _require_images(pixels: Tensor) -> None:
+    shape = tuple(pixels.shape)
+    if pixels.dtype != torch.uint8:
+        raise InputError(
+            f"features are of uint8 images (0 to 255), got {pixels.dtype}; round them by evae.metrics.eight_bit."
+        )
+    if len(shape) != 4 or shape[0] < 1 or shape[1] not in (1, 3) or shape[2] != shape[3] or shape[2] < 1:
+        raise InputError(f"features are of images of shape (n, 1 or 3, S, S) with n >= 1, got {shape}.")

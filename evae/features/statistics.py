@@ -1,0 +1,152 @@
+"""Mean and covariance of features, in double precision and a chunk at a time, and the Fréchet distance of two."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evae.data.source import Progress, silent
+from evae.features.network import CHUNK, FeatureNetwork
+from evae.features.store import Entry, kept, tensors_sha256
+from evae.frechet import frechet_distance
+from theory.errors import InputError
+from theory.files import user_cache
+
+Array = NDArray[np.float64]
+
+#: As many images as Inception has features. The distance's bias falls with the number of images, and is large below.
+FEW_IMAGES = 2048
+
+#: Changes whenever the same network and images would give other statistics.
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStatistics:
+    """Of so many images the features' ``mean``, shape (d,), and unbiased ``covariance``, shape (d, d); float64."""
+
+    images: int
+    mean: Array
+    covariance: Array
+
+
+class Moments:
+    """Count, mean and centred second moment of vectors that come in chunks.
+
+    Every chunk is centred at its own mean and then combined (Chan, Golub and LeVeque, 1983): unlike sums of squares
+    this loses no digits where the mean is large beside the deviations.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.count = 0
+        self.mean: Array = np.zeros(dimension)
+        self.scatter: Array = np.zeros((dimension, dimension))
+
+    def add(self, vectors: Array) -> None:
+        """Add vectors of shape (n, d), n >= 1."""
+        count = len(vectors)
+        total = self.count + count
+        mean = vectors.mean(0)
+        centred, shift = vectors - mean, mean - self.mean
+        self.scatter += centred.T @ centred + np.outer(shift, shift) * (self.count * count / total)
+        self.mean += shift * (count / total)
+        self.count = total
+
+    def statistics(self) -> FeatureStatistics:
+        """Return the statistics of all vectors; an `InputError` where there are fewer than two."""
+        if self.count < 2:
+            raise InputError(f"a covariance of features needs at least 2 images, got {self.count}.")
+        return FeatureStatistics(self.count, self.mean.copy(), self.scatter / (self.count - 1))
+
+
+def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureStatistics:
+    """Return the statistics of a network's features of images, which come in chunks.
+
+    Parameters
+    ----------
+    network : FeatureNetwork
+    chunks : iterable of Tensor
+        uint8 images of shape (n, C, S, S), as `FeatureNetwork.features` takes them; no more than one is held.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images in all.
+    """
+    moments = Moments(network.dimension)
+    for chunk in chunks:
+        moments.add(network.features(chunk).double().cpu().numpy())
+    return moments.statistics()
+
+
+def cached_statistics(
+    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: Progress = silent
+) -> FeatureStatistics:
+    """Return the statistics of a network's features of images, computed once and then read from disk.
+
+    Parameters
+    ----------
+    network : FeatureNetwork
+    pixels : Tensor
+        uint8, shape (N, C, S, S), N >= 2.
+    cache : Path, optional
+        The folder of the cache; by default the user's own.
+    progress : function, optional
+        Called with (what is done, images done, of how many) while they are computed.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images, or the cache cannot be written to.
+    """
+    key = f"{VERSION}\n{network.identity}\n{tensors_sha256({'pixels': pixels})}"
+
+    def make() -> Entry:
+        found = statistics_of(network, _followed(pixels, progress))
+        tensors = {"mean": torch.from_numpy(found.mean), "covariance": torch.from_numpy(found.covariance)}
+        return Entry(tensors, {"images": found.images})
+
+    entry = kept(cache or user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
+    mean, covariance = (entry.tensors[name].numpy() for name in ("mean", "covariance"))
+    return FeatureStatistics(entry.facts["images"], mean, covariance)
+
+
+def distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
+    """Return the (squared) Fréchet distance between the normal laws with these means and covariances."""
+    return frechet_distance(a.mean, a.covariance, b.mean, b.covariance)
+
+
+def few_images(a: FeatureStatistics, b: FeatureStatistics) -> str | None:
+    """Return what to warn of where a distance rests on few images, else None."""
+    fewest, dimension = min(a.images, b.images), a.mean.size
+    if fewest <= dimension:
+        return (
+            f"The Fréchet distance rests on {fewest:,} images, whose covariance of {dimension:,} features is singular: "
+            f"it is far too large. Compare it only with one of as many images, or take at least {_enough(dimension):,}."
+        )
+    if fewest < FEW_IMAGES:
+        return (
+            f"The Fréchet distance rests on {fewest:,} images, and comes out too large with few. Compare it only with "
+            f"one of as many images, or take at least {_enough(dimension):,}."
+        )
+    return None
+
+
+def _enough(dimension: int) -> int:
+    return max(FEW_IMAGES, dimension + 1)
+
+
+def _followed(pixels: Tensor, progress: Progress) -> Iterable[Tensor]:
+    """Give the images in chunks, and say how many are done."""
+    done = 0
+    for chunk in pixels.split(CHUNK):
+        yield chunk
+        done += len(chunk)
+        progress("features of images", done, len(pixels))

@@ -1,0 +1,104 @@
+"""Tensors on disk that can be made again: checked at every reading, made anew when anything is not as it was written.
+
+An entry is one safetensors file; its metadata hold the key it was made for, facts, and the SHA-256 of all of these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor
+
+from theory.errors import InputError
+from theory.files import written_aside
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Named tensors on the CPU, and facts about them: JSON values only."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+def kept(folder: Path, key: str, make: Callable[[], Entry]) -> Entry:
+    """Return the entry for a key, which is made first if it is missing or damaged.
+
+    A second process that wants the same entry waits until it is there.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to; and whatever ``make`` raises. Nothing half done is left behind.
+    """
+    path = folder / f"{key[:24]}.safetensors"
+    with _locked(path):
+        entry = _intact(path, key)
+        if entry is None:
+            entry = make()
+            _write(path, key, entry)
+    return entry
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 (hexadecimal) of tensors: their names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().reshape(-1).data)
+    return digest.hexdigest()
+
+
+def _digest(key: str, tensors: Mapping[str, Tensor], facts: str) -> str:
+    return hashlib.sha256(f"{key}\0{tensors_sha256(tensors)}\0{facts}".encode()).hexdigest()
+
+
+def _intact(path: Path, key: str) -> Entry | None:
+    """Return an entry that is as it was written for this key, else None."""
+    try:
+        content = path.read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        facts, digest = header["__metadata__"]["facts"], header["__metadata__"]["sha256"]
+        tensors = load(content)
+        return Entry(tensors, json.loads(facts)) if digest == _digest(key, tensors, facts) else None
+    except (FileNotFoundError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, key: str, entry: Entry) -> None:
+    facts = json.dumps(entry.facts, sort_keys=True, allow_nan=False)
+    metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
+    try:
+        with written_aside(path) as aside:
+            save_file(entry.tensors, aside, metadata)
+    except (OSError, SafetensorError) as error:
+        raise _unwritable(path.parent, error) from error
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of an entry, whose folder is made."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(folder: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(f"{folder} cannot be written to ({reason}); set XDG_CACHE_HOME to a folder that can.")
