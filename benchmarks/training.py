@@ -24,9 +24,9 @@ from torch import Tensor
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, side_by_side
 from benchmarks.trainers import Epoch, Setting, ours, plain_loop, pythae
+from evae.arithmetic import resolve_device
 from evae.configuration import Configuration
 from evae.data import load
-from evae.evaluation import resolve_device
 
 OURS, PYTHAE = "evae", "Pythae's trainer"
 PLAIN, WORKERS = "DataLoader loop, no workers", "DataLoader loop, 2 workers"

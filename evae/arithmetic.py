@@ -1,4 +1,4 @@
-"""In which arithmetic a network computes, for as long as a block of code lasts.
+"""On which device and in which arithmetic a network computes, the latter for as long as a block of code lasts.
 
 fp32 is IEEE single precision throughout: torch alone would let convolutions on CUDA round to TF32. tf32 rounds the
 factors of matrix products and convolutions to 10 bits of mantissa and adds in single precision; only CUDA has it.
@@ -16,6 +16,14 @@ from typing import Any
 import torch
 
 from theory.errors import InputError
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is a usable device, else the CPU; an `InputError` if CUDA is asked for in vain."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("--device cuda was asked for, but torch finds no CUDA device. Use --device cpu or auto.")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
 def require_precision(precision: str, device: torch.device) -> None:

@@ -1,122 +1,52 @@
-"""What is measured on hold-out images: after every epoch of training, and by ``evaluate``."""
+"""The verdict on one trained model: `evaluate` compares hold-out images, their reconstructions and new samples."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from evae import metrics, plots
-from evae.arithmetic import full_precision_or_tf32
-from evae.data import as_images, load
+from evae import features as feature_networks
+from evae import metrics
+from evae.arithmetic import full_precision_or_tf32, resolve_device
+from evae.configuration import Configuration
+from evae.data import ImageData, load
 from evae.data.source import Progress, silent
+from evae.features.network import FeatureNetwork
+from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
+from evae.holdout import CHUNK, latent_summary, reconstructions
 from evae.model import VAE
-from evae.objectives import Objective, reconstruction_error
-from evae.posteriors import Posterior
+from evae.objectives import reconstruction_error
+from evae.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
 from evae.runs import Run
-from evae.streams import Stream, generator
-from theory.errors import InputError
+from evae.sampling import CodeLaw, code_law, decoded_samples, prior_of
+from theory.errors import InputError, suggestion
 
-#: Images in one pass through the network. Fixed, because the noise of a seeded draw depends on how it is cut.
-CHUNK = 500
+#: What ``--features`` takes: networks for the Fréchet distance, or none.
+FEATURES = (*feature_networks.FEATURES, "none")
 
-#: Images shown in ``reconstructions.png``.
-SHOWN = 12
+#: What is drawn into the run's folder.
+PICTURES = ("reconstructions.png", "samples.png", "walks.png")
 
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """A chunk of hold-out images in [0, 1], their posterior, and the logits of their reconstructions.
-
-    ``drawn`` decodes one seeded draw from the posterior, as in training; ``at_mean`` decodes the posterior's mean.
-    """
-
-    images: Tensor
-    posterior: Posterior
-    drawn: Tensor
-    at_mean: Tensor
-
-
-@torch.no_grad()
-def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstruction]:
-    """Reconstruct uint8 ``pixels`` (N, C, S, S) chunk by chunk with batch normalisation in evaluation mode.
-
-    The draws depend on ``seed`` alone, not on the epoch: epochs are compared under the same noise. The model is left
-    in the mode it was in.
-    """
-    noise = generator(seed, Stream.HOLDOUT, device=pixels.device)
-    was_training = model.training
-    model.eval()
-    try:
-        for chunk in pixels.split(CHUNK):
-            images = as_images(chunk)
-            drawn, posterior = model(images, noise)
-            yield Reconstruction(images, posterior, drawn, at_mean=model.decoder(posterior.mean))
-    finally:
-        model.train(was_training)
-
-
-@full_precision_or_tf32("fp32")
-def holdout_metrics(
-    model: VAE, objective: Objective, pixels: Tensor, seed: int
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Terms of the loss on hold-out images, and a summary of the latent dimensions.
-
-    Returns
-    -------
-    terms : dict
-        ``loss`` and its terms, in nats per image as in training, with one posterior draw; and
-        ``reconstruction_at_mean``, the reconstruction error without noise.
-    latent : dict
-        `latent_summary` of the posteriors of all images.
-    """
-    rows, posteriors = [], []
-    for chunk in reconstructions(model, pixels, seed):
-        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior)
-        terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
-        rows.append(torch.stack([term.double().sum() for term in terms.values()]))
-        posteriors.append(chunk.posterior)
-        names = list(terms)
-    means = (torch.stack(rows).sum(0) / len(pixels)).tolist()
-    values = dict(zip(names, means, strict=True))
-    return {"loss": sum(values[name] for name in objective.names), **values}, latent_summary(posteriors)
-
-
-def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
-    """Summarise the codes of all images.
-
-    ``noise_to_signal`` has the least, median and largest ratio over the latent dimensions (None if infinite),
-    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, and ``mean_sigma``, ``mean_r`` and ``mean_B``,
-    where the posterior has them, are means over images and dimensions. Without noise every ratio is 0, but for a
-    dimension without signal, where it is infinite.
-    """
-    ratio = metrics.noise_to_signal(
-        torch.cat([posterior.mean for posterior in posteriors]),
-        torch.cat([posterior.variance for posterior in posteriors]),
-    )
-    least, median, largest = torch.quantile(ratio, torch.tensor([0.0, 0.5, 1.0], device=ratio.device)).tolist()
-    spreads = {
-        f"mean_{name}": float(torch.cat([posterior.spreads[name] for posterior in posteriors]).mean())
-        for name in posteriors[0].spreads
-    }
-    return {
-        **spreads,
-        "noise_to_signal": {
-            name: _finite(value) for name, value in (("min", least), ("median", median), ("max", largest))
-        },
-        "active_dimensions": int((ratio < metrics.ACTIVE_BELOW).sum()),
-    }
+#: Rows of new images in ``samples.png``, for each sampler.
+_SAMPLE_ROWS = 4
 
 
 def evaluate(
-    run: Run | str | Path, *, device: str = "auto", data_dir: str | None = None, progress: Progress = silent
+    run: Run | str | Path,
+    *,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    features: str = "inception",
+    inception_weights: str | Path | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Measure a trained model on its hold-out images; write ``evaluation.json`` and ``reconstructions.png``.
+    """Judge a trained model on its hold-out images, and by as many new images.
+
+    Writes ``evaluation.json``, ``reconstructions.png``, ``samples.png`` and ``walks.png`` into the run's folder.
 
     Parameters
     ----------
@@ -124,36 +54,102 @@ def evaluate(
         The run folder.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
-    data_dir : str, optional
+    data_dir : str or Path, optional
         Where the data set is; by default where it was in training.
+    features : str
+        One of `FEATURES`. The features whose Fréchet distance is reported: ``inception`` makes it the FID;
+        ``classifier`` takes those of a small classifier trained on the data set's own labels; ``none`` leaves it out.
+    inception_weights : str or Path, optional
+        pytorch-fid's file of weights; see `evae.features.inception`.
     progress : function, optional
-        Called while images are decoded; see `evae.data.load`.
+        Called with what is done, how many, and of how many.
 
     Returns
     -------
     dict
-        What ``evaluation.json`` holds: ``reconstruction_error`` in nats per image (binary cross-entropy summed over
-        pixels, mean over images) and ``sharpness``, each for one posterior draw and at the posterior mean.
+        What ``evaluation.json`` holds. ``reconstruction_error`` in nats per image (binary cross-entropy summed over
+        pixels, mean over images); ``sharpness`` and ``frechet_distance`` by set of images: ``originals``, their
+        reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
+        from the ``mixture`` and, where the model has a fixed one, the ``prior``. ``latent`` is
+        `evae.holdout.latent_summary`.
 
     Raises
     ------
     InputError
-        If the run, its weights or its data are missing or damaged, the data have another shape than in training, or
-        another process is writing the run.
+        If the run, its weights, its data or the features' weights are missing or damaged, the data have another shape
+        than in training, or another process is writing the run. Nothing is written then.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.configuration
     chosen = resolve_device(device)
     model = VAE.load(run, chosen)
+    place = config.data_dir if data_dir is None else str(data_dir)
+    network = network_for(config, chosen, place, features, inception_weights, progress)
+    return judge(run, model, images_of(run, place, progress), network, progress)
+
+
+def images_of(run: Run, data_dir: str | Path | None = None, progress: Progress = silent) -> ImageData:
+    """Read the images of a run, by default from where they were in training.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or have another shape than in training.
+    """
+    config = run.configuration
     place = config.data_dir if data_dir is None else data_dir
-    data = load(config.dataset, place, image_size=config.image_size, progress=progress)
+    data = load(config.dataset, place, limit_train=config.limit_train, image_size=config.image_size, progress=progress)
     if data.image_shape != run.image_shape:
         now, then = ("x".join(map(str, shape)) for shape in (data.image_shape, run.image_shape))
         raise InputError(
             f"the images of {config.dataset} are {now} (channels, height, width) now, and {run.name} was trained on "
             f"{then}. Point --data-dir at the original ones."
         )
-    pixels = data.holdout.to(chosen)
+    return data
+
+
+def network_for(
+    config: Configuration,
+    device: torch.device,
+    data_dir: str | Path,
+    features: str,
+    inception_weights: str | Path | None = None,
+    progress: Progress = silent,
+) -> FeatureNetwork | None:
+    """Return the network whose features are compared, ready for use; None for ``none``.
+
+    Raises
+    ------
+    InputError
+        If there are no such features, or their weights cannot be had; the sentence says what to put where.
+    """
+    if features not in FEATURES:
+        raise InputError(f"--features {features!r} is not known. {suggestion(features, FEATURES)}")
+    if features == "none":
+        if inception_weights is not None:
+            raise InputError("--inception-weights does nothing with --features none. Leave it out.")
+        return None
+    return feature_networks.feature_network(
+        features,
+        dataset=config.dataset,
+        data_dir=data_dir,
+        image_size=config.image_size,
+        device=device,
+        inception_weights=None if inception_weights is None else Path(inception_weights),
+        progress=progress,
+    )
+
+
+def judge(
+    run: Run, model: VAE, data: ImageData, network: FeatureNetwork | None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Judge a loaded model on loaded data, as `evaluate` does."""
+    config = run.configuration
+    laws = sampling_laws(model, config, data.train)
+    originals = data.holdout
+    errors, latent, sets = reconstructed(model, originals, config.seed)
+    for name, law in laws.items():
+        sets[name] = torch.cat(list(decoded_samples(model, law, len(originals), config.seed)))
     with run.locked():
         document = {
             "run": run.name,
@@ -162,56 +158,74 @@ def evaluate(
             "latent_dim": config.latent_dim,
             "weights_of_epoch": run.weights_epoch,
             "dataset": config.dataset,
+            "note": data.note,
             "split": "hold-out",
-            "images": len(pixels),
-            "resolution": list(pixels.shape[2:]),
-            **_judge(model, pixels, config.seed),
+            "images": len(originals),
+            "resolution": list(originals.shape[2:]),
+            "reconstruction_error": errors,
+            "features": None,
+            "frechet_distance": None,
+            "sharpness": {name: metrics.sharpness(images) for name, images in {"originals": originals, **sets}.items()},
+            **({} if network is None else compared(network, originals, sets, progress)),
+            "samplers": {name: law.document() for name, law in laws.items()},
+            "latent": latent,
         }
         run.write_evaluation(document)
-        save_reconstructions(run, model, pixels, config.seed)
+        save_reconstructions(run.path, run.name, model, originals.to(_device(model)), config.seed)
+        shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
+        save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
+        save_rows(walks(model, originals), run.path / "walks.png", f"{run.name}: walks between codes")
     return document
 
 
+def sampling_laws(model: VAE, config: Configuration, train_pixels: Tensor) -> dict[str, CodeLaw]:
+    """Return the laws of new codes by sampler: the mixture, and the prior where the model has a fixed one."""
+    laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed)}
+    prior = prior_of(config.recipe, config.latent_dim)
+    return laws if prior is None else {"prior": prior, **laws}
+
+
 @full_precision_or_tf32("fp32")
-def _judge(model: VAE, pixels: Tensor, seed: int) -> dict[str, dict[str, float]]:
-    """Reconstruction error and sharpness, streamed: only numbers are kept of each chunk."""
+def reconstructed(model: VAE, pixels: Tensor, seed: int) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
+    """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
-    sharpness: dict[str, list[Tensor]] = {"originals": [], **{name: [] for name in errors}}
-    for chunk in reconstructions(model, pixels, seed):
-        sharpness["originals"].append(metrics.sharpness_of_each(chunk.images))
+    images: dict[str, list[Tensor]] = {name: [] for name in errors}
+    posteriors = []
+    for chunk in reconstructions(model, pixels.to(_device(model)), seed):
+        posteriors.append(chunk.posterior)
         for name, logits in (("one_posterior_draw", chunk.drawn), ("posterior_mean", chunk.at_mean)):
             errors[name].append(reconstruction_error(logits, chunk.images).double())
-            sharpness[name].append(metrics.sharpness_of_each(logits.sigmoid()))
+            images[name].append(metrics.eight_bit(logits.sigmoid()).cpu())
+    means = {name: float(torch.cat(values).mean()) for name, values in errors.items()}
+    return means, latent_summary(posteriors), {name: torch.cat(parts) for name, parts in images.items()}
+
+
+def compared(
+    network: FeatureNetwork, originals: Tensor, sets: dict[str, Tensor], progress: Progress = silent
+) -> dict[str, Any]:
+    """Compare sets of uint8 images with the originals, whose statistics are kept on disk.
+
+    Returns
+    -------
+    dict
+        ``frechet_distance`` by set; ``features``, what the network is, with a ``warning`` where there are few images.
+    """
+    real = cached_statistics(network, originals)
+    done, total = 0, sum(map(len, sets.values()))
+
+    def counted(images: Tensor) -> Iterator[Tensor]:
+        nonlocal done
+        for chunk in images.split(CHUNK):
+            yield chunk
+            done += len(chunk)
+            progress("comparing features", done, total)
+
+    found = {name: statistics_of(network, counted(images)) for name, images in sets.items()}
     return {
-        "reconstruction_error": {name: float(torch.cat(values).mean()) for name, values in errors.items()},
-        "sharpness": {name: float(torch.cat(values).mean()) for name, values in sharpness.items()},
+        "frechet_distance": {name: distance(real, statistics) for name, statistics in found.items()},
+        "features": {**network.document(), "warning": few_images(real, real)},
     }
 
 
-@full_precision_or_tf32("fp32")
-def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> dict[str, Tensor]:
-    """Return the first hold-out images and their reconstructions, uint8 of shape (n, C, S, S), by label."""
-    shown = pixels[:SHOWN]
-    (chunk,) = reconstructions(model, shown, seed)
-    return {
-        "originals (hold-out)": shown,
-        "reconstructed from the posterior mean": metrics.eight_bit(chunk.at_mean.sigmoid()),
-        "reconstructed from one posterior draw": metrics.eight_bit(chunk.drawn.sigmoid()),
-    }
-
-
-def save_reconstructions(run: Run, model: VAE, pixels: Tensor, seed: int) -> None:
-    """Draw the first hold-out images beside their reconstructions into ``reconstructions.png``."""
-    plots.save_image_rows(reconstruction_rows(model, pixels, seed), run.path / "reconstructions.png", run.name)
-
-
-def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is a usable device, else the CPU; an `InputError` if CUDA is asked for in vain."""
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise InputError("--device cuda was asked for, but torch finds no CUDA device. Use --device cpu or auto.")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _device(model: VAE) -> torch.device:
+    return next(model.parameters()).device

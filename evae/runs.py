@@ -292,11 +292,19 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {name: importlib.metadata.version(name) for name in packages},
         "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if on_cuda else platform.processor() or platform.machine(),
+        "device_name": torch.cuda.get_device_name(device) if on_cuda else _processor(),
         "cuda": torch.version.cuda if on_cuda else None,
         "threads": torch.get_num_threads(),
         "commit": _commit(),
     }
+
+
+def _processor() -> str:
+    """Return the processor's name, where the system tells it, or else its kind."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def _commit() -> str | None:

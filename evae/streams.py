@@ -20,6 +20,8 @@ class Stream(IntEnum):
     NOISE = 2
     HOLDOUT = 3
     CLASSIFIER = 4
+    AGGREGATE = 5
+    SAMPLES = 6
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, require_precision
+from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, require_precision, resolve_device
 from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
 from evae.curves import Curves
 from evae.data import ImageData, as_images, load
-from evae.evaluation import holdout_metrics, reconstruction_rows, resolve_device, save_reconstructions
+from evae.holdout import holdout_metrics
 from evae.model import VAE
+from evae.pictures import reconstruction_rows, save_reconstructions
 from evae.resuming import ResumeWarning, continued, departures, fingerprint, require_same_data
 from evae.runs import Run, environment
 from evae.session import Session
@@ -170,11 +171,11 @@ def _run(run: Run, session: Session, checkpoint: Checkpoint | None, watcher: Wat
                 run.write_weights(session.model.state_dict(), epoch=epoch)
                 run.append_metrics(record)
                 pictures = reconstruction_rows(session.model, session.holdout_pixels, config.seed)
-                curves.write(record, list(pictures.values()))
+                curves.write(record, [rows.images for rows in pictures])
                 saver.epoch_finished(epoch)
                 run.set_status("running", epochs_finished=epoch)
                 watcher.epoch_finished(record)
-        save_reconstructions(run, session.model, session.holdout_pixels, config.seed)
+        save_reconstructions(run.path, run.name, session.model, session.holdout_pixels, config.seed)
         run.set_status("finished", epochs_finished=config.epochs)
 
 

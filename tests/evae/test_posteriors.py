@@ -238,7 +238,11 @@ INSIDE = {
     "kde-tight": PosteriorFamily("kde", prior_length=1.48, within=1.5),
 }
 PAIRS: list[tuple[str, PosteriorFamily, Objective]] = [
-    *((f"elbo {name}", family, EvidenceLowerBound(beta=2.0)) for name, family in FAMILIES.items() if name != "kde-gaussian"),
+    *(
+        (f"elbo {name}", family, EvidenceLowerBound(beta=2.0))
+        for name, family in FAMILIES.items()
+        if name != "kde-gaussian"
+    ),
     *((f"kde-bound {name}", family, KernelDensityBound(10)) for name, family in FAMILIES.items() if "kde" in name),
     *((f"kl {name}", family, UniformPriorBound(3.0, "kl")) for name, family in INSIDE.items()),
     *((f"renyi2 {name}", family, UniformPriorBound(3.0, "renyi2")) for name, family in INSIDE.items()),

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from evae import VAE, Configuration, Run, data, evaluate, metrics, train
+from evae import VAE, Configuration, Run, data, train
 from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from evae.data import ImageData
 from evae.holdout import holdout_metrics, latent_summary
@@ -250,22 +250,6 @@ def test_a_loaded_model_reconstructs_as_the_trained_one_did(trained: dict[str, R
         holdout = data.load("digits").holdout
         terms, _ = holdout_metrics(model, objective_for(run.configuration), holdout, run.configuration.seed)
         assert terms == run.metrics[-1]["holdout"]
-
-
-def test_evaluating_repeats_the_last_epochs_errors_and_measures_sharpness(trained: dict[str, Run]) -> None:
-    run = trained["evae"]
-    result = evaluate(run, device="cpu")
-    holdout = run.metrics[-1]["holdout"]
-    assert result["reconstruction_error"]["one_posterior_draw"] == pytest.approx(holdout["reconstruction"], rel=1e-12)
-    assert result["reconstruction_error"]["posterior_mean"] == pytest.approx(
-        holdout["reconstruction_at_mean"], rel=1e-12
-    )
-    images = data.load("digits").holdout
-    assert result["sharpness"]["originals"] == pytest.approx(metrics.sharpness(images), rel=1e-12)
-    at_mean = metrics.sharpness(VAE.load(run).reconstruct(data.as_images(images)).detach())
-    assert result["sharpness"]["posterior_mean"] == pytest.approx(at_mean, rel=1e-4)
-    assert result["images"] == 299
-    assert json.loads((run.path / "evaluation.json").read_text()) == result
 
 
 # Going wrong

@@ -1,0 +1,70 @@
+"""What ``evaluate`` found, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+#: The sets of images that are judged, in the order in which they are shown.
+SETS = {
+    "originals": "originals",
+    "one_posterior_draw": "reconstructed from a posterior draw",
+    "posterior_mean": "reconstructed from the posterior mean",
+    "prior": "new, from the prior",
+    "mixture": "new, from a mixture",
+}
+
+
+def evaluation_report(document: dict[str, Any]) -> RenderableType:
+    """Return ``evaluation.json`` as a table of the sets of images, with what must be known of it below."""
+    features = document["features"]
+    height, width = document["resolution"]
+    table = Table(
+        title=f"{document['run']} after epoch {document['weights_of_epoch']}: {document['images']:,} hold-out images "
+        f"of {document['dataset']} at {height}x{width}, and as many new ones",
+        title_justify="left",
+    )
+    table.add_column("images")
+    table.add_column("error\n(nats)", justify="right")
+    table.add_column("sharpness", justify="right")
+    if features is not None:
+        table.add_column("FID" if features["title"] == "FID" else "Fréchet\ndistance", justify="right")
+    for name, label in SETS.items():
+        if name in document["sharpness"]:
+            table.add_row(label, *_figures(document, name))
+    return Group(table, *(Text(sentence) for sentence in _remarks(document)))
+
+
+def _figures(document: dict[str, Any], name: str) -> list[str]:
+    error = document["reconstruction_error"].get(name)
+    figures = ["" if error is None else f"{error:.2f}", f"{document['sharpness'][name]:.4f}"]
+    if document["frechet_distance"] is not None:
+        distance = document["frechet_distance"].get(name)
+        figures.append("" if distance is None else f"{distance:.4g}")
+    return figures
+
+
+def _remarks(document: dict[str, Any]) -> list[str]:
+    """Say what the distance is, which law the new images come from, and how much noise the codes have."""
+    features, latent = document["features"], document["latent"]
+    remarks = ["error: binary cross-entropy, sum over pixels, mean over images."]
+    if features is not None and features["title"] != "FID":
+        accuracy = features["holdout_accuracy"]
+        remarks.append(
+            f"Fréchet distance: {features['title']}, trained on the labels of {document['dataset']} (accuracy "
+            f"{accuracy:.2%} on hold-out images). It is no FID, and comparable only with itself."
+        )
+    if features is not None and features["warning"]:
+        remarks.append(f"Warning: {features['warning']}")
+    remarks += [f"{name}: {law['law']}." for name, law in document["samplers"].items()]
+    ratio, rate = latent["noise_to_signal"]["median"], latent["rate"]
+    noise = "infinite" if ratio is None else f"{ratio:.3g}"
+    told = "" if rate is None else f", rate {rate:.1f} nats per image"
+    remarks.append(
+        f"codes: {latent['active_dimensions']} of {document['latent_dim']} dimensions active, median noise-to-signal "
+        f"ratio {noise}{told}."
+    )
+    return remarks

@@ -1,0 +1,174 @@
+"""New codes come from the law that is named, and new images from the codes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+from evae import VAE, Run, data
+from evae.configuration import PRESETS, Configuration
+from evae.holdout import CHUNK
+from evae.metrics import eight_bit
+from evae.sampling import (
+    COMPONENTS,
+    Mixture,
+    NormalPrior,
+    UniformPrior,
+    code_law,
+    decoded_samples,
+    fitted_mixture,
+    posterior_draws,
+    prior_of,
+)
+from evae.streams import Stream, generator
+from theory.errors import InputError
+
+#: Bounds the false-alarm rate of a test with a fixed seed.
+LEVEL = 1e-3
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_objective_decides_which_prior_there_is() -> None:
+    priors = {name: prior_of(Configuration(model=name).recipe, 4) for name in PRESETS}
+    normal, uniform = NormalPrior(4), UniformPrior(4, math.sqrt(12))
+    assert priors == {
+        "vae": normal,
+        "beta-vae": normal,
+        "evae-exact": normal,
+        "evae-direct": normal,
+        "evae-repaired": uniform,
+        "evae": None,
+        "gaussian-kde": None,
+        "ae": None,
+    }
+
+
+def test_the_priors_draw_what_they_say() -> None:
+    for law, name, parameters in (
+        (NormalPrior(3), "norm", ()),
+        (UniformPrior(3, 2.5), "uniform", (-1.25, 2.5)),
+    ):
+        codes = law.draw(4000, seeded())
+        assert (codes.shape, codes.dtype) == ((4000, 3), torch.float32)
+        assert stats.kstest(codes.flatten().numpy(), name, parameters).pvalue > LEVEL
+
+
+def clusters(number: int = 600) -> Tensor:
+    """Codes in two clusters of different shape, far apart, in two dimensions of very different units."""
+    random = seeded(3)
+    left = torch.randn(number, 2, generator=random) * torch.tensor([1.0, 0.2]) + torch.tensor([-9.0, 1.0])
+    right = torch.randn(2 * number, 2, generator=random) * torch.tensor([0.3, 2.0]) + torch.tensor([9.0, -1.0])
+    return torch.cat([left, right]) * torch.tensor([1.0, 1000.0])
+
+
+def covariance(mixture: Mixture) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of a mixture, by the law of total variance."""
+    mean = mixture.weights @ mixture.means
+    within = torch.einsum("k,kij,klj->il", mixture.weights, mixture.factors, mixture.factors)
+    centred = mixture.means - mean
+    return mean, within + torch.einsum("k,ki,kj->ij", mixture.weights, centred, centred)
+
+
+def test_a_fitted_mixture_finds_the_clusters() -> None:
+    mixture = fitted_mixture(clusters(), seed=0, components=2)
+    assert mixture.converged
+    order = mixture.means[:, 0].argsort()
+    assert mixture.weights[order].tolist() == pytest.approx([1 / 3, 2 / 3], abs=0.01)
+    expected = torch.tensor([[-9.0, 1000.0], [9.0, -1000.0]], dtype=torch.float64)
+    assert torch.allclose(mixture.means[order], expected, atol=0.2, rtol=0.2)
+
+
+@pytest.mark.parametrize("components", [1, 2, 5])
+def test_a_mixture_has_the_mean_and_the_covariance_of_its_codes(components: int) -> None:
+    """What every step of EM preserves, whatever the components; but for the 1e-6 that scikit-learn adds."""
+    codes = clusters().double()
+    mean, spread = covariance(fitted_mixture(codes, seed=1, components=components))
+    assert torch.allclose(mean, codes.mean(0), rtol=1e-5, atol=1e-3)
+    scale = codes.std(0, correction=0)
+    assert torch.allclose(spread / torch.outer(scale, scale), codes.T.corrcoef(), atol=1e-4)
+
+
+def test_a_mixtures_draws_follow_it() -> None:
+    mixture = fitted_mixture(clusters(), seed=0, components=2)
+    draws = mixture.draw(20_000, seeded(5)).double()
+    mean, spread = covariance(mixture)
+    for dimension in range(2):
+        error = math.sqrt(spread[dimension, dimension] / 20_000)
+        assert abs(draws[:, dimension].mean() - mean[dimension]) < stats.norm.isf(LEVEL / 4) * error
+    first = int(mixture.means[:, 0].argmin())
+    left = draws[draws[:, 0] < 0]
+    assert stats.binomtest(len(left), 20_000, float(mixture.weights[first])).pvalue > LEVEL
+    standard = torch.linalg.solve_triangular(mixture.factors[first], (left - mixture.means[first]).T, upper=False)
+    assert stats.kstest(standard.flatten().numpy(), "norm").pvalue > LEVEL
+
+
+def test_a_mixture_does_not_depend_on_the_unit_of_the_codes() -> None:
+    codes, unit, origin = clusters(), torch.tensor([1e-3, 40.0]), torch.tensor([7.0, -2.0])
+    plain = fitted_mixture(codes, seed=2, components=3).draw(50, seeded())
+    changed = fitted_mixture(codes * unit + origin, seed=2, components=3).draw(50, seeded())
+    assert torch.allclose(changed, plain * unit + origin, rtol=1e-3, atol=1e-3)
+
+
+def test_a_dimension_without_spread_is_drawn_without() -> None:
+    codes = torch.cat([torch.randn(100, 1, generator=seeded()), torch.full((100, 1), 4.0)], dim=1)
+    draws = fitted_mixture(codes, seed=0, components=2).draw(30, seeded())
+    assert torch.allclose(draws[:, 1], torch.tensor(4.0), atol=0.01)
+
+
+def test_more_components_than_codes_are_refused() -> None:
+    for components in (0, 6):
+        with pytest.raises(InputError, match=f"from 1 to the 5 codes that the mixture is fitted to, got {components}"):
+            fitted_mixture(torch.randn(5, 2), seed=0, components=components)
+
+
+def test_evae_has_no_prior_to_draw_from_and_is_told_of_the_mixture(trained: dict[str, Run]) -> None:
+    run = trained["evae"]
+    model, recipe = VAE.load(run), run.configuration.recipe
+    images = data.load("digits").train
+    with pytest.raises(
+        InputError, match=r"its prior U\[-B\(x\), B\(x\)\] depends on the image x. Use --sampler mixture"
+    ):
+        code_law("prior", model, recipe, images, 0)
+    with pytest.raises(InputError, match=r"--sampler 'mixtur' is not known\. Did you mean mixture\?"):
+        code_law("mixtur", model, recipe, images, 0)
+    mixture = code_law("mixture", model, recipe, images[:130], 0)
+    assert mixture.document() == {
+        "law": "a mixture of 10 normal laws, fitted to one code of each of the first 130 training images",
+        "components": COMPONENTS,
+        "fitted_to_images": 130,
+        "converged": True,
+    }
+
+
+def test_the_aggregated_posterior_has_the_posteriors_mean_and_noise(trained: dict[str, Run]) -> None:
+    run = trained["vae"]
+    model, images = VAE.load(run), data.load("digits").train[:40]
+    with torch.no_grad():
+        posterior = model.encode(data.as_images(images))
+    draws = torch.stack([posterior_draws(model, images, seed) for seed in range(400)])
+    standard = (draws.mean(0) - posterior.mean) / (posterior.variance / 400).sqrt()
+    assert float(standard.abs().max()) < stats.norm.isf(LEVEL / 2 / standard.numel())
+    ratio = (draws.var(0) / posterior.variance).mean()
+    assert float(ratio) == pytest.approx(1, abs=4 * math.sqrt(2 / 399 / standard.numel()))
+
+
+def test_samples_are_the_decoded_codes_whatever_the_chunk(trained: dict[str, Run]) -> None:
+    model = VAE.load(trained["vae"])
+    law, number = NormalPrior(4), CHUNK + 3
+    images = list(decoded_samples(model, law, number, seed=8))
+    assert [len(chunk) for chunk in images] == [CHUNK, 3]
+    codes = law.draw(number, generator(8, Stream.SAMPLES))
+    with torch.no_grad():
+        expected = eight_bit(model.decode(codes))
+    assert (torch.cat(images).int() - expected.int()).abs().max() <= 1
+    again = torch.cat(list(decoded_samples(model, law, number, seed=8)))
+    other = torch.cat(list(decoded_samples(model, law, number, seed=9)))
+    assert torch.equal(torch.cat(images), again)
+    assert not torch.equal(again, other)
