@@ -664,6 +664,11 @@ def test_fit(
     console.print(goodness_of_fit_report(test, sample))
 
 
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
+)
+
+
 @main.command(short_help="Train a VAE or an EVAE.")
 @click.option(
     "--dataset",
@@ -724,7 +729,8 @@ def test_fit(
     "--beta",
     type=float,
     metavar="BETA",
-    help="Weight of the KL divergence in elbo: 1 is the evidence lower bound (the default), more is a beta-VAE.",
+    help="Weight of the regularisation term, in every objective that has one: 1 is the paper's (the default); with "
+    "elbo, more is a beta-VAE.",
 )
 @click.option(
     "--uniform-length",
@@ -763,9 +769,7 @@ def test_fit(
     show_default=True,
     help="Decides the first weights, the order of the images and the noise.",
 )
-@click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
-)
+@device_option
 @click.option(
     "--precision",
     default="fp32",
@@ -893,51 +897,223 @@ def warnings_as_sentences() -> Iterator[None]:
         yield
 
 
-@main.command(short_help="Judge a trained model.")
-@click.argument("run")
-@click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
-)
-@click.option(
+def judging_options(command: Any) -> Any:
+    """Add the options of what judges images: ``--features`` and ``--inception-weights``."""
+    for option in (
+        click.option(
+            "--inception-weights",
+            metavar="FILE",
+            help="pytorch-fid's weights of the Inception network. By default they are looked for where "
+            "EVAE_INCEPTION_WEIGHTS says and in torch's hub folder, and else downloaded; their SHA-256 is checked.",
+        ),
+        click.option(
+            "--features",
+            default="inception",
+            show_default=True,
+            metavar="inception|classifier|none",
+            help="The features whose Fréchet distance from the hold-out images is reported. inception: the FID, with "
+            "pytorch-fid's network. classifier: those of a small classifier that is trained once, seeded, on the data "
+            "set's own labels; no FID, but nothing to download. none: no distance.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+original_data_dir_option = click.option(
     "--data-dir", metavar="DIR", help="Where the data set is now; by default where it was when the run was trained."
 )
+
+
+@main.command(short_help="Judge a trained model.")
+@click.argument("run")
+@judging_options
+@device_option
+@original_data_dir_option
 @common_options
-def evaluate(run: str, device: str, data_dir: str | None, json_path: str | None, quiet: bool) -> None:
+def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> None:
     """Judge the trained model in the folder RUN on the hold-out images.
 
-    Prints the reconstruction error (binary cross-entropy in nats per image: sum over pixels, mean over images) and
-    the sharpness (Appendix C: variance of the Laplace-filtered grey image in [0, 1] at the network's resolution,
-    rounded to 8 bits) of the originals and of the reconstructions, both from one draw of the posterior, as the paper
-    has it, and from its mean. Writes evaluation.json and reconstructions.png into RUN.
-    """
+    Compared with the originals are their reconstructions, from one draw of the posterior, as the paper has it, and
+    from its mean; and as many new images, from a mixture fitted to the codes of the training images and, where the
+    model has a fixed one, from its prior. Shown are the reconstruction error (binary cross-entropy in nats per image:
+    sum over pixels, mean over images), the sharpness (Appendix C: variance of the Laplace-filtered grey image in
+    [0, 1] at the network's resolution, rounded to 8 bits) and the Fréchet distance of the --features. Writes
+    evaluation.json, reconstructions.png, samples.png and walks.png into RUN.
+
+    \b
+    Examples
+      python cli.py evaluate runs/mnist-evae-d64-seed0
+      python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier --json -
+    """  # noqa: D301
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        from rich.table import Table
-
         from evae.display import decoding_display
+        from evae.evaluation import PICTURES
         from evae.evaluation import evaluate as evaluate_run
+        from evae.presentation import evaluation_report
 
         with decoding_display(quiet) as progress:
-            result = evaluate_run(run, device=device, data_dir=data_dir, progress=progress)
+            result = evaluate_run(run, progress=progress, **options)
         write_json(stream, result)
-        height, width = result["resolution"]
-        table = Table(
-            title=f"{result['run']} after epoch {result['weights_of_epoch']}: "
-            f"{result['images']:,} hold-out images of {result['dataset']} at {height}x{width}",
-            title_justify="left",
-        )
-        table.add_column("images")
-        table.add_column("reconstruction error\nnats per image", justify="right")
-        table.add_column("sharpness", justify="right")
-        for label, key in (
-            ("originals", "originals"),
-            ("reconstructed from one posterior draw", "one_posterior_draw"),
-            ("reconstructed from the posterior mean", "posterior_mean"),
-        ):
-            error = result["reconstruction_error"].get(key)
-            table.add_row(label, "" if error is None else f"{error:.2f}", f"{result['sharpness'][key]:.4f}")
-        console.print(table)
-        console.print(f"Written: {Path(run) / 'evaluation.json'}, {Path(run) / 'reconstructions.png'}", soft_wrap=True)
+        console.print(evaluation_report(result))
+        written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))
+        console.print(f"Written: {written}", markup=False, soft_wrap=True)
+
+
+@main.command(short_help="Draw new images from a trained model.")
+@click.argument("run")
+@click.option(
+    "--sampler",
+    metavar="prior|mixture",
+    help="From which law codes are drawn. prior: the fixed law towards which the model was trained, which EVAE does "
+    "not have, since its prior depends on the image. mixture: normal laws fitted to the codes of the training images, "
+    "for any model.  [default: prior where there is one, else mixture; it is said which]",
+)
+@click.option("--images", "number", type=int, default=48, show_default=True, metavar="N", help="How many.")
+@click.option("--components", type=int, metavar="K", help="Normal laws in the mixture.  [default: 10]")
+@click.option(
+    "--walk",
+    metavar="I,J",
+    help="Instead, walk from the code of hold-out image I to that of J, on a straight line, in ten steps.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the fit and the draws.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .png of the images in rows, or an .npz with the array images: uint8, N x H x W or N x H x W x 3.  "
+    "[default: samples-SAMPLER-seedN.png, or walk-I-J.png, in RUN]",
+)
+@device_option
+@original_data_dir_option
+@common_options
+@click.pass_context
+def sample(
+    context: click.Context, /, run: str, walk: str | None, json_path: str | None, quiet: bool, **options: Any
+) -> None:
+    """Draw new images from the trained model in the folder RUN.
+
+    \b
+    Examples
+      python cli.py sample runs/mnist-vae-d64-seed0 --sampler prior
+      python cli.py sample runs/mnist-evae-d64-seed0 --images 10000 --output new.npz
+      python cli.py sample runs/mnist-evae-d64-seed0 --walk 0,3
+    """  # noqa: D301
+    from evae.generation import new_images, walk_between
+
+    if walk is not None and (given := [name for name in DRAWING if was_given(context, name)]):
+        raise click.UsageError(f"--{given[0]} does nothing with --walk, which draws no codes. Leave it out.")
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        from evae.display import decoding_display
+
+        with decoding_display(quiet) as progress:
+            if walk is None:
+                result = new_images(run, progress=progress, **options)
+            else:
+                places = {name: value for name, value in options.items() if name not in DRAWING}
+                result = walk_between(run, *_pair(walk), progress=progress, **places)
+        write_json(stream, result)
+        console.print(f"{result['images']:,} images: {result['law']}.", markup=False, soft_wrap=True)
+        console.print(f"Written: {result['output']}", markup=False, soft_wrap=True)
+
+
+#: What decides the codes that ``sample`` draws.
+DRAWING = ("sampler", "number", "components", "seed")
+
+
+def _pair(text: str) -> tuple[int, int]:
+    first, comma, last = text.partition(",")
+    if not comma or not first.strip().isdecimal() or not last.strip().isdecimal():
+        raise click.UsageError(f"--walk takes the numbers of two hold-out images, as in 0,3; got {text!r}.")
+    return int(first), int(last)
+
+
+@main.command(short_help="Train the models of a table and compare them.")
+@click.option(
+    "--table",
+    required=True,
+    metavar="1|2|ablation",
+    help="1: VAE and EVAE on MNIST and Fashion-MNIST. 2: on CIFAR-10 and CelebA. ablation: all models, kernel x "
+    "objective, and reconstruction against rate, on MNIST with d_z = 64.",
+)
+@click.option(
+    "--datasets", metavar="NAME,NAME", help="Other data sets, as train takes them.  [default: those of the table]"
+)
+@click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
+@click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
+@click.option("--epochs", type=int, default=50, show_default=True, help="The paper's 50; fewer, and the table says so.")
+@click.option("--limit-train", type=int, metavar="N", help="Train on the first N images; the table says so.")
+@click.option("--lr", type=float, default=1e-4, show_default=True, help="Learning rate of Adam; the paper's 1e-4.")
+@click.option("--batch-size", type=int, default=100, show_default=True, help="The paper's 100.")
+@judging_options
+@device_option
+@click.option("--precision", default="fp32", show_default=True, metavar="fp32|tf32|bf16", help="As of train.")
+@click.option("--deterministic", is_flag=True, help="As of train.")
+@click.option("--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are.")
+@click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the runs' folders are made.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where results.json, runs.csv, table.md, table.tex and the plots are written.  [default: RUNS_DIR/TABLE]",
+)
+@common_options
+def reproduce(
+    table: str,
+    datasets: str | None,
+    latent_dims: str | None,
+    seeds: str,
+    output: Path | None,
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Train and judge every model of a table, and compare them.
+
+    Each run is as train and evaluate make it, in a folder of its own. What is finished is not done again, and what was
+    interrupted goes on, so that the same command can be given until all is done. A run that fails is listed, and the
+    rest is done. The paper's figures stand beside ours with mean and standard deviation over seeds; wins are counted
+    and tested as the paper does and as it should be; the ablation says how much of EVAE's gain is the kernel's and how
+    much the objective's. The exit code is 1 if a run failed.
+
+    \b
+    Examples
+      python cli.py reproduce --table 1
+      python cli.py reproduce --table ablation --epochs 5 --limit-train 20000 --features classifier
+      python cli.py reproduce --table ablation --datasets digits --epochs 20 --features classifier
+    """  # noqa: D301
+    from evae.experiments.grid import Plan, whole_numbers
+
+    plan = Plan.of(
+        table,
+        datasets=None if datasets is None else [name.strip() for name in datasets.split(",")],
+        latent_dims=None if latent_dims is None else whole_numbers(latent_dims, "--latent-dims"),
+        seeds=whole_numbers(seeds, "--seeds"),
+        **options,
+    )
+    folder = output or Path(options["runs_dir"]) / (table if table == "ablation" else f"table-{table}")
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        from evae.experiments.display import grid_display
+        from evae.experiments.output import write_results
+        from evae.experiments.report import report
+        from evae.experiments.runner import reproduce as reproduce_table
+
+        with grid_display(console) as watcher:
+            results = reproduce_table(plan, watcher)
+        if results.records:
+            found = report(results)
+            written = write_results(results, found, folder)
+            write_json(stream, {**results.document(), **found.document, "notes": found.notes})
+            console.print(found.for_terminal())
+            console.print(f"Written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
+        else:
+            write_json(stream, results.document())
+        for failure in results.failures:
+            print(f"Failed: {failure.name}: {failure.reason}", file=sys.stderr)
+    return EXIT_CHECK_FAILED if results.failures else 0
 
 
 @main.group(cls=CommandLine, short_help="List, download and check the data sets.")

@@ -1,0 +1,116 @@
+"""How a grid of runs looks on a terminal, and in a log file: a line a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from evae.configuration import Configuration
+from evae.display import DecodingDisplay, TrainingDisplay
+from evae.experiments.results import Failure, RunRecord
+from evae.experiments.runner import GridWatcher
+from evae.training import Watcher
+
+
+class GridDisplay(GridWatcher):
+    """A line for every run when it is finished; on a terminal also a bar while it trains. `close` ends the bar."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._decoding = DecodingDisplay()
+        self._bar: Progress | None = None
+        self._place = ""
+        self._left = 0
+        self._seconds: list[float] = []
+        self._begun = 0.0
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show how far decoding, or the training of a classifier, is."""
+        self._decoding(what, done, total)
+
+    def comparing(self, what: str, done: int, total: int) -> None:
+        """Show on a terminal how far the comparison of features is."""
+        if self._console.is_terminal:
+            self._end_bar()
+            self._decoding(what, done, total)
+
+    def run_begins(self, number: int, total: int, configuration: Configuration) -> Watcher:
+        """Begin a bar for the run's training."""
+        self._end_bar()
+        self._place = f"{number:>{len(str(total))}}/{total}"
+        self._left = total - number
+        self._begun = time.perf_counter()
+        if not self._console.is_terminal:
+            return Watcher()
+        columns = (
+            TextColumn(f"{self._place} {configuration.name}"),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[terms]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        self._bar.start()
+        return TrainingDisplay(Console(quiet=True), self._bar)
+
+    def run_found(self, record: RunRecord) -> None:
+        """Say that it was there."""
+        self._say(record.name, f"there already: {_figures(record)}")
+
+    def run_finished(self, record: RunRecord) -> None:
+        """Give its figures, and the time that the rest will take if every run takes as long as those before."""
+        self._seconds.append(time.perf_counter() - self._begun)
+        rest = self._left * sum(self._seconds) / len(self._seconds)
+        left = f"; about {_duration(rest)} left" if self._left else ""
+        self._say(record.name, f"{_figures(record)}; {_duration(self._seconds[-1])}{left}")
+
+    def run_failed(self, failure: Failure) -> None:
+        """Say why."""
+        self._say(failure.name, f"FAILED: {failure.reason}")
+
+    def close(self) -> None:
+        """Take the bars away."""
+        self._end_bar()
+        self._decoding.close()
+
+    def _say(self, name: str, text: str) -> None:
+        self._end_bar()
+        self._console.print(f"{self._place} {name}: {text}", markup=False, soft_wrap=True)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+@contextmanager
+def grid_display(console: Console) -> Iterator[GridWatcher]:
+    """Yield a watcher that prints on ``console``; a silent one if it is quiet."""
+    if console.quiet:
+        yield GridWatcher()
+        return
+    display = GridDisplay(console)
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def _figures(record: RunRecord) -> str:
+    error = record.evaluation["reconstruction_error"]["one_posterior_draw"]
+    parts = [f"reconstruction {error:.2f}"]
+    distances = record.evaluation["frechet_distance"]
+    if distances is not None:
+        parts.append(f"distance {distances['one_posterior_draw']:.3g}")
+    return ", ".join([*parts, f"sharpness {record.evaluation['sharpness']['one_posterior_draw']:.4f}"])
+
+
+def _duration(seconds: float) -> str:
+    """Such as ``35 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

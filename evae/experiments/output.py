@@ -1,0 +1,61 @@
+"""The files that ``reproduce`` writes: all figures, a table of the runs, the report, the plots."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from pathlib import Path
+
+from evae.experiments.figures import figures
+from evae.experiments.report import Report, measured
+from evae.experiments.results import Results
+from theory.files import written_aside
+
+
+def write_results(results: Results, report: Report, folder: Path) -> list[Path]:
+    """Write ``results.json``, ``runs.csv``, ``table.md``, ``table.tex`` and plots into a folder; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results.save(folder / "results.json")
+    texts = {"runs.csv": runs_csv(results), "table.md": report.markdown(), "table.tex": report.latex()}
+    for name, text in texts.items():
+        with written_aside(folder / name) as aside:
+            aside.write_text(text, encoding="utf-8")
+    plots = []
+    for name, figure in figures(results).items():
+        plots.append(folder / f"{name}.png")
+        with written_aside(plots[-1]) as aside:
+            figure.savefig(aside, format="png", dpi=150)
+    return [folder / name for name in ("results.json", *texts)] + plots
+
+
+def runs_csv(results: Results) -> str:
+    """Return a line for every run: what it was, what was measured, in full precision; empty where there is nothing."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    settings = [field.name for field in dataclasses.fields(results.records[0].recipe)]
+    head = [
+        "run",
+        "dataset",
+        "model",
+        "latent_dim",
+        "seed",
+        *settings,
+        "epochs",
+        *measured(results.records[0]),
+        "seconds",
+    ]
+    writer.writerow(head)
+    for record in results.records:
+        config, recipe = record.configuration, dataclasses.asdict(record.recipe)
+        row = [
+            record.name,
+            config.dataset,
+            record.label,
+            config.latent_dim,
+            config.seed,
+            *recipe.values(),
+            config.epochs,
+        ]
+        writer.writerow([*row, *measured(record).values(), record.seconds])
+    return stream.getvalue()

@@ -1,0 +1,147 @@
+"""What came of the runs of a table: one record a run, in a JSON file from which every figure is computed anew."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evae.configuration import Configuration, Recipe
+from evae.runs import Run
+from theory.errors import InputError
+from theory.files import read_json, write_json
+
+#: Changes whenever the file's form does.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run that was trained and judged.
+
+    Attributes
+    ----------
+    name : str
+        The run folder's.
+    configuration : Configuration
+    seconds : float
+        What the training took, without the judging.
+    curve : tuple of float
+        The hold-out reconstruction error after each epoch, from one posterior draw, in nats per image.
+    evaluation : dict
+        What `evae.evaluation.evaluate` found.
+    environment : dict
+        Versions, device and threads it was trained with.
+    """
+
+    name: str
+    configuration: Configuration
+    seconds: float
+    curve: tuple[float, ...]
+    evaluation: dict[str, Any]
+    environment: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
+        """Gather what a finished run says of itself."""
+        metrics = run.metrics
+        return cls(
+            run.name,
+            run.configuration,
+            seconds=sum(record["seconds"] for record in metrics),
+            curve=tuple(record["holdout"]["reconstruction"] for record in metrics),
+            evaluation=evaluation,
+            environment=run.environment,
+        )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The posterior with its objective."""
+        return self.configuration.recipe
+
+    @property
+    def label(self) -> str:
+        """What the model is called."""
+        return self.configuration.label
+
+    def document(self) -> dict[str, Any]:
+        """Return the record for a JSON file, without what only this machine knows."""
+        configuration = dataclasses.asdict(self.configuration)
+        for name in ("data_dir", "runs_dir", "name", "checkpoint_minutes"):
+            del configuration[name]
+        return {**dataclasses.asdict(self), "configuration": configuration, "curve": list(self.curve)}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], source: Path) -> RunRecord:
+        """Read what `document` wrote."""
+        plain = dataclasses.asdict(Configuration())
+        configuration = Configuration.from_dict({**plain, **document["configuration"]}, source)
+        return cls(**{**document, "configuration": configuration, "curve": tuple(document["curve"])})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be trained or judged, and why, in a sentence."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """All runs of a table.
+
+    Attributes
+    ----------
+    table : str
+        One of `evae.experiments.grid.TABLES`.
+    features : str
+        One of `evae.evaluation.FEATURES`.
+    records : tuple of RunRecord
+        In the order of the plan.
+    failures : tuple of Failure
+    """
+
+    table: str
+    features: str
+    records: tuple[RunRecord, ...]
+    failures: tuple[Failure, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the file's content: the records, and nothing that follows from them."""
+        return {
+            "version": VERSION,
+            "table": self.table,
+            "features": self.features,
+            "runs": [record.document() for record in self.records],
+            "failures": [dataclasses.asdict(failure) for failure in self.failures],
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the JSON file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, self.document())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Results:
+        """Read what `save` wrote; an `InputError` where the file is missing, damaged or another's."""
+        path = Path(path)
+        document = read_json(path)
+        try:
+            if document["version"] != VERSION:
+                raise InputError(f"{path} has the form {document['version']}; this program reads {VERSION}.")
+            records = tuple(RunRecord.from_document(record, path) for record in document["runs"])
+            failures = tuple(Failure(**record) for record in document["failures"])
+            return cls(document["table"], document["features"], records, failures)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path} holds no results of `reproduce`: {error} is missing or wrong.") from error
+
+    def where(self, **fields: Any) -> Sequence[RunRecord]:
+        """Return the records whose configuration has these values."""
+        return [
+            record
+            for record in self.records
+            if all(getattr(record.configuration, name) == value for name, value in fields.items())
+        ]

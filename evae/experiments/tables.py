@@ -1,0 +1,55 @@
+"""Tables of text, and the forms in which they are written: for a terminal, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich import table as rich_table
+from rich.box import SIMPLE_HEAD
+
+from theory.typography import latex as latex_text
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of str
+        Those after the first ``words`` hold figures.
+    rows : tuple of tuple of str
+        Each as long as ``columns``.
+    words : int
+        How many columns hold words, and are aligned at the left.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, its title in bold above."""
+        marks = ["---" if number < self.words else "---:" for number in range(len(self.columns))]
+        lines = [self.columns, tuple(marks), *self.rows]
+        return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
+
+    def latex(self) -> str:
+        """Return the table as a LaTeX ``table`` with rules of the package booktabs."""
+        alignment = "l" * self.words + "r" * (len(self.columns) - self.words)
+        head, *body = (" & ".join(map(latex_text, line)) + r" \\" for line in (self.columns, *self.rows))
+        lines = [r"\begin{table}", rf"\caption{{{latex_text(self.title)}}}", r"\centering", r"\small"]
+        lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
+        return "\n".join([*lines, r"\end{tabular}", r"\end{table}", ""])
+
+    def for_terminal(self) -> rich_table.Table:
+        """Return the table for a terminal."""
+        shown = rich_table.Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for number, column in enumerate(self.columns):
+            is_word = number < self.words
+            shown.add_column(column, justify="left" if is_word else "right", no_wrap=is_word)
+        for row in self.rows:
+            shown.add_row(*row)
+        return shown

@@ -1,0 +1,138 @@
+"""The plans of tables: which runs they need, under which names, and what is refused before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evae.configuration import KERNELS, PRESETS, Configuration
+from evae.experiments.grid import (
+    BETAS,
+    CURVES,
+    FACTOR_KERNELS,
+    FACTOR_OBJECTIVES,
+    Plan,
+    ablation_members,
+    curve_of,
+    factorial,
+    factors_of,
+    whole_numbers,
+)
+from theory.errors import InputError
+from theory.published import TABLES
+
+
+@pytest.mark.parametrize("table", [1, 2])
+def test_a_table_has_the_papers_experiments_once_for_each_seed(table: int) -> None:
+    plan = Plan.of(str(table), seeds=(3, 4))
+    wanted = {
+        (experiment.dataset, experiment.latent_dim, model, seed)
+        for experiment in TABLES[table]
+        for model in ("vae", "evae")
+        for seed in (3, 4)
+    }
+    found = [(c.dataset, c.latent_dim, c.model, c.seed) for c in plan.configurations]
+    assert set(found) == wanted
+    assert len(found) == len(wanted)
+
+
+def test_the_defaults_are_the_papers_settings() -> None:
+    for config in Plan.of("1").configurations:
+        assert (config.epochs, config.batch_size, config.lr, config.limit_train) == (50, 100, 1e-4, None)
+
+
+def test_the_ablation_has_every_preset_every_cell_and_every_point_of_the_curves_once() -> None:
+    recipes = [Configuration(**member).recipe for member in ablation_members()]
+    assert len(set(recipes)) == len(recipes)
+    assert {preset.completed() for preset in PRESETS.values()} <= set(recipes)
+    assert {factors_of(recipe) for recipe in recipes} - {None} == {
+        (kernel, objective) for kernel in FACTOR_KERNELS for objective in FACTOR_OBJECTIVES
+    }
+    assert {curve_of(recipe) for recipe in recipes} - {None} == {
+        (model, beta) for model in CURVES for beta in (1.0, *BETAS)
+    }
+
+
+def test_a_cell_is_made_of_its_kernel_and_its_objective() -> None:
+    for (kernel, objective), member in factorial().items():
+        recipe = Configuration(**member).recipe
+        assert recipe.objective == objective.partition(",")[0]
+        assert kernel == (recipe.kernel if recipe.posterior == "kde" else recipe.posterior)
+        assert (recipe.prior_length == 1.0) == objective.endswith("constant B")
+    assert set(KERNELS) == set(FACTOR_KERNELS)
+
+
+def test_what_is_no_cell_and_no_point_of_a_curve_is_none() -> None:
+    assert factors_of(PRESETS["evae-repaired"].completed()) is None
+    assert curve_of(PRESETS["evae-direct"].completed()) is None
+    assert curve_of(PRESETS["ae"].completed()) is None
+    assert curve_of(PRESETS["beta-vae"].completed()) == ("vae", 4.0)
+
+
+def test_runs_of_one_data_set_and_of_one_seed_stand_together() -> None:
+    configurations = Plan.of("1", seeds=(0, 1)).configurations
+    groups = [(config.dataset, config.seed) for config in configurations]
+    assert [*dict.fromkeys(groups)] == [(d, s) for d in ("mnist", "fashion-mnist") for s in (0, 1)]
+    assert groups == sorted(groups, key=[*dict.fromkeys(groups)].index)
+
+
+DIFFERENCES = st.fixed_dictionaries(
+    {},
+    optional={
+        "lr": st.sampled_from([1e-4, 1e-3]),
+        "batch_size": st.sampled_from([50, 100]),
+        "epochs": st.sampled_from([5, 50]),
+        "limit_train": st.sampled_from([None, 1000]),
+        "precision": st.sampled_from(["fp32", "bf16"]),
+    },
+)
+
+
+@given(DIFFERENCES, DIFFERENCES)
+def test_two_runs_have_one_name_only_if_they_are_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    first, second = (Plan.of("ablation", seeds=(0,), **options).configurations for options in (one, other))
+    names = {config.name: dataclasses.replace(config, name=None) for config in first}
+    assert len(names) == len(first)
+    for config in second:
+        same = names.get(config.name)
+        if same is not None:
+            assert (same.recipe, same.lr, same.batch_size, same.epochs, same.limit_train, same.precision) == (
+                config.recipe,
+                config.lr,
+                config.batch_size,
+                config.epochs,
+                config.limit_train,
+                config.precision,
+            )
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "sentence"),
+    [
+        ("3", {}, "--table '3' is not known. There is 1, 2, ablation."),
+        ("ablatoin", {}, "--table 'ablatoin' is not known. Did you mean ablation?"),
+        ("1", {"seeds": (0, 0)}, "--seeds must name at least one, and none twice; got 0,0."),
+        ("1", {"datasets": ("digits", "mnits")}, "--dataset 'mnits' is not known. Did you mean mnist?"),
+        ("1", {"latent_dims": (0,)}, "--latent-dim must be a positive whole number, got 0."),
+        ("2", {"epochs": 0}, "--epochs must be a positive whole number, got 0."),
+    ],
+)
+def test_a_wrong_plan_is_one_sentence(table: str, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError) as refused:
+        Plan.of(table, **options)
+    assert str(refused.value).startswith(sentence)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6))
+def test_numbers_are_read_as_they_are_written(numbers: list[int]) -> None:
+    assert whole_numbers(", ".join(map(str, numbers)), "--seeds") == tuple(numbers)
+
+
+@pytest.mark.parametrize("text", ["", "1,", "a", "1;2", "-1", "1.5", "3-1", "0-99999999"])
+def test_what_is_no_list_of_numbers_is_one_sentence(text: str) -> None:
+    with pytest.raises(InputError, match=r"^--seeds"):
+        whole_numbers(text, "--seeds")
