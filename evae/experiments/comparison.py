@@ -389,14 +389,19 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What the numbers say, in plain words."""
-        sentences = [s for count in self.wins for s in self._on(count)]
-        sentences += [
+        return " ".join(self.paragraphs)
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The verdict by criterion, and what must be known of all."""
+        paragraphs = [" ".join(self._on(count)) for count in self.wins]
+        paragraphs += [
             f"No cell has the {criterion} of both {label(self.candidate)} and {label(self.baseline)}."
             for criterion in self.unmeasured
         ]
         if self.wins:
-            sentences.append(_on_datasets(max(len(count.by_dataset) for count in self.wins)))
-        return " ".join(sentences)
+            paragraphs.append(_on_datasets(max(len(count.by_dataset) for count in self.wins)))
+        return tuple(paragraphs)
 
     def _on(self, count: Wins) -> list[str]:
         differences = self.differences[count.criterion.metric]

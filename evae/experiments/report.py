@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, cur
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.tables import Table
 from theory.errors import InputError
-from theory.published import Experiment, published_experiment
+from theory.published import Experiment, Metric, published_experiment
 
 #: Metrics of Tables 1 and 2 by which EVAE is compared with VAE; the reconstruction error is ours.
 ERROR = Criterion("reconstruction_error", lower_is_better=True, title="reconstruction error")
@@ -156,38 +156,48 @@ def _machines(results: Results) -> list[str]:
 def _paper_table(results: Results) -> Report:
     measurements = [_measurement(record) for record in results.records]
     found = comparison.compare(measurements, _available(measurements))
-    summaries = found.summaries
-    rows = []
-    for cell in _in_order(results):
-        for model in ("vae", "evae"):
-            paper = _published(*cell)
-            scores = None if paper is None else getattr(paper, model)
-            figures = {
-                metric: _shown(summaries.get(comparison.Group(*cell, model, metric)), metric) for metric in _DECIMALS
-            }
-            rows.append(
-                (
-                    *(str(part) for part in cell),
-                    model.upper(),
-                    ABSENT if scores is None else str(scores.fid),
-                    figures["frechet_distance"],
-                    ABSENT if scores is None else str(scores.sharpness),
-                    figures["sharpness"],
-                    figures["reconstruction_error"],
-                    figures["generation_distance"],
-                )
-            )
+    lines = [(*cell, model) for cell in _in_order(results) for model in ("vae", "evae")]
     distance = "FID" if results.features == "inception" else "distance"
-    columns = ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "ours")
-    title = f"Table {results.table}: the paper's figures beside ours"
-    table = Table(title, (*columns, "error (nats)", f"{distance} of new images"), tuple(rows), words=3)
-    return Report(
-        f"Table {results.table}",
-        departures(results),
-        (table,),
-        (found.verdict,),
-        {"comparison": found.document()},
+    tables = (
+        Table(
+            f"Table {results.table}: the paper's figures beside ours",
+            ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "sharpness, ours"),
+            tuple(_beside_published(found.summaries, *line) for line in lines),
+            words=3,
+        ),
+        Table(
+            "What the paper does not report",
+            ("data set", "d_z", "model", "error (nats)", f"{distance} of new images", "active", "noise / signal"),
+            tuple(_unpublished(found.summaries, *line) for line in lines),
+            words=3,
+        ),
     )
+    document = {"comparison": found.document()}
+    return Report(f"Table {results.table}", departures(results), tables, found.paragraphs, document)
+
+
+Summaries = Mapping[comparison.Group, comparison.Summary]
+
+
+def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+    """Return a line with the paper's figures, each before ours."""
+    paper = _published(dataset, latent_dim)
+    line = [dataset, str(latent_dim), model.upper()]
+    for metric in Metric:
+        score = None if paper is None else getattr(paper, model).value(metric)
+        ours = "frechet_distance" if metric is Metric.FID else "sharpness"
+        line += [ABSENT if score is None else str(score), _figure(summaries, dataset, latent_dim, model, ours)]
+    return tuple(line)
+
+
+def _unpublished(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+    metrics = ("reconstruction_error", "generation_distance", "active_dimensions", "noise_to_signal")
+    figures = (_figure(summaries, dataset, latent_dim, model, metric) for metric in metrics)
+    return (dataset, str(latent_dim), model.upper(), *figures)
+
+
+def _figure(summaries: Summaries, dataset: str, latent_dim: int, model: str, metric: str) -> str:
+    return _shown(summaries.get(comparison.Group(dataset, latent_dim, model, metric)), metric)
 
 
 def _available(measurements: Sequence[Measurement]) -> list[Criterion]:
@@ -223,7 +233,7 @@ def _ablation(results: Results) -> Report:
         records = results.where(dataset=dataset, latent_dim=latent_dim)
         place = f"{dataset}, d_z = {latent_dim}"
         tables += [
-            _models_table(records, f"The models ({place})"),
+            *_model_tables(records, place),
             _factors_table(records, f"Reconstruction error in nats by kernel and objective ({place})"),
             _curve_table(records, f"Reconstruction against rate as the weight of the regularisation varies ({place})"),
         ]
@@ -233,18 +243,24 @@ def _ablation(results: Results) -> Report:
     return Report("Ablation", departures(results), tuple(tables), tuple(paragraphs), {"ablations": documents})
 
 
-def _models_table(records: Sequence[RunRecord], title: str) -> Table:
-    """Lay out every model but those that are only points of a curve."""
+def _model_tables(records: Sequence[RunRecord], place: str) -> list[Table]:
+    """Lay out every model but those that are only points of a curve: their images, and their codes."""
     shown = [
         r for r in records if factors_of(r.recipe) or curve_of(r.recipe) is None or r.label == r.configuration.model
     ]
-    return Table(
-        title,
-        ("model", "error (nats)", "distance", "sharpness", "distance of new images", "active", "noise/signal", "rate"),
-        tuple(
-            (label, *(_shown(summary[metric], metric) for metric in _DECIMALS)) for label, summary in _by_label(shown)
-        ),
-    )
+    images = ("reconstruction_error", "frechet_distance", "sharpness", "generation_distance")
+    codes = ("active_dimensions", "noise_to_signal", "rate")
+    return [
+        Table(
+            title,
+            ("model", *heads),
+            tuple((label, *(_shown(s[m], m) for m in metrics)) for label, s in _by_label(shown)),
+        )
+        for title, heads, metrics in (
+            (f"The models ({place})", ("error (nats)", "distance", "sharpness", "distance of new images"), images),
+            (f"Their codes ({place})", ("active dimensions", "noise / signal", "rate (nats)"), codes),
+        )
+    ]
 
 
 def _by_label(records: Iterable[RunRecord]) -> Iterable[tuple[str, dict[str, comparison.Summary | None]]]:
@@ -276,7 +292,7 @@ def _curve_table(records: Sequence[RunRecord], title: str) -> Table:
         model, beta = places[label]
         metrics = ("rate", "noise_to_signal", "reconstruction_error")
         rows.append((model, f"{beta:g}", *(_shown(summaries[label][metric], metric) for metric in metrics)))
-    return Table(title, ("model", "weight", "rate (nats)", "noise/signal", "error (nats)"), tuple(rows))
+    return Table(title, ("model", "weight", "rate (nats)", "noise / signal", "error (nats)"), tuple(rows))
 
 
 #: Of what the ablation says whose merit it is, with its unit.

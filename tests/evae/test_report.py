@@ -1,0 +1,216 @@
+"""Tables, words and files are computed from the runs' records: change a record and they change."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from evae.experiments.figures import figures
+from evae.experiments.grid import Plan, curve_of, factors_of
+from evae.experiments.output import runs_csv, write_results
+from evae.experiments.report import departures, measured, report
+from evae.experiments.results import Failure, Results, RunRecord
+from theory.errors import InputError
+
+ENVIRONMENT = {"device_name": "a processor", "threads": 2, "packages": {"torch": "2.15.0"}}
+CLASSIFIER = {"title": "Fréchet distance of classifier features", "holdout_accuracy": 0.98765, "warning": None}
+
+Errors = Callable[[RunRecord], float]
+
+
+def record(config: Any, error: float, sharpness: float = 0.03) -> RunRecord:
+    """A run that was measured as is said, with a distance of a tenth of its error."""
+    evaluation = {
+        "reconstruction_error": {"one_posterior_draw": error, "posterior_mean": error - 1},
+        "sharpness": {"originals": 0.06, "one_posterior_draw": sharpness, "posterior_mean": sharpness},
+        "frechet_distance": {"one_posterior_draw": error / 10, "posterior_mean": error / 10, "mixture": error / 5},
+        "features": CLASSIFIER,
+        "note": None,
+        "latent": {"active_dimensions": 7, "noise_to_signal": {"median": 0.5}, "rate": 20_000 / error},
+    }
+    return RunRecord(config.name, config, 60.0, (error + 9, error), evaluation, ENVIRONMENT)
+
+
+def results(table: str, errors: Errors, **options: Any) -> Results:
+    plan = Plan.of(table, **options)
+    blank = [record(config, 1.0) for config in plan.configurations]
+    records = tuple(record(one.configuration, errors(one)) for one in blank)
+    return Results(table, "classifier", records)
+
+
+def by_model(record: RunRecord) -> float:
+    """EVAE is 20 nats better; every seed adds a little, and every dimension takes some away."""
+    base = 120.0 if record.label == "evae" else 140.0
+    return base + 0.1 * record.configuration.seed - record.configuration.latent_dim / 10
+
+
+def by_objective(record: RunRecord) -> float:
+    """The objective gains 20 nats, the kernel none; the noise is the seed's and the kernel's, and tiny."""
+    cell = factors_of(record.recipe)
+    jitter = 0.01 * record.configuration.seed * (1 + len(record.label) % 3)
+    return (120.0 if cell and cell[1] == "kde-bound" else 140.0) + jitter
+
+
+def by_kernel(record: RunRecord) -> float:
+    cell = factors_of(record.recipe)
+    jitter = 0.01 * record.configuration.seed * (1 + len(record.label) % 3)
+    return (120.0 if cell and cell[0] == "epanechnikov" else 140.0) + jitter
+
+
+def test_the_papers_figure_stands_beside_the_mean_and_deviation_of_ours() -> None:
+    published, ours = report(results("1", by_model, seeds=(0, 1, 2))).tables
+    rows = {row[:3]: row for row in published.rows}
+    assert len(rows) == len(published.rows) == 16
+    assert rows["mnist", "64", "VAE"][3:] == ("12.53", "13.37 ± 0.01", "0.0245", "0.0300 ± 0.0000")
+    unpublished = {row[:3]: row[3:] for row in ours.rows}
+    assert unpublished["mnist", "64", "VAE"] == ("133.70 ± 0.10", "26.74 ± 0.02", "7.0 ± 0.0", "0.5")
+    assert rows["fashion-mnist", "8", "EVAE"][3:6] == ("34.77", "11.93 ± 0.01", "0.0186")
+
+
+def test_one_seed_has_no_deviation_and_a_foreign_data_set_no_figure_of_the_papers() -> None:
+    table, _ = report(results("1", by_model, seeds=(0,), datasets=("digits",), latent_dims=(8,))).tables
+    assert table.rows[0][:6] == ("digits", "8", "VAE", "-", "13.92", "-")
+
+
+def test_wins_follow_the_records() -> None:
+    found = report(results("1", by_model, seeds=(0, 1)))
+    assert any(text.startswith("EVAE has the lower reconstruction error in 8 of 8") for text in found.paragraphs)
+    reversed_models = report(results("1", lambda one: -by_model(one) + 300, seeds=(0, 1)))
+    texts = reversed_models.paragraphs
+    assert any(text.startswith("EVAE has the lower reconstruction error in 0 of 8") for text in texts)
+
+
+def test_the_gain_goes_to_the_objective_where_the_objective_makes_it_and_to_the_kernel_where_the_kernel_does() -> None:
+    objective, kernel = (
+        report(results("ablation", errors, seeds=(0, 1, 2))).document["ablations"][0]["metrics"]["reconstruction_error"]
+        for errors in (by_objective, by_kernel)
+    )
+    for found, first, second in ((objective, "objective", "kernel"), (kernel, "kernel", "objective")):
+        split = found["decomposition"]
+        assert split["gain"]["mean"] == pytest.approx(20, abs=0.1)
+        assert split[first]["mean"] == pytest.approx(20, abs=0.1)
+        assert split[second]["mean"] == pytest.approx(0, abs=0.1)
+
+
+def test_the_ablation_lays_out_models_factors_and_curves() -> None:
+    models, codes, factors, curves = report(results("ablation", by_objective, seeds=(0,))).tables
+    names = [row[0] for row in models.rows]
+    assert {"vae", "evae", "evae-repaired", "ae", "beta-vae", "evae-uniform-kernel-B1"} <= set(names)
+    assert not any("beta0.25" in name for name in names)
+    assert [row[0] for row in codes.rows] == names
+    assert factors.columns == ("kernel", "elbo", "kde-bound", "kde-bound, constant B")
+    assert [row[:3] for row in factors.rows] == [
+        (kernel, "140.00", "120.00") for kernel in ("gaussian", "epanechnikov", "uniform")
+    ]
+    assert [row[:2] for row in curves.rows] == [
+        (model, beta) for model in ("vae", "evae-exact", "evae") for beta in ("0.0625", "0.25", "1", "4", "16")
+    ]
+
+
+def test_an_ablation_without_a_cell_says_so_and_shows_the_rest() -> None:
+    whole = results("ablation", by_objective, seeds=(0, 1))
+    kept = tuple(one for one in whole.records if factors_of(one.recipe) != ("epanechnikov", "elbo"))
+    found = report(dataclasses.replace(whole, records=kept))
+    assert "cannot be said" in found.paragraphs[0]
+    assert found.tables[2].rows[1][1] == "-"
+
+
+def test_what_is_scaled_down_is_said() -> None:
+    options = {"epochs": 3, "limit_train": 1000, "lr": 1e-3, "batch_size": 50, "seeds": (4,), "datasets": ("digits",)}
+    found = results("1", by_model, **options)
+    failed = dataclasses.replace(found, failures=(Failure("a-run", "the disk is full."),))
+    assert departures(failed) == (
+        "Scaled down: 3 of the paper's 50 epochs, the first 1,000 training images, learning rate 0.001 in place of "
+        "0.0001, batches of 50 in place of 100.",
+        "1 seed (4); mean ± standard deviation over seeds.",
+        "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
+        "(accuracy on hold-out images: digits 98.77%): no FID, and not comparable with the paper's.",
+        "Failed and left out: a-run (the disk is full.)",
+        "Trained on a processor, 2 threads, torch 2.15.0.",
+        "8 runs, 8 minutes of training.",
+    )
+
+
+def test_the_papers_own_settings_are_no_departure() -> None:
+    assert not any("Scaled down" in note for note in departures(results("1", by_model)))
+
+
+def test_nothing_finished_is_nothing_to_compare() -> None:
+    with pytest.raises(InputError, match="no run was finished"):
+        report(Results("1", "none", (), (Failure("a-run", "why"),)))
+
+
+def test_without_features_there_is_no_distance() -> None:
+    found = results("1", by_model, seeds=(0, 1))
+    for one in found.records:
+        one.evaluation.update(frechet_distance=None, features=None)
+    without = report(dataclasses.replace(found, features="none"))
+    assert without.tables[0].rows[0][4] == "-"
+    assert not any("Fréchet" in text for text in without.paragraphs)
+    assert "Without a Fréchet distance (--features none)." in without.notes
+
+
+def test_the_runs_as_a_table_of_numbers_keep_their_precision() -> None:
+    found = results("ablation", lambda one: 100 / 3 + len(one.label), seeds=(0,))
+    rows = list(csv.DictReader(io.StringIO(runs_csv(found))))
+    assert len(rows) == len(found.records)
+    for row, one in zip(rows, found.records, strict=True):
+        assert float(row["reconstruction_error"]) == measured(one)["reconstruction_error"]
+        assert (row["model"], row["objective"], row["beta"]) == (
+            one.label,
+            one.recipe.objective,
+            "" if one.recipe.beta is None else str(one.recipe.beta),
+        )
+
+
+@pytest.mark.parametrize("table", ["1", "ablation"])
+def test_everything_is_written_and_strict(table: str, tmp_path: Path) -> None:
+    found = results(table, by_objective, seeds=(0, 1))
+    what = report(found)
+    paths = write_results(found, what, tmp_path / "new" / "folder")
+    assert [path.name for path in paths][:4] == ["results.json", "runs.csv", "table.md", "table.tex"]
+    assert all(path.stat().st_size > 500 for path in paths)
+    json.dumps(what.document, allow_nan=False)
+    back = Results.load(paths[0])
+    assert report(back) == what
+    with Image.open(paths[-1]) as picture:
+        assert picture.width > 500
+    latex = paths[3].read_text()
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == len(what.tables)
+    assert r"$\pm$" in latex or "±" in latex
+
+
+def test_the_curves_show_every_model_and_seed() -> None:
+    figure = figures(results("1", by_model, seeds=(0, 1)))["curves"]
+    assert len(figure.axes) == 8
+    for axes in figure.axes:
+        lines = {line.get_label(): np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()}
+        assert set(lines) == {"VAE", "EVAE"}
+        assert lines["VAE"][-1] > lines["EVAE"][-1]
+
+
+def test_reconstruction_against_rate_shows_every_weight() -> None:
+    found = results("ablation", by_objective, seeds=(0, 1))
+    (axes,) = figures(found)["rate"].axes
+    points = [np.size(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None"]
+    assert sum(points) == len([one for one in found.records if curve_of(one.recipe) is not None])
+    assert [text.get_text() for text in axes.texts].count("0.0625") == 3
+
+
+def test_the_report_fits_a_terminal_of_80_columns() -> None:
+    for table in ("1", "ablation"):
+        stream = io.StringIO()
+        Console(file=stream, width=80).print(report(results(table, by_objective, seeds=(0, 1))).for_terminal())
+        lines = stream.getvalue().splitlines()
+        assert max(map(len, lines)) <= 80
+        assert [line for line in lines if "…" in line] == []
