@@ -31,9 +31,9 @@ demo: $(INSTALLED)
 	@$(BIN)/python cli.py simulate-tm --m 10000
 	@echo "== python cli.py train --dataset digits --model evae --epochs 20 --name $(RUN)"
 	@$(BIN)/python cli.py train --dataset digits --model evae --epochs 20 --name $(RUN)
-	@echo "== python cli.py evaluate runs/$(RUN)"
-	@$(BIN)/python cli.py evaluate runs/$(RUN)
-	@echo "== Done. Look at runs/$(RUN)/reconstructions.png; then: source $(BIN)/activate; python cli.py --help"
+	@echo "== python cli.py evaluate runs/$(RUN) --features classifier"
+	@$(BIN)/python cli.py evaluate runs/$(RUN) --features classifier
+	@echo "== Done. Look at reconstructions.png and samples.png in runs/$(RUN); then: source $(BIN)/activate; python cli.py --help"
 
 test: $(INSTALLED)
 	@echo "== Testing in $(VENV)"

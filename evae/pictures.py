@@ -82,18 +82,29 @@ def walks(model: VAE, pixels: Tensor) -> list[Rows]:
 
 def save_rows(blocks: Sequence[Rows], path: Path, title: str) -> None:
     """Save blocks of images as a PNG, each under its label, in rows of `COLUMNS`. The file is whole or not there."""
-    heights = [-(-len(block.images) // COLUMNS) for block in blocks]
-    inches = [0.3 + 0.8 * height for height in heights]
-    figure = Figure(figsize=(0.8 * COLUMNS + 0.1, sum(inches) + 0.4), layout="constrained")
+    mosaics = [tiled(block.images) for block in blocks]
+    width = 0.8 * COLUMNS
+    inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
+    figure = Figure(figsize=(width + 0.1, sum(inches) + 0.4), layout="constrained")
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    strips = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
-    for strip, block, height in zip(strips, blocks, heights, strict=True):
-        strip.suptitle(block.label, fontsize=8, x=0.01, ha="left")
-        grid = strip.subplots(height, COLUMNS, squeeze=False).flat
-        for axes in grid:
-            axes.set_axis_off()
-        for axes, image in zip(grid, block.images, strict=False):
-            picture = image[0] if len(image) == 1 else image.permute(1, 2, 0)
-            axes.imshow(picture.cpu().numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
+    for axes, block, mosaic in zip(panels, blocks, mosaics, strict=True):
+        axes.set_title(block.label, fontsize=8, loc="left")
+        axes.imshow(mosaic.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
     with written_aside(path) as aside:
         figure.savefig(aside, format="png", dpi=150)
+
+
+def tiled(images: Tensor) -> Tensor:
+    """Lay uint8 images (N, C, S, S) in rows of `COLUMNS` on white: (height, width) if they are grey, else with C = 3.
+
+    Between neighbours is a gap of an eighth of their side.
+    """
+    count, channels, side, _ = images.shape
+    height, gap = -(-count // COLUMNS), side // 8
+    tiles = torch.full((height * COLUMNS, channels, side + gap, side + gap), 255, dtype=torch.uint8)
+    tiles[:count, :, :side, :side] = images.cpu()
+    rows = tiles.view(height, COLUMNS, channels, side + gap, side + gap).permute(0, 3, 1, 4, 2)
+    mosaic = rows.reshape(height * (side + gap), COLUMNS * (side + gap), channels)
+    return mosaic[..., 0] if channels == 1 else mosaic

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 
+import cli
 from evae import Configuration, Run, train
 
 
@@ -68,6 +70,22 @@ def write_mnist(folder: Path) -> Path:
 def mnist(tmp_path: Path) -> Path:
     """The data folder of `write_mnist`."""
     return write_mnist(tmp_path)
+
+
+def invoke(*arguments: object) -> Result:
+    """Run a command in this process, on a terminal of 80 columns."""
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
+
+
+def refusal(*arguments: object) -> str:
+    """The one sentence of a command that must end with exit code 2."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith((".", "?"))
+    return line.removeprefix("Error: ")
 
 
 def command_environment() -> dict[str, str]:

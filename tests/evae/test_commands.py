@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 import cli
 from evae import Configuration, Run
@@ -29,26 +28,11 @@ from evae.configuration import (
     PRESETS,
 )
 
-from .conftest import command_environment
+from .conftest import command_environment, invoke, refusal
 
 BELONGS = "it belongs to --objective elbo or kde-bound or uniform-prior. Leave it out."
 NO_B = "equation (8) weighs B and r, and only the posterior kde has both."
 SMALL = ["--epochs", "1", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-
-
-def refusal(*arguments: object) -> str:
-    """The one sentence of a command that must end with exit code 2."""
-    result = invoke(*arguments)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    assert line.endswith((".", "?"))
-    return line.removeprefix("Error: ")
 
 
 def options(command: str) -> dict[str, Any]:

@@ -10,18 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from torchvision.datasets import MNIST, utils
 
-import cli
 from evae import Configuration, Run
 from theory.errors import InputError
 
-from .conftest import write_idx
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+from .conftest import invoke, write_idx
 
 
 def states(data_dir: Path) -> dict[str, str]:

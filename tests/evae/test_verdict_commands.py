@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import cli
 from evae import Run
 from evae.experiments.results import Results
-from tests.evae.conftest import command_environment
+
+from .conftest import command_environment, invoke, refusal
 
 GRID = ["--datasets", "digits", "--latent-dims", "2", "--epochs", "1", "--limit-train", "60", "--device", "cpu"]
 
@@ -30,19 +30,6 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
-
-
-def refusal(*arguments: object) -> str:
-    """The one sentence of a refused command."""
-    result = invoke(*arguments)
-    assert result.exit_code == 2, result.output
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    return line.removeprefix("Error: ")
 
 
 # evaluate

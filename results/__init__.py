@@ -1,0 +1,1 @@
+"""Measured results, and what writes them into the pages that show them."""

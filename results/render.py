@@ -1,0 +1,80 @@
+"""Write what `reproduce` measured into the pages that show it: README.md and results/README.md.
+
+    python -m results.render
+
+The figures come from the JSON files in this folder alone. A part of README.md between ``<!-- results: NAME -->`` and
+``<!-- end of results -->`` is replaced by the part of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from evae.experiments.report import Report, report
+from evae.experiments.results import Results
+
+FOLDER = Path(__file__).resolve().parent
+
+#: The files, in the order in which they are shown, with the command that made each.
+FILES = {"table-1": "--table 1 --seeds 0,1", "ablation": "--table ablation"}
+
+_SETTINGS = "--epochs 3 --limit-train 20000 --lr 1e-3 --features classifier"
+
+_MARKED = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+
+
+def reports(folder: Path = FOLDER) -> dict[str, Report]:
+    """Return the report of every file by name."""
+    return {name: report(Results.load(folder / f"{name}.json")) for name in FILES}
+
+
+def parts(found: Mapping[str, Report]) -> dict[str, str]:
+    """Return what README.md shows, by the name of the part."""
+    table, ablation = found["table-1"], found["ablation"]
+    models, _, factors, curve = ablation.tables
+    return {
+        "table-1": "\n".join([table.tables[0].markdown(), *(f"{text}\n" for text in table.paragraphs)]),
+        "table-1-notes": " ".join(table.notes) + "\n",
+        "factors": factors.markdown(),
+        "models": models.markdown(),
+        "curve": curve.markdown(),
+        "attribution": f"{ablation.paragraphs[0]}\n",
+        "ablation-notes": " ".join(ablation.notes) + "\n",
+    }
+
+
+def with_parts(page: str, filled: Mapping[str, str]) -> str:
+    """Replace the marked parts of a page; a `KeyError` for a mark of another name."""
+    return _MARKED.sub(lambda mark: f"{mark[1]}\n{filled[mark[2]]}\n{mark[3]}", page)
+
+
+def results_page(found: Mapping[str, Report]) -> str:
+    """Return results/README.md: all tables and sentences, and how they were made."""
+    head = [
+        "# Measured results",
+        "",
+        "Written by `python -m results.render` from the JSON files beside this page, which hold every run with its",
+        "seed, configuration, hardware and versions. `digits-evae` is a trained model that `evae.VAE.load` opens.",
+        "The commands were:",
+        "",
+        "```sh",
+        *(f"python cli.py reproduce {options} {_SETTINGS} --data-dir DIR" for options in FILES.values()),
+        "python cli.py train --dataset digits --model evae --latent-dim 8 --epochs 100 --lr 1e-3",
+        "```",
+        "",
+    ]
+    return "\n".join([*head, *(page.markdown().replace("# ", "## ", 1) for page in found.values())])
+
+
+def main() -> None:
+    """Write both pages."""
+    found = reports()
+    readme = FOLDER.parent / "README.md"
+    readme.write_text(with_parts(readme.read_text(encoding="utf-8"), parts(found)), encoding="utf-8")
+    (FOLDER / "README.md").write_text(results_page(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

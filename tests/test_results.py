@@ -1,0 +1,71 @@
+"""The pages show what the committed results say, and the committed model opens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import evae
+from evae.data import as_images, load
+from evae.experiments.results import Results
+from evae.objectives import reconstruction_error
+from results.render import FILES, FOLDER, parts, reports, results_page, with_parts
+
+README = FOLDER.parent / "README.md"
+
+
+def test_the_readme_shows_what_the_results_say() -> None:
+    page = README.read_text(encoding="utf-8")
+    filled = parts(reports())
+    assert page == with_parts(page, filled), "run: python -m results.render"
+    shown = [name for name in filled if f"<!-- results: {name} -->" in page]
+    assert {"table-1", "factors", "attribution"} <= set(shown)
+
+
+def test_the_page_of_results_shows_what_the_results_say() -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert page == results_page(reports()), "run: python -m results.render"
+
+
+def test_a_changed_figure_is_noticed(tmp_path: Path) -> None:
+    for name in FILES:
+        shutil.copy(FOLDER / f"{name}.json", tmp_path)
+    path = tmp_path / "table-1.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["runs"][0]["evaluation"]["sharpness"]["one_posterior_draw"] += 0.01
+    path.write_text(json.dumps(document), encoding="utf-8")
+    page = README.read_text(encoding="utf-8")
+    assert page != with_parts(page, parts(reports(tmp_path)))
+
+
+def test_a_mark_that_nothing_fills_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        with_parts("<!-- results: nothing -->\n<!-- end of results -->", {})
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_run_has_its_seed_settings_hardware_and_versions(name: str) -> None:
+    results = Results.load(FOLDER / f"{name}.json")
+    assert not results.failures
+    cells = {(r.label, r.configuration.dataset, r.configuration.latent_dim) for r in results.records}
+    seeds = {r.configuration.seed for r in results.records}
+    assert len(results.records) == len(cells) * len(seeds)
+    assert len(seeds) >= 2
+    for record in results.records:
+        assert len(record.curve) == record.configuration.epochs
+        assert {"torch", "torchvision", "numpy", "epanechnikov-vae"} <= set(record.environment["packages"])
+        assert record.environment["device_name"]
+        assert record.seconds > 0
+
+
+def test_the_committed_model_opens_and_reconstructs_as_its_evaluation_says() -> None:
+    folder = FOLDER / "digits-evae"
+    model = evae.VAE.load(folder)
+    evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    images = as_images(load("digits").holdout)
+    logits = model.decoder(model.encode(images).mean)
+    error = float(reconstruction_error(logits, images).double().mean())
+    assert error == pytest.approx(evaluation["reconstruction_error"]["posterior_mean"], rel=1e-5)
