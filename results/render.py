@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from evae.experiments.report import Report, report
+from evae.experiments.report import report
 from evae.experiments.results import Results
+from evae.experiments.tables import Report
 
 FOLDER = Path(__file__).resolve().parent
 

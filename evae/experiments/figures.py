@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from evae.experiments.grid import CURVES, curve_of
-from evae.experiments.report import measured
+from evae.experiments.measured import fraction, measured
 from evae.experiments.results import Results, RunRecord
 
 #: Line styles, so that the models are told apart in grey too. Colours are from Okabe and Ito's palette.
@@ -86,4 +86,11 @@ def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
     for beta, mean in zip(sorted(points), means, strict=True):
         every = np.array(points[beta])
         axes.plot(every[:, 0], every[:, 1], marker, color=colour, ms=4, alpha=0.7)
-        axes.annotate(f"{beta:g}", mean, xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
+        axes.annotate(
+            fraction(beta),
+            mean,
+            xytext=(4, 4),
+            textcoords="offset points",
+            fontsize=7,
+            color=colour,
+        )

@@ -8,8 +8,9 @@ import io
 from pathlib import Path
 
 from evae.experiments.figures import figures
-from evae.experiments.report import Report, measured
+from evae.experiments.measured import measured
 from evae.experiments.results import Results
+from evae.experiments.tables import Report
 from theory.files import written_aside
 
 
@@ -34,28 +35,10 @@ def runs_csv(results: Results) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     settings = [field.name for field in dataclasses.fields(results.records[0].recipe)]
-    head = [
-        "run",
-        "dataset",
-        "model",
-        "latent_dim",
-        "seed",
-        *settings,
-        "epochs",
-        *measured(results.records[0]),
-        "seconds",
-    ]
-    writer.writerow(head)
+    fields = ["dataset", "latent_dim", "seed", "epochs"]
+    writer.writerow(["run", "model", *fields, *settings, *measured(results.records[0]), "seconds"])
     for record in results.records:
-        config, recipe = record.configuration, dataclasses.asdict(record.recipe)
-        row = [
-            record.name,
-            config.dataset,
-            record.label,
-            config.latent_dim,
-            config.seed,
-            *recipe.values(),
-            config.epochs,
-        ]
-        writer.writerow([*row, *measured(record).values(), record.seconds])
+        config = [getattr(record.configuration, field) for field in fields]
+        recipe = dataclasses.astuple(record.recipe)
+        writer.writerow([record.name, record.label, *config, *recipe, *measured(record).values(), record.seconds])
     return stream.getvalue()

@@ -1,11 +1,14 @@
-"""Tables of text, and the forms in which they are written: for a terminal, Markdown, LaTeX."""
+"""Tables of text with what is said of them, and the forms in which they are written: terminal, Markdown, LaTeX."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rich import table as rich_table
 from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from theory.typography import latex as latex_text
 
@@ -53,3 +56,30 @@ class Table:
         for row in self.rows:
             shown.add_row(*row)
         return shown
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tables and paragraphs, in the order in which they are read; ``document`` is the same for a JSON file."""
+
+    title: str
+    notes: tuple[str, ...]
+    tables: tuple[Table, ...]
+    paragraphs: tuple[str, ...]
+    document: dict[str, Any]
+
+    def markdown(self) -> str:
+        """Return all of it in Markdown."""
+        notes = "\n".join(f"- {note}" for note in self.notes)
+        tables = "\n".join(table.markdown() for table in self.tables)
+        return "\n".join([f"# {self.title}", "", notes, "", tables, *(f"{text}\n" for text in self.paragraphs)])
+
+    def for_terminal(self) -> RenderableType:
+        """Return all of it for a terminal."""
+        notes = [Text(note, style="dim") for note in self.notes]
+        paragraphs = [Text(f"\n{text}") for text in self.paragraphs]
+        return Group(*(table.for_terminal() for table in self.tables), *notes, *paragraphs)
+
+    def latex(self) -> str:
+        """Return the tables in LaTeX, for a document that loads booktabs."""
+        return "\n".join(table.latex() for table in self.tables)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from evae.configuration import KERNELS, PRESETS, Configuration
 from evae.experiments.grid import (
-    BETAS,
     CURVES,
     FACTOR_KERNELS,
     FACTOR_OBJECTIVES,
@@ -53,7 +52,7 @@ def test_the_ablation_has_every_preset_every_cell_and_every_point_of_the_curves_
         (kernel, objective) for kernel in FACTOR_KERNELS for objective in FACTOR_OBJECTIVES
     }
     assert {curve_of(recipe) for recipe in recipes} - {None} == {
-        (model, beta) for model in CURVES for beta in (1.0, *BETAS)
+        (model, beta) for model, betas in CURVES.items() for beta in (1.0, *betas)
     }
 
 

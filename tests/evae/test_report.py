@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from evae.experiments.ablation import gain_at_equal_rate
+from evae.experiments.departures import departures
 from evae.experiments.figures import figures
-from evae.experiments.grid import Plan, curve_of, factors_of
+from evae.experiments.grid import CURVES, Plan, curve_of, factors_of
+from evae.experiments.measured import ERROR, measured
 from evae.experiments.output import runs_csv, write_results
-from evae.experiments.report import departures, measured, report
+from evae.experiments.report import report
 from evae.experiments.results import Failure, Results, RunRecord
 from theory.errors import InputError
 
@@ -92,7 +96,7 @@ def test_wins_follow_the_records() -> None:
 
 def test_the_gain_goes_to_the_objective_where_the_objective_makes_it_and_to_the_kernel_where_the_kernel_does() -> None:
     objective, kernel = (
-        report(results("ablation", errors, seeds=(0, 1, 2))).document["ablations"][0]["metrics"]["reconstruction_error"]
+        report(results("ablation", errors, seeds=(0, 1, 2))).document["ablations"][0]["attribution"][ERROR.metric]
         for errors in (by_objective, by_kernel)
     )
     for found, first, second in ((objective, "objective", "kernel"), (kernel, "kernel", "objective")):
@@ -106,15 +110,43 @@ def test_the_ablation_lays_out_models_factors_and_curves() -> None:
     models, codes, factors, curves = report(results("ablation", by_objective, seeds=(0,))).tables
     names = [row[0] for row in models.rows]
     assert {"vae", "evae", "evae-repaired", "ae", "beta-vae", "evae-uniform-kernel-B1"} <= set(names)
-    assert not any("beta0.25" in name for name in names)
+    assert not any("beta0.0625" in name for name in names)
     assert [row[0] for row in codes.rows] == names
     assert factors.columns == ("kernel", "elbo", "kde-bound", "kde-bound, constant B")
     assert [row[:3] for row in factors.rows] == [
         (kernel, "140.00", "120.00") for kernel in ("gaussian", "epanechnikov", "uniform")
     ]
     assert [row[:2] for row in curves.rows] == [
-        (model, beta) for model in ("vae", "evae-exact", "evae") for beta in ("0.0625", "0.25", "1", "4", "16")
+        (model, str(Fraction(beta))) for model, betas in CURVES.items() for beta in sorted((1.0, *betas))
     ]
+
+
+def on_a_line(evae_rate: float) -> Results:
+    """VAE's error is 200 less its rate, which its weight decides; EVAE is 9 nats below, 10 with seed 1."""
+    whole = results("ablation", by_objective, seeds=(0, 1))
+    for one in whole.records:
+        place = curve_of(one.recipe)
+        rate = 100 / (1 + (place[1] if place else 1))
+        if place == ("evae", 1.0):
+            rate = evae_rate
+        below = (9 + one.configuration.seed) if one.label == "evae" else 0
+        one.evaluation["latent"]["rate"] = rate
+        one.evaluation["reconstruction_error"]["one_posterior_draw"] = 200 - rate - below
+    return whole
+
+
+def test_the_gain_at_equal_rate_is_the_distance_from_vaes_curve() -> None:
+    found = gain_at_equal_rate(on_a_line(evae_rate=60).records)
+    assert found is not None
+    assert found.values == pytest.approx((9, 10))
+    assert "EVAE's error is 9.50 nats lower (2 seeds" in report(on_a_line(evae_rate=60)).paragraphs[-1]
+
+
+def test_rates_that_do_not_meet_are_not_compared() -> None:
+    assert gain_at_equal_rate(on_a_line(evae_rate=300).records) is None
+    text = report(on_a_line(evae_rate=300)).paragraphs[-1]
+    assert "EVAE's codes carry 300.0 nats per image" in text
+    assert "EVAE's rate lies outside" in text
 
 
 def test_an_ablation_without_a_cell_says_so_and_shows_the_rest() -> None:
@@ -130,8 +162,8 @@ def test_what_is_scaled_down_is_said() -> None:
     found = results("1", by_model, **options)
     failed = dataclasses.replace(found, failures=(Failure("a-run", "the disk is full."),))
     assert departures(failed) == (
-        "Scaled down: 3 of the paper's 50 epochs, the first 1,000 training images, learning rate 0.001 in place of "
-        "0.0001, batches of 50 in place of 100.",
+        "Not the paper's settings: 3 of the paper's 50 epochs, the first 1,000 training images, learning rate 0.001 "
+        "in place of 0.0001, batches of 50 in place of 100.",
         "1 seed (4); mean ± standard deviation over seeds.",
         "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
         "(accuracy on hold-out images: digits 98.77%): no FID, and not comparable with the paper's.",
@@ -142,7 +174,7 @@ def test_what_is_scaled_down_is_said() -> None:
 
 
 def test_the_papers_own_settings_are_no_departure() -> None:
-    assert not any("Scaled down" in note for note in departures(results("1", by_model)))
+    assert not any("Not the paper's settings" in note for note in departures(results("1", by_model)))
 
 
 def test_nothing_finished_is_nothing_to_compare() -> None:
@@ -204,7 +236,7 @@ def test_reconstruction_against_rate_shows_every_weight() -> None:
     (axes,) = figures(found)["rate"].axes
     points = [np.size(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None"]
     assert sum(points) == len([one for one in found.records if curve_of(one.recipe) is not None])
-    assert [text.get_text() for text in axes.texts].count("0.0625") == 3
+    assert [text.get_text() for text in axes.texts].count("1/16") == 3
 
 
 def test_the_report_fits_a_terminal_of_80_columns() -> None:

@@ -155,7 +155,9 @@ def test_reproduce_trains_compares_and_writes_and_does_nothing_twice(tmp_path: P
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["runs"] == json.loads((folder / "results.json").read_text())["runs"]
     assert "EVAE has the" in document["comparison"]["verdict"]
-    assert document["notes"][0].startswith("Scaled down: 1 of the paper's 50 epochs, the first 60 training images")
+    assert document["notes"][0].startswith(
+        "Not the paper's settings: 1 of the paper's 50 epochs, the first 60 training images"
+    )
     second = invoke(*arguments, "--json", "-")
     assert second.exit_code == 0
     assert second.stderr.count("there already") == 4

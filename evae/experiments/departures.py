@@ -1,0 +1,58 @@
+"""In what the runs of a table differ from the paper's, and on what machine they ran, in sentences."""
+
+from __future__ import annotations
+
+from evae.configuration import Configuration
+from evae.experiments.estimates import counted
+from evae.experiments.results import Results
+
+
+def departures(results: Results) -> tuple[str, ...]:
+    """Say it of results that hold at least one run."""
+    seeds = sorted({record.configuration.seed for record in results.records})
+    return (
+        *_scaled_down(results.records[0].configuration),
+        *dict.fromkeys(f"The data are {r.evaluation['note']}." for r in results.records if r.evaluation["note"]),
+        f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); mean ± standard deviation over seeds.",
+        *_features(results),
+        *(f"Failed and left out: {failure.name} ({failure.reason})" for failure in results.failures),
+        *_machines(results),
+    )
+
+
+def _scaled_down(config: Configuration) -> list[str]:
+    plain, notes = Configuration(), []
+    if config.epochs != plain.epochs:
+        notes.append(f"{config.epochs} of the paper's {plain.epochs} epochs")
+    if config.limit_train is not None:
+        notes.append(f"the first {config.limit_train:,} training images")
+    if config.lr != plain.lr:
+        notes.append(f"learning rate {config.lr:g} in place of {plain.lr:g}")
+    if config.batch_size != plain.batch_size:
+        notes.append(f"batches of {config.batch_size} in place of {plain.batch_size}")
+    return [f"Not the paper's settings: {', '.join(notes)}."] if notes else []
+
+
+def _features(results: Results) -> list[str]:
+    """Say what the distance is."""
+    if results.features == "none":
+        return ["Without a Fréchet distance (--features none)."]
+    by_dataset = {r.configuration.dataset: r.evaluation["features"] for r in results.records}
+    if results.features == "inception":
+        note = "The Fréchet distance is the FID, with pytorch-fid's network."
+    else:
+        accuracies = ", ".join(f"{name} {found['holdout_accuracy']:.2%}" for name, found in by_dataset.items())
+        note = (
+            "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
+            f"(accuracy on hold-out images: {accuracies}): no FID, and not comparable with the paper's."
+        )
+    return [note, *dict.fromkeys(found["warning"] for found in by_dataset.values() if found["warning"])]
+
+
+def _machines(results: Results) -> list[str]:
+    machines = {
+        f"Trained on {e['device_name']}, {counted(e['threads'], 'thread')}, torch {e['packages']['torch']}."
+        for e in (record.environment for record in results.records)
+    }
+    minutes = sum(record.seconds for record in results.records) / 60
+    return [*sorted(machines), f"{counted(len(results.records), 'run')}, {minutes:.0f} minutes of training."]

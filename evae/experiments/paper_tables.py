@@ -1,0 +1,68 @@
+"""Tables 1 and 2: the paper's figures beside ours, what the paper does not report, and who wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evae.experiments.comparison import Group, Summary, compare
+from evae.experiments.departures import departures
+from evae.experiments.measured import ABSENT, CRITERIA, measurement, shown
+from evae.experiments.results import Results
+from evae.experiments.tables import Report, Table
+from theory.errors import InputError
+from theory.published import Experiment, Metric, published_experiment
+
+Summaries = Mapping[Group, Summary]
+
+#: What ours is called for each of the paper's metrics.
+_OURS = {Metric.FID: "frechet_distance", Metric.SHARPNESS: "sharpness"}
+
+_UNPUBLISHED = ("reconstruction_error", "generation_distance", "active_dimensions", "noise_to_signal")
+
+
+def paper_report(results: Results) -> Report:
+    """Return the report of Table 1 or 2 from results that hold at least one run."""
+    measurements = [measurement(record) for record in results.records]
+    criteria = [c for c in CRITERIA if any(m.values[c.metric] is not None for m in measurements)]
+    found = compare(measurements, criteria)
+    cells = dict.fromkeys(m.cell for m in measurements)
+    lines = [(*cell, model) for cell in cells for model in ("vae", "evae")]
+    distance = "FID" if results.features == "inception" else "distance"
+    tables = (
+        Table(
+            f"Table {results.table}: the paper's figures beside ours",
+            ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "sharpness, ours"),
+            tuple(_beside_published(found.summaries, *line) for line in lines),
+            words=3,
+        ),
+        Table(
+            "What the paper does not report",
+            ("data set", "d_z", "model", "error (nats)", f"{distance} of new images", "active", "noise / signal"),
+            tuple(_unpublished(found.summaries, *line) for line in lines),
+            words=3,
+        ),
+    )
+    document = {"comparison": found.document()}
+    return Report(f"Table {results.table}", departures(results), tables, found.paragraphs, document)
+
+
+def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+    """Return a line with the paper's figures, each before ours."""
+    paper = _published(dataset, latent_dim)
+    line = [dataset, str(latent_dim), model.upper()]
+    for metric, ours in _OURS.items():
+        score = ABSENT if paper is None else str(getattr(paper, model).value(metric))
+        line += [score, shown(summaries.get(Group(dataset, latent_dim, model, ours)), ours)]
+    return tuple(line)
+
+
+def _unpublished(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+    figures = (shown(summaries.get(Group(dataset, latent_dim, model, metric)), metric) for metric in _UNPUBLISHED)
+    return (dataset, str(latent_dim), model.upper(), *figures)
+
+
+def _published(dataset: str, latent_dim: int) -> Experiment | None:
+    try:
+        return published_experiment(dataset, latent_dim)
+    except InputError:
+        return None
