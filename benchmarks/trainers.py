@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import io
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from evae.arithmetic import full_precision_or_tf32
 from evae.configuration import Configuration
@@ -103,6 +105,37 @@ def plain_loop(setting: Setting, workers: int) -> Epoch:
         return total / len(setting.pixels)
 
     return epoch
+
+
+def products_alone(setting: Setting) -> Epoch:
+    """Multiply large matrices, with as many operations as the products and convolutions of an epoch have.
+
+    No training: what an epoch would take if these ran as fast as the fastest product of this machine, and all else took
+    no time. Convolutions that need fewer operations, such as Winograd's, do not exist for a stride of 2 in PyTorch.
+    """
+    model = setting.model()
+    images = as_images(setting.pixels[: setting.config.batch_size].to(setting.device))
+    with FlopCounterMode(display=False) as counter:
+        logits, _ = model(images)
+        logits.sum().backward()
+    operations = counter.get_total_flops() / len(images) * len(setting.pixels)
+    factors = torch.randn(2, _SIDE, _SIDE, device=setting.device)
+    product = torch.empty(_SIDE, _SIDE, device=setting.device)
+    whole, rest = divmod(operations / (2 * _SIDE**3), 1)
+
+    def epoch(_: int) -> float:
+        for _ in range(int(whole)):
+            torch.mm(factors[0], factors[1], out=product)
+        torch.mm(factors[0, : max(1, round(rest * _SIDE))], factors[1])
+        if setting.device.type == "cuda":
+            torch.cuda.synchronize()
+        return math.nan
+
+    return epoch
+
+
+#: Side of the matrices of `products_alone`: large enough for full speed.
+_SIDE = 2048
 
 
 class _Images(Dataset[Tensor]):

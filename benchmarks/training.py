@@ -23,12 +23,13 @@ from torch import Tensor
 
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, side_by_side
-from benchmarks.trainers import Epoch, Setting, ours, plain_loop, pythae
+from benchmarks.trainers import Epoch, Setting, ours, plain_loop, products_alone, pythae
 from evae.arithmetic import resolve_device
 from evae.configuration import Configuration
 from evae.data import load
 
 OURS, PYTHAE = "evae", "Pythae's trainer"
+BOUND = "its products alone, at full speed"
 PLAIN, WORKERS = "DataLoader loop, no workers", "DataLoader loop, 2 workers"
 IMAGES = {"cpu": 2_000, "cuda": 60_000}
 MNIST_IMAGES = 60_000
@@ -44,13 +45,13 @@ class Row:
         The median over rounds.
     ratio : float
         How many times as long as ours an epoch takes: the median over rounds.
-    loss : float
-        The mean loss of the last epoch in nats per image: that it trains.
+    loss : float or None
+        The mean loss of the last epoch in nats per image: that it trains. None where nothing is trained.
     """
 
     images_per_second: float
     ratio: float
-    loss: float
+    loss: float | None
 
 
 def contestants(setting: Setting, folder: Path) -> tuple[dict[str, Epoch], str | None]:
@@ -61,6 +62,7 @@ def contestants(setting: Setting, folder: Path) -> tuple[dict[str, Epoch], str |
         **{f"{OURS}, {precision}": ours(setting, precision) for precision in rounded},
         PLAIN: plain_loop(setting, workers=0),
         WORKERS: plain_loop(setting, workers=2),
+        BOUND: products_alone(setting),
     }
     try:
         found[PYTHAE] = pythae(setting, folder)
@@ -85,7 +87,7 @@ def measure(epochs: Mapping[str, Epoch], images: int, rounds: int) -> dict[str, 
 
 
 def _row(time: Times, first: Times, images: int, loss: float) -> Row:
-    return Row(images / time.median, time.ratio_to(first), loss)
+    return Row(images / time.median, time.ratio_to(first), loss if math.isfinite(loss) else None)
 
 
 def targets(rows: Mapping[str, Row], device: torch.device) -> list[Target]:
@@ -116,7 +118,9 @@ def table(title: str, rows: Mapping[str, Row]) -> Table:
     for name in ("", "images/s", "time over ours", "loss"):
         shown.add_column(name, justify="right" if name else "left")
     for name, row in rows.items():
-        shown.add_row(name, f"{row.images_per_second:,.0f}", f"{row.ratio:.2f}", f"{row.loss:,.1f}")
+        shown.add_row(
+            name, f"{row.images_per_second:,.0f}", f"{row.ratio:.2f}", "" if row.loss is None else f"{row.loss:,.1f}"
+        )
     return shown
 
 

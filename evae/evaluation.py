@@ -144,38 +144,42 @@ def judge(
     run: Run, model: VAE, data: ImageData, network: FeatureNetwork | None, progress: Progress = silent
 ) -> dict[str, Any]:
     """Judge a loaded model on loaded data, as `evaluate` does."""
-    config = run.configuration
-    laws = sampling_laws(model, config, data.train)
-    originals = data.holdout
-    errors, latent, sets = reconstructed(model, originals, config.seed)
-    for name, law in laws.items():
-        sets[name] = torch.cat(list(decoded_samples(model, law, len(originals), config.seed)))
     with run.locked():
+        laws = sampling_laws(model, run.configuration, data.train)
+        errors, latent, sets = reconstructed(model, data.holdout, run.configuration.seed)
+        for name, law in laws.items():
+            sets[name] = torch.cat(list(decoded_samples(model, law, len(data.holdout), run.configuration.seed)))
         document = {
-            "run": run.name,
-            "model": config.model,
-            "recipe": config.recipe.document(),
-            "latent_dim": config.latent_dim,
-            "weights_of_epoch": run.weights_epoch,
-            "dataset": config.dataset,
-            "note": data.note,
-            "split": "hold-out",
-            "images": len(originals),
-            "resolution": list(originals.shape[2:]),
+            **_described(run, data),
             "reconstruction_error": errors,
-            "features": None,
-            "frechet_distance": None,
-            "sharpness": {name: metrics.sharpness(images) for name, images in {"originals": originals, **sets}.items()},
-            **({} if network is None else compared(network, originals, sets, progress)),
+            "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
+            **compared(network, data.holdout, sets, progress),
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent,
         }
         run.write_evaluation(document)
-        save_reconstructions(run.path, run.name, model, originals.to(_device(model)), config.seed)
+        save_reconstructions(run.path, run.name, model, data.holdout.to(_device(model)), run.configuration.seed)
         shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
         save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
-        save_rows(walks(model, originals), run.path / "walks.png", f"{run.name}: walks between codes")
+        save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
     return document
+
+
+def _described(run: Run, data: ImageData) -> dict[str, Any]:
+    """Return what was judged, and on which images."""
+    config = run.configuration
+    return {
+        "run": run.name,
+        "model": config.model,
+        "recipe": config.recipe.document(),
+        "latent_dim": config.latent_dim,
+        "weights_of_epoch": run.weights_epoch,
+        "dataset": config.dataset,
+        "note": data.note,
+        "split": "hold-out",
+        "images": len(data.holdout),
+        "resolution": list(data.holdout.shape[2:]),
+    }
 
 
 def sampling_laws(model: VAE, config: Configuration, train_pixels: Tensor) -> dict[str, CodeLaw]:
@@ -201,7 +205,7 @@ def reconstructed(model: VAE, pixels: Tensor, seed: int) -> tuple[dict[str, floa
 
 
 def compared(
-    network: FeatureNetwork, originals: Tensor, sets: dict[str, Tensor], progress: Progress = silent
+    network: FeatureNetwork | None, originals: Tensor, sets: dict[str, Tensor], progress: Progress = silent
 ) -> dict[str, Any]:
     """Compare sets of uint8 images with the originals, whose statistics are kept on disk.
 
@@ -209,7 +213,10 @@ def compared(
     -------
     dict
         ``frechet_distance`` by set; ``features``, what the network is, with a ``warning`` where there are few images.
+        Both are None without a network.
     """
+    if network is None:
+        return {"frechet_distance": None, "features": None}
     real = cached_statistics(network, originals)
     done, total = 0, sum(map(len, sets.values()))
 

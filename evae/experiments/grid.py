@@ -27,7 +27,7 @@ FACTOR_OBJECTIVES = ("elbo", "kde-bound", "kde-bound, constant B")
 #: Models on the curves of reconstruction against rate, with the weights of their regularisation term beside its own 1.
 #: A divergence from N(0, I) must be all but taken away until the codes carry as much as EVAE's.
 CURVES = {
-    "vae": (1 / 1024, 1 / 128, 1 / 16, 4.0),
+    "vae": (1 / 8192, 1 / 1024, 1 / 128, 1 / 16, 4.0),
     "evae-exact": (1 / 1024, 1 / 128, 1 / 16, 4.0),
     "evae": (1 / 16, 16.0, 256.0),
 }

@@ -7,13 +7,15 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from benchmarks import training
-from benchmarks.trainers import Epoch, Setting, ours, plain_loop, pythae
-from benchmarks.training import OURS, PLAIN, PYTHAE, WORKERS, Row
+from benchmarks import trainers, training
+from benchmarks.trainers import Epoch, Setting, ours, plain_loop, products_alone, pythae
+from benchmarks.training import BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
 from evae.configuration import Configuration
 from evae.data import as_images
 from evae.objectives import objective_for
@@ -115,7 +117,7 @@ def test_without_pythae_it_says_so_and_the_target_is_missed(
     monkeypatch.setitem(sys.modules, "pythae", None)
     monkeypatch.setitem(sys.modules, "pythae.data.datasets", None)
     found, missing = training.contestants(setting, tmp_path)
-    assert list(found) == [OURS, BF16, PLAIN, WORKERS]
+    assert list(found) == [OURS, BF16, PLAIN, WORKERS, BOUND]
     assert missing is not None
     assert "extra `bench`" in missing
     (target,) = training.targets({name: Row(1.0, 1.0, 1.0) for name in found}, CPU)
@@ -143,3 +145,34 @@ def test_mnist_is_taken_from_the_folder_that_is_named(tmp_path: Path) -> None:
     assert noise.shape == images.shape
     assert torch.equal(noise, training.pixels(2, None))
     assert not torch.equal(noise, images)
+
+
+def test_the_products_alone_have_as_many_operations_as_the_layers(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards once and backwards twice, but for the gradient of the images, which nobody needs."""
+    multiplied: list[int] = []
+    layers: list[int] = []
+    torch_mm = torch.mm
+
+    def counted(a: Tensor, b: Tensor, **options: Any) -> Tensor:
+        multiplied.append(2 * a.shape[0] * a.shape[1] * b.shape[1])
+        return torch_mm(a, b, **options)
+
+    def note(layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+        if isinstance(layer, nn.Conv2d):
+            layers.append(result.numel() * layer.weight[0].numel())
+        elif isinstance(layer, nn.ConvTranspose2d):
+            layers.append(given[0].numel() * layer.weight[0].numel())
+        elif isinstance(layer, nn.Linear):
+            layers.append(result.numel() * layer.in_features)
+
+    model = setting.model()
+    for layer in model.modules():
+        layer.register_forward_hook(note)
+    model(as_images(setting.pixels))
+    monkeypatch.setattr(trainers, "_SIDE", 256)
+    epoch = products_alone(setting)
+    monkeypatch.setattr(torch, "mm", counted)
+    epoch(0)
+    assert sum(multiplied) == pytest.approx(2 * (3 * sum(layers) - layers[0]), rel=0.02)

@@ -102,9 +102,10 @@ def test_hold_out_terms_do_not_depend_on_the_mode_or_the_callers_random_numbers(
 
 def test_the_log_tells_how_much_noise_is_left(trained: dict[str, Run]) -> None:
     vae, evae = (trained[model].metrics[0]["latent"] for model in ("vae", "evae"))
-    assert set(vae) == {"mean_sigma", "noise_to_signal", "active_dimensions"}
-    assert set(evae) == {"mean_r", "mean_B", "noise_to_signal", "active_dimensions"}
+    assert set(vae) == {"mean_sigma", "noise_to_signal", "active_dimensions", "rate"}
+    assert set(evae) == {"mean_r", "mean_B", "noise_to_signal", "active_dimensions", "rate"}
     for latent in (vae, evae):
+        assert latent["rate"] > 0
         ratio = latent["noise_to_signal"]
         assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
         assert 0 <= latent["active_dimensions"] <= 4
@@ -127,6 +128,7 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
         terms, latent = holdout_metrics(initial_model(config, (1, 32, 32)), objective_for(config), images, seed=0)
         assert {key for key in latent if key.startswith("mean_")} == expected[name]
         assert {"noise_to_signal", "active_dimensions"} <= set(latent)
+        assert (latent["rate"] is None) == (name in ("ae", "gaussian-kde"))
         names = objective_for(config).names
         assert terms["loss"] == pytest.approx(sum(terms[term] for term in names))
         assert set(terms) == {"loss", "reconstruction_at_mean", *names}
@@ -335,7 +337,7 @@ def test_training_in_a_thread_leaves_signals_alone(tmp_path: Path) -> None:
 
 def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
     run = trained["vae"]
-    script = f"import evae; evae.evaluate({str(run.path)!r}, device='cpu')"
+    script = f"import evae; evae.evaluate({str(run.path)!r}, device='cpu', features='none')"
     with run.locked():
         result = subprocess.run(
             [sys.executable, "-c", script], env=command_environment(), capture_output=True, text=True, check=False
