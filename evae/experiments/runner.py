@@ -25,8 +25,8 @@ from evae.training import Watcher, resume, train
 from theory.errors import InputError, Interruption
 from theory.files import read_json
 
-#: What may differ between a run that is there and the one that is wanted: it decides nothing of the result.
-_INDIFFERENT = {"runs_dir", "name", *CHANGEABLE} - {"epochs"}
+#: What may differ between a run that is there and the one that is wanted: it decides nothing, or goes on to the same.
+_INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
 
 
 class GridWatcher:

@@ -20,6 +20,7 @@ from evae.experiments.runner import GridWatcher, reproduce
 from evae.model import VAE
 from evae.training import Progress, Watcher
 from theory.errors import InputError, Interruption
+from theory.files import read_json, write_json
 
 SMALL: dict[str, Any] = {"datasets": ("digits",), "latent_dims": (2, 3), "epochs": 1, "limit_train": 60}
 
@@ -117,6 +118,27 @@ def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path:
     assert reproduce(plan(tmp_path), watcher) == results
     assert [record.name for record in watcher.finished] == [run.name]
     assert run.weights_path.stat().st_mtime_ns == weights
+
+
+def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
+    results = reproduce(plan(tmp_path))
+    path = tmp_path / results.records[1].name / "evaluation.json"
+    evaluation = read_json(path)
+    write_json(path, {**evaluation, "features": {"name": "classifier", "warning": None}})
+    watcher = Recorder()
+    assert reproduce(plan(tmp_path), watcher) == results
+    assert [record.name for record in watcher.finished] == [results.records[1].name]
+    assert read_json(path) == evaluation
+
+
+def test_a_run_that_failed_after_its_last_epoch_goes_on_to_its_end(tmp_path: Path) -> None:
+    results = reproduce(plan(tmp_path))
+    run = Run.open(tmp_path / results.records[0].name)
+    run.set_status("failed", epochs_finished=1, reason="the disk was full")
+    watcher = Recorder()
+    assert reproduce(plan(tmp_path), watcher) == results
+    assert run.status["state"] == "finished"
+    assert [record.name for record in watcher.finished] == [run.name]
 
 
 def test_a_run_that_fails_is_listed_and_the_rest_is_done(tmp_path: Path) -> None:
