@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from evae.experiments.figures import figures
 from evae.experiments.report import report
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
@@ -42,6 +43,7 @@ def parts(found: Mapping[str, Report]) -> dict[str, str]:
         "models": models.markdown(),
         "curve": curve.markdown(),
         "attribution": f"{ablation.paragraphs[0]}\n",
+        "equal-rate": f"{ablation.paragraphs[-1]}\n",
         "ablation-notes": " ".join(ablation.notes) + "\n",
     }
 
@@ -66,15 +68,20 @@ def results_page(found: Mapping[str, Report]) -> str:
         "```",
         "",
     ]
-    return "\n".join([*head, *(page.markdown().replace("# ", "## ", 1) for page in found.values())])
+    pages = [page.markdown().replace("# ", "## ", 1) for page in found.values()]
+    plots = ["![Hold-out error by epoch](curves.png)", "![Reconstruction error against rate](rate.png)"]
+    return "\n".join([*head, *(part for pair in zip(pages, plots, strict=True) for part in (*pair, ""))])
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write both pages, and the plots that they show."""
     found = reports()
     readme = FOLDER.parent / "README.md"
     readme.write_text(with_parts(readme.read_text(encoding="utf-8"), parts(found)), encoding="utf-8")
     (FOLDER / "README.md").write_text(results_page(found), encoding="utf-8")
+    for name in FILES:
+        for plot, figure in figures(Results.load(FOLDER / f"{name}.json")).items():
+            figure.savefig(FOLDER / f"{plot}.png", dpi=120)
 
 
 if __name__ == "__main__":

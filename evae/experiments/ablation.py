@@ -181,7 +181,7 @@ def _on_curves(records: Sequence[RunRecord], gain: Estimate | None) -> str:
         rates = [rate for seed in points for rate, _ in seed["vae"].values()]
         return (
             f"{sentence} As its weight varies, VAE's curve reaches from {min(rates):.1f} to {max(rates):.1f} nats, and "
-            "EVAE's rate lies outside: at equal rate they are not compared."
+            "not to EVAE's rate on every seed: at equal rate they are not compared."
         )
     direction = "lower" if gain.mean > 0 else "higher"
     low_high = (

@@ -57,18 +57,36 @@ def _draw_curve(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
 
 
 def rate_figure(results: Results) -> Figure:
-    """Draw the reconstruction error against the rate, a line for each model as its weight varies, a point a run."""
+    """Draw the reconstruction error against the rate: a line for each model as its weight varies, a point a run.
+
+    A row for each data set and dimension: at the left all weights, at the right those that reconstruct nearly best.
+    """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
-    figure = Figure(figsize=(0.4 + 5.2 * len(places), 4.2), layout="constrained")
-    for axes, (dataset, dim) in zip(figure.subplots(1, len(places), squeeze=False)[0], places, strict=True):
-        axes.set_title(f"{dataset}, $d_z$ = {dim}", fontsize=10)
-        axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
-        axes.set_ylabel("hold-out reconstruction error (nats per image)")
+    figure = Figure(figsize=(9.6, 0.4 + 3.6 * len(places)), layout="constrained")
+    for row, (dataset, dim) in zip(figure.subplots(len(places), 2, squeeze=False), places, strict=True):
         records = results.where(dataset=dataset, latent_dim=dim)
-        for model in CURVES:
-            _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model)
-        axes.legend(frameon=False, fontsize=9)
+        for axes in row:
+            for model in CURVES:
+                _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model)
+            axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
+        row[0].set_title(f"{dataset}, $d_z$ = {dim}", fontsize=10)
+        row[0].set_ylabel("hold-out reconstruction error (nats per image)")
+        row[0].legend(frameon=False, fontsize=9)
+        row[1].set_title("the lower part, close up", fontsize=10)
+        _close_up(row[1])
     return figure
+
+
+def _close_up(axes: Axes) -> None:
+    """Show the lines where the error is at most 7 % above the least."""
+    points = [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in axes.get_lines()]
+    if not points:
+        return
+    every = np.concatenate(points)
+    near = every[every[:, 1] <= 1.07 * every[:, 1].min()]
+    (left, low), (right, high) = near.min(0), near.max(0)
+    axes.set_xlim(left - 0.05 * (right - left), right + 0.1 * (right - left))
+    axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
 def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
@@ -86,11 +104,5 @@ def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
     for beta, mean in zip(sorted(points), means, strict=True):
         every = np.array(points[beta])
         axes.plot(every[:, 0], every[:, 1], marker, color=colour, ms=4, alpha=0.7)
-        axes.annotate(
-            fraction(beta),
-            mean,
-            xytext=(4, 4),
-            textcoords="offset points",
-            fontsize=7,
-            color=colour,
-        )
+        # Clipped, because a close-up does not show them all.
+        axes.annotate(fraction(beta), mean, (4, 4), textcoords="offset points", fontsize=7, color=colour, clip_on=True)
