@@ -20,7 +20,7 @@ import numpy.typing as npt
 import sympy
 
 from theory.bickel_rosenblatt import limit_variance
-from theory.densities import ONE, Density, Weight, density_named, weight_named
+from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError
 from theory.kernels import Kernel, Piece, kernel_named, x
 from theory.piecewise import PiecewisePolynomial
@@ -124,7 +124,7 @@ def leading_terms(
 
 
 def _ends(density: Density, weight: Weight) -> tuple[float, float]:
-    lower, upper = density.bulk(TAIL) if weight == ONE else (float(end) for end in weight.support)
+    lower, upper = density.bulk(TAIL) if weight.is_one else (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
         raise InputError(
             "the leading terms need a weight that vanishes outside a bounded interval, or the weight one, not "

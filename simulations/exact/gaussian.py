@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from simulations.compiled import Array, Indices, compiled
+from simulations.exact.polynomials import horner
 
 WIDTH = 2.0
 """Of a panel, in standard deviations of the kernel; `TAIL_WIDTH` / distance where all observations are farther."""
@@ -255,14 +256,6 @@ def _panel(
     total = 0.0
     for k in range(nodes.size):
         v = offset + slope * (middle + reach * nodes[k])
-        deviation = height * estimate[k] - _horner(expected, v)
-        total += weights[k] * deviation * deviation * _horner(weight, v)
+        deviation = height * estimate[k] - horner(expected, v)
+        total += weights[k] * deviation * deviation * horner(weight, v)
     return reach * total
-
-
-@compiled
-def _horner(coefficients: Array, at: float) -> float:
-    value = coefficients[-1]
-    for k in range(coefficients.size - 2, -1, -1):
-        value = value * at + coefficients[k]
-    return value

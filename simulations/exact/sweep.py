@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from simulations.compiled import Array, Indices, compiled, inlined
+from simulations.exact.polynomials import horner
 
 SHORT = 0.125
 """Share of a cell, and angle of a cosine, up to which half a piece needs only the few nodes that are exact for f_m."""
@@ -326,15 +327,7 @@ def _long_piece(
         if frequency > 0.0:
             value = coefficients[0] * math.cos(frequency * at) + coefficients[1] * math.sin(frequency * at)
         else:
-            value = _horner(coefficients, at)
-        deviation = value - _horner(expected, v)
-        total += weights[k] * deviation * deviation * _horner(weight, v)
+            value = horner(coefficients, at)
+        deviation = value - horner(expected, v)
+        total += weights[k] * deviation * deviation * horner(weight, v)
     return reach * total
-
-
-@compiled
-def _horner(coefficients: Array, at: float) -> float:
-    value = coefficients[-1]
-    for k in range(coefficients.size - 2, -1, -1):
-        value = value * at + coefficients[k]
-    return value

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
-from theory.densities import ONE, Density, Weight
+from theory.densities import Density, Weight
 from theory.errors import InputError
 from theory.kernels import Piece, x
 
@@ -80,7 +80,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
         If the weight's support is unbounded and the weight is not 1, if the density is unbounded inside the support,
         or if a function is too steep for polynomials on any reasonable cells.
     """
-    lower, upper = density.bulk(TAIL) if weight == ONE else (float(end) for end in weight.support)
+    lower, upper = density.bulk(TAIL) if weight.is_one else (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
         raise InputError(
             "T_m is computed for weights that vanish outside a bounded interval, and the weight one, not for "
@@ -97,13 +97,13 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     rough = np.array([float(knot) for knot in density.rough_knots])
     f, a = _numerical(density.pieces), _numerical(weight.pieces)
     floor = (
-        FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight == ONE else SMALLEST_NORMAL / TOLERANCE
+        FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight.is_one else SMALLEST_NORMAL / TOLERANCE
     )
     edges = _refined(np.unique(inside), (f, a), degree, rough, floor)
     weights = _local_polynomials(a, edges, degree)
     constant = not weights[:, 1:].any()
     return CellTable(
-        edges, _local_polynomials(f, edges, degree), weights[:, :1] if constant else weights, weight == ONE
+        edges, _local_polynomials(f, edges, degree), weights[:, :1] if constant else weights, weight.is_one
     )
 
 
