@@ -35,13 +35,11 @@ def reports(folder: Path = FOLDER) -> dict[str, Report]:
 def parts(found: Mapping[str, Report]) -> dict[str, str]:
     """Return what README.md shows, by the name of the part."""
     table, ablation = found["table-1"], found["ablation"]
-    models, _, factors, curve = ablation.tables
+    _, _, factors, _ = ablation.tables
     return {
         "table-1": "\n".join([table.tables[0].markdown(), *(f"{text}\n" for text in table.paragraphs)]),
         "table-1-notes": " ".join(table.notes) + "\n",
         "factors": factors.markdown(),
-        "models": models.markdown(),
-        "curve": curve.markdown(),
         "attribution": f"{ablation.paragraphs[0]}\n",
         "equal-rate": f"{ablation.paragraphs[-1]}\n",
         "ablation-notes": " ".join(ablation.notes) + "\n",

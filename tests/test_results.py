@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import evae
 from evae.data import as_images, load
@@ -21,8 +22,7 @@ def test_the_readme_shows_what_the_results_say() -> None:
     page = README.read_text(encoding="utf-8")
     filled = parts(reports())
     assert page == with_parts(page, filled), "run: python -m results.render"
-    shown = [name for name in filled if f"<!-- results: {name} -->" in page]
-    assert {"table-1", "factors", "attribution"} <= set(shown)
+    assert all(f"<!-- results: {name} -->" in page for name in filled)
 
 
 def test_the_page_of_results_shows_what_the_results_say() -> None:
@@ -66,6 +66,7 @@ def test_the_committed_model_opens_and_reconstructs_as_its_evaluation_says() -> 
     model = evae.VAE.load(folder)
     evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     images = as_images(load("digits").holdout)
-    logits = model.decoder(model.encode(images).mean)
+    with torch.no_grad():
+        logits = model.decoder(model.encode(images).mean)
     error = float(reconstruction_error(logits, images).double().mean())
     assert error == pytest.approx(evaluation["reconstruction_error"]["posterior_mean"], rel=1e-5)
