@@ -84,8 +84,9 @@ def evaluate(
     chosen = resolve_device(device)
     model = VAE.load(run, chosen)
     place = config.data_dir if data_dir is None else str(data_dir)
+    data = images_of(run, place, progress)
     network = network_for(config, chosen, place, features, inception_weights, progress)
-    return judge(run, model, images_of(run, place, progress), network, progress)
+    return judge(run, model, data, network, progress)
 
 
 def images_of(run: Run, data_dir: str | Path | None = None, progress: Progress = silent) -> ImageData:

@@ -35,7 +35,7 @@ def test_every_number_of_the_log_is_a_curve(trained: dict[str, Run]) -> None:
             *("train/loss", "train/reconstruction", "train/kernel_penalty", "holdout/loss", "holdout/reconstruction"),
             *("holdout/kernel_penalty", "holdout/reconstruction_at_mean", "latent/mean_r", "latent/mean_B"),
             *("latent/noise_to_signal_min", "latent/noise_to_signal_median", "latent/noise_to_signal_max"),
-            *("latent/active_dimensions", "speed/images_per_second"),
+            *("latent/active_dimensions", "latent/rate", "speed/images_per_second"),
         }
         == set(expected)
         == set(found.Tags()["scalars"])

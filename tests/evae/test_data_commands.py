@@ -109,7 +109,7 @@ def test_train_and_evaluate_take_an_npz_file(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     run = Run.open(tmp_path / "npz-my-faces-32px-vae-d2-seed0")
     assert run.image_shape == (1, 32, 32)
-    result = invoke("evaluate", run.path, "--device", "cpu", "--json", "-")
+    result = invoke("evaluate", run.path, "--device", "cpu", "--features", "none", "--json", "-")
     assert json.loads(result.stdout)["images"] == 20
     np.savez(tmp_path / "my faces.npz", train_images=np.stack(3 * [images], -1), test_images=np.stack(3 * [images], -1))
     result = invoke("evaluate", run.path, "--device", "cpu")
