@@ -159,7 +159,7 @@ def judge(
             "latent": latent,
         }
         run.write_evaluation(document)
-        save_reconstructions(run.path, run.name, model, data.holdout.to(_device(model)), run.configuration.seed)
+        save_reconstructions(run.path, run.name, model, data.holdout, run.configuration.seed)
         shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
         save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
         save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
@@ -196,7 +196,7 @@ def reconstructed(model: VAE, pixels: Tensor, seed: int) -> tuple[dict[str, floa
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
     images: dict[str, list[Tensor]] = {name: [] for name in errors}
     posteriors = []
-    for chunk in reconstructions(model, pixels.to(_device(model)), seed):
+    for chunk in reconstructions(model, pixels.to(model.device), seed):
         posteriors.append(chunk.posterior)
         for name, logits in (("one_posterior_draw", chunk.drawn), ("posterior_mean", chunk.at_mean)):
             errors[name].append(reconstruction_error(logits, chunk.images).double())
@@ -233,7 +233,3 @@ def compared(
         "frechet_distance": {name: distance(real, statistics) for name, statistics in found.items()},
         "features": {**network.document(), "warning": few_images(real, real)},
     }
-
-
-def _device(model: VAE) -> torch.device:
-    return next(model.parameters()).device

@@ -36,6 +36,11 @@ class VAE(nn.Module):
         self.encoder = Encoder(image_shape, latent_dim, self.family.heads)
         self.decoder = Decoder(image_shape, latent_dim)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
         with layers_in(precision, images.device):

@@ -36,7 +36,7 @@ class Rows:
 @full_precision_or_tf32("fp32")
 def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[Rows]:
     """Return the first hold-out images and their reconstructions; the same image is in the same column of each row."""
-    shown = pixels[:COLUMNS]
+    shown = pixels[:COLUMNS].to(model.device)
     (chunk,) = reconstructions(model, shown, seed)
     return [
         Rows("originals (hold-out)", shown),
@@ -68,7 +68,7 @@ def walk(model: VAE, pixels: Tensor, first: int, last: int) -> Rows:
             raise InputError(f"a walk needs numbers of hold-out images from 0 to {len(pixels) - 1}, got {number}.")
     if first == last:
         raise InputError(f"a walk needs two different images, got {first} twice.")
-    ends = pixels[[first, last]].to(next(model.parameters()).device)
+    ends = pixels[[first, last]].to(model.device)
     codes = model.encode(as_images(ends)).mean
     share = torch.linspace(0, 1, COLUMNS - 2, device=codes.device)[:, None]
     steps = eight_bit(model.decode((1 - share) * codes[0] + share * codes[1]))

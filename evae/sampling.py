@@ -168,9 +168,8 @@ def posterior_draws(model: VAE, pixels: Tensor, seed: int) -> Tensor:
 
     ``model`` is in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), anywhere.
     """
-    device = next(model.parameters()).device
-    noise = generator(seed, Stream.AGGREGATE, device=device)
-    draws = (model.encode(as_images(chunk.to(device))).rsample(noise).cpu() for chunk in pixels.split(CHUNK))
+    noise = generator(seed, Stream.AGGREGATE, device=model.device)
+    draws = (model.encode(as_images(chunk.to(model.device))).rsample(noise).cpu() for chunk in pixels.split(CHUNK))
     return torch.cat(list(draws))
 
 
@@ -219,7 +218,6 @@ def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterato
 
     The codes depend on the seed and ``number`` alone, not on the device. ``model`` is in evaluation mode.
     """
-    device = next(model.parameters()).device
     codes = law.draw(number, generator(seed, Stream.SAMPLES))
     for chunk in codes.split(CHUNK):
-        yield eight_bit(model.decode(chunk.to(device))).cpu()
+        yield eight_bit(model.decode(chunk.to(model.device))).cpu()

@@ -100,13 +100,9 @@ def reproduce(plan: Plan, watcher: GridWatcher | None = None) -> Results:
 class _Judge:
     """Trains runs on one data set and judges them."""
 
-    load: Callable[[], ImageData]
+    data: Callable[[], ImageData]
     network: FeatureNetwork | None
     progress: Progress
-
-    def data(self) -> ImageData:
-        """Read the images."""
-        return self.load()
 
     def found(self, config: Configuration) -> RunRecord | None:
         """Return the run if it is there, finished and judged in the same features."""
