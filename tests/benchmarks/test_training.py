@@ -101,7 +101,7 @@ def test_the_benchmark_measures_every_contestant_and_writes_its_figures(tmp_path
     file = tmp_path / "out.json"
     code = training.main(["--device", "cpu", "--threads", "1", "--images", "100", "--rounds", "1", "--json", str(file)])
     document = json.loads(file.read_text())
-    assert list(document["trainers"]) == [OURS, BF16, PLAIN, WORKERS, PYTHAE]
+    assert list(document["trainers"]) == [OURS, BF16, PLAIN, WORKERS, BOUND, PYTHAE]
     assert document["trainers"][OURS]["ratio"] == 1
     assert all(row["images_per_second"] > 0 for row in document["trainers"].values())
     assert document["missing"] is None
