@@ -471,9 +471,9 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
 )
 @click.option(
     "--cluster",
-    metavar="ADDRESS",
-    help="Compute on the workers of this dask scheduler, such as tcp://host:8786; the result does not depend on it. "
-    "Needs the extra epanechnikov-vae[cluster].",
+    metavar="ADDRESS|local:N",
+    help="Compute on the workers of this dask scheduler, such as tcp://host:8786, or of one started here with N "
+    "workers; the result does not depend on it. Needs the extra epanechnikov-vae[cluster].",
 )
 @click.option(
     "--resume",
@@ -519,10 +519,11 @@ def simulate_tm(
       python cli.py simulate-tm --m 100000 --replicates 1000000 --resume study.json
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
     """  # noqa: D301
-    from simulations import SimulationInterrupted, simulate_studies
+    from simulations import SimulationInterrupted, SimulationStopped, simulate_studies
     from simulations.convergence import Convergence, studies_at
     from simulations.plots import checked_plot_path, save_plot
     from simulations.presentation import convergence_report, partial_report, progress_display, study_report
+    from theory.errors import InputError
 
     studies = studies_at(sizes, **options)
     for path in plots:
@@ -545,6 +546,10 @@ def simulate_tm(
             if interruption.partial is not None:
                 console.print(partial_report(interruption.partial, interruption.study))
             raise with_the_way_on(interruption, context) from None
+        except SimulationStopped as stopped:
+            if stopped.partial is not None:
+                console.print(partial_report(stopped.partial, stopped.study))
+            raise InputError(f"{stopped} {way_on(context, stopped.saved)}") from None
         document = results[0].document()
         if len(results) > 1:
             convergence = Convergence.of(results)
@@ -559,15 +564,19 @@ def with_the_way_on(interruption: SimulationInterrupted, context: click.Context)
     """Return the interruption with the command that goes on from it, or the option that would have allowed that."""
     from theory.errors import Interruption
 
-    if interruption.saved is None:
-        advice = "With --resume FILE a run goes on from where it was interrupted."
-    else:
-        advice = f"Go on with: {command_line(context)}"
-    return Interruption(f"{interruption.sentence} {advice}", interruption.signal_number)
+    return Interruption(f"{interruption.sentence} {way_on(context, interruption.saved)}", interruption.signal_number)
 
 
-def command_line(context: click.Context) -> str:
-    """Return the command that gives this one's options again, as a shell takes it."""
+def way_on(context: click.Context, saved: Path | None) -> str:
+    """Say how what is saved in a file is gone on with, or with which option it would have been saved."""
+    if saved is None:
+        return "With --resume FILE a run goes on from where it was interrupted."
+    given = was_given(context, "resume")
+    return f"Go on with: {command_line(context, () if given else ('--resume', str(saved)))}"
+
+
+def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
+    """Return the command that gives this one's options again, and ``more``, as a shell takes it."""
     words = ["python", "cli.py", str(context.info_name)]
     for option in context.command.params:
         if option.name not in context.params or not was_given(context, option.name):
@@ -578,7 +587,7 @@ def command_line(context: click.Context) -> str:
             continue
         for one in value if option.multiple else (value,):
             words += [option.opts[0], str(one)]
-    return shlex.join(words)
+    return shlex.join([*words, *more])
 
 
 @main.command("test-fit", short_help="Test whether data come from a density.")

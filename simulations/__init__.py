@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulations.goodness_of_fit import GoodnessOfFit, bickel_rosenblatt_test
     from simulations.statistic import tm_statistic
-    from simulations.study import Result, SimulationInterrupted, Study, replicate_values, simulate, simulate_studies
+    from simulations.study import (
+        Result,
+        SimulationInterrupted,
+        SimulationStopped,
+        Study,
+        replicate_values,
+        simulate,
+        simulate_studies,
+    )
 
 _MODULES = {
     "GoodnessOfFit": "goodness_of_fit",
@@ -13,6 +21,7 @@ _MODULES = {
     "tm_statistic": "statistic",
     "Result": "study",
     "SimulationInterrupted": "study",
+    "SimulationStopped": "study",
     "Study": "study",
     "replicate_values": "study",
     "simulate": "study",
@@ -23,6 +32,7 @@ __all__ = [
     "GoodnessOfFit",
     "Result",
     "SimulationInterrupted",
+    "SimulationStopped",
     "Study",
     "bickel_rosenblatt_test",
     "replicate_values",

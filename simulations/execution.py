@@ -11,7 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -91,16 +91,20 @@ class Pool:
 
     Attributes
     ----------
-    executor : Executor
+    submit : callable
+        Begins the computation of a function with arguments, and returns its future.
     size : int
         How many blocks it computes at a time.
     remote : bool
         Whether in other processes, to which functions and arguments must travel.
+    look : callable
+        Called now and then while a block is awaited; raises if none will come any more.
     """
 
-    executor: Executor
+    submit: Callable[..., Future[Array]]
     size: int
     remote: bool = False
+    look: Callable[[], None] = lambda: None
 
 
 @contextlib.contextmanager
@@ -108,13 +112,17 @@ def threads(number: int) -> Iterator[Pool]:
     """Start threads; at the end wait for the blocks under way and forget those that were not begun."""
     executor = ThreadPoolExecutor(number)
     try:
-        yield Pool(executor, number)
+        yield Pool(executor.submit, number)
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 def in_order(
-    submit: Callable[[range], Future[Array]], blocks: Iterable[range], ahead: int, stop: Stop
+    submit: Callable[[range], Future[Array]],
+    blocks: Iterable[range],
+    ahead: int,
+    stop: Stop,
+    look: Callable[[], None] = lambda: None,
 ) -> Iterator[Array]:
     """Yield the values of each block, in the order of the blocks.
 
@@ -126,6 +134,8 @@ def in_order(
     ahead : int
         How many blocks may be under way or waiting for their turn: a bound on memory.
     stop : Stop
+    look : callable
+        As in `Pool`.
 
     Raises
     ------
@@ -137,19 +147,20 @@ def in_order(
         for block in blocks:
             pending.append(submit(block))
             if len(pending) >= ahead:
-                yield _awaited(pending.popleft(), stop)
+                yield _awaited(pending.popleft(), stop, look)
         while pending:
-            yield _awaited(pending.popleft(), stop)
+            yield _awaited(pending.popleft(), stop, look)
     finally:
         for future in pending:
             future.cancel()
 
 
-def _awaited(future: Future[Array], stop: Stop) -> Array:
+def _awaited(future: Future[Array], stop: Stop, look: Callable[[], None]) -> Array:
     while not future.done():
         if stop:
             future.cancel()
             raise Stopped
+        look()
         wait([future], timeout=SECONDS_BETWEEN_GLANCES)
     if stop:
         raise Stopped

@@ -99,6 +99,12 @@ class StateFile:
             self.save()
 
 
+def unused_path(seed: int) -> Path:
+    """Return the name of a file in the current folder that does not exist, for a study that was to be kept nowhere."""
+    names = (f"simulate-tm-seed{seed}{tail}.json" for tail in ("", *(f"-{number}" for number in range(2, 10_000))))
+    return next(path for path in map(Path, names) if not path.exists()).resolve()
+
+
 @contextlib.contextmanager
 def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Iterator[StateFile]:
     """Hold the file of the studies with these identities, begun if it does not exist, until the block ends.

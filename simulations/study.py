@@ -23,10 +23,11 @@ from simulations.cells.discretisation import Discretisation
 from simulations.engine import Replicates, checked_engine, engine_for
 from simulations.execution import Pool, Stop, Stopped, blocks_of, in_order, signals_noted, threads, whole_blocks
 from simulations.sampling.streams import checked_seed
-from simulations.state import Identity, StateFile, StudyState, state_file
+from simulations.state import Identity, StateFile, StudyState, state_file, unused_path
 from simulations.statistic import Statistic
 from simulations.summary import Summary, summarise
 from theory.bandwidth import Bandwidth, bandwidth_named
+from theory.cluster import ClusterLost, WorkersDied, cluster
 from theory.cores import usable_cores
 from theory.densities import Density, Weight, density_named, weight_named
 from theory.errors import InputError, Interruption
@@ -190,6 +191,26 @@ class SimulationInterrupted(Interruption):
         )
 
 
+class SimulationStopped(InputError):
+    """A study could not go on, since the cluster that computed it was lost.
+
+    Attributes
+    ----------
+    study : Study
+    saved : Path or None
+        The file that keeps what was done; None if it could not be written.
+    partial : Result or None
+        What was done says; None if nothing was.
+    """
+
+    def __init__(self, study: Study, reason: str, kept: str, saved: Path | None, partial: Result | None) -> None:
+        self.study, self.saved, self.partial = study, saved, partial
+        done = 0 if partial is None else partial.accumulator.count
+        super().__init__(
+            f"{reason} {done:,} of {study.replicates:,} replicates at m = {study.m:,} were done; they {kept}."
+        )
+
+
 def simulate(
     study: Study,
     *,
@@ -206,7 +227,8 @@ def simulate(
     workers : int, optional
         Threads; by default one for each usable core. The result does not depend on it.
     cluster : str, optional
-        The address of a dask scheduler, whose workers compute in place of threads; nor on this.
+        The address of a dask scheduler, whose workers compute in place of threads, or ``local:N``, which starts one
+        with N workers here; nor on this, nor on workers that die and whose work is done again.
     resume : path-like, optional
         A file that keeps what is done, and from which an interrupted study goes on to the identical result; begun if
         it does not exist. A finished study goes on to more replicates.
@@ -221,7 +243,8 @@ def simulate(
     ------
     InputError
         If ``workers`` is not positive, T_m is not computed for the study's setting by its engine, the cluster cannot
-        be reached, or the file to resume from is damaged, in use or of another study.
+        be reached, or the file to resume from is damaged, in use or of another study; as `SimulationStopped`, if the
+        cluster is lost: what was done is then kept in the file to resume from, or else in a new one in this folder.
     SimulationInterrupted
         On SIGINT (Ctrl-C) or SIGTERM.
 
@@ -264,7 +287,11 @@ def simulate_studies(
                 _refuse_fewer(study, state, file)
             for study, engine, state in zip(studies, engines, file.states, strict=True):
                 with display(study) as progress:
-                    result = _run(study, engine, state, file, pool, progress)
+                    try:
+                        result = _run(study, engine, state, file, pool, progress)
+                    except (ClusterLost, WorkersDied) as error:
+                        kept = _kept(file, studies, engines)
+                        raise SimulationStopped(study, str(error), *kept, _partial(study, engine, state)) from None
                 yield result
 
 
@@ -313,7 +340,7 @@ def _run(
         progress(accumulator.count)
     with signals_noted() as stop:
         try:
-            for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop):
+            for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop, pool.look):
                 if accumulator.count == whole:
                     # The last block may be cut short; it is not saved, so that more replicates can follow.
                     accumulator = accumulator.copy()
@@ -333,17 +360,34 @@ def _run(
 def _submit(study: Study, engine: Replicates, pool: Pool) -> Callable[[range], Future[Array]]:
     """Return what begins the computation of a block in ``pool``."""
     if not pool.remote:
-        return lambda block: pool.executor.submit(engine.values, study.seed, study.streams(block))
-    from simulations.cluster import answers
+        return lambda block: pool.submit(engine.values, study.seed, study.streams(block))
+    expected = engine.values(study.seed, study.streams(range(1))).tobytes()
+    compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
+    return lambda block: pool.submit(compute, block)
 
-    compute = partial(block_values, study, engine.name, engine.cells_per_bandwidth)
-    first = range(1)
-    if any((answer != compute(first)).any() for answer in answers(pool, compute, first)):
+
+def same_block_values(
+    study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes, block: range
+) -> Array:
+    """Return `block_values`, in a process that computes the same bits as one where the first replicate is ``expected``.
+
+    Raises
+    ------
+    InputError
+        If it does not: the version of a package, or the kind of processor, is another.
+    """
+    # Without the number of replicates, so that a study's blocks share what is found.
+    if not _computes(replace(study, replicates=1), engine, cells_per_bandwidth, expected):
         raise InputError(
-            "a worker of the cluster computes another first replicate than this machine: it has another version of "
-            "this program or another kind of processor. Use workers like this machine."
+            "a worker of the cluster computes another first replicate than this machine: it has other versions of "
+            "packages or another kind of processor. Use workers like this machine."
         )
-    return lambda block: pool.executor.submit(compute, block)
+    return block_values(study, engine, cells_per_bandwidth, block)
+
+
+@lru_cache(maxsize=8)
+def _computes(study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes) -> bool:
+    return block_values(study, engine, cells_per_bandwidth, range(1)).tobytes() == expected
 
 
 def block_values(study: Study, engine: str, cells_per_bandwidth: int | None, block: range) -> Array:
@@ -359,10 +403,26 @@ def _engine(study: Study, name: str, cells_per_bandwidth: int | None) -> Replica
 def _interrupted(
     study: Study, engine: Replicates, state: StudyState, file: StateFile, stop: Stop
 ) -> SimulationInterrupted:
-    done, partial = state.accumulator.count, None
-    if done:
-        partial = _result(replace(study, replicates=done), engine, state.accumulator, state.seconds)
-    return SimulationInterrupted(study, done, stop.signals[0], file.path, partial)
+    partial = _partial(study, engine, state)
+    return SimulationInterrupted(study, state.accumulator.count, stop.signals[0], file.path, partial)
+
+
+def _partial(study: Study, engine: Replicates, state: StudyState) -> Result | None:
+    done = state.accumulator.count
+    return _result(replace(study, replicates=done), engine, state.accumulator, state.seconds) if done else None
+
+
+def _kept(file: StateFile, studies: Sequence[Study], engines: Sequence[Replicates]) -> tuple[str, Path | None]:
+    """Say in words where what was done is, and return that file: a new one, where none was asked for."""
+    try:
+        if file.path is None:
+            for study, engine, state in zip(studies, engines, file.states, strict=True):
+                state.identity = _identity(study, engine)
+            file.path = unused_path(studies[0].seed)
+            file.save()
+    except OSError as error:
+        return f"could not be kept, since {file.path} cannot be written ({error.strerror})", None
+    return f"are kept in {file.path}", file.path
 
 
 def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
@@ -416,10 +476,9 @@ def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
         return
     if workers is not None:
         raise InputError("--workers counts threads on this machine, and --cluster uses another's. Give one of them.")
-    from simulations.cluster import cluster
-
-    with cluster(address) as pool:
-        yield pool
+    with cluster(address) as found:
+        threads_there = sum(worker.threads for worker in found.workers())
+        yield Pool(found.submit, threads_there, remote=True, look=found.look)
 
 
 def _ignored(_done: int) -> None:
