@@ -1060,6 +1060,13 @@ def _pair(text: str) -> tuple[int, int]:
 @device_option
 @click.option("--precision", default="fp32", show_default=True, metavar="fp32|tf32|bf16", help="As of train.")
 @click.option("--deterministic", is_flag=True, help="As of train.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS|local:N",
+    help="Train and judge the runs side by side on the workers of this dask scheduler, such as tcp://host:8786, or of "
+    "one started here with N workers; the results do not depend on it. With CUDA a run takes a worker that has the "
+    "resource GPU. Needs the extra epanechnikov-vae[cluster].",
+)
 @click.option("--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are.")
 @click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the runs' folders are made.")
 @click.option(
@@ -1074,6 +1081,7 @@ def reproduce(
     datasets: str | None,
     latent_dims: str | None,
     seeds: str,
+    cluster: str | None,
     output: Path | None,
     json_path: str | None,
     quiet: bool,
@@ -1092,6 +1100,7 @@ def reproduce(
       python cli.py reproduce --table 1
       python cli.py reproduce --table ablation --epochs 5 --limit-train 20000 --features classifier
       python cli.py reproduce --table ablation --datasets digits --epochs 20 --features classifier
+      python cli.py reproduce --table 2 --seeds 0-19 --cluster tcp://10.0.0.1:8786
     """  # noqa: D301
     from evae.experiments.grid import Plan, whole_numbers
 
@@ -1111,7 +1120,7 @@ def reproduce(
         from evae.experiments.runner import reproduce as reproduce_table
 
         with grid_display(console) as watcher:
-            results = reproduce_table(plan, watcher)
+            results = reproduce_table(plan, watcher, cluster=cluster)
         if results.records:
             found = report(results)
             written = write_results(results, found, folder)

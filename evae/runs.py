@@ -37,6 +37,10 @@ from theory.errors import InputError
 from theory.files import read_json, sync_folder, write_json, written_aside
 
 
+class RunInUse(InputError):
+    """Another process writes the run."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run on disk. `create` begins one, `open` finds one; the properties read its files."""
@@ -263,7 +267,7 @@ class Run:
             # Not at once: somebody may be asking for the status, which holds the run for a moment.
             lock.acquire(timeout=0.2, poll_interval=0.02)
         except Timeout as error:
-            raise InputError(f"{self.path} is being written by another process. Wait until that ends.") from error
+            raise RunInUse(f"{self.path} is being written by another process. Wait until that ends.") from error
         try:
             # What a killed process was writing aside. An event file of TensorBoard has no such name.
             for leftover in self.path.glob(".*.part"):

@@ -11,7 +11,7 @@ from typing import Any
 class StopRequest:
     """While it is entered, the first SIGINT or SIGTERM is only noted; a second SIGINT acts at once.
 
-    Signals can be caught in the main thread only; elsewhere they are left as they are.
+    Signals can be caught in the main thread only; elsewhere they are left as they are, and `request` asks for an end.
     """
 
     def __init__(self) -> None:
@@ -32,6 +32,10 @@ class StopRequest:
         self._number = number
         # A second Ctrl-C does not wait.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def request(self) -> None:
+        """Ask for an end as SIGTERM does."""
+        self._number = self._number or signal.SIGTERM
 
     @property
     def requested(self) -> bool:

@@ -74,8 +74,10 @@ class Watcher:
         """Be told that an epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
 
 
-def train(config: Configuration, watcher: Watcher | None = None) -> Run:
+def train(config: Configuration, watcher: Watcher | None = None, *, stop: StopRequest | None = None) -> Run:
     """Train a model as configured and return its run.
+
+    ``stop`` may ask for an end from without, as SIGTERM does.
 
     Raises
     ------
@@ -91,14 +93,16 @@ def train(config: Configuration, watcher: Watcher | None = None) -> Run:
         data = _data(config, watcher)
         session = Session.begin(config, data, device)
         counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
-        with StopRequest() as stop:
+        with stop or StopRequest() as stop:
             run = Run.create(config, data.image_shape, counts, digests, data.note)
             with run.locked():
                 _run(run, session, None, watcher, stop)
     return run
 
 
-def resume(run: Run | str | Path, watcher: Watcher | None = None, **options: Any) -> Run:
+def resume(
+    run: Run | str | Path, watcher: Watcher | None = None, *, stop: StopRequest | None = None, **options: Any
+) -> Run:
     """Go on with a run as if it had never stopped: on one machine's CPU the result is the same to the bit.
 
     Parameters
@@ -106,6 +110,8 @@ def resume(run: Run | str | Path, watcher: Watcher | None = None, **options: Any
     run : Run, str or Path
         Its folder.
     watcher : Watcher, optional
+    stop : StopRequest, optional
+        As for `train`.
     **options
         Fields of `Configuration`. ``epochs`` may be more than they were; ``device``, ``data_dir`` and
         ``checkpoint_minutes`` may be others; the rest must be what they were.
@@ -132,7 +138,7 @@ def resume(run: Run | str | Path, watcher: Watcher | None = None, **options: Any
             session = Session.begin(config, data, device)
             if checkpoint is not None:
                 session.restore(checkpoint)
-            with StopRequest() as stop:
+            with stop or StopRequest() as stop:
                 run = run.go_on_with(config)
                 _run(run, session, checkpoint, watcher, stop)
     return run

@@ -89,6 +89,13 @@ class Cluster:
         found = self.client.scheduler_info().get("workers", {})
         return [Worker(at, int(one["nthreads"]), dict(one.get("resources") or {})) for at, one in found.items()]
 
+    def ask(self, function: Callable[..., Any], /, *arguments: Any) -> list[Any]:
+        """Return what each worker there is now answers to ``function(*arguments)``, beside its work."""
+        try:
+            return list(self.client.run(function, *arguments).values())
+        except (ImportError, AttributeError) as error:
+            raise _stranger(self.address, str(error)) from None
+
     def look(self) -> None:
         """Raise `ClusterLost` if the scheduler does not answer, or no worker was there for a while. Cheap to repeat."""
         now = time.monotonic()
@@ -190,7 +197,7 @@ def cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
         _require_this_program(found)
         if local:
             # A terminal sends Ctrl-C to all: what becomes of the workers is decided here.
-            client.run(_leave_interrupts_to_the_parent)
+            found.ask(_leave_interrupts_to_the_parent)
         yield found
 
 
@@ -265,11 +272,7 @@ def _require_dask() -> None:
 def _require_this_program(found: Cluster) -> None:
     """Refuse workers that do not have this version of this program, with an `InputError`."""
     here = version_here()
-    try:
-        answers = found.client.run(version_here)
-    except (ImportError, AttributeError) as error:
-        raise _stranger(found.address, str(error)) from None
-    for there in answers.values():
+    for there in found.ask(version_here):
         if there != here:
             raise _stranger(found.address, f"a worker has version {there}, and this is {here}")
 

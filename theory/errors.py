@@ -28,6 +28,11 @@ class Interruption(BaseException):
         super().__init__(sentence)
 
 
+def reason_of(error: Exception) -> str:
+    """Return the sentence of an `InputError`; of a defect its type and what it says."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
 def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Return what to say to somebody who wrote ``name``: the nearest known name, or ``otherwise``, or all there are.
 

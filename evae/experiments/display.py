@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from evae.configuration import Configuration
 from evae.display import DecodingDisplay, TrainingDisplay
 from evae.experiments.results import Failure, RunRecord
-from evae.experiments.runner import GridWatcher
+from evae.experiments.watching import GridWatcher
 from evae.training import Watcher
 
 
@@ -27,6 +27,7 @@ class GridDisplay(GridWatcher):
         self._left = 0
         self._seconds: list[float] = []
         self._begun = 0.0
+        self._handed_out: int | None = None
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show how far decoding, or the training of a classifier, is."""
@@ -57,6 +58,24 @@ class GridDisplay(GridWatcher):
         self._bar.start()
         return TrainingDisplay(Console(quiet=True), self._bar)
 
+    def handed_out(self, runs: int, epochs: int) -> None:
+        """Say how many runs a cluster has, and begin a bar for all their epochs."""
+        self._end_bar()
+        self._console.print(f"handed out: {runs:,} runs of {epochs:,} epochs together", markup=False, soft_wrap=True)
+        self._handed_out, self._left, self._place = runs, runs, ""
+        self._begun = time.perf_counter()
+        if self._console.is_terminal:
+            columns = (TextColumn("epochs"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, TextColumn("{task.fields[last]}"), console=self._console, transient=True)
+            self._bar.start()
+            self._bar.add_task("", total=epochs, last="")
+
+    def epoch_finished(self, name: str, epoch: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            (task,) = self._bar.task_ids
+            self._bar.update(task, advance=1, last=f"{name}: epoch {epoch}")
+
     def run_found(self, record: RunRecord) -> None:
         """Say that it was there."""
         self._say(record.name, f"there already: {_figures(record)}")
@@ -64,12 +83,19 @@ class GridDisplay(GridWatcher):
     def run_finished(self, record: RunRecord) -> None:
         """Give its figures, and the time that the rest will take if every run takes as long as those before."""
         self._seconds.append(time.perf_counter() - self._begun)
-        rest = self._left * sum(self._seconds) / len(self._seconds)
+        if self._handed_out is None:
+            rest = self._left * sum(self._seconds) / len(self._seconds)
+        else:
+            self._count()
+            # Side by side they take together what the last of them took.
+            rest = self._left * self._seconds[-1] / (self._handed_out - self._left)
         left = f"; about {_duration(rest)} left" if self._left else ""
         self._say(record.name, f"{_figures(record)}; {_duration(self._seconds[-1])}{left}")
 
     def run_failed(self, failure: Failure) -> None:
         """Say why."""
+        if self._handed_out is not None:
+            self._count()
         self._say(failure.name, f"FAILED: {failure.reason}")
 
     def close(self) -> None:
@@ -77,9 +103,16 @@ class GridDisplay(GridWatcher):
         self._end_bar()
         self._decoding.close()
 
+    def _count(self) -> None:
+        """Count a run that a cluster is done with: they come in any order."""
+        assert self._handed_out is not None
+        self._left -= 1
+        self._place = f"{self._handed_out - self._left:>{len(str(self._handed_out))}}/{self._handed_out}"
+
     def _say(self, name: str, text: str) -> None:
-        self._end_bar()
-        self._console.print(f"{self._place} {name}: {text}", markup=False, soft_wrap=True)
+        if self._handed_out is None:
+            self._end_bar()
+        self._console.print(f"{self._place} {name}: {text}".strip(), markup=False, soft_wrap=True)
 
     def _end_bar(self) -> None:
         if self._bar is not None:

@@ -16,7 +16,8 @@ from evae.configuration import Configuration
 from evae.data import ImageData
 from evae.experiments.grid import Plan
 from evae.experiments.results import Failure, Results, RunRecord
-from evae.experiments.runner import GridWatcher, reproduce
+from evae.experiments.runner import reproduce
+from evae.experiments.watching import GridWatcher
 from evae.model import VAE
 from evae.training import Progress, Watcher
 from theory.errors import InputError, Interruption
