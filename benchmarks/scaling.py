@@ -1,0 +1,312 @@
+"""What everything costs: laws fitted at three sizes each, and checked at three others. docs/scaling.md shows them.
+
+    python -m benchmarks.scaling [--json FILE] [--only NAME ...]
+
+Every law is affine, seconds = fixed + slope * size, fitted by least squares of relative errors with neither part
+negative. Images are noise and Inception's weights random: the time does not depend on what they show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from scipy.optimize import nnls
+from torch import nn
+
+from benchmarks.report import Target, at_most, write
+from benchmarks.trainers import Setting, ours
+from evae.configuration import Configuration
+from evae.experiments.grid import Plan
+from evae.experiments.runner import reproduce
+from evae.features.inception import InceptionNetwork
+from simulations import Study, simulate
+
+#: The largest error of a law at the sizes at which it is checked that still counts as right.
+TOLERANCE = 0.25
+
+Measured = Sequence[tuple[float, float]]
+"""Sizes, and the seconds that each took."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """How the time of something grows with its size.
+
+    Attributes
+    ----------
+    what : str
+        What takes the time.
+    size : str
+        What its size is.
+    fitted, checked : sequence of (size, seconds)
+        The sizes at which it was fitted, and those at which it was only predicted.
+    fixed, slope : float
+        Seconds, and seconds a unit of size.
+    """
+
+    what: str
+    size: str
+    fitted: Measured
+    checked: Measured
+    fixed: float
+    slope: float
+
+    @classmethod
+    def of(cls, what: str, size: str, fitted: Measured, checked: Measured) -> Law:
+        """Fit the law to three sizes."""
+        sizes, seconds = np.array(fitted, dtype=float).T
+        design = np.column_stack([1 / seconds, sizes / seconds])
+        (fixed, slope), _ = nnls(design, np.ones(len(sizes)))
+        return cls(what, size, fitted, checked, float(fixed), float(slope))
+
+    def at(self, size: float) -> float:
+        """Return the seconds that the law predicts."""
+        return self.fixed + self.slope * size
+
+    @property
+    def worst(self) -> float:
+        """The largest relative error at the sizes at which it was checked."""
+        return max(abs(self.at(size) / seconds - 1) for size, seconds in self.checked)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Law:
+        """Read what ``asdict`` wrote into the JSON file."""
+        pairs = {name: [tuple(pair) for pair in document[name]] for name in ("fitted", "checked")}
+        return cls(**{**document, **pairs})
+
+
+def law(
+    what: str,
+    size: str,
+    seconds: Callable[[int], float],
+    fitted: Sequence[int],
+    checked: Sequence[int],
+    rounds: int = 3,
+) -> Law:
+    """Measure the sizes, each the given number of rounds, in turn; the median counts."""
+    sizes = [*fitted, *checked]
+    taken: dict[int, list[float]] = {one: [] for one in sizes}
+    seconds(min(sizes))
+    for _ in range(rounds):
+        for one in sizes:
+            taken[one].append(seconds(one))
+    median = {one: float(np.median(values)) for one, values in taken.items()}
+    return Law.of(what, size, [(s, median[s]) for s in fitted], [(s, median[s]) for s in checked])
+
+
+def replicate_seconds(m: int) -> float:
+    """Time a replicate at m in one thread, once all that is prepared once is there."""
+    number = max(2, 20_000_000 // m)
+    return simulate(Study(m, number, weight="window:-2,2"), workers=1).seconds / number
+
+
+def study_seconds(replicates: int) -> float:
+    """Time a whole study at m = 10,000 in all cores, with what is prepared for it."""
+    started = time.perf_counter()
+    simulate(Study(10_000, replicates))
+    return time.perf_counter() - started
+
+
+def cluster_seconds(replicates: int) -> float:
+    """Time the same on a cluster of as many workers, with its start."""
+    started = time.perf_counter()
+    simulate(Study(10_000, replicates), cluster=f"local:{os.cpu_count()}")
+    return time.perf_counter() - started
+
+
+def epoch_seconds(shape: tuple[int, int, int], model: str = "evae") -> Callable[[int], float]:
+    """Return what times an epoch of so many images of a shape in all cores."""
+
+    def seconds(images: int) -> float:
+        pixels = torch.randint(0, 256, (images, *shape), dtype=torch.uint8)
+        epoch = ours(Setting(pixels, torch.device("cpu"), Configuration(model=model)))
+        epoch(0)
+        started = time.perf_counter()
+        epoch(1)
+        return time.perf_counter() - started
+
+    return seconds
+
+
+def grid_seconds(cluster: str | None) -> Callable[[int], float]:
+    """Return what times VAE and EVAE on digits with so many seeds, trained and judged, in one thread a run."""
+
+    def seconds(seeds: int) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            plan = Plan.of(
+                "1",
+                datasets=("digits",),
+                latent_dims=(8,),
+                seeds=range(seeds),
+                epochs=2,
+                features="none",
+                device="cpu",
+                runs_dir=folder,
+            )
+            started = time.perf_counter()
+            results = reproduce(plan, cluster=cluster)
+            assert not results.failures
+            return time.perf_counter() - started
+
+    return seconds
+
+
+def processes_seconds(processes: int) -> Callable[[int], float]:
+    """Return what times an epoch of so many images of 32 x 32 by so many processes of one thread each."""
+
+    def seconds(images: int) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "noise.npz"
+            noise = np.random.default_rng(0).integers(0, 256, (images, 32, 32), dtype=np.uint8)
+            np.savez(archive, train_images=noise, test_images=noise[:100])
+            command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "cli.py"]
+            command += ["train", "--dataset", f"npz:{archive}", "--model", "evae", "--epochs", "2", "--device", "cpu"]
+            command += ["--image-size", "32", "--runs-dir", folder, "--name", "run", "--quiet"]
+            subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
+            from evae import Run
+
+            return float(Run.open(Path(folder) / "run").metrics[-1]["seconds"])
+
+    return seconds
+
+
+def features_seconds() -> Callable[[int], float]:
+    """Return what times Inception's features of so many images of 32 x 32 in all cores."""
+    network = InceptionNetwork(_inception().eval().to(memory_format=torch.channels_last), torch.device("cpu"), "")
+
+    def seconds(images: int) -> float:
+        pixels = torch.randint(0, 256, (images, 3, 32, 32), dtype=torch.uint8)
+        started = time.perf_counter()
+        for chunk in pixels.split(50):
+            network.features(chunk)
+        return time.perf_counter() - started
+
+    return seconds
+
+
+def _inception() -> nn.Module:
+    """Make pytorch-fid's network with random weights."""
+    from pytorch_fid import inception
+
+    with (
+        mock.patch.object(inception, "load_state_dict_from_url", return_value={}),
+        mock.patch.object(nn.Module, "load_state_dict", return_value=None),
+    ):
+        module: nn.Module = inception.InceptionV3()
+    return module
+
+
+@contextlib.contextmanager
+def _one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _grid(cluster: str | None) -> Law:
+    where = "one after another" if cluster is None else f"side by side on {cluster}"
+    with _one_thread():
+        return law(
+            f"VAE and EVAE on digits, trained and judged, {where}, one thread a run",
+            "seeds",
+            grid_seconds(cluster),
+            (1, 2, 4),
+            (3, 6, 8),
+            rounds=1,
+        )
+
+
+def _processes(number: int) -> Law:
+    what = f"an epoch of the 32 x 32 network, {number} process{'es' if number > 1 else ''} of one thread"
+    return law(what, "images", processes_seconds(number), (2_000, 4_000, 8_000), (3_000, 6_000, 12_000), rounds=1)
+
+
+LAWS: dict[str, Callable[[], Law]] = {
+    "tm": lambda: law(
+        "a replicate of T_m, one thread", "m", replicate_seconds, (10**5, 10**6, 10**7), (3 * 10**5, 3 * 10**6, 10**8)
+    ),
+    "replicates": lambda: law(
+        "a study at m = 10,000, threads",
+        "replicates",
+        study_seconds,
+        (20_000, 40_000, 160_000),
+        (80_000, 240_000, 320_000),
+    ),
+    "cluster": lambda: law(
+        "a study at m = 10,000, a cluster started for it",
+        "replicates",
+        cluster_seconds,
+        (20_000, 40_000, 160_000),
+        (80_000, 240_000, 320_000),
+    ),
+    "training-32": lambda: law(
+        "an epoch of the 32 x 32 network, 3 channels",
+        "images",
+        epoch_seconds((3, 32, 32)),
+        (1_000, 2_000, 4_000),
+        (3_000, 6_000, 8_000),
+    ),
+    "training-64": lambda: law(
+        "an epoch of the 64 x 64 network", "images", epoch_seconds((3, 64, 64)), (100, 200, 400), (300, 600, 800), 1
+    ),
+    "seeds": lambda: _grid(None),
+    "seeds-cluster": lambda: _grid(f"local:{os.cpu_count()}"),
+    "devices-1": lambda: _processes(1),
+    "devices-2": lambda: _processes(2),
+    "features": lambda: law(
+        "Inception's features of 32 x 32 images", "images", features_seconds(), (50, 100, 200), (150, 300, 400), 1
+    ),
+}
+
+
+def targets(laws: Mapping[str, Law]) -> list[Target]:
+    """Return whether every law predicts the sizes that it was not fitted to."""
+    return [at_most(f"error of the law of {one.what}", TOLERANCE, one.worst) for one in laws.values()]
+
+
+def show(laws: Mapping[str, Law], console: Console) -> None:
+    """Print every law with its prediction beside each check."""
+    table = Table("what", "size", "fixed (s)", "slope (s)", "checked: size, predicted, measured (s)")
+    for one in laws.values():
+        checks = "; ".join(f"{size:g}: {one.at(size):.3g}, {seconds:.3g}" for size, seconds in one.checked)
+        table.add_row(one.what, one.size, f"{one.fixed:.3g}", f"{one.slope:.3g}", checks)
+    console.print(table)
+
+
+def main() -> None:
+    """Measure the laws and print them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", nargs="+", choices=LAWS, default=list(LAWS), metavar="NAME")
+    options = parser.parse_args()
+    console = Console()
+    laws: dict[str, Law] = {}
+    for name in options.only:
+        laws[name] = LAWS[name]()
+        show({name: laws[name]}, console)
+        found = targets(laws)
+        write(options.json, {"laws": {key: asdict(one) for key, one in laws.items()}}, found)
+    for target in targets(laws):
+        console.print(str(target), markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
