@@ -35,6 +35,8 @@ from evae.experiments.grid import Plan
 from evae.experiments.runner import reproduce
 from evae.features.inception import InceptionNetwork
 from simulations import Study, simulate
+from simulations.accumulators import Accumulator
+from theory.cluster import cluster
 
 #: The largest error of a law at the sizes at which it is checked that still counts as right.
 TOLERANCE = 0.25
@@ -129,6 +131,25 @@ def cluster_seconds(replicates: int) -> float:
     return time.perf_counter() - started
 
 
+def merging_seconds(replicates: int) -> float:
+    """Time the merging of so many replicates, in blocks of a thousand: what one process does for all workers."""
+    blocks = np.random.default_rng(0).exponential(size=(replicates // 1_000, 1_000))
+    accumulator = Accumulator()
+    started = time.perf_counter()
+    for block in blocks:
+        accumulator.add(block)
+    return time.perf_counter() - started
+
+
+def tasks_seconds(tasks: int) -> float:
+    """Time so many pieces of work that do nothing on a cluster that is there: what the scheduler itself takes."""
+    with cluster(f"local:{os.cpu_count()}") as workers:
+        started = time.perf_counter()
+        for future in [workers.submit(os.getpid) for _ in range(tasks)]:
+            future.result()
+        return time.perf_counter() - started
+
+
 def epoch_seconds(shape: tuple[int, int, int], model: str = "evae") -> Callable[[int], float]:
     """Return what times an epoch of so many images of a shape in all cores."""
 
@@ -143,7 +164,7 @@ def epoch_seconds(shape: tuple[int, int, int], model: str = "evae") -> Callable[
     return seconds
 
 
-def grid_seconds(cluster: str | None) -> Callable[[int], float]:
+def grid_seconds(where: str | None) -> Callable[[int], float]:
     """Return what times VAE and EVAE on digits with so many seeds, trained and judged, in one thread a run."""
 
     def seconds(seeds: int) -> float:
@@ -159,7 +180,7 @@ def grid_seconds(cluster: str | None) -> Callable[[int], float]:
                 runs_dir=folder,
             )
             started = time.perf_counter()
-            results = reproduce(plan, cluster=cluster)
+            results = reproduce(plan, cluster=where)
             assert not results.failures
             return time.perf_counter() - started
 
@@ -221,13 +242,13 @@ def _one_thread() -> Any:
         torch.set_num_threads(before)
 
 
-def _grid(cluster: str | None) -> Law:
-    where = "one after another" if cluster is None else f"side by side on {cluster}"
+def _grid(where: str | None) -> Law:
+    how = "one after another" if where is None else f"side by side on {where}"
     with _one_thread():
         return law(
-            f"VAE and EVAE on digits, trained and judged, {where}, one thread a run",
+            f"VAE and EVAE on digits, trained and judged, {how}, one thread a run",
             "seeds",
-            grid_seconds(cluster),
+            grid_seconds(where),
             (1, 2, 4),
             (3, 6, 8),
             rounds=1,
@@ -256,6 +277,20 @@ LAWS: dict[str, Callable[[], Law]] = {
         cluster_seconds,
         (20_000, 40_000, 160_000),
         (80_000, 240_000, 320_000),
+    ),
+    "tasks": lambda: law(
+        "pieces of work that do nothing, on a cluster",
+        "pieces",
+        tasks_seconds,
+        (500, 1_000, 4_000),
+        (2_000, 3_000, 8_000),
+    ),
+    "merging": lambda: law(
+        "the merging of replicates by one process",
+        "replicates",
+        merging_seconds,
+        (100_000, 200_000, 800_000),
+        (400_000, 600_000, 1_600_000),
     ),
     "training-32": lambda: law(
         "an epoch of the 32 x 32 network, 3 channels",

@@ -1,8 +1,8 @@
-"""Write what `reproduce` measured into the pages that show it: README.md and results/README.md.
+"""Write what was measured into the pages that show it: README.md, results/README.md and docs/scaling.md.
 
     python -m results.render
 
-The figures come from the JSON files in this folder alone. A part of README.md between ``<!-- results: NAME -->`` and
+The figures come from the JSON files in this folder alone. A part of a page between ``<!-- results: NAME -->`` and
 ``<!-- end of results -->`` is replaced by the part of that name.
 """
 
@@ -16,6 +16,7 @@ from evae.experiments.figures import figures
 from evae.experiments.report import report
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
+from results import scaling
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -72,11 +73,14 @@ def results_page(found: Mapping[str, Report]) -> str:
 
 
 def main() -> None:
-    """Write both pages, and the plots that they show."""
+    """Write the pages, and the plots that they show."""
     found = reports()
     readme = FOLDER.parent / "README.md"
     readme.write_text(with_parts(readme.read_text(encoding="utf-8"), parts(found)), encoding="utf-8")
     (FOLDER / "README.md").write_text(results_page(found), encoding="utf-8")
+    page = FOLDER.parent / "docs" / "scaling.md"
+    filled = scaling.parts(FOLDER / "scaling.json")
+    page.write_text(with_parts(page.read_text(encoding="utf-8"), filled), encoding="utf-8")
     for name in FILES:
         for plot, figure in figures(Results.load(FOLDER / f"{name}.json")).items():
             figure.savefig(FOLDER / f"{plot}.png", dpi=120)

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 import evae
+from benchmarks.scaling import Law
 from evae.data import as_images, load
 from evae.experiments.results import Results
 from evae.objectives import reconstruction_error
+from results import scaling
 from results.render import FILES, FOLDER, parts, reports, results_page, with_parts
+from results.scaling import Laws, Piece, elapsed
 
 README = FOLDER.parent / "README.md"
 
@@ -28,6 +31,28 @@ def test_the_readme_shows_what_the_results_say() -> None:
 def test_the_page_of_results_shows_what_the_results_say() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert page == results_page(reports()), "run: python -m results.render"
+
+
+def test_the_page_on_scaling_shows_what_was_measured() -> None:
+    page = (FOLDER.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+    filled = scaling.parts(FOLDER / "scaling.json")
+    assert page == with_parts(page, filled), "run: python -m results.render"
+    assert all(f"<!-- results: {name} -->" in page for name in filled)
+
+
+def test_every_law_of_cost_was_checked_at_three_sizes_that_it_was_not_fitted_to() -> None:
+    for law in Laws.load(FOLDER / "scaling.json").by_name.values():
+        assert len(law.checked) == 3
+        assert not {size for size, _ in law.checked} & {size for size, _ in law.fitted}
+        assert Law.of(law.what, law.size, law.fitted, law.checked) == law
+
+
+def test_a_plan_ends_with_its_longest_piece_however_many_machines_there_are() -> None:
+    pieces = [Piece("long", 4, 100.0), Piece("short", 100, 1.0)]
+    assert elapsed(pieces, 1) == 500
+    assert elapsed(pieces, 5) == 100
+    assert elapsed(pieces, 1000) == 100
+    assert elapsed([Piece("replicates", 10, 3.0, at_once=2)], 1) == 15
 
 
 def test_a_changed_figure_is_noticed(tmp_path: Path) -> None:

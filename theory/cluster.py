@@ -243,7 +243,13 @@ def _worker_options(index: int, gpus: int) -> dict[str, Any]:
 @contextlib.contextmanager
 def _connection(address: str) -> Iterator[Any]:
     from distributed import Client
+    from distributed.security import Security
 
+    if address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+        raise InputError(
+            f"--cluster {address} wants certificates, and dask's configuration names none. Give them, for example in "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY."
+        )
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -166,6 +166,7 @@ def test_a_cluster_whose_workers_are_all_gone_is_not_waited_for_for_ever(
         ("nonsense", "--cluster 'nonsense' is no address such as tcp://host:8786, nor local:N"),
         ("", "--cluster '' is no address"),
         ("tcp://127.0.0.1:9", "no dask scheduler answers at tcp://127.0.0.1:9 within 0.5 seconds"),
+        ("tls://127.0.0.1:9", "--cluster tls://127.0.0.1:9 wants certificates, and dask's configuration names none"),
         ("127.0.0.1:9", r"no dask scheduler answers at 127\.0\.0\.1:9 .* or run without it"),
     ],
 )

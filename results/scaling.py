@@ -1,0 +1,156 @@
+"""What docs/scaling.md shows: the laws that `python -m benchmarks.scaling` measured, and plans computed from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.scaling import Law
+
+#: Machines for which a plan is computed; each is like the one that was measured.
+MACHINES = (1, 10, 100, 1_000)
+
+#: Of each data set of Table 2: training and hold-out images, the law of an epoch.
+TABLE_2 = {"cifar10": (50_000, 10_000, "training-32"), "celeba": (162_770, 19_867, "training-64")}
+SEEDS, EPOCHS, DIMENSIONS, MODELS = 20, 50, 4, 2
+
+#: Sets of new images and reconstructions whose features are computed for every run; the originals' are kept.
+JUDGED_SETS = 4
+
+OBSERVATIONS, REPLICATES = 10**9, 10**6
+
+
+@dataclass(frozen=True)
+class Laws:
+    """The laws by name, and the machine they were measured on."""
+
+    by_name: Mapping[str, Law]
+    cores: int
+    processor: str
+
+    @classmethod
+    def load(cls, path: Path) -> Laws:
+        """Read the JSON file of the benchmark."""
+        document = json.loads(path.read_text(encoding="utf-8"))
+        laws = {name: Law.from_document(one) for name, one in document["laws"].items()}
+        return cls(laws, document["machine"]["cores"], document["machine"]["processor"])
+
+    def __getitem__(self, name: str) -> Law:
+        return self.by_name[name]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Work that cannot be divided further, such as a run: how many there are, and the seconds a machine takes for each.
+
+    ``at_once`` of them are done side by side on one machine in that time.
+    """
+
+    name: str
+    number: int
+    seconds: float
+    at_once: int = 1
+
+
+def simulation(laws: Laws) -> Piece:
+    """Return the plan of a million replicates at m = 10^9."""
+    return Piece("replicates", REPLICATES, laws["tm"].at(OBSERVATIONS), at_once=laws.cores)
+
+
+def table_2(laws: Laws) -> dict[str, tuple[Piece, Piece]]:
+    """Return, for each data set of Table 2, the training of its runs and their judging by Inception's features."""
+    runs = SEEDS * DIMENSIONS * MODELS
+    return {
+        name: (
+            Piece("training", runs, EPOCHS * laws[epoch].at(train)),
+            Piece("features", runs, JUDGED_SETS * laws["features"].at(holdout)),
+        )
+        for name, (train, holdout, epoch) in TABLE_2.items()
+    }
+
+
+def elapsed(pieces: list[Piece], machines: int) -> float:
+    """Return the seconds that so many machines take: each takes the next piece when it is done with the last."""
+    total = sum(piece.number * piece.seconds / piece.at_once for piece in pieces)
+    return max(total / machines, *(piece.seconds for piece in pieces))
+
+
+def duration(seconds: float) -> str:
+    """Such as ``0.8 s``, ``35 min``, ``12 h`` or ``9.5 days``."""
+    for unit, size in (("days", 172_800), ("h", 7_200), ("min", 120)):
+        length = {"days": 86_400, "h": 3_600, "min": 60}[unit]
+        if seconds >= size:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def laws_table(laws: Laws) -> str:
+    """Return the laws beside the sizes at which they were checked, as Markdown."""
+    head = [
+        "| what | seconds | checked at | predicted | measured |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    rows = []
+    for law in laws.by_name.values():
+        formula = f"{law.fixed:.2g} + {law.slope:.3g} * {law.size}"
+        for index, (size, seconds) in enumerate(law.checked):
+            what, shown = (law.what, formula) if index == 0 else ("", "")
+            rows.append(f"| {what} | {shown} | {size:,g} | {duration(law.at(size))} | {duration(seconds)} |")
+    return "\n".join([*head, *rows, ""])
+
+
+def plans_table(laws: Laws) -> str:
+    """Return how long the plans take on so many machines, as Markdown."""
+    plans = {f"{REPLICATES:,} replicates at m = {OBSERVATIONS:,}": [simulation(laws)]}
+    for name, pieces in table_2(laws).items():
+        plans[f"Table 2, {name}, {SEEDS} seeds"] = list(pieces)
+    machines = " | ".join(f"{number:,} machine{'s' if number > 1 else ''}" for number in MACHINES)
+    head = [f"| plan | pieces | {machines} |", "| --- | ---: | " + " | ".join("---:" for _ in MACHINES) + " |"]
+    rows = [
+        f"| {name} | {pieces[0].number:,} | " + " | ".join(duration(elapsed(pieces, n)) for n in MACHINES) + " |"
+        for name, pieces in plans.items()
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def sentences(laws: Laws) -> str:
+    """Return where the time goes and where the bottleneck moves, in words."""
+    one = laws["tm"].at(OBSERVATIONS)
+    task = laws["tasks"].slope
+    gain = laws["seeds"].at(8) / laws["seeds-cluster"].at(8)
+    devices = laws["devices-1"].at(12_000) / laws["devices-2"].at(12_000)
+    overhead = laws["cluster"].slope / laws["replicates"].slope
+    lines = [
+        f"- A replicate at m = {OBSERVATIONS:,} takes {duration(one)} of a core, and a million of them "
+        f"{duration(REPLICATES * one)}. A replicate is then a block of its own. The scheduler takes "
+        f"{1e3 * task:.2g} ms for a piece of work, so that it keeps {one / task:,.0f} cores busy; beyond, blocks "
+        "would have to be larger than a replicate, and at small m they are: a block has a thousand replicates or two "
+        "million observations.",
+        f"- On one machine a cluster of {laws.cores} workers takes {overhead:.2f} times the time of as many threads "
+        f"for each replicate, and {laws['cluster'].fixed:.2g} s to start.",
+        f"- One process merges the blocks of all workers, at {1e9 * laws['merging'].slope:.3g} ns a replicate; at "
+        f"m = 10,000 that is the time of {laws['tm'].at(10_000) / laws['merging'].slope:,.0f} cores' replicates.",
+        f"- Runs are independent: with {laws.cores} workers eight seeds are done in 1/{gain:.2f} of the time of one.",
+        f"- One run on two processes of a thread each takes 1/{devices:.2f} of the time of one process.",
+    ]
+    for name, (training, features) in table_2(laws).items():
+        share = features.seconds / (training.seconds + features.seconds)
+        lines.append(
+            f"- A run on {name} takes {duration(training.seconds)} of training and {duration(features.seconds)} of "
+            f"Inception's features ({100 * share:.0f} % of both). All {training.number} of them on "
+            f"{training.number} machines take as long as one; more machines are of use only to a run that is itself "
+            "divided (`torchrun`)."
+        )
+    return "\n".join([*lines, ""])
+
+
+def parts(path: Path) -> dict[str, str]:
+    """Return what docs/scaling.md shows, by the name of the part."""
+    laws = Laws.load(path)
+    return {
+        "scaling-laws": laws_table(laws),
+        "scaling-plans": plans_table(laws),
+        "scaling-sentences": sentences(laws),
+    }
