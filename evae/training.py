@@ -337,9 +337,14 @@ def _go_on_within(
 ) -> tuple[Progress, torch.Generator]:
     """Return how far the epoch is, and the noise from there on."""
     done = begun.position.batches
+    if progress.sums[:done].shape != begun.epoch["sums"].shape:
+        raise InputError(f"the checkpoint of {begun.position} is of another run than config.json says.")
     progress.sums[:done] = begun.epoch["sums"].to(progress.sums.device)
     if noise.device.type == begun.position.device:
-        noise.set_state(begun.epoch["noise"])
+        try:
+            noise.set_state(begun.epoch["noise"])
+        except RuntimeError as error:
+            raise InputError(f"the checkpoint of {begun.position} holds no state of a generator ({error}).") from error
     else:
         # A generator of another kind of device has no such state: the rest of the epoch has a stream of its own.
         noise = generator(config.seed, Stream.NOISE, progress.epoch, noise.device, batch=done)

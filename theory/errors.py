@@ -1,14 +1,25 @@
 """What all packages raise: for wrong use or bad input, and when they are stopped."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+#: What would break a line or steer a terminal, and what no file or terminal can hold.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_LONGEST, _BEGINNING, _END = 4000, 2500, 1000
 
 
 class InputError(ValueError):
     """Bad input, said in one sentence that names the value, the rule and the remedy.
 
     The command line prints the sentence and exits with 2; a caller of the Python API can catch it as a `ValueError`.
+    Whatever bad input put into it, the sentence is one line: what cannot be printed is escaped, and a sentence longer
+    than 4,000 characters loses its middle.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(_one_line(sentence))
 
 
 class Interruption(BaseException):
@@ -41,3 +52,9 @@ def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) ->
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"Did you mean {near[0]}?" if near else otherwise or f"There is {', '.join(names)}."
+
+
+def _one_line(sentence: str) -> str:
+    if len(sentence) > _LONGEST:
+        sentence = f"{sentence[:_BEGINNING]} ... {sentence[-_END:]}"
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), sentence)

@@ -27,6 +27,9 @@ RECORDS = 10_000
 SHAPE = (3, 32, 32)
 
 _PIXELS = 3 * 32 * 32
+
+#: No file of either version is as large.
+LARGEST_FILE = 2**26
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST = ("test_batch",)
 
@@ -102,6 +105,9 @@ class Cifar10:
                 "that holds cifar-10-batches-py or cifar-10-batches-bin."
             )
         try:
+            # Before the file is hashed: the published ones have 30,000,000 and some bytes.
+            if path.stat().st_size > LARGEST_FILE:
+                raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
             if not self._binary and not (check := md5_check(path, _published()[name])).passed:
                 raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
             return parse(path.read_bytes())
@@ -139,7 +145,7 @@ def listed_images(content: bytes) -> NDArray[np.uint8]:
     """
     flag, longest = None, b""
     order = None
-    for opcode, argument, _ in pickletools.genops(content):
+    for opcode, argument, _ in _listing(content):
         if opcode.name == "BINSTRING" and len(str(argument)) > len(longest):
             # An old pickle's string is bytes, which are listed as Latin-1.
             longest, order = str(argument).encode("latin-1"), flag
@@ -158,7 +164,7 @@ def listed_labels(content: bytes) -> NDArray[np.uint8]:
     each between a mark and ``APPENDS``, or a single one before ``APPEND``. Returns labels of shape (N,); a `ValueError`
     where the file is not like that, or the labels are not 10,000 from 0 to 9.
     """
-    listing = ((code.name, value) for code, value, _ in pickletools.genops(content) if code.name not in _NUMBERING)
+    listing = ((code.name, value) for code, value, _ in _listing(content) if code.name not in _NUMBERING)
     for name, value in listing:
         if name in _STRINGS and value == "labels":
             break
@@ -172,6 +178,15 @@ def listed_labels(content: bytes) -> NDArray[np.uint8]:
     if begins != "EMPTY_LIST" or len(labels) != RECORDS or not all(0 <= label <= 9 for label in labels):
         raise ValueError(f"it holds no list of {RECORDS:,} labels from 0 to 9")
     return np.array(labels, dtype=np.uint8)
+
+
+def _listing(content: bytes) -> Iterator[tuple[Any, Any, int | None]]:
+    """List the opcodes of a pickle; a `ValueError` where it is none."""
+    try:
+        yield from pickletools.genops(content)
+    except Exception as error:
+        # The listing of damaged bytes raises almost anything.
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _published() -> dict[str, Any]:

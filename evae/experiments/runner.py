@@ -16,7 +16,7 @@ from evae.data import ImageData, load
 from evae.data.source import Progress
 from evae.evaluation import judge, network_for
 from evae.experiments.grid import Plan
-from evae.experiments.results import Failure, Results, RunRecord
+from evae.experiments.results import EVALUATION, Failure, Results, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.model import VAE
 from evae.resuming import CHANGEABLE
@@ -111,7 +111,7 @@ class _Judge:
             return None
         path = run.path / "evaluation.json"
         evaluation = read_json(path) if path.exists() else {}
-        current = isinstance(evaluation, dict) and evaluation.get("weights_of_epoch") == config.epochs
+        current = EVALUATION(evaluation) and evaluation.get("weights_of_epoch") == config.epochs
         if not current or not self._same_features(evaluation.get("features")):
             return None
         return RunRecord.of(run, evaluation)
