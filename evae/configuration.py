@@ -222,9 +222,7 @@ class Configuration:
             raise InputError(f"--deterministic is given or not (True or False), got {self.deterministic}.")
         if not _is_number(self.checkpoint_minutes) or not 0 < self.checkpoint_minutes < math.inf:
             raise InputError(f"--checkpoint-minutes must be a positive number, got {self.checkpoint_minutes}.")
-        if self.name is not None and not (
-            isinstance(self.name, str) and re.fullmatch(r"[\w][\w.+-]{0,199}", self.name)
-        ):
+        if self.name is not None and not _is_plain(self.name):
             raise InputError(
                 f"--name must be a plain folder name of letters, digits and . _ + -, at most 200, got {self.name!r}. "
                 "Where runs are kept is --runs-dir."
@@ -410,6 +408,10 @@ def _flag(option: str) -> str:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_plain(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[\w][\w.+-]{0,199}", name) is not None
 
 
 def _is_number(value: Any) -> bool:

@@ -218,8 +218,8 @@ class Run:
                 raise InputError(f"{path} is damaged: line {number} is not the record of an epoch.")
         return records
 
-    def keep_metrics(self, epochs: int) -> None:
-        """Keep the records of the first ``epochs`` epochs: those after them are trained and written again.
+    def first_metrics(self, epochs: int) -> list[dict[str, Any]]:
+        """Return the records of the first ``epochs`` epochs.
 
         Raises
         ------
@@ -232,7 +232,11 @@ class Run:
                 f"{self.path / 'metrics.jsonl'} should hold the records of epochs 1 to {epochs}, one each; it was "
                 "changed after it was written. Put the original back, or begin a new run."
             )
-        path, content = self.path / "metrics.jsonl", "".join(_line(record) for record in kept)
+        return kept
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Keep the records of the first ``epochs`` epochs: those after them are trained and written again."""
+        path, content = self.path / "metrics.jsonl", "".join(map(_line, self.first_metrics(epochs)))
         if path.exists() and path.read_bytes() != content.encode():
             with written_aside(path) as aside:
                 aside.write_text(content, encoding="utf-8")

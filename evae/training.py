@@ -325,6 +325,8 @@ def _newest_checkpoint(run: Run, device: torch.device) -> Checkpoint | None:
         if run.metrics:
             raise InputError(f"{run.path} holds no checkpoint to go on from. Begin a new run.")
         return None
+    # What is wrong with them is said while nothing is changed.
+    run.first_metrics(checkpoint.position.epochs_finished)
     for error in damage:
         warnings.warn(f"{error} The run goes on from {checkpoint.position}.", ResumeWarning, stacklevel=3)
     for sentence in departures(checkpoint, run.environment, environment(device)):

@@ -1,11 +1,7 @@
 """What all packages raise: for wrong use or bad input, and when they are stopped."""
 
 import difflib
-import re
 from collections.abc import Iterable
-
-#: What would break a line or steer a terminal, and what no file or terminal can hold.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _LONGEST, _BEGINNING, _END = 4000, 2500, 1000
 
@@ -57,4 +53,8 @@ def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) ->
 def _one_line(sentence: str) -> str:
     if len(sentence) > _LONGEST:
         sentence = f"{sentence[:_BEGINNING]} ... {sentence[-_END:]}"
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), sentence)
+    if sentence.isprintable():
+        return sentence
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in sentence
+    )

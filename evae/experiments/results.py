@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from evae.configuration import Configuration, Recipe
-from evae.runs import ENVIRONMENT, Run
+from evae.experiments.grid import TABLES
+from evae.runs import Run
 from theory import forms
 from theory.errors import InputError
 from theory.files import read_json, write_json
@@ -35,6 +36,20 @@ EVALUATION = forms.record(
     }
 )
 
+#: What `evae.experiments.departures` says of the machine.
+_MACHINE = forms.record(
+    {"device_name": forms.text, "threads": forms.whole, "packages": forms.record({"torch": forms.text})}
+)
+
+#: What the evaluations hold by the features of the table.
+_JUDGED = {
+    "none": forms.record({"features": forms.nothing, "frechet_distance": forms.nothing}),
+    "inception": forms.record({"features": forms.record({}), "frechet_distance": forms.record({})}),
+    "classifier": forms.record(
+        {"features": forms.record({"holdout_accuracy": forms.number}), "frechet_distance": forms.record({})}
+    ),
+}
+
 _RUN = forms.record(
     {
         "name": forms.text,
@@ -42,14 +57,14 @@ _RUN = forms.record(
         "seconds": forms.number,
         "curve": forms.listed(forms.number),
         "evaluation": EVALUATION,
-        "environment": ENVIRONMENT,
+        "environment": _MACHINE,
     }
 )
 _FAILURE = forms.record({"name": forms.text, "reason": forms.text})
 _RESULTS = forms.record(
     {
-        "table": forms.text,
-        "features": forms.text,
+        "table": forms.one_of(*TABLES),
+        "features": forms.one_of(*_JUDGED),
         "runs": forms.listed(_RUN),
         "failures": forms.listed(_FAILURE),
     }
@@ -86,6 +101,10 @@ class RunRecord:
     def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
         """Gather what a finished run says of itself."""
         metrics = run.metrics
+        if not _MACHINE(run.environment):
+            raise InputError(
+                f"{run.path / 'environment.json'} is missing or does not say on what machine the run was made."
+            )
         return cls(
             run.name,
             run.configuration,
@@ -173,7 +192,8 @@ class Results:
             raise InputError(f"{path} holds no results of `reproduce`: 'version' is missing or wrong.")
         if document["version"] != VERSION:
             raise InputError(f"{path} has the form {document['version']}; this program reads {VERSION}.")
-        if not _RESULTS(document):
+        judged = _RESULTS(document) and _JUDGED[document["features"]]
+        if not judged or not all(judged(record["evaluation"]) for record in document["runs"]):
             raise InputError(f"{path} holds no results of `reproduce`: something is missing or wrong.")
         records = tuple(RunRecord.from_document(record, path) for record in document["runs"])
         failures = tuple(Failure(failure["name"], failure["reason"]) for failure in document["failures"])

@@ -112,7 +112,7 @@ def test_a_flipped_bit_in_a_member_is_named(faces: Path) -> None:
     ("content", "reason"),
     [
         (jpeg(1)[:900], "truncated"),
-        (b"no picture", "it is no image of the formats"),
+        (b"no picture", "no image of the formats"),
         (jpeg(1, (100, 80)), "not 178x218"),
     ],
 )
