@@ -149,7 +149,10 @@ def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Itera
     if path is None:
         yield StateFile(None, [StudyState(identity) for identity in identities])
         return
-    path = Path(path).resolve()
+    try:
+        path = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"--resume {path} cannot be found ({error}).") from None
     with _locked(path):
         states = _read(path, identities) if path.exists() else [StudyState(identity) for identity in identities]
         file = StateFile(path, states)

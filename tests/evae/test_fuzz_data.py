@@ -209,13 +209,15 @@ def test_fuzzed_labels_are_read_or_refused(place: Path, content: bytes) -> None:
     assert labels is None or (len(labels.train) == 30 and labels.train.max() < 10)
 
 
+BATCH = pickle.dumps({"labels": [0] * 3, "data": noise(3, 3072)}, protocol=2)
+
+
 @given(st.data())
 @examples(200)
 def test_fuzzed_pickles_are_listed_or_refused_and_never_carried_out(place: Path, drawn: st.DataObject) -> None:
     """As if a file of these very bytes had the published MD5 sum."""
-    batch = pickle.dumps({"labels": [0] * 3, "data": noise(3, 3072)}, protocol=2)
     trap = pickle.dumps(Trap(place / "pickle"))
-    content = drawn.draw(mutated(batch, [trap, b"I" + b"9" * 5000 + b"\n.", b"\x8b\xff\xff\xff\x7f", b"(" * 10**5]))
+    content = drawn.draw(mutated(BATCH, [trap, b"I" + b"9" * 5000 + b"\n.", b"\x8b\xff\xff\xff\x7f", b"(" * 10**5]))
     for parse in (cifar.listed_images, cifar.listed_labels, cifar.binary_images, cifar.binary_labels):
         try:
             with little_memory(), little_time():
@@ -265,6 +267,7 @@ def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.Da
         return Plan(3, 2, (3, 32, 32), iter([pixels]))
 
     folder = place / "cache"
+    shutil.rmtree(folder, ignore_errors=True)
     fetch(folder, request, plan)
     (record,) = folder.glob("*.json")
     array = record.with_suffix(".npy")
@@ -276,7 +279,6 @@ def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.Da
             record.write_text(json.dumps({**json.loads(record.read_text()), "sha256": sha256}))
             found = answered(lambda: fetch(folder, request, plan))
             assert found is None or found.train.shape[1:] == (3, 32, 32) or found.train.ndim == 4
-            shutil.rmtree(folder)
             return
     else:
         document = mutated_document(json.loads(record.read_text()))
@@ -292,6 +294,7 @@ def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.Da
 def test_fuzzed_stores_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
     entry = Entry({"mean": torch.arange(5.0), "covariance": torch.eye(5)}, {"images": 7})
     folder = place / "store"
+    shutil.rmtree(folder, ignore_errors=True)
     kept(folder, "key", lambda: entry)
     (path,) = folder.glob("*.safetensors")
     path.write_bytes(drawn.draw(mutated(path.read_bytes(), beginning=300)))
@@ -305,7 +308,7 @@ WEIGHTS = bytes_of(lambda stream: torch.save({"a": torch.arange(4.0), "b": {"c":
 
 
 @given(st.data())
-@examples(100)
+@examples(40)
 def test_fuzzed_weights_of_inception_are_refused_and_run_nothing(place: Path, drawn: st.DataObject) -> None:
     """As if they were the published ones: any that are not have another SHA-256 and are not even opened."""
     trap = place / "weights"
