@@ -51,10 +51,13 @@ def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) ->
 
 
 def _one_line(sentence: str) -> str:
-    if len(sentence) > _LONGEST:
-        sentence = f"{sentence[:_BEGINNING]} ... {sentence[-_END:]}"
-    if sentence.isprintable():
+    shorter = _shortened(sentence)
+    if shorter.isprintable():
+        return shorter
+    return _shortened("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shorter))
+
+
+def _shortened(sentence: str) -> str:
+    if len(sentence) <= _LONGEST:
         return sentence
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in sentence
-    )
+    return f"{sentence[:_BEGINNING]} ... {sentence[-_END:]}"

@@ -21,6 +21,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from theory import forms
 from theory.arrays import npy_header
 from theory.errors import InputError
 from theory.files import read_json, regular_size, user_cache
@@ -117,9 +118,10 @@ def _intact(array: Path, record: Path, request: Request) -> int | None:
             shape, fortran, dtype = npy_header(stream, regular_size(array))
     except (InputError, OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    whole = type(train) is int and type(holdout) is int and min(train, holdout) > 0
+    if not (forms.whole(train) and forms.whole(holdout) and train > 0 and holdout > 0):
+        return None
     described = len(shape) == 4 and dtype == np.uint8 and not fortran and shape[0] == train + holdout
-    return train if whole and described else None
+    return int(train) if described else None
 
 
 def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:

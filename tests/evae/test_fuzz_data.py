@@ -103,7 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.one_of(mutated(NPZ), mutated(PACKED_NPZ)))
-@examples(300)
+@examples(150)
 def test_fuzzed_arrays_are_read_or_refused(place: Path, content: bytes) -> None:
     path = place / "images.npz"
     path.write_bytes(content)
@@ -127,7 +127,7 @@ HEADERS = st.one_of(
 
 
 @given(HEADERS, st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"]), st.integers(0, 3 * 64))
-@examples(300)
+@examples(150)
 def test_fuzzed_headers_of_arrays_are_believed_only_where_they_are_right(
     place: Path, header: str, version: bytes, length: int
 ) -> None:
@@ -142,7 +142,7 @@ def test_fuzzed_headers_of_arrays_are_believed_only_where_they_are_right(
 
 
 @given(st.sampled_from([*PICTURES]).flatmap(lambda name: mutated(PICTURES[name], [*PICTURES.values()])))
-@examples(500)
+@examples(250)
 def test_fuzzed_pictures_are_decoded_or_refused(place: Path, content: bytes) -> None:
     path = place / "picture.png"
     path.write_bytes(content)
@@ -168,7 +168,7 @@ def folder_of(place: Path, content: bytes) -> Path:
 
 
 @given(st.one_of(mutated(PICTURES["png"]), mutated(PICTURES["jpeg"])))
-@examples(100)
+@examples(50)
 def test_fuzzed_folders_are_read_or_refused(place: Path, content: bytes) -> None:
     folder = folder_of(place / "folder", content)
     require_images(answered(lambda: data.load(f"folder:{folder}", place / "caches"), "2.png"))
@@ -178,7 +178,7 @@ MNIST_FILES = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
 
 
 @given(st.data(), st.booleans())
-@examples(300)
+@examples(150)
 def test_fuzzed_idx_files_are_read_or_refused(place: Path, drawn: st.DataObject, packed: bool) -> None:
     root = place / "mnist"
     raw = root / "data" / "MNIST" / "raw"
@@ -197,7 +197,7 @@ def test_fuzzed_idx_files_are_read_or_refused(place: Path, drawn: st.DataObject,
 
 
 @given(mutated(bytes_of(lambda stream: stream.write(np.array([2049, 30], ">u4").tobytes() + bytes(30))), beginning=8))
-@examples(150)
+@examples(75)
 def test_fuzzed_labels_are_read_or_refused(place: Path, content: bytes) -> None:
     root = place / "labels"
     raw = root / "data" / "MNIST" / "raw"
@@ -213,7 +213,7 @@ BATCH = pickle.dumps({"labels": [0] * 3, "data": noise(3, 3072)}, protocol=2)
 
 
 @given(st.data())
-@examples(200)
+@examples(100)
 def test_fuzzed_pickles_are_listed_or_refused_and_never_carried_out(place: Path, drawn: st.DataObject) -> None:
     """As if a file of these very bytes had the published MD5 sum."""
     trap = pickle.dumps(Trap(place / "pickle"))
@@ -250,7 +250,7 @@ def put_archive(root: Path, content: bytes) -> Path:
 
 
 @given(mutated(FACES, beginning=260))
-@examples(200)
+@examples(100)
 def test_fuzzed_archives_are_read_or_refused(place: Path, content: bytes) -> None:
     root = put_archive(place / "celeba", content)
     require_images(answered(lambda: data.load("celeba", root), "img_align_celeba.zip"))
@@ -258,7 +258,7 @@ def test_fuzzed_archives_are_read_or_refused(place: Path, content: bytes) -> Non
 
 
 @given(st.data())
-@examples(150)
+@examples(75)
 def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
     request = Request("fuzz", {"path": "x", "bytes": 1}, {"side": 32})
     pixels = np.arange(5 * 3 * 32 * 32, dtype=np.uint8).reshape(5, 3, 32, 32)
@@ -290,7 +290,7 @@ def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.Da
 
 
 @given(st.data())
-@examples(150)
+@examples(75)
 def test_fuzzed_stores_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
     entry = Entry({"mean": torch.arange(5.0), "covariance": torch.eye(5)}, {"images": 7})
     folder = place / "store"
@@ -308,7 +308,7 @@ WEIGHTS = bytes_of(lambda stream: torch.save({"a": torch.arange(4.0), "b": {"c":
 
 
 @given(st.data())
-@examples(40)
+@examples(20)
 def test_fuzzed_weights_of_inception_are_refused_and_run_nothing(place: Path, drawn: st.DataObject) -> None:
     """As if they were the published ones: any that are not have another SHA-256 and are not even opened."""
     trap = place / "weights"

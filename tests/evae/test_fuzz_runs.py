@@ -61,7 +61,7 @@ def original(path: Path) -> bytes:
 
 
 @given(st.data())
-@examples(150)
+@examples(60)
 def test_fuzzed_configurations_are_read_or_refused(run: Run, data: st.DataObject) -> None:
     path = run.path / "config.json"
     altered(data, path, original(path))
@@ -79,7 +79,7 @@ def test_fuzzed_configurations_are_read_or_refused(run: Run, data: st.DataObject
 
 
 @given(st.data())
-@examples(150)
+@examples(60)
 def test_fuzzed_states_are_read_or_refused(run: Run, data: st.DataObject) -> None:
     path = run.path / "status.json"
     altered(data, path, original(path))
@@ -94,7 +94,7 @@ def test_fuzzed_states_are_read_or_refused(run: Run, data: st.DataObject) -> Non
 
 
 @given(st.data())
-@examples(200)
+@examples(80)
 def test_fuzzed_metrics_are_read_or_refused(run: Run, data: st.DataObject) -> None:
     path = run.path / "metrics.jsonl"
     whole = original(path)
@@ -112,7 +112,7 @@ def test_fuzzed_metrics_are_read_or_refused(run: Run, data: st.DataObject) -> No
 
 
 @given(st.data())
-@examples(150)
+@examples(60)
 def test_fuzzed_environments_are_read_or_refused(run: Run, data: st.DataObject) -> None:
     path = run.path / "environment.json"
     altered(data, path, original(path))
@@ -128,7 +128,7 @@ def test_fuzzed_environments_are_read_or_refused(run: Run, data: st.DataObject) 
 
 
 @given(st.data())
-@examples(200)
+@examples(80)
 def test_fuzzed_weights_are_read_or_refused(run: Run, data: st.DataObject) -> None:
     path = run.weights_path
     whole = original(path)
@@ -170,7 +170,7 @@ def resealed(manifest: Any) -> bytes:
 
 
 @given(st.data())
-@examples(250)
+@examples(100)
 def test_fuzzed_checkpoints_are_what_they_were_or_refused(within: tuple[Run, Path], data: st.DataObject) -> None:
     _, folder = within
     path = folder / data.draw(st.sampled_from(["manifest.json", "weights.safetensors", "epoch.safetensors"]))
@@ -186,7 +186,7 @@ def test_fuzzed_checkpoints_are_what_they_were_or_refused(within: tuple[Run, Pat
 
 
 @given(st.data())
-@examples(150)
+@examples(60)
 def test_fuzzed_manifests_with_a_right_checksum_are_read_or_refused(
     within: tuple[Run, Path], data: st.DataObject
 ) -> None:
@@ -207,7 +207,7 @@ def test_fuzzed_manifests_with_a_right_checksum_are_read_or_refused(
 
 
 @given(st.data())
-@examples(150)
+@examples(60)
 def test_fuzzed_tensors_with_a_right_checksum_are_read_or_refused(
     within: tuple[Run, Path], data: st.DataObject
 ) -> None:
@@ -251,7 +251,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_training(
 
 
 @given(st.data())
-@examples(150)
+@examples(60)
 def test_fuzzed_results_are_read_and_reported_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -266,7 +266,7 @@ def test_fuzzed_results_are_read_and_reported_or_refused(
 
 
 @given(st.data())
-@examples(100)
+@examples(40)
 def test_fuzzed_evaluations_are_of_the_form_or_not(data: st.DataObject) -> None:
     document = json.loads((RESULTS / "digits-evae" / "evaluation.json").read_bytes())
     assert EVALUATION(document)

@@ -47,7 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(
     mutated(TABLE, [b"1\n" * 10**6, b"9" * 10**6, b"," * 10**5, b"#" * 10**5, b"\r" * 10**5, b"1_0\n0x1\n", b"inf\n"])
 )
-@examples(300)
+@examples(80)
 def test_fuzzed_texts_are_read_or_refused(place: Path, content: bytes) -> None:
     path = place / "sample.csv"
     path.write_bytes(content)
@@ -63,7 +63,7 @@ def npy(array: Any, *, pickled: bool = False) -> bytes:
 
 
 @given(mutated(npy(np.linspace(0, 1, 20))))
-@examples(300)
+@examples(100)
 def test_fuzzed_arrays_are_read_or_refused(place: Path, content: bytes) -> None:
     path = place / "sample.npy"
     path.write_bytes(content)
@@ -132,7 +132,7 @@ def state(place: Path) -> bytes:
 
 
 @given(st.data())
-@examples(200)
+@examples(60)
 def test_fuzzed_states_are_what_they_were_or_refused(place: Path, state: bytes, data: st.DataObject) -> None:
     path = place / "state.json"
     content = data.draw(st.one_of(mutated(state), mutated_json(state)))
@@ -149,7 +149,7 @@ def test_fuzzed_states_are_what_they_were_or_refused(place: Path, state: bytes, 
 
 
 @given(st.data())
-@examples(250)
+@examples(80)
 def test_fuzzed_states_with_a_right_checksum_are_possible_or_refused(
     place: Path, state: bytes, data: st.DataObject
 ) -> None:
@@ -188,7 +188,7 @@ LAW = NullLaw(Study(20, 50))
 
 
 @given(st.data())
-@examples(150)
+@examples(50)
 def test_fuzzed_null_laws_are_what_they_were_or_simulated_again(place: Path, data: st.DataObject) -> None:
     folder = place / "laws"
     values = LAW.values(cache=folder)
