@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,7 @@ class Configuration:
             _require_whole("--limit-train", self.limit_train, "Leave it out to train on every image.")
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
             raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {self.seed}.")
-        if not _is_number(self.lr) or not 0 < self.lr < LARGEST:
+        if not _is_number(self.lr) or not 0 < self.lr <= sys.float_info.max:
             raise InputError(f"--lr must be a positive number, got {self.lr}. The paper uses 1e-4.")
         if not isinstance(self.deterministic, bool):
             raise InputError(f"--deterministic is given or not (True or False), got {self.deterministic}.")

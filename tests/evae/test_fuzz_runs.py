@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from evae import VAE, Run
 from evae.checkpoints import Checkpoint, Position, read
 from evae.configuration import Configuration
+from evae.experiments.grid import whole_numbers
 from evae.experiments.output import runs_csv
 from evae.experiments.report import report
 from evae.experiments.results import EVALUATION, Results
 from evae.resuming import departures
 from evae.runs import STATES, environment
 from evae.training import resume
-from tests.evae.conftest import invoke
+from tests.evae.conftest import invoke, refusal
 from tests.mutations import answered, as_json, contents, examples, mutated, mutated_document, mutated_json
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -310,3 +311,46 @@ def test_resuming_refuses_a_broken_run_in_one_line_and_changes_nothing(broken: R
         # Nothing depends on what it said: it is written anew.
         assert result.exit_code == 0
         assert broken.status["state"] == "finished"
+
+
+NUMBERS = st.one_of(
+    st.sampled_from(["0,1,2", "0-7", "0-10001", "7-0", "9" * 5000, "0-" + "9" * 400, ",".join(["0-9999"] * 50), "-1"]),
+    st.text("0123456789,- .eE+\u00b2\u0663\n\x00", max_size=30),
+    st.text(max_size=20),
+)
+
+
+@given(NUMBERS, st.sampled_from(["--seeds", "--latent-dims"]))
+@examples(200)
+def test_fuzzed_lists_of_numbers_are_read_or_refused(text: str, option: str) -> None:
+    numbers = answered(lambda: whole_numbers(text, option), option)
+    assert numbers is None or all(type(number) is int and 0 <= number < 10**18 for number in numbers)
+
+
+HOSTILE_OPTIONS = [
+    "",
+    "\n",
+    "\x1b[31m",
+    "\ud800",
+    "9" * 5000,
+    "1e400",
+    "nan",
+    "-1",
+    "0x1",
+    "\u00b2",
+    "__import__('os')",
+    "a\nb,c",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE_OPTIONS, ids=ascii)
+def test_hostile_options_are_refused_in_one_line_and_nothing_is_made(
+    trained: dict[str, Run], value: str, tmp_path: Path
+) -> None:
+    places = ("--runs-dir", tmp_path / "runs", "--data-dir", tmp_path)
+    refusal("sample", trained["vae"].path, "--walk", value)
+    for option in ("--seeds", "--latent-dims", "--datasets", "--epochs"):
+        refusal("reproduce", "--table", "ablation", "--features", "none", option, value, *places)
+    for option in ("--model", "--lr", "--latent-dim", "--dataset", "--batch-size", "--prior-length", "--device"):
+        refusal("train", option, value, *places)
+    assert not list(tmp_path.iterdir())
