@@ -145,7 +145,7 @@ def listed_images(content: bytes) -> NDArray[np.uint8]:
     """
     flag, longest = None, b""
     order = None
-    for opcode, argument, _ in _listing(content):
+    for opcode, argument, _ in pickletools.genops(content):
         if opcode.name == "BINSTRING" and len(str(argument)) > len(longest):
             # An old pickle's string is bytes, which are listed as Latin-1.
             longest, order = str(argument).encode("latin-1"), flag
@@ -164,7 +164,7 @@ def listed_labels(content: bytes) -> NDArray[np.uint8]:
     each between a mark and ``APPENDS``, or a single one before ``APPEND``. Returns labels of shape (N,); a `ValueError`
     where the file is not like that, or the labels are not 10,000 from 0 to 9.
     """
-    listing = ((code.name, value) for code, value, _ in _listing(content) if code.name not in _NUMBERING)
+    listing = ((code.name, value) for code, value, _ in pickletools.genops(content) if code.name not in _NUMBERING)
     for name, value in listing:
         if name in _STRINGS and value == "labels":
             break
@@ -178,15 +178,6 @@ def listed_labels(content: bytes) -> NDArray[np.uint8]:
     if begins != "EMPTY_LIST" or len(labels) != RECORDS or not all(0 <= label <= 9 for label in labels):
         raise ValueError(f"it holds no list of {RECORDS:,} labels from 0 to 9")
     return np.array(labels, dtype=np.uint8)
-
-
-def _listing(content: bytes) -> Iterator[tuple[Any, Any, int | None]]:
-    """List the opcodes of a pickle; a `ValueError` where it is none."""
-    try:
-        yield from pickletools.genops(content)
-    except Exception as error:
-        # The listing of damaged bytes raises almost anything.
-        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _published() -> dict[str, Any]:

@@ -321,6 +321,31 @@ def test_fuzzed_weights_of_inception_are_refused_and_run_nothing(place: Path, dr
     assert not trap.exists()
 
 
+@pytest.mark.parametrize("form", ["pickle", "torch", "old torch"])
+def test_weights_of_inception_that_would_run_a_program_are_refused(tmp_path: Path, form: str) -> None:
+    trap = Trap(tmp_path / "mark")
+    if form == "pickle":
+        content = pickle.dumps(trap)
+    else:
+        content = bytes_of(
+            lambda stream: torch.save({"a": trap}, stream, _use_new_zipfile_serialization=form == "torch")
+        )
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    assert answered(lambda: inception_network(path, "cpu", hashlib.sha256(content).hexdigest()), "weights.pth") is None
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("train", [1, 2, 4, 0, -3, True, None, "3"])
+def test_a_cache_whose_split_was_altered_is_made_anew(tmp_path: Path, train: object) -> None:
+    request = Request("split", {"path": "x", "bytes": 1}, {"side": 32})
+    pixels = np.arange(5 * 3 * 32 * 32, dtype=np.uint8).reshape(5, 3, 32, 32)
+    fetch(tmp_path, request, lambda: Plan(3, 2, (3, 32, 32), iter([pixels])))
+    (record,) = tmp_path.glob("*.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "train": train}))
+    assert len(fetch(tmp_path, request, lambda: Plan(3, 2, (3, 32, 32), iter([pixels]))).train) == 3
+
+
 # What is hostile on purpose, each through the command.
 
 

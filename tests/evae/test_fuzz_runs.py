@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evae import VAE, Run
-from evae.checkpoints import Checkpoint, Position, read
+from evae.checkpoints import Checkpoint, Checkpoints, Position, read
 from evae.configuration import Configuration
 from evae.experiments.grid import whole_numbers
 from evae.experiments.output import runs_csv
@@ -227,6 +228,32 @@ def test_fuzzed_tensors_with_a_right_checksum_are_read_or_refused(
     finally:
         path.write_bytes(whole)
         (folder / "manifest.json").write_bytes(original(folder / "manifest.json"))
+
+
+@pytest.mark.parametrize("name", ["sums", "noise", "images"])
+@pytest.mark.parametrize(
+    "value", [None, torch.tensor(0.5), torch.zeros(0, dtype=torch.uint8), torch.zeros(2, 2).double()]
+)
+def test_a_checkpoint_without_what_the_rest_of_its_epoch_needs_is_refused(
+    within: tuple[Run, Path], name: str, value: torch.Tensor | None, tmp_path: Path
+) -> None:
+    whole = read(within[1])
+    epoch = {key: tensor for key, tensor in whole.epoch.items() if key != name}
+    altered_epoch = epoch if value is None else {**epoch, name: value}
+    Checkpoints(tmp_path).write(dataclasses.replace(whole, epoch=altered_epoch))
+    if name != "noise" or value is None or value.dtype != torch.uint8:
+        assert answered(lambda: read(tmp_path / whole.position.name), "epoch.safetensors lacks the sums") is None
+
+
+@pytest.mark.parametrize("alter", [torch.Tensor.half, lambda tensor: tensor * torch.nan, lambda tensor: tensor / 0])
+def test_weights_that_are_no_finite_numbers_are_refused(
+    broken: Run, alter: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """They load without a word otherwise."""
+    weights = broken.read_weights()
+    name = next(iter(weights))
+    broken.write_weights({**weights, name: alter(weights[name].float())}, epoch=1)
+    assert answered(lambda: VAE.load(broken), f"{name} should hold finite") is None
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,13 @@ def test_fuzzed_documents_are_strict_or_refused(content: bytes) -> None:
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
+def test_json_is_read_to_a_depth_that_its_writer_can_follow() -> None:
+    assert parse_json("[" * 64 + "]" * 64)
+    for depth in (65, 900, 10**6):
+        with pytest.raises(ValueError, match="more than 64 levels deep"):
+            parse_json("[" * depth + "]" * depth)
+
+
 @given(st.text(max_size=60), st.integers(0, 200))
 @examples(200)
 def test_the_sentence_of_an_error_is_one_printable_line(text: str, times: int) -> None:
