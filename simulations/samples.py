@@ -85,9 +85,7 @@ def _text(name: str, path: str | Path) -> str:
         if str(path) != "-":
             return read_bytes(Path(path), LARGEST_TEXT).decode("utf-8-sig")
         text = sys.stdin.read(LARGEST_TEXT + 1)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} cannot be read as text: {_reason(error)}.") from None
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name} cannot be read as text: {_reason(error)}.") from None
     if len(text) > LARGEST_TEXT:
         raise InputError(f"{name} has more than {LARGEST_TEXT:,} characters; write it as a NumPy array, a .npy file.")
