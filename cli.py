@@ -1034,7 +1034,8 @@ DRAWING = ("sampler", "number", "components", "seed")
 
 def _pair(text: str) -> tuple[int, int]:
     first, comma, last = text.partition(",")
-    if not comma or not first.strip().isdecimal() or not last.strip().isdecimal():
+    numbers = (first.strip(), last.strip())
+    if not comma or not all(number.isdecimal() and len(number) < 19 for number in numbers):
         raise click.UsageError(f"--walk takes the numbers of two hold-out images, as in 0,3; got {text!r}.")
     return int(first), int(last)
 

@@ -16,17 +16,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from theory import forms
 from theory.errors import InputError
-from theory.files import sync_file, sync_folder
+from theory.files import LARGEST_JSON, parse_json, read_bytes, regular_size, sync_file, sync_folder
 
 #: Checkpoints kept: the newest, and the one before it should the newest be damaged.
 KEPT = 2
 
 #: The files of a checkpoint, each a group of named tensors.
 GROUPS = ("weights", "optimizer", "epoch")
+
+_POSITION = {
+    "epochs_finished": forms.whole,
+    "batches": forms.whole,
+    "step": forms.whole,
+    "seconds": forms.number,
+    "device": forms.one_of("cpu", "cuda"),
+}
+_FILE = forms.record({"bytes": forms.whole, "sha256": forms.text})
+_MANIFEST = forms.record({"position": forms.record(_POSITION), "files": forms.record(dict.fromkeys(GROUPS, _FILE))})
 
 _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?")
 
@@ -165,8 +178,11 @@ class Checkpoints:
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint; a `DamagedCheckpoint` where it is not as it was written."""
     manifest = _read_manifest(path / "manifest.json")
-    groups = {group: load(_read_checked(path / f"{group}.safetensors", manifest["files"][group])) for group in GROUPS}
-    return Checkpoint(Position(**manifest["position"]), **groups)
+    groups = {group: _read_tensors(path / f"{group}.safetensors", manifest["files"][group]) for group in GROUPS}
+    checkpoint = Checkpoint(Position(**manifest["position"]), **groups)
+    if checkpoint.position.batches > 0:
+        _require_epoch(path / "epoch.safetensors", checkpoint)
+    return checkpoint
 
 
 def _write_files(checkpoint: Checkpoint, folder: Path) -> None:
@@ -184,26 +200,60 @@ def _write_files(checkpoint: Checkpoint, folder: Path) -> None:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = parse_json(_read(path))
         digest = manifest.pop("sha256")
-    except FileNotFoundError:
-        raise DamagedCheckpoint(f"{path} is missing.") from None
+    except DamagedCheckpoint:
+        raise
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DamagedCheckpoint(f"{path} is cut short or damaged: it is no manifest.") from None
     if digest != _digest(manifest):
         raise DamagedCheckpoint(f"{path} was altered: its content has another SHA-256 than it says.")
+    if not _MANIFEST(manifest) or set(manifest["position"]) != _POSITION.keys():
+        raise DamagedCheckpoint(f"{path} is no manifest of this program.")
     return dict(manifest)
 
 
-def _read_checked(path: Path, expected: dict[str, Any]) -> bytes:
+def _read(path: Path, most: int = LARGEST_JSON) -> bytes:
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DamagedCheckpoint(f"{path} is missing.") from None
+        return read_bytes(path, most)
+    except InputError as error:
+        raise DamagedCheckpoint(str(error)) from None
+
+
+def _read_tensors(path: Path, expected: dict[str, Any]) -> dict[str, Tensor]:
+    try:
+        return load(_read_checked(path, expected))
+    except SafetensorError as error:
+        raise DamagedCheckpoint(f"{path} holds no tensors ({error}).") from None
+
+
+def _require_epoch(path: Path, checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint within an epoch that lacks what its rest needs."""
+    sums, noise, images = (checkpoint.epoch.get(name) for name in ("sums", "noise", "images"))
+    if (
+        sums is None
+        or noise is None
+        or images is None
+        or sums.dtype != torch.float64
+        or (sums.dim(), len(sums)) != (2, checkpoint.position.batches)
+        or (noise.dtype, noise.dim()) != (torch.uint8, 1)
+        or (images.dtype, images.dim()) != (torch.int64, 0)
+        or int(images) < 1
+    ):
+        raise DamagedCheckpoint(f"{path} lacks the sums, the noise or the number of images of its epoch.")
+
+
+def _read_checked(path: Path, expected: dict[str, Any]) -> bytes:
     size = expected["bytes"]
-    if len(content) != size:
-        state = "cut short" if len(content) < size else "too long"
-        raise DamagedCheckpoint(f"{path} is {state} ({len(content):,} of {size:,} bytes).")
+    try:
+        found = regular_size(path)
+    except InputError as error:
+        raise DamagedCheckpoint(str(error)) from None
+    # Before it is read: a file may be of any size.
+    if found != size:
+        state = "cut short" if found < size else "too long"
+        raise DamagedCheckpoint(f"{path} is {state} ({found:,} of {size:,} bytes).")
+    content = _read(path, size)
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         raise DamagedCheckpoint(f"{path} was altered: its SHA-256 is not that of manifest.json.")
     return content

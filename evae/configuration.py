@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ STEP_SIZE = 100 ** (-2 / 9)
 
 #: Bounds of a weight and of B: single precision resolves them, and a learned B is no smaller.
 SMALLEST, LARGEST = 1e-6, 1e6
+
+#: Of epochs, images in a step, or images of a data set, and of latent dimensions: with more no machine would come to an
+#: end.
+MOST, MOST_DIMENSIONS = 10**9, 2**16
 
 #: A shorter prior would leave no room for the smallest spreads.
 SHORTEST_PRIOR = 1e-3
@@ -196,27 +201,31 @@ class Configuration:
     divergence: str | None = None
 
     def __post_init__(self) -> None:
+        for option in ("dataset", "data_dir", "runs_dir"):
+            value = getattr(self, option)
+            if not isinstance(value, str | Path) or "\0" in str(value):
+                raise InputError(f"{_flag(option)} must be a name that a file may have, got {value!r}.")
         require_dataset(self.dataset)
         self._check_image_size()
         _require_one_of("--model", self.model, tuple(PRESETS))
         _require_one_of("--device", self.device, DEVICES)
         _require_one_of("--precision", self.precision, PRECISIONS)
-        _require_whole("--latent-dim", self.latent_dim, "The paper uses 8, 16, 32 or 64.")
+        _require_whole("--latent-dim", self.latent_dim, "The paper uses 8, 16, 32 or 64.", MOST_DIMENSIONS)
         _require_whole("--epochs", self.epochs, "The paper uses 50.")
         _require_whole("--batch-size", self.batch_size, "The paper uses 100.")
         if self.limit_train is not None:
             _require_whole("--limit-train", self.limit_train, "Leave it out to train on every image.")
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
             raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {self.seed}.")
-        if not isinstance(self.lr, float | int) or not math.isfinite(self.lr) or self.lr <= 0:
+        if not _is_number(self.lr) or not 0 < self.lr <= sys.float_info.max:
             raise InputError(f"--lr must be a positive number, got {self.lr}. The paper uses 1e-4.")
         if not isinstance(self.deterministic, bool):
             raise InputError(f"--deterministic is given or not (True or False), got {self.deterministic}.")
-        if not isinstance(self.checkpoint_minutes, float | int) or not 0 < self.checkpoint_minutes < math.inf:
+        if not _is_number(self.checkpoint_minutes) or not 0 < self.checkpoint_minutes < math.inf:
             raise InputError(f"--checkpoint-minutes must be a positive number, got {self.checkpoint_minutes}.")
-        if self.name is not None and not re.fullmatch(r"[\w][\w.+-]*", self.name):
+        if self.name is not None and not _is_plain(self.name):
             raise InputError(
-                f"--name must be a plain folder name of letters, digits and . _ + -, got {self.name!r}. "
+                f"--name must be a plain folder name of letters, digits and . _ + -, at most 200, got {self.name!r}. "
                 "Where runs are kept is --runs-dir."
             )
         self._check_recipe()
@@ -380,7 +389,7 @@ def _prior_length(value: Any) -> str | float | None:
         return None if value is None else "learned"
     try:
         length = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         length = math.nan
     if not SMALLEST <= length <= LARGEST:
         raise InputError(f"--prior-length must be learned or a number from 1e-06 to 1e6, got {value}. It is B.")
@@ -390,7 +399,7 @@ def _prior_length(value: Any) -> str | float | None:
 def _require_between(option: str, value: Any, smallest: float, hint: str) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, float | int) or not smallest <= value <= LARGEST:
+    if not _is_number(value) or not smallest <= value <= LARGEST:
         raise InputError(f"{option} must be a number from {smallest:g} to 1e6, got {value}. {hint}")
 
 
@@ -402,9 +411,19 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _require_whole(option: str, value: Any, hint: str) -> None:
+def _is_plain(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[\w][\w.+-]{0,199}", name) is not None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
+def _require_whole(option: str, value: Any, hint: str, most: int = MOST) -> None:
     if not _is_whole(value) or value < 1:
         raise InputError(f"{option} must be a positive whole number, got {value}. {hint}")
+    if value > most:
+        raise InputError(f"{option} must be at most {most:,}, got {value:,}. {hint}")
 
 
 def _require_one_of(option: str, value: Any, allowed: tuple[str, ...]) -> None:

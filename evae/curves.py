@@ -37,7 +37,8 @@ class Curves:
         folder = run_folder / "tensorboard"
         folder.mkdir(exist_ok=True)
         # TensorBoard reads the files in the order of their names.
-        number = 1 + max((int(path.suffix[1:]) for path in folder.glob("events.out.tfevents.*")), default=0)
+        numbers = (path.suffix[1:] for path in folder.glob("events.out.tfevents.*"))
+        number = 1 + max((int(one) for one in numbers if one.isdecimal()), default=0)
         self._file = (folder / f"events.out.tfevents.{number:06}").open("xb")
         self._records = RecordWriter(self._file)
         self._add(step=0, file_version="brain.Event:2")

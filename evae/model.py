@@ -92,12 +92,19 @@ class VAE(nn.Module):
         """
         run = run if isinstance(run, Run) else Run.open(run)
         config = run.configuration
-        model = cls(run.image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
+        weights = run.read_weights()
+        # Without memory at first: a damaged configuration could ask for more than there is.
+        with torch.device("meta"):
+            model = cls(run.image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
+        expected = model.state_dict()
         try:
-            model.load_state_dict(run.read_weights())
+            model.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             mismatch = str(error).splitlines()[-1].strip()
             raise InputError(
                 f"{run.weights_path} holds the weights of another model than config.json: {mismatch}"
             ) from error
+        for name, tensor in weights.items():
+            if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
+                raise InputError(f"{run.weights_path} is damaged: {name} should hold finite {expected[name].dtype}.")
         return model.placed_on(device).eval()

@@ -15,9 +15,9 @@ import functools
 import importlib.metadata
 import itertools
 import json
-import math
 import os
 import platform
+import re
 import shutil
 import subprocess
 import uuid
@@ -33,8 +33,40 @@ from torch import Tensor
 
 from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
+from theory import forms
 from theory.errors import InputError
-from theory.files import read_json, sync_folder, write_json, written_aside
+from theory.files import LARGEST_JSON, parse_json, read_bytes, read_json, sync_folder, write_json, written_aside
+
+#: What a run can be.
+STATES = ("running", "finished", "failed", "interrupted")
+
+_STATUS = forms.record(
+    {"state": forms.one_of(*STATES), "epochs_finished": forms.whole},
+    {"reason": forms.either(forms.text, forms.nothing)},
+)
+
+#: A term or a summary of codes; where a ratio is infinite it is null.
+_VALUE = forms.either(forms.number, forms.nothing)
+_VALUES = forms.mapping(forms.either(_VALUE, forms.mapping(_VALUE)))
+_EPOCH = forms.record(
+    {
+        "epoch": forms.whole,
+        "train": _VALUES,
+        "holdout": forms.record({"reconstruction": forms.number}),
+        "seconds": forms.number,
+    },
+    {"latent": _VALUES, "images_per_second": forms.number},
+)
+
+ENVIRONMENT = forms.record(
+    {},
+    {
+        "device_name": forms.either(forms.text, forms.nothing),
+        "packages": forms.mapping(forms.text),
+        "threads": forms.whole,
+        "earlier": forms.listed(forms.record({})),
+    },
+)
 
 
 class RunInUse(InputError):
@@ -128,7 +160,10 @@ class Run:
         shape = data.get("image_shape") if isinstance(data, dict) else None
         if not isinstance(shape, list) or len(shape) != 3 or not all(type(side) is int and side > 0 for side in shape):
             raise InputError(f"{self.path / 'config.json'} is damaged: image_shape should be three whole numbers.")
-        return shape[0], shape[1], shape[2]
+        channels, height, width = shape
+        if channels not in (1, 3):
+            raise InputError(f"{self.path / 'config.json'} is damaged: images have 1 or 3 channels, not {channels}.")
+        return channels, height, width
 
     def go_on_with(self, config: Configuration) -> Run:
         """Replace the configuration in ``config.json`` and return the run that has it."""
@@ -140,7 +175,9 @@ class Run:
         """Digests of the images by split; none in the file of an earlier version."""
         data = self._config["data"]
         digests = data.get("sha256") if isinstance(data, dict) else None
-        return digests if isinstance(digests, dict) else {}
+        if not forms.either(forms.nothing, forms.mapping(forms.text))(digests):
+            raise InputError(f"{self.path / 'config.json'} is damaged: sha256 should hold the digests of the images.")
+        return digests or {}
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -154,7 +191,12 @@ class Run:
         A process that was killed leaves ``running`` behind; nothing holds the run then, and it is interrupted.
         """
         document: dict[str, Any] = read_json(self.path / "status.json")
-        if document.get("state") == "running" and not self._is_held():
+        if not _STATUS(document):
+            raise InputError(
+                f"{self.path / 'status.json'} is damaged: it should hold a state ({', '.join(STATES)}) and the number "
+                "of finished epochs."
+            )
+        if document["state"] == "running" and not self._is_held():
             return {**document, "state": "interrupted", "reason": "its process ended without a word"}
         return document
 
@@ -169,28 +211,37 @@ class Run:
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return []
-        *whole, _torn_or_empty = path.read_text(encoding="utf-8").split("\n")
-        try:
-            return [json.loads(line) for line in whole]
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} is damaged: a line of it is no JSON ({error.msg}).") from error
+        *whole, _torn_or_empty = read_bytes(path, LARGEST_JSON).split(b"\n")
+        records = []
+        for number, line in enumerate(whole, 1):
+            try:
+                records.append(parse_json(line))
+            except ValueError as error:
+                raise InputError(f"{path} is damaged: line {number} is no JSON ({error}).") from error
+            if not _EPOCH(records[-1]):
+                raise InputError(f"{path} is damaged: line {number} is not the record of an epoch.")
+        return records
 
-    def keep_metrics(self, epochs: int) -> None:
-        """Keep the records of the first ``epochs`` epochs: those after them are trained and written again.
+    def first_metrics(self, epochs: int) -> list[dict[str, Any]]:
+        """Return the records of the first ``epochs`` epochs.
 
         Raises
         ------
         InputError
             If one of them is missing: the file was changed by somebody else.
         """
-        kept = [record for record in self.metrics if record.get("epoch", math.inf) <= epochs]
-        if [record["epoch"] for record in kept] != list(range(1, epochs + 1)):
+        kept = [record for record in self.metrics if record["epoch"] <= epochs]
+        if len(kept) != epochs or any(record["epoch"] != number for number, record in enumerate(kept, 1)):
             raise InputError(
                 f"{self.path / 'metrics.jsonl'} should hold the records of epochs 1 to {epochs}, one each; it was "
                 "changed after it was written. Put the original back, or begin a new run."
             )
-        path, content = self.path / "metrics.jsonl", "".join(_line(record) for record in kept)
-        if path.exists() and path.read_text(encoding="utf-8") != content:
+        return kept
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Keep the records of the first ``epochs`` epochs: those after them are trained and written again."""
+        path, content = self.path / "metrics.jsonl", "".join(map(_line, self.first_metrics(epochs)))
+        if path.exists() and path.read_bytes() != content.encode():
             with written_aside(path) as aside:
                 aside.write_text(content, encoding="utf-8")
 
@@ -217,18 +268,22 @@ class Run:
     def read_weights(self) -> dict[str, Tensor]:
         """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged."""
         with self._open_weights() as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no mapping)
+            # Copies: the file is mapped, and what is there must not change with it.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
 
     @property
     def weights_epoch(self) -> int:
         """The epoch after which the weights were written."""
         with self._open_weights() as file:
-            return int((file.metadata() or {}).get("epoch", 0))
+            epoch = (file.metadata() or {}).get("epoch", "0")
+        if not re.fullmatch(r"[0-9]{1,18}", epoch):
+            raise InputError(f"{self.weights_path} is damaged: its epoch is {epoch!r}, which is no number of one.")
+        return int(epoch)
 
     @contextlib.contextmanager
     def _open_weights(self) -> Iterator[Any]:
         if not self.weights_path.is_file():
-            state = self.status.get("state") if (self.path / "status.json").is_file() else "unknown"
+            state = self.status["state"] if (self.path / "status.json").is_file() else "unknown"
             raise InputError(
                 f"{self.path} holds no weights (model.safetensors); its status is {state}. "
                 "Weights are written after every epoch."
@@ -245,6 +300,8 @@ class Run:
         """What ``environment.json`` holds; nothing if it was not yet written."""
         path = self.path / "environment.json"
         document: dict[str, Any] = read_json(path) if path.exists() else {}
+        if not ENVIRONMENT(document):
+            raise InputError(f"{path} is damaged: it should hold versions, device and threads.")
         return document
 
     def write_environment(self, device: torch.device) -> None:

@@ -99,7 +99,10 @@ class Session:
         moments = {moment: torch.empty_like(parameter, requires_grad=False) for moment in _MOMENTS[1:]}
         for moment, values in moments.items():
             values.copy_(optimizer[f"{moment}.{name}"])
-        return {"step": optimizer[f"step.{name}"].to(self.device), **moments}
+        step = optimizer[f"step.{name}"]
+        if step.dtype != torch.float32 or step.dim() != 0:
+            raise KeyError(f"step.{name}")
+        return {"step": step.to(self.device), **moments}
 
 
 def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:

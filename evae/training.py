@@ -331,6 +331,8 @@ def _newest_checkpoint(run: Run, device: torch.device) -> Checkpoint | None:
         if run.metrics:
             raise InputError(f"{run.path} holds no checkpoint to go on from. Begin a new run.")
         return None
+    # What is wrong with them is said while nothing is changed.
+    run.first_metrics(checkpoint.position.epochs_finished)
     for error in damage:
         warnings.warn(f"{error} The run goes on from {checkpoint.position}.", ResumeWarning, stacklevel=3)
     for sentence in departures(checkpoint, run.environment, environment(device)):
@@ -343,9 +345,14 @@ def _go_on_within(
 ) -> tuple[Progress, torch.Generator]:
     """Return how far the epoch is, and the noise from there on."""
     done = begun.position.batches
+    if progress.sums[:done].shape != begun.epoch["sums"].shape:
+        raise InputError(f"the checkpoint of {begun.position} is of another run than config.json says.")
     progress.sums[:done] = begun.epoch["sums"].to(progress.sums.device)
     if noise.device.type == begun.position.device:
-        noise.set_state(begun.epoch["noise"])
+        try:
+            noise.set_state(begun.epoch["noise"])
+        except RuntimeError as error:
+            raise InputError(f"the checkpoint of {begun.position} holds no state of a generator ({error}).") from error
     else:
         # A generator of another kind of device has no such state: the rest of the epoch has a stream of its own.
         noise = generator(config.seed, Stream.NOISE, progress.epoch, noise.device, batch=done)

@@ -265,3 +265,7 @@ def _bins(values: Array) -> Counts:
     counted = sizes >= SMALLEST_NORMAL
     numbers = np.rint(np.log(np.where(counted, sizes, 1.0)) / LOG_WIDTH).astype(np.int64) + OFFSET
     return np.where(counted, np.sign(values).astype(np.int64) * numbers, 0)
+
+
+LARGEST_BIN = int(_bins(np.array([np.finfo(np.float64).max]))[0])
+"""The bin of the greatest value that there is."""

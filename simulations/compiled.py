@@ -59,7 +59,7 @@ def _kept(function: Function, **options: Any) -> Function:
 def discard_stale_code(folder: Path) -> None:
     """Remove the machine code in ``folder`` that was made from other modules than those of this package now."""
     mark, digest = folder / MARK, _digest()
-    if mark.is_file() and mark.read_text(encoding="utf-8") == digest:
+    if mark.is_file() and mark.read_bytes() == digest.encode():
         return
     with contextlib.suppress(OSError):
         for index in folder.glob("*.nbi"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from simulations.engine import ExactReplicates
 from simulations.location_scale import standardised
 from simulations.study import Progress, Study, replicate_values
+from theory.arrays import ArrayArchive
 from theory.files import written_aside
 
 Array = npt.NDArray[np.float64]
@@ -75,11 +75,14 @@ class NullLaw:
     def _kept(self, path: Path) -> Array | None:
         """Return the values kept at ``path``, if they are whole and of this law; a zip file checks its own sums."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                whole = str(file["identity"]) == self._identity and file["values"].shape == (self.study.replicates,)
-                return file["values"] if whole else None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            with ArrayArchive(path) as file:
+                identity, values = file.read("identity"), file.read("values")
+        except (OSError, ValueError):
             return None
+        of_this_law = identity.shape == () and str(identity) == self._identity
+        ascending = values.shape == (self.study.replicates,) and values.dtype == np.float64
+        whole = of_this_law and ascending and np.isfinite(values).all() and (np.diff(values) >= 0).all()
+        return values if whole else None
 
     def _keep(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

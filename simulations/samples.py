@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from theory.arrays import read_npy
 from theory.errors import InputError, suggestion
+from theory.files import read_bytes
 
 Array = npt.NDArray[np.float64]
 Row = tuple[int, list[str]]
 """The number of a line, from 1, and its fields."""
 
+LARGEST_TEXT = 2**28
+"""Bytes of a text; a larger sample can come as a NumPy array."""
+
+_LINE = re.compile(r"(?:[^\r\n]+(?:\r\n?|\n)?)|\r\n?|\n")
 _SEPARATOR = re.compile(r"\s*[,;\t]\s*|\s+")
 
 
@@ -38,21 +47,29 @@ def read_sample(path: str | Path, column: str | None = None) -> Array:
     name = "standard input" if str(path) == "-" else str(path)
     if name.endswith(".npy"):
         return _array(Path(path), column)
-    rows = _rows(name, path)
-    names = None if all(map(_is_number, rows[0][1])) else rows.pop(0)[1]
-    if not rows:
-        raise InputError(f"{name} holds no numbers, only the line {', '.join(names or [])!r}.")
-    width = len(names or rows[0][1])
-    for line, fields in rows:
+    rows = _rows(_text(name, path))
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{name} holds no numbers.")
+    names = None if all(map(_is_number, first[1])) else first[1]
+    width = len(first[1])
+    index = _index(name, names, width, column)
+    # Row by row: lists of all fields would take a hundred times the file.
+    values = array("d")
+    for line, fields in rows if names else itertools.chain([first], rows):
         if len(fields) != width:
             raise InputError(f"{name}, line {line} has {len(fields)} fields where there should be {width}.")
-    index = _index(name, names, width, column)
-    return np.array([_number(name, line, fields[index]) for line, fields in rows])
+        values.append(_number(name, line, fields[index]))
+    if not values:
+        raise InputError(f"{name} holds no numbers, only the line {', '.join(names or [])!r}.")
+    return np.array(values)
 
 
 def _array(path: Path, column: str | None) -> Array:
     try:
-        values = np.load(path, allow_pickle=False)
+        values = read_npy(path)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a NumPy array: {_reason(error)}.") from None
     if column is not None or values.ndim != 1 or values.dtype.kind not in "fiu":
@@ -63,16 +80,24 @@ def _array(path: Path, column: str | None) -> Array:
     return np.asarray(values, dtype=np.float64)
 
 
-def _rows(name: str, path: str | Path) -> list[Row]:
+def _text(name: str, path: str | Path) -> str:
     try:
-        text = sys.stdin.read() if str(path) == "-" else Path(path).read_text(encoding="utf-8-sig")
+        if str(path) != "-":
+            return read_bytes(Path(path), LARGEST_TEXT).decode("utf-8-sig")
+        text = sys.stdin.read(LARGEST_TEXT + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name} cannot be read as text: {_reason(error)}.") from None
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
-    rows = [(number, _SEPARATOR.split(line)) for number, line in lines if line and not line.startswith("#")]
-    if not rows:
-        raise InputError(f"{name} holds no numbers.")
-    return rows
+    if len(text) > LARGEST_TEXT:
+        raise InputError(f"{name} has more than {LARGEST_TEXT:,} characters; write it as a NumPy array, a .npy file.")
+    return text
+
+
+def _rows(text: str) -> Iterator[Row]:
+    """Yield the rows of a table, without empty lines and comments."""
+    for number, found in enumerate(_LINE.finditer(text), start=1):
+        line = found[0].strip()
+        if line and not line.startswith("#"):
+            yield number, _SEPARATOR.split(line)
 
 
 def _index(name: str, names: list[str] | None, width: int, column: str | None) -> int:
@@ -83,7 +108,7 @@ def _index(name: str, names: list[str] | None, width: int, column: str | None) -
         return 0
     if names and column in names:
         return names.index(column)
-    if column.isdecimal() and 1 <= int(column) <= width:
+    if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= width:
         return int(column) - 1
     near = suggestion(column, names) if names else f"There are {listed}."
     raise InputError(f"{name} has no column {column!r}. {near}")

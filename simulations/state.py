@@ -14,14 +14,33 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from simulations.accumulators import Accumulator, Moments, QuantileSketch
+from simulations.accumulators import LARGEST_BIN, ORDER, Accumulator, Moments, QuantileSketch
+from theory import forms
 from theory.errors import InputError
-from theory.files import written_aside
+from theory.files import LARGEST_JSON, parse_json, read_bytes, written_aside
 
 FORMAT = "T_m simulation, 1"
 SECONDS_BETWEEN_SAVES = 0.5
 SHARE_OF_TIME = 0.05
 """The share of a run that may be spent on saving: where saving is slow it is done less often."""
+
+_MOMENTS = {
+    "count": forms.whole,
+    "mean": forms.real,
+    "least": forms.real,
+    "greatest": forms.real,
+    # Large values can have powers beyond double precision.
+    "sums": forms.listed(forms.real),
+}
+_STUDY = forms.record(
+    {
+        "identity": forms.record({"m": forms.whole}),
+        "seconds": forms.number,
+        "moments": forms.either(forms.nothing, forms.record(_MOMENTS)),
+        "bins": forms.listed(forms.integer),
+        "counts": forms.listed(forms.whole),
+    }
+)
 
 Identity = dict[str, Any]
 """What makes a study the same study: everything its replicates depend on."""
@@ -58,12 +77,23 @@ class StudyState:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> StudyState:
-        """Return the state that `document` gave."""
+        """Return the state that `document` gave; a `ValueError` where it could give no such."""
         kept = document["moments"]
-        moments = None if kept is None else Moments(**{**kept, "sums": tuple(kept["sums"])})
+        moments = None if kept is None else _moments(kept)
         bins, counts = (np.array(document[name], dtype=np.int64) for name in ("bins", "counts"))
+        if bins.shape != counts.shape or sum(document["counts"]) != (0 if moments is None else moments.count):
+            raise ValueError("its counts do not sum to the number of its replicates")
+        if (np.diff(bins) <= 0).any() or np.abs(bins).max(initial=0) > LARGEST_BIN:
+            raise ValueError("its bins are not in order")
         accumulator = Accumulator(moments, QuantileSketch.from_bins(bins, counts))
         return cls(document["identity"], accumulator, document["seconds"])
+
+
+def _moments(document: dict[str, Any]) -> Moments:
+    moments = Moments(**{name: document[name] for name in _MOMENTS} | {"sums": tuple(map(float, document["sums"]))})
+    if moments.count < 1 or len(moments.sums) != ORDER - 1 or not moments.least <= moments.mean <= moments.greatest:
+        raise ValueError("its moments are those of no numbers")
+    return moments
 
 
 @dataclass
@@ -125,7 +155,10 @@ def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Itera
     if path is None:
         yield StateFile(None, [StudyState(identity) for identity in identities])
         return
-    path = Path(path).resolve()
+    try:
+        path = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"--resume {path} cannot be found ({error}).") from None
     with _locked(path):
         states = _read(path, identities) if path.exists() else [StudyState(identity) for identity in identities]
         file = StateFile(path, states)
@@ -157,16 +190,23 @@ def _locked(path: Path) -> Iterator[None]:
 def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
     remedy = "It was left as it is; name another file to begin anew."
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"--resume {path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
+        content = read_bytes(path, LARGEST_JSON)
+    except InputError as error:
+        raise InputError(f"--resume {error}") from None
+    try:
+        document = parse_json(content, finite=False)
+    except ValueError:
         raise InputError(f"--resume {path} is cut short or not a file that simulate-tm wrote. {remedy}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"--resume {path} is not a file that this version of simulate-tm wrote. {remedy}")
     if document.get("sha256") != _digest(document.get("studies")):
         raise InputError(f"--resume {path} has been altered: its checksum does not fit. {remedy}")
-    states = [StudyState.from_document(study) for study in document["studies"]]
+    if not forms.listed(_STUDY)(document["studies"]):
+        raise InputError(f"--resume {path} holds something else than studies. {remedy}")
+    try:
+        states = [StudyState.from_document(study) for study in document["studies"]]
+    except ValueError as error:
+        raise InputError(f"--resume {path} holds no study that could have been: {error}. {remedy}") from None
     difference = _difference([state.identity for state in states], identities)
     if difference:
         raise InputError(f"--resume {path} belongs to another study: {difference}. {remedy}")

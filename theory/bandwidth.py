@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from theory.conditions import Condition
 from theory.errors import InputError
+from theory.names import LONGEST
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bandwidths beyond these limits could overflow double precision inside T_m."""
@@ -84,7 +85,7 @@ def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
     if exponent_text.startswith("(") and exponent_text.endswith(")"):
         exponent_text = exponent_text[1:-1]
     rule = re.fullmatch(r"([-+]?)(\d+/0*[1-9]\d*|\d+\.?\d*|\.\d+)", exponent_text)
-    if rule is None:
+    if rule is None or len(exponent_text) > LONGEST:
         raise InputError(f"{text!r} is no bandwidth: write a positive number, or m^-DELTA as in m^-0.235.")
     sign, exponent = rule[1], Fraction(rule[2])
     if sign != "-" or exponent == 0:

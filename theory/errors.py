@@ -3,12 +3,19 @@
 import difflib
 from collections.abc import Iterable
 
+_LONGEST, _BEGINNING, _END = 4000, 2500, 1000
+
 
 class InputError(ValueError):
     """Bad input, said in one sentence that names the value, the rule and the remedy.
 
     The command line prints the sentence and exits with 2; a caller of the Python API can catch it as a `ValueError`.
+    Whatever bad input put into it, the sentence is one line: what cannot be printed is escaped, and a sentence longer
+    than 4,000 characters loses its middle.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(_one_line(sentence))
 
 
 class Interruption(BaseException):
@@ -46,3 +53,16 @@ def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) ->
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"Did you mean {near[0]}?" if near else otherwise or f"There is {', '.join(names)}."
+
+
+def _one_line(sentence: str) -> str:
+    shorter = _shortened(sentence)
+    if shorter.isprintable():
+        return shorter
+    return _shortened("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shorter))
+
+
+def _shortened(sentence: str) -> str:
+    if len(sentence) <= _LONGEST:
+        return sentence
+    return f"{sentence[:_BEGINNING]} ... {sentence[-_END:]}"

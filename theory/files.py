@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from theory.errors import InputError
+
+#: A JSON file of ours is smaller by far; reading one takes some twenty times its size in memory.
+LARGEST_JSON = 2**26
+
+#: Lists and objects of a JSON file inside one another; ours are not six deep.
+_DEEPEST = 64
+
+#: What is unpacked from a file may be this large, or so many times the file: pictures pack well, but not like a bomb.
+_UNPACKED, _TIMES = 2**28, 100
 
 
 @contextlib.contextmanager
@@ -33,12 +44,84 @@ def write_json(path: Path, document: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; an `InputError` where it is missing or none."""
+    content = read_bytes(path, LARGEST_JSON)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return parse_json(content)
+    except ValueError as error:
         raise InputError(f"{path} is damaged: it is no JSON ({error}).") from error
+
+
+def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
+    """Read strict JSON: at most 64 levels and, if ``finite``, neither NaN nor infinities; else a `ValueError`."""
+    read = _finite if finite else float
+    try:
+        value = json.loads(content, parse_constant=read, parse_float=read, parse_int=_whole)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return value
+    raise ValueError(_TOO_DEEP)
+
+
+_TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:40]} is no finite number")
+    return value
+
+
+def _whole(number: str) -> int:
+    # A whole number that no double can hold would fail wherever it meets one.
+    if len(number) > 300:
+        raise ValueError(f"{number[:40]}... is no number of less than 300 digits")
+    return int(number)
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Read a whole file of at most ``most`` bytes; an `InputError` says why it cannot be read."""
+    size = regular_size(path)
+    if size > most:
+        raise InputError(f"{path} has {size:,} bytes; a file of its kind has at most {most:,}.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def regular_size(path: Path) -> int:
+    """Return the size of a file in bytes; an `InputError` where it is missing or no file.
+
+    Asked before a file is opened: a pipe would make the opening wait for ever, and a device may have no end.
+    """
+    try:
+        status = path.stat()
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no name of a file ({error}).") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        raise InputError(f"{path} is {kind}; it must be a file.")
+    return status.st_size
+
+
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes may be unpacked from a file of ``packed`` bytes: more of them would be a bomb."""
+    return max(_UNPACKED, _TIMES * packed)
 
 
 def sync_file(path: Path) -> None:

@@ -9,6 +9,9 @@ from sympy import Expr, Rational
 NUMBER = r"[-+]?(?:\d+/0*[1-9]\d*|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)"
 """A decimal number, or a fraction of whole numbers."""
 
+LONGEST = 200
+"""Characters of a number: a longer one is no number that somebody chose, and may have no floating-point form."""
+
 
 def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
     """Return the ``count`` numbers in ``text``, separated by commas, or None if it holds anything else.
@@ -19,7 +22,7 @@ def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
     (-1/2, 2/3)
     """
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != count or not all(re.fullmatch(NUMBER, part) for part in parts):
+    if len(parts) != count or not all(len(part) <= LONGEST and re.fullmatch(NUMBER, part) for part in parts):
         return None
     return tuple(Rational(part) for part in parts)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from torch import Tensor
 from evae.data.images import ImageData, as_tensor, centred_square, default_side, resize
 from evae.data.labels import Labels, numbered
 from evae.data.source import Check, Progress, Survey, silent
+from theory.arrays import ArrayArchive
 from theory.errors import InputError
 
 #: The names of the training and the hold-out images: MedMNIST's and ours, and Keras's.
@@ -111,15 +110,20 @@ class ArrayFile:
 
     def _present(self) -> set[str]:
         """Return the names of all arrays."""
-        try:
-            with zipfile.ZipFile(self.place) as archive:
-                return {name.removesuffix(".npy") for name in archive.namelist()}
-        except FileNotFoundError:
+        if not self.place.exists():
             raise InputError(
                 f"there is no file {self.path}, nor one of that name in {self.data_dir}. npz:FILE is a NumPy archive "
                 "with the arrays train_images and test_images."
-            ) from None
-        except zipfile.BadZipFile as error:
+            )
+        with self._opened() as archive:
+            return archive.names
+
+    def _opened(self) -> ArrayArchive:
+        try:
+            return ArrayArchive(self.place)
+        except InputError:
+            raise
+        except ValueError as error:
             raise InputError(f"{self.place} is no npz file, or is cut short ({error}).") from error
 
     def _images(self, name: str, side: int | None) -> Tensor:
@@ -130,11 +134,11 @@ class ArrayFile:
 
     def _array(self, name: str) -> NDArray[Any]:
         """Read one array; nothing is unpickled."""
-        try:
-            with np.load(self.place, allow_pickle=False) as arrays:
-                return np.asarray(arrays[name])
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-            raise InputError(f"{self.place}: the array {name} cannot be read ({error}).") from error
+        with self._opened() as archive:
+            try:
+                return archive.read(name)
+            except ValueError as error:
+                raise InputError(f"{self.place}: the array {name} cannot be read ({error}).") from error
 
 
 def channels_first(array: NDArray[np.generic], what: str) -> Tensor:

@@ -21,8 +21,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from theory import forms
+from theory.arrays import npy_header
 from theory.errors import InputError
-from theory.files import user_cache
+from theory.files import read_json, regular_size, user_cache
 
 #: Changes whenever the same source and parameters would give other pixels.
 VERSION = 1
@@ -108,13 +110,18 @@ def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bo
 def _intact(array: Path, record: Path, request: Request) -> int | None:
     """Return the number of training images of an entry that is whole and up to date, else None."""
     try:
-        document = json.loads(record.read_text(encoding="utf-8"))
-        train, digest = document.pop("train"), document.pop("sha256")
+        document = read_json(record)
+        train, holdout, digest = (document.pop(name) for name in ("train", "holdout", "sha256"))
         if document != request.record() or digest != _sha256(array):
             return None
-    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
+        with array.open("rb") as stream:
+            shape, fortran, dtype = npy_header(stream, regular_size(array))
+    except (InputError, OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    return train if isinstance(train, int) else None
+    if not (forms.whole(train) and forms.whole(holdout) and train > 0 and holdout > 0):
+        return None
+    described = len(shape) == 4 and dtype == np.uint8 and not fortran and shape[0] == train + holdout
+    return int(train) if described else None
 
 
 def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:
@@ -135,7 +142,8 @@ def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:
             os.fsync(stream.fileno())
         digest = _sha256(aside)
         aside.replace(array)
-        document = {**request.record(), "train": plan.train, "sha256": digest}
+        counts = {"train": plan.train, "holdout": plan.holdout}
+        document = {**request.record(), **counts, "sha256": digest}
         aside.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         aside.replace(record)
     except OSError as error:

@@ -27,6 +27,9 @@ RECORDS = 10_000
 SHAPE = (3, 32, 32)
 
 _PIXELS = 3 * 32 * 32
+
+#: No file of either version is as large.
+LARGEST_FILE = 2**26
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST = ("test_batch",)
 
@@ -102,6 +105,9 @@ class Cifar10:
                 "that holds cifar-10-batches-py or cifar-10-batches-bin."
             )
         try:
+            # Before the file is hashed: the published ones have 30,000,000 and some bytes.
+            if path.stat().st_size > LARGEST_FILE:
+                raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
             if not self._binary and not (check := md5_check(path, _published()[name])).passed:
                 raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
             return parse(path.read_bytes())

@@ -5,12 +5,14 @@ The worker processes import this module and nothing heavy.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,12 +23,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evae.data.image_files import ImageFiles
 from evae.data.source import Progress
 from theory.cores import usable_cores
 from theory.errors import InputError
+from theory.files import regular_size
+
+#: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+
+#: Pixels of the largest image that is decoded: 8192 x 8192. Pillow's own limit is higher, and only warned of at first.
+MOST_PIXELS = 2**26
 
 #: Images that a process is handed at a time.
 BATCH = 128
@@ -75,13 +84,12 @@ def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
         With the reason.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with _opened(io.BytesIO(content)) as image:
+            _require_size(image.size, framing.expected)
             picture = _converted(image, framing)
     except Exception as error:
         # A damaged file makes Pillow's readers raise almost anything.
         raise ValueError(str(error) or type(error).__name__) from error
-    if framing.expected is not None and picture.size != framing.expected:
-        raise ValueError("it has {}x{} pixels, not {}x{}".format(*picture.size, *framing.expected))
     width, height = picture.size
     cut = framing.crop or min(width, height)
     left, top = round((width - cut) / 2), round((height - cut) / 2)
@@ -101,10 +109,34 @@ def _converted(image: Image.Image, framing: Framing) -> Image.Image:
     return picture.convert("L" if framing.channels == 1 else "RGB")
 
 
+@contextlib.contextmanager
+def _opened(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+    """Read an image's header; a `ValueError` where it is too large to be decoded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except Image.DecompressionBombError:
+            raise ValueError(f"it has more than {MOST_PIXELS:,} pixels") from None
+        except UnidentifiedImageError:
+            raise ValueError(f"it is no image of the formats {', '.join(FORMATS)}") from None
+    with image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise ValueError(f"it has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}")
+        yield image
+
+
+def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> None:
+    if expected is not None and size != expected:
+        raise ValueError("it has {}x{} pixels, not {}x{}".format(*size, *expected))
+
+
 def looked_at(path: Path) -> tuple[bool, int]:
     """Return whether an image is grey, and the length of its shorter side, from its header, or raise a `ValueError`."""
     try:
-        with Image.open(path) as image:
+        regular_size(path)
+        with _opened(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except Exception as error:
         # As in `framed`.

@@ -17,6 +17,7 @@ from evae.data.images import ImageData, resize
 from evae.data.labels import Labels, ten_classes
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
 from theory.errors import InputError
+from theory.files import most_unpacked
 
 #: The files with images, and those with their labels.
 TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
@@ -156,13 +157,21 @@ class IdxPair:
     def _items(self, name: str, content: Content) -> NDArray[np.uint8]:
         """Read the items of a file, uint8 of shape (N, *item)."""
         path = self._path(name)
-        found = path.read_bytes()
-        if path.suffix == ".gz":
-            try:
-                found = gzip.decompress(found)
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise self._damaged(path, error) from error
-        count = self._stated(found[: content.header], content, path)
+        size = path.stat().st_size
+        packed = path.suffix == ".gz"
+        try:
+            with gzip.open(path) if packed else path.open("rb") as stream:
+                header = stream.read(content.header)
+                count = self._stated(header, content, path)
+                expected = content.header + count * math.prod(content.item)
+                if not packed:
+                    self._require_size(size, count, content, path)
+                elif expected > most_unpacked(size):
+                    raise self._damaged(path, f"{size:,} bytes cannot hold the {expected:,} that its header announces")
+                # One more than there should be shows what is too long; no more of it is unpacked.
+                found = header + stream.read(expected - content.header + 1)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise self._damaged(path, error) from error
         self._require_size(len(found), count, content, path)
         # A copy, because a tensor must be writable and the bytes of a file are not.
         return np.frombuffer(bytearray(found[content.header :]), dtype=np.uint8).reshape(count, *content.item)
@@ -184,7 +193,7 @@ class IdxPair:
             state = "cut short" if size < expected else "too long"
             raise InputError(f"{path} is {state} ({size:,} of {expected:,} bytes). {self._remedy(path)}")
 
-    def _damaged(self, path: Path, error: Exception) -> InputError:
+    def _damaged(self, path: Path, error: Exception | str) -> InputError:
         return InputError(f"{path} is cut short or damaged ({error}). {self._remedy(path)}")
 
     def _remedy(self, path: Path) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from theory.archives import open_zip, read_member
 from theory.errors import InputError
+from theory.files import read_bytes, regular_size
+
+#: An encoded image is smaller by far.
+LARGEST_IMAGE_FILE = 2**28
 
 
 class ImageFiles(Protocol):
@@ -46,10 +50,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""
-        try:
-            return (self.path / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{self.place(name)} cannot be read ({error.strerror}).") from error
+        return read_bytes(self.path / name, LARGEST_IMAGE_FILE)
 
     def place(self, name: str) -> str:
         """Return the file's path."""
@@ -68,8 +69,10 @@ class Archive:
     def opened(cls, path: Path, remedy: str) -> Iterator[Archive]:
         """Open a zip file; an `InputError` with the remedy where it has no directory, which stands at its end."""
         try:
-            file = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+            file = open_zip(path)
+        except InputError:
+            raise
+        except ValueError as error:
             raise InputError(
                 f"{path} ({path.stat().st_size:,} bytes) is no zip archive, or its download did not come to its end "
                 f"({error}). {remedy}"
@@ -84,8 +87,8 @@ class Archive:
     def read(self, name: str) -> bytes:
         """Return a member's bytes; their checksum in the archive must be right."""
         try:
-            return self.file.read(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            return read_member(self.file, name, LARGEST_IMAGE_FILE)
+        except ValueError as error:
             raise InputError(f"{self.place(name)} is damaged ({error}).") from error
 
     def place(self, name: str) -> str:
@@ -104,6 +107,6 @@ def folder_stamp(path: Path, suffixes: frozenset[str]) -> dict[str, Any]:
     digest = hashlib.sha256()
     names = Folder(path).names(suffixes)
     for name in names:
-        stat = (path / name).stat()
-        digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        size = regular_size(path / name)
+        digest.update(f"{name}\0{size}\0{(path / name).stat().st_mtime_ns}\0".encode(errors="surrogateescape"))
     return {"path": str(path.resolve()), "files": len(names), "sha256_of_names_sizes_times": digest.hexdigest()}

@@ -178,13 +178,15 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     """
     found: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
+        match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", part.strip())
         if match is None:
             raise InputError(f"{option} takes whole numbers and ranges, such as 0,1,2 or 0-7; got {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first > 10_000:
             raise InputError(f"{option}: {part.strip()} is no range from a smaller number to a larger one.")
         found += range(first, last + 1)
+        if len(found) > 100_000:
+            raise InputError(f"{option} names more than 100,000 numbers.")
     return tuple(found)
 
 

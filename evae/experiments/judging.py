@@ -13,7 +13,7 @@ from evae.configuration import Configuration
 from evae.data import ImageData, load
 from evae.data.source import Progress, silent
 from evae.evaluation import judge, network_for
-from evae.experiments.results import RunRecord
+from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.model import VAE
 from evae.resuming import CHANGEABLE
@@ -80,7 +80,7 @@ class Judge:
             return None
         path = run.path / "evaluation.json"
         evaluation = read_json(path) if path.exists() else {}
-        current = isinstance(evaluation, dict) and evaluation.get("weights_of_epoch") == config.epochs
+        current = EVALUATION(evaluation) and evaluation.get("weights_of_epoch") == config.epochs
         if not current or not self._same_features(evaluation.get("features")):
             return None
         return RunRecord.of(run, evaluation)

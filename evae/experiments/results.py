@@ -9,12 +9,66 @@ from pathlib import Path
 from typing import Any
 
 from evae.configuration import Configuration, Recipe
+from evae.experiments.grid import TABLES
 from evae.runs import Run
+from theory import forms
 from theory.errors import InputError
 from theory.files import read_json, write_json
 
 #: Changes whenever the file's form does.
 VERSION = 1
+
+
+_NUMBER = forms.either(forms.number, forms.nothing)
+_TEXT = forms.either(forms.text, forms.nothing)
+
+#: What is compared of a run, as `evae.evaluation.evaluate` writes it.
+EVALUATION = forms.record(
+    {
+        "note": _TEXT,
+        "reconstruction_error": forms.record({"one_posterior_draw": forms.number}),
+        "sharpness": forms.record({"one_posterior_draw": forms.number}),
+        "frechet_distance": forms.either(forms.nothing, forms.mapping(_NUMBER)),
+        "features": forms.either(forms.nothing, forms.record({"warning": _TEXT}, {"holdout_accuracy": forms.number})),
+        "latent": forms.record(
+            {"active_dimensions": forms.number, "noise_to_signal": forms.record({"median": _NUMBER}), "rate": _NUMBER}
+        ),
+    }
+)
+
+#: What `evae.experiments.departures` says of the machine.
+_MACHINE = forms.record(
+    {"device_name": forms.text, "threads": forms.whole, "packages": forms.record({"torch": forms.text})}
+)
+
+#: What the evaluations hold by the features of the table.
+_JUDGED = {
+    "none": forms.record({"features": forms.nothing, "frechet_distance": forms.nothing}),
+    "inception": forms.record({"features": forms.record({}), "frechet_distance": forms.record({})}),
+    "classifier": forms.record(
+        {"features": forms.record({"holdout_accuracy": forms.number}), "frechet_distance": forms.record({})}
+    ),
+}
+
+_RUN = forms.record(
+    {
+        "name": forms.text,
+        "configuration": forms.record({}),
+        "seconds": forms.number,
+        "curve": forms.listed(forms.number),
+        "evaluation": EVALUATION,
+        "environment": _MACHINE,
+    }
+)
+_FAILURE = forms.record({"name": forms.text, "reason": forms.text})
+_RESULTS = forms.record(
+    {
+        "table": forms.one_of(*TABLES),
+        "features": forms.one_of(*_JUDGED),
+        "runs": forms.listed(_RUN),
+        "failures": forms.listed(_FAILURE),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +101,10 @@ class RunRecord:
     def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
         """Gather what a finished run says of itself."""
         metrics = run.metrics
+        if not _MACHINE(run.environment):
+            raise InputError(
+                f"{run.path / 'environment.json'} is missing or does not say on what machine the run was made."
+            )
         return cls(
             run.name,
             run.configuration,
@@ -78,7 +136,8 @@ class RunRecord:
         """Read what `document` wrote."""
         plain = dataclasses.asdict(Configuration())
         configuration = Configuration.from_dict({**plain, **document["configuration"]}, source)
-        return cls(**{**document, "configuration": configuration, "curve": tuple(document["curve"])})
+        fields = {field.name: document[field.name] for field in dataclasses.fields(cls)}
+        return cls(**{**fields, "configuration": configuration, "curve": tuple(document["curve"])})
 
 
 @dataclass(frozen=True)
@@ -129,14 +188,16 @@ class Results:
         """Read what `save` wrote; an `InputError` where the file is missing, damaged or another's."""
         path = Path(path)
         document = read_json(path)
-        try:
-            if document["version"] != VERSION:
-                raise InputError(f"{path} has the form {document['version']}; this program reads {VERSION}.")
-            records = tuple(RunRecord.from_document(record, path) for record in document["runs"])
-            failures = tuple(Failure(**record) for record in document["failures"])
-            return cls(document["table"], document["features"], records, failures)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{path} holds no results of `reproduce`: {error} is missing or wrong.") from error
+        if not isinstance(document, dict) or "version" not in document:
+            raise InputError(f"{path} holds no results of `reproduce`: 'version' is missing or wrong.")
+        if document["version"] != VERSION:
+            raise InputError(f"{path} has the form {document['version']}; this program reads {VERSION}.")
+        judged = _RESULTS(document) and _JUDGED[document["features"]]
+        if not judged or not all(judged(record["evaluation"]) for record in document["runs"]):
+            raise InputError(f"{path} holds no results of `reproduce`: something is missing or wrong.")
+        records = tuple(RunRecord.from_document(record, path) for record in document["runs"])
+        failures = tuple(Failure(failure["name"], failure["reason"]) for failure in document["failures"])
+        return cls(document["table"], document["features"], records, failures)
 
     def where(self, **fields: Any) -> Sequence[RunRecord]:
         """Return the records whose configuration has these values."""

@@ -11,7 +11,6 @@ import hashlib
 import http.client
 import io
 import os
-import pickle
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +68,8 @@ def inception_network(
         # The generator's state is kept: building the layers draws weights that are then replaced.
         with _in_place_of_a_download(_state(content)), torch.random.fork_rng(devices=[]):
             module = InceptionV3()
-    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
+    except Exception as error:
+        # A file that is none makes torch's reader raise almost anything; it unpickles tensors and nothing else.
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} does not hold the weights of pytorch-fid's network ({reason}).") from error
     device = torch.device(device)

@@ -19,7 +19,10 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from theory.errors import InputError
-from theory.files import written_aside
+from theory.files import parse_json, read_bytes, written_aside
+
+#: The covariance of Inception's features has 33,554,432 bytes.
+LARGEST_ENTRY = 2**28
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,12 @@ def _digest(key: str, tensors: Mapping[str, Tensor], facts: str) -> str:
 def _intact(path: Path, key: str) -> Entry | None:
     """Return an entry that is as it was written for this key, else None."""
     try:
-        content = path.read_bytes()
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        content = read_bytes(path, LARGEST_ENTRY)
+        header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts, digest = header["__metadata__"]["facts"], header["__metadata__"]["sha256"]
         tensors = load(content)
-        return Entry(tensors, json.loads(facts)) if digest == _digest(key, tensors, facts) else None
-    except (FileNotFoundError, SafetensorError, ValueError, KeyError, TypeError):
+        return Entry(tensors, parse_json(facts)) if digest == _digest(key, tensors, facts) else None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

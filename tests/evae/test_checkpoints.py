@@ -22,8 +22,13 @@ def checkpoint(epochs_finished: int, batches: int = 0) -> Checkpoint:
         Position(epochs_finished, batches, 10 * epochs_finished + batches, 1.5, "cpu"),
         weights={"layer.weight": torch.randn(3, 4, generator=random), "layer.count": torch.tensor(7)},
         optimizer={"exp_avg.layer.weight": torch.randn(3, 4, generator=random)},
-        epoch={"noise": random.get_state()} if batches else {},
+        epoch=within_an_epoch(batches, random) if batches else {},
     )
+
+
+def within_an_epoch(batches: int, random: torch.Generator) -> dict[str, torch.Tensor]:
+    sums = torch.ones(batches, 2, dtype=torch.float64)
+    return {"noise": random.get_state(), "sums": sums, "images": torch.tensor(100 * batches)}
 
 
 def same(first: Checkpoint, second: Checkpoint) -> bool:

@@ -94,7 +94,7 @@ def test_grey_training_and_coloured_test_images_are_refused(tmp_path: Path) -> N
 def test_objects_are_not_unpickled(tmp_path: Path) -> None:
     objects = np.array([{"not": "pixels"}], dtype=object)
     message = refusal(saved(tmp_path / "a.npz", train_images=objects, test_images=noise(2, 32, 32)))
-    assert "the array train_images cannot be read (Object arrays cannot be loaded" in message
+    assert "the array train_images cannot be read (it holds Python objects, which are never unpickled" in message
 
 
 def test_both_naming_schemes_or_neither_are_refused(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_kerass_names_of_labels_belong_to_kerass_names_of_images(tmp_path: Path)
         (np.array([0, 1, -1, 1]), "the array train_labels holds the label -1; a class is 0 or more."),
         (np.array([1, 1, 1, 1]), "the number of classes of the training images must be two or more, got 1."),
         (np.array([1, 2, 1, 2]), "there are hold-out images of the class 0, but no training images of it."),
-        (np.array([{}, 1, 1, 1], dtype=object), "the array train_labels cannot be read (Object arrays cannot be"),
+        (np.array([{}, 1, 1, 1], dtype=object), "the array train_labels cannot be read (it holds Python objects"),
     ],
 )
 def test_arrays_that_are_no_classes_are_refused(tmp_path: Path, train: np.ndarray, sentence: str) -> None:

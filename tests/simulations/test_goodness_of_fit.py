@@ -228,4 +228,4 @@ def test_the_command_prints_and_writes_the_test(tmp_path: Path, monkeypatch: pyt
     assert f"{document['statistic']:.6f}" in fitted.stdout
     refused = CliRunner().invoke(main, ["test-fit", str(tmp_path / "none.txt")])
     assert refused.exit_code == 2
-    assert "No such file" in refused.output
+    assert "none.txt is missing." in refused.output
