@@ -12,6 +12,7 @@ from evae.arithmetic import layers_in
 from evae.networks import Decoder, Encoder
 from evae.posteriors import Posterior, PosteriorFamily
 from evae.runs import Run
+from evae.streams import Source
 from theory.errors import InputError
 
 
@@ -53,7 +54,7 @@ class VAE(nn.Module):
         return probabilities
 
     def forward(
-        self, images: Tensor, generator: torch.Generator | None = None, precision: str = "fp32"
+        self, images: Tensor, generator: Source = None, precision: str = "fp32"
     ) -> tuple[Tensor, Posterior]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
 

@@ -7,15 +7,21 @@ import threading
 from types import FrameType
 from typing import Any
 
+from evae.processes import Processes
+
 
 class StopRequest:
     """While it is entered, the first SIGINT or SIGTERM is only noted; a second SIGINT acts at once.
 
     Signals can be caught in the main thread only; elsewhere they are left as they are.
+
+    Of several processes each hears of a signal at a moment of its own: they stop when they have agreed to. A second
+    signal changes nothing then: torchrun passes on to them what the terminal has sent them already.
     """
 
-    def __init__(self) -> None:
-        self._number: int | None = None
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._heard = self._agreed = 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -26,22 +32,33 @@ class StopRequest:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # A process that ends because another failed ignores signals from then on.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)
 
     def _request(self, number: int, _frame: FrameType | None) -> None:
-        self._number = number
-        # A second Ctrl-C does not wait.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._heard = number
+        if self._processes.count == 1:
+            # A second Ctrl-C does not wait.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def agree(self, *numbers: int) -> tuple[int, ...]:
+        """Make known to all processes what one of them has heard, and return the largest of each number as well.
+
+        Of all things that happen in a step this is the only one that waits for all processes and decides something.
+        """
+        self._agreed, *largest = self._processes.largest(self._heard, *numbers)
+        return tuple(largest)
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has come."""
-        return self._number is not None
+        """Whether a signal has come: of several processes, to one of them before they last agreed."""
+        return bool(self._agreed if self._processes.count > 1 else self._heard)
 
     @property
     def signal(self) -> tuple[str, int]:
         """Name and number of the signal; an interrupt that came another way counts as SIGINT."""
-        number = signal.Signals(self._number or signal.SIGINT)
+        number = signal.Signals(self._agreed or self._heard or signal.SIGINT)
         return number.name, int(number)
 
     def raise_if_requested(self) -> None:
