@@ -34,7 +34,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     """
 
     def __init__(self, layer: nn.BatchNorm2d, processes: Processes) -> None:
-        super().__init__(layer.num_features, layer.eps, layer.momentum)
+        like = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+        super().__init__(layer.num_features, layer.eps, layer.momentum, **like)
         self.load_state_dict(layer.state_dict())
         self.train(layer.training)
         self._processes = processes
