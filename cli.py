@@ -98,9 +98,8 @@ def terminated_in_order() -> Iterator[None]:
 
 def _answer(error: BaseException) -> int:
     """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
-    from theory.errors import InputError, Interruption
-
     from evae.launch import ProcessLost
+    from theory.errors import InputError, Interruption
 
     if isinstance(error, Interruption):
         return _refuse(error.sentence, 128 + error.signal_number)
@@ -887,10 +886,14 @@ def train(context: click.Context, /, resume: str | None, json_path: str | None, 
     their reconstructions. Losses are in nats per image, on one scale in training and on hold-out images. Ctrl-C and
     SIGTERM write a checkpoint; also after a crash, --resume goes on.
 
+    Started by torchrun, several processes share each batch, on the CPU or on a CUDA device each: the batch, its noise
+    and its normalisation are those of one process, and so is the loss curve within rounding.
+
     \b
     Examples
       python cli.py train --model evae --name mine
       python cli.py train --resume mine --epochs 100
+      torchrun --nproc-per-node 2 cli.py train --model evae --device cuda
     """  # noqa: D301
     from evae.configuration import Configuration
     from evae.launch import place

@@ -53,9 +53,7 @@ class VAE(nn.Module):
         probabilities: Tensor = self.decoder(codes).sigmoid()
         return probabilities
 
-    def forward(
-        self, images: Tensor, generator: Source = None, precision: str = "fp32"
-    ) -> tuple[Tensor, Posterior]:
+    def forward(self, images: Tensor, generator: Source = None, precision: str = "fp32") -> tuple[Tensor, Posterior]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
 
         With ``precision`` bf16 the layers compute in bfloat16; the posterior, its draw and what is returned do not.

@@ -34,8 +34,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     """
 
     def __init__(self, layer: nn.BatchNorm2d, processes: Processes) -> None:
-        like = {"device": layer.weight.device, "dtype": layer.weight.dtype}
-        super().__init__(layer.num_features, layer.eps, layer.momentum, **like)
+        weight = layer.weight
+        super().__init__(layer.num_features, layer.eps, layer.momentum, device=weight.device, dtype=weight.dtype)
         self.load_state_dict(layer.state_dict())
         self.train(layer.training)
         self._processes = processes
@@ -111,8 +111,8 @@ class _Normalisation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        input, weight, mean, scale, values = ctx.saved_tensors
-        centred = input.to(mean.dtype) - _along_channels(mean)
+        images, weight, mean, scale, values = ctx.saved_tensors
+        centred = images.to(mean.dtype) - _along_channels(mean)
         gradient = gradients[0].to(mean.dtype)
         sum_of_gradients = gradient.sum(_WITHIN_CHANNEL)
         product = (gradient * centred).sum(_WITHIN_CHANNEL)
@@ -121,7 +121,7 @@ class _Normalisation(torch.autograd.Function):
         of_mean, of_variance = everywhere.split(len(mean))
         slope = _along_channels(-of_variance * scale.square())
         inner = torch.addcmul(gradient - _along_channels(of_mean), centred, slope)
-        of_input = inner.mul_(_along_channels(weight * scale)).to(input.dtype)
+        of_input = inner.mul_(_along_channels(weight * scale)).to(images.dtype)
         return of_input, product * scale, sum_of_gradients, None, None, None, None, None
 
 

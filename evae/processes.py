@@ -17,7 +17,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,7 +40,7 @@ _CAUSE = "cause"
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run. `joined` makes one.
+    """One process among those of the run; `joined` makes it.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ class Processes:
         Exchanges tensors of the device.
     """
 
-    place: Place = Place()
-    device: torch.device = torch.device("cpu")
+    place: Place = field(default_factory=Place)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     store: Store | None = None
     group: ProcessGroup | None = None
 
@@ -151,7 +151,7 @@ class Processes:
         _end_in_peace()
         cause = _Cause.of(error, self)
         first = cause.posted(self.store)
-        # torchrun ends by a signal those that are left when one has failed: then it is not for the signal that they end.
+        # When one has failed, torchrun ends those that are left by a signal: that is not why they end.
         if first != cause and (cause.lost or cause.signal_number is not None):
             error = first.error()
         elif cause.lost:

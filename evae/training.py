@@ -260,9 +260,7 @@ class Progress:
 
     def after(self, images: int, seen: int) -> Progress:
         """Return the progress after one more batch, of so many images, of which this process saw some."""
-        return dataclasses.replace(
-            self, batch=self.batch + 1, images=self.images + images, seen=self.seen + seen
-        )
+        return dataclasses.replace(self, batch=self.batch + 1, images=self.images + images, seen=self.seen + seen)
 
     def of_all(self, processes: Processes) -> Progress:
         """Return the progress with the sums over the rows of all processes. All wait for all."""

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import cli
@@ -47,15 +47,15 @@ def normalise(processes: Processes, folder: Path) -> None:
     shared = SharedBatchNorm2d(layer, processes)
     ends = batch["ends"].tolist()
     rows = slice(ends[processes.place.rank], ends[processes.place.rank + 1])
-    input = batch["input"][rows].clone().requires_grad_()
-    output = shared(input)
+    images = batch["input"][rows].clone().requires_grad_()
+    output = shared(images)
     output.backward(batch["gradient"][rows])
     assert shared.weight.grad is not None
     assert shared.bias.grad is not None
-    assert input.grad is not None
+    assert images.grad is not None
     written = {
         "output": output.detach(),
-        "of_input": input.grad,
+        "of_input": images.grad,
         "of_weight": shared.weight.grad,
         "of_bias": shared.bias.grad,
         "in_evaluation": shared.eval()(batch["input"]).detach(),
@@ -112,7 +112,7 @@ def start(order: dict[str, Any], rank: int, port: int) -> int:
 def befall(order: dict[str, Any]) -> None:
     steps = iter(range(1, 10**9))
 
-    def send(*_: Any) -> None:
+    def send(*_arguments: Any) -> None:
         if next(steps) == order["step"]:
             for _ in range(order.get("times", 1)):
                 os.kill(os.getpid(), order["signal"])
@@ -128,7 +128,7 @@ def serve_store() -> tuple[int, int]:
     answers, report = os.pipe()
     process = os.fork()
     if process == 0:
-        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         os.write(report, str(store.port).encode())
         os.close(report)
         signal.pause()
@@ -143,8 +143,10 @@ def codes(running: dict[int, int]) -> list[int]:
     deadline = None
     while len(ended) < len(running):
         for process, rank in running.items():
-            if rank not in ended and (status := os.waitpid(process, os.WNOHANG))[0]:
-                ended[rank] = os.waitstatus_to_exitcode(status[1])
+            if rank not in ended:
+                has_ended, status = os.waitpid(process, os.WNOHANG)
+                if has_ended:
+                    ended[rank] = os.waitstatus_to_exitcode(status)
         left = [process for process, rank in running.items() if rank not in ended]
         if deadline is None and any(ended.values()):
             deadline = time.monotonic() + SECONDS_TO_END
