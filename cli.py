@@ -14,6 +14,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+#: How long the other processes wait for the first to say what is wrong with the command that all were given.
+SECONDS_TO_SPEAK = 20
 OWN_PACKAGES = ("theory", "simulations", "evae")
 FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
@@ -55,11 +58,13 @@ class CommandLine(click.Group):
             # The reader of our output went away, as `head` does: what is left to say goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 0
+        except SystemExit as exit_without_a_word:
+            status = exit_without_a_word.code
         except BaseException as error:
             if "--debug" in arguments:
                 raise
             status = _answer(error)
-        sys.exit(status if isinstance(status, int) else 0)
+        _exit(status if isinstance(status, int) else 0)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or suggest the nearest."""
@@ -86,15 +91,20 @@ def terminated_in_order() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # One of several processes that ends because another failed ignores it from then on.
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _answer(error: BaseException) -> int:
     """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
+    from evae.launch import ProcessLost
     from theory.errors import InputError, Interruption
 
     if isinstance(error, Interruption):
         return _refuse(error.sentence, 128 + error.signal_number)
+    if isinstance(error, ProcessLost):
+        return _refuse(str(error), in_turn=False)
     if isinstance(error, InputError):
         return _refuse(str(error))
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in OWN_PACKAGES:
@@ -112,9 +122,43 @@ def _sentence(error: click.ClickException) -> str:
     return message if message.endswith((".", "?", "!", "?)")) else f"{message}."
 
 
-def _refuse(sentence: str, status: int = EXIT_BAD_INPUT) -> int:
+def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -> int:
+    if in_turn:
+        _let_the_first_process_speak(status)
     print(f"Error: {sentence}", file=sys.stderr)
     return status
+
+
+def _let_the_first_process_speak(status: int) -> None:
+    """Of the processes that torchrun started, all of which would say the same, let only the first go on to say it.
+
+    The others are ended by torchrun when the first has failed; one that is not speaks for itself.
+    """
+    from evae.launch import place
+
+    here = place()
+    if here.count == 1:
+        return
+    if here.is_first:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    elif status > 128:
+        _exit(status)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: _exit(status))
+        time.sleep(SECONDS_TO_SPEAK)
+
+
+def _exit(status: int) -> NoReturn:
+    from evae.launch import place
+
+    if place().count > 1:
+        # The threads by which processes exchange tensors may outlast the interpreter, which then aborts.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def common_options(command: Any) -> Any:
@@ -196,7 +240,14 @@ def main(context: click.Context) -> None:
 
     Each COMMAND explains itself: python cli.py COMMAND --help.
     """
-    if context.invoked_subcommand is None:
+    from evae.launch import place
+
+    processes, command = place().count, context.invoked_subcommand
+    if processes > 1 and command not in (None, "train"):
+        raise click.UsageError(
+            f"torchrun started {processes} processes, and only train shares its work among them. Run {command} without."
+        )
+    if command is None:
         print(context.get_help())
 
 
@@ -844,14 +895,21 @@ def train(context: click.Context, /, resume: str | None, json_path: str | None, 
     their reconstructions. Losses are in nats per image, on one scale in training and on hold-out images. Ctrl-C and
     SIGTERM write a checkpoint; also after a crash, --resume goes on.
 
+    Started by torchrun, several processes share each batch, on the CPU or on a CUDA device each: the batch, its noise
+    and its normalisation are those of one process, and so is the loss curve within rounding.
+
     \b
     Examples
       python cli.py train --model evae --name mine
       python cli.py train --resume mine --epochs 100
+      torchrun --nproc-per-node 2 cli.py train --model evae --device cuda
     """  # noqa: D301
     from evae.configuration import Configuration
+    from evae.launch import place
 
     config = Configuration(**options)
+    if not place().is_first:
+        json_path, quiet = None, True
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
         from evae.display import training_display

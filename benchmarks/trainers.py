@@ -25,6 +25,7 @@ from evae.configuration import Configuration
 from evae.data import ImageData, as_images
 from evae.model import VAE
 from evae.objectives import objective_for
+from evae.processes import Processes
 from evae.session import Session, initial_model
 from evae.training import Watcher, train_epoch
 
@@ -63,7 +64,7 @@ def ours(setting: Setting, precision: str = "fp32") -> Epoch:
     nothing to TF32 and may be slower.
     """
     config = dataclasses.replace(setting.config, precision=precision)
-    session = Session.begin(config, ImageData(setting.pixels, setting.pixels[:0]), setting.device)
+    session = Session.begin(config, ImageData(setting.pixels, setting.pixels[:0]), Processes(device=setting.device))
 
     def epoch(number: int) -> float:
         with full_precision_or_tf32(precision):

@@ -12,6 +12,7 @@ from evae.arithmetic import layers_in
 from evae.networks import Decoder, Encoder
 from evae.posteriors import Posterior, PosteriorFamily
 from evae.runs import Run
+from evae.streams import Source
 from theory.errors import InputError
 
 
@@ -52,9 +53,7 @@ class VAE(nn.Module):
         probabilities: Tensor = self.decoder(codes).sigmoid()
         return probabilities
 
-    def forward(
-        self, images: Tensor, generator: torch.Generator | None = None, precision: str = "fp32"
-    ) -> tuple[Tensor, Posterior]:
+    def forward(self, images: Tensor, generator: Source = None, precision: str = "fp32") -> tuple[Tensor, Posterior]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
 
         With ``precision`` bf16 the layers compute in bfloat16; the posterior, its draw and what is returned do not.

@@ -20,6 +20,7 @@ from torch.nn import functional
 from evae import convolutions
 from evae.configuration import POSTERIORS, STEP_SIZE, Recipe
 from evae.distributions import STANDARD_ENTROPY, STANDARD_VARIANCE, standard_epanechnikov
+from evae.streams import Source, drawn
 from theory.errors import InputError
 
 #: Least value of a spread. Equation (8) divides by r, and softplus alone reaches zero in single precision.
@@ -86,8 +87,11 @@ class Posterior(ABC):
         return None
 
     @abstractmethod
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Draw one code for every image, differentiable in the parameters."""
+    def rsample(self, generator: Source = None) -> Tensor:
+        """Draw one code for every image, differentiable in the parameters.
+
+        ``generator`` may be the `evae.streams.RowsOf` a batch, where these images are some of its rows.
+        """
 
     def kl_to_standard_normal(self) -> Tensor:
         """KL(q || N(0, 1)) = -h(q) + log(2 pi)/2 + (mean^2 + variance)/2 in nats, exact, for every dimension.
@@ -126,7 +130,7 @@ class PointPosterior(Posterior):
         """Nothing is spread."""
         return {}
 
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
+    def rsample(self, generator: Source = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
         """Return mu."""
         return self.mu
 
@@ -169,10 +173,9 @@ class GaussianPosterior(Posterior):
         """1 / (2 sqrt(pi) sigma)."""
         return 1 / (2 * math.sqrt(math.pi) * self.sigma)
 
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+    def rsample(self, generator: Source = None) -> Tensor:
         """Draw mu + sigma * eps."""
-        noise = torch.randn(self.mu.shape, generator=generator, dtype=self.mu.dtype, device=self.mu.device)
-        return self.mu + self.sigma * noise
+        return self.mu + self.sigma * drawn(torch.randn, self.mu, generator)
 
     def kl_to_standard_normal(self) -> Tensor:
         """KL(N(mu, sigma^2) || N(0, 1)) in nats, without the constants that cancel."""
@@ -218,10 +221,9 @@ class EpanechnikovPosterior(Posterior):
         """3 / (5 r), the least of Lemma 3.2."""
         return 3 / (5 * self.r)
 
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+    def rsample(self, generator: Source = None) -> Tensor:
         """Draw mu + r K by Algorithm 2."""
-        noise = standard_epanechnikov(self.mu.shape, generator=generator, dtype=self.mu.dtype, device=self.mu.device)
-        return self.mu + self.r * noise
+        return self.mu + self.r * drawn(standard_epanechnikov, self.mu, generator)
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ class UniformPosterior(Posterior):
         """1 / 2r."""
         return 1 / (2 * self.r)
 
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+    def rsample(self, generator: Source = None) -> Tensor:
         """Draw mu + r U."""
         return self.mu + self.r * _standard_uniform(self.mu, generator)
 
@@ -287,27 +289,26 @@ class NoiseKernel:
         Of s K' + B U as in `evae.convolutions`, of s and B, K' being K scaled to the support [-1, 1].
     """
 
-    draw: Callable[[Tensor, torch.Generator | None], Tensor]
+    draw: Callable[[Tensor, Source], Tensor]
     roughness: float
     half_width: float | None = None
     entropy_with_uniform: Combination | None = None
     roughness_with_uniform: Combination | None = None
 
 
-def _standard_uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return 2 * torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device) - 1
+def _standard_uniform(like: Tensor, generator: Source) -> Tensor:
+    return 2 * drawn(torch.rand, like, generator) - 1
 
 
-def _draw_epanechnikov(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return standard_epanechnikov(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+def _draw_epanechnikov(like: Tensor, generator: Source) -> Tensor:
+    return drawn(standard_epanechnikov, like, generator)
 
 
-def _draw_gaussian(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    noise = torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
-    return math.sqrt(STANDARD_VARIANCE) * noise
+def _draw_gaussian(like: Tensor, generator: Source) -> Tensor:
+    return math.sqrt(STANDARD_VARIANCE) * drawn(torch.randn, like, generator)
 
 
-def _draw_uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
+def _draw_uniform(like: Tensor, generator: Source) -> Tensor:
     return math.sqrt(3 * STANDARD_VARIANCE) * _standard_uniform(like, generator)
 
 
@@ -396,7 +397,7 @@ class KernelDensityPosterior(Posterior):
             return None
         return formula(self.b * half_width * self.r, self.half_length)
 
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+    def rsample(self, generator: Source = None) -> Tensor:
         """Draw as Algorithm 1 does."""
         kernel = self.noise.draw(self.mu, generator)
         uniform = _standard_uniform(self.mu, generator)

@@ -84,6 +84,7 @@ def departures(checkpoint: Checkpoint, before: dict[str, Any], now: dict[str, An
     differing = [
         ("torch", before.get("packages", {}).get("torch"), now["packages"]["torch"]),
         ("device", before.get("device_name"), now["device_name"]),
+        ("a number of processes of", before.get("processes"), now["processes"]),
     ]
     if is_now == "cpu":
         differing.append(("a number of threads of", before.get("threads"), now["threads"]))

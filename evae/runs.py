@@ -304,9 +304,9 @@ class Run:
             raise InputError(f"{path} is damaged: it should hold versions, device and threads.")
         return document
 
-    def write_environment(self, device: torch.device) -> None:
+    def write_environment(self, device: torch.device, processes: int = 1) -> None:
         """Write down versions, device, threads and, where there is one, the commit; an earlier, other one is kept."""
-        before, now = self.environment, environment(device)
+        before, now = self.environment, environment(device, processes)
         earlier = before.pop("earlier", [])
         if before and before != now:
             earlier = [*earlier, before]
@@ -344,8 +344,8 @@ class Run:
             return True
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, device, threads and commit of this process."""
+def environment(device: torch.device, processes: int = 1) -> dict[str, Any]:
+    """Versions, device, threads and commit of this process, and how many train with it."""
     packages = ("epanechnikov-vae", "torch", "torchvision", "numpy", "safetensors")
     on_cuda = device.type == "cuda"
     return {
@@ -356,6 +356,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device_name": torch.cuda.get_device_name(device) if on_cuda else _processor(),
         "cuda": torch.version.cuda if on_cuda else None,
         "threads": torch.get_num_threads(),
+        "processes": processes,
         "commit": _commit(),
     }
 

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+from evae.processes import Processes
 
 
 class StopRequest:
     """While it is entered, the first SIGINT or SIGTERM is only noted; a second SIGINT acts at once.
 
-    Signals can be caught in the main thread only; elsewhere they are left as they are, and `request` asks for an end.
+    Signals can be caught in the main thread only; elsewhere they are left as they are.
+
+    Of several processes each hears of a signal at a moment of its own: they stop when they have agreed to. A second
+    signal changes nothing then: torchrun passes on to them what the terminal has sent them already.
+
+    Parameters
+    ----------
+    processes : Processes, optional
+    asked : callable, optional
+        Whether an end is asked for in another way; it counts as SIGTERM.
     """
 
-    def __init__(self) -> None:
-        self._number: int | None = None
+    def __init__(self, processes: Processes | None = None, asked: Callable[[], bool] = lambda: False) -> None:
+        self._processes = processes or Processes()
+        self._asked = asked
+        self._heard = self._agreed = 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -26,26 +40,39 @@ class StopRequest:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # A process that ends because another failed ignores signals from then on.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)
 
     def _request(self, number: int, _frame: FrameType | None) -> None:
-        self._number = number
-        # A second Ctrl-C does not wait.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._heard = number
+        if self._processes.count == 1:
+            # A second Ctrl-C does not wait.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def request(self) -> None:
-        """Ask for an end as SIGTERM does."""
-        self._number = self._number or signal.SIGTERM
+    def agree(self, *numbers: int) -> tuple[int, ...]:
+        """Make known to all processes what one of them has heard, and return the largest of each number as well.
+
+        Of all things that happen in a step this is the only one that waits for all processes and decides something.
+        """
+        self._agreed, *largest = self._processes.largest(self._so_far(), *numbers)
+        return tuple(largest)
+
+    def _so_far(self) -> int:
+        """Return the number of the signal that this process knows of, or 0."""
+        if not self._heard and self._asked():
+            self._heard = signal.SIGTERM
+        return self._heard
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has come."""
-        return self._number is not None
+        """Whether a signal has come: of several processes, to one of them before they last agreed."""
+        return bool(self._agreed if self._processes.count > 1 else self._so_far())
 
     @property
     def signal(self) -> tuple[str, int]:
         """Name and number of the signal; an interrupt that came another way counts as SIGINT."""
-        number = signal.Signals(self._number or signal.SIGINT)
+        number = signal.Signals(self._agreed or self._heard or signal.SIGINT)
         return number.name, int(number)
 
     def raise_if_requested(self) -> None:

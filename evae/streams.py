@@ -6,10 +6,13 @@ epochs 1 to 6 ran in this process or not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 class Stream(IntEnum):
@@ -36,3 +39,27 @@ def generator(
 ) -> torch.Generator:
     """Return a generator at the beginning of the stream."""
     return torch.Generator(device).manual_seed(stream_seed(seed, stream, epoch, batch))
+
+
+@dataclass(frozen=True)
+class RowsOf:
+    """A generator for some rows of a batch: they get what they would get in a draw for all ``images`` of it.
+
+    So the noise of an image does not depend on how many processes share the batch.
+    """
+
+    generator: torch.Generator
+    images: int
+    rows: slice
+
+
+#: Where noise comes from; None is torch's global generator.
+Source = torch.Generator | RowsOf | None
+
+
+def drawn(law: Callable[..., Tensor], like: Tensor, source: Source) -> Tensor:
+    """Draw what has the shape of ``like`` from a law that takes a shape, such as `torch.randn`."""
+    if isinstance(source, RowsOf):
+        shape = (source.images, *like.shape[1:])
+        return law(shape, generator=source.generator, dtype=like.dtype, device=like.device)[source.rows]
+    return law(like.shape, generator=source, dtype=like.dtype, device=like.device)

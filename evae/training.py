@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 import shlex
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ from evae.configuration import Configuration
 from evae.curves import Curves
 from evae.data import ImageData, as_images, load
 from evae.holdout import holdout_metrics
+from evae.launch import ProcessLost
 from evae.model import VAE
 from evae.pictures import reconstruction_rows, save_reconstructions
+from evae.processes import Processes, joined
 from evae.resuming import ResumeWarning, continued, departures, fingerprint, require_same_data
 from evae.runs import Run, environment
 from evae.session import Session
 from evae.stopping import StopRequest
-from evae.streams import Stream, generator
+from evae.streams import RowsOf, Stream, generator
 from theory.errors import InputError, Interruption
 
 #: At the end of an epoch a checkpoint is left out if the last one took more than this share of the time since.
@@ -74,10 +77,13 @@ class Watcher:
         """Be told that an epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
 
 
-def train(config: Configuration, watcher: Watcher | None = None, *, stop: StopRequest | None = None) -> Run:
+def train(config: Configuration, watcher: Watcher | None = None, *, stop: Callable[[], bool] = lambda: False) -> Run:
     """Train a model as configured and return its run.
 
-    ``stop`` may ask for an end from without, as SIGTERM does.
+    ``stop`` says whether an end is asked for in another way than by a signal; it counts as SIGTERM.
+
+    Started by torchrun, it trains with the others: all return the run, which the first has written, and the watcher
+    of the first is told. What fails in one fails in all: the first raises why, and the others `SystemExit`.
 
     Raises
     ------
@@ -87,21 +93,22 @@ def train(config: Configuration, watcher: Watcher | None = None, *, stop: StopRe
     TrainingInterrupted
         On SIGINT or SIGTERM: the batch is finished and a checkpoint written first. A second SIGINT acts at once.
     """
-    watcher = watcher or Watcher()
-    with deterministic_algorithms(config.deterministic):
-        device = _device(config)
-        data = _data(config, watcher)
-        session = Session.begin(config, data, device)
-        counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
-        with stop or StopRequest() as stop:
-            run = Run.create(config, data.image_shape, counts, digests, data.note)
-            with run.locked():
-                _run(run, session, None, watcher, stop)
+    with deterministic_algorithms(config.deterministic), joined(_device(config)) as processes:
+        return _begun(config, _watcher(watcher, processes), StopRequest(processes, stop), processes)
+
+
+def _begun(config: Configuration, watcher: Watcher, stop: StopRequest, processes: Processes) -> Run:
+    data = _data(config, watcher, processes)
+    session = Session.begin(config, data, processes)
+    with stop:
+        run = _created(config, data, processes)
+        with _held(run, processes):
+            _run(run, session, None, watcher, stop)
     return run
 
 
 def resume(
-    run: Run | str | Path, watcher: Watcher | None = None, *, stop: StopRequest | None = None, **options: Any
+    run: Run | str | Path, watcher: Watcher | None = None, *, stop: Callable[[], bool] = lambda: False, **options: Any
 ) -> Run:
     """Go on with a run as if it had never stopped: on one machine's CPU the result is the same to the bit.
 
@@ -110,7 +117,7 @@ def resume(
     run : Run, str or Path
         Its folder.
     watcher : Watcher, optional
-    stop : StopRequest, optional
+    stop : callable, optional
         As for `train`.
     **options
         Fields of `Configuration`. ``epochs`` may be more than they were; ``device``, ``data_dir`` and
@@ -127,62 +134,71 @@ def resume(
     ResumeWarning
         If the newest checkpoint is damaged and the one before it is taken, or the machine is not what it was.
     """
-    run, watcher = run if isinstance(run, Run) else Run.open(run), watcher or Watcher()
-    with run.locked():
-        config = continued(run, options)
+    run = run if isinstance(run, Run) else Run.open(run)
+    with joined(_device(continued(run, options))) as processes, _held(run, processes):
+        config = continued(Run(run.path), options)
         with deterministic_algorithms(config.deterministic):
-            device = _device(config)
-            checkpoint = _newest_checkpoint(run, device)
-            data = _data(config, watcher)
-            require_same_data(run, config, data)
-            session = Session.begin(config, data, device)
-            if checkpoint is not None:
-                session.restore(checkpoint)
-            with stop or StopRequest() as stop:
-                run = run.go_on_with(config)
-                _run(run, session, checkpoint, watcher, stop)
+            return _gone_on_with(run, config, _watcher(watcher, processes), StopRequest(processes, stop), processes)
+
+
+def _gone_on_with(run: Run, config: Configuration, watcher: Watcher, stop: StopRequest, processes: Processes) -> Run:
+    checkpoint = _newest_checkpoint(run, processes)
+    data = _data(config, watcher, processes)
+    require_same_data(run, config, data)
+    session = Session.begin(config, data, processes)
+    if checkpoint is not None:
+        session.restore(checkpoint)
+    with stop:
+        run = run.go_on_with(config) if processes.is_first else run
+        _run(run, session, checkpoint, watcher, stop)
     return run
 
 
 def _run(run: Run, session: Session, checkpoint: Checkpoint | None, watcher: Watcher, stop: StopRequest) -> None:
-    """Train the epochs that are not yet trained."""
-    config = session.config
+    """Train the epochs that are not yet trained. The first process measures and writes, while the others wait."""
+    config, writes = session.config, session.processes.is_first
     saver = Saver(run, session, stop)
-    with _outcome_written(run, stop):
+    with _outcome_written(run, stop, session.processes):
         # The first checkpoint also finds out whether the disk has room for one.
         position = checkpoint.position if checkpoint else saver.save(Position(0, 0, 0, 0.0, session.device.type))
-        run.checkpoints.clear_leftovers()
-        run.keep_metrics(position.epochs_finished)
-        run.set_status("running", epochs_finished=position.epochs_finished)
-        run.write_environment(session.device)
+        if writes:
+            run.checkpoints.clear_leftovers()
+            run.keep_metrics(position.epochs_finished)
+            run.set_status("running", epochs_finished=position.epochs_finished)
+            run.write_environment(session.device, session.processes.count)
         watcher.run_started(run, session.model, session.data)
         if checkpoint is not None:
             watcher.run_resumed(position)
-        with Curves(run.path, position.epochs_finished) as curves:
+        with Curves(run.path, position.epochs_finished) if writes else contextlib.nullcontext() as curves:
             for epoch in range(position.epochs_finished + 1, config.epochs + 1):
+                stop.agree()
                 stop.raise_if_requested()
                 with full_precision_or_tf32(config.precision):
                     terms, seconds = train_epoch(session, epoch, watcher, saver, begun=checkpoint)
                 checkpoint = None
-                holdout, latent = holdout_metrics(session.model, session.objective, session.holdout_pixels, config.seed)
-                _require_finite(holdout, f"on hold-out images after epoch {epoch}")
-                record = {
-                    "epoch": epoch,
-                    "train": terms,
-                    "holdout": holdout,
-                    "latent": latent,
-                    "seconds": seconds,
-                    "images_per_second": len(session.train_pixels) / seconds,
-                }
-                run.write_weights(session.model.state_dict(), epoch=epoch)
-                run.append_metrics(record)
-                pictures = reconstruction_rows(session.model, session.holdout_pixels, config.seed)
-                curves.write(record, [rows.images for rows in pictures])
+                record = {"epoch": epoch, "train": terms}
+                if curves is not None:
+                    record |= _measured(session, epoch, seconds)
+                    run.write_weights(session.model.state_dict(), epoch=epoch)
+                    run.append_metrics(record)
+                    pictures = reconstruction_rows(session.model, session.holdout_pixels, config.seed)
+                    curves.write(record, [rows.images for rows in pictures])
                 saver.epoch_finished(epoch)
-                run.set_status("running", epochs_finished=epoch)
+                if writes:
+                    run.set_status("running", epochs_finished=epoch)
                 watcher.epoch_finished(record)
-        save_reconstructions(run.path, run.name, session.model, session.holdout_pixels, config.seed)
-        run.set_status("finished", epochs_finished=config.epochs)
+        if writes:
+            save_reconstructions(run.path, run.name, session.model, session.holdout_pixels, config.seed)
+            run.set_status("finished", epochs_finished=config.epochs)
+
+
+def _measured(session: Session, epoch: int, seconds: float) -> dict[str, Any]:
+    """Measure the model on hold-out images, after an epoch that took so many seconds."""
+    seed = session.config.seed
+    holdout, latent = holdout_metrics(session.model, session.objective, session.holdout_pixels, seed)
+    _require_finite(holdout, f"on hold-out images after epoch {epoch}")
+    speed = len(session.train_pixels) / seconds
+    return {"holdout": holdout, "latent": latent, "seconds": seconds, "images_per_second": speed}
 
 
 def train_epoch(
@@ -197,7 +213,7 @@ def train_epoch(
     Returns the mean loss and terms, in nats per image, and the seconds the pass took. The means are over the images
     as they came by: the weights move meanwhile, and batch normalisation uses the batch.
     """
-    model, optimizer, pixels, config = session.model, session.optimizer, session.train_pixels, session.config
+    optimizer, pixels, config, processes = session.optimizer, session.train_pixels, session.config, session.processes
     # Drawn on the CPU, so that the order is the same on every device; the noise is the device's own.
     order = torch.randperm(len(pixels), generator=generator(config.seed, Stream.ORDER, epoch)).to(pixels.device)
     batches = order.split(config.batch_size)
@@ -206,32 +222,38 @@ def train_epoch(
     progress = Progress(epoch, config.epochs, len(batches), session.objective.names, sums)
     started = time.perf_counter()
     if begun is not None and begun.position.batches > 0:
-        progress, noise = _go_on_within(progress, noise, begun, config)
+        progress, noise = _go_on_within(progress, noise, begun, session)
         started -= begun.position.seconds
 
-    model.train()
+    session.model.train()
     for index in range(progress.batch, len(batches)):
-        images = as_images(pixels[batches[index]])
-        logits, posterior = model(images, noise, config.precision)
+        # All images of the batch, unless other processes take some; and the rows of the noise that belong to them.
+        batch, rows = batches[index], processes.rows(len(batches[index]))
+        images = as_images(pixels[batch[rows]])
+        logits, posterior = session.replica(images, RowsOf(noise, len(batch), rows), config.precision)
         terms = session.objective.terms(logits, images, posterior)
         term_sums = torch.stack([term.sum() for term in terms.values()])
-        loss = term_sums.sum() / len(images)
+        # The gradients are averaged over processes: that of this loss becomes that of the mean over the batch.
+        loss = term_sums.sum() / (len(batch) / processes.count)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         # Sums stay on the device: nothing here waits for it, until somebody asks for `progress.means`.
         sums[index] = term_sums.detach()
-        progress = dataclasses.replace(progress, batch=index + 1, images=progress.images + len(images))
+        progress = progress.after(len(batch), len(images))
         watcher.batch_finished(progress)
         if saver is not None and saver.is_due():
             saver.save_within(progress, noise, time.perf_counter() - started)
-    means = progress.means()
+    means = progress.of_all(processes).means()
     return means, time.perf_counter() - started
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far an epoch is. ``sums`` holds the sum of every term over each batch, on the device."""
+    """How far an epoch is. ``sums`` holds the sum of every term over each batch, on the device.
+
+    Of several processes each has the sums of its own rows: so many of the ``images`` are ``seen``.
+    """
 
     epoch: int
     epochs: int
@@ -240,6 +262,15 @@ class Progress:
     sums: Tensor
     batch: int = 0
     images: int = 0
+    seen: int = 0
+
+    def after(self, images: int, seen: int) -> Progress:
+        """Return the progress after one more batch, of so many images, of which this process saw some."""
+        return dataclasses.replace(self, batch=self.batch + 1, images=self.images + images, seen=self.seen + seen)
+
+    def of_all(self, processes: Processes) -> Progress:
+        """Return the progress with the sums over the rows of all processes. All wait for all."""
+        return dataclasses.replace(self, sums=processes.total(self.sums), seen=self.images)
 
     @property
     def step(self) -> int:
@@ -247,7 +278,7 @@ class Progress:
         return (self.epoch - 1) * self.batches + self.batch
 
     def means(self) -> dict[str, float]:
-        """Mean loss and terms over the images of this epoch so far. Waits for the device.
+        """Mean loss and terms over the images of this epoch that are seen so far. Waits for the device.
 
         Raises
         ------
@@ -261,7 +292,7 @@ class Progress:
             step = self.step - self.batch + batch + 1
             where = f"in epoch {self.epoch}, batch {batch + 1} of {self.batches} (step {step})"
             raise _divergence(_term(self.term_names[term]), float(sums[batch, term]), where)
-        values = (sums.sum(0) / self.images).tolist()
+        values = (sums.sum(0) / self.seen).tolist()
         return {"loss": sum(values), **dict(zip(self.term_names, values, strict=True))}
 
 
@@ -274,7 +305,12 @@ class Saver:
         self._cost = 0.0
 
     def save(self, position: Position, epoch: dict[str, Tensor] | None = None) -> Position:
-        """Write a checkpoint; a `DivergenceError`, and no checkpoint, where a weight is infinite or NaN."""
+        """Write a checkpoint; a `DivergenceError`, and no checkpoint, where a weight is infinite or NaN.
+
+        Of several processes the first writes it, and the others do nothing.
+        """
+        if not self._session.processes.is_first:
+            return position
         started = time.perf_counter()
         checkpoint = self._session.capture(position, epoch or {})
         _require_finite_weights(checkpoint)
@@ -286,20 +322,26 @@ class Saver:
     def epoch_finished(self, epoch: int) -> None:
         """Save, unless epochs are so short that it would take more than `CHECKPOINT_SHARE` of the time."""
         last = epoch == self._session.config.epochs
+        self._stop.agree()
         waited = time.perf_counter() - self._saved
         if last or self._stop.requested or waited * CHECKPOINT_SHARE >= self._cost:
             self.save(Position(epoch, 0, epoch * self._session.batches, 0.0, self._session.device.type))
 
     def is_due(self) -> bool:
-        """Whether it is time to save within an epoch."""
-        return self._stop.requested or time.perf_counter() - self._saved >= 60 * self._session.config.checkpoint_minutes
+        """Whether it is time to save within an epoch: for all processes, or for none."""
+        waited = time.perf_counter() - self._saved
+        (time_is_up,) = self._stop.agree(int(waited >= 60 * self._session.config.checkpoint_minutes))
+        return self._stop.requested or bool(time_is_up)
 
     def save_within(self, progress: Progress, noise: torch.Generator, seconds: float) -> None:
         """Save within an epoch; then stop, if that was asked for. A `DivergenceError` as in `Progress.means`."""
+        progress = progress.of_all(self._session.processes)
         progress.means()
         position = Position(progress.epoch - 1, progress.batch, progress.step, seconds, self._session.device.type)
         images = torch.tensor(progress.images)
         self.save(position, {"noise": noise.get_state(), "sums": progress.sums[: progress.batch], "images": images})
+        # Nobody leaves before it is written.
+        self._stop.agree()
         self._stop.raise_if_requested()
 
 
@@ -308,14 +350,45 @@ def way_on(run: Run) -> str:
     return f"go on with: python cli.py train --resume {shlex.quote(str(run.path))}"
 
 
-def _data(config: Configuration, watcher: Watcher) -> ImageData:
-    return load(
-        config.dataset,
-        config.data_dir,
-        limit_train=config.limit_train,
-        image_size=config.image_size,
-        progress=watcher.images_decoded,
-    )
+def _watcher(watcher: Watcher | None, processes: Processes) -> Watcher:
+    return watcher if watcher is not None and processes.is_first else Watcher()
+
+
+def _data(config: Configuration, watcher: Watcher, processes: Processes) -> ImageData:
+    with processes.in_turn():
+        data = load(
+            config.dataset,
+            config.data_dir,
+            limit_train=config.limit_train,
+            image_size=config.image_size,
+            progress=watcher.images_decoded,
+        )
+    if processes.count > 1:
+        mine = json.dumps(fingerprint(data))
+        if processes.told(mine) != mine:
+            raise InputError(
+                f"process {processes.place.rank} finds other images of {config.dataset} in {config.data_dir} than the "
+                "first one does: their SHA-256 is another. Give all processes the same --data-dir."
+            )
+    return data
+
+
+def _created(config: Configuration, data: ImageData, processes: Processes) -> Run:
+    """Make the run's folder, or learn from the first process where it is."""
+    if not processes.is_first:
+        return Run(Path(processes.told("")))
+    counts = {"train": len(data.train), "holdout": len(data.holdout)}
+    run = Run.create(config, data.image_shape, counts, fingerprint(data), data.note)
+    processes.told(str(run.path))
+    return run
+
+
+@contextlib.contextmanager
+def _held(run: Run, processes: Processes) -> Iterator[None]:
+    """Hold the run for writing, once for all processes."""
+    with run.locked() if processes.is_first else contextlib.nullcontext():
+        processes.wait()
+        yield
 
 
 def _device(config: Configuration) -> torch.device:
@@ -324,7 +397,7 @@ def _device(config: Configuration) -> torch.device:
     return device
 
 
-def _newest_checkpoint(run: Run, device: torch.device) -> Checkpoint | None:
+def _newest_checkpoint(run: Run, processes: Processes) -> Checkpoint | None:
     """Read the newest whole checkpoint; warn of damage, and of what makes the bits differ."""
     checkpoint, damage = run.checkpoints.newest()
     if checkpoint is None:
@@ -333,21 +406,25 @@ def _newest_checkpoint(run: Run, device: torch.device) -> Checkpoint | None:
         return None
     # What is wrong with them is said while nothing is changed.
     run.first_metrics(checkpoint.position.epochs_finished)
-    for error in damage:
-        warnings.warn(f"{error} The run goes on from {checkpoint.position}.", ResumeWarning, stacklevel=3)
-    for sentence in departures(checkpoint, run.environment, environment(device)):
-        warnings.warn(sentence, ResumeWarning, stacklevel=3)
+    if processes.is_first:
+        warned = [f"{error} The run goes on from {checkpoint.position}." for error in damage]
+        now = environment(processes.device, processes.count)
+        for sentence in [*warned, *departures(checkpoint, run.environment, now)]:
+            warnings.warn(sentence, ResumeWarning, stacklevel=3)
     return checkpoint
 
 
 def _go_on_within(
-    progress: Progress, noise: torch.Generator, begun: Checkpoint, config: Configuration
+    progress: Progress, noise: torch.Generator, begun: Checkpoint, session: Session
 ) -> tuple[Progress, torch.Generator]:
     """Return how far the epoch is, and the noise from there on."""
-    done = begun.position.batches
+    done, images = begun.position.batches, int(begun.epoch["images"])
     if progress.sums[:done].shape != begun.epoch["sums"].shape:
         raise InputError(f"the checkpoint of {begun.position} is of another run than config.json says.")
-    progress.sums[:done] = begun.epoch["sums"].to(progress.sums.device)
+    # What all processes saw before is counted once.
+    seen = images if session.processes.is_first else 0
+    if seen > 0:
+        progress.sums[:done] = begun.epoch["sums"].to(progress.sums.device)
     if noise.device.type == begun.position.device:
         try:
             noise.set_state(begun.epoch["noise"])
@@ -355,29 +432,42 @@ def _go_on_within(
             raise InputError(f"the checkpoint of {begun.position} holds no state of a generator ({error}).") from error
     else:
         # A generator of another kind of device has no such state: the rest of the epoch has a stream of its own.
-        noise = generator(config.seed, Stream.NOISE, progress.epoch, noise.device, batch=done)
-    images = int(begun.epoch["images"])
-    return dataclasses.replace(progress, batch=done, images=images), noise
+        noise = generator(session.config.seed, Stream.NOISE, progress.epoch, noise.device, batch=done)
+    return dataclasses.replace(progress, batch=done, images=images, seen=seen), noise
 
 
 @contextlib.contextmanager
-def _outcome_written(run: Run, stop: StopRequest) -> Iterator[None]:
+def _outcome_written(run: Run, stop: StopRequest, processes: Processes) -> Iterator[None]:
     """Write into ``status.json`` why the block ended, and say in one sentence what the machine could not do."""
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        epochs = len(run.metrics)
-        with _if_there_is_room():
-            run.set_status("interrupted", epochs_finished=epochs)
-        raise TrainingInterrupted(run, epochs, *stop.signal) from interrupt
     except BaseException as error:
-        stopped = _stopped_by_machine(run, error)
-        reason = str(stopped) if stopped else f"{type(error).__name__}: {error}"
-        with _if_there_is_room():
-            run.set_status("failed", epochs_finished=len(run.metrics), reason=reason)
-        if stopped is None:
+        epochs = len(run.metrics)
+        outcome = processes.outcome(_in_one_sentence(run, epochs, stop, error))
+        if isinstance(outcome, ProcessLost):
+            outcome = ProcessLost(f"{outcome}; {way_on(run)}")
+        if processes.is_first:
+            with _if_there_is_room():
+                state, reason = _state(outcome)
+                run.set_status(state, epochs_finished=epochs, reason=reason)
+        if outcome is error:
             raise
-        raise stopped from error
+        raise outcome from error
+
+
+def _in_one_sentence(run: Run, epochs: int, stop: StopRequest, error: BaseException) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return TrainingInterrupted(run, epochs, *stop.signal)
+    return _stopped_by_machine(run, error) or error
+
+
+def _state(outcome: BaseException) -> tuple[str, str | None]:
+    """Return the state in which a run is left, and the reason."""
+    if isinstance(outcome, Interruption):
+        return "interrupted", None
+    if isinstance(outcome, ProcessLost):
+        return "interrupted", "one of its processes ended without a word"
+    return "failed", str(outcome) if isinstance(outcome, TrainingStopped) else f"{type(outcome).__name__}: {outcome}"
 
 
 def _if_there_is_room() -> contextlib.suppress:

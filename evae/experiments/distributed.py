@@ -262,18 +262,14 @@ def is_there(path: str) -> bool:
 
 
 class _Reporting(Watcher):
-    """Reports every epoch, and asks for an end when the program does."""
+    """Reports every epoch."""
 
-    def __init__(self, correspondence: Correspondence, stop: StopRequest) -> None:
-        self._correspondence, self._stop = correspondence, stop
+    def __init__(self, correspondence: Correspondence) -> None:
+        self._correspondence = correspondence
         self._name = ""
 
     def run_started(self, run: Run, model: VAE, data: object) -> None:  # noqa: ARG002
         self._name = run.name
-
-    def batch_finished(self, progress: object) -> None:  # noqa: ARG002
-        if self._correspondence.stop_requested():
-            self._stop.request()
 
     def epoch_finished(self, record: dict[str, Any]) -> None:
         self._correspondence.report({"run": self._name, "epoch": record["epoch"]})
@@ -285,14 +281,14 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
     A process that was thought dead may still be writing the run: then this one waits until it is done.
     """
     torch.set_num_threads(work.threads)
-    stop = StopRequest()
+    stop, following = work.correspondence.stop_requested, _Reporting(work.correspondence)
     try:
-        while not work.correspondence.stop_requested():
+        while not stop():
             judge = _judge(_decides_judge(config), work.features, work.inception_weights)
             _require_network(judge, work)
             try:
                 if judge.found(config) is None:
-                    judge.record(config, judge.data(), _Reporting(work.correspondence, stop), stop)
+                    judge.record(config, judge.data(), following, stop)
             except RunInUse:
                 time.sleep(SECONDS_BETWEEN_TRIES)
             else:

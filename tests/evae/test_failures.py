@@ -12,6 +12,7 @@ import torch
 
 from evae import Run, checkpoints, train
 from evae.checkpoints import Checkpoints
+from evae.processes import Processes
 from evae.session import Session
 from evae.training import DivergenceError, Progress, Saver, TrainingStopped, Watcher, resume
 from theory.errors import InputError
@@ -139,7 +140,7 @@ def test_a_weight_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> N
 
 
 def test_a_loss_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
-    session = Session.begin(small(tmp_path), _digits(), torch.device("cpu"))
+    session = Session.begin(small(tmp_path), _digits(), Processes())
     sums = torch.tensor([[1.0, 2.0], [math.nan, 2.0]], dtype=torch.float64)
     progress = Progress(1, 3, 4, ("reconstruction", "kl"), sums, batch=2, images=20)
 
