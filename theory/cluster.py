@@ -24,6 +24,7 @@ from typing import Any
 from theory.errors import InputError
 
 SECONDS_TO_CONNECT = 5
+SECONDS_TO_CLOSE = 15
 SECONDS_WITHOUT_WORKERS = 60
 """How long a cluster may have no worker at all, as while a batch system replaces them, before it counts as lost."""
 SECONDS_BETWEEN_LOOKS = 2
@@ -219,8 +220,16 @@ def _scheduler(address: str, gpus: int) -> Iterator[tuple[str, bool]]:
 
     workers = {index: {"cls": Nanny, "options": _worker_options(index, gpus)} for index in range(number)}
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}}
-    with SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL) as started:
+    started = SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
+    try:
         yield started.scheduler_address, True
+    finally:
+        # One that is just being started in place of a dead one would not end well; one that never comes is not waited
+        # for: it ends with this process.
+        with contextlib.suppress(TimeoutError):
+            started.wait_for_workers(number, timeout=SECONDS_TO_CONNECT)
+        with contextlib.suppress(TimeoutError):
+            started.close(timeout=SECONDS_TO_CLOSE)
 
 
 def _worker_options(index: int, gpus: int) -> dict[str, Any]:
