@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import shlex
@@ -159,22 +160,31 @@ def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
 
 @contextlib.contextmanager
 def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
-    """Open a file beside ``path`` that replaces it when the block ends well, and vanishes when it does not."""
+    """Give a page whose text replaces ``path`` when the block ends well, after a look whether that can be written."""
     from theory.errors import InputError
+    from theory.files import written_aside
 
     if path.is_dir():
         raise InputError(f"{option} {path} is a folder; name a file in it.")
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    page = io.StringIO()
+    with contextlib.ExitStack() as writing:
+        with naming(option, path):
+            aside = writing.enter_context(written_aside(path))
+        yield page
+        with naming(option, path):
+            aside.write_text(page.getvalue(), encoding="utf-8")
+            writing.pop_all().close()
+
+
+@contextlib.contextmanager
+def naming(option: str, path: Path) -> Iterator[None]:
+    """Say in one sentence which option's file the system refused to write."""
+    from theory.errors import InputError
+
     try:
-        stream = aside.open("w", encoding="utf-8")
+        yield
     except OSError as error:
         raise InputError(f"{option} {path} cannot be written: {error.strerror}.") from None
-    try:
-        with stream:
-            yield stream
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def write_json(stream: IO[str] | None, document: dict[str, Any]) -> None:

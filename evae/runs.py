@@ -34,7 +34,7 @@ from torch import Tensor
 from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
 from theory.errors import InputError
-from theory.files import read_json, sync_folder, write_json, written_aside
+from theory.files import clear_leftovers, read_json, sync_folder, write_json, written_aside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,18 +75,22 @@ class Run:
         """
         runs = Path(config.runs_dir)
         runs.mkdir(parents=True, exist_ok=True)
-        aside = runs / f".{uuid.uuid4().hex}.new"
-        aside.mkdir()
-        try:
-            run = cls(aside)
-            data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
-            write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
-            run.set_status("running", epochs_finished=0)
-            path = _claim_name(aside, config)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        sync_folder(runs)
+        with _held(runs / ".lock", f"a run is being made in {runs} by another process. Wait until that ends.", 10.0):
+            # Left by processes that were killed: one that is at work holds the lock.
+            for leftover in runs.glob(".*.new"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            aside = runs / f".{uuid.uuid4().hex}.new"
+            aside.mkdir()
+            try:
+                run = cls(aside)
+                data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
+                write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
+                run.set_status("running", epochs_finished=0)
+                path = _claim_name(aside, config)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+            sync_folder(runs)
         return cls(path)
 
     @classmethod
@@ -258,19 +262,10 @@ class Run:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for writing; an `InputError` when another process does."""
-        lock = FileLock(self.path / ".lock")
-        try:
-            # Not at once: somebody may be asking for the status, which holds the run for a moment.
-            lock.acquire(timeout=0.2, poll_interval=0.02)
-        except Timeout as error:
-            raise InputError(f"{self.path} is being written by another process. Wait until that ends.") from error
-        try:
-            # What a killed process was writing aside. An event file of TensorBoard has no such name.
-            for leftover in self.path.glob(".*.part"):
-                leftover.unlink()
+        # Not at once: somebody may be asking for the status, which holds the run for a moment.
+        with _held(self.path / ".lock", f"{self.path} is being written by another process. Wait until that ends.", 0.2):
+            clear_leftovers(self.path)
             yield
-        finally:
-            lock.release()
 
     def _is_held(self) -> bool:
         if not (self.path / ".lock").exists():
@@ -281,6 +276,20 @@ class Run:
         except OSError:
             # Held, or not ours to try: then what is written stands.
             return True
+
+
+@contextlib.contextmanager
+def _held(path: Path, otherwise: str, seconds: float) -> Iterator[None]:
+    """Hold a lock, for which others are waited so many seconds; an `InputError` with a sentence when they keep it."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds, poll_interval=0.02)
+    except Timeout as error:
+        raise InputError(otherwise) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def environment(device: torch.device) -> dict[str, Any]:

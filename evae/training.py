@@ -145,7 +145,7 @@ def _run(run: Run, session: Session, checkpoint: Checkpoint | None, watcher: Wat
     with _outcome_written(run, stop):
         # The first checkpoint also finds out whether the disk has room for one.
         position = checkpoint.position if checkpoint else saver.save(Position(0, 0, 0, 0.0, session.device.type))
-        run.checkpoints.clear_leftovers()
+        run.checkpoints.clear_leftovers(position)
         run.keep_metrics(position.epochs_finished)
         run.set_status("running", epochs_finished=position.epochs_finished)
         run.write_environment(session.device)

@@ -82,14 +82,24 @@ class StateFile:
     _cost: float = field(default=0.0, repr=False)
 
     def save(self) -> None:
-        """Replace the file by one with the present states: it is written aside, synced and renamed."""
+        """Replace the file by one with the present states: it is written aside, synced and renamed.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; then it is as it was saved the last time.
+        """
         if self.path is None:
             return
         started = time.monotonic()
         studies = [state.document() for state in self.states]
         text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
-        with written_aside(self.path) as aside:
-            aside.write_text(text, encoding="utf-8")
+        try:
+            with written_aside(self.path) as aside:
+                aside.write_text(text, encoding="utf-8")
+        except OSError as error:
+            kept = "; what was saved in it before is whole, and the same command goes on" if self._saved_at > 0 else ""
+            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 
