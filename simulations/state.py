@@ -98,7 +98,7 @@ class StateFile:
             with written_aside(self.path) as aside:
                 aside.write_text(text, encoding="utf-8")
         except OSError as error:
-            kept = "; what was saved in it before is whole, and the same command goes on" if self._saved_at > 0 else ""
+            kept = "; what was saved in it before is whole, and the same command goes on" if self.path.exists() else ""
             raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started

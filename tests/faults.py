@@ -9,6 +9,7 @@ At a moment it can send itself a signal, such as SIGKILL, or SIGSTOP until the t
 from __future__ import annotations
 
 import builtins
+import importlib
 import io
 import json
 import os
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,10 @@ class Faults:
         order = Order([str(argument) for argument in arguments], str(watched or ""), **faults)
         return Ended(**self._ask(vars(order)))
 
+    def call(self, function: Callable[..., object], *arguments: object, **faults: Any) -> Ended:
+        """Call a function of a module in place of a command."""
+        return self.run(*arguments, function=f"{function.__module__}:{function.__name__}", **faults)
+
     def go_on(self, stopped: Ended) -> Ended:
         """Let a command that stopped itself go on to its end."""
         return Ended(**self._ask({"go_on": stopped.stopped}))
@@ -142,6 +147,8 @@ class Order:
         At this moment the wall clock jumps by so many seconds.
     save_always : bool
         simulate-tm saves after every block, and not now and then.
+    function : str, optional
+        Called in place of a command: its module and its name.
     """
 
     arguments: list[str]
@@ -153,11 +160,24 @@ class Order:
     user: int | None = None
     clock: tuple[int, float] | None = None
     save_always: bool = True
+    function: str | None = None
 
 
 def kind(moment: str) -> str:
     """Return a moment's name with N for its numbers and digests, so that moments of one kind have one name."""
     return re.sub(r"[0-9a-f]{12,}|\d+", "N", moment)
+
+
+def killed_at_every_kind(command: Callable[..., Ended], spared: Iterable[str] = ()) -> Iterator[str]:
+    """Run a command again and again, each time killed at the first kind of moment that is new, until it ends.
+
+    ``command`` takes ``spared`` as `Faults.run` does. Yields the kind after each kill.
+    """
+    killed = [*spared]
+    while (ended := command(spared=killed)).code:
+        assert ended.code == -signal.SIGKILL, ended.errors
+        killed.append(kind(ended.moments[-1]))
+        yield killed[-1]
 
 
 class Moments:
@@ -286,7 +306,11 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
     code = 70
     try:
         _apply(order, log)
-        cli.main(order.arguments)
+        if order.function is None:
+            cli.main(order.arguments)
+        module, _, name = str(order.function).partition(":")
+        getattr(importlib.import_module(module), name)(*order.arguments)
+        code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:
@@ -350,16 +374,18 @@ def main() -> None:
     import evae.pictures
     import evae.presentation
     from simulations import Study, simulate
+    from simulations.presentation import study_report
 
     torch.set_num_threads(1)
     # Few channels: the faults do not mind, and a checkpoint is written sixty times as fast.
     evae.networks.ARCHITECTURES[32] = evae.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
-    # What is done here once, no child does: torch imports its compiler, Matplotlib looks for fonts, numba compiles.
+    # What is done here once, no child does: torch imports its compiler, Matplotlib looks for fonts, numba compiles,
+    # sympy simplifies.
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     rows = evae.pictures.Rows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     with tempfile.TemporaryDirectory() as folder:
         evae.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
-    simulate(Study(m=60, replicates=10), workers=1)
+    study_report(simulate(Study(m=60, replicates=10), workers=1))
     children = _Children()
     for line in sys.stdin:
         print(json.dumps(children.answer(json.loads(line))), flush=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from theory.errors import InputError
@@ -79,8 +79,8 @@ def _write(path: Path, key: str, entry: Entry) -> None:
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
         with written_aside(path) as aside:
-            save_file(entry.tensors, aside, metadata)
-    except (OSError, SafetensorError) as error:
+            aside.write_bytes(save(entry.tensors, metadata))
+    except OSError as error:
         raise _unwritable(path.parent, error) from error
 
 
