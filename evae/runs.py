@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import hashlib
 import importlib.metadata
 import itertools
 import json
@@ -33,6 +34,7 @@ from torch import Tensor
 
 from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
+from evae.digests import tensors_sha256
 from theory.errors import InputError
 from theory.files import clear_leftovers, read_json, sync_folder, write_json, written_aside
 
@@ -71,26 +73,33 @@ class Run:
         Raises
         ------
         InputError
-            If a run of the given name exists: a run is never overwritten.
+            If a run of the given name exists, which is never overwritten, or the folder cannot be written to.
         """
         runs = Path(config.runs_dir)
-        runs.mkdir(parents=True, exist_ok=True)
-        with _held(runs / ".lock", f"a run is being made in {runs} by another process. Wait until that ends.", 10.0):
-            # Left by processes that were killed: one that is at work holds the lock.
-            for leftover in runs.glob(".*.new"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            aside = runs / f".{uuid.uuid4().hex}.new"
-            aside.mkdir()
-            try:
-                run = cls(aside)
-                data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
-                write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
-                run.set_status("running", epochs_finished=0)
-                path = _claim_name(aside, config)
-            except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
-                raise
-            sync_folder(runs)
+        data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
+        busy = f"a run is being made in {runs} by another process. Wait until that ends."
+        with _named_place(runs):
+            runs.mkdir(parents=True, exist_ok=True)
+            with _held(runs / ".lock", busy, 10.0):
+                return cls._made(runs, config, data)
+
+    @classmethod
+    def _made(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
+        """Make the folder under another name, and rename it; the lock of ``runs`` is held."""
+        # Left by processes that were killed: one that is at work holds the lock.
+        for leftover in runs.glob(".*.new"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        aside = runs / f".{uuid.uuid4().hex}.new"
+        aside.mkdir()
+        try:
+            run = cls(aside)
+            write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
+            run.set_status("running", epochs_finished=0)
+            path = _claim_name(aside, config)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        sync_folder(runs)
         return cls(path)
 
     @classmethod
@@ -210,20 +219,40 @@ class Run:
         """Replace the weights by those after ``epoch``, which is kept in the same file."""
         # safetensors stores a tensor row by row, whatever memory format training prefers.
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        # One entry: two would come in an order that differs from process to process, and so would the file.
+        facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
         with written_aside(self.weights_path) as path:
-            # One entry: two would come in an order that differs from process to process, and so would the file.
-            path.write_bytes(save(tensors, metadata={"epoch": str(epoch)}))
+            path.write_bytes(save(tensors, metadata={"written": facts}))
 
     def read_weights(self) -> dict[str, Tensor]:
-        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged."""
-        with self._open_weights() as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no mapping)
+        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged.
+
+        Not a bit of them may have changed, unless an earlier version wrote the file, which then holds no digest.
+        """
+        return self._weights()[0]
 
     @property
     def weights_epoch(self) -> int:
-        """The epoch after which the weights were written."""
+        """The epoch after which the weights were written; errors are those of `read_weights`."""
+        return self._weights()[1]
+
+    def _weights(self) -> tuple[dict[str, Tensor], int]:
         with self._open_weights() as file:
-            return int((file.metadata() or {}).get("epoch", 0))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no mapping)
+            metadata = file.metadata() or {}
+        try:
+            if set(metadata) <= {"epoch"}:
+                return tensors, int(metadata.get("epoch", 0))
+            facts = json.loads(metadata["written"])
+            intact, epoch = facts["sha256"] == _weights_sha256(tensors, facts["epoch"]), int(facts["epoch"])
+        except (ValueError, KeyError, TypeError):
+            intact, epoch = False, 0
+        if not intact:
+            raise InputError(
+                f"{self.weights_path} was altered after it was written: its SHA-256 is not the one that it says. "
+                f"`python cli.py train --resume {self.path}` makes it again from the last checkpoint."
+            )
+        return tensors, epoch
 
     @contextlib.contextmanager
     def _open_weights(self) -> Iterator[Any]:
@@ -262,6 +291,9 @@ class Run:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for writing; an `InputError` when another process does."""
+        if not self.path.is_dir():
+            # The lock would make the folder again.
+            raise InputError(f"there is no run folder {self.path} any more. Begin a new run.")
         # Not at once: somebody may be asking for the status, which holds the run for a moment.
         with _held(self.path / ".lock", f"{self.path} is being written by another process. Wait until that ends.", 0.2):
             clear_leftovers(self.path)
@@ -276,6 +308,18 @@ class Run:
         except OSError:
             # Held, or not ours to try: then what is written stands.
             return True
+
+
+@contextlib.contextmanager
+def _named_place(runs: Path) -> Iterator[None]:
+    """Say in one sentence why no run can be made in a folder."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"no run can be made in {runs}: {error.strerror}. When that is mended, or with another --runs-dir, the same "
+            "command begins one."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -352,6 +396,10 @@ def _tails() -> Iterator[str]:
     """Yield what is put behind a default name, until one is free."""
     yield ""
     yield from (f"-{number}" for number in itertools.count(2))
+
+
+def _weights_sha256(tensors: dict[str, Tensor], epoch: int) -> str:
+    return hashlib.sha256(f"{epoch}\0{tensors_sha256(tensors)}".encode()).hexdigest()
 
 
 def _line(record: dict[str, Any]) -> str:

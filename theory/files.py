@@ -28,6 +28,11 @@ def written_aside(path: Path) -> Iterator[Path]:
             sync_file(aside)
             aside.replace(path)
             sync_folder(path.parent)
+        except OSError as error:
+            # Whoever reads the message knows the file by the name that it was to have.
+            if error.errno is not None and error.filename in (None, str(aside)):
+                error.filename = str(path)
+            raise
         finally:
             aside.unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from evae.digests import tensors_sha256
 from theory.errors import InputError
 from theory.files import written_aside
 
@@ -47,15 +48,6 @@ def kept(folder: Path, key: str, make: Callable[[], Entry]) -> Entry:
             entry = make()
             _write(path, key, entry)
     return entry
-
-
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 (hexadecimal) of tensors: their names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().reshape(-1).data)
-    return digest.hexdigest()
 
 
 def _digest(key: str, tensors: Mapping[str, Tensor], facts: str) -> str:
