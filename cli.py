@@ -34,6 +34,8 @@ EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 OWN_PACKAGES = ("theory", "simulations", "evae")
+#: What ends a command without a defect, and so without a traceback for ``--debug``.
+EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
 FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
 
@@ -43,23 +45,20 @@ class CommandLine(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
         kwargs["standalone_mode"] = False
-        arguments = kwargs.get("args") or (args[0] if args else None) or sys.argv[1:]
+        given = kwargs.get("args") or (args[0] if args else None)
         try:
             with terminated_in_order():
                 status = super().main(*args, **kwargs)
                 sys.stdout.flush()
-        except click.ClickException as error:
-            status = _refuse(_sentence(error))
-        except (click.Abort, KeyboardInterrupt):
-            status = _refuse("interrupted; nothing was written, and the same command starts again.", EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # The reader of our output went away, as `head` does: what is left to say goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = 0
         except BaseException as error:
-            if "--debug" in arguments:
+            if given is None and threading.current_thread() is threading.main_thread():
+                # This process is about to end, and a second Ctrl-C does not disturb it.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
+            if given is None and status >= EXIT_INTERRUPTED:
+                _leave(status)
         sys.exit(status if isinstance(status, int) else 0)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -78,7 +77,7 @@ def terminated_in_order() -> Iterator[None]:
     def interrupt(number: int, _frame: object) -> NoReturn:
         from theory.errors import Interruption
 
-        raise Interruption("terminated; nothing was written, and the same command starts again.", number)
+        raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -94,6 +93,14 @@ def _answer(error: BaseException) -> int:
     """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
     from theory.errors import InputError, Interruption
 
+    if isinstance(error, click.ClickException):
+        return _refuse(_sentence(error))
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return _refuse("interrupted; nothing is half written, and the same command starts again.", EXIT_INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output went away, as `head` does: what is left to say goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     if isinstance(error, Interruption):
         return _refuse(error.sentence, 128 + error.signal_number)
     if isinstance(error, InputError):
@@ -106,6 +113,17 @@ def _answer(error: BaseException) -> int:
     if isinstance(error, OSError) and error.strerror:
         return _refuse(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
     raise error
+
+
+def _leave(status: int) -> NoReturn:
+    """End this process at once, with its children: threads and processes that are still at work are not waited for."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    for child in multiprocessing.active_children() if multiprocessing else ():
+        child.kill()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -317,8 +317,7 @@ def _named_place(runs: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"no run can be made in {runs}: {error.strerror}. When that is mended, or with another --runs-dir, the same "
-            "command begins one."
+            f"no run can be made in {runs}: {error.strerror}. Mend that, or give another --runs-dir."
         ) from error
 
 
@@ -330,6 +329,8 @@ def _held(path: Path, otherwise: str, seconds: float) -> Iterator[None]:
         lock.acquire(timeout=seconds, poll_interval=0.02)
     except Timeout as error:
         raise InputError(otherwise) from error
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written to: {error.strerror}.") from error
     try:
         yield
     finally:

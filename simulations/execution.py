@@ -105,12 +105,14 @@ class Pool:
 
 @contextlib.contextmanager
 def threads(number: int) -> Iterator[Pool]:
-    """Start threads; at the end wait for the blocks under way and forget those that were not begun."""
+    """Start threads; after an error, blocks under way are not waited for and those not begun are forgotten."""
     executor = ThreadPoolExecutor(number)
     try:
         yield Pool(executor, number)
-    finally:
-        executor.shutdown(cancel_futures=True)
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
 
 
 def in_order(

@@ -38,11 +38,14 @@ class StudyState:
         Of all blocks merged so far, none of them cut short.
     seconds : float
         The time they took.
+    saved : int
+        The replicates that the file holds.
     """
 
     identity: Identity
     accumulator: Accumulator = field(default_factory=Accumulator)
     seconds: float = 0.0
+    saved: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable form; floats survive it to the last bit."""
@@ -63,7 +66,7 @@ class StudyState:
         moments = None if kept is None else Moments(**{**kept, "sums": tuple(kept["sums"])})
         bins, counts = (np.array(document[name], dtype=np.int64) for name in ("bins", "counts"))
         accumulator = Accumulator(moments, QuantileSketch.from_bins(bins, counts))
-        return cls(document["identity"], accumulator, document["seconds"])
+        return cls(document["identity"], accumulator, document["seconds"], accumulator.count)
 
 
 @dataclass
@@ -100,6 +103,8 @@ class StateFile:
         except OSError as error:
             kept = "; what was saved in it before is whole, and the same command goes on" if self.path.exists() else ""
             raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
+        for state in self.states:
+            state.saved = state.accumulator.count
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 

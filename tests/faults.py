@@ -44,7 +44,7 @@ class Ended:
     @property
     def sentence(self) -> str:
         """The one line on standard error, which must be a sentence."""
-        (line,) = self.errors.splitlines()
+        (line,) = filter(None, self.errors.splitlines())
         assert line.startswith("Error: ")
         assert line.endswith((".", "?")) or " go on with: " in line.lower()
         return line.removeprefix("Error: ")
@@ -62,6 +62,7 @@ class Faults:
     """
 
     def __init__(self, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        self.mounting = bool(prefix)
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "tests.faults"],
             cwd=ROOT,
@@ -110,7 +111,7 @@ class Faults:
 
     def seen(self, path: Path) -> Path:
         """Where a path of these commands is seen from here, although they have mounts of their own."""
-        return Path(f"/proc/{self.process.pid}/root{path}")
+        return Path(f"/proc/{self.process.pid}/root{path}") if self.mounting else path
 
     def end(self) -> None:
         """End the process; its children have ended."""
@@ -141,8 +142,6 @@ class Order:
         The command is killed at the first moment of a kind that is none of these.
     file_size : int, optional
         No file can grow beyond so many bytes.
-    user : int, optional
-        Become this user, who has no rights.
     clock : (int, float), optional
         At this moment the wall clock jumps by so many seconds.
     save_always : bool
@@ -157,7 +156,6 @@ class Order:
     at_kinds: dict[str, int] = field(default_factory=dict)
     spared: list[str] | None = None
     file_size: int | None = None
-    user: int | None = None
     clock: tuple[int, float] | None = None
     save_always: bool = True
     function: str | None = None
@@ -290,9 +288,6 @@ def _apply(order: Order, log: int) -> None:
         state.SECONDS_BETWEEN_SAVES, state.SHARE_OF_TIME = 0.0, float("inf")
     if order.file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order.file_size, order.file_size))
-    if order.user is not None:
-        os.setgid(order.user)
-        os.setuid(order.user)
 
 
 def _child(order: Order, log: int, streams: Sequence[int]) -> None:
@@ -307,7 +302,9 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
     try:
         _apply(order, log)
         if order.function is None:
-            cli.main(order.arguments)
+            # As in a process of its own, where the command line reads the arguments.
+            sys.argv = ["cli.py", *order.arguments]
+            cli.main()
         module, _, name = str(order.function).partition(":")
         getattr(importlib.import_module(module), name)(*order.arguments)
         code = 0

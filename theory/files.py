@@ -22,19 +22,20 @@ def written_aside(path: Path) -> Iterator[Path]:
     """Give a name to write to, which becomes ``path`` when everything is on disk, and vanishes after an error."""
     clear_leftovers(path.parent, path.name)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _made_and_locked(aside):
-        try:
-            yield aside
-            sync_file(aside)
-            aside.replace(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            # Whoever reads the message knows the file by the name that it was to have.
-            if error.errno is not None and error.filename in (None, str(aside)):
-                error.filename = str(path)
-            raise
-        finally:
-            aside.unlink(missing_ok=True)
+    try:
+        with _made_and_locked(aside):
+            try:
+                yield aside
+                sync_file(aside)
+                aside.replace(path)
+                sync_folder(path.parent)
+            finally:
+                aside.unlink(missing_ok=True)
+    except OSError as error:
+        # Whoever reads the message knows the file by the name that it was to have.
+        if error.errno is not None and error.filename in (None, str(aside)):
+            error.filename = str(path)
+        raise
 
 
 def clear_leftovers(folder: Path, name: str | None = None) -> None:
