@@ -214,7 +214,7 @@ class Moments:
 
         for name in ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "fsync", "open"):
             setattr(os, name, self._followed(name, getattr(os, name)))
-        io.open = builtins.open = self._opened(io.open)  # type: ignore[assignment]
+        io.open = builtins.open = self._opened(io.open)
         register_optimizer_step_post_hook(lambda *_: self.passes("step"))
 
     def _followed(self, name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
