@@ -363,11 +363,11 @@ def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) ->
     """Say what a second signal, which ends everything at once, has left: what was saved before."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as second:
         if not stop:
             raise
         done = state.accumulator.count if file.path is None else state.saved
-        raise SimulationInterrupted(study, done, stop.signals[0], file.path) from None
+        raise SimulationInterrupted(study, done, stop.signals[0], file.path) from second
 
 
 def _interrupted(

@@ -90,7 +90,7 @@ def test_ctrl_c_twice_ends_every_process(command: str, pictures: Path, tmp_path:
 def test_ctrl_c_twice_does_not_wait_for_a_long_computation(tmp_path: Path) -> None:
     """A block of this size is under way in each thread for seconds."""
     state = tmp_path / "state.json"
-    arguments = ["--m", "20000000", "--engine", "exact", "--replicates", "100", "--quiet", "--resume", str(state)]
+    arguments = ["--m", "8000000", "--engine", "exact", "--replicates", "100", "--quiet", "--resume", str(state)]
     process = subprocess.Popen(
         [sys.executable, "cli.py", "simulate-tm", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )

@@ -149,6 +149,7 @@ def test_a_flipped_bit_anywhere_in_the_weights_is_noticed(
 @pytest.mark.parametrize("command", ["evaluate", "sample"])
 def test_flipped_weights_are_not_judged_and_a_resumed_run_makes_them_again(run: Run, command: str) -> None:
     whole = run.weights_path.read_bytes()
+    (run.path / "evaluation.json").unlink(missing_ok=True)
     run.weights_path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:])
     sentence = refusal(command, run.path, "--device", "cpu")
     assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 is not the one")
