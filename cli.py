@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import shlex
@@ -36,6 +37,8 @@ EXIT_INTERRUPTED = 130
 #: How long the other processes wait for the first to say what is wrong with the command that all were given.
 SECONDS_TO_SPEAK = 20
 OWN_PACKAGES = ("theory", "simulations", "evae")
+#: What ends a command without a defect, and so without a traceback for ``--debug``.
+EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
 FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
 
@@ -45,26 +48,22 @@ class CommandLine(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
         kwargs["standalone_mode"] = False
-        arguments = kwargs.get("args") or (args[0] if args else None) or sys.argv[1:]
+        given = kwargs.get("args") or (args[0] if args else None)
         try:
             with terminated_in_order():
                 status = super().main(*args, **kwargs)
                 sys.stdout.flush()
-        except click.ClickException as error:
-            status = _refuse(_sentence(error))
-        except (click.Abort, KeyboardInterrupt):
-            status = _refuse("interrupted; nothing was written, and the same command starts again.", EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # The reader of our output went away, as `head` does: what is left to say goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = 0
         except SystemExit as exit_without_a_word:
             status = exit_without_a_word.code
         except BaseException as error:
-            if "--debug" in arguments:
+            if given is None and threading.current_thread() is threading.main_thread():
+                # This process is about to end, and a second Ctrl-C does not disturb it.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
-        _exit(status if isinstance(status, int) else 0)
+        status = status if isinstance(status, int) else 0
+        _exit(status, at_once=given is None and status >= EXIT_INTERRUPTED)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or suggest the nearest."""
@@ -82,7 +81,7 @@ def terminated_in_order() -> Iterator[None]:
     def interrupt(number: int, _frame: object) -> NoReturn:
         from theory.errors import Interruption
 
-        raise Interruption("terminated; nothing was written, and the same command starts again.", number)
+        raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -101,6 +100,14 @@ def _answer(error: BaseException) -> int:
     from evae.launch import ProcessLost
     from theory.errors import InputError, Interruption
 
+    if isinstance(error, click.ClickException):
+        return _refuse(_sentence(error))
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return _refuse("interrupted; nothing is half written, and the same command starts again.", EXIT_INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output went away, as `head` does: what is left to say goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     if isinstance(error, Interruption):
         return _refuse(error.sentence, 128 + error.signal_number)
     if isinstance(error, ProcessLost):
@@ -143,22 +150,26 @@ def _let_the_first_process_speak(status: int) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
     elif status > 128:
-        _exit(status)
+        _exit(status, at_once=True)
     else:
-        signal.signal(signal.SIGTERM, lambda *_: _exit(status))
+        signal.signal(signal.SIGTERM, lambda *_: _exit(status, at_once=True))
         time.sleep(SECONDS_TO_SPEAK)
 
 
-def _exit(status: int) -> NoReturn:
+def _exit(status: int, at_once: bool) -> NoReturn:
+    """End this process; ``at_once`` with its children, and without waiting for threads that are still at work."""
     from evae.launch import place
 
-    if place().count > 1:
-        # The threads by which processes exchange tensors may outlast the interpreter, which then aborts.
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+    # The threads by which several processes exchange tensors may outlast the interpreter, which then aborts.
+    if not at_once and place().count == 1:
+        sys.exit(status)
+    multiprocessing = sys.modules.get("multiprocessing")
+    for child in multiprocessing.active_children() if multiprocessing else ():
+        child.kill()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def common_options(command: Any) -> Any:
@@ -203,22 +214,31 @@ def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
 
 @contextlib.contextmanager
 def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
-    """Open a file beside ``path`` that replaces it when the block ends well, and vanishes when it does not."""
+    """Give a page whose text replaces ``path`` when the block ends well, after a look whether that can be written."""
     from theory.errors import InputError
+    from theory.files import written_aside
 
     if path.is_dir():
         raise InputError(f"{option} {path} is a folder; name a file in it.")
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    page = io.StringIO()
+    with contextlib.ExitStack() as writing:
+        with naming(option, path):
+            aside = writing.enter_context(written_aside(path))
+        yield page
+        with naming(option, path):
+            aside.write_text(page.getvalue(), encoding="utf-8")
+            writing.pop_all().close()
+
+
+@contextlib.contextmanager
+def naming(option: str, path: Path) -> Iterator[None]:
+    """Say in one sentence which option's file the system refused to write."""
+    from theory.errors import InputError
+
     try:
-        stream = aside.open("w", encoding="utf-8")
+        yield
     except OSError as error:
         raise InputError(f"{option} {path} cannot be written: {error.strerror}.") from None
-    try:
-        with stream:
-            yield stream
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def write_json(stream: IO[str] | None, document: dict[str, Any]) -> None:

@@ -147,8 +147,11 @@ class Checkpoints:
             raise InputError(f"{self.folder} holds no checkpoint that is whole: {found} The run must begin anew.")
         return None, []
 
-    def clear_leftovers(self) -> None:
-        """Remove what a killed process was writing or removing."""
+    def clear_leftovers(self, newest: Position | None = None) -> None:
+        """Remove what a killed process was writing or removing, or would have removed after writing the newest."""
+        if newest is not None:
+            for path in self._too_old(self.folder / newest.name):
+                self._discard(path)
         for leftover in self.folder.glob(".*"):
             _remove(leftover)
 
@@ -161,10 +164,13 @@ class Checkpoints:
 
     def _keep_last(self, newest: Path) -> None:
         paths = self._paths()
-        end = paths.index(newest) + 1
-        for path in [*paths[: max(end - KEPT, 0)], *paths[end:]]:
+        for path in [*self._too_old(newest), *paths[paths.index(newest) + 1 :]]:
             self._discard(path)
         self.clear_leftovers()
+
+    def _too_old(self, newest: Path) -> list[Path]:
+        paths = self._paths()
+        return paths[: max(paths.index(newest) + 1 - KEPT, 0)]
 
     def _discard(self, path: Path) -> None:
         """Remove a checkpoint such that, killed in the middle, nothing looks like a damaged one."""

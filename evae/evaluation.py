@@ -158,11 +158,12 @@ def judge(
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent,
         }
-        run.write_evaluation(document)
         save_reconstructions(run.path, run.name, model, data.holdout, run.configuration.seed)
         shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
         save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
         save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
+        # Last: where it is, a killed process left nothing undone.
+        run.write_evaluation(document)
     return document
 
 

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import hashlib
 import importlib.metadata
 import itertools
 import json
@@ -33,9 +34,19 @@ from torch import Tensor
 
 from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
+from evae.digests import tensors_sha256
 from theory import forms
 from theory.errors import InputError
-from theory.files import LARGEST_JSON, parse_json, read_bytes, read_json, sync_folder, write_json, written_aside
+from theory.files import (
+    LARGEST_JSON,
+    clear_leftovers,
+    parse_json,
+    read_bytes,
+    read_json,
+    sync_folder,
+    write_json,
+    written_aside,
+)
 
 #: What a run can be.
 STATES = ("running", "finished", "failed", "interrupted")
@@ -107,15 +118,26 @@ class Run:
         Raises
         ------
         InputError
-            If a run of the given name exists: a run is never overwritten.
+            If a run of the given name exists, which is never overwritten, or the folder cannot be written to.
         """
         runs = Path(config.runs_dir)
-        runs.mkdir(parents=True, exist_ok=True)
+        data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
+        busy = InputError(f"a run is being made in {runs} by another process. Wait until that ends.")
+        with _named_place(runs):
+            runs.mkdir(parents=True, exist_ok=True)
+            with _held(runs / ".lock", busy, 10.0):
+                return cls._made(runs, config, data)
+
+    @classmethod
+    def _made(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
+        """Make the folder under another name, and rename it; the lock of ``runs`` is held."""
+        # Left by processes that were killed: one that is at work holds the lock.
+        for leftover in runs.glob(".*.new"):
+            shutil.rmtree(leftover, ignore_errors=True)
         aside = runs / f".{uuid.uuid4().hex}.new"
         aside.mkdir()
         try:
             run = cls(aside)
-            data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
             write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
             run.set_status("running", epochs_finished=0)
             path = _claim_name(aside, config)
@@ -261,24 +283,46 @@ class Run:
         """Replace the weights by those after ``epoch``, which is kept in the same file."""
         # safetensors stores a tensor row by row, whatever memory format training prefers.
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        # One entry: two would come in an order that differs from process to process, and so would the file.
+        facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
         with written_aside(self.weights_path) as path:
-            # One entry: two would come in an order that differs from process to process, and so would the file.
-            path.write_bytes(save(tensors, metadata={"epoch": str(epoch)}))
+            path.write_bytes(save(tensors, metadata={"written": facts}))
 
     def read_weights(self) -> dict[str, Tensor]:
-        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged."""
-        with self._open_weights() as file:
-            # Copies: the file is mapped, and what is there must not change with it.
-            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged.
+
+        Not a bit of them may have changed, unless an earlier version wrote the file, which then holds no digest.
+        """
+        return self._weights()[0]
 
     @property
     def weights_epoch(self) -> int:
-        """The epoch after which the weights were written."""
+        """The epoch after which the weights were written; errors are those of `read_weights`."""
+        return self._weights()[1]
+
+    def _weights(self) -> tuple[dict[str, Tensor], int]:
         with self._open_weights() as file:
-            epoch = (file.metadata() or {}).get("epoch", "0")
-        if not re.fullmatch(r"[0-9]{1,18}", epoch):
-            raise InputError(f"{self.weights_path} is damaged: its epoch is {epoch!r}, which is no number of one.")
-        return int(epoch)
+            # Copies: the file is mapped, and what is there must not change with it.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            metadata = file.metadata() or {}
+        if set(metadata) <= {"epoch"}:
+            return tensors, self._epoch_of(metadata.get("epoch", "0"))
+        try:
+            facts = parse_json(metadata["written"])
+            intact, epoch = facts["sha256"] == _weights_sha256(tensors, facts["epoch"]), int(facts["epoch"])
+        except (ValueError, KeyError, TypeError):
+            intact, epoch = False, 0
+        if not intact:
+            raise InputError(
+                f"{self.weights_path} was altered after it was written: its SHA-256 is not the one that it says. "
+                f"`python cli.py train --resume {self.path}` makes it again from the last checkpoint."
+            )
+        return tensors, epoch
+
+    def _epoch_of(self, text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise InputError(f"{self.weights_path} is damaged: its epoch is {text!r}, which is no number of one.")
+        return int(text)
 
     @contextlib.contextmanager
     def _open_weights(self) -> Iterator[Any]:
@@ -319,19 +363,14 @@ class Run:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for writing; an `InputError` when another process does."""
-        lock = FileLock(self.path / ".lock")
-        try:
-            # Not at once: somebody may be asking for the status, which holds the run for a moment.
-            lock.acquire(timeout=0.2, poll_interval=0.02)
-        except Timeout as error:
-            raise RunInUse(f"{self.path} is being written by another process. Wait until that ends.") from error
-        try:
-            # What a killed process was writing aside. An event file of TensorBoard has no such name.
-            for leftover in self.path.glob(".*.part"):
-                leftover.unlink()
+        if not self.path.is_dir():
+            # The lock would make the folder again.
+            raise InputError(f"there is no run folder {self.path} any more. Begin a new run.")
+        # Not at once: somebody may be asking for the status, which holds the run for a moment.
+        in_use = RunInUse(f"{self.path} is being written by another process. Wait until that ends.")
+        with _held(self.path / ".lock", in_use, 0.2):
+            clear_leftovers(self.path)
             yield
-        finally:
-            lock.release()
 
     def _is_held(self) -> bool:
         if not (self.path / ".lock").exists():
@@ -342,6 +381,33 @@ class Run:
         except OSError:
             # Held, or not ours to try: then what is written stands.
             return True
+
+
+@contextlib.contextmanager
+def _named_place(runs: Path) -> Iterator[None]:
+    """Say in one sentence why no run can be made in a folder."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"no run can be made in {runs}: {error.strerror}. Mend that, or give another --runs-dir."
+        ) from error
+
+
+@contextlib.contextmanager
+def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
+    """Hold a lock, for which others are waited so many seconds; ``otherwise`` is raised when they keep it."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds, poll_interval=0.02)
+    except Timeout as error:
+        raise otherwise from error
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written to: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def environment(device: torch.device, processes: int = 1) -> dict[str, Any]:
@@ -405,6 +471,10 @@ def _tails() -> Iterator[str]:
     """Yield what is put behind a default name, until one is free."""
     yield ""
     yield from (f"-{number}" for number in itertools.count(2))
+
+
+def _weights_sha256(tensors: dict[str, Tensor], epoch: int) -> str:
+    return hashlib.sha256(f"{epoch}\0{tensors_sha256(tensors)}".encode()).hexdigest()
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -162,8 +162,9 @@ def _run(run: Run, session: Session, checkpoint: Checkpoint | None, watcher: Wat
         # The first checkpoint also finds out whether the disk has room for one.
         position = checkpoint.position if checkpoint else saver.save(Position(0, 0, 0, 0.0, session.device.type))
         if writes:
-            run.checkpoints.clear_leftovers()
+            run.checkpoints.clear_leftovers(position)
             run.keep_metrics(position.epochs_finished)
+            _mend_weights(run, session, position)
             run.set_status("running", epochs_finished=position.epochs_finished)
             run.write_environment(session.device, session.processes.count)
         watcher.run_started(run, session.model, session.data)
@@ -414,6 +415,15 @@ def _newest_checkpoint(run: Run, processes: Processes) -> Checkpoint | None:
     return checkpoint
 
 
+def _mend_weights(run: Run, session: Session, position: Position) -> None:
+    """Write the weights of the last finished epoch again where the file is damaged and the checkpoint holds them."""
+    if position.epochs_finished > 0 and position.batches == 0:
+        try:
+            run.read_weights()
+        except InputError:
+            run.write_weights(session.model.state_dict(), epoch=position.epochs_finished)
+
+
 def _go_on_within(
     progress: Progress, noise: torch.Generator, begun: Checkpoint, session: Session
 ) -> tuple[Progress, torch.Generator]:
@@ -476,6 +486,8 @@ def _if_there_is_room() -> contextlib.suppress:
 
 
 def _stopped_by_machine(run: Run, error: BaseException) -> TrainingStopped | None:
+    if isinstance(error, OSError) and not run.path.exists():
+        return TrainingStopped(f"the folder {run.path} was removed while its run was trained. Begin a new run.")
     if isinstance(error, OSError) and error.strerror:
         file = f" ({error.filename})" if error.filename else ""
         return TrainingStopped(

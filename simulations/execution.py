@@ -109,12 +109,19 @@ class Pool:
 
 @contextlib.contextmanager
 def threads(number: int) -> Iterator[Pool]:
-    """Start threads; at the end wait for the blocks under way and forget those that were not begun."""
+    """Start threads; at the end wait for the blocks under way and forget those that were not begun.
+
+    When everything is to end at once, after a second signal, they are not waited for.
+    """
     executor = ThreadPoolExecutor(number)
+    at_once = False
     try:
         yield Pool(executor.submit, number)
+    except BaseException as error:
+        at_once = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
+        raise
     finally:
-        executor.shutdown(cancel_futures=True)
+        executor.shutdown(wait=not at_once, cancel_futures=True)
 
 
 def in_order(

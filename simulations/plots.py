@@ -20,6 +20,7 @@ from simulations.study import Result
 from simulations.summary import Summary
 from theory.bickel_rosenblatt import exact_mean
 from theory.errors import InputError
+from theory.files import written_aside
 
 Array = npt.NDArray[np.float64]
 
@@ -72,15 +73,15 @@ def save_plot(results: Sequence[Result], path: Path) -> None:
         As `checked_plot_path` says.
     """
     checked_plot_path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+    kind = path.suffix.lower()[1:]
     with matplotlib.rc_context(STYLE):
         figure = law_figure(results[0]) if len(results) == 1 else convergence_figure(Convergence.of(results))
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
         try:
-            metadata = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
-            figure.savefig(aside, dpi=200, metadata=metadata)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+            with written_aside(path) as aside:
+                figure.savefig(aside, format=kind, dpi=200, metadata=metadata)
+        except OSError as error:
+            raise InputError(f"--plot {path} cannot be written: {error.strerror}.") from error
 
 
 def law_figure(result: Result) -> Figure:

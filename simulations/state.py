@@ -57,11 +57,14 @@ class StudyState:
         Of all blocks merged so far, none of them cut short.
     seconds : float
         The time they took.
+    saved : int
+        The replicates that the file holds.
     """
 
     identity: Identity
     accumulator: Accumulator = field(default_factory=Accumulator)
     seconds: float = 0.0
+    saved: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable form; floats survive it to the last bit."""
@@ -86,7 +89,7 @@ class StudyState:
         if (np.diff(bins) <= 0).any() or np.abs(bins).max(initial=0) > LARGEST_BIN:
             raise ValueError("its bins are not in order")
         accumulator = Accumulator(moments, QuantileSketch.from_bins(bins, counts))
-        return cls(document["identity"], accumulator, document["seconds"])
+        return cls(document["identity"], accumulator, document["seconds"], accumulator.count)
 
 
 def _moments(document: dict[str, Any]) -> Moments:
@@ -112,14 +115,26 @@ class StateFile:
     _cost: float = field(default=0.0, repr=False)
 
     def save(self) -> None:
-        """Replace the file by one with the present states: it is written aside, synced and renamed."""
+        """Replace the file by one with the present states: it is written aside, synced and renamed.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; then it is as it was saved the last time.
+        """
         if self.path is None:
             return
         started = time.monotonic()
         studies = [state.document() for state in self.states]
         text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
-        with written_aside(self.path) as aside:
-            aside.write_text(text, encoding="utf-8")
+        try:
+            with written_aside(self.path) as aside:
+                aside.write_text(text, encoding="utf-8")
+        except OSError as error:
+            kept = "; what was saved in it before is whole, and the same command goes on" if self.path.exists() else ""
+            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
+        for state in self.states:
+            state.saved = state.accumulator.count
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 

@@ -338,7 +338,7 @@ def _run(
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
     if accumulator.count:
         progress(accumulator.count)
-    with signals_noted() as stop:
+    with signals_noted() as stop, _broken_off(study, state, file, stop):
         try:
             for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop, pool.look):
                 if accumulator.count == whole:
@@ -353,7 +353,9 @@ def _run(
         except Stopped:
             raise _interrupted(study, engine, state, file, stop) from None
         finally:
-            file.save()
+            # A second signal may have come in the middle of a merge, which must not be saved.
+            if len(stop.signals) < 2:
+                file.save()
     return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
 
 
@@ -398,6 +400,18 @@ def block_values(study: Study, engine: str, cells_per_bandwidth: int | None, blo
 @lru_cache(maxsize=8)
 def _engine(study: Study, name: str, cells_per_bandwidth: int | None) -> Replicates:
     return engine_for(name, study.setting, study.m, cells_per_bandwidth)
+
+
+@contextlib.contextmanager
+def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) -> Iterator[None]:
+    """Say what a second signal, which ends everything at once, has left: what was saved before."""
+    try:
+        yield
+    except KeyboardInterrupt as second:
+        if not stop:
+            raise
+        done = state.accumulator.count if file.path is None else state.saved
+        raise SimulationInterrupted(study, done, stop.signals[0], file.path) from second
 
 
 def _interrupted(

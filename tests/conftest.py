@@ -1,7 +1,34 @@
 """What holds for every test."""
 
+import subprocess
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.faults import Faults
 
 # The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
+    """A process that runs commands which meet with faults; its caches are its own."""
+    faults = Faults(environment={"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("caches"))})
+    yield faults
+    faults.end()
+
+
+@pytest.fixture(scope="session")
+def mounting_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
+    """The same with mounts of its own: for file systems that are small or cannot be written, whoever the user is."""
+    prefix = ("unshare", "-rm")
+    try:
+        subprocess.run([*prefix, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets nobody have mounts of his own (unshare -rm)")
+    faults = Faults(prefix, {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("caches"))})
+    yield faults
+    faults.end()

@@ -1,4 +1,8 @@
-"""Files that are whole or absent, on disk when a call returns."""
+"""Files that are whole or absent, on disk when a call returns.
+
+A file is written aside, under a name that ends in ``.part``, and locked meanwhile, so that what a killed process left
+behind can be told from what another is writing, and goes the next time.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,14 +31,64 @@ _UNPACKED, _TIMES = 2**28, 100
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a name to write to, which becomes ``path`` when everything is on disk, and vanishes after an error."""
+    clear_leftovers(path.parent, path.name)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield aside
-        sync_file(aside)
-        aside.replace(path)
-        sync_folder(path.parent)
+        with _made_and_locked(aside):
+            try:
+                yield aside
+                sync_file(aside)
+                aside.replace(path)
+                sync_folder(path.parent)
+            finally:
+                aside.unlink(missing_ok=True)
+    except OSError as error:
+        # Whoever reads the message knows the file by the name that it was to have.
+        if error.errno is not None and error.filename in (None, str(aside)):
+            error.filename = str(path)
+        raise
+
+
+def clear_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes were writing aside in a folder: for the file ``name``, or for any."""
+    of_file = ".+" if name is None else re.escape(name)
+    for path in folder.iterdir() if os.name == "posix" and folder.is_dir() else ():
+        if re.fullmatch(rf"\.{of_file}\.\d+\.part", path.name):
+            # Another process is writing it, or it is not ours to remove.
+            with contextlib.suppress(OSError), _locked(os.open(path, os.O_RDWR)):
+                path.unlink()
+
+
+@contextlib.contextmanager
+def _made_and_locked(path: Path) -> Iterator[None]:
+    if os.name != "posix":
+        # Windows renames no open file.
+        yield
+        return
+    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o666)
+    try:
+        with contextlib.suppress(OSError):
+            # Where a file system has no locks, nothing is ever taken for a leftover.
+            _lock(descriptor)
+        yield
     finally:
-        aside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file until it is closed; an `OSError` where another process has locked it."""
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_json(path: Path, document: Any) -> None:

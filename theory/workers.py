@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
-import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import FrameType
 from typing import TypeVar
 
 from theory.claim import undecided
 from theory.errors import InputError
 from theory.ledger import Finding, claim_named, verify
+from theory.processes import listen_to_the_parent_alone, undisturbed
 
 T = TypeVar("T")
-
-_HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 
 TIME_LIMIT = 60.0
 """Seconds that one claim may take, unless told otherwise."""
@@ -81,7 +77,7 @@ def decide(
     workers: list[_Worker] = []
     try:
         for _ in range(min(jobs, unique)):
-            with _undisturbed():
+            with undisturbed():
                 workers.append(_start())
         while len(findings) < unique:
             for worker in workers:
@@ -93,7 +89,7 @@ def decide(
                 if progress is not None:
                     progress(finding)
                 if not workers[index].process.is_alive() and pending:
-                    with _undisturbed():
+                    with undisturbed():
                         workers[index] = _start()
     finally:
         for worker in workers:
@@ -111,7 +107,7 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
     """
     process: BaseProcess | None = None
     try:
-        with _undisturbed():
+        with undisturbed():
             process, connection = _spawn(_call, function, arguments)
         if not connection.poll(time_limit):
             raise InputError(f"nothing came out within {time_limit:g} seconds. Try --time-limit with more.")
@@ -128,44 +124,11 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
 
 
 def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    _listen_to_the_parent_alone()
+    listen_to_the_parent_alone()
     try:
         connection.send(function(*arguments))
     except Exception as error:
         connection.send(error)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back until a process is started and known, so that it can be ended in its turn.
-
-    The mask is for the new process, which inherits it and is not disturbed either while it comes up. In this process
-    a library's own thread may still take the signal, and Python then runs the handler here: it waits in a list.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[tuple[int, FrameType | None]] = []
-    handlers = {number: signal.signal(number, lambda *arrival: received.append(arrival)) for number in _HELD_BACK}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    for arrived, frame in received:
-        answer = handlers[signal.Signals(arrived)]
-        if callable(answer):
-            answer(arrived, frame)
-        elif answer == signal.SIG_DFL:
-            signal.raise_signal(arrived)
-
-
-def _listen_to_the_parent_alone() -> None:
-    """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent; let SIGTERM through again."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
 
 
 def _start() -> _Worker:
@@ -225,7 +188,7 @@ def _give_up(worker: _Worker, reason: str) -> Finding:
 
 def _serve(connection: Connection) -> None:
     """Decide the requests that come through ``connection`` until it is closed."""
-    _listen_to_the_parent_alone()
+    listen_to_the_parent_alone()
     while True:
         try:
             request = connection.recv()

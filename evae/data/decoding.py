@@ -10,12 +10,11 @@ import io
 import itertools
 import multiprocessing
 import os
-import signal
 import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -30,6 +29,7 @@ from evae.data.source import Progress
 from theory.cores import usable_cores
 from theory.errors import InputError
 from theory.files import regular_size
+from theory.processes import listen_to_the_parent_alone, undisturbed
 
 #: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -204,21 +204,23 @@ def _side_by_side(
 ) -> Iterator[NDArray[np.uint8]]:
     """Read here, decode in other processes; two batches for each are under way at most: memory stays small."""
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_serve_the_parent_alone)
+
+    def submitted(batch: Sequence[str]) -> tuple[Sequence[str], Future[NDArray[np.uint8]]]:
+        contents = [files.read(name) for name in batch]
+        # It may start a process, which a signal would hit before it knows what to do with one.
+        with undisturbed():
+            return batch, pool.submit(decoded_batch, contents, framing)
+
     try:
         waiting = iter(batches)
-        under_way = deque(
-            (batch, pool.submit(decoded_batch, [files.read(name) for name in batch], framing))
-            for batch in itertools.islice(waiting, 2 * workers)
-        )
+        under_way = deque(map(submitted, itertools.islice(waiting, 2 * workers)))
         while under_way:
             batch, future = under_way.popleft()
             try:
                 pixels = future.result()
             except Undecodable as error:
                 raise _named(files, batch, error) from error
-            for following in itertools.islice(waiting, 1):
-                contents = [files.read(name) for name in following]
-                under_way.append((following, pool.submit(decoded_batch, contents, framing)))
+            under_way.extend(map(submitted, itertools.islice(waiting, 1)))
             yield pixels
     except BrokenProcessPool as error:
         raise InputError(
@@ -231,7 +233,7 @@ def _side_by_side(
 
 def _serve_the_parent_alone() -> None:
     """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent, and end when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    listen_to_the_parent_alone()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -21,8 +21,9 @@ from torch.nn import functional
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32
 from evae.data import ImageData, Labels, as_images, load, load_labels
 from evae.data.source import Progress, silent
+from evae.digests import tensors_sha256
 from evae.features.network import FeatureNetwork
-from evae.features.store import Entry, kept, tensors_sha256
+from evae.features.store import Entry, kept
 from evae.streams import Stream, generator, stream_seed
 from theory.files import user_cache
 

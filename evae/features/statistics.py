@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evae.data.source import Progress, silent
+from evae.digests import tensors_sha256
 from evae.features.network import CHUNK, FeatureNetwork
-from evae.features.store import Entry, kept, tensors_sha256
+from evae.features.store import Entry, kept
 from evae.frechet import frechet_distance
 from theory.errors import InputError
 from theory.files import user_cache

@@ -15,9 +15,10 @@ from typing import Any
 
 from filelock import FileLock
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
+from evae.digests import tensors_sha256
 from theory.errors import InputError
 from theory.files import parse_json, read_bytes, written_aside
 
@@ -52,15 +53,6 @@ def kept(folder: Path, key: str, make: Callable[[], Entry]) -> Entry:
     return entry
 
 
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 (hexadecimal) of tensors: their names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().reshape(-1).data)
-    return digest.hexdigest()
-
-
 def _digest(key: str, tensors: Mapping[str, Tensor], facts: str) -> str:
     return hashlib.sha256(f"{key}\0{tensors_sha256(tensors)}\0{facts}".encode()).hexdigest()
 
@@ -82,8 +74,8 @@ def _write(path: Path, key: str, entry: Entry) -> None:
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
         with written_aside(path) as aside:
-            save_file(entry.tensors, aside, metadata)
-    except (OSError, SafetensorError) as error:
+            aside.write_bytes(save(entry.tensors, metadata))
+    except OSError as error:
         raise _unwritable(path.parent, error) from error
 
 

@@ -13,6 +13,9 @@ from click.testing import CliRunner, Result
 
 import cli
 from evae import Configuration, Run, train
+from tests.faults import Faults
+
+from .trainer import Trainer
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -70,6 +73,23 @@ def write_mnist(folder: Path) -> Path:
 def mnist(tmp_path: Path) -> Path:
     """The data folder of `write_mnist`."""
     return write_mnist(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def mnist_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_mnist(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def trained_whole(
+    faults: Faults, mnist_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Trainer, list[str]]:
+    """A run that was not stopped, and the moments at which it could have been."""
+    trainer = Trainer(faults, mnist_data, tmp_path_factory.mktemp("reference"))
+    ended = trainer.train()
+    assert ended.code == 0, ended.errors
+    assert len(ended.moments) > 250
+    return trainer, ended.moments
 
 
 def invoke(*arguments: object) -> Result:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,8 @@ from evae.resuming import ResumeWarning, find_run
 from evae.training import Progress, TrainingInterrupted, Watcher, resume
 from theory.errors import InputError
 
-from .conftest import command_environment, small, write_mnist
+from .conftest import small, write_mnist
 
-ROOT = Path(__file__).parents[2]
 #: Three batches an epoch, the last of them short.
 SETTINGS = {
     "dataset": "mnist",
@@ -44,40 +39,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**SETTINGS, "data_dir": str(write_mnist(tmp_path_factory.mktemp("data")))}
 
 
-class Victims:
-    """Trains in processes that end themselves; see `victim`."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.evae.victim"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=command_environment(),
-        )
-
-    def run(self, folder: Path, settings: dict[str, Any] | None, moment: int | None, number: int = 9) -> dict[str, int]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        order = {"run": str(folder), "settings": settings, "moment": moment, "signal": number}
-        print(json.dumps(order), file=self._process.stdin, flush=True)
-        answer: dict[str, int] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def end(self) -> str:
-        _, errors = self._process.communicate(timeout=60)
-        return errors
-
-
-@pytest.fixture(scope="module")
-def victims() -> Iterator[Victims]:
-    victims = Victims()
-    yield victims
-    victims.end()
-
-
 def result(run: Run) -> tuple[Any, ...]:
     """All that a run comes to, but for how long it took."""
     timeless = [
@@ -89,52 +50,16 @@ def result(run: Run) -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="module")
-def never_stopped(
-    victims: Victims, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Run, int]:
-    """A run that was not stopped, and the number of moments at which it could have been."""
-    folder = tmp_path_factory.mktemp("reference") / "run"
-    answer = victims.run(folder, {**settings, "checkpoint_minutes": OFTEN}, None)
-    assert answer["status"] == 0
-    return Run.open(folder), answer["moments"]
-
-
-@pytest.mark.parametrize("seed", [0])
-def test_a_run_stopped_at_random_moments_ends_bit_identical(
-    victims: Victims, settings: dict[str, Any], never_stopped: tuple[Run, int], tmp_path: Path, seed: int
-) -> None:
-    """Each chain of stops is by SIGKILL, SIGTERM and SIGINT, before, in and after every write."""
-    reference, moments = never_stopped
-    assert moments > 100
-    choose = random.Random(seed)
-    folder = tmp_path / "run"
-    stops = 0
-    for _ in range(6):
-        begin = None if (folder / "config.json").exists() else {**settings, "checkpoint_minutes": OFTEN}
-        number = choose.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-        answer = victims.run(folder, begin, choose.randrange(1, moments // 2), number)
-        stops += answer["status"] != 0
-        if (folder / "status.json").exists():
-            run = Run.open(folder)
-            # One that was stopped when all its epochs were trained may have finished all the same.
-            trained = len(run.metrics) == settings["epochs"]
-            ended = (
-                {"finished"} if answer["status"] == 0 else {"interrupted", "finished"} if trained else {"interrupted"}
-            )
-            assert run.status["state"] in ended
-    assert stops >= 3
-    assert victims.run(folder, None, None)["status"] == 0
-    assert result(Run.open(folder)) == result(reference)
-    leftovers = [path for path in folder.rglob("*") if path.suffix in (".part", ".gone", ".new")]
-    assert leftovers == []
-    assert len(list((folder / "checkpoints").iterdir())) == 2
+def never_stopped(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was not stopped, with a checkpoint after every batch: when one is written changes nothing."""
+    return train(small(tmp_path_factory.mktemp("reference"), name="run", **settings, checkpoint_minutes=OFTEN))
 
 
 def test_the_moment_of_a_checkpoint_changes_nothing(
-    settings: dict[str, Any], never_stopped: tuple[Run, int], tmp_path: Path
+    settings: dict[str, Any], never_stopped: Run, tmp_path: Path
 ) -> None:
     run = train(small(tmp_path, name="run", **settings))
-    assert result(run) == result(never_stopped[0])
+    assert result(run) == result(never_stopped)
 
 
 class Stopping(Watcher):
@@ -174,23 +99,23 @@ def stopped(settings: dict[str, Any], tmp_path: Path) -> Run:
     return caught.value.run
 
 
-def test_a_stopped_run_goes_on_at_the_next_batch(stopped: Run, never_stopped: tuple[Run, int]) -> None:
+def test_a_stopped_run_goes_on_at_the_next_batch(stopped: Run, never_stopped: Run) -> None:
     following = Following()
     run = resume(stopped, following)
     assert str(following.position) == "epoch 2, batch 2"
     assert following.steps == [6]
-    assert result(run) == result(never_stopped[0])
+    assert result(run) == result(never_stopped)
 
 
 def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(
-    settings: dict[str, Any], never_stopped: tuple[Run, int], tmp_path: Path
+    settings: dict[str, Any], never_stopped: Run, tmp_path: Path
 ) -> None:
     first = train(small(tmp_path, name="run", **{**settings, "epochs": 1}))
     run = resume(first.path, epochs=2)
     assert run.configuration.epochs == 2
-    assert result(run) == result(never_stopped[0])
+    assert result(run) == result(never_stopped)
     again = result(resume(run))
-    assert again == result(never_stopped[0])
+    assert again == result(never_stopped)
 
 
 @pytest.mark.parametrize(
@@ -234,13 +159,11 @@ def test_a_killed_run_does_not_say_that_it_is_running(stopped_once: Run) -> None
     assert (status["state"], status["reason"]) == ("interrupted", "its process ended without a word")
 
 
-def test_a_torn_line_and_records_after_the_checkpoint_are_written_again(
-    stopped: Run, never_stopped: tuple[Run, int]
-) -> None:
+def test_a_torn_line_and_records_after_the_checkpoint_are_written_again(stopped: Run, never_stopped: Run) -> None:
     (record,) = stopped.metrics
     with (stopped.path / "metrics.jsonl").open("a") as stream:
         stream.write(json.dumps({**record, "epoch": 2}) + "\n" + '{"epoch": 3, "tr')
-    assert result(resume(stopped)) == result(never_stopped[0])
+    assert result(resume(stopped)) == result(never_stopped)
 
 
 def test_what_a_killed_process_left_half_done_goes_also_when_nothing_is_left_to_train(trained_once: Run) -> None:
@@ -257,16 +180,14 @@ def test_a_missing_record_is_noticed(stopped: Run) -> None:
         resume(stopped)
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(
-    stopped: Run, never_stopped: tuple[Run, int]
-) -> None:
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Run, never_stopped: Run) -> None:
     path = stopped.path / "checkpoints" / "epoch-00002-batch-000002" / "optimizer.safetensors"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.warns(ResumeWarning, match=rf"{path} was altered: .* The run goes on from epoch \d\."):
         run = resume(stopped)
-    assert result(run) == result(never_stopped[0])
+    assert result(run) == result(never_stopped)
 
 
 def test_without_a_whole_checkpoint_nothing_is_guessed(stopped: Run) -> None:

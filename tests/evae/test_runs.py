@@ -10,10 +10,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from evae import VAE, Run
+from evae.training import resume
 from theory.errors import InputError
-from theory.files import written_aside
+from theory.files import clear_leftovers, written_aside
+
+from .conftest import refusal
 
 
 @pytest.fixture
@@ -117,6 +121,64 @@ def test_weights_cut_short_anywhere_are_refused(
     (folder / "model.safetensors").write_bytes(trained["evae"].weights_path.read_bytes()[:kept])
     with pytest.raises(InputError, match=r"model\.safetensors is cut short or damaged"):
         VAE.load(folder)
+
+
+@given(place=st.floats(0, 1), bit=st.integers(0, 7))
+@settings(max_examples=60)
+def test_a_flipped_bit_anywhere_in_the_weights_is_noticed(
+    place: float, bit: int, trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("flipped")
+    for name in ("config.json", "status.json"):
+        shutil.copy(trained["evae"].path / name, folder)
+    content = bytearray(trained["evae"].weights_path.read_bytes())
+    # Every other flip is in the header, which is a small part of the file.
+    header = 8 + int.from_bytes(content[:8], "little")
+    where = int(2 * place * header) if place < 0.5 else header + int((2 * place - 1) * (len(content) - header - 1))
+    content[min(where, len(content) - 1)] ^= 1 << bit
+    run = Run(folder)
+    run.weights_path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"model\.safetensors (was altered after it was written|is cut short or damaged)"
+    ):
+        VAE.load(run)
+    with pytest.raises(InputError):
+        _ = run.weights_epoch
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sample"])
+def test_flipped_weights_are_not_judged_and_a_resumed_run_makes_them_again(run: Run, command: str) -> None:
+    whole = run.weights_path.read_bytes()
+    (run.path / "evaluation.json").unlink(missing_ok=True)
+    run.weights_path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:])
+    sentence = refusal(command, run.path, "--device", "cpu")
+    assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 is not the one")
+    assert sentence.endswith(f"`python cli.py train --resume {run.path}` makes it again from the last checkpoint.")
+    assert not (run.path / "evaluation.json").exists()
+    resume(run)
+    assert run.weights_path.read_bytes() == whole
+
+
+def test_weights_of_a_version_that_wrote_no_digest_are_read(run: Run) -> None:
+    # What is read is mapped from the file, which is overwritten here.
+    weights = {name: tensor.clone() for name, tensor in run.read_weights().items()}
+    for metadata in ({"epoch": "1"}, None):
+        run.weights_path.write_bytes(save(weights, metadata=metadata))
+        assert all(torch.equal(weights[name], tensor) for name, tensor in run.read_weights().items())
+        assert run.weights_epoch == (1 if metadata else 0)
+
+
+def test_what_a_killed_process_wrote_aside_goes_and_what_another_is_writing_stays(tmp_path: Path) -> None:
+    left = [tmp_path / ".file.1.part", tmp_path / ".other.2.part"]
+    for path in left:
+        path.touch()
+    with written_aside(tmp_path / "file") as aside:
+        aside.write_text("mine")
+        assert not left[0].exists()
+        clear_leftovers(tmp_path)
+        assert not left[1].exists()
+        assert aside.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_weights_of_another_model_are_refused(run: Run, trained: dict[str, Run]) -> None:

@@ -1,0 +1,44 @@
+"""What a process and those it starts do with SIGINT and SIGTERM, which a terminal sends to all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back until a process is started and known, so that it can be ended in its turn.
+
+    The mask is for the new process, which inherits it and is not disturbed either while it comes up. In this process
+    a library's own thread may still take the signal, and Python then runs the handler here: it waits in a list.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    handlers = {number: signal.signal(number, lambda *arrival: received.append(arrival)) for number in _HELD_BACK}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for arrived, frame in received:
+        answer = handlers[signal.Signals(arrived)]
+        if callable(answer):
+            answer(arrived, frame)
+        elif answer == signal.SIG_DFL:
+            signal.raise_signal(arrived)
+
+
+def listen_to_the_parent_alone() -> None:
+    """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent; let SIGTERM through again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
