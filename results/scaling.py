@@ -119,8 +119,8 @@ def sentences(laws: Laws) -> str:
     """Return where the time goes and where the bottleneck moves, in words."""
     one = laws["tm"].at(OBSERVATIONS)
     task = laws["tasks"].slope
-    gain = laws["seeds"].at(8) / laws["seeds-cluster"].at(8)
-    devices = laws["devices-1"].at(12_000) / laws["devices-2"].at(12_000)
+    gain = laws["seeds"].slope / laws["seeds-cluster"].slope
+    devices = laws["devices-1"].slope / laws["devices-2"].slope
     overhead = laws["cluster"].slope / laws["replicates"].slope
     lines = [
         f"- A replicate at m = {OBSERVATIONS:,} takes {duration(one)} of a core, and a million of them "
@@ -129,11 +129,12 @@ def sentences(laws: Laws) -> str:
         "would have to be larger than a replicate, and at small m they are: a block has a thousand replicates or two "
         "million observations.",
         f"- On one machine a cluster of {laws.cores} workers takes {overhead:.2f} times the time of as many threads "
-        f"for each replicate, and {laws['cluster'].fixed:.2g} s to start.",
+        "for each replicate.",
         f"- One process merges the blocks of all workers, at {1e9 * laws['merging'].slope:.3g} ns a replicate; at "
-        f"m = 10,000 that is the time of {laws['tm'].at(10_000) / laws['merging'].slope:,.0f} cores' replicates.",
-        f"- Runs are independent: with {laws.cores} workers eight seeds are done in 1/{gain:.2f} of the time of one.",
-        f"- One run on two processes of a thread each takes 1/{devices:.2f} of the time of one process.",
+        f"m = 10,000 it keeps up with {laws['replicates'].slope * laws.cores / laws['merging'].slope:,.0f} cores.",
+        f"- Runs are independent: on one machine {laws.cores} workers of a thread are {gain:.2f} times as fast as one.",
+        f"- One run divided among two processes of a thread each, on one machine, is {devices:.2f} times as fast as "
+        "one process.",
     ]
     for name, (training, features) in table_2(laws).items():
         share = features.seconds / (training.seconds + features.seconds)
