@@ -2,7 +2,7 @@
 
 Each line of standard input is a JSON object: ``folder`` (where each process writes its output), ``commands`` (for each
 process the arguments of the command line) or ``task`` (a function of this module, given the processes and the folder)
-and ``count``; and what befalls a process: ``victim`` (its rank), ``signal`` and ``step`` (after which it sends that to
+and ``count`` (and ``joins``, how often they join); and what befalls a process: ``victim`` (its rank), ``signal`` and ``step`` (after which it sends that to
 itself), or ``file_size`` (the largest file that it may write). As torchrun does, it ends those that are left when one
 fails, and holds what they tell each other. The answer is the processes' exit codes.
 """
@@ -101,8 +101,9 @@ def start(order: dict[str, Any], rank: int, port: int) -> int:
             befall(order)
         if "commands" in order:
             cli.main(order["commands"][rank])
-        with joined(torch.device("cpu")) as processes:
-            TASKS[order["task"]](processes, Path(order["folder"]))
+        for _ in range(order.get("joins", 1)):
+            with joined(torch.device("cpu")) as processes:
+                TASKS[order["task"]](processes, Path(order["folder"]))
         os._exit(0)
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
