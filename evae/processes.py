@@ -264,9 +264,12 @@ def _join(here: Place, device: torch.device) -> Processes:
     from torch.distributed.rendezvous import rendezvous
 
     with _ended_by_signals():
-        store, _, _ = next(rendezvous("env://"))
-        own_keys = PrefixStore("gloo", store)
-        dist.init_process_group("gloo", store=own_keys, rank=here.rank, world_size=here.count, timeout=PATIENCE)
+        shared, _, _ = next(rendezvous("env://"))
+        # A program may train one run after another: each has keys of its own.
+        number = shared.add(f"runs of process {here.rank}", 1)
+        store = PrefixStore(f"run {number}", shared)
+        group_store = PrefixStore("gloo", store)
+        dist.init_process_group("gloo", store=group_store, rank=here.rank, world_size=here.count, timeout=PATIENCE)
     on_cuda = device.type == "cuda"
     group: Any = dist.new_group(backend="nccl", timeout=PATIENCE) if on_cuda else dist.group.WORLD
     return Processes(here, device, store, group)

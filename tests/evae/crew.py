@@ -1,10 +1,10 @@
 """Starts processes as torchrun does, by forking: that spares importing torch in each of them.
 
 Each line of standard input is a JSON object: ``folder`` (where each process writes its output), ``commands`` (for each
-process the arguments of the command line) or ``task`` (a function of this module, given the processes and the folder)
-and ``count``; and what befalls a process: ``victim`` (its rank), ``signal`` and ``step`` (after which it sends that to
-itself), or ``file_size`` (the largest file that it may write). As torchrun does, it ends those that are left when one
-fails, and holds what they tell each other. The answer is the processes' exit codes.
+process the arguments of the command line) or ``task`` (a function of this module, given the processes and the folder),
+``count`` and ``joins`` (how often they join for it); and what befalls a process: ``victim`` (its rank), ``signal`` and
+``step`` (after which it sends that to itself), or ``file_size`` (the largest file that it may write). As torchrun does,
+it ends those that are left when one fails, and holds what they tell each other. The answer is the exit codes.
 """
 
 from __future__ import annotations
@@ -88,21 +88,26 @@ TASKS: dict[str, Callable[[Processes, Path], None]] = {"normalise": normalise, "
 
 def start(order: dict[str, Any], rank: int, port: int) -> int:
     count = order.get("count") or len(order["commands"])
+    outputs = [Path(order["folder"]) / f"{name}-{rank}" for name in ("out", "err")]
+    for output in outputs:
+        # Here, because a process may be ended before it does anything.
+        output.write_bytes(b"")
     process = os.fork()
     if process:
         return process
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": True}
     os.environ.update({name: str(value) for name, value in {**place, **address, "TORCHELASTIC_RUN_ID": 1}.items()})
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(Path(order["folder"]) / f"{name}-{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    for number, output in enumerate(outputs, 1):
+        os.dup2(os.open(output, os.O_WRONLY), number)
     try:
         if order.get("victim") == rank:
             befall(order)
         if "commands" in order:
             cli.main(order["commands"][rank])
-        with joined(torch.device("cpu")) as processes:
-            TASKS[order["task"]](processes, Path(order["folder"]))
+        for _ in range(order.get("joins", 1)):
+            with joined(torch.device("cpu")) as processes:
+                TASKS[order["task"]](processes, Path(order["folder"]))
         os._exit(0)
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -155,7 +160,8 @@ def codes(running: dict[int, int]) -> list[int]:
         if deadline is not None and time.monotonic() > deadline:
             for process in left:
                 os.kill(process, signal.SIGKILL)
-        time.sleep(0.01)
+        # As often as torchrun looks.
+        time.sleep(0.1)
     return [ended[rank] for rank in sorted(ended)]
 
 

@@ -171,6 +171,10 @@ def test_the_gradient_is_that_of_the_whole_batch(crew: Crew, tmp_path: Path) -> 
             torch.testing.assert_close(shared[name], gradient, rtol=1e-10, atol=1e-10 * float(gradient.abs().max()))
 
 
+def test_a_program_may_train_one_run_after_another(crew: Crew, tmp_path: Path) -> None:
+    assert crew.do(tmp_path, task="gradients", count=2, joins=2).codes == [0, 0]
+
+
 def test_one_process_writes_what_a_run_of_one_has_and_says_how_many_there_were(by_one: Run, by_two: Run) -> None:
     files = [sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*")) for run in (by_one, by_two)]
     assert files[0] == files[1]
