@@ -9,7 +9,7 @@ At a moment it can send itself a signal, such as SIGKILL, or SIGSTOP until the t
 from __future__ import annotations
 
 import builtins
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -210,12 +210,13 @@ class Moments:
 
     def install(self) -> None:
         """Put a moment behind every operation on files and every step."""
-        from torch.optim.optimizer import register_optimizer_step_post_hook
-
         for name in ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "fsync", "open"):
             setattr(os, name, self._followed(name, getattr(os, name)))
         io.open = builtins.open = self._opened(io.open)
-        register_optimizer_step_post_hook(lambda *_: self.passes("step"))
+        if "torch" in sys.modules:
+            from torch.optim.optimizer import register_optimizer_step_post_hook
+
+            register_optimizer_step_post_hook(lambda *_: self.passes("step"))
 
     def _followed(self, name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
         words = {"mkdir": "made", "fsync": "synced", "rename": "renamed", "replace": "renamed", "open": "opened"}
@@ -356,8 +357,9 @@ class _Children:
         return {**answer, "code": os.waitstatus_to_exitcode(status)}
 
 
-def main() -> None:
-    """Answer orders, one a line, until there are no more."""
+def _prepare_training() -> None:
+    """Do once what every child would do else: torch imports its compiler, Matplotlib looks for fonts."""
+    import sklearn.mixture  # noqa: F401
     import torch
 
     import evae.evaluation
@@ -370,19 +372,26 @@ def main() -> None:
     import evae.networks
     import evae.pictures
     import evae.presentation
-    from simulations import Study, simulate
-    from simulations.presentation import study_report
 
     torch.set_num_threads(1)
     # Few channels: the faults do not mind, and a checkpoint is written sixty times as fast.
     evae.networks.ARCHITECTURES[32] = evae.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
-    # What is done here once, no child does: torch imports its compiler, Matplotlib looks for fonts, numba compiles,
-    # sympy simplifies.
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     rows = evae.pictures.Rows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     with tempfile.TemporaryDirectory() as folder:
         evae.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
+
+
+def main() -> None:
+    """Answer orders, one a line, until there are no more."""
+    from simulations import Study, simulate
+    from simulations.presentation import study_report
+
+    # Numba compiles and sympy simplifies, once.
     study_report(simulate(Study(m=60, replicates=10), workers=1))
+    # The simulations are tested without torch, too.
+    if importlib.util.find_spec("torch") is not None:
+        _prepare_training()
     children = _Children()
     for line in sys.stdin:
         print(json.dumps(children.answer(json.loads(line))), flush=True)

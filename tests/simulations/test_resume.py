@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from simulations import Result, Study, simulate, simulate_studies
+from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies, state
+from simulations.accumulators import Array, QuantileSketch
 from simulations.execution import blocks_of
 from simulations.state import state_file
 from theory.errors import InputError
@@ -79,6 +81,30 @@ def test_a_stopped_process_is_gone_on_with_to_the_identical_result(tmp_path: Pat
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     assert kept_replicates(path) in (1000, 2000, 3000)
     assert list(tmp_path.glob("*.json")) == [path]
+    assert told(simulate(STUDY, resume=path)) == told(simulate(STUDY))
+
+
+def test_a_second_ctrl_c_in_the_middle_of_a_merge_saves_nothing_half_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.json"
+    merged: list[int] = []
+    add = QuantileSketch.add
+
+    def interrupted_add(sketch: QuantileSketch, values: Array) -> None:
+        merged.append(len(values))
+        if len(merged) == 3:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        add(sketch, values)
+
+    monkeypatch.setattr(state, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(state, "SHARE_OF_TIME", math.inf)
+    monkeypatch.setattr(QuantileSketch, "add", interrupted_add)
+    with pytest.raises(SimulationInterrupted, match="after 2,000 of 3,500 replicates at m = 60; they are kept in"):
+        simulate(STUDY, resume=path)
+    monkeypatch.undo()
+    assert kept_replicates(path) == 2000
     assert told(simulate(STUDY, resume=path)) == told(simulate(STUDY))
 
 
