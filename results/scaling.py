@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.scaling import Law
+from simulations.execution import BLOCKS_IN_A_PIECE
 
 #: Machines for which a plan is computed; each is like the one that was measured.
 MACHINES = (1, 10, 100, 1_000)
@@ -124,10 +125,9 @@ def sentences(laws: Laws) -> str:
     overhead = laws["cluster"].slope / laws["replicates"].slope
     lines = [
         f"- A replicate at m = {OBSERVATIONS:,} takes {duration(one)} of a core, and a million of them "
-        f"{duration(REPLICATES * one)}. A replicate is then a block of its own. The scheduler takes "
-        f"{1e3 * task:.2g} ms for a piece of work, so that it keeps {one / task:,.0f} cores busy; beyond, blocks "
-        "would have to be larger than a replicate, and at small m they are: a block has a thousand replicates or two "
-        "million observations.",
+        f"{duration(REPLICATES * one)}. The scheduler takes {1e3 * task:.2g} ms for a piece of work, here on cores "
+        f"that it shares with the workers; a piece is {BLOCKS_IN_A_PIECE} replicates of that size, so that one "
+        f"scheduler keeps {BLOCKS_IN_A_PIECE * one / task:,.0f} cores busy.",
         f"- On one machine a cluster of {laws.cores} workers takes {overhead:.2f} times the time of as many threads "
         "for each replicate.",
         f"- One process merges the blocks of all workers, at {1e9 * laws['merging'].slope:.3g} ns a replicate; at "

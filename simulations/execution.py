@@ -7,6 +7,7 @@ one after another therefore gets the same bits from any number of threads or mac
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import threading
 from collections import deque
@@ -14,14 +15,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Piece = TypeVar("Piece")
+Values = TypeVar("Values")
 
 OBSERVATIONS_IN_A_BLOCK, REPLICATES_IN_A_BLOCK = 2_000_000, 1000
 """A block takes some milliseconds to tenths of a second: long beside handing it out, short beside a glance at a bar."""
+BLOCKS_IN_A_PIECE, PIECES_FOR_A_WORKER = 50, 8
 SECONDS_BETWEEN_GLANCES = 0.1
 """How often a wait for a block looks whether a signal has come."""
 
@@ -34,6 +39,11 @@ def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
     """Return the blocks of the replicates from ``first``, where a block begins, up to ``replicates``."""
     size = _block_size(m)
     return (range(start, min(start + size, replicates)) for start in range(first, replicates, size))
+
+
+def number_of_blocks(m: int, first: int, replicates: int) -> int:
+    """Return how many there are in `blocks_of`."""
+    return -(-(replicates - first) // _block_size(m))
 
 
 def whole_blocks(m: int, replicates: int) -> int:
@@ -101,7 +111,7 @@ class Pool:
         Called now and then while a block is awaited; raises if none will come any more.
     """
 
-    submit: Callable[..., Future[Array]]
+    submit: Callable[..., Future[Any]]
     size: int
     remote: bool = False
     look: Callable[[], None] = lambda: None
@@ -124,22 +134,34 @@ def threads(number: int) -> Iterator[Pool]:
         executor.shutdown(wait=not at_once, cancel_futures=True)
 
 
+def pieces_of(blocks: Iterable[range], number: int, workers: int) -> Iterator[tuple[range, ...]]:
+    """Bring ``number`` blocks together to pieces for the workers of a cluster.
+
+    To hand out a piece takes milliseconds, as long as many a block. A piece has `BLOCKS_IN_A_PIECE` at most, and fewer
+    where each worker would otherwise have less than `PIECES_FOR_A_WORKER`.
+    """
+    size = max(1, min(BLOCKS_IN_A_PIECE, number // (PIECES_FOR_A_WORKER * workers)))
+    remaining = iter(blocks)
+    while piece := tuple(itertools.islice(remaining, size)):
+        yield piece
+
+
 def in_order(
-    submit: Callable[[range], Future[Array]],
-    blocks: Iterable[range],
+    submit: Callable[[Piece], Future[Values]],
+    blocks: Iterable[Piece],
     ahead: int,
     stop: Stop,
     look: Callable[[], None] = lambda: None,
-) -> Iterator[Array]:
-    """Yield the values of each block, in the order of the blocks.
+) -> Iterator[Values]:
+    """Yield the values of each block, or piece of several, in their order.
 
     Parameters
     ----------
     submit : callable
-        Begins the computation of a block.
-    blocks : iterable of range
+        Begins the computation of one.
+    blocks : iterable
     ahead : int
-        How many blocks may be under way or waiting for their turn: a bound on memory.
+        How many may be under way or waiting for their turn: a bound on memory.
     stop : Stop
     look : callable
         As in `Pool`.
@@ -147,9 +169,9 @@ def in_order(
     Raises
     ------
     Stopped
-        When ``stop`` is set while a block is awaited.
+        When ``stop`` is set while one is awaited.
     """
-    pending: deque[Future[Array]] = deque()
+    pending: deque[Future[Values]] = deque()
     try:
         for block in blocks:
             pending.append(submit(block))
@@ -162,7 +184,7 @@ def in_order(
             future.cancel()
 
 
-def _awaited(future: Future[Array], stop: Stop, look: Callable[[], None]) -> Array:
+def _awaited(future: Future[Values], stop: Stop, look: Callable[[], None]) -> Values:
     while not future.done():
         if stop:
             future.cancel()

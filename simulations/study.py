@@ -8,7 +8,6 @@ import operator
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, lru_cache, partial
@@ -21,7 +20,18 @@ import numpy.typing as npt
 from simulations.accumulators import Accumulator
 from simulations.cells.discretisation import Discretisation
 from simulations.engine import Replicates, checked_engine, engine_for
-from simulations.execution import Pool, Stop, Stopped, blocks_of, in_order, signals_noted, threads, whole_blocks
+from simulations.execution import (
+    Pool,
+    Stop,
+    Stopped,
+    blocks_of,
+    in_order,
+    number_of_blocks,
+    pieces_of,
+    signals_noted,
+    threads,
+    whole_blocks,
+)
 from simulations.sampling.streams import checked_seed
 from simulations.state import Identity, StateFile, StudyState, state_file, unused_path
 from simulations.statistic import Statistic
@@ -314,11 +324,10 @@ def replicate_values(
     """
     engine = engine or engine_for(study.engine, study.setting, study.m)
     with _pool(workers, None) as pool, signals_noted() as stop:
-        blocks = blocks_of(study.m, 0, study.replicates)
         done: list[Array] = []
         count = 0
         try:
-            for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop):
+            for values in _computed(study, engine, pool, 0, stop):
                 done.append(values)
                 count += len(values)
                 (progress or _ignored)(count)
@@ -334,13 +343,12 @@ def _run(
     # A first replicate, thrown away: the clock and the progress bar are not to measure compilation.
     engine.values(study.seed, study.streams(range(1)))
     whole = whole_blocks(study.m, study.replicates)
-    blocks = blocks_of(study.m, state.accumulator.count, study.replicates)
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
     if accumulator.count:
         progress(accumulator.count)
     with signals_noted() as stop, _broken_off(study, state, file, stop):
         try:
-            for values in in_order(_submit(study, engine, pool), blocks, BLOCKS_AHEAD * pool.size, stop, pool.look):
+            for values in _computed(study, engine, pool, accumulator.count, stop):
                 if accumulator.count == whole:
                     # The last block may be cut short; it is not saved, so that more replicates can follow.
                     accumulator = accumulator.copy()
@@ -359,19 +367,27 @@ def _run(
     return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
 
 
-def _submit(study: Study, engine: Replicates, pool: Pool) -> Callable[[range], Future[Array]]:
-    """Return what begins the computation of a block in ``pool``."""
+def _computed(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
+    """Yield T_m of the replicates after those that are done, block by block in order, computed in ``pool``."""
+    blocks, ahead = blocks_of(study.m, done, study.replicates), BLOCKS_AHEAD * pool.size
     if not pool.remote:
-        return lambda block: pool.submit(engine.values, study.seed, study.streams(block))
+        yield from in_order(
+            lambda block: pool.submit(engine.values, study.seed, study.streams(block)), blocks, ahead, stop
+        )
+        return
     expected = engine.values(study.seed, study.streams(range(1))).tobytes()
     compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
-    return lambda block: pool.submit(compute, block)
+    pieces = pieces_of(blocks, number_of_blocks(study.m, done, study.replicates), pool.size)
+    for values in in_order(lambda piece: pool.submit(compute, piece), pieces, ahead, stop, pool.look):
+        yield from values
 
 
 def same_block_values(
-    study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes, block: range
-) -> Array:
-    """Return `block_values`, in a process that computes the same bits as one where the first replicate is ``expected``.
+    study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes, blocks: Sequence[range]
+) -> list[Array]:
+    """Return `block_values` of each block, in a process that computes the same bits as one where the first is this.
+
+    That is ``expected``, the bytes of the first replicate.
 
     Raises
     ------
@@ -384,7 +400,7 @@ def same_block_values(
             "a worker of the cluster computes another first replicate than this machine: it has other versions of "
             "packages or another kind of processor. Use workers like this machine."
         )
-    return block_values(study, engine, cells_per_bandwidth, block)
+    return [block_values(study, engine, cells_per_bandwidth, block) for block in blocks]
 
 
 @lru_cache(maxsize=8)

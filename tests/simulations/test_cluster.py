@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cli
 from simulations import Result, SimulationStopped, Study, simulate
+from simulations.execution import pieces_of
 from simulations.study import block_values, replicate_values, same_block_values
 from theory.errors import InputError
 
@@ -141,10 +144,21 @@ def test_ctrl_c_leaves_no_worker_behind_and_keeps_what_was_done(tmp_path: Path) 
 
 def test_a_worker_that_computes_other_values_is_refused() -> None:
     engine, values = "exact", block_values(STUDY, "exact", None, range(1))
-    assert (same_block_values(STUDY, engine, None, values.tobytes(), range(1)) == values).all()
+    (same,) = same_block_values(STUDY, engine, None, values.tobytes(), [range(1)])
+    assert (same == values).all()
     other = (values * (1 + 2**-52)).tobytes()
     with pytest.raises(InputError, match="computes another first replicate than this machine"):
-        same_block_values(STUDY, engine, None, other, range(1))
+        same_block_values(STUDY, engine, None, other, [range(1)])
+
+
+@given(number=st.integers(0, 3000), workers=st.integers(1, 40))
+@settings(deadline=None, derandomize=True)
+def test_pieces_hold_every_block_once_in_order_and_leave_no_worker_without(number: int, workers: int) -> None:
+    blocks = [range(start, start + 1) for start in range(number)]
+    pieces = list(pieces_of(blocks, number, workers))
+    assert [block for piece in pieces for block in piece] == blocks
+    assert len(pieces) >= min(number, 8 * workers)
+    assert all(len(piece) <= 50 for piece in pieces)
 
 
 def test_a_block_is_a_pure_function_of_the_study_and_its_place() -> None:
