@@ -132,7 +132,7 @@ def _sentence(error: click.ClickException) -> str:
 def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -> int:
     if in_turn:
         _let_the_first_process_speak(status)
-    print(f"Error: {sentence}", file=sys.stderr)
+    print(f"Error: {sentence}", file=sys.stderr, flush=True)
     return status
 
 

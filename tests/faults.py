@@ -384,6 +384,9 @@ def _prepare_training() -> None:
 
 def main() -> None:
     """Answer orders, one a line, until there are no more."""
+    # Matplotlib looks for fonts once, and keeps what it found: not under a child's quota.
+    import matplotlib.font_manager  # noqa: F401
+
     from simulations import Study, simulate
     from simulations.presentation import study_report
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ import cli
 from simulations import Result, SimulationStopped, Study, simulate
 from simulations.execution import pieces_of
 from simulations.study import block_values, replicate_values, same_block_values
+from tests.runner import runner
 from theory.errors import InputError
 
 pytest.importorskip("distributed")
@@ -103,7 +103,7 @@ def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("simulations.presentation.progress_display", lambda *_: _Shown(mortal))
     options = ["--m", "2000", "--replicates", "9000", "--seed", "5", "--engine", "exact"]
-    result = CliRunner().invoke(cli.main, ["simulate-tm", *options, "--cluster", mortal.address])
+    result = runner().invoke(cli.main, ["simulate-tm", *options, "--cluster", mortal.address])
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are kept in (.*)\. Go on with: (.*)", line)
@@ -114,7 +114,7 @@ def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
     assert command[:3] == ["python", "cli.py", "simulate-tm"]
     at = command.index("--cluster")
     monkeypatch.undo()
-    again = CliRunner().invoke(cli.main, [*command[2:at], *command[at + 2 :], "--json", "-"])
+    again = runner().invoke(cli.main, [*command[2:at], *command[at + 2 :], "--json", "-"])
     assert again.exit_code == 0, again.stderr
     assert json.loads(again.stdout)["mean"] == simulate(LONG).summary.mean
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +34,7 @@ from tests.mutations import (
     mutated_document,
     mutated_json,
 )
+from tests.runner import runner
 
 TABLE = b"name;height;weight\nA;170.5;60\nB;180;70\nC;1e2;-3\n"
 
@@ -72,7 +72,7 @@ def test_fuzzed_arrays_are_read_or_refused(place: Path, content: bytes) -> None:
 
 
 def refused(*arguments: object, text: str = "") -> str:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=text, env={"COLUMNS": "80"})
+    result = runner().invoke(main, [str(argument) for argument in arguments], input=text, env={"COLUMNS": "80"})
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import sympy
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import main
 from tests.mutations import answered, contents, examples, little_memory, little_time, mutated, mutated_json
+from tests.runner import runner
 from theory.errors import InputError
 from theory.expressions import parse
 from theory.files import parse_json, read_json
@@ -133,7 +133,7 @@ HOSTILE = [
 
 
 def refused(*arguments: str) -> str:
-    result = CliRunner().invoke(main, [*arguments], env={"COLUMNS": "80"})
+    result = runner().invoke(main, [*arguments], env={"COLUMNS": "80"})
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
