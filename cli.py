@@ -463,7 +463,11 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
         TextColumn("{task.fields[last]}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+    if quiet or not console.is_terminal:
+        # A disabled bar prints an empty line in some versions of rich.
+        yield lambda _: None
+        return
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=total, last="")
         yield lambda last: progress.update(task, advance=1, last=last)
 
