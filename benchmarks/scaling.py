@@ -114,18 +114,11 @@ def law(
 def replicate_seconds(m: int) -> float:
     """Time a replicate at m in one thread, once all that is prepared once is there."""
     number = max(2, 20_000_000 // m)
-    return simulate(Study(m, number, weight="window:-2,2"), workers=1).seconds / number
+    return simulate(Study(m, number), workers=1).seconds / number
 
 
-def study_seconds(replicates: int) -> float:
-    """Time a whole study at m = 10,000 in all cores, with what is prepared for it."""
-    started = time.perf_counter()
-    simulate(Study(10_000, replicates))
-    return time.perf_counter() - started
-
-
-def cluster_seconds(address: str) -> Callable[[int], float]:
-    """Return what times the same on a cluster that is there, of as many workers."""
+def study_seconds(address: str | None = None) -> Callable[[int], float]:
+    """Return what times a whole study at m = 10,000: in all cores, or on a cluster that is there."""
 
     def seconds(replicates: int) -> float:
         started = time.perf_counter()
@@ -133,6 +126,11 @@ def cluster_seconds(address: str) -> Callable[[int], float]:
         return time.perf_counter() - started
 
     return seconds
+
+
+def _study(where: str, address: str | None = None) -> Law:
+    fitted, checked = (20_000, 40_000, 160_000), (80_000, 240_000, 320_000)
+    return law(f"a study at m = 10,000, {where}", "replicates", study_seconds(address), fitted, checked)
 
 
 def merging_seconds(replicates: int) -> float:
@@ -276,21 +274,9 @@ LAWS: dict[str, Callable[[], Law]] = {
     "tm": lambda: law(
         "a replicate of T_m, one thread", "m", replicate_seconds, (10**5, 10**6, 10**7), (3 * 10**5, 3 * 10**6, 10**8)
     ),
-    "replicates": lambda: law(
-        "a study at m = 10,000, threads",
-        "replicates",
-        study_seconds,
-        (20_000, 40_000, 160_000),
-        (80_000, 240_000, 320_000),
-    ),
+    "replicates": lambda: _study("threads"),
     "cluster": lambda: _on_cluster(
-        lambda workers: law(
-            "a study at m = 10,000, a cluster of as many workers",
-            "replicates",
-            cluster_seconds(workers.client.scheduler.address),
-            (20_000, 40_000, 160_000),
-            (80_000, 240_000, 320_000),
-        )
+        lambda workers: _study("a cluster of as many workers", workers.client.scheduler.address)
     ),
     "tasks": lambda: _on_cluster(
         lambda workers: law(

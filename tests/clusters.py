@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from distributed import Client
-
 ROOT = Path(__file__).parents[1]
 #: Threads that wait asleep, so that two workers can share the two cores of a small machine.
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -33,6 +31,9 @@ class Processes:
         return worker
 
     def wait_for_workers(self, number: int) -> None:
+        # Imported here: what needs no cluster is tested without dask, too.
+        from distributed import Client
+
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(number, timeout=60)
 

@@ -2,10 +2,12 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.clusters import Processes, processes
 from tests.faults import Faults
 
 # The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
@@ -32,3 +34,19 @@ def mounting_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults
     faults = Faults(prefix, {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("caches"))})
     yield faults
     faults.end()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the scheduler of a dask cluster with two workers listens; tests leave all of them alive."""
+    pytest.importorskip("distributed")
+    with processes(tmp_path_factory.mktemp("cluster"), workers=2) as started:
+        yield started.address
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Processes]:
+    """A dask cluster with two workers, of which a test may kill what it likes."""
+    pytest.importorskip("distributed")
+    with processes(tmp_path, workers=2) as started:
+        yield started

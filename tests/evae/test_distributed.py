@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from theory.errors import InputError, Interruption
 
 pytest.importorskip("distributed")
 
-from tests.clusters import Processes, processes
+from tests.clusters import Processes
 from tests.evae.conftest import refusal, small
 
 SMALL: dict[str, Any] = {"datasets": ("digits",), "latent_dims": (2,), "epochs": 1, "limit_train": 60, "seeds": (0,)}
@@ -37,18 +37,6 @@ LONG: dict[str, Any] = {"epochs": 8, "batch_size": 10}
 def plan(folder: Path, **options: Any) -> Plan:
     settings = {**SMALL, "features": "none", "device": "cpu", "lr": 1e-3, "runs_dir": str(folder)}
     return Plan.of("1", **{**settings, **options})
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with processes(tmp_path_factory.mktemp("cluster"), workers=2) as started:
-        yield started.address
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Processes]:
-    with processes(tmp_path, workers=2) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,24 +24,12 @@ from theory.errors import InputError
 
 pytest.importorskip("distributed")
 
-from tests.clusters import Processes, processes
+from tests.clusters import Processes
 
 #: Of three blocks, the last of them cut short.
 STUDY = Study(m=60, replicates=2500, seed=5)
 #: Of blocks that take a while, so that something can happen to them.
 LONG = Study(m=2000, replicates=9000, seed=5, engine="exact")
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with processes(tmp_path_factory.mktemp("cluster"), workers=2) as started:
-        yield started.address
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Processes]:
-    with processes(tmp_path, workers=2) as started:
-        yield started
 
 
 class Once:

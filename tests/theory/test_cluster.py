@@ -29,12 +29,6 @@ def local() -> Iterator[Cluster]:
         yield found
 
 
-@pytest.fixture
-def processes_there(tmp_path: Path) -> Iterator[Processes]:
-    with processes(tmp_path, workers=2) as started:
-        yield started
-
-
 def slowly(seconds: float, marks: Path) -> str:
     """Take a while, and leave a mark of the process that did."""
     (marks / f"{os.getpid()}-{time.monotonic_ns()}").touch()
@@ -116,10 +110,10 @@ def stopped(correspondence: Correspondence) -> bool:
     return correspondence.stop_requested()
 
 
-def test_the_work_of_a_worker_that_dies_is_done_again_once_counted(processes_there: Processes, tmp_path: Path) -> None:
+def test_the_work_of_a_worker_that_dies_is_done_again_once_counted(mortal: Processes, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    with cluster(processes_there.address) as found:
+    with cluster(mortal.address) as found:
         futures = [found.submit(slowly, 0.5, marks) for _ in range(4)]
         os.kill(until(marks), signal.SIGKILL)
         assert [future.result(60) for future in futures] == ["done"] * 4
@@ -131,25 +125,25 @@ def test_work_that_kills_its_workers_is_given_up_in_a_sentence(local: Cluster) -
         local.submit(die).result(120)
 
 
-def test_a_scheduler_that_is_killed_ends_all_work_in_a_sentence(processes_there: Processes, tmp_path: Path) -> None:
+def test_a_scheduler_that_is_killed_ends_all_work_in_a_sentence(mortal: Processes, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    with cluster(processes_there.address) as found:
+    with cluster(mortal.address) as found:
         futures = [found.submit(slowly, 300, marks) for _ in range(3)]
         until(marks)
-        processes_there.kill_scheduler()
-        with pytest.raises(ClusterLost, match=rf"the cluster at {processes_there.address} was lost while it computed"):
+        mortal.kill_scheduler()
+        with pytest.raises(ClusterLost, match=rf"the cluster at {mortal.address} was lost while it computed"):
             awaited(futures, found)
 
 
 def test_a_cluster_whose_workers_are_all_gone_is_not_waited_for_for_ever(
-    processes_there: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    mortal: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(clusters, "SECONDS_WITHOUT_WORKERS", 0.5)
     monkeypatch.setattr(clusters, "SECONDS_BETWEEN_LOOKS", 0.05)
-    with cluster(processes_there.address) as found:
+    with cluster(mortal.address) as found:
         found.look()
-        for worker in processes_there.workers:
+        for worker in mortal.workers:
             worker.kill()
         future = found.submit(slowly, 0, tmp_path)
         with pytest.raises(ClusterLost, match=r"\(no worker for 0\.5 seconds\)"):
