@@ -9,8 +9,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -238,6 +239,32 @@ def test_a_run_asks_for_a_gpu_where_a_worker_has_one(
     workers: tuple[Worker, ...], device: str, chosen: str, tmp_path: Path
 ) -> None:
     assert distributed._device(Fleet(*workers), small(tmp_path, device=device)) == chosen  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("device", "needs"), [("cuda", {"GPU": 1.0}), ("cpu", {})])
+def test_the_runs_of_a_grid_ask_for_what_their_device_needs(
+    device: str, needs: dict[str, float], tmp_path: Path
+) -> None:
+    class Refusing(Fleet):
+        asked: ClassVar[list[dict[str, float]]] = []
+
+        def listen(self, _handler: object) -> Correspondence:
+            return Correspondence("nobody")
+
+        def look(self) -> None:
+            pass
+
+        def submit(self, *_: object, needs: dict[str, float]) -> Future[str]:
+            self.asked.append(needs)
+            future: Future[str] = Future()
+            future.set_result("no.")
+            return future
+
+    fleet, grid = Refusing(CUDA), plan(tmp_path, device=device)
+    judges = {"digits": distributed._judge(small(tmp_path), "none", None)}
+    outcomes = distributed._handed_out(grid, judges, GridWatcher(), fleet, list(grid.configurations))  # type: ignore[arg-type]
+    assert Refusing.asked == [needs, needs]
+    assert set(outcomes.values()) == {Failure(config.name or "", "no.") for config in grid.configurations}
 
 
 def test_a_gpu_that_no_worker_has_is_refused(address: str, tmp_path: Path) -> None:
