@@ -1,11 +1,17 @@
-"""What a process and those it starts do with SIGINT and SIGTERM, which a terminal sends to all of them."""
+"""Processes that work for this one: how they are started, and what all do with SIGINT and SIGTERM.
+
+A terminal sends these signals to every process of a command.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM)
@@ -42,3 +48,22 @@ def listen_to_the_parent_alone() -> None:
     """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent; let SIGTERM through again."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+
+
+def started(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+    """Start ``target(connection, *arguments)`` in a process of its own; return it and our end of the connection.
+
+    Each process has a pipe of its own, which is at its end when the process dies, even in the middle of an answer
+    (`LOST`). Where processes share a queue, as in `concurrent.futures`, one that is killed there leaves all waiting.
+    """
+    with undisturbed():
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+        process.start()
+        theirs.close()
+        return process, ours
+
+
+#: What reading from or writing to a process that died raises.
+LOST = (EOFError, OSError)

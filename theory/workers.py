@@ -7,7 +7,6 @@ reported as undecided; it is never waited for.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import time
 import traceback
 from collections import deque
@@ -20,7 +19,7 @@ from typing import TypeVar
 from theory.claim import undecided
 from theory.errors import InputError
 from theory.ledger import Finding, claim_named, verify
-from theory.processes import listen_to_the_parent_alone, undisturbed
+from theory.processes import LOST, listen_to_the_parent_alone, started
 
 T = TypeVar("T")
 
@@ -77,8 +76,7 @@ def decide(
     workers: list[_Worker] = []
     try:
         for _ in range(min(jobs, unique)):
-            with undisturbed():
-                workers.append(_start())
+            workers.append(_Worker(*started(_serve)))
         while len(findings) < unique:
             for worker in workers:
                 if worker.request is None and pending:
@@ -89,8 +87,7 @@ def decide(
                 if progress is not None:
                     progress(finding)
                 if not workers[index].process.is_alive() and pending:
-                    with undisturbed():
-                        workers[index] = _start()
+                    workers[index] = _Worker(*started(_serve))
     finally:
         for worker in workers:
             worker.process.kill()
@@ -107,12 +104,11 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
     """
     process: BaseProcess | None = None
     try:
-        with undisturbed():
-            process, connection = _spawn(_call, function, arguments)
+        process, connection = started(_call, function, arguments)
         if not connection.poll(time_limit):
             raise InputError(f"nothing came out within {time_limit:g} seconds. Try --time-limit with more.")
         answer = connection.recv()
-    except (EOFError, ConnectionResetError):
+    except LOST:
         raise InputError("the process that worked it out was ended from outside. Try again.") from None
     finally:
         if process is not None:
@@ -129,20 +125,6 @@ def _call(connection: Connection, function: Callable[..., object], arguments: tu
         connection.send(function(*arguments))
     except Exception as error:
         connection.send(error)
-
-
-def _start() -> _Worker:
-    return _Worker(*_spawn(_serve))
-
-
-def _spawn(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
-    """Start ``target(connection, *arguments)`` in a process of its own; return it and our end of the connection."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
-    process.start()
-    theirs.close()
-    return process, ours
 
 
 def _assign(worker: _Worker, request: Request) -> None:
@@ -174,7 +156,7 @@ def _collect(workers: list[_Worker], time_limit: float) -> list[tuple[int, Findi
 def _receive(worker: _Worker) -> Finding:
     try:
         answer = worker.connection.recv()
-    except (EOFError, ConnectionResetError):
+    except LOST:
         worker.process.join()
         return _give_up(worker, f"its process ended with exit code {worker.process.exitcode}.")
     return answer if isinstance(answer, Finding) else _give_up(worker, answer)

@@ -8,16 +8,12 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import multiprocessing
-import os
-import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +25,7 @@ from evae.data.source import Progress
 from theory.cores import usable_cores
 from theory.errors import InputError
 from theory.files import regular_size
-from theory.processes import listen_to_the_parent_alone, undisturbed
+from theory.processes import LOST, listen_to_the_parent_alone, started
 
 #: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -202,46 +198,68 @@ def _one_by_one(files: ImageFiles, batches: Sequence[Sequence[str]], framing: Fr
 def _side_by_side(
     files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing, workers: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """Read here, decode in other processes; two batches for each are under way at most: memory stays small."""
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_serve_the_parent_alone)
-
-    def submitted(batch: Sequence[str]) -> tuple[Sequence[str], Future[NDArray[np.uint8]]]:
-        contents = [files.read(name) for name in batch]
-        # It may start a process, which a signal would hit before it knows what to do with one.
-        with undisturbed():
-            return batch, pool.submit(decoded_batch, contents, framing)
-
+    """Read here, decode in other processes, a batch in each; one more is read ahead, so that memory stays small."""
+    contents = ((batch, [files.read(name) for name in batch]) for batch in batches)
+    processes: list[BaseProcess] = []
+    under_way: deque[tuple[Sequence[str], Connection]] = deque()
     try:
-        waiting = iter(batches)
-        under_way = deque(map(submitted, itertools.islice(waiting, 2 * workers)))
+        for batch, encoded in itertools.islice(contents, workers):
+            process, connection = started(_serve, framing)
+            processes.append(process)
+            _hand_over(connection, encoded)
+            under_way.append((batch, connection))
+        ahead = next(contents, None)
         while under_way:
-            batch, future = under_way.popleft()
-            try:
-                pixels = future.result()
-            except Undecodable as error:
-                raise _named(files, batch, error) from error
-            under_way.extend(map(submitted, itertools.islice(waiting, 1)))
-            yield pixels
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process that decodes images ended: it was killed, or a script calls this outside of "
-            "`if __name__ == '__main__':`, where new processes would call it again."
-        ) from error
+            batch, connection = under_way.popleft()
+            answer = _answer(connection)
+            if isinstance(answer, Undecodable):
+                raise _named(files, batch, answer) from answer
+            if ahead is not None:
+                _hand_over(connection, ahead[1])
+                under_way.append((ahead[0], connection))
+                ahead = next(contents, None)
+            yield answer
     finally:
-        pool.shutdown(cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
 
 
-def _serve_the_parent_alone() -> None:
-    """In a new process: leave Ctrl-C, which a terminal sends to all, to the parent, and end when the parent does."""
+def _serve(connection: Connection, framing: Framing) -> None:
+    """In a new process: decode what comes through ``connection`` until the parent closes it or ends."""
     listen_to_the_parent_alone()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    with contextlib.suppress(*LOST):
+        while True:
+            encoded = connection.recv()
+            try:
+                answer: NDArray[np.uint8] | Undecodable = decoded_batch(encoded, framing)
+            except Undecodable as error:
+                answer = error
+            connection.send(answer)
 
 
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
+def _hand_over(connection: Connection, encoded: Sequence[bytes]) -> None:
+    """Send a batch to a process that waits for one, so that neither waits for the other to read."""
+    try:
+        connection.send(encoded)
+    except LOST as error:
+        raise _process_ended() from error
+
+
+def _answer(connection: Connection) -> NDArray[np.uint8] | Undecodable:
+    try:
+        answer: NDArray[np.uint8] | Undecodable = connection.recv()
+    except LOST as error:
+        raise _process_ended() from error
+    return answer
+
+
+def _process_ended() -> InputError:
+    return InputError(
+        "a process that decodes images ended: it was killed, or a script calls this outside of "
+        "`if __name__ == '__main__':`, where new processes would call it again."
+    )
 
 
 def _named(files: ImageFiles, batch: Sequence[str], error: Undecodable) -> InputError:

@@ -162,8 +162,9 @@ def test_ctrl_c_twice_ends_a_grid_at_once_and_it_goes_on(faults: Faults, tmp_pat
     assert faults.run(*grid).code == 0
 
 
-def test_a_killed_process_of_the_decoding_is_one_sentence(tmp_path: Path) -> None:
-    """In the middle: some batches have come, others are under way."""
+@pytest.mark.parametrize("seconds", [0, 0.5], ids=["at work", "in the middle of its answer"])
+def test_a_killed_process_of_the_decoding_is_one_sentence(seconds: float, tmp_path: Path) -> None:
+    """Some batches have come, others are under way. An answer does not fit into a pipe, and waits to be read."""
     pictures(tmp_path, 600)
     files = Folder(tmp_path)
     names = files.names(frozenset((".png",)))
@@ -171,6 +172,7 @@ def test_a_killed_process_of_the_decoding_is_one_sentence(tmp_path: Path) -> Non
     assert len(next(batches)) == 128
     child = multiprocessing.active_children()[0]
     assert child.pid is not None
+    time.sleep(seconds)
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(InputError, match="a process that decodes images ended: it was killed"):
         list(batches)
