@@ -378,6 +378,8 @@ def verify_lemmas(
                 requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
             )
             if with_simulations:
+                from simulations.evidence import with_evidence
+
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
         show_ledger(findings, form, explain, page)
@@ -402,18 +404,6 @@ def judge_kernel(
     with json_output(json_path) as stream:
         write_json(stream, {"kernel": judgement.document()})
     console.print(judgement.table())
-
-
-def with_evidence(finding: Finding) -> Finding:
-    """Run the simulations that a pending finding waits for, and decide it by them."""
-    from theory import ledger
-
-    if finding.verdict is not ledger.Verdict.PENDING:
-        return finding
-    from simulations.evidence import simulated
-
-    moments = tuple(map(simulated, finding.claim.plans))
-    return ledger.verify(finding.claim.id, finding.assumed, moments)
 
 
 def _split_assumption(text: str) -> tuple[str, str]:

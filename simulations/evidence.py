@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from simulations.study import Study, simulate
+from theory import ledger
 from theory.claim import SimulatedMoments, StudyPlan
 from theory.errors import InputError
+from theory.ledger import Finding
 
 
 @cache
@@ -29,3 +31,10 @@ def simulated(plan: StudyPlan) -> SimulatedMoments:
     if variance is None or variance_error is None or skewness is None or skewness_error is None:
         raise InputError(f"a claim needs the moments of several replicates, but its plan has {plan.replicates}.")
     return SimulatedMoments(plan, variance, variance_error, skewness, skewness_error)
+
+
+def with_evidence(finding: Finding) -> Finding:
+    """Run the simulations that a pending finding waits for, and decide it by them; another is returned as it is."""
+    if finding.verdict is not ledger.Verdict.PENDING:
+        return finding
+    return ledger.verify(finding.claim.id, finding.assumed, tuple(map(simulated, finding.claim.plans)))

@@ -1,0 +1,183 @@
+"""The ledger on the page: every claim with its verdict, its proof step by step, and the command that decides it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from report.formulas import mathml, typeset
+from theory.claim import Verdict
+from theory.ledger import Finding
+from theory.report import summary
+
+#: What a reader is to know first, in this order.
+TURNING_POINTS = (
+    "lemma-3.2.unique",
+    "lemma-2.1.bound",
+    "eq-6.bound",
+    "section-4.uniform-prior",
+    "section-4.b-stabilises",
+    "table.wins-fid",
+    "binomial.conclusion",
+    "beyond.exact-kl-evae",
+)
+
+#: What each verdict means, as a reader is told.
+MEANINGS = {
+    Verdict.PROVED: "true as printed",
+    Verdict.ERRATUM: "false as printed; a small correction saves it",
+    Verdict.REFUTED: "false, with a counterexample",
+    Verdict.CONDITIONAL: "true only under an assumption that the paper does not state or meet",
+    Verdict.COMPUTED: "confirmed numerically, without a proof",
+    Verdict.SIMULATED: "supported by a seeded simulation",
+    Verdict.PENDING: "waits for a simulation",
+    Verdict.UNDECIDED: "neither proved nor refuted by the means at hand",
+}
+
+_GROUPS = (
+    ("lemma-2.1", "Lemma 2.1: the divergence and its quadratic bound"),
+    ("kernel", "Kernels"),
+    ("lemma-3.2", "Lemma 3.2: the optimal kernel"),
+    ("theorem-3.1", "Theorem 3.1: the statistic T_m"),
+    ("eq", "Equations"),
+    ("algorithm", "Algorithms"),
+    ("section", "What the sections say"),
+    ("table", "Tables 1 and 2"),
+    ("binomial", "The tables' statistics"),
+    ("appendix", "Appendices"),
+    ("beyond", "Beyond the paper"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a proof or a refutation, typeset."""
+
+    holds: bool
+    text: Markup
+    detail: Markup
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim as the page shows it.
+
+    Attributes
+    ----------
+    id, source : str
+    verdict : str
+    as_expected : bool
+    recorded : str
+        The recorded verdict.
+    statement, meaning, method, condition, holds, charitable : Markup
+        Typeset; empty where there is nothing to say.
+    printed : Markup
+        The formula that was decided, as MathML.
+    spelled : str
+        The same as text, to be typed back.
+    steps : tuple of Step
+    command : str
+        What decides this claim alone.
+    words : str
+        What a search looks through.
+    """
+
+    id: str
+    source: str
+    verdict: str
+    as_expected: bool
+    recorded: str
+    statement: Markup
+    meaning: Markup
+    method: Markup
+    condition: Markup
+    holds: Markup
+    charitable: Markup
+    printed: Markup
+    spelled: str
+    steps: tuple[Step, ...]
+    command: str
+    words: str
+
+    @property
+    def anchor(self) -> str:
+        """Its identifier on the page."""
+        return f"claim-{self.id}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Claims on one part of the paper."""
+
+    title: Markup
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many claims have a verdict, and what it means."""
+
+    verdict: str
+    meaning: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger as the page shows it."""
+
+    groups: tuple[Group, ...]
+    counts: tuple[Count, ...]
+    turning_points: tuple[Entry, ...]
+
+    @property
+    def total(self) -> int:
+        """The number of claims."""
+        return sum(count.number for count in self.counts)
+
+    @property
+    def unexpected(self) -> int:
+        """The number of claims whose verdict is not the recorded one."""
+        return sum(not entry.as_expected for group in self.groups for entry in group.entries)
+
+
+def ledger_of(findings: Sequence[Finding]) -> Ledger:
+    """Return the findings as the page shows them, in the order of the paper's parts."""
+    entries = {finding.claim.id: _entry(finding) for finding in findings}
+    groups = []
+    for prefix, title in _GROUPS:
+        chosen = tuple(entry for name, entry in entries.items() if name.startswith(prefix))
+        if chosen:
+            groups.append(Group(typeset(title), chosen))
+    counts = (Count(verdict, MEANINGS[Verdict(verdict)], number) for verdict, number in summary(findings).items())
+    turning = tuple(entries[name] for name in TURNING_POINTS if name in entries)
+    return Ledger(tuple(groups), tuple(counts), turning)
+
+
+def _entry(finding: Finding) -> Entry:
+    claim, decision = finding.claim, finding.decision
+    steps = tuple(Step(step.holds, typeset(step.step), typeset(step.detail)) for step in decision.evidence)
+    texts = (claim.id, claim.source, claim.statement, decision.method, decision.corrected or "")
+    simulated = finding.verdict is Verdict.SIMULATED
+    return Entry(
+        id=claim.id,
+        source=claim.source,
+        verdict=finding.verdict.value,
+        as_expected=finding.as_expected,
+        recorded=claim.expected.value,
+        statement=typeset(claim.statement),
+        meaning=typeset(claim.meaning),
+        method=typeset(decision.method),
+        condition=typeset(claim.assumptions),
+        holds=typeset(decision.corrected or ""),
+        charitable=typeset(decision.charitable or ""),
+        printed=mathml(claim.parse(finding.printed)),
+        spelled=finding.printed,
+        steps=steps,
+        command=shlex.join(["python", "cli.py", "verify-lemmas", claim.id, "--explain"])
+        + (" --with-simulations" if simulated else ""),
+        words=" ".join(texts).lower(),
+    )

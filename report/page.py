@@ -1,0 +1,96 @@
+"""The page itself: what is on it, and the one file that it becomes."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from report.drawings import Drawing
+from report.experiments import Experiment
+from report.ledger import Ledger
+from report.pictures import Album
+from report.statistic import Studies
+from theory.files import written_aside
+
+_PACKAGES = ("epanechnikov-vae", "sympy", "python-flint", "numba", "numpy", "scipy", "torch", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the page shows.
+
+    Attributes
+    ----------
+    command : str
+        What makes it.
+    date : str
+        When it was made, as ``2026-11-24``.
+    ledger : Ledger
+    theory : tuple of Drawing
+        The figures of what the claims say.
+    studies : Studies
+    experiments : tuple of Experiment
+    albums : tuple of Album
+    """
+
+    command: str
+    date: str
+    ledger: Ledger
+    theory: tuple[Drawing, ...]
+    studies: Studies
+    experiments: tuple[Experiment, ...]
+    albums: tuple[Album, ...]
+
+    @property
+    def ablation(self) -> Experiment | None:
+        """The experiment that says which ingredient does the work, if there is one."""
+        return next((experiment for experiment in self.experiments if experiment.name == "ablation"), None)
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure, in the order of the page."""
+        drawn = [*self.theory, *self.studies.drawings]
+        return tuple([*drawn, *(one for experiment in self.experiments for one in experiment.drawings)])
+
+    def html(self) -> str:
+        """Return the page as one HTML file that needs nothing else: no script, font or picture is fetched."""
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("report"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        return environment.get_template("page.html").render(page=self, versions=versions())
+
+    def document(self) -> dict[str, Any]:
+        """Return what ``--json`` says of the page."""
+        return {
+            "claims": self.ledger.total,
+            "unexpected": self.ledger.unexpected,
+            "summary": {count.verdict: count.number for count in self.ledger.counts},
+            "studies": {"setting": self.studies.setting, "command": self.studies.command},
+            "results": [experiment.source for experiment in self.experiments],
+            "runs": [album.source for album in self.albums],
+            "figures": [{"name": d.name, "source": d.source} for d in self.drawings],
+            "versions": versions(),
+        }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made the page."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write the page, whole or not at all."""
+    html = page.html()
+    with written_aside(path) as aside:
+        aside.write_text(html, encoding="utf-8")

@@ -1,0 +1,72 @@
+"""Trained models on the page: originals beside reconstructions, walks between codes, and how the run went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+
+from evae.evaluation import images_of
+from evae.model import VAE
+from evae.pictures import Rows, reconstruction_rows, tiled, walks
+from evae.runs import Run
+from report.drawings import picture
+from report.experiments import OURS, shown_path
+
+#: The small model that comes with the project.
+OWN_RUN = OURS / "digits-evae"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Images in a row with the words below them."""
+
+    label: str
+    image: Markup
+
+
+@dataclass(frozen=True)
+class Album:
+    """What the page shows of a trained model.
+
+    Attributes
+    ----------
+    name, description, source : str
+        The run's name, what was trained, and its folder.
+    strips : tuple of Strip
+    """
+
+    name: str
+    description: str
+    source: str
+    strips: tuple[Strip, ...]
+
+
+def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
+    """Show hold-out images of a run beside their reconstructions, and walks between their codes.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, its weights are missing or damaged, or its data cannot be read.
+    """
+    run = Run.open(folder)
+    model = VAE.load(run, "cpu")
+    config = run.configuration
+    holdout = images_of(run, data_dir).holdout
+    rows = [*reconstruction_rows(model, holdout, config.seed), *walks(model, holdout)[:2]]
+    return Album(
+        name=run.name,
+        description=f"{config.label} on {config.dataset}, latent dimensions: {config.latent_dim}, weights after epoch "
+        f"{run.weights_epoch}. The images were not trained on.",
+        source=shown_path(Path(folder)) if Path(folder).parent == OURS else str(folder),
+        strips=tuple(_strip(run, block) for block in rows),
+    )
+
+
+def _strip(run: Run, block: Rows) -> Strip:
+    pixels = np.ascontiguousarray(tiled(block.images).numpy())
+    count = len(block.images)
+    return Strip(block.label, picture(pixels, f"{count} images of {run.configuration.dataset}: {block.label}."))
