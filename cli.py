@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
     from evae.data.source import Survey
@@ -190,6 +191,36 @@ def common_options(command: Any) -> Any:
     return command
 
 
+def plot_option(what: str) -> Callable[[Any], Any]:
+    """Return the option ``--plot`` of a command that draws ``what``; see `checked_plots` and `save_plots`."""
+    return click.option(
+        "--plot",
+        "plots",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help=f"Draw the result as FILE, a .png, .svg or .pdf: {what} Repeatable.",
+    )
+
+
+def checked_plots(plots: Sequence[Path]) -> None:
+    """Refuse, before the work begins, a file of ``--plot`` that could not be written."""
+    if plots:
+        from theory.figure_style import checked_plot_path
+
+        for path in plots:
+            checked_plot_path(path)
+
+
+def save_plots(figure: Figure, plots: Sequence[Path]) -> None:
+    """Write a figure to every file of ``--plot``, each whole or not at all."""
+    from theory.figure_style import save_figure
+
+    for path in plots:
+        with naming("--plot", path):
+            save_figure(figure, path)
+
+
 def console_for(json_path: str | None, quiet: bool) -> Console:
     """Return where a command prints: standard output, or standard error when ``--json -`` claims standard output."""
     from rich.console import Console
@@ -300,6 +331,7 @@ def main(context: click.Context) -> None:
 )
 @click.option("--density", metavar="EXPR", help="With the ID kernel: a density in x of your own, to be judged.")
 @click.option("--support", metavar="A,B", help="With --density: where it is positive, as in -1,1 or -oo,oo.")
+@plot_option("with --density, the kernel beside Epanechnikov's, and its efficiency among the others'.")
 @click.option(
     "--with-simulations",
     is_flag=True,
@@ -325,6 +357,7 @@ def verify_lemmas(
     time_limit: float,
     density: str | None,
     support: str | None,
+    plots: tuple[Path, ...],
     with_simulations: bool,
     json_path: str | None,
     quiet: bool,
@@ -362,8 +395,10 @@ def verify_lemmas(
         options |= {"--output": output, "--jobs": jobs, "--with-simulations": with_simulations}
         if given := [name for name, value in options.items() if value]:
             raise click.UsageError(f"{given[0]} is about the paper's claims; leave it out to judge a kernel.")
-        judge_kernel(ids, density, support, time_limit, json_path, console_for(json_path, quiet))
+        judge_kernel(ids, density, support, plots, time_limit, json_path, console_for(json_path, quiet))
         return 0
+    if plots:
+        raise click.UsageError("--plot draws a kernel of your own; give it with kernel --density ... --support ....")
     assumed = dict(_split_assumption(text) for text in assumptions)
     chosen = list(ledger.select(ids) if ids or not assumed else ())
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
@@ -390,6 +425,7 @@ def judge_kernel(
     ids: tuple[str, ...],
     density: str | None,
     support: str | None,
+    plots: Sequence[Path],
     time_limit: float,
     json_path: str | None,
     console: Console,
@@ -400,8 +436,13 @@ def judge_kernel(
 
     if density is None or support is None or ids != ("kernel",):
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
+    checked_plots(plots)
     judgement = within(time_limit, judge, density, support)
     with json_output(json_path) as stream:
+        if plots:
+            from theory.plots import kernel_figure
+
+            save_plots(kernel_figure(judgement), plots)
         write_json(stream, {"kernel": judgement.document()})
     console.print(judgement.table())
 
@@ -546,14 +587,9 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     help="Keep what is done in FILE, begun if it does not exist, and go on from there: an interrupted run to the "
     "identical result, a finished one to more --replicates.",
 )
-@click.option(
-    "--plot",
-    "plots",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Draw the result as FILE, a .png or an .svg. Repeatable. For one M: the law of the standardised statistic "
-    "beside its limit; for several: how means, quantiles, variance and skewness approach theirs.",
+@plot_option(
+    "for one M the law of the standardised statistic beside its limit, for several how means, quantiles, variance and "
+    "skewness approach theirs."
 )
 @common_options
 @click.pass_context
@@ -586,13 +622,11 @@ def simulate_tm(
     """  # noqa: D301
     from simulations import SimulationInterrupted, SimulationStopped, simulate_studies
     from simulations.convergence import Convergence, studies_at
-    from simulations.plots import checked_plot_path, save_plot
     from simulations.presentation import convergence_report, partial_report, progress_display, study_report
     from theory.errors import InputError
 
     studies = studies_at(sizes, **options)
-    for path in plots:
-        checked_plot_path(path)
+    checked_plots(plots)
     console = console_for(json_path, quiet)
     results = []
     running = simulate_studies(
@@ -620,8 +654,10 @@ def simulate_tm(
             convergence = Convergence.of(results)
             console.print(convergence_report(convergence))
             document = {"studies": [result.document() for result in results], "convergence": convergence.document()}
-        for path in plots:
-            save_plot(results, path)
+        if plots:
+            from simulations.plots import study_figure
+
+            save_plots(study_figure(results), plots)
         write_json(stream, document)
 
 
@@ -702,12 +738,14 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Neither look a null law up nor keep it.")
+@plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
 @common_options
 def test_fit(
     file: str,
     column: str | None,
     cache_dir: Path | None,
     no_cache: bool,
+    plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
     **options: Any,
@@ -729,11 +767,16 @@ def test_fit(
 
     if no_cache and cache_dir is not None:
         raise click.UsageError("--no-cache and --cache-dir exclude each other.")
+    checked_plots(plots)
     sample = read_sample(file, column)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         with progress_display(Study(sample.size, options["replicates"]), quiet) as progress:
             test = bickel_rosenblatt_test(sample, cache=cache_dir or not no_cache, progress=progress, **options)
+        if plots:
+            from simulations.plots import goodness_of_fit_figure
+
+            save_plots(goodness_of_fit_figure(test), plots)
         write_json(stream, test.document())
     console.print(goodness_of_fit_report(test, sample))
 

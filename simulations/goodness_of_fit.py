@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class GoodnessOfFit:
         The estimates, where they were asked for.
     conditions : tuple of Condition
         What Theorem 3.1, and with it the asymptotic p-value, asks for.
+    null_law : array, shape (replicates,)
+        T_m of the simulated samples of the hypothesis, ascending.
     """
 
     study: Study
@@ -63,6 +65,7 @@ class GoodnessOfFit:
     location: float | None
     scale: float | None
     conditions: tuple[Condition, ...]
+    null_law: Array = field(repr=False, compare=False)
 
     def in_words(self, sample: Array) -> list[str]:
         """Return, in sentences, what follows from the test of ``sample``, and what does not."""
@@ -201,6 +204,7 @@ def bickel_rosenblatt_test(
         None if fitted is None else fitted.location,
         None if fitted is None else fitted.scale,
         theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),
+        null,
     )
 
 

@@ -215,7 +215,7 @@ class _Problem:
         """Return (A, B, C / m), every smooth interval cut into ``panels`` of ``order`` Gauss-Legendre nodes."""
         total = np.zeros(3)
         points, lengths = _gauss_legendre(self._outer_edges, panels, order)
-        weights = lengths * _numerical(self.weight.pieces)(points)
+        weights = lengths * numerical(self.weight.pieces)(points)
         # Blocks bound the memory of the double integral, whatever the number of nodes.
         inner_nodes = (self._kernel_knots.size + self._landmarks.size) * panels * order
         block = max(1, 1_000_000 // inner_nodes)
@@ -226,9 +226,9 @@ class _Problem:
 
     def _integrands(self, points: Array, panels: int, order: int) -> Array:
         """Return the integrands of (A, B, C / m) without the weight, shape (3, points)."""
-        density = _numerical(self.density.pieces)
+        density = numerical(self.density.pieces)
         u, lengths = _gauss_legendre(self._inner_edges(points), panels, order)
-        kernel = _numerical(self.kernel.pieces)(u)
+        kernel = numerical(self.kernel.pieces)(u)
         values = density(points[:, None] - self.bandwidth * u)
         smoothed = np.sum(lengths * kernel * values, axis=1)
         bias = np.sum(lengths * kernel * (values - density(points)[:, None]), axis=1)
@@ -283,7 +283,7 @@ class _Problem:
 
 
 @cache
-def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+def numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
     """Return the piecewise function, zero outside its pieces, as a function of NumPy arrays."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]

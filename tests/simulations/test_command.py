@@ -132,7 +132,7 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("--m 10 --bandwidth 0", "a bandwidth must be positive and finite, got 0."),
         ("--m 10 --engine quick", "There is auto, exact"),
         ("--m 10 --json /no/such/folder/result.json", "cannot be written"),
-        ("--m 10 --replicates 1000000000 --plot law.pdf", "--plot law.pdf must end in .png or .svg"),
+        ("--m 10 --replicates 1000000000 --plot law.eps", "--plot law.eps must end in .png, .svg or .pdf"),
         ("--m 10 --replicates 1000000000 --plot /no/such/folder/law.png", "cannot be written"),
         ("--m 10 --resume /no/such/folder/state.json", "cannot be written"),
         ("--m 10 --cluster tcp://127.0.0.1:9 --workers 2", "Give one of them."),
