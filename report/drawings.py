@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
 
+from report.formulas import typeset
 from theory.figure_style import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, STYLE, VERMILION
 
 _NAMED = {
@@ -48,7 +49,7 @@ class Drawing:
     ----------
     name : str
         Its anchor, unique on the page.
-    caption : str
+    caption : Markup
         What is to be seen, in words.
     description : str
         What a reader who cannot see it is told.
@@ -61,7 +62,7 @@ class Drawing:
     """
 
     name: str
-    caption: str
+    caption: Markup
     description: str
     source: str
     html: Markup
@@ -86,7 +87,7 @@ def drawing(name: str, figure: Figure, *, caption: str, description: str, source
         f'style="aspect-ratio: {width:g} / {height:g}">'
     )
     svg = _SIZE.sub(lambda _: opening, svg, count=1)
-    return Drawing(name, caption, description, source, Markup(svg.strip()), width)
+    return Drawing(name, typeset(caption), description, source, Markup(svg.strip()), width)
 
 
 def picture(pixels: npt.NDArray[np.uint8], description: str) -> Markup:

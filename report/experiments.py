@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ OURS = Path(__file__).resolve().parents[1] / "results"
 
 #: The files of OURS, and the names of the folders that `reproduce` makes in a runs folder.
 TABLES = ("table-1", "table-2", "ablation")
+
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 _CAPTIONS = {
     "curves": "Hold-out reconstruction error by epoch, as in the paper's Figures S6 and S7. Bands span the seeds.",
@@ -42,6 +45,8 @@ class Experiment:
     drawings : tuple of Drawing
     source : str
         The file that holds the figures.
+    answer : Markup
+        The first sentences of the first paragraph, which say what came out.
     """
 
     name: str
@@ -52,10 +57,11 @@ class Experiment:
     failures: tuple[Markup, ...]
     drawings: tuple[Drawing, ...]
     source: str
+    answer: Markup
 
 
 def results_files(runs_dir: Path) -> list[Path]:
-    """Return where there are results: those made in a runs folder, and for tables that it lacks those of the project."""
+    """Return where there are results: those made in a runs folder, and in place of any that it lacks the project's."""
     places = ((runs_dir / name / "results.json", OURS / f"{name}.json") for name in TABLES)
     return [found for pair in places if (found := next(filter(Path.is_file, pair), None))]
 
@@ -80,6 +86,7 @@ def experiment_of(path: Path) -> Experiment:
         failures=tuple(typeset(f"{failure.name}: {failure.reason}") for failure in results.failures),
         drawings=tuple(_drawings(name, results)),
         source=shown_path(path),
+        answer=typeset(" ".join(_SENTENCE_END.split(found.paragraphs[0])[:3])),
     )
 
 

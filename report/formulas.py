@@ -1,7 +1,7 @@
 """Formulas as MathML, which browsers show without a network, and plain text with its formulas typeset.
 
-The claims and their proofs are plain text that holds formulas in two spellings: as sympy prints them, ``3/(5*r)``, which
-can be read back exactly, and as a person writes them, ``x^2 K'``, which cannot and is shown with the signs of mathematics.
+The claims and their proofs are plain text that holds formulas in two spellings: as sympy prints them, ``3/(5*r)``,
+which can be read back exactly, and as a person writes them, ``x^2 K'``, which cannot: there signs and scripts are set.
 """
 
 from __future__ import annotations
@@ -20,17 +20,23 @@ from theory.typography import shown
 
 MINUS = "\N{MINUS SIGN}"
 
+#: A hyphen that is a minus sign: before a number or a bracket, behind a bracket, between spaces, or as in x-1.
+_DIFFERENCE = re.compile(r"(?<![\w.)\]>-])-(?=[\d.(])|(?<=[(\[])-(?=\w)|(?<= )-(?= )|(?<=\b[A-Za-z])-(?=\d)")
+_SIGNS = {" * ": " · ", "&lt;&lt;": "≪", "...": "…"}
+_SUBSCRIPTS = {"ₘ": "m", "ₙ": "n", "₂": "2"}
+
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORD_OR_NUMBER = re.compile(r"\w+|\*\*|/")
 _OPERAND = re.compile(r"\s*-?\s*(?:\d+(?:\.\d+)?|[A-Za-z_]\w*)")
-_OPERATOR = re.compile(r"\s*(?:\*\*|[-+*/])(?=\s*[-\w(])")
+#: With the spaces that sympy sets: about signs of sums, and no others.
+_OPERATOR = re.compile(r"(?:\*\*|[*/])(?=[-\w(])| [-+] (?=[\w(])")
 _OPENING = re.compile(r"\s*-?\s*\(")
 #: Where a formula may begin: not inside a word, a number or another formula.
 _BEGINNING = re.compile(r"(?<![\w.^*/(])(?=[-\w(])")
 #: What may not follow a formula: it would go on in a spelling that is not sympy's.
-_GOES_ON = re.compile(r"\s*[\^*/]|[\w('|]|\.\d|\s*[-+]\s*[\w(]| [A-Za-z](?!\w)")
+_GOES_ON = re.compile(r"\s*[\^*/]|[\w('|\[]|\.\d|\s*[-+]\s*[\w(]| [A-Za-z](?!\w)")
 _POWER = re.compile(r"\^\(([^()]{1,40})\)|\^(-?\w{1,4}(?:\.\d+)?)")
-_INDEX = re.compile(r"(?<![A-Za-z_])([A-Za-zχφμσ])_([A-Za-z0-9]{1,2})(?![A-Za-z0-9_])")
+_INDEX = re.compile(r"(?<![A-Za-z_])([^\W\d_])_([A-Za-z0-9]{1,2})(?![A-Za-z0-9_])")
 
 
 def mathml(expression: Expr, *, display: bool = False) -> Markup:
@@ -38,8 +44,8 @@ def mathml(expression: Expr, *, display: bool = False) -> Markup:
 
     Examples
     --------
-    >>> print(mathml(Symbol("r") ** 2))
-    <math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><msup><mi>r</mi><mn>2</mn></msup></mrow></math>
+    >>> print(mathml(Symbol("r") ** 2).removeprefix('<math xmlns="http://www.w3.org/1998/Math/MathML" '))
+    display="inline"><mrow><msup><mi>r</mi><mn>2</mn></msup></mrow></math>
     """
     return Markup(convert(sympy.latex(expression), display="block" if display else "inline"))
 
@@ -49,8 +55,8 @@ def typeset(text: str) -> Markup:
 
     Examples
     --------
-    >>> print(typeset("bounded by m^(-2/9) & f_m"))
-    bounded by m<sup>-2/9</sup> &amp; fₘ
+    >>> print(typeset("f_m <= x^2 & more"))
+    f<sub>m</sub> ≤ x² &amp; more
     """
     pieces, position = [], 0
     for start, end, expression in _formulas(text):
@@ -61,7 +67,12 @@ def typeset(text: str) -> Markup:
 
 def _words(text: str) -> Markup:
     html = str(escape(shown(text)))
-    html = _POWER.sub(lambda power: f"<sup>{(power[1] or power[2]).replace('-', MINUS)}</sup>", html)
+    for sign, letter in _SUBSCRIPTS.items():
+        html = html.replace(sign, f"<sub>{letter}</sub>")
+    html = _POWER.sub(lambda power: f"<sup>{shown((power[1] or power[2]).replace('-', MINUS))}</sup>", html)
+    for spelling, sign in _SIGNS.items():
+        html = html.replace(spelling, sign)
+    html = _DIFFERENCE.sub(MINUS, html)
     return Markup(_INDEX.sub(r"\1<sub>\2</sub>", html))
 
 

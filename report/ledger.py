@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from markupsafe import Markup
 
 from report.formulas import mathml, typeset
 from theory.claim import Verdict
-from theory.ledger import Finding
+from theory.ledger import Finding, claims
 from theory.report import summary
 
 #: What a reader is to know first, in this order.
@@ -157,9 +159,20 @@ def ledger_of(findings: Sequence[Finding]) -> Ledger:
     return Ledger(tuple(groups), tuple(counts), turning)
 
 
+def _linked(text: str) -> Markup:
+    """Typeset a text of the ledger; a claim that it names becomes a link to it."""
+    return Markup(_claim_names().sub(r'<a href="#claim-\1">\1</a>', str(typeset(text))))
+
+
+@cache
+def _claim_names() -> re.Pattern[str]:
+    names = sorted(claims(), key=len, reverse=True)
+    return re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, names))})(?![\w-])")
+
+
 def _entry(finding: Finding) -> Entry:
     claim, decision = finding.claim, finding.decision
-    steps = tuple(Step(step.holds, typeset(step.step), typeset(step.detail)) for step in decision.evidence)
+    steps = tuple(Step(step.holds, _linked(step.step), _linked(step.detail)) for step in decision.evidence)
     texts = (claim.id, claim.source, claim.statement, decision.method, decision.corrected or "")
     simulated = finding.verdict is Verdict.SIMULATED
     return Entry(
@@ -170,10 +183,10 @@ def _entry(finding: Finding) -> Entry:
         recorded=claim.expected.value,
         statement=typeset(claim.statement),
         meaning=typeset(claim.meaning),
-        method=typeset(decision.method),
+        method=_linked(decision.method),
         condition=typeset(claim.assumptions),
-        holds=typeset(decision.corrected or ""),
-        charitable=typeset(decision.charitable or ""),
+        holds=_linked(decision.corrected or ""),
+        charitable=_linked(decision.charitable or ""),
         printed=mathml(claim.parse(finding.printed)),
         spelled=finding.printed,
         steps=steps,

@@ -52,13 +52,20 @@ class Contents:
     runs_dir: Path = Path("runs")
     data_dir: Path | None = None
 
+    def studies(self) -> list[Study]:
+        """Return what is simulated; an `InputError` where that cannot be."""
+        if self.replicates == 1:
+            raise InputError("--replicates must be at least 2 for a report: one replicate has no standard error.")
+        return studies_at(self.sizes, replicates=self.replicates, seed=self.seed)
+
     def experiments(self) -> tuple[Experiment, ...]:
         """Lay out the results; an `InputError` where a file is missing or damaged, or a table is there twice."""
         found = tuple(map(experiment_of, self.results or results_files(self.runs_dir)))
         names = [experiment.name for experiment in found]
         for number, name in enumerate(names):
             if name in names[:number]:
-                raise InputError(f"--results {found[number].source} holds {name}, as another file does. Give one of them.")
+                again = found[number].source
+                raise InputError(f"--results {again} holds {name}, as another file does. Give one of them.")
         return found
 
     def albums(self) -> tuple[Album, ...]:
@@ -95,8 +102,7 @@ def make_page(
         If a file or a run is missing or damaged. What can be wrong with the input is seen before the work begins.
     """
     contents = contents or Contents()
-    studies = studies_at(contents.sizes, replicates=contents.replicates, seed=contents.seed)
-    experiments, albums = contents.experiments(), contents.albums()
+    studies, experiments, albums = contents.studies(), contents.experiments(), contents.albums()
     requests = [workers.Request(name, None) for name in ledger.claims()]
     findings = workers.decide(requests, jobs or usable_cores(), progress=lambda finding: decided(finding.claim.id))
     results = list(simulate_studies(studies, workers=jobs, display=display))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -17,7 +14,6 @@ from report.experiments import Experiment
 from report.ledger import Ledger
 from report.pictures import Album
 from report.statistic import Studies
-from theory.files import written_aside
 
 _PACKAGES = ("epanechnikov-vae", "sympy", "python-flint", "numba", "numpy", "scipy", "torch", "matplotlib")
 
@@ -56,8 +52,8 @@ class Page:
     @property
     def drawings(self) -> tuple[Drawing, ...]:
         """Every figure, in the order of the page."""
-        drawn = [*self.theory, *self.studies.drawings]
-        return tuple([*drawn, *(one for experiment in self.experiments for one in experiment.drawings)])
+        ours = (one for experiment in self.experiments for one in experiment.drawings)
+        return (*self.theory, *self.studies.drawings, *ours)
 
     def html(self) -> str:
         """Return the page as one HTML file that needs nothing else: no script, font or picture is fetched."""
@@ -87,10 +83,3 @@ class Page:
 def versions() -> dict[str, str]:
     """Return the versions of what made the page."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
-
-
-def write_page(page: Page, path: Path) -> None:
-    """Write the page, whole or not at all."""
-    html = page.html()
-    with written_aside(path) as aside:
-        aside.write_text(html, encoding="utf-8")

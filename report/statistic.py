@@ -15,7 +15,6 @@ from simulations.convergence import Convergence
 from simulations.plots import convergence_figure, law_figure
 from simulations.study import Result
 from simulations.summary import Summary, in_words
-from theory.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,8 @@ class Studies:
 
 
 def studies_of(results: Sequence[Result]) -> Studies:
-    """Lay out the results of studies that differ in m alone.
-
-    Raises
-    ------
-    InputError
-        If a study has a single replicate, which has no standard error.
-    """
+    """Lay out the results of studies that differ in m alone, of at least two replicates each."""
     summaries = [result.summary for result in results]
-    if any(summary.standard_error is None for summary in summaries):
-        raise InputError("--replicates must be at least 2 for a report: one replicate has no standard error.")
     return Studies(
         setting=_setting(results[0]),
         answer=typeset(_answer(summaries[-1])),
@@ -86,13 +77,17 @@ def _answer(summary: Summary) -> str:
     gap = summary.exact.total - summary.limit_mean
     side = "below" if gap < 0 else "above"
     simulated = "agrees with" if abs(summary.z_exact or 0.0) <= 3 else "contradicts"
-    share = "" if summary.standardised_variance is None or not summary.limit_variance else (
-        f" The variance is {summary.standardised_variance / summary.limit_variance:.0%} of its limit, the skewness "
-        f"{_signed(summary.skewness)} where the limit law has 0."
+    share = (
+        ""
+        if summary.standardised_variance is None or not summary.limit_variance
+        else (
+            f" The variance is {summary.standardised_variance / summary.limit_variance:.0%} of its limit, the skewness "
+            f"{_signed(summary.skewness)} where the limit law has 0."
+        )
     )
     return (
-        f"At m = {summary.m:,} the simulated mean {simulated} the exact mean (z = {_signed(summary.z_exact)}), which is "
-        f"still {abs(gap):.4f} {side} the theorem's limit of {summary.limit_mean:.4f}.{share}"
+        f"At m = {summary.m:,} the simulated mean {simulated} the exact mean (z = {_signed(summary.z_exact)}), which "
+        f"is still {abs(gap):.4f} {side} the theorem's limit of {summary.limit_mean:.4f}.{share}"
     )
 
 

@@ -23,8 +23,8 @@ def theory_drawings() -> Iterator[Drawing]:
         "kl-bound",
         plots.kl_bound_figure(),
         caption="Lemma 2.1: the sharp constant beside the printed series, and pairs of laws against the bound.",
-        description="The constant of Lemma 2.1 as a function of the bound C on the relative difference of the densities, "
-        "with random pairs of laws all below the sharp constant.",
+        description="The constant of Lemma 2.1 as a function of the bound C on the relative difference of the "
+        "densities, with random pairs of laws all below the sharp constant.",
         source="notebooks/kl_bound.ipynb",
     )
     yield drawing(
@@ -32,8 +32,8 @@ def theory_drawings() -> Iterator[Drawing]:
         plots.optimal_kernel_figure(),
         caption="Lemma 3.2: the roughness of rivals of equal variance. The Epanechnikov kernel is the minimum of each "
         "family, and no random rival comes below.",
-        description="Four panels of the excess of the roughness over its minimum: two families of kernels, both least at "
-        "the Epanechnikov kernel, named kernels up to seven percent above, and random densities, all above.",
+        description="Four panels of the excess of the roughness over its minimum: two families of kernels, both least "
+        "at the Epanechnikov kernel, named kernels up to seven percent above, and random densities, all above.",
         source="notebooks/optimal_kernel.ipynb",
     )
     yield drawing(

@@ -13,6 +13,7 @@ UPSTREAM = {
     "theory": {"theory"},
     "simulations": {"theory", "simulations"},
     "evae": {"theory", "evae"},
+    "report": {"theory", "simulations", "evae", "report"},
 }
 
 

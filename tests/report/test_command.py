@@ -1,0 +1,77 @@
+"""`report` with odd and bad input."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+import cli
+from report.experiments import OURS, results_files
+from report.making import Contents
+from tests.runner import runner
+from theory import workers
+from theory.errors import InputError
+
+
+def invoked(*arguments: str) -> Result:
+    return runner().invoke(cli.main, ["report", *arguments])
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with the input is said before the claims are decided."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr(workers, "decide", fail)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--output", "page.pdf"], "--output page.pdf must end in .html"),
+        (["--output", "missing/page.html"], "--output missing/page.html cannot be written"),
+        (["--m", "0"], "m must be"),
+        (["--m", "100", "--m", "100"], "--m 100 is given twice"),
+        (["--replicates", "1"], "--replicates must be at least 2"),
+        (["--seed", "-1"], "seed"),
+        (["--results", "none.json"], "none.json"),
+        (["--results", "damaged.json"], "damaged.json is damaged"),
+        (["--results", "copy.json", "--results", "again.json"], "--results again.json holds table-1, as another file"),
+        (["--run", "none"], "none"),
+        (["--jobs", "0"], "--jobs"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence_and_nothing_is_lost(
+    options: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.html").write_text("an earlier page")
+    (tmp_path / "damaged.json").write_text("{")
+    for name in ("copy.json", "again.json"):
+        shutil.copy(OURS / "table-1.json", tmp_path / name)
+    result = invoked(*options)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("Error: ")
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert (tmp_path / "report.html").read_text() == "an earlier page"
+
+
+def test_results_in_the_runs_folder_take_the_place_of_the_projects(tmp_path: Path) -> None:
+    own = tmp_path / "ablation" / "results.json"
+    own.parent.mkdir()
+    shutil.copy(OURS / "ablation.json", own)
+    assert results_files(tmp_path) == [OURS / "table-1.json", own]
+
+
+def test_the_same_table_twice_is_refused() -> None:
+    twice = Contents(results=[OURS / "table-1.json", OURS / "table-1.json"])
+    with pytest.raises(InputError, match="holds table-1, as another file does"):
+        twice.experiments()

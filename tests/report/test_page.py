@@ -1,0 +1,123 @@
+"""The page as a file: whole, by itself, and holding what it should."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from report.experiments import OURS, experiment_of
+from theory.ledger import claims
+
+from .conftest import Made
+
+VOID = {"meta", "link", "input", "img", "br"}
+
+
+class Reader(HTMLParser):
+    """Reads a page into its elements, and notes what is not closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.misplaced: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.misplaced.append(tag)
+
+
+@pytest.fixture(scope="module")
+def reader(made: Made) -> Reader:
+    reader = Reader()
+    reader.feed(made.html)
+    reader.close()
+    return reader
+
+
+def test_every_element_is_closed_in_order(reader: Reader) -> None:
+    assert reader.misplaced == []
+    assert reader.open == []
+
+
+def test_nothing_is_fetched(made: Made, reader: Reader) -> None:
+    for tag, attributes in reader.elements:
+        for name in ("src", "href", "xlink:href", "data", "action", "srcset"):
+            value = attributes.get(name, "#")
+            assert value.startswith(("#", "data:")), f"{tag} {name}={value[:80]}"
+    assert "@import" not in made.html
+    assert re.findall(r"url\((?!#)[^)]*\)", made.html) == []
+
+
+def test_identifiers_are_unique_and_links_lead_to_one(reader: Reader) -> None:
+    names = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    targets = {
+        a[name][1:] for _, a in reader.elements for name in ("href", "xlink:href") if a.get(name, "").startswith("#")
+    }
+    assert targets <= set(names)
+    assert {f"claim-{name}" for name in claims()} <= set(names)
+
+
+def test_every_picture_and_drawing_says_what_it_shows(reader: Reader) -> None:
+    pictures = [attributes for tag, attributes in reader.elements if tag == "img"]
+    drawings = [attributes for tag, attributes in reader.elements if tag == "svg"]
+    assert len(pictures) >= 4
+    assert all(len(picture["alt"]) > 20 for picture in pictures)
+    assert len(drawings) >= 8
+    assert all(drawing["role"] == "img" and len(drawing["aria-label"]) > 60 for drawing in drawings)
+
+
+def test_headings_go_down_one_level_at_a_time(reader: Reader) -> None:
+    levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+@pytest.mark.parametrize("name", ["table-1", "ablation"])
+def test_every_figure_of_the_measured_tables_is_on_the_page(name: str, made: Made) -> None:
+    experiment = experiment_of(OURS / f"{name}.json")
+    cells = [cell for table in experiment.tables for row in table.rows for cell in row]
+    assert len(cells) > 100
+    assert [cell for cell in cells if f">{cell}<" not in made.html] == []
+    assert all(str(paragraph) in made.html for paragraph in experiment.paragraphs)
+
+
+def test_what_the_command_says_is_what_the_page_shows(made: Made) -> None:
+    said = made.document
+    assert said["claims"] == sum(said["summary"].values()) == len(claims())
+    assert said["unexpected"] == 0
+    assert "pending" not in said["summary"]
+    assert said["results"] == ["results/table-1.json", "results/ablation.json"]
+    assert said["runs"] == ["results/digits-evae"]
+    for verdict, number in said["summary"].items():
+        assert f"{verdict} ({number})" in re.sub(r"\s+", " ", made.html)
+    for figure in said["figures"]:
+        assert f'<figure id="{figure["name"]}">' in made.html
+    assert "--m 50 --m 200 --replicates 500" in said["studies"]["command"]
+
+
+def test_drawings_take_their_colours_from_the_page(made: Made) -> None:
+    drawn = "".join(re.findall(r"<svg .*?</svg>", made.html, re.DOTALL))
+    assert "var(--ink)" in drawn
+    assert "var(--blue)" in drawn
+    style = made.html[made.html.index("<style>") : made.html.index("</style>")]
+    assert set(re.findall(r"var\((--[\w-]+)\)", drawn)) <= set(re.findall(r"(--[\w-]+):", style))
+    # What is drawn in a colour of its own would not be seen in the dark.
+    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) == set()
+
+
+def test_the_page_is_small(made: Made) -> None:
+    assert made.path.stat().st_size < 3_000_000
