@@ -25,7 +25,7 @@ from theory.figure_style import BLUE, GREEN, GREY, PURPLE, VERMILION, blank, let
 Record = dict[str, Any]
 
 #: Of the runs in one figure: colour and marker.
-_RUNS = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "^"), (PURPLE, "D"))
+_RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
 
 #: Of the spreads of a posterior: how they are written, and their colour, dashes and marker.
 _SPREADS: dict[str, tuple[str, str, str, str]] = {
