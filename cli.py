@@ -1282,6 +1282,8 @@ def reproduce(
             console.print(f"Written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
         else:
             write_json(stream, results.document())
+            if plots:
+                print("Nothing is drawn, because no run was finished.", file=sys.stderr)
         for failure in results.failures:
             print(f"Failed: {failure.name}: {failure.reason}", file=sys.stderr)
     return EXIT_CHECK_FAILED if results.failures else 0

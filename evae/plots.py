@@ -173,12 +173,8 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
 
     def regularisation(axes: Axes) -> None:
         terms = list(dict.fromkeys(term for records in found for term in _penalties(records)))
-        for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
-            for term in _penalties(records):
-                one = {"color": colour, "marker": marker}
-                _line(axes, records, [r["holdout"][term] for r in records], _of_run("hold-out", name, names), **one)
-                values = [r["train"][term] for r in records]
-                _line(axes, records, values, _of_run("training", name, names), color=colour, linestyle="--")
+        for term in terms:
+            _errors(axes, found, names, term)
         axes.set(
             title=" and ".join(_TERMS.get(term, term.replace("_", " ")) for term in terms), ylabel="nats per image"
         )
@@ -189,11 +185,14 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
 
 
 def _errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str], term: str) -> None:
+    """Draw a term of the loss for every run that has it, on hold-out images and in training."""
     for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
-        values = [record["holdout"][term] for record in records]
-        _line(axes, records, values, _of_run("hold-out", name, names), color=colour, marker=marker)
-        values = [record["train"][term] for record in records]
-        _line(axes, records, values, _of_run("training", name, names), color=colour, linestyle="--")
+        if term not in records[-1]["train"]:
+            continue
+        how: dict[str, Any] = {"color": colour, "marker": marker}
+        _line(axes, records, [record["holdout"][term] for record in records], _of_run("hold-out", name, names), **how)
+        how |= {"linestyle": "--", "markerfacecolor": "white"}
+        _line(axes, records, [record["train"][term] for record in records], _of_run("training", name, names), **how)
 
 
 def _of_run(what: str, name: str, names: Sequence[str]) -> str:
@@ -230,12 +229,17 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
 
     def noise(axes: Axes) -> None:
         epochs = [record["epoch"] for record in records]
-        low, high = ([float("nan") if r.get(end) is None else r[end] for r in ratios] for end in ("min", "max"))
-        label = "all dimensions"
+        known = [value for ratio in ratios for value in ratio.values() if value]
+        # An infinite ratio, of a dimension without signal, goes up to the edge.
+        edge = 10 * max([ACTIVE_BELOW, *known])
+        low, high = ([edge if r.get(end) is None else r[end] for r in ratios] for end in ("min", "max"))
+        label = "all dimensions" + (",\nsome without signal" if edge in high else "")
         axes.fill_between(epochs, low, high, color=BLUE, alpha=0.2, linewidth=0, label=label)
         _line(axes, records, [r.get("median") for r in ratios], "their median", color=BLUE, marker="o")
-        if max((value for value in high if value == value), default=0.0) > ACTIVE_BELOW / 10:
+        if max(high) > ACTIVE_BELOW / 10:
             axes.axhline(ACTIVE_BELOW, color=GREY, linestyle=":", label=f"active below {ACTIVE_BELOW:g}")
+        if edge in high:
+            axes.set_ylim(top=edge)
         axes.set(title="noise-to-signal ratio", ylabel="variance of noise / of codes", yscale="log")
         axes.legend()
 
@@ -244,6 +248,6 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         _line(axes, records, values, None, color=GREEN, marker="^")
         axes.set(title="rate of the codes", ylabel="nats per image", ylim=(0, None))
 
-    noisy = any(ratio.get("max") for ratio in ratios)
+    noisy = any(ratio and ratio["max"] != 0 for ratio in ratios)
     rated = any(latent.get("rate") is not None for latent in latents)
     return [panel for panel, there in ((spread, spreads), (noise, noisy), (rate, rated)) if there]

@@ -23,8 +23,8 @@ def assert_fit_to_print(figure: Figure) -> None:
     figure.savefig(io.BytesIO(), format="png")
     drawn = [axes for axes in figure.axes if axes.axison]
     for axes in drawn:
-        assert axes.get_xlabel(), f"{axes.get_title(loc='left')} says nothing of its horizontal axis"
-        assert axes.get_ylabel() or _has_words(axes) or _shares_its_label(axes, drawn)
+        assert axes.get_xlabel() or _is_labelled_below(axes, drawn), f"{axes.get_title(loc='left')}: horizontal axis"
+        assert axes.get_ylabel() or _has_words(axes) or _is_labelled_at_the_left(axes, drawn)
         for one, other in combinations(_labelled(axes), 2):
             assert _shape(one) != _shape(other), f"{one.get_label()} and {other.get_label()} are alike in grey"
     box = figure.get_tightbbox()
@@ -47,11 +47,18 @@ def _has_words(axes: Axes) -> bool:
     return all(re.search("[a-z]", label.get_text()) for label in axes.get_yticklabels())
 
 
-def _shares_its_label(axes: Axes, others: list[Axes]) -> bool:
-    """Whether a panel at the left in the same row, of the same height, has the label."""
-    place = axes.get_position()
-    rows = [one for one in others if np.isclose(one.get_position().y0, place.y0, atol=1e-3)]
-    return any(one.get_ylabel() for one in rows if one.get_position().x0 < place.x0)
+def _is_labelled_at_the_left(axes: Axes, others: list[Axes]) -> bool:
+    shared = axes.get_shared_y_axes().get_siblings(axes)
+    return any(one.get_ylabel() for one in others if one in shared and _start(one)[0] < _start(axes)[0])
+
+
+def _is_labelled_below(axes: Axes, others: list[Axes]) -> bool:
+    shared = axes.get_shared_x_axes().get_siblings(axes)
+    return any(one.get_xlabel() for one in others if one in shared and _start(one)[1] < _start(axes)[1])
+
+
+def _start(axes: Axes) -> tuple[float, float]:
+    return axes.get_position().x0, axes.get_position().y0
 
 
 def curve(axes: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:

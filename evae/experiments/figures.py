@@ -163,6 +163,8 @@ def _close_up(axes: Axes) -> None:
     every = np.concatenate(points)
     near = every[every[:, 1] <= 1.07 * every[:, 1].min()]
     (left, low), (right, high) = near.min(0), near.max(0)
+    if left == right or low == high:
+        return
     axes.set_xlim(left - 0.05 * (right - left), right + 0.1 * (right - left))
     axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
