@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LOWEST := .venv-lowest
 
-.PHONY: help demo test lint format test-lowest clean
+.PHONY: help demo test lint format notebooks test-lowest clean
 help:
 	@echo "make demo         set up, then the three jobs on data that comes with the packages (about 2 minutes)"
 	@echo "make test         set up, then the whole test suite"
 	@echo "make lint         ruff and mypy"
+	@echo "make notebooks    execute the notebooks and write what came out into them"
 	@echo "make test-lowest  theory and simulations with the oldest supported packages, without torch"
 	@echo "make clean        remove the environments"
 
@@ -48,6 +49,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+notebooks: $(INSTALLED)
+	@$(BIN)/python -m notebooks.execute
 
 # The lower bounds in pyproject.toml are claims too: this environment has exactly those versions, and no torch.
 $(LOWEST)/installed: pyproject.toml tests/lowest_requirements.py

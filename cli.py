@@ -939,9 +939,18 @@ device_option = click.option(
     help="Resolution of npz:FILE and folder:DIR, whose largest centred squares are resized to it; by default 64 where "
     "every image has 64 pixels and more on its shorter side, else 32. The other data sets have Appendix B's.",
 )
+@plot_option("the errors and the noise of the codes by epoch.")
 @common_options
 @click.pass_context
-def train(context: click.Context, /, resume: str | None, json_path: str | None, quiet: bool, **options: Any) -> None:
+def train(
+    context: click.Context,
+    /,
+    resume: str | None,
+    plots: tuple[Path, ...],
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
 
     A model is a posterior with an objective; each can be replaced, and they combine freely where the objective has an
@@ -966,7 +975,8 @@ def train(context: click.Context, /, resume: str | None, json_path: str | None, 
 
     config = Configuration(**options)
     if not place().is_first:
-        json_path, quiet = None, True
+        plots, json_path, quiet = (), None, True
+    checked_plots(plots)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
         from evae.display import training_display
@@ -981,6 +991,10 @@ def train(context: click.Context, /, resume: str | None, json_path: str | None, 
                 given = {name: value for name, value in options.items() if was_given(context, name)}
                 run = find_run(resume, given.pop("runs_dir", config.runs_dir))
                 run = resume_training(run, watcher, **given)
+        if plots:
+            from evae.plots import run_figure
+
+            save_plots(run_figure(run), plots)
         config = run.configuration
         document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
         write_json(stream, {**document, "recipe": config.recipe.document(), "metrics": run.metrics})
@@ -1054,8 +1068,9 @@ original_data_dir_option = click.option(
 @judging_options
 @device_option
 @original_data_dir_option
+@plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
 @common_options
-def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> None:
+def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any) -> None:
     """Judge the trained model in the folder RUN on the hold-out images.
 
     Compared with the originals are their reconstructions, from one draw of the posterior, as the paper has it, and
@@ -1070,6 +1085,7 @@ def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> No
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier --json -
     """  # noqa: D301
+    checked_plots(plots)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         from evae.display import decoding_display
@@ -1079,6 +1095,10 @@ def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> No
 
         with decoding_display(quiet) as progress:
             result = evaluate_run(run, progress=progress, **options)
+        if plots:
+            from evae.plots import reconstructions_figure
+
+            save_plots(reconstructions_figure(run, device=options["device"], data_dir=options["data_dir"]), plots)
         write_json(stream, result)
         console.print(evaluation_report(result))
         written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))
@@ -1191,6 +1211,7 @@ def _pair(text: str) -> tuple[int, int]:
     metavar="DIR",
     help="Where results.json, runs.csv, table.md, table.tex and the plots are written.  [default: RUNS_DIR/TABLE]",
 )
+@plot_option("the hold-out error by epoch; for the ablation the error by kernel and objective, and whose the gain is.")
 @common_options
 def reproduce(
     table: str,
@@ -1199,6 +1220,7 @@ def reproduce(
     seeds: str,
     cluster: str | None,
     output: Path | None,
+    plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
     **options: Any,
@@ -1227,6 +1249,7 @@ def reproduce(
         seeds=whole_numbers(seeds, "--seeds"),
         **options,
     )
+    checked_plots(plots)
     folder = output or Path(options["runs_dir"]) / (table if table == "ablation" else f"table-{table}")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
@@ -1240,11 +1263,17 @@ def reproduce(
         if results.records:
             found = report(results)
             written = write_results(results, found, folder)
+            if plots:
+                from evae.experiments.figures import figures
+
+                save_plots(next(iter(figures(results).values())), plots)
             write_json(stream, {**results.document(), **found.document, "notes": found.notes})
             console.print(found.for_terminal())
             console.print(f"Written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
         else:
             write_json(stream, results.document())
+            if plots:
+                print("Nothing is drawn, because no run was finished.", file=sys.stderr)
         for failure in results.failures:
             print(f"Failed: {failure.name}: {failure.reason}", file=sys.stderr)
     return EXIT_CHECK_FAILED if results.failures else 0

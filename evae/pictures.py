@@ -16,7 +16,7 @@ from evae.holdout import reconstructions
 from evae.metrics import eight_bit
 from evae.model import VAE
 from theory.errors import InputError
-from theory.files import written_aside
+from theory.figure_style import blank, save_figure, styled
 
 #: Images in a row.
 COLUMNS = 12
@@ -81,19 +81,24 @@ def walks(model: VAE, pixels: Tensor) -> list[Rows]:
 
 
 def save_rows(blocks: Sequence[Rows], path: Path, title: str) -> None:
-    """Save blocks of images as a PNG, each under its label, in rows of `COLUMNS`. The file is whole or not there."""
+    """Save what `rows_figure` draws as a PNG. The file is whole or not there."""
+    save_figure(rows_figure(blocks, title), path, dots_per_inch=150)
+
+
+@styled
+def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
+    """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
     mosaics = [tiled(block.images) for block in blocks]
     width = 0.8 * COLUMNS
     inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
-    figure = Figure(figsize=(width + 0.1, sum(inches) + 0.4), layout="constrained")
+    figure = blank(width + 0.1, sum(inches) + 0.4)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
     for axes, block, mosaic in zip(panels, blocks, mosaics, strict=True):
-        axes.set_title(block.label, fontsize=8, loc="left")
+        axes.set_title(block.label, fontsize=8)
         axes.imshow(mosaic.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
-    with written_aside(path) as aside:
-        figure.savefig(aside, format="png", dpi=150)
+    return figure
 
 
 def tiled(images: Tensor) -> Tensor:

@@ -25,9 +25,10 @@ _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 _CAPTIONS = {
     "curves": "Hold-out reconstruction error by epoch, as in the paper's Figures S6 and S7. Bands span the seeds.",
+    "ablation": "The reconstruction error by kernel and objective, and how the gain over VAE splits between them, with "
+    "95 % intervals.",
     "rate": "Reconstruction error against rate: what the codes carry. Lines join the means over seeds of one model as "
     "the weight of the regularisation varies; points are runs.",
-    "ablation": "Reconstruction error by kernel and objective, and whose the gain is. Bars are 95 % intervals.",
 }
 
 

@@ -53,7 +53,8 @@ class Page:
     def drawings(self) -> tuple[Drawing, ...]:
         """Every figure, in the order of the page."""
         ours = (one for experiment in self.experiments for one in experiment.drawings)
-        return (*self.theory, *self.studies.drawings, *ours)
+        runs = (one for album in self.albums for one in album.drawings)
+        return (*self.theory, *self.studies.drawings, *ours, *runs)
 
     def html(self) -> str:
         """Return the page as one HTML file that needs nothing else: no script, font or picture is fetched."""

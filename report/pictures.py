@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from markupsafe import Markup
 from evae.evaluation import images_of
 from evae.model import VAE
 from evae.pictures import Rows, reconstruction_rows, tiled, walks
+from evae.plots import latent_figure, training_figure
 from evae.runs import Run
-from report.drawings import picture
+from report.drawings import Drawing, drawing, picture
 from report.experiments import OURS, shown_path
 
 #: The small model that comes with the project.
@@ -36,12 +38,15 @@ class Album:
     name, description, source : str
         The run's name, what was trained, and its folder.
     strips : tuple of Strip
+    drawings : tuple of Drawing
+        How the run went, where it kept its metrics.
     """
 
     name: str
     description: str
     source: str
     strips: tuple[Strip, ...]
+    drawings: tuple[Drawing, ...]
 
 
 def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
@@ -63,7 +68,31 @@ def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
         f"{run.weights_epoch}. The images were not trained on.",
         source=shown_path(Path(folder)) if Path(folder).parent == OURS else str(folder),
         strips=tuple(_strip(run, block) for block in rows),
+        drawings=tuple(_drawings(run)),
     )
+
+
+def _drawings(run: Run) -> Iterator[Drawing]:
+    if not run.metrics:
+        return
+    last = run.metrics[-1]
+    yield drawing(
+        f"{run.name}-training",
+        training_figure(run),
+        caption="The terms of the loss by epoch, in training and on hold-out images, as in Figures S6 and S7.",
+        description=f"Curves of the reconstruction error and the regularisation over {last['epoch']} epochs. The "
+        f"hold-out reconstruction error ends at {last['holdout']['reconstruction']:.1f} nats per image.",
+        source="notebooks/reconstructions.ipynb",
+    )
+    if last["latent"].get("noise_to_signal", {}).get("median"):
+        yield drawing(
+            f"{run.name}-latent",
+            latent_figure(run),
+            caption="The codes by epoch: the mean spreads r and B, the ratio of noise to signal, and the rate.",
+            description=f"Curves over {last['epoch']} epochs. The median ratio of noise to signal ends at "
+            f"{last['latent']['noise_to_signal']['median']:.2g}.",
+            source="notebooks/latent.ipynb",
+        )
 
 
 def _strip(run: Run, block: Rows) -> Strip:

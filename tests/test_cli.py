@@ -121,6 +121,23 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
         assert f"{option[0]} is about the paper's claims" in refusal(*judged, *option)
 
 
+def test_a_kernel_of_ones_own_is_judged_and_drawn(tmp_path: Path) -> None:
+    judged = ("verify-lemmas", "kernel", "--density", "15/16*(1-x**2)**2", "--support", "-1,1")
+    drawing = tmp_path / "kernel.svg"
+    assert run(*judged, "--plot", str(drawing)).exit_code == 0
+    assert "yours" in drawing.read_text(encoding="utf-8")
+    assert "must end in .png, .svg or .pdf" in refusal(*judged, "--plot", "kernel.jpg")
+    assert "integrates to 1/2" in refusal(
+        "verify-lemmas", "kernel", "--density", "x", "--support", "0,1", "--plot", str(drawing)
+    )
+    assert "yours" in drawing.read_text(encoding="utf-8")
+
+
+def test_a_plot_of_verdicts_is_refused() -> None:
+    sentence = refusal("verify-lemmas", "lemma-3.2", "--plot", "lemma.png")
+    assert sentence.startswith("Error: --plot draws a kernel of your own")
+
+
 def test_a_python_without_the_packages_is_told_how_to_get_them() -> None:
     script = "import sys; sys.modules['numba'] = None; import cli; cli.main(['simulate-tm', '--m', '10'])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)

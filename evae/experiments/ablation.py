@@ -110,12 +110,12 @@ def _attributions(records: Sequence[RunRecord]) -> tuple[dict[str, Any], list[st
     """Return by metric how much of EVAE's gain is the kernel's and how much the objective's, as figures and words."""
     figures, words = {}, []
     for criterion, unit in _ATTRIBUTED:
-        trials = _trials(records, criterion)
-        if not trials:
+        found = trials(records, criterion)
+        if not found:
             continue
         try:
-            split = variance.decompose_gain(trials, lower_is_better=criterion.lower_is_better)
-            analysis = variance.two_way(trials)
+            split = variance.decompose_gain(found, lower_is_better=criterion.lower_is_better)
+            analysis = variance.two_way(found)
         except InputError as error:
             words.append(f"How much of the {criterion} is whose cannot be said: {error}")
             continue
@@ -124,7 +124,8 @@ def _attributions(records: Sequence[RunRecord]) -> tuple[dict[str, Any], list[st
     return figures, words
 
 
-def _trials(records: Sequence[RunRecord], criterion: Criterion) -> list[variance.Trial]:
+def trials(records: Sequence[RunRecord], criterion: Criterion) -> list[variance.Trial]:
+    """Return the runs that are cells of kernel and objective, with one figure each."""
     return [
         variance.Trial(*cell, record.configuration.seed, value)
         for record in records

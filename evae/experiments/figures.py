@@ -1,46 +1,55 @@
-"""Plots of a table's runs: hold-out error by epoch, as in Figures S6 and S7, and reconstruction against rate."""
+"""Figures of a table's runs: hold-out error by epoch, as in S6 and S7; kernel by objective; error against rate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from evae.experiments.grid import CURVES, curve_of
-from evae.experiments.measured import fraction, measured
+from evae.experiments import variance
+from evae.experiments.ablation import trials
+from evae.experiments.estimates import Estimate, label
+from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of
+from evae.experiments.measured import ERROR, fraction, measured
 from evae.experiments.results import Results, RunRecord
+from theory.errors import InputError
+from theory.figure_style import BLACK, BLUE, GREEN, GREY, VERMILION, blank, letter, styled, with_minus
 
-#: Line styles, so that the models are told apart in grey too. Colours are from Okabe and Ito's palette.
-_STYLES = {
-    "vae": ("#0072B2", "--", "s"),
-    "evae": ("#D55E00", "-", "o"),
-    "evae-exact": ("#009E73", "-.", "^"),
-}
+#: Colour, line and marker, so that the models are told apart in grey too.
+_STYLES = {"vae": (BLUE, "--", "s"), "evae": (VERMILION, "-", "o"), "evae-exact": (GREEN, "-.", "^")}
+_KERNELS = {"gaussian": (BLUE, "s"), "epanechnikov": (VERMILION, "o"), "uniform": (GREEN, "^")}
 
 
 def figures(results: Results) -> dict[str, Figure]:
-    """Return the plots by name: of Tables 1 and 2 the curves, of the ablation reconstruction against rate."""
-    return {"rate": rate_figure(results)} if results.table == "ablation" else {"curves": curve_figure(results)}
+    """Return the figures by name, the one that says most first.
+
+    Of Tables 1 and 2 the curves; of the ablation kernel by objective, and reconstruction against rate.
+    """
+    if results.table == "ablation":
+        return {"ablation": ablation_figure(results), "rate": rate_figure(results)}
+    return {"curves": curve_figure(results)}
 
 
+@styled
 def curve_figure(results: Results) -> Figure:
     """Draw the hold-out error by epoch, a panel for each data set and dimension, a band over the seeds."""
     datasets = list(dict.fromkeys(record.configuration.dataset for record in results.records))
     dims = list(dict.fromkeys(record.configuration.latent_dim for record in results.records))
-    figure = Figure(figsize=(0.6 + 2.6 * len(dims), 0.6 + 2.2 * len(datasets)), layout="constrained")
+    figure = blank(0.6 + 2.6 * len(dims), 0.6 + 2.2 * len(datasets))
     panels = figure.subplots(len(datasets), len(dims), squeeze=False, sharex=True, sharey="row")
     for row, dataset in zip(panels, datasets, strict=True):
         row[0].set_ylabel(f"{dataset}\nhold-out error (nats)")
         for axes, dim in zip(row, dims, strict=True):
-            axes.set_title(f"$d_z$ = {dim}", fontsize=10)
+            axes.set_title(f"$d_z$ = {dim}")
             for model in ("vae", "evae"):
                 _draw_curve(axes, results.where(dataset=dataset, latent_dim=dim, model=model), model)
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
-    panels[0][-1].legend(frameon=False, fontsize=9)
+    panels[0][-1].legend()
     return figure
 
 
@@ -51,28 +60,97 @@ def _draw_curve(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
     epochs = np.arange(1, curves.shape[1] + 1)
     colour, line, marker = _STYLES[model]
     every = max(1, len(epochs) // 8)
-    axes.plot(epochs, curves.mean(0), line, color=colour, marker=marker, markevery=every, ms=4, label=model.upper())
+    axes.plot(epochs, curves.mean(0), line, color=colour, marker=marker, markevery=every, label=label(model))
     axes.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.2, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+@styled
+def ablation_figure(results: Results) -> Figure:
+    """Draw the error by kernel and objective, and whose EVAE's gain is, with 95 % t-intervals over the seeds.
+
+    A row for each data set and dimension. Where a gain cannot be split, because a run is missing, that panel says so.
+    """
+    places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
+    figure = blank(9.0, 0.4 + 3.3 * len(places))
+    panels = figure.subplots(len(places), 2, squeeze=False, width_ratios=(1.25, 1))
+    for (cells, split), (dataset, dim) in zip(panels, places, strict=True):
+        found = trials(results.where(dataset=dataset, latent_dim=dim), ERROR)
+        _draw_cells(cells, variance.treatment_estimates(found) if found else {})
+        cells.set_title(f"{dataset}, $d_z$ = {dim}: kernel by objective, 95 % intervals")
+        _draw_split(split, found)
+    letter(panels.ravel().tolist())
+    return figure
+
+
+def _draw_cells(axes: Axes, estimates: Mapping[variance.Treatment, Estimate]) -> None:
+    for shift, kernel in zip((-0.2, 0.0, 0.2), FACTOR_KERNELS, strict=True):
+        colour, marker = _KERNELS[kernel]
+        for place, objective in enumerate(FACTOR_OBJECTIVES):
+            cell = estimates.get(variance.Treatment(kernel, objective))
+            if cell is not None:
+                _draw_estimate(axes, place + shift, cell, colour, marker, vertical=True)
+        axes.plot([], [], marker, color=colour, label=f"{kernel} kernel")
+    axes.plot([], [], ".", color=GREY, label="single seeds")
+    axes.set_xticks(range(len(FACTOR_OBJECTIVES)), [name.replace(", ", ",\n") for name in FACTOR_OBJECTIVES])
+    axes.set(xlabel="objective", ylabel="hold-out reconstruction error\n(nats per image)")
+    axes.legend()
+
+
+def _draw_split(axes: Axes, found: Sequence[variance.Trial]) -> None:
+    axes.set_title("EVAE's gain over VAE, and whose it is")
+    try:
+        split = variance.decompose_gain(found)
+    except InputError as error:
+        axes.text(0.5, 0.5, str(error), ha="center", va="center", wrap=True, transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    parts = {
+        "whole gain": (split.gain, BLACK, "D"),
+        "objective": (split.objective, BLUE, "s"),
+        "kernel": (split.kernel, VERMILION, "o"),
+        "interaction": (split.interaction, GREY, "x"),
+    }
+    axes.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
+    for height, (part, colour, marker) in zip(range(0, -len(parts), -1), parts.values(), strict=True):
+        _draw_estimate(axes, height, part, colour, marker, vertical=False)
+        low_high = "" if part.interval is None else " ({:.2f} to {:.2f})".format(*part.interval)
+        text = with_minus(f"{part.mean:.2f}{low_high}")
+        axes.annotate(text, (part.mean, height), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_yticks(range(0, -len(parts), -1), list(parts))
+    axes.set(xlabel="nats per image (95 % interval)", ylim=(-len(parts) + 0.4, 0.6))
+    axes.margins(x=0.18)
+
+
+def _draw_estimate(axes: Axes, place: float, found: Estimate, colour: str, marker: str, *, vertical: bool) -> None:
+    """Draw a mean with its interval, and what it is the mean of as small points."""
+    points = np.full(found.n, place + (0.07 if vertical else -0.14)), np.array(found.values)
+    axes.plot(*(points if vertical else points[::-1]), ".", color=GREY, markersize=3)
+    reach = None if found.interval is None else [[found.mean - found.interval[0]], [found.interval[1] - found.mean]]
+    errors: dict[str, Any] = {"yerr" if vertical else "xerr": reach}
+    where = (place, found.mean) if vertical else (found.mean, place)
+    axes.errorbar(*where, **errors, color=colour, marker=marker, elinewidth=1.2)
+
+
+@styled
 def rate_figure(results: Results) -> Figure:
     """Draw the reconstruction error against the rate: a line for each model as its weight varies, a point a run.
 
     A row for each data set and dimension: at the left all weights, at the right those that reconstruct nearly best.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
-    figure = Figure(figsize=(9.6, 0.4 + 3.6 * len(places)), layout="constrained")
+    figure = blank(9.6, 0.4 + 3.6 * len(places))
     for row, (dataset, dim) in zip(figure.subplots(len(places), 2, squeeze=False), places, strict=True):
         records = results.where(dataset=dataset, latent_dim=dim)
         for axes in row:
             for model in CURVES:
                 _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model)
+            axes.margins(x=0.09)
             axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
-        row[0].set_title(f"{dataset}, $d_z$ = {dim}", fontsize=10)
+        row[0].set_title(f"{dataset}, $d_z$ = {dim}")
         row[0].set_ylabel("hold-out reconstruction error (nats per image)")
-        row[0].legend(frameon=False, fontsize=9)
-        row[1].set_title("the lower part, close up", fontsize=10)
+        row[0].legend()
+        row[1].set_title("the lower part, close up")
         _close_up(row[1])
     return figure
 
@@ -85,6 +163,8 @@ def _close_up(axes: Axes) -> None:
     every = np.concatenate(points)
     near = every[every[:, 1] <= 1.07 * every[:, 1].min()]
     (left, low), (right, high) = near.min(0), near.max(0)
+    if left == right or low == high:
+        return
     axes.set_xlim(left - 0.05 * (right - left), right + 0.1 * (right - left))
     axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
@@ -100,9 +180,9 @@ def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
         return
     colour, line, marker = _STYLES[model]
     means = np.array([np.mean(points[beta], axis=0) for beta in sorted(points)])
-    axes.plot(means[:, 0], means[:, 1], line, color=colour, label=model.upper() if model in ("vae", "evae") else model)
+    axes.plot(means[:, 0], means[:, 1], line, color=colour, label=label(model))
     for beta, mean in zip(sorted(points), means, strict=True):
         every = np.array(points[beta])
-        axes.plot(every[:, 0], every[:, 1], marker, color=colour, ms=4, alpha=0.7)
+        axes.plot(every[:, 0], every[:, 1], marker, color=colour, alpha=0.7)
         # Clipped, because a close-up does not show them all.
         axes.annotate(fraction(beta), mean, (4, 4), textcoords="offset points", fontsize=7, color=colour, clip_on=True)

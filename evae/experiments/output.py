@@ -11,6 +11,7 @@ from evae.experiments.figures import figures
 from evae.experiments.measured import measured
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
+from theory.figure_style import save_figure
 from theory.files import written_aside
 
 
@@ -25,8 +26,7 @@ def write_results(results: Results, report: Report, folder: Path) -> list[Path]:
     plots = []
     for name, figure in figures(results).items():
         plots.append(folder / f"{name}.png")
-        with written_aside(plots[-1]) as aside:
-            figure.savefig(aside, format="png", dpi=150)
+        save_figure(figure, plots[-1], dots_per_inch=150)
     return [folder / name for name in ("results.json", *texts)] + plots
 
 

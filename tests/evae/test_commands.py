@@ -41,8 +41,11 @@ def options(command: str) -> dict[str, Any]:
 
 
 def test_train_leaves_a_run_and_says_how_to_evaluate_it(tmp_path: Path) -> None:
-    result = invoke("train", *SMALL, "--runs-dir", tmp_path, "--name", "my-run", "--model", "evae")
+    drawing = tmp_path / "curves.svg"
+    options = ["--runs-dir", tmp_path, "--name", "my-run", "--model", "evae", "--plot", drawing]
+    result = invoke("train", *SMALL, *options)
     assert result.exit_code == 0, result.output
+    assert "mean spread of the noise" in drawing.read_text(encoding="utf-8")
     lines = result.stdout.splitlines()
     (epoch,) = [line for line in lines if line.startswith("epoch 1/1  train ")]
     assert "kernel penalty" in epoch
@@ -51,6 +54,17 @@ def test_train_leaves_a_run_and_says_how_to_evaluate_it(tmp_path: Path) -> None:
     assert "images/s" in epoch
     assert lines[-1] == f"Next: python cli.py evaluate {tmp_path / 'my-run'}"
     assert Run.open(tmp_path / "my-run").status["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    "command", [["train"], ["evaluate", "no-run"], ["reproduce", "--table", "1", "--datasets", "digits"]]
+)
+def test_a_plot_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, command: list[str]) -> None:
+    runs = [] if command[0] == "evaluate" else ["--runs-dir", tmp_path / "runs"]
+    assert refusal(*command, *runs, "--plot", "curves.gif").startswith("--plot curves.gif must end in .png, .svg or")
+    missing = tmp_path / "missing" / "curves.png"
+    assert refusal(*command, *runs, "--plot", missing).startswith(f"--plot {missing} cannot be written")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_json_of_train_is_the_log_of_the_run_and_alone_on_standard_output(tmp_path: Path) -> None:

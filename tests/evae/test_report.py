@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,7 @@ from evae.experiments.measured import ERROR, measured
 from evae.experiments.output import runs_csv, write_results
 from evae.experiments.report import report
 from evae.experiments.results import Failure, Results, RunRecord
+from tests.figures import assert_fit_to_print
 from theory.errors import InputError
 
 ENVIRONMENT = {"device_name": "a processor", "threads": 2, "packages": {"torch": "2.15.0"}}
@@ -229,6 +231,34 @@ def test_the_curves_show_every_model_and_seed() -> None:
         lines = {line.get_label(): np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()}
         assert set(lines) == {"VAE", "EVAE"}
         assert lines["VAE"][-1] > lines["EVAE"][-1]
+
+
+def test_the_ablation_is_drawn_with_the_intervals_of_its_words() -> None:
+    found = results("ablation", by_objective, seeds=(0, 1, 2))
+    drawn = figures(found)
+    assert list(drawn) == ["ablation", "rate"]
+    cells, parts = drawn["ablation"].axes
+    assert len(cells.containers) == 9
+    assert_fit_to_print(drawn["ablation"])
+    (ablation,) = report(found).document["ablations"]
+    split = ablation["attribution"]["reconstruction_error"]["decomposition"]
+    shown = [text.get_text().replace("\N{MINUS SIGN}", "-") for text in parts.texts if "to" in text.get_text()]
+    assert len(shown) == 4
+    for text, part in zip(shown, ("gain", "objective", "kernel", "interaction"), strict=True):
+        numbers = [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+        assert numbers == pytest.approx([split[part]["mean"], *split[part]["interval"]], abs=0.006)
+
+
+def test_an_ablation_that_lacks_runs_shows_what_there_is_and_says_what_it_lacks() -> None:
+    whole = results("ablation", by_objective, seeds=(0,))
+    found = dataclasses.replace(whole, records=tuple(one for one in whole.records if one.label != "evae"))
+    cells, parts = figures(found)["ablation"].axes
+    assert len(cells.containers) == 8
+    assert any("train what is missing" in text.get_text() for text in parts.texts)
+
+
+def test_the_curves_fit_to_print() -> None:
+    assert_fit_to_print(figures(results("1", by_model, seeds=(0, 1)))["curves"])
 
 
 def test_reconstruction_against_rate_shows_every_weight() -> None:

@@ -37,9 +37,11 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_evaluate_prints_every_set_of_images_and_writes_what_it_found(trained: dict[str, Run], tmp_path: Path) -> None:
     run = trained["vae"]
-    path = tmp_path / "result.json"
-    result = invoke("evaluate", run.path, "--device", "cpu", "--features", "none", "--json", path)
+    path, picture = tmp_path / "result.json", tmp_path / "reconstructions.pdf"
+    options = ["--device", "cpu", "--features", "none", "--json", path, "--plot", picture]
+    result = invoke("evaluate", run.path, *options)
     assert result.exit_code == 0, result.output
+    assert picture.read_bytes().startswith(b"%PDF")
     document = json.loads(path.read_text())
     assert document == json.loads((run.path / "evaluation.json").read_text())
     for name in ("originals", "reconstructed from a posterior draw", "new, from the prior", "new, from a mixture"):
@@ -158,8 +160,9 @@ def test_reproduce_trains_compares_and_writes_and_does_nothing_twice(tmp_path: P
     assert document["notes"][0].startswith(
         "Not the paper's settings: 1 of the paper's 50 epochs, the first 60 training images"
     )
-    second = invoke(*arguments, "--json", "-")
+    second = invoke(*arguments, "--json", "-", "--plot", tmp_path / "curves.svg")
     assert second.exit_code == 0
+    assert "hold-out error (nats)" in (tmp_path / "curves.svg").read_text(encoding="utf-8")
     assert second.stderr.count("there already") == 4
     assert json.loads(second.stdout) == document
     assert len(Results.load(folder / "results.json").records) == 4
@@ -180,8 +183,10 @@ def test_reproduce_where_every_run_fails_says_so(tmp_path: Path) -> None:
     for model in ("vae", "evae"):
         (tmp_path / f"digits-first60-{model}-d2-seed0-1epochs").mkdir()
     options = ["--seeds", "0", *GRID, "--features", "none", "--runs-dir", tmp_path]
-    result = invoke("reproduce", "--table", "1", *options, "--json", "-")
+    result = invoke("reproduce", "--table", "1", *options, "--json", "-", "--plot", tmp_path / "curves.png")
     assert result.exit_code == 1
+    assert "Nothing is drawn" in result.stderr
+    assert not (tmp_path / "curves.png").exists()
     assert [failure["name"] for failure in json.loads(result.stdout)["failures"]] == [
         f"digits-first60-{model}-d2-seed0-1epochs" for model in ("vae", "evae")
     ]

@@ -221,7 +221,9 @@ def test_the_command_prints_and_writes_the_test(tmp_path: Path, monkeypatch: pyt
     assert blunt.exit_code == 0
     assert json.loads(target.read_text())["p_value"] == 0.005
     assert "--estimate" in blunt.stdout
-    fitted = CliRunner().invoke(main, [*arguments, "--estimate"])
+    drawing = tmp_path / "test.svg"
+    fitted = CliRunner().invoke(main, [*arguments, "--estimate", "--plot", str(drawing)])
+    assert "samples of the hypothesis" in drawing.read_text(encoding="utf-8")
     document = json.loads(target.read_text())
     assert document["p_value"] > 0.01
     assert document["estimated"]["location"] == pytest.approx(np.mean(170 + 8 * NORMALS))
@@ -229,3 +231,6 @@ def test_the_command_prints_and_writes_the_test(tmp_path: Path, monkeypatch: pyt
     refused = CliRunner().invoke(main, ["test-fit", str(tmp_path / "none.txt")])
     assert refused.exit_code == 2
     assert "none.txt is missing." in refused.output
+    refused = CliRunner().invoke(main, ["test-fit", str(tmp_path / "none.txt"), "--plot", "test.gif"])
+    assert refused.exit_code == 2
+    assert "--plot test.gif must end in .png, .svg or .pdf" in refused.output

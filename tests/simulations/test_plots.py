@@ -9,25 +9,20 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.image import imread
 
-from simulations import Result, Study, simulate_studies
+from simulations import GoodnessOfFit, Result, Study, bickel_rosenblatt_test, simulate_studies
 from simulations.convergence import Convergence
-from simulations.plots import convergence_figure, law_figure, study_figure
+from simulations.plots import convergence_figure, goodness_of_fit_figure, law_figure, laws_figure, study_figure
+from tests.figures import assert_fit_to_print, curve
 from theory.bickel_rosenblatt import exact_mean
 from theory.errors import InputError
-from theory.figure_style import checked_plot_path, save_figure
+from theory.figure_style import save_figure
 
 
 @pytest.fixture(scope="module")
 def results() -> Sequence[Result]:
     return list(simulate_studies([Study(m=m, replicates=2000) for m in (50, 200, 400)]))
-
-
-def curve(axes: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
-    line = next(line for line in axes.lines if label in str(line.get_label()))
-    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
 
 
 @pytest.mark.parametrize(("count", "shape"), [(1, (780, 1260)), (3, (1200, 1480))])
@@ -92,15 +87,63 @@ def test_a_bandwidth_without_a_rate_and_a_rough_density_are_drawn_too(tmp_path: 
     assert imread(tmp_path / "figure.png").size
 
 
-@pytest.mark.parametrize("name", ["law.eps", "law", "no/such/folder/law.png", "folder.png"])
-def test_a_path_that_cannot_be_drawn_to_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder.png").mkdir()
-    with pytest.raises(InputError, match="--plot"):
-        checked_plot_path(tmp_path / name)
-
-
 def test_a_statistic_that_does_not_vary_is_not_drawn(tmp_path: Path) -> None:
     nothing = list(simulate_studies([Study(m=3, replicates=30, weight="window:900,901")]))
     with pytest.raises(InputError, match="nothing to draw"):
         save_figure(study_figure(nothing), tmp_path / "law.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_figure_is_labelled_legible_in_grey_and_whole(results: Sequence[Result]) -> None:
+    for figure in (law_figure(results[0]), laws_figure(results), study_figure(results)):
+        assert_fit_to_print(figure)
+
+
+def test_the_laws_of_several_m_come_in_the_order_of_m_each_with_its_quantiles(results: Sequence[Result]) -> None:
+    densities, quantiles = laws_figure(results[::-1]).axes
+    labels = [str(line.get_label()) for line in densities.lines]
+    assert labels[1:] == ["$m$ = 50", "$m$ = 200", "$m$ = 400"]
+    normal, values = curve(quantiles, "$m$ = 200")
+    summary = results[1].summary
+    deviation = np.sqrt(summary.limit_variance)
+    assert np.interp(0, normal, values) == pytest.approx(summary.quantiles[0.5], abs=0.02)
+    assert normal[-1] == pytest.approx(2.5758 * deviation, rel=1e-3)
+    x, heights = curve(densities, "$m$ = 50")
+    assert np.trapezoid(heights, x) == pytest.approx(1, abs=0.01)
+
+
+def test_more_laws_than_can_be_told_apart_are_refused(results: Sequence[Result]) -> None:
+    with pytest.raises(InputError, match="6 sizes m at most, got 9"):
+        laws_figure([*results, *results, *results])
+
+
+def fit_shifted_by(shift: float) -> GoodnessOfFit:
+    sample = np.linspace(-2, 2, 60) + shift
+    return bickel_rosenblatt_test(sample, replicates=400, cache=False)
+
+
+def test_the_observed_statistic_stands_on_the_law_under_the_hypothesis() -> None:
+    test = fit_shifted_by(0.0)
+    figure = goodness_of_fit_figure(test)
+    assert_fit_to_print(figure)
+    (axes,) = figure.axes
+    x, _ = curve(axes, "observed")
+    assert x == pytest.approx([test.statistic] * 2)
+    x, _ = curve(axes, "critical at 5%")
+    assert x[0] == pytest.approx(np.quantile(test.null_law, 0.95))
+    steps = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+    heights, edges, _ = steps[0].get_data()
+    assert np.sum(heights * np.diff(edges)) == pytest.approx(1, abs=0.01)
+
+
+def test_an_observation_far_beyond_the_law_is_named_and_does_not_squeeze_it() -> None:
+    test = fit_shifted_by(40.0)
+    (axes,) = goodness_of_fit_figure(test).axes
+    assert axes.get_xlim()[1] < 10 < test.statistic
+    assert any("beyond the right edge" in text.get_text() for text in axes.get_legend().get_texts())
+
+
+def test_the_null_law_is_what_the_p_value_counts() -> None:
+    test = fit_shifted_by(0.3)
+    assert test.p_value == (1 + np.sum(test.null_law >= test.statistic)) / 401
+    assert "null_law" not in test.document()
