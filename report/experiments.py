@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,6 @@ OURS = Path(__file__).resolve().parents[1] / "results"
 
 #: The files of OURS, and the names of the folders that `reproduce` makes in a runs folder.
 TABLES = ("table-1", "table-2", "ablation")
-
-_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 _CAPTIONS = {
     "curves": "Hold-out reconstruction error by epoch, as in the paper's Figures S6 and S7. Bands span the seeds.",
@@ -87,7 +84,7 @@ def experiment_of(path: Path) -> Experiment:
         failures=tuple(typeset(f"{failure.name}: {failure.reason}") for failure in results.failures),
         drawings=tuple(_drawings(name, results)),
         source=shown_path(path),
-        answer=typeset(" ".join(_SENTENCE_END.split(found.paragraphs[0])[:3])),
+        answer=typeset(found.answer),
     )
 
 

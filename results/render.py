@@ -1,4 +1,4 @@
-"""Write what was measured into the pages that show it: README.md, results/README.md and docs/scaling.md.
+"""Write what was measured into the pages that show it: README.md, results/README.md and two pages in docs.
 
     python -m results.render
 
@@ -9,6 +9,7 @@ The figures come from the JSON files in this folder alone. A part of a page betw
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,12 +18,17 @@ from evae.experiments.report import report
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
 from results import scaling
+from theory.claim import Verdict
 from theory.figure_style import save_figure
+from theory.ledger import claims
 
 FOLDER = Path(__file__).resolve().parent
 
 #: The files, in the order in which they are shown, with the command that made each.
 FILES = {"table-1": "--table 1 --seeds 0,1", "ablation": "--table ablation"}
+
+#: The pages that show parts of them.
+PAGES = (FOLDER.parent / "README.md", FOLDER.parent / "docs" / "networks.md")
 
 _SETTINGS = "--epochs 3 --limit-train 20000 --lr 1e-3 --features classifier"
 
@@ -37,17 +43,26 @@ def reports(folder: Path = FOLDER) -> dict[str, Report]:
 
 
 def parts(found: Mapping[str, Report]) -> dict[str, str]:
-    """Return what README.md shows, by the name of the part."""
+    """Return what README.md and docs/networks.md show, by the name of the part."""
     table, ablation = found["table-1"], found["ablation"]
     _, _, factors, _ = ablation.tables
     return {
+        "verdicts": f"{verdicts()}\n",
         "table-1": "\n".join([table.tables[0].markdown(), *(f"{text}\n" for text in table.paragraphs)]),
         "table-1-notes": " ".join(table.notes) + "\n",
         "factors": factors.markdown(),
+        "ablation-in-short": f"{ablation.answer}\n",
         "attribution": f"{ablation.paragraphs[0]}\n",
         "equal-rate": f"{ablation.paragraphs[-1]}\n",
         "ablation-notes": " ".join(ablation.notes) + "\n",
     }
+
+
+def verdicts() -> str:
+    """Return how many claims have each verdict, which `verify-lemmas` compares with what it finds."""
+    counts = Counter(claim.expected for claim in claims().values())
+    listed = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+    return f"{len(claims())} statements were decided: {listed}."
 
 
 def with_parts(page: str, filled: Mapping[str, str]) -> str:
@@ -78,8 +93,8 @@ def results_page(found: Mapping[str, Report]) -> str:
 def main() -> None:
     """Write the pages, and the plots that they show."""
     found = reports()
-    readme = FOLDER.parent / "README.md"
-    readme.write_text(with_parts(readme.read_text(encoding="utf-8"), parts(found)), encoding="utf-8")
+    for shown in PAGES:
+        shown.write_text(with_parts(shown.read_text(encoding="utf-8"), parts(found)), encoding="utf-8")
     (FOLDER / "README.md").write_text(results_page(found), encoding="utf-8")
     page = FOLDER.parent / "docs" / "scaling.md"
     filled = scaling.parts(FOLDER / "scaling.json")

@@ -15,17 +15,19 @@ from evae.data import as_images, load
 from evae.experiments.results import Results
 from evae.objectives import reconstruction_error
 from results import scaling
-from results.render import FILES, FOLDER, parts, reports, results_page, with_parts
+from results.render import FILES, FOLDER, PAGES, parts, reports, results_page, with_parts
 from results.scaling import Laws, Piece, elapsed
 
-README = FOLDER.parent / "README.md"
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_shows_what_the_results_say(path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
+    assert page == with_parts(page, parts(reports())), "run: python -m results.render"
 
 
-def test_the_readme_shows_what_the_results_say() -> None:
-    page = README.read_text(encoding="utf-8")
-    filled = parts(reports())
-    assert page == with_parts(page, filled), "run: python -m results.render"
-    assert all(f"<!-- results: {name} -->" in page for name in filled)
+def test_every_part_is_shown_on_some_page() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    assert all(f"<!-- results: {name} -->" in pages for name in parts(reports()))
 
 
 def test_the_page_of_results_shows_what_the_results_say() -> None:
@@ -62,7 +64,7 @@ def test_a_changed_figure_is_noticed(tmp_path: Path) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
     document["runs"][0]["evaluation"]["sharpness"]["one_posterior_draw"] += 0.01
     path.write_text(json.dumps(document), encoding="utf-8")
-    page = README.read_text(encoding="utf-8")
+    page = PAGES[1].read_text(encoding="utf-8")
     assert page != with_parts(page, parts(reports(tmp_path)))
 
 

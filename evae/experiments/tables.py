@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from theory.typography import latex as latex_text
+
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Report:
     tables: tuple[Table, ...]
     paragraphs: tuple[str, ...]
     document: dict[str, Any]
+
+    @property
+    def answer(self) -> str:
+        """The first three sentences of the first paragraph: what came out."""
+        return " ".join(_SENTENCE_END.split(self.paragraphs[0])[:3])
 
     def markdown(self) -> str:
         """Return all of it in Markdown."""
