@@ -34,7 +34,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python cli.py train --dataset digits --model evae --epochs 20 --name $(RUN)
 	@echo "== python cli.py evaluate runs/$(RUN) --features classifier"
 	@$(BIN)/python cli.py evaluate runs/$(RUN) --features classifier
-	@echo "== Done. Look at reconstructions.png and samples.png in runs/$(RUN); then: source $(BIN)/activate; python cli.py --help"
+	@echo "== Done. Look at reconstructions.png and samples.png in runs/$(RUN); then: source $(BIN)/activate; python cli.py report"
 
 test: $(INSTALLED)
 	@echo "== Testing in $(VENV)"

@@ -106,6 +106,7 @@ def test_what_the_command_says_is_what_the_page_shows(made: Made) -> None:
         assert f"{verdict} ({number})" in re.sub(r"\s+", " ", made.html)
     for figure in said["figures"]:
         assert f'<figure id="{figure["name"]}">' in made.html
+        assert figure["source"].startswith("python cli.py ") or (OURS.parent / figure["source"]).is_file()
     assert "--m 50 --m 200 --replicates 500" in said["studies"]["command"]
 
 
