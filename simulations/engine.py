@@ -32,7 +32,7 @@ class Replicates(Protocol):
 
     @property
     def name(self) -> str:
-        """What `--engine` calls it."""
+        """What ``--engine`` calls it."""
 
     @property
     def cells_per_bandwidth(self) -> int | None:

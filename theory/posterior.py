@@ -202,7 +202,7 @@ def edge_antiderivative(distance: Number) -> Expr:
 
 
 def middle_antiderivative(point: Number, root: Number) -> Expr:
-    """Return an antiderivative in t of (c^2 - t^2) log(c^2 - t^2), for |t| < c; ``root`` is c."""
+    r"""Return an antiderivative in t of :math:`(c^2 - t^2) \log(c^2 - t^2)`, for :math:`|t| < c`; ``root`` is c."""
     t, c = sympy.sympify(point), sympy.sympify(root)
 
     def half(u: Expr) -> Expr:
@@ -351,7 +351,7 @@ def smoothed_normal_chi_square(kernel: str, variance: Number) -> Expr:
 
     Notes
     -----
-    It is :math:`E \exp(WW') - 1` for independent W and W' (`beyond.chi2-identity`). For the uniform and the
+    It is :math:`E \exp(WW') - 1` for independent W and W' (``beyond.chi2-identity``). For the uniform and the
     Epanechnikov kernel the series in the even moments is a hypergeometric function.
 
     Examples

@@ -1,0 +1,81 @@
+r"""Formulas as MathML, made when the pages are built, so that a reader needs neither a network nor a script.
+
+A formula that cannot be turned into MathML, or of which a command is left over, is a warning, and so fails the build.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.writers.html5 import HTML5Translator
+
+logger = logging.getLogger(__name__)
+
+
+class NoFormula(ValueError):
+    """What was written in LaTeX cannot be shown as MathML; the message says why."""
+
+
+def mathml(formula: str, *, display: bool) -> str:
+    r"""Return the formula as a MathML element, in a line of text or displayed.
+
+    Raises
+    ------
+    NoFormula
+        If it is no formula, or a command or a column mark in it is not understood.
+
+    Examples
+    --------
+    >>> mathml("x^2", display=False)
+    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>'
+    """
+    # The converter knows split and align*, which make the same rows as aligned, and takes a bare \\ for a line's end.
+    formula = formula.strip().replace("{aligned}", "{split}")
+    if r"\\" in formula and r"\begin" not in formula:
+        formula = rf"\begin{{split}}{formula}\end{{split}}"
+    try:
+        element = convert(formula, display="block" if display else "inline")
+        texts = list(ElementTree.fromstring(element.replace("<mi>&</mi>", "<mi>&amp;</mi>")).itertext())
+    except Exception as error:  # the converter's own errors share no class
+        raise NoFormula(f"{formula!r} cannot be read: {type(error).__name__} {error}".strip()) from None
+    if left := [text for text in texts if "\\" in text or "&" in text]:
+        raise NoFormula(f"{', '.join(left)} in {formula!r} is not understood")
+    return element
+
+
+def _shown(node: nodes.Element, *, display: bool) -> str:
+    try:
+        return mathml(node.astext(), display=display)
+    except NoFormula as error:
+        logger.warning("formula: %s", error, location=node, type="mathml")
+        return ""
+
+
+def _inline(translator: HTML5Translator, node: nodes.math) -> None:
+    translator.body.append(f'<span class="math">{_shown(node, display=False)}</span>')
+    raise nodes.SkipNode
+
+
+def _displayed(translator: HTML5Translator, node: nodes.math_block) -> None:
+    translator.body.append(translator.starttag(node, "div", CLASS="math"))
+    translator.body.append(f'<div class="formula">{_shown(node, display=True)}</div>')
+    if node["number"]:
+        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
+        translator.add_permalink_ref(node, "Link to this equation")
+        translator.body.append("</span>")
+    translator.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the renderer ``mathml``, for ``html_math_renderer``."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
