@@ -24,6 +24,7 @@ extensions = [
 ]
 exclude_patterns = ["extensions"]
 default_role = "py:obj"
+smartquotes = False  # an option is --json
 nitpicky = True
 # Types are written for a reader: "array of shape (n,)" is no class.
 nitpick_ignore_regex = [("py:class", ".*")]
@@ -51,4 +52,5 @@ html_css_files = ["pages.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+_IDENTIFIER, _OPERATOR, _ROW, _SPACE, _SUPERSCRIPT = (
+    f"{{{NAMESPACE}}}{name}" for name in ("mi", "mo", "mrow", "mspace", "msup")
+)
+SIGNS, CLOSING, PRIMES = ("+", "−", "±"), (")", "]", "}", "!"), ("′", "″")
+FUNCTIONS = ("log", "exp", "sin", "cos", "max", "min", "sup")
+ElementTree.register_namespace("", NAMESPACE)
+
 
 class NoFormula(ValueError):
     """What was written in LaTeX cannot be shown as MathML; the message says why."""
@@ -34,8 +42,8 @@ def mathml(formula: str, *, display: bool) -> str:
 
     Examples
     --------
-    >>> mathml("x^2", display=False)
-    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>'
+    >>> mathml("-x", display=False)
+    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><mo form="prefix">−</mo><mi>x</mi></mrow></math>'
     """
     # The converter knows split and align*, which make the same rows as aligned, and takes a bare \\ for a line's end.
     formula = formula.strip().replace("{aligned}", "{split}")
@@ -43,12 +51,45 @@ def mathml(formula: str, *, display: bool) -> str:
         formula = rf"\begin{{split}}{formula}\end{{split}}"
     try:
         element = convert(formula, display="block" if display else "inline")
-        texts = list(ElementTree.fromstring(element.replace("<mi>&</mi>", "<mi>&amp;</mi>")).itertext())
+        tree = ElementTree.fromstring(element.replace("<mi>&</mi>", "<mi>&amp;</mi>"))
     except Exception as error:  # the converter's own errors share no class
         raise NoFormula(f"{formula!r} cannot be read: {type(error).__name__} {error}".strip()) from None
-    if left := [text for text in texts if "\\" in text or "&" in text]:
+    if left := [text for text in tree.itertext() if "\\" in text or "&" in text]:
         raise NoFormula(f"{', '.join(left)} in {formula!r} is not understood")
-    return element
+    for element in list(tree.iter()):
+        _mend(element)
+        _space(element)
+    return ElementTree.tostring(tree, encoding="unicode")
+
+
+def _mend(element: ElementTree.Element) -> None:
+    """Take infinity for a number, not for an operator, and primes for what is raised already."""
+    if element.text == "∞":
+        element.tag = _IDENTIFIER
+    if element.tag == _SUPERSCRIPT and element[1].text in PRIMES:
+        element.tag = _ROW
+
+
+def _space(row: ElementTree.Element) -> None:
+    """Say of signs and bars on which side they stand, and set names of functions apart from what they are beside.
+
+    The converter does neither, and a browser takes every sign between two things for a binary operator.
+    """
+    before: ElementTree.Element | None = None
+    bars = [child for child in row if child.text == "|"]
+    for number, bar in enumerate(bars if len(bars) % 2 == 0 else ()):
+        bar.set("form", "postfix" if number % 2 else "prefix")
+    for child in list(row):
+        if child.text in SIGNS and (before is None or _opens(before)):
+            child.set("form", "prefix")
+        named = [element is not None and element.text in FUNCTIONS for element in (before, child)]
+        if before is not None and any(named) and not {before.tag, child.tag} & {_OPERATOR, _SPACE}:
+            row.insert(list(row).index(child), ElementTree.Element(_SPACE, width="0.167em"))
+        before = child
+
+
+def _opens(before: ElementTree.Element) -> bool:
+    return before.tag == _OPERATOR and before.text not in CLOSING and before.get("form") != "postfix"
 
 
 def _shown(node: nodes.Element, *, display: bool) -> str:
@@ -65,7 +106,9 @@ def _inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def _displayed(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(translator.starttag(node, "div", CLASS="math"))
+    # The theme may have put the formula into a box that has its name already.
+    named = [] if node.parent.get("ids") == node["ids"] else node["ids"]
+    translator.body.append(translator.starttag(nodes.container(), "div", CLASS="math", ids=named))
     translator.body.append(f'<div class="formula">{_shown(node, display=True)}</div>')
     if node["number"]:
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
