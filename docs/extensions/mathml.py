@@ -23,7 +23,9 @@ NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _IDENTIFIER, _OPERATOR, _ROW, _SPACE, _SUPERSCRIPT = (
     f"{{{NAMESPACE}}}{name}" for name in ("mi", "mo", "mrow", "mspace", "msup")
 )
-SIGNS, CLOSING, PRIMES = ("+", "−", "±"), (")", "]", "}", "!"), ("′", "″")
+SIGNS = ("+", "\N{MINUS SIGN}", "±")
+CLOSING = (")", "]", "}", "!")
+PRIMES = ("\N{PRIME}", "\N{DOUBLE PRIME}")
 FUNCTIONS = ("log", "exp", "sin", "cos", "max", "min", "sup")
 ElementTree.register_namespace("", NAMESPACE)
 
@@ -39,26 +41,21 @@ def mathml(formula: str, *, display: bool) -> str:
     ------
     NoFormula
         If it is no formula, or a command or a column mark in it is not understood.
-
-    Examples
-    --------
-    >>> mathml("-x", display=False)
-    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><mo form="prefix">−</mo><mi>x</mi></mrow></math>'
     """
     # The converter knows split and align*, which make the same rows as aligned, and takes a bare \\ for a line's end.
     formula = formula.strip().replace("{aligned}", "{split}")
     if r"\\" in formula and r"\begin" not in formula:
         formula = rf"\begin{{split}}{formula}\end{{split}}"
     try:
-        element = convert(formula, display="block" if display else "inline")
-        tree = ElementTree.fromstring(element.replace("<mi>&</mi>", "<mi>&amp;</mi>"))
+        converted = convert(formula, display="block" if display else "inline")
+        tree = ElementTree.fromstring(converted.replace("<mi>&</mi>", "<mi>&amp;</mi>"))
     except Exception as error:  # the converter's own errors share no class
         raise NoFormula(f"{formula!r} cannot be read: {type(error).__name__} {error}".strip()) from None
     if left := [text for text in tree.itertext() if "\\" in text or "&" in text]:
         raise NoFormula(f"{', '.join(left)} in {formula!r} is not understood")
-    for element in list(tree.iter()):
-        _mend(element)
-        _space(element)
+    for part in list(tree.iter()):
+        _mend(part)
+        _space(part)
     return ElementTree.tostring(tree, encoding="unicode")
 
 

@@ -1,7 +1,8 @@
 """The reference of the packages from their docstrings: every module, and names as Python reads them.
 
 A single backtick in a docstring stands for a name as the module that holds the docstring sees it, imported names
-included; what is none is a warning. The types beside parameters are prose, in which names are linked where there are any.
+included; what is none is a warning. The types beside parameters are prose, in which the names that there are are
+linked.
 """
 
 from __future__ import annotations
