@@ -118,6 +118,11 @@ def checked_engine(name: str) -> str:
     ------
     InputError
         If there is no such engine.
+
+    Examples
+    --------
+    >>> checked_engine("auto")
+    'auto'
     """
     if name != "auto" and name not in ENGINES:
         raise InputError(f"{name!r} is no engine. {suggestion(name, ['auto', *ENGINES])}")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import ast
 import doctest
+import importlib
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
+import evae
+import simulations
+import theory
 from cli import main
 from tests.runner import runner
 from theory import workers
@@ -71,6 +77,29 @@ def test_a_verdict_that_is_not_the_one_on_record_would_be_noticed() -> None:
         ("eq-6.bound", "proved"),
     ]
     assert {verdict.value for verdict in Verdict} >= {"proved", "refuted"}
+
+
+def test_the_reference_has_a_page_for_every_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["packages"]
+    index = (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    for package in packages:
+        page = DOCS / "reference" / f"{package}.md"
+        assert page.exists(), f"write {page.name} as the others there are, for the package {package}"
+        assert f".. modules:: {package}\n" in page.read_text(encoding="utf-8")
+        assert f"\n{package}\n" in index
+
+
+@pytest.mark.parametrize("package", [theory, simulations, evae], ids=lambda package: package.__name__)
+def test_the_reference_lists_what_the_packages_offer(package: ModuleType) -> None:
+    index = (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(rf"`({package.__name__}\.\w+)(?: <([\w.]+)>)?`", index)
+    assert {name for name, _ in listed} >= {f"{package.__name__}.{name}" for name in package.__all__}
+    for name, home in listed:
+        if home:
+            module, _, attribute = home.rpartition(".")
+            found = getattr(package, name.rpartition(".")[2])
+            assert getattr(importlib.import_module(module), attribute) is found
 
 
 def blocks(page: Path, *languages: str) -> Iterator[tuple[str, str]]:

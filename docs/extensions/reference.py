@@ -12,6 +12,8 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-PACKAGES = ("theory", "simulations", "evae")
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
 
 class Modules(SphinxDirective):
@@ -98,6 +101,13 @@ def link_types(app: Sphinx, document: nodes.document) -> None:
                 reference["reftarget"], reference["refspecific"] = target, False
 
 
+def dash(app: Sphinx, document: nodes.document) -> None:
+    """Set the dash between a name and what is said of it; two hyphens elsewhere begin an option."""
+    for text in list(document.findall(nodes.Text)):
+        if text.startswith(" -- "):
+            text.parent.replace(text, nodes.Text(f" \N{EN DASH} {text.removeprefix(' -- ')}"))
+
+
 def link_names(
     app: Sphinx, environment: BuildEnvironment, reference: addnodes.pending_xref, text: nodes.TextElement
 ) -> nodes.Element | None:
@@ -145,5 +155,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("doctree-read", link_types)
+    app.connect("doctree-read", dash)
     app.connect("missing-reference", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
