@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LOWEST := .venv-lowest
 
-.PHONY: help demo test lint format notebooks test-lowest clean
+.PHONY: help demo test lint docs format notebooks test-lowest clean
 help:
 	@echo "make demo         set up, then the three jobs on data that comes with the packages (about 2 minutes)"
 	@echo "make test         set up, then the whole test suite"
 	@echo "make lint         ruff and mypy"
+	@echo "make docs         the pages of docs/ as a site in build/docs (about half a minute)"
 	@echo "make notebooks    execute the notebooks and write what came out into them"
 	@echo "make test-lowest  theory and simulations with the oldest supported packages, without torch"
-	@echo "make clean        remove the environments"
+	@echo "make clean        remove the environments and the site"
 
 # The environment is made once, and brought up to date when pyproject.toml changes. The mark is set last, so that an
 # interrupted set-up is taken up again; importing torchvision shows that it fits the torch beside it.
@@ -46,6 +47,12 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+docs: $(INSTALLED)
+	@echo "== Building build/docs"
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo "== Done. Open build/docs/index.html"
+
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -67,4 +74,4 @@ test-lowest: $(LOWEST)/installed
 	@$(LOWEST)/bin/python -m pytest --numprocesses auto --dist worksteal tests/theory tests/simulations theory simulations
 
 clean:
-	rm -rf $(VENV) $(LOWEST) *.egg-info
+	rm -rf $(VENV) $(LOWEST) build/docs *.egg-info

@@ -101,7 +101,7 @@ class Processes:
         return total
 
     def gathered(self, tensor: Tensor) -> Tensor:
-        """Return the tensors of all processes, (count, *shape), in the order of their ranks."""
+        """Return the tensors of all processes, stacked in the order of their ranks along a new first axis."""
         if self.group is None:
             return tensor[None]
         every = [torch.empty_like(tensor) for _ in range(self.count)]

@@ -22,6 +22,11 @@ def studies_at(sizes: Sequence[int], **options: Any) -> list[Study]:
     ------
     InputError
         If an m is there twice, or an option is not one of a `Study`.
+
+    Examples
+    --------
+    >>> [study.m for study in studies_at([100, 1_000], kernel="uniform")]
+    [100, 1000]
     """
     for index, m in enumerate(sizes):
         if m in sizes[:index]:

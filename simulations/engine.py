@@ -32,7 +32,7 @@ class Replicates(Protocol):
 
     @property
     def name(self) -> str:
-        """What `--engine` calls it."""
+        """What ``--engine`` calls it."""
 
     @property
     def cells_per_bandwidth(self) -> int | None:
@@ -118,6 +118,11 @@ def checked_engine(name: str) -> str:
     ------
     InputError
         If there is no such engine.
+
+    Examples
+    --------
+    >>> checked_engine("auto")
+    'auto'
     """
     if name != "auto" and name not in ENGINES:
         raise InputError(f"{name!r} is no engine. {suggestion(name, ['auto', *ENGINES])}")

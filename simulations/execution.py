@@ -36,7 +36,14 @@ class Stopped(Exception):
 
 
 def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
-    """Return the blocks of the replicates from ``first``, where a block begins, up to ``replicates``."""
+    """Return the blocks of the replicates from ``first``, where a block begins, up to ``replicates``.
+
+    Examples
+    --------
+    >>> blocks = list(blocks_of(1_000_000, 0, 20))
+    >>> len(blocks) == number_of_blocks(1_000_000, 0, 20), blocks[0].start, blocks[-1].stop
+    (True, 0, 20)
+    """
     size = _block_size(m)
     return (range(start, min(start + size, replicates)) for start in range(first, replicates, size))
 

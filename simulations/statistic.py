@@ -215,6 +215,11 @@ def checked_sample(sample: npt.ArrayLike) -> Array:
     ------
     InputError
         If it is empty, not one-dimensional, not numeric or not finite.
+
+    Examples
+    --------
+    >>> checked_sample([1, 2.5])
+    array([1. , 2.5])
     """
     try:
         values = np.asarray(sample)

@@ -287,6 +287,12 @@ def simulate_studies(
 
     ``display`` opens, for each study, what takes the number of its replicates done. Everything else is as for
     `simulate`; one file keeps all the studies.
+
+    Examples
+    --------
+    >>> studies = [Study(m=m, replicates=100, engine="exact") for m in (20, 40)]
+    >>> [result.study.m for result in simulate_studies(studies)]
+    [20, 40]
     """
     with _pool(workers, cluster) as pool:
         engines = [engine_for(study.engine, study.setting, study.m) for study in studies]

@@ -185,7 +185,15 @@ def summarise(
 
 
 def in_words(summary: Summary) -> list[str]:
-    """Return, in sentences, what the theorem promises for this choice, what was seen, and why they differ."""
+    """Return, in sentences, what the theorem promises for this choice, what was seen, and why they differ.
+
+    Examples
+    --------
+    >>> from simulations import Study, simulate
+    >>> summary = simulate(Study(m=50, replicates=100, engine="exact")).summary
+    >>> in_words(summary)[0][:27]
+    'Theorem 3.1 applies: all 17'
+    """
     sentences = [
         _on_the_conditions(summary),
         _on_the_window(summary),

@@ -52,6 +52,12 @@ def ball_of(expression: Expr, values: Mapping[Symbol, Ball] | None = None, bits:
     ------
     NotImplementedError
         If the expression uses something other than elementary functions, a few special ones, and the given symbols.
+
+    Examples
+    --------
+    >>> ball = ball_of(sympy.exp(1))
+    >>> bool(ball > 2.718281828459045 and ball < 2.718281828459046)
+    True
     """
     with flint.ctx.workprec(bits):
         return _rule(expression)(values or {}, False)
@@ -82,13 +88,25 @@ def analytic_function(expression: Expr, variable: Symbol, values: Mapping[Symbol
 
 
 def interval(lower: Expr, upper: Expr) -> arb:
-    """Return a ball that contains the interval from ``lower`` to ``upper``, two rational numbers."""
+    """Return a ball that contains the interval from ``lower`` to ``upper``, two rational numbers.
+
+    Examples
+    --------
+    >>> bool(interval(sympy.Integer(0), sympy.Integer(1)).contains(flint.arb("0.5")))
+    True
+    """
     with flint.ctx.workprec(PRECISION_BITS):
         return ball_of(lower).union(ball_of(upper))
 
 
 def shown(ball: arb, digits: int = 12) -> str:
-    """Return the ball as text: its digits and its radius, as in ``0.718281828459 +/- 5e-39``."""
+    """Return the ball as text: its digits and its radius, as in ``0.718281828459 +/- 5e-39``.
+
+    Examples
+    --------
+    >>> shown(ball_of(sympy.Integer(3) / 8))
+    '0.375000000000 +/- 0'
+    """
     return f"{ball.mid().str(digits, radius=False)} +/- {ball.rad().str(1, radius=False)}"
 
 

@@ -1,7 +1,7 @@
 """A claim: what the paper prints, as data, and how it is decided.
 
-A claim's `decide` function checks the printed datum and reports every step; the verdict follows from the steps and from
-nothing else, so that another datum meets another verdict.
+The function `Claim.decide` checks the printed datum and reports every step; the verdict follows from the steps and
+from nothing else, so that another datum meets another verdict.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Decision:
 
 
 class Undecided(Exception):
-    """Raised inside a `decide` function when the means at hand neither prove nor refute a step."""
+    """Raised inside a `Claim.decide` function when the means at hand neither prove nor refute a step."""
 
 
 @dataclass(frozen=True)

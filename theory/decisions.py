@@ -37,6 +37,12 @@ def is_zero(expression: Expr) -> Answer:
 
     Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point is
     one that the assumptions on the symbols allow; a range such as 0 < p < 1 has to be substituted by the caller.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> is_zero((t + 1) ** 2 - t**2 - 2 * t - 1).holds, is_zero(t**2 - 1).holds
+    (True, False)
     """
     reduced = _reduced(expression)
     if reduced == 0:
@@ -48,7 +54,14 @@ def is_zero(expression: Expr) -> Answer:
 
 
 def equal(left: Expr, right: Expr) -> Answer:
-    """Decide whether two expressions are identical in all of their symbols."""
+    """Decide whether two expressions are identical in all of their symbols.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> equal(sympy.sin(t) ** 2, 1 - sympy.cos(t) ** 2).holds
+    True
+    """
     return is_zero(left - right)
 
 
@@ -56,6 +69,14 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
     """Decide whether a polynomial with rational coefficients is >= 0 on an interval with rational or infinite ends.
 
     Sign changes happen only at real roots of odd multiplicity; these are counted exactly (Sturm).
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> keeps_nonnegative(1 - t**2, t, Integer(-1), Integer(1)).holds
+    True
+    >>> keeps_nonnegative(t, t, Integer(-1), Integer(1)).detail
+    'it changes sign at t = 0'
     """
     if not polynomial.is_polynomial(variable):
         raise Undecided(f"{polynomial} is not a polynomial in {variable}.")
@@ -113,7 +134,13 @@ def above_increasing(
 
 
 def sign_of(number: Expr) -> int:
-    """Return the sign of a constant: 0 if it simplifies to 0, else from a ball that excludes 0."""
+    """Return the sign of a constant: 0 if it simplifies to 0, else from a ball that excludes 0.
+
+    Examples
+    --------
+    >>> sign_of(sympy.log(3) - 1), sign_of(sympy.pi - 4), sign_of(sympy.sqrt(4) - 2)
+    (1, -1, 0)
+    """
     if sympy.simplify(number) == 0:
         return 0
     ball = ball_of(number)

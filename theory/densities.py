@@ -217,6 +217,11 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
     ------
     InputError
         If the mean is not finite, or the standard deviation not positive and finite.
+
+    Examples
+    --------
+    >>> normal(1, 2).name, normal(1, 2).pieces[0].density
+    ('normal(1,2)', sqrt(2)*exp(-(x/2 - 1/2)**2/2)/(4*sqrt(pi)))
     """
     mean, deviation = sympy.sympify(mean), sympy.sympify(standard_deviation)
     if not (mean.is_finite and deviation.is_finite and deviation > 0):
@@ -245,6 +250,11 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
     ------
     InputError
         If ``lower`` is not below ``upper``, or one of them is not finite.
+
+    Examples
+    --------
+    >>> uniform(-1, 1).support, uniform(-1, 1).distribution
+    ((-1, 1), x/2 + 1/2)
     """
     lower, upper = sympy.sympify(lower), sympy.sympify(upper)
     if not (lower.is_finite and upper.is_finite and lower < upper):
@@ -409,6 +419,11 @@ def window(lower: Expr | int, upper: Expr | int) -> Weight:
     ------
     InputError
         If ``lower`` is not below ``upper``, or one of them is not finite.
+
+    Examples
+    --------
+    >>> window(-2, 2).name, window(-2, 2).support
+    ('window:-2,2', (-2, 2))
     """
     lower, upper = _interval("a window", "window:-2,2", lower, upper)
     return Weight(f"window:{written(lower)},{written(upper)}", (Piece(lower, upper, Integer(1)),))
@@ -553,6 +568,13 @@ def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
 
     Source: Section 2.2.2. The decisions are symbolic: a function that is continuous on an open interval and has
     finite limits at both ends is bounded there.
+
+    Examples
+    --------
+    >>> all(condition.holds for condition in density_assumptions("normal"))
+    True
+    >>> [condition.name[:2] for condition in density_assumptions("uniform:-1,1") if not condition.holds]
+    ['A2', 'A2', 'A3', 'A4']
     """
     density = density_named(density)
     of_components = _component_assumptions(density)
@@ -587,6 +609,13 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     """Decide what Theorem 3.1 asks of the weight: integrable, piecewise continuous and bounded.
 
     ``density`` is needed where ``weight`` is a name that depends on it, as ``"inverse-density:-2,2"``.
+
+    Examples
+    --------
+    >>> [condition.holds for condition in weight_conditions("window:-2,2")]
+    [True, True, True]
+    >>> [condition.reason for condition in weight_conditions("one") if not condition.holds]
+    ['the integral of a is oo']
     """
     weight = weight_named(weight, density)
     unbounded = _unbounded_where(weight.pieces, lambda value: value)

@@ -45,7 +45,7 @@ class LeadingTerms:
     product : float
         :math:`\int f^2 a`, by which the mean falls with b.
     squared_bias : float or None
-        :math:`\frac14 \mu_2(K)^2 \int f''^2 a`, by which the mean rises with :math:`m b^5`.
+        :math:`\frac14 \mu_2(K)^2 \int (f'')^2 a`, by which the mean rises with :math:`m b^5`.
     limit_variance : float
         Of the standardised statistic.
     variance_centring : float or None

@@ -17,7 +17,13 @@ def text(value: Any) -> bool:
 
 
 def number(value: Any) -> bool:
-    """Whether it is a finite number."""
+    """Whether it is a finite number.
+
+    Examples
+    --------
+    >>> number(1.5), number(float("nan")), number("1")
+    (True, False, False)
+    """
     return real(value) and -LARGEST < value < LARGEST
 
 
@@ -32,7 +38,13 @@ def integer(value: Any) -> bool:
 
 
 def whole(value: Any) -> bool:
-    """Whether it is a whole number from 0 to 2^63 - 1."""
+    """Whether it is a whole number from 0 to 2^63 - 1.
+
+    Examples
+    --------
+    >>> whole(3), whole(-1), whole(True)
+    (True, False, False)
+    """
     return type(value) is int and 0 <= value < 2**63
 
 
@@ -47,12 +59,24 @@ def either(*forms: Form) -> Form:
 
 
 def one_of(*values: Any) -> Form:
-    """Whether it is one of these strings."""
+    """Whether it is one of these strings.
+
+    Examples
+    --------
+    >>> one_of("running", "finished")("running")
+    True
+    """
     return lambda value: isinstance(value, str) and value in values
 
 
 def listed(form: Form) -> Form:
-    """Whether it is a list of values of a form."""
+    """Whether it is a list of values of a form.
+
+    Examples
+    --------
+    >>> listed(number)([1, 2.5]), listed(number)([1, None])
+    (True, False)
+    """
     return lambda value: isinstance(value, list) and all(map(form, value))
 
 

@@ -170,6 +170,14 @@ def assumption_a1(kernel: Kernel) -> tuple[Condition, ...]:
     """Decide the conditions of assumption A1 for ``kernel``, each with its reason.
 
     Source: Section 2.2.2, A1. Case (a) is a closed bounded interval [-B, B], case (b) the whole line.
+
+    Examples
+    --------
+    >>> all(condition.holds for condition in assumption_a1(EPANECHNIKOV))
+    True
+    >>> moved = EPANECHNIKOV.transformed(Rational(1, 2), sympy.Integer(1))
+    >>> [condition.name for condition in assumption_a1(moved) if not condition.holds]
+    ['A1: symmetric about 0']
     """
     compact = kernel.has_compact_support
     return (
@@ -310,6 +318,11 @@ def kernel_named(name: str | Kernel) -> Kernel:
     ------
     InputError
         If there is no such kernel; the message lists those there are.
+
+    Examples
+    --------
+    >>> kernel_named("biweight").roughness
+    5/7
     """
     if isinstance(name, Kernel):
         return name

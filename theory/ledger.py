@@ -74,7 +74,13 @@ class Finding:
 
 
 def claims() -> Mapping[str, Claim]:
-    """Return every claim by its id, in the order of the ledger."""
+    """Return every claim by its id, in the order of the ledger.
+
+    Examples
+    --------
+    >>> claims()["lemma-3.2.minimum"].printed
+    '3/(5*r)'
+    """
     return _BY_ID
 
 
@@ -85,6 +91,11 @@ def select(names: Sequence[str]) -> tuple[Claim, ...]:
     ------
     InputError
         If a name fits no claim; the message suggests the nearest.
+
+    Examples
+    --------
+    >>> [claim.id for claim in select(["algorithm-2", "eq-6.bound"])]
+    ['eq-6.bound', 'algorithm-2.median', 'algorithm-2.inverse']
     """
     known = claims()
     chosen: dict[str, Claim] = {}
@@ -97,7 +108,13 @@ def select(names: Sequence[str]) -> tuple[Claim, ...]:
 
 
 def claim_named(claim_id: str) -> Claim:
-    """Return the claim with this id; raise `InputError` with the nearest id if there is none."""
+    """Return the claim with this id; raise `InputError` with the nearest id if there is none.
+
+    Examples
+    --------
+    >>> claim_named("algorithm-2.median").expected
+    <Verdict.PROVED: 'proved'>
+    """
     known = claims()
     if claim_id not in known:
         raise InputError(_unknown(claim_id, known))

@@ -192,7 +192,13 @@ def posterior_entropy(spread: Number, half_width: Number) -> Expr:
 
 
 def edge_antiderivative(distance: Number) -> Expr:
-    """Return the integral of w^2 (3 - w) log(w^2 (3 - w)) over w from 0 to ``distance``, a number in (0, 2]."""
+    """Return the integral of w^2 (3 - w) log(w^2 (3 - w)) over w from 0 to ``distance``, a number in (0, 2].
+
+    Examples
+    --------
+    >>> edge_antiderivative(2)
+    -9 + 8*log(2) + 27*log(3)/4
+    """
     w = sympy.sympify(distance)
 
     def complement(u: Expr) -> Expr:
@@ -202,7 +208,13 @@ def edge_antiderivative(distance: Number) -> Expr:
 
 
 def middle_antiderivative(point: Number, root: Number) -> Expr:
-    """Return an antiderivative in t of (c^2 - t^2) log(c^2 - t^2), for |t| < c; ``root`` is c."""
+    r"""Return an antiderivative in t of :math:`(c^2 - t^2) \log(c^2 - t^2)`, for :math:`|t| < c`; ``root`` is c.
+
+    Examples
+    --------
+    >>> round(float(middle_antiderivative(1, 2) - middle_antiderivative(0, 2)), 6)
+    4.776399
+    """
     t, c = sympy.sympify(point), sympy.sympify(root)
 
     def half(u: Expr) -> Expr:
@@ -351,7 +363,7 @@ def smoothed_normal_chi_square(kernel: str, variance: Number) -> Expr:
 
     Notes
     -----
-    It is :math:`E \exp(WW') - 1` for independent W and W' (`beyond.chi2-identity`). For the uniform and the
+    It is :math:`E \exp(WW') - 1` for independent W and W' (``beyond.chi2-identity``). For the uniform and the
     Epanechnikov kernel the series in the even moments is a hypergeometric function.
 
     Examples

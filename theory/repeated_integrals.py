@@ -54,14 +54,26 @@ def of_logistic(order: int) -> Pieces:
 
 
 def of_laplace(order: int) -> Pieces:
-    """Integrate the Laplace density; its moments of even order k are k!, the others 0."""
+    """Integrate the Laplace density; its moments of even order k are k!, the others 0.
+
+    Examples
+    --------
+    >>> [piece.density for piece in of_laplace(1)]
+    [exp(x)/2, 1 - exp(-x)/2]
+    """
     powers = (x ** (order - 1 - k) / factorial(order - 1 - k) for k in range(0, order, 2))
     after = sum(powers, start=Integer(0)) + (-1) ** order * exp(-x) / 2
     return Piece(-oo, Integer(0), exp(x) / 2), Piece(Integer(0), oo, after)
 
 
 def of_uniform(lower: Expr, upper: Expr, order: int) -> Pieces:
-    """Integrate the uniform density: truncated powers at its two ends."""
+    """Integrate the uniform density: truncated powers at its two ends.
+
+    Examples
+    --------
+    >>> [piece.density for piece in of_uniform(Integer(0), Integer(1), 1)]
+    [0, x, 1]
+    """
     scale = factorial(order) * (upper - lower)
     return (
         Piece(-oo, lower, Integer(0)),

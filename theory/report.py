@@ -35,7 +35,14 @@ _PACKAGES = ("epanechnikov-vae", "sympy", "mpmath", "python-flint", "numpy", "sc
 
 
 def summary(findings: Iterable[Finding]) -> dict[str, int]:
-    """Return how many findings there are of each verdict, in the order of `Verdict`."""
+    """Return how many findings there are of each verdict, in the order of `Verdict`.
+
+    Examples
+    --------
+    >>> from theory.ledger import select, verify
+    >>> summary(verify(claim.id) for claim in select(["algorithm-2"]))
+    {'proved': 2}
+    """
     counts = Counter(finding.verdict for finding in findings)
     return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
 

@@ -88,13 +88,16 @@ class Source(Protocol):
         """Compare the files with published checksums, where there are any."""
 
     def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:
-        """Read the images, or raise an `InputError` that names what is missing or damaged.
+        """Read the images, or raise a `theory.errors.InputError` that names what is missing or damaged.
 
         ``fresh`` decodes anew what a cache may hold.
         """
 
     def labels(self) -> Labels:
-        """Read the class labels in the images' order, or raise an `InputError` where there are none or wrong ones."""
+        """Read the class labels in the images' order.
+
+        It raises a `theory.errors.InputError` where there are none or wrong ones.
+        """
 
 
 def get_command(name: str, data_dir: Path) -> str:

@@ -1,7 +1,7 @@
 """Replicates of T_m by cells: every observation is drawn, and added to the power sums of its cell.
 
-The sample of a replicate is the one that `streams.draw` gives, so its value is the exact statistic's but
-for the discretisation. Observations are drawn a few at a time: memory does not grow with m.
+The sample of a replicate is the one that `simulations.sampling.streams.draw` gives, so its value is the exact
+statistic's but for the discretisation. Observations are drawn a few at a time: memory does not grow with m.
 """
 
 from __future__ import annotations

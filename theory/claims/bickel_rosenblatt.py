@@ -38,7 +38,7 @@ LOWER, UPPER = sympy.symbols("c d", real=True)
 DENSITY = sympy.Symbol("f", positive=True)
 
 STUDIES = (StudyPlan(100, 20_000, seed=1), StudyPlan(1_000, 20_000, seed=2), StudyPlan(10_000, 4_000, seed=3))
-"""What `--with-simulations` runs for the claims on the limit law: about ten seconds on two cores."""
+"""What ``--with-simulations`` runs for the claims on the limit law: about ten seconds on two cores."""
 
 STANDARD_ERRORS = 3.5
 """How far an estimate may be from a true value: a false alarm once in 2,100 studies, and the seeds are fixed."""

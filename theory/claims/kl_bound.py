@@ -29,7 +29,7 @@ def divergence_density(deviation: Expr) -> Expr:
 
 
 def sharp_constant(bound: Expr) -> Expr:
-    """Return phi(-C), the least constant for which KL <= constant * chi-square whenever |u| <= C."""
+    r"""Return :math:`\varphi(-C)`, the least constant for which it times chi-square bounds KL if :math:`|u| \le C`."""
     return ((1 - bound) * log(1 - bound) + bound) / bound**2
 
 
