@@ -27,7 +27,8 @@ from evae.model import VAE
 from evae.objectives import objective_for
 from evae.processes import Processes
 from evae.session import Session, initial_model
-from evae.training import Watcher, train_epoch
+from evae.training import train_epoch
+from evae.watching import GroupWatcher
 
 Epoch = Callable[[int], float]
 """Trains for an epoch of the given number, waits for the device, and returns the mean loss in nats per image."""
@@ -68,8 +69,8 @@ def ours(setting: Setting, precision: str = "fp32") -> Epoch:
 
     def epoch(number: int) -> float:
         with full_precision_or_tf32(precision):
-            terms, _ = train_epoch(session, number + 1, Watcher())
-        return terms["loss"]
+            progress, _ = train_epoch(session, number + 1, GroupWatcher())
+        return progress.means()["loss"]
 
     return epoch
 
