@@ -857,9 +857,9 @@ device_option = click.option(
 @click.option(
     "--seeds",
     metavar="N,N|N-N",
-    help="Train a run of each seed, all at once in one process, such as 0-7: on a GPU, which one run leaves idle, in far "
-    "less time than one after another; on a CPU in no less. Each ends, within rounding, where --seed N alone would, and "
-    "is a run as any other. One whose loss becomes NaN fails alone. --name gets -seedN behind it.",
+    help="Train a run of each seed, all at once in one process, such as 0-7, which is meant for a GPU that one run "
+    "leaves idle; on a CPU it takes as long as one after another. Each ends, within rounding, where --seed N alone "
+    "would, and is a run as any other. One whose loss becomes NaN fails alone. --name gets -seedN behind it.",
 )
 @device_option
 @click.option(
@@ -978,10 +978,12 @@ def train(
         documents = [run_document(run) for run in runs]
         several = at_once is not None or len(resume) > 1
         write_json(stream, {"runs": documents} if several else documents[0])
-        for run in runs:
-            console.print(
-                f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
-            )
+        where = ", ".join(str(run.path) for run in runs)
+        picture = "reconstructions.png"
+        told = f"The runs are in {where}; look at {picture} in each."
+        if not several:
+            told = f"The run is in {where}; look at {runs[0].path / picture}."
+        console.print(told, markup=False, soft_wrap=True)
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
 
 
