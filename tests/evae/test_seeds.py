@@ -53,8 +53,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Settings with 28 digits to train on and 20 held out, because measuring takes most of a short run's time."""
     path = tmp_path_factory.mktemp("digits") / "few.npz"
     images = data.load("digits")
-    arrays = {"train_images": images.train[:28, 0].numpy(), "test_images": images.holdout[:20, 0].numpy()}
-    np.savez(path, **arrays)
+    np.savez(path, train_images=images.train[:28, 0].numpy(), test_images=images.holdout[:20, 0].numpy())
     return {**SETTINGS, "dataset": f"npz:{path}", "data_dir": str(path.parent)}
 
 
