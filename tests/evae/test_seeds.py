@@ -33,8 +33,10 @@ from evae.stacking import parts, stacked
 from evae.streams import OneAfterAnother, Stream, generator
 from evae.training import train_epoch
 from evae.watching import GroupWatcher
+from tests.faults import Ended, Faults
 from theory.errors import InputError
 
+from . import trainer
 from .conftest import invoke, refusal, small
 from .test_resume import Stopping, result
 
@@ -299,14 +301,26 @@ def test_one_run_of_an_interrupted_group_goes_on_alone(
     )
 
 
-def test_a_run_that_is_a_checkpoint_ahead_goes_back(
-    digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
-) -> None:
-    """As after SIGKILL between the checkpoints of two runs."""
-    runs = stopped(small(tmp_path, name="run", model="evae", **digits, checkpoint_minutes=OFTEN), 2, 2)
-    shutil.rmtree(runs[1].checkpoints.folder / "epoch-00002-batch-000002")
-    again = resume_seeds(runs)
-    assert [result(run) for run in again] == [result(run) for run in together]
+def test_a_group_killed_between_two_runs_goes_on_to_the_bit(faults: Faults, mnist_data: Path, tmp_path: Path) -> None:
+    def folders(runs: str) -> list[Path]:
+        return [tmp_path / runs / f"run-seed{seed}" for seed in (0, 1)]
+
+    def trained(runs: str, **broken: Any) -> Ended:
+        options = [*trainer.SETTINGS, "--dataset", "mnist", "--data-dir", mnist_data, "--seeds", "0-1", "--name", "run"]
+        return faults.run("train", *options, "--runs-dir", tmp_path / runs, watched=tmp_path / runs, **broken)
+
+    whole = trained("whole")
+    assert whole.code == 0, whole.errors
+    # The first has a checkpoint that the second lacks.
+    moment = 1 + whole.moments.index("renamed run-seed0/checkpoints/epoch-00002-batch-000002")
+    assert trained("killed", at={moment: signal.SIGKILL}).code == -signal.SIGKILL
+    killed = [Run.open(folder) for folder in folders("killed")]
+    assert [run.status["state"] for run in killed] == ["interrupted", "interrupted"]
+    newest = [sorted(path.name for path in run.checkpoints.folder.glob("epoch*"))[-1] for run in killed]
+    assert newest == ["epoch-00002-batch-000002", "epoch-00002-batch-000001"]
+    ended = faults.run("train", *itertools.chain(*(("--resume", run.path) for run in killed)))
+    assert ended.code == 0, ended.errors
+    assert [result(run) for run in killed] == [result(Run.open(folder)) for folder in folders("whole")]
 
 
 def test_a_group_killed_before_its_first_checkpoints_begins(
