@@ -858,7 +858,7 @@ device_option = click.option(
     "--seeds",
     metavar="N,N|N-N",
     help="Train a run of each seed, all at once in one process, such as 0-7, which is meant for a GPU that one run "
-    "leaves idle; on a CPU it takes as long as one after another. Each ends, within rounding, where --seed N alone "
+    "leaves idle; on a CPU it takes no less than one after another. Each ends, within rounding, where --seed N alone "
     "would, and is a run as any other. One whose loss becomes NaN fails alone. --name gets -seedN behind it.",
 )
 @device_option
