@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from evae.data.source import Survey
+    from evae.runs import Run
     from simulations import SimulationInterrupted, Study
     from theory.errors import Interruption
     from theory.ledger import Finding
@@ -886,6 +887,13 @@ device_option = click.option(
     show_default=True,
     help="Decides the first weights, the order of the images and the noise.",
 )
+@click.option(
+    "--seeds",
+    metavar="N,N|N-N",
+    help="Train a run of each seed, all at once in one process, such as 0-7, which is meant for a GPU that one run "
+    "leaves idle; on a CPU it takes no less than one after another. Each ends, within rounding, where --seed N alone "
+    "would, and is a run as any other. One whose loss becomes NaN fails alone. --name gets -seedN behind it.",
+)
 @device_option
 @click.option(
     "--precision",
@@ -913,8 +921,10 @@ device_option = click.option(
 @click.option(
     "--resume",
     metavar="RUN",
+    multiple=True,
     help="Go on with a run (a folder, or a name in --runs-dir) that was stopped, or is to have more --epochs. It keeps "
-    "its options; the result is the same to the bit as if it had never stopped (on CUDA if it is --deterministic).",
+    "its options; the result is the same to the bit as if it had never stopped (on CUDA if it is --deterministic). "
+    "Given several times: with runs of --seeds, all at once again.",
 )
 @click.option(
     "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
@@ -945,7 +955,8 @@ device_option = click.option(
 def train(
     context: click.Context,
     /,
-    resume: str | None,
+    resume: tuple[str, ...],
+    seeds: str | None,
     plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
@@ -968,40 +979,65 @@ def train(
     Examples
       python cli.py train --model evae --name mine
       python cli.py train --resume mine --epochs 100
+      python cli.py train --model evae --seeds 0-7
       torchrun --nproc-per-node 2 cli.py train --model evae --device cuda
     """  # noqa: D301
     from evae.configuration import Configuration
+    from evae.experiments.grid import whole_numbers
     from evae.launch import place
 
     config = Configuration(**options)
+    if seeds is not None:
+        for option in ("seed", "resume"):
+            if was_given(context, option):
+                raise click.UsageError(f"--seeds and --{option} exclude each other. Give one of them.")
+    at_once = None if seeds is None else whole_numbers(seeds, "--seeds")
     if not place().is_first:
         plots, json_path, quiet = (), None, True
     checked_plots(plots)
+    number = len(at_once or resume)
+    if plots and number > 1:
+        from evae.plots import MOST_RUNS
+
+        if number > MOST_RUNS:
+            raise click.UsageError(f"--plot draws at most {MOST_RUNS} runs, and these are {number}. Leave it out.")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
         from evae.display import training_display
         from evae.resuming import find_run
-        from evae.training import resume as resume_training
+        from evae.training import resume_seeds, train_seeds
         from evae.training import train as train_model
 
         with training_display(console) as watcher:
-            if resume is None:
-                run = train_model(config, watcher)
-            else:
+            if resume:
                 given = {name: value for name, value in options.items() if was_given(context, name)}
-                run = find_run(resume, given.pop("runs_dir", config.runs_dir))
-                run = resume_training(run, watcher, **given)
+                runs_dir = given.pop("runs_dir", config.runs_dir)
+                runs = resume_seeds([find_run(name, runs_dir) for name in resume], watcher, **given)
+            elif at_once is not None:
+                runs = train_seeds(config, at_once, watcher)
+            else:
+                runs = (train_model(config, watcher),)
+        several = at_once is not None or len(resume) > 1
         if plots:
-            from evae.plots import run_figure
+            from evae.plots import run_figure, training_figure
 
-            save_plots(run_figure(run), plots)
-        config = run.configuration
-        document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
-        write_json(stream, {**document, "recipe": config.recipe.document(), "metrics": run.metrics})
-        console.print(
-            f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
-        )
-        console.print(f"Next: python cli.py evaluate {shlex.quote(str(run.path))}", markup=False, soft_wrap=True)
+            save_plots(training_figure(*runs) if several else run_figure(runs[0]), plots)
+        documents = [run_document(run) for run in runs]
+        write_json(stream, {"runs": documents} if several else documents[0])
+        where = ", ".join(str(run.path) for run in runs)
+        picture = "reconstructions.png"
+        told = f"The runs are in {where}; look at {picture} in each."
+        if not several:
+            told = f"The run is in {where}; look at {runs[0].path / picture}."
+        console.print(told, markup=False, soft_wrap=True)
+        console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """Return what the JSON of ``train`` holds of a run."""
+    config = run.configuration
+    document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
+    return {**document, "recipe": config.recipe.document(), "metrics": run.metrics}
 
 
 def was_given(context: click.Context, name: str) -> bool:

@@ -11,6 +11,7 @@ import dataclasses
 import io
 import logging
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ from evae.model import VAE
 from evae.objectives import objective_for
 from evae.processes import Processes
 from evae.session import Session, initial_model
-from evae.training import Watcher, train_epoch
+from evae.training import train_epoch
+from evae.watching import GroupWatcher
 
 Epoch = Callable[[int], float]
 """Trains for an epoch of the given number, waits for the device, and returns the mean loss in nats per image."""
@@ -57,19 +59,22 @@ class Setting:
         return initial_model(self.config, (channels, height, width)).to(self.device)
 
 
-def ours(setting: Setting, precision: str = "fp32") -> Epoch:
-    """Train as `evae.train` does: uint8 pixels that live on the device.
+def ours(setting: Setting, precision: str = "fp32", seeds: int = 1) -> Epoch:
+    """Train as `evae.train` does, or `evae.train_seeds` with so many: uint8 pixels that live on the device.
+
+    An epoch of several seeds is one of each, and the loss is their mean.
 
     On CUDA PyTorch's defaults, which the others keep, are those of the ``precision`` tf32 in convolutions; fp32 rounds
     nothing to TF32 and may be slower.
     """
     config = dataclasses.replace(setting.config, precision=precision)
-    session = Session.begin(config, ImageData(setting.pixels, setting.pixels[:0]), Processes(device=setting.device))
+    data, here = ImageData(setting.pixels, setting.pixels[:0]), Processes(device=setting.device)
+    session = Session.begin(config, data, here, range(config.seed, config.seed + seeds))
 
     def epoch(number: int) -> float:
         with full_precision_or_tf32(precision):
-            terms, _ = train_epoch(session, number + 1, Watcher())
-        return terms["loss"]
+            progress, _ = train_epoch(session, number + 1, GroupWatcher())
+        return statistics.fmean(progress.means(number)["loss"] for number in range(seeds))
 
     return epoch
 

@@ -15,9 +15,20 @@ if TYPE_CHECKING:
     from evae.evaluation import evaluate
     from evae.model import VAE
     from evae.runs import Run
-    from evae.training import resume, train
+    from evae.training import resume, resume_seeds, train, train_seeds
 
-__all__ = ["VAE", "Configuration", "Epanechnikov", "Run", "evaluate", "metrics", "resume", "train"]
+__all__ = [
+    "VAE",
+    "Configuration",
+    "Epanechnikov",
+    "Run",
+    "evaluate",
+    "metrics",
+    "resume",
+    "resume_seeds",
+    "train",
+    "train_seeds",
+]
 
 _HOMES = {
     "Configuration": "evae.configuration",
@@ -26,7 +37,9 @@ _HOMES = {
     "VAE": "evae.model",
     "evaluate": "evae.evaluation",
     "resume": "evae.training",
+    "resume_seeds": "evae.training",
     "train": "evae.training",
+    "train_seeds": "evae.training",
 }
 
 

@@ -79,6 +79,11 @@ class Position:
             return f"epoch-{self.epochs_finished:05}"
         return f"epoch-{self.epochs_finished + 1:05}-batch-{self.batches:06}"
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Finished epochs, and batches after them: what orders positions."""
+        return self.epochs_finished, self.batches
+
     def __str__(self) -> str:
         if self.batches == 0:
             return f"epoch {self.epochs_finished}"
@@ -126,10 +131,11 @@ class Checkpoints:
         sync_folder(self.folder)
         self._keep_last(path)
 
-    def newest(self) -> tuple[Checkpoint | None, list[DamagedCheckpoint]]:
+    def newest(self, most: tuple[int, int] | None = None) -> tuple[Checkpoint | None, list[DamagedCheckpoint]]:
         """Read the newest whole checkpoint; return also what is wrong with those that are newer.
 
-        It is None if there is no checkpoint at all, as in a run that was killed before it wrote its first.
+        With ``most`` only those count whose `Position.place` is not behind it. It is None if there is no checkpoint at
+        all, as in a run that was killed before it wrote its first.
 
         Raises
         ------
@@ -137,7 +143,7 @@ class Checkpoints:
             If there are checkpoints and none is whole.
         """
         damage: list[DamagedCheckpoint] = []
-        for path in reversed(self._paths()):
+        for path in reversed(self._paths(most)):
             try:
                 return read(path), damage
             except DamagedCheckpoint as error:
@@ -155,12 +161,13 @@ class Checkpoints:
         for leftover in self.folder.glob(".*"):
             _remove(leftover)
 
-    def _paths(self) -> list[Path]:
-        """All checkpoints, the oldest first."""
+    def _paths(self, most: tuple[int, int] | None = None) -> list[Path]:
+        """All checkpoints, or those up to a place, the oldest first."""
         if not self.folder.is_dir():
             return []
-        found = [(match, path) for path in self.folder.iterdir() if (match := _NAME.fullmatch(path.name))]
-        return [path for _, path in sorted(found, key=lambda item: _order(item[0]))]
+        names = ((_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
+        found = sorted((_place(match), path) for match, path in names if match)
+        return [path for place, path in found if most is None or place <= most]
 
     def _keep_last(self, newest: Path) -> None:
         paths = self._paths()
@@ -269,7 +276,7 @@ def _digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _order(name: re.Match[str]) -> tuple[int, int]:
+def _place(name: re.Match[str]) -> tuple[int, int]:
     epoch, batch = int(name[1]), int(name[2] or 0)
     return (epoch, 0) if batch == 0 else (epoch - 1, batch)
 

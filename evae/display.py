@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from evae import training
 from evae.checkpoints import Position
 from evae.data import ImageData
 from evae.data.source import Progress as DataProgress
 from evae.data.source import silent
 from evae.model import VAE
+from evae.progress import DivergenceError
+from evae.progress import Progress as EpochProgress
 from evae.runs import Run
+from evae.watching import GroupWatcher
 
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5
@@ -71,14 +74,18 @@ def decoding_display(quiet: bool) -> Iterator[DataProgress]:
         display.close()
 
 
-class TrainingDisplay(training.Watcher):
-    """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left."""
+class TrainingDisplay(GroupWatcher):
+    """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left.
+
+    Of several runs that are trained at once it shows the mean, and the standard deviation of the loss.
+    """
 
     def __init__(self, console: Console, bar: Progress | None, decoding: DataProgress = silent) -> None:
         self._console = console
         self._decoding = decoding
         self._bar = bar
         self._task: TaskID | None = None
+        self._runs: Sequence[Run] = ()
         self._epochs = 0
         self._looked = 0.0
         self._epoch_started = 0.0
@@ -89,72 +96,79 @@ class TrainingDisplay(training.Watcher):
         """Show how far decoding is."""
         self._decoding(what, done, total)
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
+    def runs_started(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
         """Say what is trained on what, and in which unit."""
-        config = run.configuration
+        self._runs, config = runs, runs[0].configuration
         self._epochs, self._batch_size = config.epochs, config.batch_size
         self._epoch_started = time.perf_counter()
-        size = "x".join(str(side) for side in run.image_shape[1:])
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        self._console.print(
+        size = "x".join(str(side) for side in runs[0].image_shape[1:])
+        parameters = sum(parameter.numel() for parameter in models[0].parameters())
+        alone = len(runs) == 1
+        self._say(
             f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
-            f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; run {run.path}",
-            markup=False,
-            soft_wrap=True,
+            f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; "
+            + (f"run {runs[0].path}" if alone else f"{len(runs)} runs at once")
         )
-        self._console.print(
-            "Losses are in nats per image: sums over pixels and latent dimensions, means over images.",
-            markup=False,
-            soft_wrap=True,
-        )
+        for run in () if alone else runs:
+            self._say(f"seed {run.configuration.seed}: run {run.path}")
+        spread = "" if alone else " Means of the runs, with the standard deviation of the loss."
+        self._say(f"Losses are in nats per image: sums over pixels and latent dimensions, means over images.{spread}")
         if data.note is not None:
-            self._console.print(f"The data are {data.note}.", markup=False, soft_wrap=True)
+            self._say(f"The data are {data.note}.")
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
-    def run_resumed(self, position: Position) -> None:
-        """Say where the run goes on; the bar begins there."""
-        self._console.print(f"The run goes on from {position}.", markup=False)
+    def runs_resumed(self, position: Position) -> None:
+        """Say where the runs go on; the bar begins there."""
+        self._say(f"The run goes on from {position}." if len(self._runs) == 1 else f"They go on from {position}.")
         self._images_before = position.batches * self._batch_size
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, completed=position.step)
 
-    def batch_finished(self, progress: training.Progress) -> None:
+    def batch_finished(self, progress: EpochProgress) -> None:
         """Move the bar; look at the loss if the last look is old enough."""
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
         now = time.perf_counter()
         if now - self._looked >= REFRESH:
-            speed = (progress.images - self._images_before) / (now - self._epoch_started)
-            text = f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(progress.means())}  {speed:,.0f} images/s"
+            speed = progress.runs * (progress.images - self._images_before) / (now - self._epoch_started)
+            text = f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(_terms(progress))}  {speed:,.0f} images/s"
             self._bar.update(self._task, terms=text)
             self._looked = now
 
-    def epoch_finished(self, record: dict[str, Any]) -> None:
+    def run_failed(self, number: int, reason: str) -> None:
+        """Say which, and why."""
+        self._say(f"{self._runs[number].path} FAILED, the others go on: {reason}")
+
+    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
         """Print the epoch's line."""
-        holdout, latent = record["holdout"], record["latent"]
-        terms = {name: holdout[name] for name in record["train"]}
+        each = list(records.values())
+        latent = _mean([record["latent"] for record in each])
+        train = [record["train"] for record in each]
+        holdout = [{name: record["holdout"][name] for name in record["train"]} for record in each]
         spreads = "  ".join(
             f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
         )
-        self._console.print(
-            f"epoch {record['epoch']}/{self._epochs}  train {_sum_of_terms(record['train'])}  "
-            f"hold-out {_sum_of_terms(terms)}  {spreads}  {latent['active_dimensions']} active  "
-            f"{record['images_per_second']:,.0f} images/s",
-            markup=False,
-            soft_wrap=True,
+        self._say(
+            f"epoch {each[0]['epoch']}/{self._epochs}  train {_sum_of_terms(train)}  "
+            f"hold-out {_sum_of_terms(holdout)}  {spreads}  {latent['active_dimensions']:.3g} active  "
+            # Those that have failed are computed all the same.
+            f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s"
         )
         self._epoch_started = time.perf_counter()
         self._images_before = 0
 
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
 
 @contextmanager
-def training_display(console: Console) -> Iterator[training.Watcher]:
+def training_display(console: Console) -> Iterator[GroupWatcher]:
     """Yield a watcher that prints on ``console``, with a live bar on a terminal; a silent one if it is quiet."""
     if console.quiet:
-        yield training.Watcher()
+        yield GroupWatcher()
         return
     with decoding_display(quiet=False) as decoding:
         if not console.is_terminal:
@@ -170,7 +184,28 @@ def training_display(console: Console) -> Iterator[training.Watcher]:
             yield TrainingDisplay(console, bar, decoding)
 
 
-def _sum_of_terms(terms: dict[str, float]) -> str:
-    """Such as ``150.1 = reconstruction 140.1 + kl 10.0``."""
+def _terms(progress: EpochProgress) -> list[dict[str, float]]:
+    """Return the means of each run so far. Among several, one that comes to no number is left out, as it is later."""
+    if progress.runs == 1:
+        return [progress.means()]
+    found = []
+    for number in range(progress.runs):
+        with suppress(DivergenceError):
+            found.append(progress.means(number))
+    return found
+
+
+def _mean(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means, by name, of what is a number in all."""
+    numbers = {name: [one[name] for one in each] for name, value in each[0].items() if isinstance(value, float | int)}
+    return {name: statistics.fmean(values) for name, values in numbers.items()}
+
+
+def _sum_of_terms(each: Sequence[dict[str, float]]) -> str:
+    """Such as ``150.1 = reconstruction 140.1 + kl 10.0``, and of several ``150.1 ± 0.3 = …``."""
+    if not each:
+        return "no run has a finite loss"
+    terms = _mean(each)
     parts = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms.items() if name != "loss"]
-    return f"{terms['loss']:.2f} = {' + '.join(parts)}"
+    spread = f" ± {statistics.stdev(one['loss'] for one in each):.2f}" if len(each) > 1 else ""
+    return f"{terms['loss']:.2f}{spread} = {' + '.join(parts)}"

@@ -27,15 +27,20 @@ class VAE(nn.Module):
         d_z.
     posterior : PosteriorFamily or str
         What the encoder's heads are, and the posterior they make; a name is the family of that name as it stands.
+    networks : int
+        How many networks of this form lie side by side (`evae.networks`): each sees N rows of the ``networks`` * N that
+        go in, those of one network after those of another. Of several, `evae.stacking.stacked` gives the weights.
     """
 
-    def __init__(self, image_shape: Sequence[int], latent_dim: int, posterior: PosteriorFamily | str) -> None:
+    def __init__(
+        self, image_shape: Sequence[int], latent_dim: int, posterior: PosteriorFamily | str, networks: int = 1
+    ) -> None:
         super().__init__()
         self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
-        self.encoder = Encoder(image_shape, latent_dim, self.family.heads)
-        self.decoder = Decoder(image_shape, latent_dim)
+        self.encoder = Encoder(image_shape, latent_dim, self.family.heads, networks)
+        self.decoder = Decoder(image_shape, latent_dim, networks)
 
     @property
     def device(self) -> torch.device:

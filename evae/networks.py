@@ -10,6 +10,12 @@ Appendix B as printed does not close (see ``appendix-b.*`` in the ledger of `the
 doubles it (with one row and column of output padding for the odd kernel). For the 4 x 4 kernel that is TensorFlow's
 SAME; for the 5 x 5 kernel TensorFlow pads 1 before and 2 behind where we pad 2 and 2: the same sides, shifted by
 half a step. A convolution before a batch normalisation has no bias, which the normalisation would remove.
+
+Several networks of one form, such as those of several seeds, can be one module: they lie side by side along the
+channels, and no layer mixes them. Convolutions have a group for each network, batch normalisation is by channel anyway,
+and the fully connected layers are batched products. The first dimension of every weight counts networks first, so that
+each network's weights are an unbroken part of it. What goes in and comes out has the rows of one network after those
+of another: "(N, ...)" below is (``networks`` * N, ...).
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from theory.errors import InputError
@@ -73,58 +80,95 @@ class Encoder(nn.Module):
         d_z.
     heads : sequence of str
         Names of the posterior's parameters; each has a fully connected layer of its own.
+    networks : int
+        How many lie side by side.
     """
 
-    def __init__(self, image_shape: Sequence[int], latent_dim: int, heads: Sequence[str]) -> None:
+    def __init__(self, image_shape: Sequence[int], latent_dim: int, heads: Sequence[str], networks: int = 1) -> None:
         super().__init__()
+        self.networks = networks
         architecture = architecture_for(image_shape)
         kernel, padding = architecture.kernel, _same_padding(architecture.kernel)
         layers: list[nn.Module] = []
-        channels = image_shape[0]
-        for width in architecture.encoder_widths:
-            convolution = nn.Conv2d(channels, width, kernel, stride=2, padding=padding, bias=False)
+        channels = networks * image_shape[0]
+        for each in architecture.encoder_widths:
+            width = networks * each
+            convolution = nn.Conv2d(channels, width, kernel, stride=2, padding=padding, bias=False, groups=networks)
             layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
             channels = width
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.heads = nn.ModuleDict({name: nn.Linear(channels, latent_dim) for name in heads})
+        self.heads = nn.ModuleDict({name: _Linear(channels // networks, latent_dim, networks) for name in heads})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the outputs of the heads by name, each of shape (N, d_z)."""
-        features = self.features(images)
-        return {name: head(features) for name, head in self.heads.items()}
+        features = self.features(_side_by_side(images, self.networks))
+        return {name: _one_after_another(head(features), self.networks) for name, head in self.heads.items()}
 
 
 class Decoder(nn.Module):
     """Codes of shape (N, d_z) to logits of shape (N, C, S, S), whose sigmoid is the probability of Appendix B.
 
-    The sigmoid is left to the caller: the cross-entropy of logits does not lose digits near 0 and 1.
+    The sigmoid is left to the caller: the cross-entropy of logits does not lose digits near 0 and 1. Parameters are
+    those of `Encoder`.
     """
 
-    def __init__(self, image_shape: Sequence[int], latent_dim: int) -> None:
+    def __init__(self, image_shape: Sequence[int], latent_dim: int, networks: int = 1) -> None:
         super().__init__()
+        self.networks = networks
         architecture = architecture_for(image_shape)
         kernel, padding, side = architecture.kernel, _same_padding(architecture.kernel), architecture.decoder_side
         channels, *widths = architecture.decoder_widths
         layers: list[nn.Module] = [
-            nn.Linear(latent_dim, channels * side * side),
-            nn.Unflatten(1, (channels, side, side)),
+            _Linear(latent_dim, channels * side * side, networks),
+            nn.Unflatten(1, (networks * channels, side, side)),
         ]
         for index, width in enumerate(widths):
             if index > 0:
-                transposed: nn.Module = _doubling(channels, width, kernel, 2, padding)
+                transposed: nn.Module = _doubling(channels, width, kernel, 2, padding, networks)
             elif side == 1:
-                transposed = _ConvolutionOfOnePixel(channels, width, kernel, bias=False)
+                transposed = _ConvolutionOfOnePixel(
+                    networks * channels, networks * width, kernel, bias=False, groups=networks
+                )
             else:
-                transposed = _doubling(channels, width, kernel, 1, architecture.first_padding)
-            layers += [transposed, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                transposed = _doubling(channels, width, kernel, 1, architecture.first_padding, networks)
+            layers += [transposed, nn.BatchNorm2d(networks * width), nn.ReLU(inplace=True)]
             channels = width
-        layers.append(_doubling(channels, image_shape[0], kernel, 2, padding, bias=True))
+        layers.append(_doubling(channels, image_shape[0], kernel, 2, padding, networks, bias=True))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the logits of the pixels' probabilities, of shape (N, C, S, S)."""
-        logits: Tensor = self.layers(codes)
-        return logits
+        return _one_after_another(self.layers(_side_by_side(codes, self.networks)), self.networks)
+
+
+def _side_by_side(rows: Tensor, networks: int) -> Tensor:
+    """Lay (networks * N, C, ...) side by side: (N, networks * C, ...)."""
+    if networks == 1:
+        return rows
+    return rows.unflatten(0, (networks, -1)).transpose(0, 1).flatten(1, 2)
+
+
+def _one_after_another(values: Tensor, networks: int) -> Tensor:
+    """Undo `_side_by_side`."""
+    if networks == 1:
+        return values
+    return values.unflatten(1, (networks, -1)).transpose(0, 1).flatten(0, 1)
+
+
+class _Linear(nn.Linear):
+    """A fully connected layer in each of several networks: (N, networks * inputs) to (N, networks * outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, networks: int) -> None:
+        super().__init__(inputs, networks * outputs)
+        self.networks = networks
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return a product for each network, of the layer's own columns."""
+        if self.networks == 1:
+            return super().forward(input)
+        rows = input.unflatten(1, (self.networks, -1)).transpose(0, 1)
+        weights, biases = (each.unflatten(0, (self.networks, -1)) for each in (self.weight, self.bias))
+        return torch.baddbmm(biases[:, None], rows, weights.mT).transpose(0, 1).flatten(1)
 
 
 class _ConvolutionOfOnePixel(nn.ConvTranspose2d):
@@ -136,8 +180,10 @@ class _ConvolutionOfOnePixel(nn.ConvTranspose2d):
     def forward(self, pixels: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: ARG002
         """Return maps (N, O, k, k) of pixels (N, C, 1, 1), in the memory format that the CPU is fastest with."""
         channels, width, *sides = self.weight.shape
-        product = pixels.flatten(1) @ self.weight.permute(0, 2, 3, 1).reshape(channels, -1)
-        return product.view(-1, *sides, width).permute(0, 3, 1, 2)
+        weights = self.weight.permute(0, 2, 3, 1).reshape(self.groups, channels // self.groups, -1)
+        rows = pixels.view(-1, *weights.shape[:2]).transpose(0, 1)
+        product = (rows @ weights).view(self.groups, -1, *sides, width)
+        return product.permute(1, 2, 3, 0, 4).flatten(3).permute(0, 3, 1, 2)
 
 
 def _same_padding(kernel: int) -> int:
@@ -145,10 +191,17 @@ def _same_padding(kernel: int) -> int:
 
 
 def _doubling(
-    channels: int, width: int, kernel: int, stride: int, padding: int, bias: bool = False
+    channels: int, width: int, kernel: int, stride: int, padding: int, networks: int, bias: bool = False
 ) -> nn.ConvTranspose2d:
     """Make a transposed convolution; with stride 2 and SAME padding it doubles the side exactly."""
     missing = kernel % 2 if stride == 2 else 0
     return nn.ConvTranspose2d(
-        channels, width, kernel, stride=stride, padding=padding, output_padding=missing, bias=bias
+        networks * channels,
+        networks * width,
+        kernel,
+        stride=stride,
+        padding=padding,
+        output_padding=missing,
+        bias=bias,
+        groups=networks,
     )

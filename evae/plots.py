@@ -27,6 +27,9 @@ Record = dict[str, Any]
 #: Of the runs in one figure: colour and marker.
 _RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
 
+#: As many runs as one figure shows.
+MOST_RUNS = len(_RUNS)
+
 #: Of the spreads of a posterior: how they are written, and their colour, dashes and marker.
 _SPREADS: dict[str, tuple[str, str, str, str]] = {
     "mean_r": ("$r$", VERMILION, "-", "o"),
@@ -49,8 +52,8 @@ def training_figure(*runs: Run | str | Path) -> Figure:
         If a run has finished no epoch, or its metrics are missing or damaged; or there are more than 4.
     """
     opened = [_opened(run) for run in runs]
-    if not 1 <= len(opened) <= len(_RUNS):
-        raise InputError(f"one figure shows the errors of 1 to {len(_RUNS)} runs, got {len(opened)}.")
+    if not 1 <= len(opened) <= MOST_RUNS:
+        raise InputError(f"one figure shows the errors of 1 to {MOST_RUNS} runs, got {len(opened)}.")
     title = _title(opened[0]) if len(opened) == 1 else ", ".join(run.name for run in opened)
     return _of_panels(_training_panels(opened), title)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,40 @@ def fingerprint(data: ImageData) -> dict[str, str]:
     return {"train": _digest(data.train), "holdout": _digest(data.holdout)}
 
 
-def require_same_data(run: Run, config: Configuration, data: ImageData) -> None:
-    """Refuse to go on with other images than those of the run, with an `InputError`."""
-    if run.data_sha256 and run.data_sha256 != fingerprint(data):
-        raise InputError(
-            f"the images of {config.dataset} in {config.data_dir} are not those that {run.path} was trained on: their "
-            "SHA-256 is another. Point --data-dir at the original ones, or begin a new run."
-        )
+def require_same_data(runs: Sequence[Run], config: Configuration, data: ImageData) -> None:
+    """Refuse to go on with other images than those of the runs, with an `InputError`."""
+    found = fingerprint(data)
+    for run in runs:
+        if run.data_sha256 and run.data_sha256 != found:
+            raise InputError(
+                f"the images of {config.dataset} in {config.data_dir} are not those that {run.path} was trained on: "
+                "their SHA-256 is another. Point --data-dir at the original ones, or begin a new run."
+            )
+
+
+def require_alike(runs: Sequence[Run], configs: Sequence[Configuration]) -> None:
+    """Refuse runs that cannot be trained at once, because they differ in more than their seeds, with an `InputError`.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    configs : sequence of Configuration
+        As the runs are to go on.
+    """
+    paths = [run.path.resolve() for run in runs]
+    for run, path in zip(runs, paths, strict=True):
+        if paths.count(path) > 1:
+            raise InputError(f"the run {run.path} is named twice. Give each run once.")
+    first = dataclasses.asdict(configs[0])
+    for run, config in zip(runs, configs, strict=True):
+        for name, value in dataclasses.asdict(config).items():
+            if name not in ("seed", "name", "runs_dir") and value != first[name]:
+                flag = "--" + name.replace("_", "-")
+                remedy = f"give {flag} for all, or resume" if name in CHANGEABLE else "resume"
+                raise InputError(
+                    f"the runs cannot go on at once: {runs[0].path} has {flag} {first[name]}, {run.path} has {flag} "
+                    f"{value}, and only their seeds may differ; {remedy} each alone."
+                )
 
 
 def departures(checkpoint: Checkpoint, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
@@ -85,6 +112,7 @@ def departures(checkpoint: Checkpoint, before: dict[str, Any], now: dict[str, An
         ("torch", before.get("packages", {}).get("torch"), now["packages"]["torch"]),
         ("device", before.get("device_name"), now["device_name"]),
         ("a number of processes of", before.get("processes"), now["processes"]),
+        ("a number of seeds at once of", before.get("seeds_at_once"), now["seeds_at_once"]),
     ]
     if is_now == "cpu":
         differing.append(("a number of threads of", before.get("threads"), now["threads"]))

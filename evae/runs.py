@@ -348,9 +348,9 @@ class Run:
             raise InputError(f"{path} is damaged: it should hold versions, device and threads.")
         return document
 
-    def write_environment(self, device: torch.device, processes: int = 1) -> None:
-        """Write down versions, device, threads and, where there is one, the commit; an earlier, other one is kept."""
-        before, now = self.environment, environment(device, processes)
+    def write_environment(self, now: dict[str, Any]) -> None:
+        """Write down what `environment` found; an earlier, other one is kept."""
+        before = self.environment
         earlier = before.pop("earlier", [])
         if before and before != now:
             earlier = [*earlier, before]
@@ -410,8 +410,8 @@ def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
         lock.release()
 
 
-def environment(device: torch.device, processes: int = 1) -> dict[str, Any]:
-    """Versions, device, threads and commit of this process, and how many train with it."""
+def environment(device: torch.device, processes: int = 1, seeds_at_once: int = 1) -> dict[str, Any]:
+    """Versions, device, threads and commit of this process, how many train with it, and how many runs it trains."""
     packages = ("epanechnikov-vae", "torch", "torchvision", "numpy", "safetensors")
     on_cuda = device.type == "cuda"
     return {
@@ -423,6 +423,7 @@ def environment(device: torch.device, processes: int = 1) -> dict[str, Any]:
         "cuda": torch.version.cuda if on_cuda else None,
         "threads": torch.get_num_threads(),
         "processes": processes,
+        "seeds_at_once": seeds_at_once,
         "commit": _commit(),
     }
 

@@ -1,8 +1,11 @@
-"""What trains: the model, its optimizer and the pixels, and how they get into a checkpoint and back."""
+"""What trains: the model, its optimizer and the pixels, and how they get into checkpoints and back."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +18,8 @@ from evae.normalisation import share_batch_normalisation
 from evae.objectives import Objective, objective_for
 from evae.posteriors import PosteriorFamily
 from evae.processes import Processes
+from evae.runs import environment
+from evae.stacking import parts, stacked
 from evae.streams import Stream, stream_seed
 from theory.errors import InputError
 
@@ -24,13 +29,28 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class Session:
-    """A run in memory. The model and its optimizer change while it trains; nothing else does.
+    """Runs in memory that are trained at once, most often one. Only the models and the optimizer change meanwhile.
 
-    ``replica`` is what training calls: the model, or what makes one of it and those of the other ``processes``.
+    Attributes
+    ----------
+    config : Configuration
+        What the runs have in common: all but the seed.
+    seeds : tuple of int
+        One for each run.
+    processes : Processes
+        Who trains: a single run can be shared by several.
+    models : tuple of VAE
+        Each run's own.
+    model : VAE
+        What is trained: that of a single run, or of several the one whose parts they are (`evae.stacking`).
+    replica : nn.Module
+        What training calls: the model, or what makes one of it and those of the other processes.
     """
 
     config: Configuration
+    seeds: tuple[int, ...]
     processes: Processes
+    models: tuple[VAE, ...]
     model: VAE
     replica: nn.Module
     objective: Objective
@@ -40,32 +60,39 @@ class Session:
     holdout_pixels: Tensor
 
     @classmethod
-    def begin(cls, config: Configuration, data: ImageData, processes: Processes) -> Session:
-        """Make the model that the seed says, on the device of this one of the processes, and put all pixels there.
+    def begin(
+        cls, config: Configuration, data: ImageData, processes: Processes, seeds: Sequence[int] | None = None
+    ) -> Session:
+        """Make the models that the seeds say, by default that of ``config``, and put them and all pixels on the device.
 
         Raises
         ------
         InputError
             If the device has no room for them.
         """
+        seeds = (config.seed,) if seeds is None else tuple(seeds)
         try:
-            return cls._begin(config, data, processes)
+            return cls._begin(config, seeds, data, processes)
         except torch.OutOfMemoryError as error:
+            models = "the model" if len(seeds) == 1 else f"{len(seeds)} models"
             raise InputError(
-                f"the CUDA device has not enough free memory for the model and the images of {config.dataset} "
+                f"the CUDA device has not enough free memory for {models} and the images of {config.dataset} "
                 f"({data.train.nbytes + data.holdout.nbytes:,} bytes). Free some, or use --device cpu."
             ) from error
 
     @classmethod
-    def _begin(cls, config: Configuration, data: ImageData, processes: Processes) -> Session:
-        model = initial_model(config, data.image_shape)
+    def _begin(cls, config: Configuration, seeds: tuple[int, ...], data: ImageData, processes: Processes) -> Session:
+        device = processes.device
+        each = [dataclasses.replace(config, seed=seed) for seed in seeds]
+        models = tuple(initial_model(own, data.image_shape).placed_on(device) for own in each)
+        model = stacked(models)
         if processes.count > 1:
             share_batch_normalisation(model, processes)
-        device = processes.device
-        model.placed_on(device)
         return cls(
             config,
+            seeds,
             processes,
+            models,
             model,
             processes.replica(model),
             objective_for(config),
@@ -83,42 +110,58 @@ class Session:
         return self.processes.device
 
     @property
+    def environment(self) -> dict[str, Any]:
+        """`evae.runs.environment` of this training."""
+        return environment(self.device, self.processes.count, len(self.seeds))
+
+    @property
     def batches(self) -> int:
         """Steps in an epoch; the last may be of fewer images."""
         return -(-len(self.train_pixels) // self.config.batch_size)
 
-    def capture(self, position: Position, epoch: dict[str, Tensor]) -> Checkpoint:
-        """Gather everything on the CPU, to be written before the next step; ``epoch`` is as in `Checkpoint`."""
+    def capture(self, run: int, position: Position, epoch: dict[str, Tensor]) -> Checkpoint:
+        """Gather what a run is on the CPU, to be written before the next step; ``epoch`` is as in `Checkpoint`."""
         state = self.optimizer.state
         optimizer = {
-            f"{moment}.{name}": state[parameter][moment]
+            f"{moment}.{name}": parts(state[parameter][moment], len(self.models))[run]
             for name, parameter in self.model.named_parameters()
             for moment in _MOMENTS
             if parameter in state
         }
-        return Checkpoint(position, _portable(self.model.state_dict()), _portable(optimizer), _portable(epoch))
+        weights = self.models[run].state_dict()
+        return Checkpoint(position, _portable(weights), _portable(optimizer), _portable(epoch))
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Give the model and the optimizer the state of a checkpoint; an `InputError` where it is another model's."""
+    def restore(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Give models and optimizer the state of the runs' checkpoints, all of one position.
+
+        Raises
+        ------
+        InputError
+            If one of them is another model's.
+        """
+        position = checkpoints[0].position
         try:
-            self.model.load_state_dict(checkpoint.weights)
+            for model, checkpoint in zip(self.models, checkpoints, strict=True):
+                model.load_state_dict(checkpoint.weights)
             for name, parameter in self.model.named_parameters():
-                if checkpoint.optimizer:
-                    self.optimizer.state[parameter] = self._moments(checkpoint.optimizer, name, parameter)
+                if checkpoints[0].optimizer:
+                    moments = self._moments([checkpoint.optimizer for checkpoint in checkpoints], name, parameter)
+                    self.optimizer.state[parameter] = moments
         except (RuntimeError, KeyError) as error:
             raise InputError(
-                f"the checkpoint of {checkpoint.position} is of another model than config.json says: {error}."
+                f"the checkpoint of {position} is of another model than config.json says: {error}."
             ) from error
 
-    def _moments(self, optimizer: dict[str, Tensor], name: str, parameter: Tensor) -> dict[str, Tensor]:
+    def _moments(self, optimizers: Sequence[dict[str, Tensor]], name: str, parameter: Tensor) -> dict[str, Tensor]:
         # Fused Adam walks through a weight and its moments side by side: they must have one memory format.
         moments = {moment: torch.empty_like(parameter, requires_grad=False) for moment in _MOMENTS[1:]}
         for moment, values in moments.items():
-            values.copy_(optimizer[f"{moment}.{name}"])
-        step = optimizer[f"step.{name}"]
-        if step.dtype != torch.float32 or step.dim() != 0:
+            for part, optimizer in zip(parts(values, len(optimizers)), optimizers, strict=True):
+                part.copy_(optimizer[f"{moment}.{name}"])
+        steps = [optimizer[f"step.{name}"] for optimizer in optimizers]
+        if any(step.dtype != torch.float32 or step.dim() != 0 or not torch.equal(step, steps[0]) for step in steps):
             raise KeyError(f"step.{name}")
-        return {"step": step.to(self.device), **moments}
+        return {"step": steps[0].to(self.device), **moments}
 
 
 def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:

@@ -53,8 +53,15 @@ class RowsOf:
     rows: slice
 
 
+@dataclass(frozen=True)
+class OneAfterAnother:
+    """The generators of several networks: each gives an equal share of the rows what it would give them alone."""
+
+    generators: tuple[torch.Generator, ...]
+
+
 #: Where noise comes from; None is torch's global generator.
-Source = torch.Generator | RowsOf | None
+Source = torch.Generator | RowsOf | OneAfterAnother | None
 
 
 def drawn(law: Callable[..., Tensor], like: Tensor, source: Source) -> Tensor:
@@ -62,4 +69,7 @@ def drawn(law: Callable[..., Tensor], like: Tensor, source: Source) -> Tensor:
     if isinstance(source, RowsOf):
         shape = (source.images, *like.shape[1:])
         return law(shape, generator=source.generator, dtype=like.dtype, device=like.device)[source.rows]
+    if isinstance(source, OneAfterAnother):
+        shares = like.chunk(len(source.generators))
+        return torch.cat([drawn(law, share, one) for share, one in zip(shares, source.generators, strict=True)])
     return law(like.shape, generator=source, dtype=like.dtype, device=like.device)

@@ -1,83 +1,48 @@
-"""Training, readable from top to bottom: `train` begins a run, `resume` goes on with one, `train_epoch` is the loop."""
+"""Training, readable from top to bottom: `train` begins a run, `resume` goes on with one, `train_epoch` is the loop.
+
+`train_seeds` and `resume_seeds` do the same with several runs at once, which differ in their seeds. All of them go
+through the same functions: what trains one run trains a group of one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
-import math
-import shlex
+import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, require_precision, resolve_device
 from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
 from evae.curves import Curves
 from evae.data import ImageData, as_images, load
+from evae.group import Group, require_finite
 from evae.holdout import holdout_metrics
-from evae.launch import ProcessLost
 from evae.model import VAE
 from evae.pictures import reconstruction_rows, save_reconstructions
 from evae.processes import Processes, joined
-from evae.resuming import ResumeWarning, continued, departures, fingerprint, require_same_data
+from evae.progress import Progress
+from evae.resuming import ResumeWarning, continued, departures, fingerprint, require_alike, require_same_data
 from evae.runs import Run, environment
+from evae.saving import Saver
+from evae.seeds import configurations, require_alone
 from evae.session import Session
 from evae.stopping import StopRequest
-from evae.streams import RowsOf, Stream, generator
-from theory.errors import InputError, Interruption
-
-#: At the end of an epoch a checkpoint is left out if the last one took more than this share of the time since.
-CHECKPOINT_SHARE = 0.05
+from evae.streams import OneAfterAnother, RowsOf, Source, Stream, generator
+from evae.watching import GroupWatcher
+from theory.errors import InputError
 
 
-class DivergenceError(InputError):
-    """A term of the loss or a weight is no longer a finite number; the sentence names it, the epoch and the batch."""
-
-
-class TrainingStopped(InputError):
-    """The machine could not go on (a full disk, no memory); the sentence says why, and how to go on."""
-
-
-class TrainingInterrupted(Interruption):
-    """Training was stopped by SIGINT or SIGTERM, after a checkpoint was written."""
-
-    def __init__(self, run: Run, epochs_finished: int, signal_name: str, signal_number: int) -> None:
-        self.run = run
-        self.epochs_finished = epochs_finished
-        if epochs_finished == 0:
-            kept = f"no epoch was finished, and {run.path} holds no weights to judge"
-        else:
-            kept = f"the weights and metrics of epoch {epochs_finished} are in {run.path}, and `evaluate` judges them"
-        super().__init__(f"interrupted by {signal_name}; {kept}; {way_on(run)}", signal_number)
-
-
-class Watcher:
-    """What may follow a training run; this one ignores everything."""
-
-    def images_decoded(self, what: str, done: int, total: int) -> None:
-        """Be told, before the run has a folder, that a data set is being decoded: so many images of so many."""
-
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        """Be told that the run's folder exists and training begins, or goes on."""
-
-    def run_resumed(self, position: Position) -> None:
-        """Be told, after `run_started`, where a run goes on."""
-
-    def batch_finished(self, progress: Progress) -> None:
-        """Be told of a step. Reading `Progress.means` waits for the device: do it a few times a second at most."""
-
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        """Be told that an epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
-
-
-def train(config: Configuration, watcher: Watcher | None = None, *, stop: Callable[[], bool] = lambda: False) -> Run:
+def train(
+    config: Configuration, watcher: GroupWatcher | None = None, *, stop: Callable[[], bool] = lambda: False
+) -> Run:
     """Train a model as configured and return its run.
 
     ``stop`` says whether an end is asked for in another way than by a signal; it counts as SIGTERM.
@@ -93,22 +58,50 @@ def train(config: Configuration, watcher: Watcher | None = None, *, stop: Callab
     TrainingInterrupted
         On SIGINT or SIGTERM: the batch is finished and a checkpoint written first. A second SIGINT acts at once.
     """
-    with deterministic_algorithms(config.deterministic), joined(_device(config)) as processes:
-        return _begun(config, _watcher(watcher, processes), StopRequest(processes, stop), processes)
-
-
-def _begun(config: Configuration, watcher: Watcher, stop: StopRequest, processes: Processes) -> Run:
-    data = _data(config, watcher, processes)
-    session = Session.begin(config, data, processes)
-    with stop:
-        run = _created(config, data, processes)
-        with _held(run, processes):
-            _run(run, session, None, watcher, stop)
+    (run,) = _trained([config], watcher, stop)
     return run
 
 
+def train_seeds(
+    config: Configuration,
+    seeds: Sequence[int],
+    watcher: GroupWatcher | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[Run, ...]:
+    """Train a model with several seeds at once and return their runs, in the order of the seeds.
+
+    Their networks lie side by side in one (`evae.stacking`), which fills a GPU that one of them leaves idle. Each has
+    the first weights, the order of images and the noise that `train` gives its seed, and ends, within rounding, where
+    that would: nothing of one enters another. Each run is a run as any other, and can be judged and resumed alone.
+
+    Parameters
+    ----------
+    config : Configuration
+        Its seed is of no account. Its name, if it has one, gets ``-seed0`` and so on behind it.
+    seeds : sequence of int
+        From one to `evae.seeds.MOST_SEEDS`, none twice.
+    watcher, stop
+        As for `train`.
+
+    Raises
+    ------
+    InputError
+        As `train`, and if torchrun started several processes; as `SomeDiverged`, if the loss of some runs becomes
+        infinite or NaN: these fail, and are named, when the others have finished.
+    TrainingInterrupted
+        As `train`: all stop at one place, with a checkpoint of each.
+    """
+    require_alone(len(seeds))
+    return _trained(configurations(config, seeds), watcher, stop)
+
+
 def resume(
-    run: Run | str | Path, watcher: Watcher | None = None, *, stop: Callable[[], bool] = lambda: False, **options: Any
+    run: Run | str | Path,
+    watcher: GroupWatcher | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
 ) -> Run:
     """Go on with a run as if it had never stopped: on one machine's CPU the result is the same to the bit.
 
@@ -116,8 +109,7 @@ def resume(
     ----------
     run : Run, str or Path
         Its folder.
-    watcher : Watcher, optional
-    stop : callable, optional
+    watcher, stop
         As for `train`.
     **options
         Fields of `Configuration`. ``epochs`` may be more than they were; ``device``, ``data_dir`` and
@@ -134,228 +126,215 @@ def resume(
     ResumeWarning
         If the newest checkpoint is damaged and the one before it is taken, or the machine is not what it was.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    with joined(_device(continued(run, options))) as processes, _held(run, processes):
-        config = continued(Run(run.path), options)
-        with deterministic_algorithms(config.deterministic):
-            return _gone_on_with(run, config, _watcher(watcher, processes), StopRequest(processes, stop), processes)
-
-
-def _gone_on_with(run: Run, config: Configuration, watcher: Watcher, stop: StopRequest, processes: Processes) -> Run:
-    checkpoint = _newest_checkpoint(run, processes)
-    data = _data(config, watcher, processes)
-    require_same_data(run, config, data)
-    session = Session.begin(config, data, processes)
-    if checkpoint is not None:
-        session.restore(checkpoint)
-    with stop:
-        run = run.go_on_with(config) if processes.is_first else run
-        _run(run, session, checkpoint, watcher, stop)
+    (run,) = _resumed([run], watcher, stop, options)
     return run
 
 
-def _run(run: Run, session: Session, checkpoint: Checkpoint | None, watcher: Watcher, stop: StopRequest) -> None:
+def resume_seeds(
+    runs: Sequence[Run | str | Path],
+    watcher: GroupWatcher | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> tuple[Run, ...]:
+    """Go on with runs that were trained at once, at once, and return them; the rest is as for `resume`.
+
+    Raises
+    ------
+    InputError
+        As `resume` and `train_seeds`; or if the runs differ in more than their seeds, or are not at one place. A run
+        that is a checkpoint ahead of another, as after a kill between the two, goes back to the one before.
+    """
+    require_alone(len(runs))
+    return _resumed(runs, watcher, stop, options)
+
+
+def _trained(
+    configs: Sequence[Configuration], watcher: GroupWatcher | None, stop: Callable[[], bool]
+) -> tuple[Run, ...]:
+    config = configs[0]
+    with deterministic_algorithms(config.deterministic), joined(_device(config)) as processes:
+        return _begun(configs, _watcher(watcher, processes), StopRequest(processes, stop), processes)
+
+
+def _begun(
+    configs: Sequence[Configuration], watcher: GroupWatcher, stop: StopRequest, processes: Processes
+) -> tuple[Run, ...]:
+    data = _data(configs[0], watcher, processes)
+    session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
+    with stop:
+        group = Group(_created(configs, data, processes), watcher.run_failed)
+        with _held(group.runs, processes):
+            _run(group, session, (), watcher, stop)
+    return group.runs
+
+
+def _resumed(
+    named: Sequence[Run | str | Path],
+    watcher: GroupWatcher | None,
+    stop: Callable[[], bool],
+    options: dict[str, Any],
+) -> tuple[Run, ...]:
+    runs = [run if isinstance(run, Run) else Run.open(run) for run in named]
+    require_alike(runs, [continued(run, options) for run in runs])
+    with joined(_device(continued(runs[0], options))) as processes, _held(runs, processes):
+        configs = [continued(Run(run.path), options) for run in runs]
+        require_alike(runs, configs)
+        with deterministic_algorithms(configs[0].deterministic):
+            return _gone_on_with(runs, configs, _watcher(watcher, processes), StopRequest(processes, stop), processes)
+
+
+def _gone_on_with(
+    runs: Sequence[Run],
+    configs: Sequence[Configuration],
+    watcher: GroupWatcher,
+    stop: StopRequest,
+    processes: Processes,
+) -> tuple[Run, ...]:
+    checkpoints = _newest_checkpoints(runs, processes)
+    data = _data(configs[0], watcher, processes)
+    require_same_data(runs, configs[0], data)
+    session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
+    if checkpoints:
+        session.restore(checkpoints)
+    with stop:
+        if processes.is_first:
+            runs = [run.go_on_with(config) for run, config in zip(runs, configs, strict=True)]
+        group = Group(tuple(runs), watcher.run_failed)
+        _run(group, session, checkpoints, watcher, stop)
+    return group.runs
+
+
+def _run(
+    group: Group, session: Session, checkpoints: Sequence[Checkpoint], watcher: GroupWatcher, stop: StopRequest
+) -> None:
     """Train the epochs that are not yet trained. The first process measures and writes, while the others wait."""
     config, writes = session.config, session.processes.is_first
-    saver = Saver(run, session, stop)
-    with _outcome_written(run, stop, session.processes):
+    saver = Saver(group, session, stop)
+    with group.outcome_written(stop, session.processes):
         # The first checkpoint also finds out whether the disk has room for one.
-        position = checkpoint.position if checkpoint else saver.save(Position(0, 0, 0, 0.0, session.device.type))
+        start = Position(0, 0, 0, 0.0, session.device.type)
+        position = checkpoints[0].position if checkpoints else saver.save(start)
         if writes:
-            run.checkpoints.clear_leftovers(position)
-            run.keep_metrics(position.epochs_finished)
-            _mend_weights(run, session, position)
-            run.set_status("running", epochs_finished=position.epochs_finished)
-            run.write_environment(session.device, session.processes.count)
-        watcher.run_started(run, session.model, session.data)
-        if checkpoint is not None:
-            watcher.run_resumed(position)
-        with Curves(run.path, position.epochs_finished) if writes else contextlib.nullcontext() as curves:
+            here = session.environment
+            for number, run in group.going():
+                run.checkpoints.clear_leftovers(position)
+                run.keep_metrics(position.epochs_finished)
+                _mend_weights(run, session.models[number], position)
+                run.set_status("running", epochs_finished=position.epochs_finished)
+                run.write_environment(here)
+        watcher.runs_started(group.runs, session.models, session.data)
+        if checkpoints:
+            watcher.runs_resumed(position)
+        with contextlib.ExitStack() as files:
+            curves = [files.enter_context(Curves(run.path, position.epochs_finished)) for run in group.runs if writes]
             for epoch in range(position.epochs_finished + 1, config.epochs + 1):
                 stop.agree()
                 stop.raise_if_requested()
                 with full_precision_or_tf32(config.precision):
-                    terms, seconds = train_epoch(session, epoch, watcher, saver, begun=checkpoint)
-                checkpoint = None
-                record = {"epoch": epoch, "train": terms}
-                if curves is not None:
-                    record |= _measured(session, epoch, seconds)
-                    run.write_weights(session.model.state_dict(), epoch=epoch)
-                    run.append_metrics(record)
-                    pictures = reconstruction_rows(session.model, session.holdout_pixels, config.seed)
-                    curves.write(record, [rows.images for rows in pictures])
+                    progress, seconds = train_epoch(session, epoch, watcher, saver, begun=checkpoints)
+                checkpoints = ()
+                records = {}
+                for number, run in group.going():
+                    with group.failing(number):
+                        record = {"epoch": epoch, "train": progress.means(number)}
+                        if writes:
+                            record |= _measured(session, number, epoch, seconds)
+                            _write(run, session, number, record, curves[number])
+                        records[number] = record
                 saver.epoch_finished(epoch)
                 if writes:
-                    run.set_status("running", epochs_finished=epoch)
-                watcher.epoch_finished(record)
+                    group.set_status("running", epochs_finished=epoch)
+                watcher.epoch_trained(records)
         if writes:
-            save_reconstructions(run.path, run.name, session.model, session.holdout_pixels, config.seed)
-            run.set_status("finished", epochs_finished=config.epochs)
+            for number, run in group.going():
+                model, seed = session.models[number], session.seeds[number]
+                save_reconstructions(run.path, run.name, model, session.holdout_pixels, seed)
+            group.set_status("finished", epochs_finished=config.epochs)
+    group.require_all()
 
 
-def _measured(session: Session, epoch: int, seconds: float) -> dict[str, Any]:
-    """Measure the model on hold-out images, after an epoch that took so many seconds."""
-    seed = session.config.seed
-    holdout, latent = holdout_metrics(session.model, session.objective, session.holdout_pixels, seed)
-    _require_finite(holdout, f"on hold-out images after epoch {epoch}")
+def _measured(session: Session, number: int, epoch: int, seconds: float) -> dict[str, Any]:
+    """Measure a run's model on hold-out images, after an epoch that took so many seconds."""
+    model, seed = session.models[number], session.seeds[number]
+    holdout, latent = holdout_metrics(model, session.objective, session.holdout_pixels, seed)
+    require_finite(holdout, f"on hold-out images after epoch {epoch}")
     speed = len(session.train_pixels) / seconds
     return {"holdout": holdout, "latent": latent, "seconds": seconds, "images_per_second": speed}
+
+
+def _write(run: Run, session: Session, number: int, record: dict[str, Any], curves: Curves) -> None:
+    """Write a run's weights, metrics and curves after an epoch."""
+    model = session.models[number]
+    run.write_weights(model.state_dict(), epoch=record["epoch"])
+    run.append_metrics(record)
+    pictures = reconstruction_rows(model, session.holdout_pixels, session.seeds[number])
+    curves.write(record, [rows.images for rows in pictures])
 
 
 def train_epoch(
     session: Session,
     epoch: int,
-    watcher: Watcher,
+    watcher: GroupWatcher,
     saver: Saver | None = None,
-    begun: Checkpoint | None = None,
-) -> tuple[dict[str, float], float]:
-    """One pass over the training images, or the rest of it if ``begun`` is a checkpoint within this epoch.
+    begun: Sequence[Checkpoint] = (),
+) -> tuple[Progress, float]:
+    """One pass over the training images, or the rest of it if ``begun`` are checkpoints within this epoch.
 
-    Returns the mean loss and terms, in nats per image, and the seconds the pass took. The means are over the images
-    as they came by: the weights move meanwhile, and batch normalisation uses the batch.
+    Every run has an order of its own, and batch after batch its images follow those of the run before it: tensors of
+    N images have ``runs`` * N rows.
+
+    Returns the progress, whose means are the loss and its terms in nats per image, and the seconds the pass took. The
+    means are over the images as they came by: the weights move meanwhile, and batch normalisation uses the batch.
     """
     optimizer, pixels, config, processes = session.optimizer, session.train_pixels, session.config, session.processes
+    runs = len(session.seeds)
     # Drawn on the CPU, so that the order is the same on every device; the noise is the device's own.
-    order = torch.randperm(len(pixels), generator=generator(config.seed, Stream.ORDER, epoch)).to(pixels.device)
-    batches = order.split(config.batch_size)
-    noise = generator(config.seed, Stream.NOISE, epoch, pixels.device)
-    sums = torch.zeros(len(batches), len(session.objective.names), dtype=torch.float64, device=pixels.device)
-    progress = Progress(epoch, config.epochs, len(batches), session.objective.names, sums)
+    orders = [torch.randperm(len(pixels), generator=generator(seed, Stream.ORDER, epoch)) for seed in session.seeds]
+    batches = torch.stack(orders).to(pixels.device).split(config.batch_size, dim=1)
+    noise = [generator(seed, Stream.NOISE, epoch, pixels.device) for seed in session.seeds]
+    names = session.objective.names
+    sums = torch.zeros(len(batches), runs, len(names), dtype=torch.float64, device=pixels.device)
+    progress = Progress(epoch, config.epochs, len(batches), names, sums)
     started = time.perf_counter()
-    if begun is not None and begun.position.batches > 0:
+    if begun and begun[0].position.batches > 0:
         progress, noise = _go_on_within(progress, noise, begun, session)
-        started -= begun.position.seconds
+        started -= begun[0].position.seconds
 
-    session.model.train()
+    session.replica.train()
     for index in range(progress.batch, len(batches)):
         # All images of the batch, unless other processes take some; and the rows of the noise that belong to them.
-        batch, rows = batches[index], processes.rows(len(batches[index]))
-        images = as_images(pixels[batch[rows]])
-        logits, posterior = session.replica(images, RowsOf(noise, len(batch), rows), config.precision)
+        size = batches[index].shape[1]
+        rows = processes.rows(size)
+        images = as_images(pixels[batches[index][:, rows].flatten()])
+        logits, posterior = session.replica(images, _of_batch(noise, size, rows), config.precision)
         terms = session.objective.terms(logits, images, posterior)
-        term_sums = torch.stack([term.sum() for term in terms.values()])
-        # The gradients are averaged over processes: that of this loss becomes that of the mean over the batch.
-        loss = term_sums.sum() / (len(batch) / processes.count)
+        term_sums = torch.stack([term.view(runs, -1).sum(1) for term in terms.values()], dim=1)
+        # No weight is in two runs' losses: the gradient of the sum is that of each. It is averaged over processes:
+        # that of this loss becomes that of the mean over the batch.
+        loss = term_sums.sum() / (size / processes.count)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         # Sums stay on the device: nothing here waits for it, until somebody asks for `progress.means`.
         sums[index] = term_sums.detach()
-        progress = progress.after(len(batch), len(images))
+        progress = progress.after(size, len(images) // runs)
         watcher.batch_finished(progress)
         if saver is not None and saver.is_due():
             saver.save_within(progress, noise, time.perf_counter() - started)
-    means = progress.of_all(processes).means()
-    return means, time.perf_counter() - started
+    return progress.of_all(processes), time.perf_counter() - started
 
 
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far an epoch is. ``sums`` holds the sum of every term over each batch, on the device.
-
-    Of several processes each has the sums of its own rows: so many of the ``images`` are ``seen``.
-    """
-
-    epoch: int
-    epochs: int
-    batches: int
-    term_names: tuple[str, ...]
-    sums: Tensor
-    batch: int = 0
-    images: int = 0
-    seen: int = 0
-
-    def after(self, images: int, seen: int) -> Progress:
-        """Return the progress after one more batch, of so many images, of which this process saw some."""
-        return dataclasses.replace(self, batch=self.batch + 1, images=self.images + images, seen=self.seen + seen)
-
-    def of_all(self, processes: Processes) -> Progress:
-        """Return the progress with the sums over the rows of all processes. All wait for all."""
-        return dataclasses.replace(self, sums=processes.total(self.sums), seen=self.images)
-
-    @property
-    def step(self) -> int:
-        """Batches trained since the run began."""
-        return (self.epoch - 1) * self.batches + self.batch
-
-    def means(self) -> dict[str, float]:
-        """Mean loss and terms over the images of this epoch that are seen so far. Waits for the device.
-
-        Raises
-        ------
-        DivergenceError
-            If a term of some batch is infinite or NaN; names the first.
-        """
-        sums = self.sums[: self.batch].cpu()
-        bad = (~sums.isfinite()).nonzero()
-        if len(bad):
-            batch, term = bad[0].tolist()
-            step = self.step - self.batch + batch + 1
-            where = f"in epoch {self.epoch}, batch {batch + 1} of {self.batches} (step {step})"
-            raise _divergence(_term(self.term_names[term]), float(sums[batch, term]), where)
-        values = (sums.sum(0) / self.seen).tolist()
-        return {"loss": sum(values), **dict(zip(self.term_names, values, strict=True))}
+def _of_batch(noise: Sequence[torch.Generator], images: int, rows: slice) -> Source:
+    """Return where the noise of a batch comes from: several processes share one run's, several runs have their own."""
+    return RowsOf(noise[0], images, rows) if len(noise) == 1 else OneAfterAnother(tuple(noise))
 
 
-class Saver:
-    """Writes checkpoints: at the end of epochs, within one when it is time, and when the run is to stop."""
-
-    def __init__(self, run: Run, session: Session, stop: StopRequest) -> None:
-        self._run, self._session, self._stop = run, session, stop
-        self._saved = time.perf_counter()
-        self._cost = 0.0
-
-    def save(self, position: Position, epoch: dict[str, Tensor] | None = None) -> Position:
-        """Write a checkpoint; a `DivergenceError`, and no checkpoint, where a weight is infinite or NaN.
-
-        Of several processes the first writes it, and the others do nothing.
-        """
-        if not self._session.processes.is_first:
-            return position
-        started = time.perf_counter()
-        checkpoint = self._session.capture(position, epoch or {})
-        _require_finite_weights(checkpoint)
-        self._run.checkpoints.write(checkpoint)
-        self._saved = time.perf_counter()
-        self._cost = self._saved - started
-        return position
-
-    def epoch_finished(self, epoch: int) -> None:
-        """Save, unless epochs are so short that it would take more than `CHECKPOINT_SHARE` of the time."""
-        last = epoch == self._session.config.epochs
-        self._stop.agree()
-        waited = time.perf_counter() - self._saved
-        if last or self._stop.requested or waited * CHECKPOINT_SHARE >= self._cost:
-            self.save(Position(epoch, 0, epoch * self._session.batches, 0.0, self._session.device.type))
-
-    def is_due(self) -> bool:
-        """Whether it is time to save within an epoch: for all processes, or for none."""
-        waited = time.perf_counter() - self._saved
-        (time_is_up,) = self._stop.agree(int(waited >= 60 * self._session.config.checkpoint_minutes))
-        return self._stop.requested or bool(time_is_up)
-
-    def save_within(self, progress: Progress, noise: torch.Generator, seconds: float) -> None:
-        """Save within an epoch; then stop, if that was asked for. A `DivergenceError` as in `Progress.means`."""
-        progress = progress.of_all(self._session.processes)
-        progress.means()
-        position = Position(progress.epoch - 1, progress.batch, progress.step, seconds, self._session.device.type)
-        images = torch.tensor(progress.images)
-        self.save(position, {"noise": noise.get_state(), "sums": progress.sums[: progress.batch], "images": images})
-        # Nobody leaves before it is written.
-        self._stop.agree()
-        self._stop.raise_if_requested()
+def _watcher(watcher: GroupWatcher | None, processes: Processes) -> GroupWatcher:
+    return watcher if watcher is not None and processes.is_first else GroupWatcher()
 
 
-def way_on(run: Run) -> str:
-    """Return the command that goes on with a run, as words in a sentence."""
-    return f"go on with: python cli.py train --resume {shlex.quote(str(run.path))}"
-
-
-def _watcher(watcher: Watcher | None, processes: Processes) -> Watcher:
-    return watcher if watcher is not None and processes.is_first else Watcher()
-
-
-def _data(config: Configuration, watcher: Watcher, processes: Processes) -> ImageData:
+def _data(config: Configuration, watcher: GroupWatcher, processes: Processes) -> ImageData:
     with processes.in_turn():
         data = load(
             config.dataset,
@@ -374,20 +353,27 @@ def _data(config: Configuration, watcher: Watcher, processes: Processes) -> Imag
     return data
 
 
-def _created(config: Configuration, data: ImageData, processes: Processes) -> Run:
-    """Make the run's folder, or learn from the first process where it is."""
+def _created(configs: Sequence[Configuration], data: ImageData, processes: Processes) -> tuple[Run, ...]:
+    """Make the folders of all runs or of none; or learn from the first process where its run's is."""
     if not processes.is_first:
-        return Run(Path(processes.told("")))
-    counts = {"train": len(data.train), "holdout": len(data.holdout)}
-    run = Run.create(config, data.image_shape, counts, fingerprint(data), data.note)
-    processes.told(str(run.path))
-    return run
+        return (Run(Path(processes.told(""))),)
+    counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
+    runs: list[Run] = []
+    with contextlib.ExitStack() as undone:
+        for config in configs:
+            runs.append(Run.create(config, data.image_shape, counts, digests, data.note))
+            undone.callback(shutil.rmtree, runs[-1].path, ignore_errors=True)
+        undone.pop_all()
+    processes.told(str(runs[0].path))
+    return tuple(runs)
 
 
 @contextlib.contextmanager
-def _held(run: Run, processes: Processes) -> Iterator[None]:
-    """Hold the run for writing, once for all processes."""
-    with run.locked() if processes.is_first else contextlib.nullcontext():
+def _held(runs: Sequence[Run], processes: Processes) -> Iterator[None]:
+    """Hold the runs for writing, once for all processes."""
+    with contextlib.ExitStack() as locks:
+        for run in runs if processes.is_first else ():
+            locks.enter_context(run.locked())
         processes.wait()
         yield
 
@@ -398,130 +384,84 @@ def _device(config: Configuration) -> torch.device:
     return device
 
 
-def _newest_checkpoint(run: Run, processes: Processes) -> Checkpoint | None:
-    """Read the newest whole checkpoint; warn of damage, and of what makes the bits differ."""
-    checkpoint, damage = run.checkpoints.newest()
-    if checkpoint is None:
-        if run.metrics:
-            raise InputError(f"{run.path} holds no checkpoint to go on from. Begin a new run.")
-        return None
-    # What is wrong with them is said while nothing is changed.
-    run.first_metrics(checkpoint.position.epochs_finished)
-    if processes.is_first:
-        warned = [f"{error} The run goes on from {checkpoint.position}." for error in damage]
-        now = environment(processes.device, processes.count)
-        for sentence in [*warned, *departures(checkpoint, run.environment, now)]:
-            warnings.warn(sentence, ResumeWarning, stacklevel=3)
-    return checkpoint
+def _newest_checkpoints(runs: Sequence[Run], processes: Processes) -> list[Checkpoint]:
+    """Read the newest whole checkpoints, none where nothing was trained; warn of damage, and of what changes bits."""
+    found = [run.checkpoints.newest() for run in runs]
+    least = min(_place(checkpoint) for checkpoint, _ in found)
+    for number, (checkpoint, _) in enumerate(found):
+        # Killed between two runs' checkpoints, the first of them has one more.
+        if _place(checkpoint) > least and runs[number].status["state"] != "finished":
+            found[number] = runs[number].checkpoints.newest(least)
+    _require_one_place(runs, [checkpoint for checkpoint, _ in found])
+    checkpoints, now = [], environment(processes.device, processes.count, len(runs))
+    for run, (checkpoint, damage) in zip(runs, found, strict=True):
+        if checkpoint is None:
+            if run.metrics:
+                raise InputError(f"{run.path} holds no checkpoint to go on from. Begin a new run.")
+            continue
+        # What is wrong with them is said while nothing is changed.
+        run.first_metrics(checkpoint.position.epochs_finished)
+        checkpoints.append(checkpoint)
+        if processes.is_first:
+            warned = [f"{error} The run goes on from {checkpoint.position}." for error in damage]
+            for sentence in [*warned, *departures(checkpoint, run.environment, now)]:
+                warnings.warn(sentence, ResumeWarning, stacklevel=3)
+    # Without a checkpoint nothing is trained, as at the first: then all begin, by their seeds.
+    return checkpoints if len(checkpoints) == len(runs) else []
 
 
-def _mend_weights(run: Run, session: Session, position: Position) -> None:
+def _place(checkpoint: Checkpoint | None) -> tuple[int, int]:
+    return (0, 0) if checkpoint is None else checkpoint.position.place
+
+
+def _require_one_place(runs: Sequence[Run], checkpoints: Sequence[Checkpoint | None]) -> None:
+    places = [_place(checkpoint) for checkpoint in checkpoints]
+    for run, checkpoint, place in zip(runs, checkpoints, places, strict=True):
+        if place != places[0]:
+            here, there = (str(one.position) if one else "the beginning" for one in (checkpoints[0], checkpoint))
+            raise InputError(
+                f"the runs cannot go on at once: {runs[0].path} is at {here}, {run.path} at {there}. Resume those that "
+                "are at one place together, and the others alone."
+            )
+
+
+def _mend_weights(run: Run, model: VAE, position: Position) -> None:
     """Write the weights of the last finished epoch again where the file is damaged and the checkpoint holds them."""
     if position.epochs_finished > 0 and position.batches == 0:
         try:
             run.read_weights()
         except InputError:
-            run.write_weights(session.model.state_dict(), epoch=position.epochs_finished)
+            run.write_weights(model.state_dict(), epoch=position.epochs_finished)
 
 
 def _go_on_within(
-    progress: Progress, noise: torch.Generator, begun: Checkpoint, session: Session
-) -> tuple[Progress, torch.Generator]:
+    progress: Progress, noise: Sequence[torch.Generator], begun: Sequence[Checkpoint], session: Session
+) -> tuple[Progress, list[torch.Generator]]:
     """Return how far the epoch is, and the noise from there on."""
-    done, images = begun.position.batches, int(begun.epoch["images"])
-    if progress.sums[:done].shape != begun.epoch["sums"].shape:
-        raise InputError(f"the checkpoint of {begun.position} is of another run than config.json says.")
+    position = begun[0].position
+    done, images = position.batches, int(begun[0].epoch["images"])
     # What all processes saw before is counted once.
     seen = images if session.processes.is_first else 0
-    if seen > 0:
-        progress.sums[:done] = begun.epoch["sums"].to(progress.sums.device)
-    if noise.device.type == begun.position.device:
-        try:
-            noise.set_state(begun.epoch["noise"])
-        except RuntimeError as error:
-            raise InputError(f"the checkpoint of {begun.position} holds no state of a generator ({error}).") from error
-    else:
+    for number, checkpoint in enumerate(begun):
+        before = progress.sums[:done, number]
+        if before.shape != checkpoint.epoch["sums"].shape or int(checkpoint.epoch["images"]) != images:
+            raise InputError(f"the checkpoint of {position} is of another run than config.json says.")
+        if seen > 0:
+            before.copy_(checkpoint.epoch["sums"])
+    going_on = [
+        _noise_from(one, checkpoint, seed, progress.epoch)
+        for one, checkpoint, seed in zip(noise, begun, session.seeds, strict=True)
+    ]
+    return dataclasses.replace(progress, batch=done, images=images, seen=seen), going_on
+
+
+def _noise_from(noise: torch.Generator, begun: Checkpoint, seed: int, epoch: int) -> torch.Generator:
+    """Return the noise of the rest of an epoch."""
+    if noise.device.type != begun.position.device:
         # A generator of another kind of device has no such state: the rest of the epoch has a stream of its own.
-        noise = generator(session.config.seed, Stream.NOISE, progress.epoch, noise.device, batch=done)
-    return dataclasses.replace(progress, batch=done, images=images, seen=seen), noise
-
-
-@contextlib.contextmanager
-def _outcome_written(run: Run, stop: StopRequest, processes: Processes) -> Iterator[None]:
-    """Write into ``status.json`` why the block ended, and say in one sentence what the machine could not do."""
+        return generator(seed, Stream.NOISE, epoch, noise.device, batch=begun.position.batches)
     try:
-        yield
-    except BaseException as error:
-        epochs = len(run.metrics)
-        outcome = processes.outcome(_in_one_sentence(run, epochs, stop, error))
-        if isinstance(outcome, ProcessLost):
-            outcome = ProcessLost(f"{outcome}; {way_on(run)}")
-        if processes.is_first:
-            with _if_there_is_room():
-                state, reason = _state(outcome)
-                run.set_status(state, epochs_finished=epochs, reason=reason)
-        if outcome is error:
-            raise
-        raise outcome from error
-
-
-def _in_one_sentence(run: Run, epochs: int, stop: StopRequest, error: BaseException) -> BaseException:
-    if isinstance(error, KeyboardInterrupt):
-        return TrainingInterrupted(run, epochs, *stop.signal)
-    return _stopped_by_machine(run, error) or error
-
-
-def _state(outcome: BaseException) -> tuple[str, str | None]:
-    """Return the state in which a run is left, and the reason."""
-    if isinstance(outcome, Interruption):
-        return "interrupted", None
-    if isinstance(outcome, ProcessLost):
-        return "interrupted", "one of its processes ended without a word"
-    return "failed", str(outcome) if isinstance(outcome, TrainingStopped) else f"{type(outcome).__name__}: {outcome}"
-
-
-def _if_there_is_room() -> contextlib.suppress:
-    # On a full disk there may be none; a run that says that it is running while nobody holds it is known to have ended.
-    return contextlib.suppress(OSError)
-
-
-def _stopped_by_machine(run: Run, error: BaseException) -> TrainingStopped | None:
-    if isinstance(error, OSError) and not run.path.exists():
-        return TrainingStopped(f"the folder {run.path} was removed while its run was trained. Begin a new run.")
-    if isinstance(error, OSError) and error.strerror:
-        file = f" ({error.filename})" if error.filename else ""
-        return TrainingStopped(
-            f"{run.path} could not be written: {error.strerror}{file}. What was written before is whole. "
-            f"When that is mended, {way_on(run)}"
-        )
-    if isinstance(error, torch.OutOfMemoryError):
-        size = run.configuration.batch_size
-        return TrainingStopped(
-            f"the CUDA device has not enough free memory for a step of {size} images. When other programs have left "
-            f"it, {way_on(run)}; or begin a new run with a smaller --batch-size."
-        )
-    return None
-
-
-def _require_finite(terms: dict[str, float], where: str) -> None:
-    for name, value in terms.items():
-        if name != "loss" and not math.isfinite(value):
-            raise _divergence(_term(name), value, where)
-
-
-def _require_finite_weights(checkpoint: Checkpoint) -> None:
-    for name, tensor in checkpoint.weights.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            value = float(tensor[~tensor.isfinite()][0])
-            raise _divergence(f"weight {name}", value, f"by {checkpoint.position} (step {checkpoint.position.step})")
-
-
-def _term(name: str) -> str:
-    return f"{name.replace('_', ' ')} term"
-
-
-def _divergence(what: str, value: float, where: str) -> DivergenceError:
-    return DivergenceError(
-        f"the {what} became {value} {where}. The last checkpoint, from before that, is kept. "
-        "A new run with a smaller --lr is the usual remedy."
-    )
+        noise.set_state(begun.epoch["noise"])
+    except RuntimeError as error:
+        raise InputError(f"the checkpoint of {begun.position} holds no state of a generator ({error}).") from error
+    return noise

@@ -13,7 +13,7 @@ from evae.configuration import Configuration
 from evae.display import DecodingDisplay, TrainingDisplay
 from evae.experiments.results import Failure, RunRecord
 from evae.experiments.watching import GridWatcher
-from evae.training import Watcher
+from evae.watching import GroupWatcher
 
 
 class GridDisplay(GridWatcher):
@@ -39,14 +39,14 @@ class GridDisplay(GridWatcher):
             self._end_bar()
             self._decoding(what, done, total)
 
-    def run_begins(self, number: int, total: int, configuration: Configuration) -> Watcher:
+    def run_begins(self, number: int, total: int, configuration: Configuration) -> GroupWatcher:
         """Begin a bar for the run's training."""
         self._end_bar()
         self._place = f"{number:>{len(str(total))}}/{total}"
         self._left = total - number
         self._begun = time.perf_counter()
         if not self._console.is_terminal:
-            return Watcher()
+            return GroupWatcher()
         columns = (
             TextColumn(f"{self._place} {configuration.name}"),
             BarColumn(bar_width=16),

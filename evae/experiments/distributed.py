@@ -30,7 +30,7 @@ from evae.experiments.watching import GridWatcher
 from evae.model import VAE
 from evae.runs import Run, RunInUse
 from evae.stopping import StopRequest
-from evae.training import Watcher
+from evae.watching import Watcher
 from theory.cluster import GPU, Cluster, ClusterLost, Correspondence, cluster
 from theory.errors import InputError, Interruption, reason_of
 

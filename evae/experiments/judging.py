@@ -18,7 +18,8 @@ from evae.features.network import FeatureNetwork
 from evae.model import VAE
 from evae.resuming import CHANGEABLE
 from evae.runs import Run
-from evae.training import Watcher, resume, train
+from evae.training import resume, train
+from evae.watching import GroupWatcher
 from theory.errors import InputError
 from theory.files import read_json
 
@@ -85,7 +86,7 @@ class Judge:
         return RunRecord.of(run, evaluation)
 
     def record(
-        self, config: Configuration, data: ImageData, following: Watcher, stop: Callable[[], bool] = lambda: False
+        self, config: Configuration, data: ImageData, following: GroupWatcher, stop: Callable[[], bool] = lambda: False
     ) -> RunRecord:
         """Train the run, or what is left of it, and judge it."""
         run = _folder(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evae.configuration import Configuration
 from evae.experiments.results import Failure, RunRecord
-from evae.training import Watcher
+from evae.watching import GroupWatcher
 
 
 class GridWatcher:
@@ -16,9 +16,9 @@ class GridWatcher:
     def comparing(self, what: str, done: int, total: int) -> None:
         """Be told that the features of a run's images are compared: so many of so many."""
 
-    def run_begins(self, number: int, total: int, configuration: Configuration) -> Watcher:  # noqa: ARG002
+    def run_begins(self, number: int, total: int, configuration: Configuration) -> GroupWatcher:  # noqa: ARG002
         """Be told which run of how many comes next; return what follows its training."""
-        return Watcher()
+        return GroupWatcher()
 
     def run_found(self, record: RunRecord) -> None:
         """Be told that the run was there already, trained and judged."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks import trainers, training
 from benchmarks.trainers import Epoch, Setting, ours, plain_loop, products_alone, pythae
-from benchmarks.training import BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
+from benchmarks.training import AT_ONCE, BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
 from evae.configuration import Configuration
 from evae.data import as_images
 from evae.objectives import objective_for
@@ -73,6 +73,14 @@ def test_every_contestant_learns(name: str, setting: Setting, tmp_path: Path) ->
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_several_seeds_at_once_have_the_mean_loss_of_each(setting: Setting) -> None:
+    alone = [
+        ours(dataclasses.replace(setting, config=dataclasses.replace(setting.config, seed=seed)))(0) for seed in (0, 1)
+    ]
+    assert ours(setting, seeds=2)(0) == pytest.approx(sum(alone) / 2, rel=1e-4)
+    assert abs(alone[0] - alone[1]) > 1e-3 * alone[0]
+
+
 @pytest.mark.parametrize("name", CONTESTANTS)
 def test_an_epoch_sees_every_image_once_in_batches_of_the_configured_size(
     name: str, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -101,7 +109,7 @@ def test_the_benchmark_measures_every_contestant_and_writes_its_figures(tmp_path
     file = tmp_path / "out.json"
     code = training.main(["--device", "cpu", "--threads", "1", "--images", "100", "--rounds", "1", "--json", str(file)])
     document = json.loads(file.read_text())
-    assert list(document["trainers"]) == [OURS, BF16, PLAIN, WORKERS, BOUND, PYTHAE]
+    assert list(document["trainers"]) == [OURS, BF16, AT_ONCE, PLAIN, WORKERS, BOUND, PYTHAE]
     assert document["trainers"][OURS]["ratio"] == 1
     assert all(row["images_per_second"] > 0 for row in document["trainers"].values())
     assert document["missing"] is None
@@ -117,16 +125,17 @@ def test_without_pythae_it_says_so_and_the_target_is_missed(
     monkeypatch.setitem(sys.modules, "pythae", None)
     monkeypatch.setitem(sys.modules, "pythae.data.datasets", None)
     found, missing = training.contestants(setting, tmp_path)
-    assert list(found) == [OURS, BF16, PLAIN, WORKERS, BOUND]
+    assert list(found) == [OURS, BF16, AT_ONCE, PLAIN, WORKERS, BOUND]
     assert missing is not None
     assert "extra `bench`" in missing
     (target,) = training.targets({name: Row(1.0, 1.0, 1.0) for name in found}, CPU)
     assert not target.met
 
 
-def test_on_a_gpu_the_targets_are_the_plain_loop_and_the_seconds_of_an_epoch() -> None:
+def test_on_a_gpu_the_targets_are_the_plain_loop_the_seconds_of_an_epoch_and_several_seeds() -> None:
     rows = {OURS: Row(300_000.0, 1.0, 100.0), PLAIN: Row(30_000.0, 10.0, 100.0), WORKERS: Row(6e4, 5.0, 100.0)}
-    faster, epoch = training.targets(rows, CUDA)
+    faster, epoch, seeds = training.targets({**rows, AT_ONCE: Row(1e6, 2.4, 100.0)}, CUDA)
+    assert (seeds.found, seeds.met) == (2.4, True)
     assert (faster.found, faster.met) == (5, False)
     assert epoch.found == pytest.approx(0.2)
     assert epoch.met

@@ -11,8 +11,9 @@ import torch
 
 from evae import VAE, Configuration, Run, train
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
+from evae.progress import Progress
 from evae.session import initial_model
-from evae.training import Progress, Watcher
+from evae.watching import Watcher
 from theory.errors import InputError
 
 from .conftest import small

@@ -14,7 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from evae import Run, train
 from evae.curves import Curves, mosaic, scalars
-from evae.training import TrainingInterrupted, resume
+from evae.group import TrainingInterrupted
+from evae.training import resume
 
 from .conftest import small
 from .test_resume import Stopping

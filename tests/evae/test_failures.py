@@ -12,9 +12,14 @@ import torch
 
 from evae import Run, checkpoints, train
 from evae.checkpoints import Checkpoints
+from evae.group import Group, TrainingStopped
 from evae.processes import Processes
+from evae.progress import DivergenceError, Progress
+from evae.saving import Saver
 from evae.session import Session
-from evae.training import DivergenceError, Progress, Saver, TrainingStopped, Watcher, resume
+from evae.stopping import StopRequest
+from evae.training import resume
+from evae.watching import Watcher
 from theory.errors import InputError
 
 from .conftest import small
@@ -141,16 +146,16 @@ def test_a_weight_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> N
 
 def test_a_loss_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
     session = Session.begin(small(tmp_path), _digits(), Processes())
-    sums = torch.tensor([[1.0, 2.0], [math.nan, 2.0]], dtype=torch.float64)
+    sums = torch.tensor([[[1.0, 2.0]], [[math.nan, 2.0]]], dtype=torch.float64)
     progress = Progress(1, 3, 4, ("reconstruction", "kl"), sums, batch=2, images=20)
 
     class Refusing(Saver):
         def save(self, *_: Any, **__: Any) -> Any:
             raise AssertionError
 
-    saver = Refusing(None, session, None)  # type: ignore[arg-type]
+    saver = Refusing(Group((Run(tmp_path),)), session, StopRequest())
     with pytest.raises(DivergenceError, match=r"reconstruction term became nan in epoch 1, batch 2 of 4 \(step 2\)"):
-        saver.save_within(progress, torch.Generator(), 0.0)
+        saver.save_within(progress, [torch.Generator()], 0.0)
 
 
 def _digits() -> Any:

@@ -123,8 +123,8 @@ def test_fuzzed_environments_are_read_or_refused(run: Run, data: st.DataObject) 
         if before is not None:
             position = Position(1, 0, 2, 0.0, "cpu")
             list(departures(Checkpoint(position, {}, {}), before, environment(torch.device("cpu"))))
-            run.write_environment(torch.device("cpu"))
-            run.write_environment(torch.device("cpu"))
+            run.write_environment(environment(torch.device("cpu")))
+            run.write_environment(environment(torch.device("cpu")))
     finally:
         path.write_bytes(original(path))
 

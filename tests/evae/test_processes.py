@@ -20,12 +20,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from evae import Configuration, Run, train
+from evae.group import TrainingInterrupted
 from evae.launch import Place, place
 from evae.posteriors import PosteriorFamily
 from evae.processes import Processes, joined
 from evae.resuming import ResumeWarning
 from evae.streams import RowsOf, Stream, generator
-from evae.training import TrainingInterrupted, resume
+from evae.training import resume
 from theory.errors import InputError
 
 from .conftest import command_environment, write_mnist

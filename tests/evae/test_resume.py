@@ -13,8 +13,11 @@ import torch
 
 from evae import Run, train
 from evae.checkpoints import Position
+from evae.group import TrainingInterrupted
+from evae.progress import Progress
 from evae.resuming import ResumeWarning, find_run
-from evae.training import Progress, TrainingInterrupted, Watcher, resume
+from evae.training import resume
+from evae.watching import Watcher
 from theory.errors import InputError
 
 from .conftest import small, write_mnist

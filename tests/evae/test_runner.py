@@ -19,7 +19,8 @@ from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.experiments.watching import GridWatcher
 from evae.model import VAE
-from evae.training import Progress, Watcher
+from evae.progress import Progress
+from evae.watching import Watcher
 from theory.errors import InputError, Interruption
 from theory.files import read_json, write_json
 

@@ -20,11 +20,13 @@ import torch
 from evae import VAE, Configuration, Run, data, train
 from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from evae.data import ImageData
+from evae.group import TrainingInterrupted
 from evae.holdout import holdout_metrics, latent_summary
 from evae.objectives import EvidenceLowerBound, objective_for
 from evae.posteriors import PosteriorFamily
+from evae.progress import DivergenceError, Progress
 from evae.session import initial_model
-from evae.training import DivergenceError, Progress, TrainingInterrupted, Watcher
+from evae.watching import Watcher
 from theory.errors import InputError
 
 from .conftest import command_environment, small
@@ -82,8 +84,8 @@ def test_training_terms_are_means_over_images_also_with_a_short_last_batch(tmp_p
     (record,) = train(config, watcher).metrics
     sums = watcher.batches[-1].sums
     assert [progress.images for progress in watcher.batches] == [50, 70]
-    assert record["train"]["reconstruction"] == pytest.approx(float(sums[:, 0].sum()) / 70)
-    assert watcher.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0]) / 50)
+    assert record["train"]["reconstruction"] == pytest.approx(float(sums[:, :, 0].sum()) / 70)
+    assert watcher.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0, 0]) / 50)
 
 
 def test_hold_out_terms_do_not_depend_on_the_mode_or_the_callers_random_numbers() -> None:
