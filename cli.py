@@ -23,6 +23,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
+import completion
+from completion import files, folders, one_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -48,6 +51,8 @@ class CommandLine(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
         kwargs["standalone_mode"] = False
+        kwargs["complete_var"] = completion.VARIABLE
+        completion.register()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
             with terminated_in_order():
@@ -67,7 +72,8 @@ class CommandLine(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or suggest the nearest."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:
             from theory.errors import suggestion
 
             raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
@@ -125,8 +131,49 @@ def _answer(error: BaseException) -> int:
 
 
 def _sentence(error: click.ClickException) -> str:
+    """Say what is wrong and what to do about it; click's own sentences differ from version to version."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        return f"{error.option_name} is no option of {_name(context)}. {_nearest_option(error.option_name, context)}"
+    if isinstance(error, click.MissingParameter) and context is not None and error.param is not None:
+        return f"{_name(context)} needs {_as_written(error.param)}. `{_command(context)} --help` shows examples."
     message = error.format_message()
     return message if message.endswith((".", "?", "!", "?)")) else f"{message}."
+
+
+def _name(context: click.Context) -> str:
+    return context.command.name or str(context.info_name)
+
+
+def _as_written(parameter: click.Parameter) -> str:
+    value = parameter.metavar or str(parameter.name).upper()
+    return f"{parameter.opts[0]} {value}" if isinstance(parameter, click.Option) else value
+
+
+def _nearest_option(name: str, context: click.Context) -> str:
+    """Return the nearest option, or which commands have one of this name, or where all are listed."""
+    from theory.errors import suggestion
+
+    known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
+    others = [
+        command.name
+        for command in main.commands.values()
+        if any(name in parameter.opts for parameter in command.params)
+    ]
+    otherwise = f"`{_command(context)} --help` lists its options."
+    if others:
+        otherwise = f"{' and '.join(map(str, others))} {'have' if len(others) > 1 else 'has'} it; {otherwise}"
+    return suggestion(name, [*known, "--help"], otherwise, likeness=0.66)
+
+
+def _command(context: click.Context) -> str:
+    """Return the command as somebody types it, without options."""
+    parents: list[str] = []
+    here = context
+    while here.parent is not None:
+        parents.insert(0, str(here.info_name))
+        here = here.parent
+    return " ".join(["python cli.py", *parents])
 
 
 def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -> int:
@@ -172,6 +219,20 @@ def _exit(status: int, at_once: bool) -> NoReturn:
     os._exit(status)
 
 
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """One of a few words; of another the nearest is suggested."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word, or refuse it."""
+        from theory.errors import suggestion
+
+        if value not in self.choices:
+            raise click.UsageError(
+                f"{param.opts[0] if param else ''} {value!r} is not known. {suggestion(value, self.choices)}"
+            )
+        return super().convert(value, param, ctx)
+
+
 def common_options(command: Any) -> Any:
     """Add the options that every command has: ``--json``, ``--quiet`` and ``--debug``."""
     for option in (
@@ -183,6 +244,7 @@ def common_options(command: Any) -> Any:
             "--json",
             "json_path",
             metavar="PATH|-",
+            shell_complete=files,
             help="Write the machine-readable result to PATH; on '-', to standard output and nothing else there.",
         ),
     ):
@@ -272,7 +334,7 @@ def main(context: click.Context) -> None:
 
 
 @main.command("verify-lemmas", short_help="Decide what the paper claims.")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=one_of(completion.claims))
 @click.option("--list", "only_list", is_flag=True, help="List the claims without deciding them.")
 @click.option("--explain", is_flag=True, help="Show every step of each proof or refutation, with its formulas.")
 @click.option(
@@ -280,13 +342,14 @@ def main(context: click.Context) -> None:
     "assumptions",
     multiple=True,
     metavar="ID=EXPR",
+    shell_complete=one_of(completion.assumptions),
     help="Decide EXPR in place of what the paper prints, as in lemma-3.2.minimum='4/(5*r)'. Repeatable. Without an ID "
     "only the claims assumed about are decided.",
 )
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "markdown", "latex"]),
+    type=OneOf(["table", "json", "markdown", "latex"]),
     default="table",
     show_default=True,
     help="How the verdicts are shown; LaTeX is a document that compiles by itself.",
@@ -495,6 +558,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="epanechnikov",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.kernels),
     help="K: epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
     "gaussian, of standard deviation 1.",
 )
@@ -503,6 +567,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="normal",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.densities),
     help="f, from which the samples are drawn and with which the estimate is compared: normal (the VAE's prior), "
     "logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of normals written weight*normal(mean,deviation), as in "
     "'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', quoted for the shell.",
@@ -512,6 +577,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="window:-2,2",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.weights),
     help="a, the weight under the integral: window:c,d (1 on [c, d] and 0 elsewhere), inverse-density:c,d (1/f there), "
     "or one (1 everywhere). Theorem 3.1 wants a bounded, integrable weight, which neither one nor the paper's own 1/f "
     "on the whole line is.",
@@ -537,6 +603,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="auto",
     show_default=True,
     metavar="auto|exact|cells|multinomial",
+    shell_complete=one_of(completion.engines),
     help="How T_m is computed. exact: to nearly machine precision. cells: from power sums in cells, many times as "
     "fast, with a relative error, typically below 2.5e-4, that is measured and reported. multinomial: the same, but "
     "drawing the counts of the cells first, faster still for a large M. auto: by M, and it is said which.",
@@ -553,6 +620,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
 @click.option(
     "--resume",
     metavar="FILE",
+    shell_complete=files,
     help="Keep what is done in FILE, begun if it does not exist, and go on from there: an interrupted run to the "
     "identical result, a finished one to more --replicates.",
 )
@@ -666,13 +734,14 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
 
 
 @main.command("test-fit", short_help="Test whether data come from a density.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
 @click.option(
     "--density",
     default="normal",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.densities),
     help="The hypothesis: normal, logistic, laplace, uniform:lo,hi, beta:p,q or a mixture such as "
     "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5). normal is the standard normal, unless --estimate is given.",
 )
@@ -681,12 +750,20 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
     is_flag=True,
     help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
 )
-@click.option("--kernel", default="epanechnikov", show_default=True, metavar="NAME", help="The kernel of T_m.")
+@click.option(
+    "--kernel",
+    default="epanechnikov",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=one_of(completion.kernels),
+    help="The kernel of T_m.",
+)
 @click.option(
     "--weight",
     default="one",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.weights),
     help="The weight of T_m: one, window:c,d or inverse-density:c,d, in the units of the density.",
 )
 @click.option(
@@ -709,6 +786,7 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
     "--cache-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
+    shell_complete=folders,
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Neither look a null law up nor keep it.")
@@ -749,7 +827,40 @@ def test_fit(
 
 
 device_option = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda",
+    shell_complete=one_of(completion.settings("DEVICES")),
+    help="auto takes CUDA where there is one.",
+)
+
+
+data_dir_option = click.option(
+    "--data-dir",
+    default="data",
+    show_default=True,
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where data sets are: torchvision's root.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    default="runs",
+    show_default=True,
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where runs' folders are made.",
+)
+precision_option = click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    metavar="fp32|tf32|bf16",
+    shell_complete=one_of(completion.settings("PRECISIONS")),
+    help="The arithmetic of training. fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. "
+    "bf16: layers in bfloat16, the weights, the noise and the loss in single precision. Hold-out images are measured "
+    "in fp32.",
 )
 
 
@@ -759,6 +870,7 @@ device_option = click.option(
     default="digits",
     show_default=True,
     metavar="NAME|npz:FILE|folder:DIR",
+    shell_complete=one_of(completion.datasets),
     help="What to train on. digits: scikit-learn's 1,797 real digits, nothing to download. mnist, fashion-mnist, "
     "cifar10: torchvision's own files in --data-dir, seen at 32x32 pixels (Appendix B). celeba: the official archive "
     "celeba/img_align_celeba.zip in --data-dir as it is, or its folder, whole or a subset; cut to 140x140 and seen at "
@@ -771,6 +883,7 @@ device_option = click.option(
     default="vae",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.settings("PRESETS")),
     help="A posterior with an objective. vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the "
     "paper's method. evae-exact: kde + elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + "
     "elbo, compact support alone. evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. "
@@ -780,12 +893,14 @@ device_option = click.option(
 @click.option(
     "--posterior",
     metavar="NAME",
+    shell_complete=one_of(completion.settings("POSTERIORS")),
     help="The noise of a code, in place of the model's. gaussian: mu + sigma eps. epanechnikov: mu + r K with density "
     "(3/4)(1 - x^2). uniform: mu + r U[-1, 1]. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
 )
 @click.option(
     "--objective",
     metavar="NAME",
+    shell_complete=one_of(completion.settings("OBJECTIVES")),
     help="What is added to the reconstruction error, in place of the model's. elbo: the exact KL divergence to "
     "N(0, I). kde-bound: B I(K)/(M r) of equation (8), which for Epanechnikov K is 3B/(5Mr). uniform-prior: the "
     "divergence from U[-l/2, l/2], with the posterior kept inside. reconstruction: nothing. A pair without an exact "
@@ -794,18 +909,21 @@ device_option = click.option(
 @click.option(
     "--kernel",
     metavar="NAME",
+    shell_complete=one_of(completion.settings("KERNELS")),
     help="K of the posterior kde: epanechnikov (unless the model says otherwise), gaussian or uniform, all of variance "
     "1/5, so that they differ in shape only. kde-bound takes each kernel's own roughness I(K).",
 )
 @click.option(
     "--prior-length",
     metavar="learned|B",
+    shell_complete=one_of(lambda: ["learned"]),
     help="B of the posterior kde: learned, an output of the encoder as in Algorithm 1 (the default), or a constant. "
     "kde-bound rewards a learned B for shrinking to zero, and the uniform noise shrinks with it.",
 )
 @click.option(
     "--interval",
     metavar="printed|corrected",
+    shell_complete=one_of(completion.settings("INTERVALS")),
     help="Where the posterior kde draws U: on [-B, B] as Algorithm 1 prints it (the default), or corrected on "
     "[-B/2, B/2], so that B is the interval's length, as the text has it.",
 )
@@ -825,6 +943,7 @@ device_option = click.option(
 @click.option(
     "--divergence",
     metavar="kl|renyi2",
+    shell_complete=one_of(completion.settings("DIVERGENCES")),
     help="Of uniform-prior. kl (the default): exact, for the epanechnikov posterior log(l/r) + log 3 - 5/3. renyi2: "
     "the bound log(3l/(5r)) on it, which Epanechnikov noise makes least at a given variance.",
 )
@@ -854,15 +973,7 @@ device_option = click.option(
     help="Decides the first weights, the order of the images and the noise.",
 )
 @device_option
-@click.option(
-    "--precision",
-    default="fp32",
-    show_default=True,
-    metavar="fp32|tf32|bf16",
-    help="The arithmetic of training. fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. "
-    "bf16: layers in bfloat16, the weights, the noise and the loss in single precision. Hold-out images are measured "
-    "in fp32.",
-)
+@precision_option
 @click.option(
     "--deterministic",
     is_flag=True,
@@ -880,13 +991,12 @@ device_option = click.option(
 @click.option(
     "--resume",
     metavar="RUN",
+    shell_complete=completion.runs,
     help="Go on with a run (a folder, or a name in --runs-dir) that was stopped, or is to have more --epochs. It keeps "
     "its options; the result is the same to the bit as if it had never stopped (on CUDA if it is --deterministic).",
 )
-@click.option(
-    "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
-)
-@click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the run's folder is made.")
+@data_dir_option
+@runs_dir_option
 @click.option(
     "--name",
     metavar="NAME",
@@ -903,6 +1013,7 @@ device_option = click.option(
     "--image-size",
     type=int,
     metavar="32|64",
+    shell_complete=one_of(completion.settings("IMAGE_SIZES")),
     help="Resolution of npz:FILE and folder:DIR, whose largest centred squares are resized to it; by default 64 where "
     "every image has 64 pixels and more on its shorter side, else 32. The other data sets have Appendix B's.",
 )
@@ -994,6 +1105,7 @@ def judging_options(command: Any) -> Any:
         click.option(
             "--inception-weights",
             metavar="FILE",
+            shell_complete=files,
             help="pytorch-fid's weights of the Inception network. By default they are looked for where "
             "EVAE_INCEPTION_WEIGHTS says and in torch's hub folder, and else downloaded; their SHA-256 is checked.",
         ),
@@ -1002,6 +1114,7 @@ def judging_options(command: Any) -> Any:
             default="inception",
             show_default=True,
             metavar="inception|classifier|none",
+            shell_complete=one_of(completion.features),
             help="The features whose Fréchet distance from the hold-out images is reported. inception: the FID, with "
             "pytorch-fid's network. classifier: those of a small classifier that is trained once, seeded, on the data "
             "set's own labels; no FID, but nothing to download. none: no distance.",
@@ -1012,12 +1125,15 @@ def judging_options(command: Any) -> Any:
 
 
 original_data_dir_option = click.option(
-    "--data-dir", metavar="DIR", help="Where the data set is now; by default where it was when the run was trained."
+    "--data-dir",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where the data set is now; by default where it was when the run was trained.",
 )
 
 
 @main.command(short_help="Judge a trained model.")
-@click.argument("run")
+@click.argument("run", shell_complete=completion.runs)
 @judging_options
 @device_option
 @original_data_dir_option
@@ -1037,6 +1153,11 @@ def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> No
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier --json -
     """  # noqa: D301
+    from evae.configuration import require_device
+    from evae.features import require_features
+
+    require_device(options["device"])
+    require_features(options["features"])
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         from evae.display import decoding_display
@@ -1053,10 +1174,11 @@ def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> No
 
 
 @main.command(short_help="Draw new images from a trained model.")
-@click.argument("run")
+@click.argument("run", shell_complete=completion.runs)
 @click.option(
     "--sampler",
     metavar="prior|mixture",
+    shell_complete=one_of(completion.samplers),
     help="From which law codes are drawn. prior: the fixed law towards which the model was trained, which EVAE does "
     "not have, since its prior depends on the image. mixture: normal laws fitted to the codes of the training images, "
     "for any model.  [default: prior where there is one, else mixture; it is said which]",
@@ -1127,11 +1249,15 @@ def _pair(text: str) -> tuple[int, int]:
     "--table",
     required=True,
     metavar="1|2|ablation",
+    shell_complete=one_of(completion.tables),
     help="1: VAE and EVAE on MNIST and Fashion-MNIST. 2: on CIFAR-10 and CelebA. ablation: all models, kernel x "
     "objective, and reconstruction against rate, on MNIST with d_z = 64.",
 )
 @click.option(
-    "--datasets", metavar="NAME,NAME", help="Other data sets, as train takes them.  [default: those of the table]"
+    "--datasets",
+    metavar="NAME,NAME",
+    shell_complete=completion.some_of(completion.datasets),
+    help="Other data sets, as train takes them.  [default: those of the table]",
 )
 @click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
@@ -1141,7 +1267,7 @@ def _pair(text: str) -> tuple[int, int]:
 @click.option("--batch-size", type=int, default=100, show_default=True, help="The paper's 100.")
 @judging_options
 @device_option
-@click.option("--precision", default="fp32", show_default=True, metavar="fp32|tf32|bf16", help="As of train.")
+@precision_option
 @click.option("--deterministic", is_flag=True, help="As of train.")
 @click.option(
     "--cluster",
@@ -1150,12 +1276,13 @@ def _pair(text: str) -> tuple[int, int]:
     "one started here with N workers; the results do not depend on it. With CUDA a run takes a worker that has the "
     "resource GPU. Needs the extra epanechnikov-vae[cluster].",
 )
-@click.option("--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are.")
-@click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the runs' folders are made.")
+@data_dir_option
+@runs_dir_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
+    shell_complete=folders,
     help="Where results.json, runs.csv, table.md, table.tex and the plots are written.  [default: RUNS_DIR/TABLE]",
 )
 @common_options
@@ -1217,8 +1344,9 @@ def reproduce(
     return EXIT_CHECK_FAILED if results.failures else 0
 
 
-@main.group(cls=CommandLine, short_help="List, download and check the data sets.")
-def datasets() -> None:
+@main.group(cls=CommandLine, invoke_without_command=True, short_help="List, download and check the data sets.")
+@click.pass_context
+def datasets(context: click.Context) -> None:
     """List, download and check the data sets that train knows.
 
     \b
@@ -1229,11 +1357,8 @@ def datasets() -> None:
       cifar10        cifar-10-batches-py, as torchvision makes it, or cifar-10-batches-bin
       celeba         celeba/img_align_celeba.zip as it is, or the folder celeba/img_align_celeba; a subset will do
     """  # noqa: D301
-
-
-data_dir_option = click.option(
-    "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
-)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @datasets.command("list", short_help="Say which data sets are there.")
@@ -1251,7 +1376,7 @@ def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
 
 
 @datasets.command("get", short_help="Download a data set.")
-@click.argument("name")
+@click.argument("name", shell_complete=one_of(completion.datasets))
 @data_dir_option
 @common_options
 def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> None:
@@ -1269,7 +1394,7 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 
 
 @datasets.command("check", short_help="Compare checksums and decode every image.")
-@click.argument("name")
+@click.argument("name", shell_complete=one_of(completion.datasets))
 @data_dir_option
 @common_options
 def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
@@ -1311,6 +1436,35 @@ def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) ->
     for found in surveys:
         if found.remark:
             console.print(f"{found.name}: {found.remark}", markup=False, soft_wrap=True)
+
+
+@main.command("completion", short_help="Print what makes a shell complete this command line.")
+@click.argument("shell", type=OneOf(completion.SHELLS), metavar="bash|zsh|fish")
+@click.option("--python", is_flag=True, help="Also complete python cli.py. In bash only.")
+@common_options
+def print_completion(shell: str, python: bool, json_path: str | None, quiet: bool) -> None:
+    """Print the script with which SHELL completes evae: commands, options, names, runs and files.
+
+    It asks this program what may follow, in a quarter of a second. With --python bash also completes the arguments of
+    python cli.py; whatever else python runs completes to names of files.
+
+    \b
+    What to put into the shell's start-up file
+      .bashrc      eval "$(evae completion bash)"
+      .zshrc       eval "$(evae completion zsh)"
+      config.fish  evae completion fish | source
+
+    \b
+    For this shell only, without an installed evae
+      eval "$(python cli.py completion bash --python)"
+    """  # noqa: D301
+    if python and shell != "bash":
+        raise click.UsageError(f"--python is for bash: {shell} completes evae alone. Leave it out.")
+    script = completion.script(shell, main, python)
+    with json_output(json_path) as stream:
+        write_json(stream, {"shell": shell, "script": script})
+    if json_path != "-" and not quiet:
+        print(script.rstrip())
 
 
 if __name__ == "__main__":
