@@ -432,7 +432,13 @@ def verify_lemmas(
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
     console = console_for(json_path, quiet)
     if only_list:
-        console.print(report.claim_list(chosen))
+        options = {"--explain": explain, "--assume": assumptions, "--format": form != "table", "--jobs": jobs}
+        options |= {"--with-simulations": with_simulations}
+        if given := [name for name, value in options.items() if value]:
+            raise click.UsageError(f"{given[0]} does nothing with --list, which decides nothing. Leave it out.")
+        with json_output(json_path) as stream, text_output(output, console) as page:
+            write_json(stream, report.list_document(chosen))
+            page.print(report.claim_list(chosen))
         return 0
     requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream, text_output(output, console) as page:
@@ -495,7 +501,8 @@ def text_output(path: Path | None, console: Console) -> Iterator[Console]:
         yield console
         return
     with replaced_file(path, "--output") as stream:
-        yield Console(file=stream, width=100)
+        # A file has no colours, whatever FORCE_COLOR says.
+        yield Console(file=stream, width=100, color_system=None, force_terminal=False)
 
 
 def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console) -> None:
@@ -504,6 +511,8 @@ def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console
 
     from theory import report
 
+    if page.quiet:
+        return
     if form == "table":
         page.print(Group(*map(report.explanation, findings)) if explain else report.table(findings))
     elif form == "json":

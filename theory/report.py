@@ -71,6 +71,16 @@ def _entry(finding: Finding) -> dict[str, Any]:
     }
 
 
+def list_document(claims: Iterable[Claim]) -> dict[str, Any]:
+    """Return claims that have not been decided as the document that ``--list --json`` writes."""
+    fields = ("id", "source", "statement", "printed")
+    return {
+        "claims": [
+            {**{name: getattr(claim, name) for name in fields}, "expected": claim.expected.value} for claim in claims
+        ]
+    }
+
+
 def claim_list(claims: Iterable[Claim]) -> Table:
     """Return a table of claims that have not been decided: id, where it stands, what is printed."""
     table = Table(box=None, padding=(0, 2, 0, 0))
