@@ -446,7 +446,8 @@ def verify_lemmas(
             findings = workers.decide(
                 requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
             )
-            if with_simulations:
+        if with_simulations:
+            with busy("simulating what some claims need", quiet):
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
         show_ledger(findings, form, explain, page)
@@ -467,8 +468,9 @@ def judge_kernel(
 
     if density is None or support is None or ids != ("kernel",):
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
-    judgement = within(time_limit, judge, density, support)
     with json_output(json_path) as stream:
+        with busy("judging the kernel", console.quiet):
+            judgement = within(time_limit, judge, density, support)
         write_json(stream, {"kernel": judgement.document()})
     console.print(judgement.table())
 
@@ -542,6 +544,21 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=total, last="")
         yield lambda last: progress.update(task, advance=1, last=last)
+
+
+@contextlib.contextmanager
+def busy(what: str, quiet: bool) -> Iterator[None]:
+    """Show on a terminal that something of unknown length is under way, and for how long it has been."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with Progress(SpinnerColumn(), TextColumn(what), TimeElapsedColumn(), console=console, transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield
 
 
 @main.command("simulate-tm", short_help="Simulate the Bickel-Rosenblatt statistic.")
@@ -1060,6 +1077,7 @@ def train(context: click.Context, /, resume: str | None, json_path: str | None, 
         from evae.resuming import find_run
         from evae.training import resume as resume_training
         from evae.training import train as train_model
+        from theory.layout import say
 
         with training_display(console) as watcher:
             if resume is None:
@@ -1071,9 +1089,8 @@ def train(context: click.Context, /, resume: str | None, json_path: str | None, 
         config = run.configuration
         document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
         write_json(stream, {**document, "recipe": config.recipe.document(), "metrics": run.metrics})
-        console.print(
-            f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.", markup=False, soft_wrap=True
-        )
+        say(console, f"The run is in {run.path}; look at {run.path / 'reconstructions.png'}.")
+        # A command stays on one line, so that it can be copied.
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(run.path))}", markup=False, soft_wrap=True)
 
 
@@ -1173,13 +1190,14 @@ def evaluate(run: str, json_path: str | None, quiet: bool, **options: Any) -> No
         from evae.evaluation import PICTURES
         from evae.evaluation import evaluate as evaluate_run
         from evae.presentation import evaluation_report
+        from theory.layout import say
 
         with decoding_display(quiet) as progress:
             result = evaluate_run(run, progress=progress, **options)
         write_json(stream, result)
         console.print(evaluation_report(result))
         written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))
-        console.print(f"Written: {written}", markup=False, soft_wrap=True)
+        say(console, f"Written: {written}")
 
 
 @main.command(short_help="Draw new images from a trained model.")
@@ -1229,6 +1247,7 @@ def sample(
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         from evae.display import decoding_display
+        from theory.layout import say
 
         with decoding_display(quiet) as progress:
             if walk is None:
@@ -1237,8 +1256,8 @@ def sample(
                 places = {name: value for name, value in options.items() if name not in DRAWING}
                 result = walk_between(run, *_pair(walk), progress=progress, **places)
         write_json(stream, result)
-        console.print(f"{result['images']:,} images: {result['law']}.", markup=False, soft_wrap=True)
-        console.print(f"Written: {result['output']}", markup=False, soft_wrap=True)
+        say(console, f"{result['images']:,} images: {result['law']}.")
+        say(console, f"Written: {result['output']}")
 
 
 #: What decides the codes that ``sample`` draws.
@@ -1337,6 +1356,7 @@ def reproduce(
         from evae.experiments.output import write_results
         from evae.experiments.report import report
         from evae.experiments.runner import reproduce as reproduce_table
+        from theory.layout import say
 
         with grid_display(console) as watcher:
             results = reproduce_table(plan, watcher, cluster=cluster)
@@ -1345,7 +1365,7 @@ def reproduce(
             written = write_results(results, found, folder)
             write_json(stream, {**results.document(), **found.document, "notes": found.notes})
             console.print(found.for_terminal())
-            console.print(f"Written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
+            say(console, f"Written: {', '.join(map(str, written))}")
         else:
             write_json(stream, results.document())
         for failure in results.failures:
@@ -1397,7 +1417,7 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        found = get(name, data_dir)
+        found = get(name, data_dir, quiet)
         write_json(stream, found.document())
         print_surveys([found], data_dir, console)
 
@@ -1414,6 +1434,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     """
     from evae.data.catalogue import check
     from evae.display import decoding_display
+    from theory.layout import say
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
@@ -1424,27 +1445,25 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
         write_json(stream, document)
         for result in checks:
             verdict = "right" if result.passed else "WRONG"
-            console.print(f"{verdict}  {result.name}: {result.detail}", markup=False, soft_wrap=True)
+            say(console, f"{verdict}  {result.name}: {result.detail}")
     return 0 if passed else EXIT_CHECK_FAILED
 
 
 def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
     """Lay out what is there of each data set, with a line on each that is damaged."""
-    from rich.table import Table
+    from theory.layout import FittingTable, say
 
-    table = Table("data set", "state", title=f"In {data_dir}", title_justify="left")
-    for heading in ("training", "hold-out", "MB"):
-        table.add_column(heading, justify="right")
-    table.add_column("where", overflow="fold")
+    rows = []
     for found in surveys:
         numbers = ["" if number is None else f"{number:,}" for number in (found.train, found.holdout)]
         size = "" if found.bytes is None else f"{found.bytes / 1e6:,.1f}"
         place = found.place.removeprefix(f"{Path(data_dir)}{os.sep}")
-        table.add_row(found.name, found.state, *numbers, size, place)
-    console.print(table)
+        rows.append((found.name, found.state, *numbers, size, place))
+    columns = ("data set", "state", "training", "hold-out", "MB", "where")
+    console.print(FittingTable(columns, rows, range(2, 5), f"In {data_dir}"))
     for found in surveys:
         if found.remark:
-            console.print(f"{found.name}: {found.remark}", markup=False, soft_wrap=True)
+            say(console, f"{found.name}: {found.remark}")
 
 
 @main.command("completion", short_help="Print what makes a shell complete this command line.")

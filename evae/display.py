@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from evae import training
 from evae.checkpoints import Position
@@ -17,6 +18,7 @@ from evae.data.source import Progress as DataProgress
 from evae.data.source import silent
 from evae.model import VAE
 from evae.runs import Run
+from theory.layout import progress_console, say
 
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5
@@ -37,14 +39,14 @@ class DecodingDisplay:
             self._move_bar(what, done, total)
         elif 10 * done // total > self._tenths:
             self._tenths = 10 * done // total
-            self._console.print(f"{what}: {done:,} of {total:,}", markup=False, soft_wrap=True)
+            say(self._console, f"{what}: {done:,} of {total:,}")
         if done == total:
             self.close()
 
     def _move_bar(self, what: str, done: int, total: int) -> None:
         # Begun at the first images, because nothing is decoded where a cache holds them.
         if self._bar is None or self._task is None:
-            columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (TextColumn(what), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task(what, total=total)
@@ -96,26 +98,21 @@ class TrainingDisplay(training.Watcher):
         self._epoch_started = time.perf_counter()
         size = "x".join(str(side) for side in run.image_shape[1:])
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        self._console.print(
+        say(
+            self._console,
             f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; run {run.path}",
-            markup=False,
-            soft_wrap=True,
         )
-        self._console.print(
-            "Losses are in nats per image: sums over pixels and latent dimensions, means over images.",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(self._console, "Losses are in nats per image: sums over pixels and latent dimensions, means over images.")
         if data.note is not None:
-            self._console.print(f"The data are {data.note}.", markup=False, soft_wrap=True)
+            say(self._console, f"The data are {data.note}.")
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
     def run_resumed(self, position: Position) -> None:
         """Say where the run goes on; the bar begins there."""
-        self._console.print(f"The run goes on from {position}.", markup=False)
+        say(self._console, f"The run goes on from {position}.")
         self._images_before = position.batches * self._batch_size
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, completed=position.step)
@@ -139,12 +136,11 @@ class TrainingDisplay(training.Watcher):
         spreads = "  ".join(
             f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
         )
-        self._console.print(
+        say(
+            self._console,
             f"epoch {record['epoch']}/{self._epochs}  train {_sum_of_terms(record['train'])}  "
             f"hold-out {_sum_of_terms(terms)}  {spreads}  {latent['active_dimensions']} active  "
             f"{record['images_per_second']:,.0f} images/s",
-            markup=False,
-            soft_wrap=True,
         )
         self._epoch_started = time.perf_counter()
         self._images_before = 0
@@ -157,17 +153,18 @@ def training_display(console: Console) -> Iterator[training.Watcher]:
         yield training.Watcher()
         return
     with decoding_display(quiet=False) as decoding:
-        if not console.is_terminal:
+        shown_on = progress_console(console)
+        if not shown_on.is_terminal:
             yield TrainingDisplay(console, bar=None, decoding=decoding)
             return
-        columns = (
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[terms]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bar:
+        columns = (BarColumn(bar_width=16), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
+        with Progress(*columns, console=shown_on, transient=True) as bar:
             yield TrainingDisplay(console, bar, decoding)
+
+
+def terms_column() -> TextColumn:
+    """Return the column of the terms of the loss, which takes more lines where one is too short."""
+    return TextColumn("{task.fields[terms]}", table_column=Column(overflow="fold"))
 
 
 def _sum_of_terms(terms: dict[str, float]) -> str:
