@@ -23,6 +23,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
+import completion
+from completion import files, folders, one_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
@@ -50,6 +53,8 @@ class CommandLine(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
         kwargs["standalone_mode"] = False
+        kwargs["complete_var"] = completion.VARIABLE
+        completion.register()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
             with terminated_in_order():
@@ -69,7 +74,8 @@ class CommandLine(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or suggest the nearest."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:
             from theory.errors import suggestion
 
             raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
@@ -127,8 +133,49 @@ def _answer(error: BaseException) -> int:
 
 
 def _sentence(error: click.ClickException) -> str:
+    """Say what is wrong and what to do about it; click's own sentences differ from version to version."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        return f"{error.option_name} is no option of {_name(context)}. {_nearest_option(error.option_name, context)}"
+    if isinstance(error, click.MissingParameter) and context is not None and error.param is not None:
+        return f"{_name(context)} needs {_as_written(error.param)}. `{_command(context)} --help` shows examples."
     message = error.format_message()
     return message if message.endswith((".", "?", "!", "?)")) else f"{message}."
+
+
+def _name(context: click.Context) -> str:
+    return context.command.name or str(context.info_name)
+
+
+def _as_written(parameter: click.Parameter) -> str:
+    value = parameter.metavar or str(parameter.name).upper()
+    return f"{parameter.opts[0]} {value}" if isinstance(parameter, click.Option) else value
+
+
+def _nearest_option(name: str, context: click.Context) -> str:
+    """Return the nearest option, or which commands have one of this name, or where all are listed."""
+    from theory.errors import suggestion
+
+    known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
+    others = [
+        command.name
+        for command in main.commands.values()
+        if any(name in parameter.opts for parameter in command.params)
+    ]
+    otherwise = f"`{_command(context)} --help` lists its options."
+    if others:
+        otherwise = f"{' and '.join(map(str, others))} {'have' if len(others) > 1 else 'has'} it; {otherwise}"
+    return suggestion(name, [*known, "--help"], otherwise, likeness=0.66)
+
+
+def _command(context: click.Context) -> str:
+    """Return the command as somebody types it, without options."""
+    parents: list[str] = []
+    here = context
+    while here.parent is not None:
+        parents.insert(0, str(here.info_name))
+        here = here.parent
+    return " ".join(["python cli.py", *parents])
 
 
 def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -> int:
@@ -174,6 +221,20 @@ def _exit(status: int, at_once: bool) -> NoReturn:
     os._exit(status)
 
 
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """One of a few words; of another the nearest is suggested."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word, or refuse it."""
+        from theory.errors import suggestion
+
+        if value not in self.choices:
+            raise click.UsageError(
+                f"{param.opts[0] if param else ''} {value!r} is not known. {suggestion(value, self.choices)}"
+            )
+        return super().convert(value, param, ctx)
+
+
 def common_options(command: Any) -> Any:
     """Add the options that every command has: ``--json``, ``--quiet`` and ``--debug``."""
     for option in (
@@ -185,6 +246,7 @@ def common_options(command: Any) -> Any:
             "--json",
             "json_path",
             metavar="PATH|-",
+            shell_complete=files,
             help="Write the machine-readable result to PATH; on '-', to standard output and nothing else there.",
         ),
     ):
@@ -304,7 +366,7 @@ def main(context: click.Context) -> None:
 
 
 @main.command("verify-lemmas", short_help="Decide what the paper claims.")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=one_of(completion.claims))
 @click.option("--list", "only_list", is_flag=True, help="List the claims without deciding them.")
 @click.option("--explain", is_flag=True, help="Show every step of each proof or refutation, with its formulas.")
 @click.option(
@@ -312,13 +374,14 @@ def main(context: click.Context) -> None:
     "assumptions",
     multiple=True,
     metavar="ID=EXPR",
+    shell_complete=one_of(completion.assumptions),
     help="Decide EXPR in place of what the paper prints, as in lemma-3.2.minimum='4/(5*r)'. Repeatable. Without an ID "
     "only the claims assumed about are decided.",
 )
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "markdown", "latex"]),
+    type=OneOf(["table", "json", "markdown", "latex"]),
     default="table",
     show_default=True,
     help="How the verdicts are shown; LaTeX is a document that compiles by itself.",
@@ -405,7 +468,13 @@ def verify_lemmas(
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
     console = console_for(json_path, quiet)
     if only_list:
-        console.print(report.claim_list(chosen))
+        options = {"--explain": explain, "--assume": assumptions, "--format": form != "table", "--jobs": jobs}
+        options |= {"--with-simulations": with_simulations}
+        if given := [name for name, value in options.items() if value]:
+            raise click.UsageError(f"{given[0]} does nothing with --list, which decides nothing. Leave it out.")
+        with json_output(json_path) as stream, text_output(output, console) as page:
+            write_json(stream, report.list_document(chosen))
+            page.print(report.claim_list(chosen))
         return 0
     requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream, text_output(output, console) as page:
@@ -413,9 +482,10 @@ def verify_lemmas(
             findings = workers.decide(
                 requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
             )
-            if with_simulations:
-                from simulations.evidence import with_evidence
+        if with_simulations:
+            from simulations.evidence import with_evidence
 
+            with busy("simulating what some claims need", quiet):
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
         show_ledger(findings, form, explain, page)
@@ -438,8 +508,9 @@ def judge_kernel(
     if density is None or support is None or ids != ("kernel",):
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
-    judgement = within(time_limit, judge, density, support)
     with json_output(json_path) as stream:
+        with busy("judging the kernel", console.quiet):
+            judgement = within(time_limit, judge, density, support)
         if plots:
             from theory.plots import kernel_figure
 
@@ -464,7 +535,8 @@ def text_output(path: Path | None, console: Console) -> Iterator[Console]:
         yield console
         return
     with replaced_file(path, "--output") as stream:
-        yield Console(file=stream, width=100)
+        # A file has no colours, whatever FORCE_COLOR says.
+        yield Console(file=stream, width=100, color_system=None, force_terminal=False)
 
 
 def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console) -> None:
@@ -473,6 +545,8 @@ def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console
 
     from theory import report
 
+    if page.quiet:
+        return
     if form == "table":
         page.print(Group(*map(report.explanation, findings)) if explain else report.table(findings))
     elif form == "json":
@@ -504,6 +578,21 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
         yield lambda last: progress.update(task, advance=1, last=last)
 
 
+@contextlib.contextmanager
+def busy(what: str, quiet: bool) -> Iterator[None]:
+    """Show on a terminal that something of unknown length is under way, and for how long it has been."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with Progress(SpinnerColumn(), TextColumn(what), TimeElapsedColumn(), console=console, transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
 @main.command("simulate-tm", short_help="Simulate the Bickel-Rosenblatt statistic.")
 @click.option(
     "--m",
@@ -527,6 +616,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="epanechnikov",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.kernels),
     help="K: epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
     "gaussian, of standard deviation 1.",
 )
@@ -535,6 +625,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="normal",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.densities),
     help="f, from which the samples are drawn and with which the estimate is compared: normal (the VAE's prior), "
     "logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of normals written weight*normal(mean,deviation), as in "
     "'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', quoted for the shell.",
@@ -544,6 +635,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="window:-2,2",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.weights),
     help="a, the weight under the integral: window:c,d (1 on [c, d] and 0 elsewhere), inverse-density:c,d (1/f there), "
     "or one (1 everywhere). Theorem 3.1 wants a bounded, integrable weight, which neither one nor the paper's own 1/f "
     "on the whole line is.",
@@ -569,6 +661,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     default="auto",
     show_default=True,
     metavar="auto|exact|cells|multinomial",
+    shell_complete=one_of(completion.engines),
     help="How T_m is computed. exact: to nearly machine precision. cells: from power sums in cells, many times as "
     "fast, with a relative error, typically below 2.5e-4, that is measured and reported. multinomial: the same, but "
     "drawing the counts of the cells first, faster still for a large M. auto: by M, and it is said which.",
@@ -585,6 +678,7 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
 @click.option(
     "--resume",
     metavar="FILE",
+    shell_complete=files,
     help="Keep what is done in FILE, begun if it does not exist, and go on from there: an interrupted run to the "
     "identical result, a finished one to more --replicates.",
 )
@@ -693,13 +787,14 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
 
 
 @main.command("test-fit", short_help="Test whether data come from a density.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
 @click.option(
     "--density",
     default="normal",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.densities),
     help="The hypothesis: normal, logistic, laplace, uniform:lo,hi, beta:p,q or a mixture such as "
     "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5). normal is the standard normal, unless --estimate is given.",
 )
@@ -708,12 +803,20 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
     is_flag=True,
     help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
 )
-@click.option("--kernel", default="epanechnikov", show_default=True, metavar="NAME", help="The kernel of T_m.")
+@click.option(
+    "--kernel",
+    default="epanechnikov",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=one_of(completion.kernels),
+    help="The kernel of T_m.",
+)
 @click.option(
     "--weight",
     default="one",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.weights),
     help="The weight of T_m: one, window:c,d or inverse-density:c,d, in the units of the density.",
 )
 @click.option(
@@ -736,6 +839,7 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
     "--cache-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
+    shell_complete=folders,
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Neither look a null law up nor keep it.")
@@ -783,7 +887,40 @@ def test_fit(
 
 
 device_option = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto takes CUDA where there is one."
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda",
+    shell_complete=one_of(completion.settings("DEVICES")),
+    help="auto takes CUDA where there is one.",
+)
+
+
+data_dir_option = click.option(
+    "--data-dir",
+    default="data",
+    show_default=True,
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where data sets are: torchvision's root.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    default="runs",
+    show_default=True,
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where runs' folders are made.",
+)
+precision_option = click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    metavar="fp32|tf32|bf16",
+    shell_complete=one_of(completion.settings("PRECISIONS")),
+    help="The arithmetic of training. fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. "
+    "bf16: layers in bfloat16, the weights, the noise and the loss in single precision. Hold-out images are measured "
+    "in fp32.",
 )
 
 
@@ -793,6 +930,7 @@ device_option = click.option(
     default="digits",
     show_default=True,
     metavar="NAME|npz:FILE|folder:DIR",
+    shell_complete=one_of(completion.datasets),
     help="What to train on. digits: scikit-learn's 1,797 real digits, nothing to download. mnist, fashion-mnist, "
     "cifar10: torchvision's own files in --data-dir, seen at 32x32 pixels (Appendix B). celeba: the official archive "
     "celeba/img_align_celeba.zip in --data-dir as it is, or its folder, whole or a subset; cut to 140x140 and seen at "
@@ -805,6 +943,7 @@ device_option = click.option(
     default="vae",
     show_default=True,
     metavar="NAME",
+    shell_complete=one_of(completion.settings("PRESETS")),
     help="A posterior with an objective. vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the "
     "paper's method. evae-exact: kde + elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + "
     "elbo, compact support alone. evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. "
@@ -814,12 +953,14 @@ device_option = click.option(
 @click.option(
     "--posterior",
     metavar="NAME",
+    shell_complete=one_of(completion.settings("POSTERIORS")),
     help="The noise of a code, in place of the model's. gaussian: mu + sigma eps. epanechnikov: mu + r K with density "
     "(3/4)(1 - x^2). uniform: mu + r U[-1, 1]. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
 )
 @click.option(
     "--objective",
     metavar="NAME",
+    shell_complete=one_of(completion.settings("OBJECTIVES")),
     help="What is added to the reconstruction error, in place of the model's. elbo: the exact KL divergence to "
     "N(0, I). kde-bound: B I(K)/(M r) of equation (8), which for Epanechnikov K is 3B/(5Mr). uniform-prior: the "
     "divergence from U[-l/2, l/2], with the posterior kept inside. reconstruction: nothing. A pair without an exact "
@@ -828,18 +969,21 @@ device_option = click.option(
 @click.option(
     "--kernel",
     metavar="NAME",
+    shell_complete=one_of(completion.settings("KERNELS")),
     help="K of the posterior kde: epanechnikov (unless the model says otherwise), gaussian or uniform, all of variance "
     "1/5, so that they differ in shape only. kde-bound takes each kernel's own roughness I(K).",
 )
 @click.option(
     "--prior-length",
     metavar="learned|B",
+    shell_complete=one_of(lambda: ["learned"]),
     help="B of the posterior kde: learned, an output of the encoder as in Algorithm 1 (the default), or a constant. "
     "kde-bound rewards a learned B for shrinking to zero, and the uniform noise shrinks with it.",
 )
 @click.option(
     "--interval",
     metavar="printed|corrected",
+    shell_complete=one_of(completion.settings("INTERVALS")),
     help="Where the posterior kde draws U: on [-B, B] as Algorithm 1 prints it (the default), or corrected on "
     "[-B/2, B/2], so that B is the interval's length, as the text has it.",
 )
@@ -859,6 +1003,7 @@ device_option = click.option(
 @click.option(
     "--divergence",
     metavar="kl|renyi2",
+    shell_complete=one_of(completion.settings("DIVERGENCES")),
     help="Of uniform-prior. kl (the default): exact, for the epanechnikov posterior log(l/r) + log 3 - 5/3. renyi2: "
     "the bound log(3l/(5r)) on it, which Epanechnikov noise makes least at a given variance.",
 )
@@ -895,15 +1040,7 @@ device_option = click.option(
     "would, and is a run as any other. One whose loss becomes NaN fails alone. --name gets -seedN behind it.",
 )
 @device_option
-@click.option(
-    "--precision",
-    default="fp32",
-    show_default=True,
-    metavar="fp32|tf32|bf16",
-    help="The arithmetic of training. fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. "
-    "bf16: layers in bfloat16, the weights, the noise and the loss in single precision. Hold-out images are measured "
-    "in fp32.",
-)
+@precision_option
 @click.option(
     "--deterministic",
     is_flag=True,
@@ -922,14 +1059,13 @@ device_option = click.option(
     "--resume",
     metavar="RUN",
     multiple=True,
+    shell_complete=completion.runs,
     help="Go on with a run (a folder, or a name in --runs-dir) that was stopped, or is to have more --epochs. It keeps "
     "its options; the result is the same to the bit as if it had never stopped (on CUDA if it is --deterministic). "
     "Given several times: with runs of --seeds, all at once again.",
 )
-@click.option(
-    "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
-)
-@click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the run's folder is made.")
+@data_dir_option
+@runs_dir_option
 @click.option(
     "--name",
     metavar="NAME",
@@ -946,6 +1082,7 @@ device_option = click.option(
     "--image-size",
     type=int,
     metavar="32|64",
+    shell_complete=one_of(completion.settings("IMAGE_SIZES")),
     help="Resolution of npz:FILE and folder:DIR, whose largest centred squares are resized to it; by default 64 where "
     "every image has 64 pixels and more on its shorter side, else 32. The other data sets have Appendix B's.",
 )
@@ -1007,6 +1144,7 @@ def train(
         from evae.resuming import find_run
         from evae.training import resume_seeds, train_seeds
         from evae.training import train as train_model
+        from theory.layout import say
 
         with training_display(console) as watcher:
             if resume:
@@ -1029,7 +1167,8 @@ def train(
         told = f"The runs are in {where}; look at {picture} in each."
         if not several:
             told = f"The run is in {where}; look at {runs[0].path / picture}."
-        console.print(told, markup=False, soft_wrap=True)
+        say(console, told)
+        # A command stays on one line, so that it can be copied.
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
 
 
@@ -1077,6 +1216,7 @@ def judging_options(command: Any) -> Any:
         click.option(
             "--inception-weights",
             metavar="FILE",
+            shell_complete=files,
             help="pytorch-fid's weights of the Inception network. By default they are looked for where "
             "EVAE_INCEPTION_WEIGHTS says and in torch's hub folder, and else downloaded; their SHA-256 is checked.",
         ),
@@ -1085,6 +1225,7 @@ def judging_options(command: Any) -> Any:
             default="inception",
             show_default=True,
             metavar="inception|classifier|none",
+            shell_complete=one_of(completion.features),
             help="The features whose Fréchet distance from the hold-out images is reported. inception: the FID, with "
             "pytorch-fid's network. classifier: those of a small classifier that is trained once, seeded, on the data "
             "set's own labels; no FID, but nothing to download. none: no distance.",
@@ -1095,12 +1236,15 @@ def judging_options(command: Any) -> Any:
 
 
 original_data_dir_option = click.option(
-    "--data-dir", metavar="DIR", help="Where the data set is now; by default where it was when the run was trained."
+    "--data-dir",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where the data set is now; by default where it was when the run was trained.",
 )
 
 
 @main.command(short_help="Judge a trained model.")
-@click.argument("run")
+@click.argument("run", shell_complete=completion.runs)
 @judging_options
 @device_option
 @original_data_dir_option
@@ -1121,6 +1265,11 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier --json -
     """  # noqa: D301
+    from evae.configuration import require_device
+    from evae.features import require_features
+
+    require_device(options["device"])
+    require_features(options["features"])
     checked_plots(plots)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
@@ -1128,6 +1277,7 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         from evae.evaluation import PICTURES
         from evae.evaluation import evaluate as evaluate_run
         from evae.presentation import evaluation_report
+        from theory.layout import say
 
         with decoding_display(quiet) as progress:
             result = evaluate_run(run, progress=progress, **options)
@@ -1138,14 +1288,15 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         write_json(stream, result)
         console.print(evaluation_report(result))
         written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))
-        console.print(f"Written: {written}", markup=False, soft_wrap=True)
+        say(console, f"Written: {written}")
 
 
 @main.command(short_help="Draw new images from a trained model.")
-@click.argument("run")
+@click.argument("run", shell_complete=completion.runs)
 @click.option(
     "--sampler",
     metavar="prior|mixture",
+    shell_complete=one_of(completion.samplers),
     help="From which law codes are drawn. prior: the fixed law towards which the model was trained, which EVAE does "
     "not have, since its prior depends on the image. mixture: normal laws fitted to the codes of the training images, "
     "for any model.  [default: prior where there is one, else mixture; it is said which]",
@@ -1187,6 +1338,7 @@ def sample(
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         from evae.display import decoding_display
+        from theory.layout import say
 
         with decoding_display(quiet) as progress:
             if walk is None:
@@ -1195,8 +1347,8 @@ def sample(
                 places = {name: value for name, value in options.items() if name not in DRAWING}
                 result = walk_between(run, *_pair(walk), progress=progress, **places)
         write_json(stream, result)
-        console.print(f"{result['images']:,} images: {result['law']}.", markup=False, soft_wrap=True)
-        console.print(f"Written: {result['output']}", markup=False, soft_wrap=True)
+        say(console, f"{result['images']:,} images: {result['law']}.")
+        say(console, f"Written: {result['output']}")
 
 
 #: What decides the codes that ``sample`` draws.
@@ -1216,11 +1368,15 @@ def _pair(text: str) -> tuple[int, int]:
     "--table",
     required=True,
     metavar="1|2|ablation",
+    shell_complete=one_of(completion.tables),
     help="1: VAE and EVAE on MNIST and Fashion-MNIST. 2: on CIFAR-10 and CelebA. ablation: all models, kernel x "
     "objective, and reconstruction against rate, on MNIST with d_z = 64.",
 )
 @click.option(
-    "--datasets", metavar="NAME,NAME", help="Other data sets, as train takes them.  [default: those of the table]"
+    "--datasets",
+    metavar="NAME,NAME",
+    shell_complete=completion.some_of(completion.datasets),
+    help="Other data sets, as train takes them.  [default: those of the table]",
 )
 @click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
@@ -1230,7 +1386,7 @@ def _pair(text: str) -> tuple[int, int]:
 @click.option("--batch-size", type=int, default=100, show_default=True, help="The paper's 100.")
 @judging_options
 @device_option
-@click.option("--precision", default="fp32", show_default=True, metavar="fp32|tf32|bf16", help="As of train.")
+@precision_option
 @click.option("--deterministic", is_flag=True, help="As of train.")
 @click.option(
     "--cluster",
@@ -1239,12 +1395,13 @@ def _pair(text: str) -> tuple[int, int]:
     "one started here with N workers; the results do not depend on it. With CUDA a run takes a worker that has the "
     "resource GPU. Needs the extra epanechnikov-vae[cluster].",
 )
-@click.option("--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are.")
-@click.option("--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where the runs' folders are made.")
+@data_dir_option
+@runs_dir_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
+    shell_complete=folders,
     help="Where results.json, runs.csv, table.md, table.tex and the plots are written.  [default: RUNS_DIR/TABLE]",
 )
 @plot_option("the hold-out error by epoch; for the ablation the error by kernel and objective, and whose the gain is.")
@@ -1293,6 +1450,7 @@ def reproduce(
         from evae.experiments.output import write_results
         from evae.experiments.report import report
         from evae.experiments.runner import reproduce as reproduce_table
+        from theory.layout import say
 
         with grid_display(console) as watcher:
             results = reproduce_table(plan, watcher, cluster=cluster)
@@ -1305,7 +1463,7 @@ def reproduce(
                 save_plots(next(iter(figures(results).values())), plots)
             write_json(stream, {**results.document(), **found.document, "notes": found.notes})
             console.print(found.for_terminal())
-            console.print(f"Written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
+            say(console, f"Written: {', '.join(map(str, written))}")
         else:
             write_json(stream, results.document())
             if plots:
@@ -1396,6 +1554,7 @@ def report(
       python cli.py report --results runs/ablation/results.json --replicates 100000
     """  # noqa: D301
     from theory.errors import InputError
+    from theory.layout import say
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output {output} must end in .html, which is what the page is.")
@@ -1417,12 +1576,13 @@ def report(
             page = make_page(contents, command=command_line(context), jobs=jobs, decided=advance, display=simulating)
         file.write(page.html())
         write_json(stream, {"report": str(output), **page.document()})
-        console.print(f"Written: {output}", markup=False, soft_wrap=True)
+        say(console, f"Written: {output}")
     return EXIT_CHECK_FAILED if page.ledger.unexpected else 0
 
 
-@main.group(cls=CommandLine, short_help="List, download and check the data sets.")
-def datasets() -> None:
+@main.group(cls=CommandLine, invoke_without_command=True, short_help="List, download and check the data sets.")
+@click.pass_context
+def datasets(context: click.Context) -> None:
     """List, download and check the data sets that train knows.
 
     \b
@@ -1433,11 +1593,8 @@ def datasets() -> None:
       cifar10        cifar-10-batches-py, as torchvision makes it, or cifar-10-batches-bin
       celeba         celeba/img_align_celeba.zip as it is, or the folder celeba/img_align_celeba; a subset will do
     """  # noqa: D301
-
-
-data_dir_option = click.option(
-    "--data-dir", default="data", show_default=True, metavar="DIR", help="Where data sets are: torchvision's root."
-)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @datasets.command("list", short_help="Say which data sets are there.")
@@ -1455,7 +1612,7 @@ def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
 
 
 @datasets.command("get", short_help="Download a data set.")
-@click.argument("name")
+@click.argument("name", shell_complete=one_of(completion.datasets))
 @data_dir_option
 @common_options
 def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> None:
@@ -1467,13 +1624,13 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        found = get(name, data_dir)
+        found = get(name, data_dir, quiet)
         write_json(stream, found.document())
         print_surveys([found], data_dir, console)
 
 
 @datasets.command("check", short_help="Compare checksums and decode every image.")
-@click.argument("name")
+@click.argument("name", shell_complete=one_of(completion.datasets))
 @data_dir_option
 @common_options
 def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
@@ -1484,6 +1641,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     """
     from evae.data.catalogue import check
     from evae.display import decoding_display
+    from theory.layout import say
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
@@ -1494,27 +1652,54 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
         write_json(stream, document)
         for result in checks:
             verdict = "right" if result.passed else "WRONG"
-            console.print(f"{verdict}  {result.name}: {result.detail}", markup=False, soft_wrap=True)
+            say(console, f"{verdict}  {result.name}: {result.detail}")
     return 0 if passed else EXIT_CHECK_FAILED
 
 
 def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
     """Lay out what is there of each data set, with a line on each that is damaged."""
-    from rich.table import Table
+    from theory.layout import FittingTable, say
 
-    table = Table("data set", "state", title=f"In {data_dir}", title_justify="left")
-    for heading in ("training", "hold-out", "MB"):
-        table.add_column(heading, justify="right")
-    table.add_column("where", overflow="fold")
+    rows = []
     for found in surveys:
         numbers = ["" if number is None else f"{number:,}" for number in (found.train, found.holdout)]
         size = "" if found.bytes is None else f"{found.bytes / 1e6:,.1f}"
         place = found.place.removeprefix(f"{Path(data_dir)}{os.sep}")
-        table.add_row(found.name, found.state, *numbers, size, place)
-    console.print(table)
+        rows.append((found.name, found.state, *numbers, size, place))
+    columns = ("data set", "state", "training", "hold-out", "MB", "where")
+    console.print(FittingTable(columns, rows, range(2, 5), f"In {data_dir}"))
     for found in surveys:
         if found.remark:
-            console.print(f"{found.name}: {found.remark}", markup=False, soft_wrap=True)
+            say(console, f"{found.name}: {found.remark}")
+
+
+@main.command("completion", short_help="Print what makes a shell complete this command line.")
+@click.argument("shell", type=OneOf(completion.SHELLS), metavar="bash|zsh|fish")
+@click.option("--python", is_flag=True, help="Also complete python cli.py. In bash only.")
+@common_options
+def print_completion(shell: str, python: bool, json_path: str | None, quiet: bool) -> None:
+    """Print the script with which SHELL completes evae: commands, options, names, runs and files.
+
+    It asks this program what may follow, in a quarter of a second. With --python bash also completes the arguments of
+    python cli.py; whatever else python runs completes to names of files.
+
+    \b
+    What to put into the shell's start-up file
+      .bashrc      eval "$(evae completion bash)"
+      .zshrc       eval "$(evae completion zsh)"
+      config.fish  evae completion fish | source
+
+    \b
+    For this shell only, without an installed evae
+      eval "$(python cli.py completion bash --python)"
+    """  # noqa: D301
+    if python and shell != "bash":
+        raise click.UsageError(f"--python is for bash: {shell} completes evae alone. Leave it out.")
+    script = completion.script(shell, main, python)
+    with json_output(json_path) as stream:
+        write_json(stream, {"shell": shell, "script": script})
+    if json_path != "-" and not quiet:
+        print(script.rstrip())
 
 
 if __name__ == "__main__":

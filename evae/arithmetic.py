@@ -15,11 +15,13 @@ from typing import Any
 
 import torch
 
+from evae.configuration import require_device
 from theory.errors import InputError
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is a usable device, else the CPU; an `InputError` if CUDA is asked for in vain."""
+    """``auto`` is CUDA where there is a usable device, else the CPU; an `InputError` for another name, or vain CUDA."""
+    require_device(name)
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("--device cuda was asked for, but torch finds no CUDA device. Use --device cpu or auto.")

@@ -208,7 +208,7 @@ class Configuration:
         require_dataset(self.dataset)
         self._check_image_size()
         _require_one_of("--model", self.model, tuple(PRESETS))
-        _require_one_of("--device", self.device, DEVICES)
+        require_device(self.device)
         _require_one_of("--precision", self.precision, PRECISIONS)
         _require_whole("--latent-dim", self.latent_dim, "The paper uses 8, 16, 32 or 64.", MOST_DIMENSIONS)
         _require_whole("--epochs", self.epochs, "The paper uses 50.")
@@ -351,8 +351,16 @@ def require_dataset(dataset: Any) -> None:
     kinds = {form.partition(":")[0]: form for form in DATASET_FORMS}
     if kind in kinds and not path:
         raise InputError(f"--dataset {dataset} lacks its path: it is {kinds[kind]}.")
-    if kind not in kinds:
-        _require_one_of("--dataset", dataset, (*DATASETS, *DATASET_FORMS))
+    if kind not in kinds and dataset not in DATASETS:
+        near = suggestion(f"{kind}:FILE" if path else str(dataset), (*DATASETS, *DATASET_FORMS))
+        raise InputError(f"--dataset {dataset!r} is not known. {near}")
+
+
+def require_device(device: Any) -> None:
+    """Refuse what is not one of `DEVICES`."""
+    if device == "gpu":
+        raise InputError("--device 'gpu' is not known. Did you mean cuda?")
+    _require_one_of("--device", device, DEVICES)
 
 
 def _require_formula(recipe: Recipe) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from evae.checkpoints import Position
 from evae.data import ImageData
@@ -20,6 +21,7 @@ from evae.progress import DivergenceError
 from evae.progress import Progress as EpochProgress
 from evae.runs import Run
 from evae.watching import GroupWatcher
+from theory.layout import progress_console, say
 
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5
@@ -40,14 +42,14 @@ class DecodingDisplay:
             self._move_bar(what, done, total)
         elif 10 * done // total > self._tenths:
             self._tenths = 10 * done // total
-            self._console.print(f"{what}: {done:,} of {total:,}", markup=False, soft_wrap=True)
+            say(self._console, f"{what}: {done:,} of {total:,}")
         if done == total:
             self.close()
 
     def _move_bar(self, what: str, done: int, total: int) -> None:
         # Begun at the first images, because nothing is decoded where a cache holds them.
         if self._bar is None or self._task is None:
-            columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (TextColumn(what), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task(what, total=total)
@@ -104,24 +106,31 @@ class TrainingDisplay(GroupWatcher):
         size = "x".join(str(side) for side in runs[0].image_shape[1:])
         parameters = sum(parameter.numel() for parameter in models[0].parameters())
         alone = len(runs) == 1
-        self._say(
+        say(
+            self._console,
             f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; "
-            + (f"run {runs[0].path}" if alone else f"{len(runs)} runs at once")
+            + (f"run {runs[0].path}" if alone else f"{len(runs)} runs at once"),
         )
         for run in () if alone else runs:
-            self._say(f"seed {run.configuration.seed}: run {run.path}")
+            say(self._console, f"seed {run.configuration.seed}: run {run.path}")
         spread = "" if alone else " Means of the runs, with the standard deviation of the loss."
-        self._say(f"Losses are in nats per image: sums over pixels and latent dimensions, means over images.{spread}")
+        say(
+            self._console,
+            f"Losses are in nats per image: sums over pixels and latent dimensions, means over images.{spread}",
+        )
         if data.note is not None:
-            self._say(f"The data are {data.note}.")
+            say(self._console, f"The data are {data.note}.")
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
     def runs_resumed(self, position: Position) -> None:
         """Say where the runs go on; the bar begins there."""
-        self._say(f"The run goes on from {position}." if len(self._runs) == 1 else f"They go on from {position}.")
+        say(
+            self._console,
+            f"The run goes on from {position}." if len(self._runs) == 1 else f"They go on from {position}.",
+        )
         self._images_before = position.batches * self._batch_size
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, completed=position.step)
@@ -151,17 +160,15 @@ class TrainingDisplay(GroupWatcher):
         spreads = "  ".join(
             f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
         )
-        self._say(
+        say(
+            self._console,
             f"epoch {each[0]['epoch']}/{self._epochs}  train {_sum_of_terms(train)}  "
             f"hold-out {_sum_of_terms(holdout)}  {spreads}  {latent['active_dimensions']:.3g} active  "
             # Those that have failed are computed all the same.
-            f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s"
+            f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s",
         )
         self._epoch_started = time.perf_counter()
         self._images_before = 0
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -171,17 +178,18 @@ def training_display(console: Console) -> Iterator[GroupWatcher]:
         yield GroupWatcher()
         return
     with decoding_display(quiet=False) as decoding:
-        if not console.is_terminal:
+        shown_on = progress_console(console)
+        if not shown_on.is_terminal:
             yield TrainingDisplay(console, bar=None, decoding=decoding)
             return
-        columns = (
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[terms]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bar:
+        columns = (BarColumn(bar_width=16), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
+        with Progress(*columns, console=shown_on, transient=True) as bar:
             yield TrainingDisplay(console, bar, decoding)
+
+
+def terms_column() -> TextColumn:
+    """Return the column of the terms of the loss, which takes more lines where one is too short."""
+    return TextColumn("{task.fields[terms]}", table_column=Column(overflow="fold"))
 
 
 def _terms(progress: EpochProgress) -> list[dict[str, float]]:

@@ -15,6 +15,7 @@ from evae.arithmetic import full_precision_or_tf32, resolve_device
 from evae.configuration import Configuration
 from evae.data import ImageData, load
 from evae.data.source import Progress, silent
+from evae.features import require_features
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
 from evae.holdout import CHUNK, latent_summary, reconstructions
@@ -23,10 +24,7 @@ from evae.objectives import reconstruction_error
 from evae.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
 from evae.runs import Run
 from evae.sampling import CodeLaw, code_law, decoded_samples, prior_of
-from theory.errors import InputError, suggestion
-
-#: What ``--features`` takes: networks for the Fréchet distance, or none.
-FEATURES = (*feature_networks.FEATURES, "none")
+from theory.errors import InputError
 
 #: What is drawn into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")
@@ -57,7 +55,7 @@ def evaluate(
     data_dir : str or Path, optional
         Where the data set is; by default where it was in training.
     features : str
-        One of `FEATURES`. The features whose Fréchet distance is reported: ``inception`` makes it the FID;
+        One of `evae.features.CHOICES`. The features whose Fréchet distance is reported: ``inception`` makes it the FID;
         ``classifier`` takes those of a small classifier trained on the data set's own labels; ``none`` leaves it out.
     inception_weights : str or Path, optional
         pytorch-fid's file of weights; see `evae.features.inception`.
@@ -124,8 +122,7 @@ def network_for(
     InputError
         If there are no such features, or their weights cannot be had; the sentence says what to put where.
     """
-    if features not in FEATURES:
-        raise InputError(f"--features {features!r} is not known. {suggestion(features, FEATURES)}")
+    require_features(features)
     if features == "none":
         if inception_weights is not None:
             raise InputError("--inception-weights does nothing with --features none. Leave it out.")

@@ -82,7 +82,11 @@ def new_images(
     model = VAE.load(run, resolve_device(device))
     train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
     law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components)
-    images = torch.cat(list(decoded_samples(model, law, number, seed)))
+    chunks = []
+    for chunk in decoded_samples(model, law, number, seed):
+        chunks.append(chunk)
+        progress("drawing images", sum(map(len, chunks)), number)
+    images = torch.cat(chunks)
     _write(Rows(law.label, images), path, run.name)
     return _document(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
 

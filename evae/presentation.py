@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from theory.layout import FittingTable
 
 #: The sets of images that are judged, in the order in which they are shown.
 SETS = {
@@ -22,19 +23,16 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
     """Return ``evaluation.json`` as a table of the sets of images, with what must be known of it below."""
     features = document["features"]
     height, width = document["resolution"]
-    table = Table(
+    columns = ["images", "error\n(nats)", "sharpness"]
+    if features is not None:
+        columns.append("FID" if features["title"] == "FID" else "Fréchet\ndistance")
+    table = FittingTable(
+        tuple(columns),
+        [(label, *_figures(document, name)) for name, label in SETS.items() if name in document["sharpness"]],
+        figures=range(1, len(columns)),
         title=f"{document['run']} after epoch {document['weights_of_epoch']}: {document['images']:,} hold-out images "
         f"of {document['dataset']} at {height}x{width}, and as many new ones",
-        title_justify="left",
     )
-    table.add_column("images")
-    table.add_column("error\n(nats)", justify="right")
-    table.add_column("sharpness", justify="right")
-    if features is not None:
-        table.add_column("FID" if features["title"] == "FID" else "Fréchet\ndistance", justify="right")
-    for name, label in SETS.items():
-        if name in document["sharpness"]:
-            table.add_row(label, *_figures(document, name))
     return Group(table, *(Text(sentence) for sentence in _remarks(document)))
 
 

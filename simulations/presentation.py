@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from rich.text import Text
 from simulations.convergence import Convergence
 from simulations.study import Result, Study
 from simulations.summary import Summary, in_words
+from theory.layout import FittingTable, say
 
 if TYPE_CHECKING:
     from simulations.goodness_of_fit import GoodnessOfFit
@@ -48,47 +49,44 @@ def convergence_report(convergence: Convergence) -> RenderableType:
     return Group(*parts, notes, "")
 
 
-def _mean_table(convergence: Convergence) -> Table:
-    table = _table("E T_m as m grows", "m", "b", "simulated", "± s.e.", "exact", "limit", "z (exact)")
+def _mean_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str, ...]] = []
     for result in convergence.results:
         summary = result.summary
         numbers = summary.mean, summary.standard_error, summary.exact.total, summary.limit_mean
-        table.add_row(
-            f"{summary.m:,}", f"{summary.bandwidth:.4g}", *(_number(value) for value in numbers), _z(summary.z_exact)
-        )
-    return table
+        rows.append((f"{summary.m:,}", f"{summary.bandwidth:.4g}", *map(_number, numbers), _z(summary.z_exact)))
+    return _table("E T_m as m grows", ("m", "b", "simulated", "± s.e.", "exact", "limit", "z (exact)"), rows)
 
 
-def _difference_table(convergence: Convergence) -> Table:
-    table = _table(
-        "E T_m - I(K) ∫ f a, beside its leading terms", "m", "simulated", "exact", "-b∫f²a", "+ bias²", "= sum"
-    )
+def _difference_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str, ...]] = []
     for point in convergence.points:
         numbers = point.product, point.squared_bias, point.leading_difference
         simulated = f"{point.mean_difference:.5f} ± {_rounded(point.mean_error)}"
-        table.add_row(f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_rounded, numbers))
-    return table
+        rows.append((f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_rounded, numbers)))
+    title = "E T_m - I(K) ∫ f a, beside its leading terms"
+    return _table(title, ("m", "simulated", "exact", "-b∫f²a", "+ bias²", "= sum"), rows)
 
 
-def _shape_table(convergence: Convergence) -> Table:
-    title = "Variance and skewness of the standardised statistic, beside their leading terms"
-    table = _table(title, "m", "variance", "leading", "skewness", "leading")
+def _shape_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str | Text, ...]] = []
     for p in convergence.points:
         variance = f"{_rounded(p.variance)} ± {_rounded(p.variance_error)}"
         skewness = f"{_rounded(p.skewness)} ± {_rounded(p.skewness_error)}"
-        table.add_row(f"{p.m:,}", variance, _rounded(p.leading_variance), skewness, _rounded(p.leading_skewness))
+        rows.append((f"{p.m:,}", variance, _rounded(p.leading_variance), skewness, _rounded(p.leading_skewness)))
     limit = _rounded(convergence.terms.limit_variance)
-    table.add_row("limit", limit, limit, _rounded(0.0), _rounded(0.0), style="dim")
-    return table
+    rows.append(tuple(Text(cell, style="dim") for cell in ("limit", limit, limit, _rounded(0.0), _rounded(0.0))))
+    title = "Variance and skewness of the standardised statistic, beside their leading terms"
+    return _table(title, ("m", "variance", "leading", "skewness", "leading"), rows)
 
 
-def _rate_table(convergence: Convergence) -> Table:
-    table = _table("Powers of b with which these vanish", "", "fitted", "± s.e.", "as b → 0")
+def _rate_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str, ...]] = []
     for rate in convergence.rates:
         fitted = "-" if rate.fitted is None else f"{rate.fitted:.3f}"
         error = "" if rate.standard_error is None else f"{rate.standard_error:.3f}"
-        table.add_row(rate.quantity, fitted, error, f"{rate.predicted:g}")
-    return table
+        rows.append((rate.quantity, fitted, error, f"{rate.predicted:g}"))
+    return _table("Powers of b with which these vanish", ("", "fitted", "± s.e.", "as b → 0"), rows)
 
 
 def _convergence_notes(convergence: Convergence) -> Iterator[str]:
@@ -158,10 +156,9 @@ def _plain_progress(study: Study, console: Console) -> Callable[[int], None]:
         elif done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
             said, rate = now, (done - earlier) / (now - started)
             left = (study.replicates - done) / rate
-            console.print(
+            say(
+                console,
                 f"m = {study.m:,}: {done:,} of {study.replicates:,} replicates, {rate:,.0f}/s, {left:,.0f} s left",
-                highlight=False,
-                soft_wrap=True,
             )
 
     return advance
@@ -185,39 +182,34 @@ def _engine(result: Result) -> str:
     return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} cells a bandwidth)"
 
 
-def _means(summary: Summary) -> Table:
-    table = _table("Mean of T_m", "", "value", "± s.e.", "z of simulated")
+def _means(summary: Summary) -> FittingTable:
     exact = summary.exact
-    table.add_row("simulated", _number(summary.mean), _number(summary.standard_error), "")
-    table.add_row("exact at this m, A - B + C", _number(exact.total), "", _z(summary.z_exact))
-    table.add_row("  A  variance term", _number(exact.variance_term), "", "")
-    table.add_row("  B  product term", _number(exact.product_term), "", "")
-    table.add_row("  C  squared-bias term", _number(exact.squared_bias_term), "", "")
-    table.add_row("limit, I(K) ∫ f a", _number(summary.limit_mean), "", _z(summary.z_limit))
-    return table
-
-
-def _standardised(summary: Summary) -> Table:
-    title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
-    table = _table(title, "", "simulated", "± s.e.", "normal limit")
-    moments = summary.moments
-    rows: list[tuple[str, float | None, float | None, float]] = [
-        ("mean", summary.standardised_mean, summary.standardised_mean_error, 0.0),
-        (
-            "variance, limit 2J(K) ∫ a²f²",
-            summary.standardised_variance,
-            summary.standardised_variance_error,
-            summary.limit_variance,
-        ),
-        ("skewness", summary.skewness, moments.skewness_error, 0.0),
-        ("kurtosis", moments.kurtosis, moments.kurtosis_error, 3.0),
+    rows = [
+        ("simulated", _number(summary.mean), _number(summary.standard_error), ""),
+        ("exact at this m, A - B + C", _number(exact.total), "", _z(summary.z_exact)),
+        ("  A  variance term", _number(exact.variance_term), "", ""),
+        ("  B  product term", _number(exact.product_term), "", ""),
+        ("  C  squared-bias term", _number(exact.squared_bias_term), "", ""),
+        ("limit, I(K) ∫ f a", _number(summary.limit_mean), "", _z(summary.z_limit)),
     ]
-    for name, *numbers in rows:
-        table.add_row(name, *map(_number, numbers))
+    return _table("Mean of T_m", ("", "value", "± s.e.", "z of simulated"), rows)
+
+
+def _standardised(summary: Summary) -> FittingTable:
+    moments = summary.moments
+    variance = summary.standardised_variance, summary.standardised_variance_error, summary.limit_variance
+    numbers: dict[str, tuple[float | None, float | None, float]] = {
+        "mean": (summary.standardised_mean, summary.standardised_mean_error, 0.0),
+        "variance, limit 2J(K) ∫ a²f²": variance,
+        "skewness": (summary.skewness, moments.skewness_error, 0.0),
+        "kurtosis": (moments.kurtosis, moments.kurtosis_error, 3.0),
+    }
+    rows: list[tuple[str, ...]] = [(name, *map(_number, values)) for name, values in numbers.items()]
     for level, value in summary.quantiles.items():
-        table.add_row(f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level]))
-    table.add_row("normality, D'Agostino-Pearson K²", *_judged(summary), "")
-    return table
+        rows.append((f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level])))
+    rows.append(("normality, D'Agostino-Pearson K²", *_judged(summary), ""))
+    title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
+    return _table(title, ("", "simulated", "± s.e.", "normal limit"), rows)
 
 
 def _judged(summary: Summary) -> tuple[str, str]:
@@ -227,11 +219,10 @@ def _judged(summary: Summary) -> tuple[str, str]:
     return f"{test.statistic:.4g}", f"p = {test.p_value:.2g}" if test.p_value else "p < 1e-300"
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for name in columns:
-        table.add_column(name, justify="right" if name else "left")
-    return table
+def _table(title: str | None, columns: tuple[str, ...], rows: Sequence[Sequence[str | Text]]) -> FittingTable:
+    """Return a table whose columns with a heading hold figures."""
+    figures = frozenset(number for number, heading in enumerate(columns) if heading)
+    return FittingTable(columns, rows, figures, title, style="bold")
 
 
 def _number(value: float | None) -> str:
@@ -258,13 +249,15 @@ def goodness_of_fit_report(test: GoodnessOfFit, sample: npt.NDArray[np.float64])
         f"hypothesis {hypothesis}\n"
         f"kernel {setting.kernel.name}, weight {setting.weight.name}, b = {b:.6g}"
     )
-    table = _table("", "", "value")
-    table.add_row("T_m", _number(test.statistic))
-    table.add_row(f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}")
-    table.add_row("  standard error of it", f"{test.p_value_error:.2g}")
-    table.add_row("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}")
+    rows = [
+        ("T_m", _number(test.statistic)),
+        (f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}"),
+        ("  standard error of it", f"{test.p_value_error:.2g}"),
+        ("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}"),
+    ]
     for level, value in test.critical_values.items():
-        table.add_row(f"T_m that is exceeded with probability {level:.0%}", _number(value))
+        rows.append((f"T_m that is exceeded with probability {level:.0%}", _number(value)))
+    table = _table(None, ("", "value"), rows)
     words = Table.grid(padding=(0, 1))
     for sentence in test.in_words(sample):
         words.add_row("-", Text(sentence))

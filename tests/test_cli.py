@@ -57,7 +57,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 def test_a_mistyped_command_or_option_is_told_the_nearest() -> None:
     assert "Did you mean verify-lemmas?" in refusal("verify-lemma")
-    assert "'--json'" in refusal("verify-lemmas", "--jsn", "-")
+    assert "Did you mean --json?" in refusal("verify-lemmas", "--jsn", "-")
 
 
 def test_the_ledger_is_listed_without_being_decided() -> None:

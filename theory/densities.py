@@ -405,6 +405,8 @@ LAPLACE = Density(
 )
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
 """The densities without parameters."""
+WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")
+"""How the weights are written."""
 MIXTURE_EXAMPLE = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
 FAMILIES: dict[str, tuple[str, Callable[..., Density]]] = {"uniform": ("lo,hi", uniform), "beta": ("p,q", beta)}
 """The densities with two parameters: how these are called, and what makes the density."""
@@ -550,9 +552,8 @@ def weight_named(name: str | Weight, density: str | Density | None = None) -> We
         return ONE
     kind, _, ends = text.partition(":")
     if kind not in ("window", "inverse-density"):
-        known = ("window:c,d", "inverse-density:c,d", "one")
-        near = suggestion(kind, known, otherwise=" ").strip()
-        raise InputError(f"{name!r} is no weight. {near + ' ' if near else ''}There is {', '.join(known)}.")
+        near = suggestion(kind, WEIGHT_FORMS, otherwise=" ").strip()
+        raise InputError(f"{name!r} is no weight. {near + ' ' if near else ''}There is {', '.join(WEIGHT_FORMS)}.")
     numbers = numbers_in(ends, 2)
     if numbers is None:
         raise InputError(f"{name!r} is no weight: {kind} needs two numbers, the lower first. Try {kind}:-2,2.")

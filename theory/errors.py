@@ -40,8 +40,10 @@ def reason_of(error: Exception) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+def suggestion(name: str, known: Iterable[str], otherwise: str | None = None, *, likeness: float = 0.5) -> str:
     """Return what to say to somebody who wrote ``name``: the nearest known name, or ``otherwise``, or all there are.
+
+    A name is near if its `difflib` ratio is at least ``likeness``, or if it begins as the written one does.
 
     Examples
     --------
@@ -51,7 +53,8 @@ def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) ->
     'There is gaussian, uniform.'
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
+    near = near or [longer for longer in names if len(name) > 2 and longer.startswith(name)]
     return f"Did you mean {near[0]}?" if near else otherwise or f"There is {', '.join(names)}."
 
 

@@ -70,7 +70,7 @@ class Judgement:
         """Return the judgement as tables for a terminal."""
         constants = Table(box=None, padding=(0, 2, 0, 0))
         for column in ("constant", "value", "exactly"):
-            constants.add_column(column)
+            constants.add_column(column, overflow="fold")
         for name, value in self.constants.items():
             number = _number(value)
             constants.add_row(
@@ -80,7 +80,7 @@ class Judgement:
             )
         conditions = Table(box=None, padding=(0, 2, 0, 0))
         for column in ("assumption", "", "why"):
-            conditions.add_column(column)
+            conditions.add_column(column, overflow="fold")
         for condition in self.conditions:
             mark = Text("holds", style="green") if condition.holds else Text("fails", style="red")
             conditions.add_row(condition.name, mark, Text(condition.reason))

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.claim import Claim, Evidence, Verdict
+from theory.layout import beside_or_below
 from theory.ledger import Finding
 from theory.typography import latex as latex_text
 from theory.typography import shown
@@ -78,25 +79,39 @@ def _entry(finding: Finding) -> dict[str, Any]:
     }
 
 
-def claim_list(claims: Iterable[Claim]) -> Table:
+def list_document(claims: Iterable[Claim]) -> dict[str, Any]:
+    """Return claims that have not been decided as the document that ``--list --json`` writes."""
+    fields = ("id", "source", "statement", "printed")
+    return {
+        "claims": [
+            {**{name: getattr(claim, name) for name in fields}, "expected": claim.expected.value} for claim in claims
+        ]
+    }
+
+
+def claim_list(claims: Iterable[Claim]) -> RenderableType:
     """Return a table of claims that have not been decided: id, where it stands, what is printed."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("claim", style="bold", no_wrap=True)
-    table.add_column("where, and what is printed")
-    for claim in claims:
-        table.add_row(claim.id, Text(shown(f"{claim.source}: {claim.statement}")))
-    return table
+    table.add_column("claim", no_wrap=True)
+    table.add_column("where, and what is printed", overflow="fold")
+    rows = [(Text(claim.id, style="bold"), Text(shown(f"{claim.source}: {claim.statement}"))) for claim in claims]
+    for row in rows:
+        table.add_row(*row)
+    return beside_or_below(rows, table)
 
 
 def table(findings: Sequence[Finding]) -> RenderableType:
     """Return the findings as a table, with the summary below it."""
-    rows = Table(box=None, padding=(0, 2, 0, 0))
-    rows.add_column("claim", style="bold", no_wrap=True)
-    rows.add_column("verdict", no_wrap=True)
-    rows.add_column("statement")
+    columns = Table(box=None, padding=(0, 2, 0, 0))
+    columns.add_column("claim", no_wrap=True)
+    columns.add_column("verdict", no_wrap=True)
+    columns.add_column("statement", overflow="fold")
+    rows = []
     for finding in unexpected_first(findings):
-        rows.add_row(finding.claim.id, _verdict(finding), _cell(finding))
-    return Group(rows, Text(), _summary_line(findings))
+        name, cell = Text(finding.claim.id, style="bold"), _cell(finding)
+        columns.add_row(name, _verdict(finding), cell)
+        rows.append((Text.assemble(name, "  ", _verdict(finding)), cell))
+    return Group(beside_or_below(rows, columns), Text(), _summary_line(findings))
 
 
 def _verdict(finding: Finding) -> Text:
@@ -156,7 +171,7 @@ def _steps(evidence: Sequence[Evidence]) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(justify="right")
     grid.add_column(no_wrap=True)
-    grid.add_column()
+    grid.add_column(overflow="fold")
     for number, step in enumerate(evidence, start=1):
         mark = Text("holds", style="green") if step.holds else Text("fails", style="red")
         text = Text(shown(step.step))
@@ -168,7 +183,7 @@ def _steps(evidence: Sequence[Evidence]) -> RenderableType:
 def _field(name: str, text: str) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=11, style="italic", no_wrap=True)
-    grid.add_column()
+    grid.add_column(overflow="fold")
     grid.add_row(name, Text(text))
     return Padding(grid, (0, 0, 0, 2))
 

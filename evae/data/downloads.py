@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import sys
 import urllib.error
@@ -22,8 +23,10 @@ PATIENCE = 20.0
 _FAILURES = (RuntimeError, urllib.error.URLError, http.client.HTTPException, OSError)
 
 
-def get(dataset: str, data_dir: str | Path = "data") -> Survey:
+def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Survey:
     """Download a named data set into ``data_dir``, unless it is there, and say what is there then.
+
+    How far it is, torchvision shows on standard error, unless ``quiet``.
 
     Raises
     ------
@@ -42,7 +45,10 @@ def get(dataset: str, data_dir: str | Path = "data") -> Survey:
     download, by_hand = _DOWNLOADS[dataset]
     try:
         # torchvision prints where it found a file: standard output is the caller's.
-        with _patient(), contextlib.redirect_stdout(sys.stderr):
+        with _patient(), contextlib.ExitStack() as printed:
+            if quiet:
+                printed.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            printed.enter_context(contextlib.redirect_stdout(sys.stderr))
             download(root)
     except _FAILURES as error:
         raise InputError(f"{dataset} could not be downloaded ({reason_of(error)}). {by_hand(root)}") from error

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from evae.configuration import Configuration
-from evae.display import DecodingDisplay, TrainingDisplay
+from evae.display import DecodingDisplay, TrainingDisplay, terms_column
 from evae.experiments.results import Failure, RunRecord
 from evae.experiments.watching import GridWatcher
 from evae.watching import GroupWatcher
+from theory.layout import progress_console, say
 
 
 class GridDisplay(GridWatcher):
@@ -21,6 +23,7 @@ class GridDisplay(GridWatcher):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._shown_on = progress_console(console)
         self._decoding = DecodingDisplay()
         self._bar: Progress | None = None
         self._place = ""
@@ -35,7 +38,7 @@ class GridDisplay(GridWatcher):
 
     def comparing(self, what: str, done: int, total: int) -> None:
         """Show on a terminal how far the comparison of features is."""
-        if self._console.is_terminal:
+        if self._shown_on.is_terminal:
             self._end_bar()
             self._decoding(what, done, total)
 
@@ -45,28 +48,24 @@ class GridDisplay(GridWatcher):
         self._place = f"{number:>{len(str(total))}}/{total}"
         self._left = total - number
         self._begun = time.perf_counter()
-        if not self._console.is_terminal:
+        if not self._shown_on.is_terminal:
             return GroupWatcher()
-        columns = (
-            TextColumn(f"{self._place} {configuration.name}"),
-            BarColumn(bar_width=16),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[terms]}"),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(*columns, console=self._console, transient=True)
+        name = TextColumn(f"{self._place} {configuration.name}", table_column=Column(overflow="fold"))
+        columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._shown_on, transient=True)
         self._bar.start()
         return TrainingDisplay(Console(quiet=True), self._bar)
 
     def handed_out(self, runs: int, epochs: int) -> None:
         """Say how many runs a cluster has, and begin a bar for all their epochs."""
         self._end_bar()
-        self._console.print(f"handed out: {runs:,} runs of {epochs:,} epochs together", markup=False, soft_wrap=True)
+        say(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
         self._handed_out, self._left, self._place = runs, runs, ""
         self._begun = time.perf_counter()
-        if self._console.is_terminal:
+        if self._shown_on.is_terminal:
             columns = (TextColumn("epochs"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[last]}"), console=self._console, transient=True)
+            last = TextColumn("{task.fields[last]}", table_column=Column(overflow="fold"))
+            self._bar = Progress(*columns, last, console=self._shown_on, transient=True)
             self._bar.start()
             self._bar.add_task("", total=epochs, last="")
 
@@ -112,7 +111,7 @@ class GridDisplay(GridWatcher):
     def _say(self, name: str, text: str) -> None:
         if self._handed_out is None:
             self._end_bar()
-        self._console.print(f"{self._place} {name}: {text}".strip(), markup=False, soft_wrap=True)
+        say(self._console, f"{self._place} {name}: {text}".strip())
 
     def _end_bar(self) -> None:
         if self._bar is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evae.configuration import KERNELS, PRESETS, Configuration, Recipe
+from evae.features import require_features
 from theory.errors import InputError, suggestion
 
 TABLES = ("1", "2", "ablation")
@@ -44,7 +45,7 @@ class Plan:
     configurations : tuple of Configuration
         In the order in which they are trained: all of one data set, and of these all of one seed, together.
     features : str
-        One of `evae.evaluation.FEATURES`.
+        One of `evae.features.CHOICES`.
     inception_weights : str, optional
         pytorch-fid's file of weights.
     """
@@ -86,6 +87,7 @@ class Plan:
         InputError
             If there is no such table, nothing to train, something twice, or a configuration is refused.
         """
+        require_features(features)
         if table not in TABLES:
             raise InputError(f"--table {table!r} is not known. {suggestion(table, TABLES)}")
         datasets, dims = datasets or DATASETS[table], latent_dims or LATENT_DIMS[table]

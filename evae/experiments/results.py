@@ -157,7 +157,7 @@ class Results:
     table : str
         One of `evae.experiments.grid.TABLES`.
     features : str
-        One of `evae.evaluation.FEATURES`.
+        One of `evae.features.CHOICES`.
     records : tuple of RunRecord
         In the order of the plan.
     failures : tuple of Failure

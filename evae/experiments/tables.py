@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rich import table as rich_table
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from theory.layout import FittingTable
 from theory.typography import latex as latex_text
 
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
@@ -50,15 +50,9 @@ class Table:
         lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}", r"\end{table}", ""])
 
-    def for_terminal(self) -> rich_table.Table:
+    def for_terminal(self) -> FittingTable:
         """Return the table for a terminal."""
-        shown = rich_table.Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for number, column in enumerate(self.columns):
-            is_word = number < self.words
-            shown.add_column(column, justify="left" if is_word else "right", no_wrap=is_word)
-        for row in self.rows:
-            shown.add_row(*row)
-        return shown
+        return FittingTable(self.columns, self.rows, range(self.words, len(self.columns)), self.title, SIMPLE_HEAD)
 
 
 @dataclass(frozen=True)

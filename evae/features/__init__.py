@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from theory.errors import InputError, suggestion
+
 if TYPE_CHECKING:
     from evae.features.catalogue import feature_network
     from evae.features.network import FeatureNetwork
@@ -28,6 +30,9 @@ __all__ = [
 #: The networks by name.
 FEATURES = ("inception", "classifier")
 
+#: What a model may be judged by: the features of one of them, or none.
+CHOICES = (*FEATURES, "none")
+
 _HOMES = {
     "FeatureNetwork": "evae.features.network",
     "FeatureStatistics": "evae.features.statistics",
@@ -37,6 +42,12 @@ _HOMES = {
     "few_images": "evae.features.statistics",
     "statistics_of": "evae.features.statistics",
 }
+
+
+def require_features(name: str) -> None:
+    """Refuse what is not one of `CHOICES`."""
+    if name not in CHOICES:
+        raise InputError(f"--features {name!r} is not known. {suggestion(name, CHOICES)}")
 
 
 def __getattr__(name: str) -> Any:

@@ -125,7 +125,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
         (["--objective", "kde-bound"], f"--objective kde-bound has no exact formula for --posterior gaussian: {NO_B}"),
         (["--precision", "fp16"], "--precision 'fp16' is not known. Did you mean bf16?"),
         (["--checkpoint-minutes", "0"], "--checkpoint-minutes must be a positive number, got 0.0."),
-        (["--bogus"], "No such option '--bogus'."),
+        (["--bogus"], "--bogus is no option of train. `python cli.py train --help` lists its options."),
         (["--epochs", "many"], "Invalid value for '--epochs': 'many' is not a valid integer."),
         (["--lr", "nan"], "--lr must be a positive number, got nan. The paper uses 1e-4."),
     ],
@@ -160,7 +160,7 @@ def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict
     assert "holds no weights" in refusal("evaluate", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 100)
     assert "model.safetensors is cut short or damaged" in refusal("evaluate", tmp_path)
-    assert refusal("evaluate") == "Missing argument 'RUN'."
+    assert refusal("evaluate") == "evaluate needs RUN. `python cli.py evaluate --help` shows examples."
 
 
 def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: Path) -> None:

@@ -376,7 +376,7 @@ def test_a_disk_that_fails_the_first_process_ends_the_others(crew: Crew, images:
     ("command", "sentence"),
     [
         ("train --epochs -3", "--epochs must be a positive whole number, got -3. The paper uses 50."),
-        ("train --epoch 3", "No such option '--epoch'. Did you mean '--epochs'?"),
+        ("train --epoch 3", "--epoch is no option of train. Did you mean --epochs?"),
         (
             "evaluate run",
             "torchrun started 2 processes, and only train shares its work among them. Run evaluate without.",

@@ -196,7 +196,7 @@ def test_reproduce_where_every_run_fails_says_so(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["--table", "3"], "--table '3' is not known. There is 1, 2, ablation."),
-        ([], "Missing option '--table'."),
+        ([], "reproduce needs --table 1|2|ablation."),
         (["--table", "1", "--seeds", "a"], "--seeds takes whole numbers and ranges, such as 0,1,2 or 0-7; got 'a'."),
         (["--table", "1", "--seeds", "1,1"], "--seeds must name at least one, and none twice; got 1,1."),
         (["--table", "1", "--latent-dims", "8,x"], "--latent-dims takes whole numbers and ranges, such as 0,1,2 or"),

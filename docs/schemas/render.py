@@ -1,0 +1,111 @@
+"""Write docs/json.md, the page on what ``--json`` writes, from the JSON Schemas beside this file.
+
+python -m docs.schemas.render
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+PAGE = FOLDER.parent / "json.md"
+
+#: The order of the page; what several documents share comes last.
+NAMES = (
+    *("verify-lemmas", "verify-lemmas-list", "verify-lemmas-kernel", "simulate-tm", "test-fit", "train", "evaluate"),
+    *("sample", "reproduce", "datasets-list", "datasets-get", "datasets-check", "completion", "common"),
+)
+
+_HEAD = """\
+# What `--json` writes
+
+Every command takes `--json PATH`, which writes its result as one JSON document, whole or not at all, and `--json -`,
+which writes it to standard output and nothing else there. `--quiet` leaves out tables and progress, and changes nothing
+of the document. A number that does not exist, such as a standard error of one value, is null; there is no NaN.
+
+The [JSON Schemas](schemas) (2020-12) say what each document holds, every field with its meaning and unit, and admit no
+other field; this page is written from them by `python -m docs.schemas.render`. The tests validate the real output of
+every command. A dot leads into an object, `[]` into each element of a list, `.*` into each value under a varying key.
+
+| exit code | meaning | document |
+|---|---|---|
+| 0 | done | yes |
+| 1 | done, but a check failed: a verdict not as recorded, a run of a table that failed, a damaged data set | yes |
+| 2 | wrong use or bad input: one sentence on standard error | no |
+| 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to go on | no |
+"""
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas by name, in the order of the page."""
+    return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join([_HEAD, *(_section(name, schema) for name, schema in schemas().items())])
+
+
+def _section(name: str, schema: dict[str, Any]) -> str:
+    lines = [f"## {schema['title']}", "", f"{schema['description']} ([schema](schemas/{name}.json))", ""]
+    for form in schema.get("oneOf", [schema] if "properties" in schema else []):
+        lines += [f"Either a {_link(form['$ref'])}, or:", ""] if "$ref" in form else [*_table(form), ""]
+    for part, definition in schema.get("$defs", {}).items():
+        lines += [f"### {part}", "", definition["description"], "", *_table(definition), ""]
+    return "\n".join(lines)
+
+
+def _table(form: dict[str, Any]) -> Iterator[str]:
+    yield "| field | type | meaning |"
+    yield "|---|---|---|"
+    yield from _rows(form, "")
+
+
+def _rows(form: dict[str, Any], prefix: str) -> Iterator[str]:
+    for name, field in form["properties"].items():
+        absent = "" if name in form["required"] else " May be absent."
+        yield f"| `{prefix}{name}` | {_type(field)} | {field.get('description', '')}{absent} |"
+        yield from _inner(field, f"{prefix}{name}")
+
+
+def _inner(field: dict[str, Any], name: str) -> Iterator[str]:
+    """Yield the rows of what a field holds."""
+    for inner, suffix in (
+        (field, ""),
+        *((one, "") for one in field.get("anyOf", ())),
+        (field.get("items", {}), "[]"),
+        (field.get("additionalProperties") or {}, ".*"),
+    ):
+        if "properties" in inner:
+            yield from _rows(inner, f"{name}{suffix}.")
+        elif suffix and inner:
+            yield from _inner(inner, f"{name}{suffix}")
+
+
+def _type(field: dict[str, Any]) -> str:
+    """Return a field's type, with a link where it is described elsewhere."""
+    if "$ref" in field:
+        return _link(field["$ref"])
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " or ".join(_type(one) for one in field["anyOf"])
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}"
+    if field["type"] == "object" and isinstance(field.get("additionalProperties"), dict):
+        return f"object of {_type(field['additionalProperties'])}"
+    return " or ".join([field["type"]] if isinstance(field["type"], str) else field["type"])
+
+
+def _link(reference: str) -> str:
+    file, _, part = reference.partition("#/$defs/")
+    if part:
+        return f"[{part}](#{part})"
+    return f"[{file.removesuffix('.json')}](#{file.removesuffix('.json')})"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
