@@ -149,7 +149,7 @@ class TrainingDisplay(GroupWatcher):
 
     def run_failed(self, number: int, reason: str) -> None:
         """Say which, and why."""
-        self._say(f"{self._runs[number].path} FAILED, the others go on: {reason}")
+        say(self._console, f"{self._runs[number].path} FAILED, the others go on: {reason}")
 
     def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
         """Print the epoch's line."""

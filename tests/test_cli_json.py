@@ -6,7 +6,6 @@ import copy
 import json
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,17 @@ import click
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from cli import main
 from docs.schemas import render
 from tests.runner import runner
+from tests.schemas import faults
 from theory import workers
 from theory.ledger import verify
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]
 GRID = ["--epochs", "1", "--limit-train", "60", "--latent-dims", "2", "--device", "cpu", "--features", "none"]
-
-
-@cache
-def validator(name: str) -> Draft202012Validator:
-    """What validates a document against the schema of that name, with those it refers to."""
-    schemas = render.schemas()
-    resources = [(schema["$id"], Resource.from_contents(schema)) for schema in schemas.values()]
-    return Draft202012Validator(schemas[name], registry=Registry().with_resources(resources))
-
-
-def faults(name: str, document: Any) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in validator(name).iter_errors(document)]
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +59,7 @@ FORMS = [
     ("simulate-tm", "simulate-tm --m 600 --replicates 1 --engine cells"),
     ("test-fit", "test-fit FOLDER/sample.txt --replicates 20 --no-cache --weight window:-1,1"),
     ("verify-lemmas-kernel", "verify-lemmas kernel --density exp(-x) --support 0,oo"),
+    ("train", f"train {' '.join(TINY)} --seeds 0,1 --runs-dir FOLDER/seeds"),
     ("sample", "sample FOLDER/run --walk 0,1 --device cpu"),
     ("sample", "sample FOLDER/run --images 2 --device cpu"),
 ]
@@ -96,8 +84,13 @@ def leaves(group: click.Group, before: str = "") -> Iterator[str]:
 
 
 def test_every_command_has_a_schema_and_is_run() -> None:
+    # The report takes longest, and has tests of its own.
     assert set(leaves(main)) - {"report"} <= set(COMMANDS)
-    assert set(COMMANDS) | {"common"} == set(render.NAMES) == {path.stem for path in render.FOLDER.glob("*.json")}
+    assert (
+        set(COMMANDS) | {"common", "report"}
+        == set(render.NAMES)
+        == {path.stem for path in render.FOLDER.glob("*.json")}
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

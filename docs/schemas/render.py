@@ -16,7 +16,7 @@ PAGE = FOLDER.parent / "json.md"
 #: The order of the page; what several documents share comes last.
 NAMES = (
     *("verify-lemmas", "verify-lemmas-list", "verify-lemmas-kernel", "simulate-tm", "test-fit", "train", "evaluate"),
-    *("sample", "reproduce", "datasets-list", "datasets-get", "datasets-check", "completion", "common"),
+    *("sample", "reproduce", "report", "datasets-list", "datasets-get", "datasets-check", "completion", "common"),
 )
 
 _HEAD = """\

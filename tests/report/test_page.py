@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from report.experiments import OURS, experiment_of
+from tests.schemas import faults
 from theory.ledger import claims
 
 from .conftest import Made
@@ -108,6 +109,13 @@ def test_what_the_command_says_is_what_the_page_shows(made: Made) -> None:
         assert f'<figure id="{figure["name"]}">' in made.html
         assert figure["source"].startswith("python cli.py ") or (OURS.parent / figure["source"]).is_file()
     assert "--m 50 --m 200 --replicates 500" in said["studies"]["command"]
+
+
+def test_what_the_command_says_is_as_its_schema_says(made: Made) -> None:
+    assert faults("report", made.document) == []
+    assert faults("report", {**made.document, "unheard_of": 1})
+    for field in made.document:
+        assert faults("report", {name: value for name, value in made.document.items() if name != field}), field
 
 
 def test_drawings_take_their_colours_from_the_page(made: Made) -> None:
