@@ -123,6 +123,7 @@ def test_signs_bars_and_names_of_functions_are_spaced_as_they_are_meant() -> Non
     assert re.findall('form="([a-z]*)"', bars) == ["prefix", "postfix"] * 2
     assert mathml(r"x \log x", display=False).count("<mspace") == 2
     assert "msup" not in mathml("f''", display=False)
+    assert "<mrow><mi>G</mi><mi>\N{PRIME}</mi></mrow>" in mathml("G_n'", display=False)
 
 
 def test_the_pages_fetch_nothing(site: dict[str, str]) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
-_IDENTIFIER, _OPERATOR, _ROW, _SPACE, _SUPERSCRIPT = (
-    f"{{{NAMESPACE}}}{name}" for name in ("mi", "mo", "mrow", "mspace", "msup")
+_IDENTIFIER, _OPERATOR, _ROW, _SPACE, _SUBSCRIPT, _SUPERSCRIPT, _BOTH_SCRIPTS = (
+    f"{{{NAMESPACE}}}{name}" for name in ("mi", "mo", "mrow", "mspace", "msub", "msup", "msubsup")
 )
 SIGNS = ("+", "\N{MINUS SIGN}", "±")
 CLOSING = (")", "]", "}", "!")
@@ -65,6 +65,11 @@ def _mend(element: ElementTree.Element) -> None:
         element.tag = _IDENTIFIER
     if element.tag == _SUPERSCRIPT and element[1].text in PRIMES:
         element.tag = _ROW
+    if element.tag == _BOTH_SCRIPTS and element[2].text in PRIMES:
+        base, prime = ElementTree.Element(_ROW), element[2]
+        base.extend([element[0], prime])
+        element.tag, element[0] = _SUBSCRIPT, base
+        element.remove(prime)
 
 
 def _space(row: ElementTree.Element) -> None:

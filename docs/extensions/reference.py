@@ -11,6 +11,7 @@ import builtins
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+HIDDEN_COLON = "\ue000"
+"""A character that no docstring has."""
+HYPHENS = re.compile(r"^(\)?) -- ")
+"""What stands between a name, with its type or without, and what is said of it."""
+LONGEST_VALUE = 200
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
 
@@ -104,8 +110,15 @@ def link_types(app: Sphinx, document: nodes.document) -> None:
 def dash(app: Sphinx, document: nodes.document) -> None:
     """Set the dash between a name and what is said of it; two hyphens elsewhere begin an option."""
     for text in list(document.findall(nodes.Text)):
-        if text.startswith(" -- "):
-            text.parent.replace(text, nodes.Text(f" \N{EN DASH} {text.removeprefix(' -- ')}"))
+        if HYPHENS.match(text):
+            text.parent.replace(text, nodes.Text(HYPHENS.sub("\\1 \N{EN DASH} ", text)))
+
+
+def shorten_values(app: Sphinx, document: nodes.document) -> None:
+    """Leave out a value that would fill the page."""
+    for shown in list(document.findall(addnodes.desc_annotation)):
+        if shown.astext().startswith(" = ") and len(shown.astext()) > LONGEST_VALUE:
+            shown.children = [nodes.Text(" = …")]
 
 
 def link_names(
@@ -143,18 +156,25 @@ def skip_fields(app: Sphinx, kind: str, name: str, found: Any, skip: bool, optio
     return True if (getattr(found, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
-def keep_colons(app: Sphinx, kind: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+def hide_colons(app: Sphinx, kind: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
     """Keep Napoleon from taking what stands before the colon in the docstring of a value for the value's type."""
     if kind in ("attribute", "data", "property"):
-        lines.insert(0, "")
+        lines[:] = [line.replace(":", HIDDEN_COLON) for line in lines]
+
+
+def show_colons(app: Sphinx, kind: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+    """Undo `hide_colons`, after Napoleon."""
+    lines[:] = [line.replace(HIDDEN_COLON, ":") for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive and what links names."""
     app.add_directive("modules", Modules)
     app.connect("autodoc-skip-member", skip_fields)
-    app.connect("autodoc-process-docstring", keep_colons, priority=400)
+    app.connect("autodoc-process-docstring", hide_colons, priority=400)
+    app.connect("autodoc-process-docstring", show_colons, priority=600)
     app.connect("doctree-read", link_types)
     app.connect("doctree-read", dash)
+    app.connect("doctree-read", shorten_values)
     app.connect("missing-reference", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
