@@ -429,13 +429,13 @@ def judge_kernel(
     console: Console,
 ) -> None:
     """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
-    from theory.judgement import judge
+    from theory.judgement import judge_whole
     from theory.workers import within
 
     if density is None or support is None or ids != ("kernel",):
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
-    judgement = within(time_limit, judge, density, support)
+    judgement = within(time_limit, judge_whole, density, support)
     with json_output(json_path) as stream:
         if plots:
             from theory.plots import kernel_figure
