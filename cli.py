@@ -502,7 +502,7 @@ def judge_kernel(
     console: Console,
 ) -> None:
     """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
-    from theory.judgement import judge
+    from theory.judgement import judge_whole
     from theory.workers import within
 
     if density is None or support is None or ids != ("kernel",):
@@ -510,7 +510,7 @@ def judge_kernel(
     checked_plots(plots)
     with json_output(json_path) as stream:
         with busy("judging the kernel", console.quiet):
-            judgement = within(time_limit, judge, density, support)
+            judgement = within(time_limit, judge_whole, density, support)
         if plots:
             from theory.plots import kernel_figure
 

@@ -55,7 +55,7 @@ def executed(path: Path) -> NotebookNode:
         if os.name == "posix":
             # Nobody else on the machine can listen to a socket in this folder.
             kernel.transport = "ipc"
-        client.execute(env=_environment())
+        client.execute(env=_environment(folder))
     return cleaned(notebook)
 
 
@@ -81,15 +81,16 @@ def _texts_of(output: NotebookNode) -> list[str]:
         return [output.text]
     if output.output_type == "error":
         return [f"{output.ename}: {output.evalue}"]
-    return [value for kind, value in output.data.items() if kind.startswith("text/")]
+    return [output.data[kind] for kind in sorted(output.data) if kind.startswith("text/")]
 
 
-def _environment() -> dict[str, Any]:
-    """Let the notebooks import this working copy, compute on one thread, and say nothing of their debugger."""
+def _environment(folder: str) -> dict[str, Any]:
+    """Let the notebooks import this working copy, compute on one thread, and leave nothing behind but in a folder."""
     root = str(FOLDER.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return {**os.environ, "PYTHONPATH": path, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **threads}
+    # What a debugger would say of frozen modules is of no use here.
+    quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "IPYTHONDIR": folder}
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **quiet}
 
 
 def main(names: list[str]) -> None:

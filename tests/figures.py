@@ -40,7 +40,8 @@ def _labelled(axes: Axes) -> list[Line2D]:
 
 def _shape(line: Line2D) -> tuple[str, str]:
     # The dashes as drawn: a style given as numbers has no name.
-    return str(line._dash_pattern) if line.get_linestyle() != "None" else "None", str(line.get_marker())
+    dashes = getattr(line, "_dash_pattern", None) if line.get_linestyle() != "None" else "none"
+    return str(dashes), str(line.get_marker())
 
 
 def _has_words(axes: Axes) -> bool:
@@ -59,6 +60,12 @@ def _is_labelled_below(axes: Axes, others: list[Axes]) -> bool:
 
 def _start(axes: Axes) -> tuple[float, float]:
     return axes.get_position().x0, axes.get_position().y0
+
+
+def legend_of(axes: Axes) -> list[str]:
+    """Return what a legend says."""
+    legend = axes.get_legend()
+    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
 
 
 def curve(axes: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import pytest
 
 from evae import Run
 from evae.plots import latent_figure, reconstructions_figure, run_figure, training_figure
-from tests.figures import assert_fit_to_print, curve
+from tests.figures import assert_fit_to_print, curve, legend_of
 from theory.errors import InputError
 from theory.figure_style import save_figure
 
@@ -49,7 +49,7 @@ def test_the_curves_are_those_of_the_log(trained: dict[str, Run], tmp_path: Path
     for name in ("r", "B"):
         assert curve(spread, f"${name}$")[1] == pytest.approx([record["latent"][f"mean_{name}"]] * 3)
     assert curve(noise, "median")[1][0] == pytest.approx(record["latent"]["noise_to_signal"]["median"])
-    assert rate.lines[0].get_ydata()[-1] == pytest.approx(record["latent"]["rate"])
+    assert curve(rate, "")[1][-1] == pytest.approx(record["latent"]["rate"])
 
 
 def test_an_infinite_ratio_goes_up_to_the_edge_and_an_infinite_median_is_a_gap(
@@ -58,9 +58,9 @@ def test_an_infinite_ratio_goes_up_to_the_edge_and_an_infinite_median_is_a_gap(
     run = longer(trained["evae"], tmp_path, noise_to_signal={"min": 0.1, "median": None, "max": None}, rate=None)
     _, noise = latent_figure(run).axes
     assert np.isnan(curve(noise, "median")[1]).all()
-    band = noise.collections[0].get_paths()[0].vertices
+    band = np.asarray(noise.collections[0].get_paths()[0].vertices)
     assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((0.1, noise.get_ylim()[1]))
-    assert "some without signal" in noise.get_legend().get_texts()[0].get_text()
+    assert "some without signal" in legend_of(noise)[0]
     save_figure(run_figure(run), tmp_path / "run.svg")
 
 
@@ -104,7 +104,7 @@ def test_reconstructions_of_one_run_are_those_of_its_picture_and_of_two_stand_be
         f"{vae.name}, one posterior draw",
         f"{evae.name}, one posterior draw",
     ]
-    drawn = [np.asarray(axes.images[0].get_array()) for axes in (one.axes[2], both.axes[2])]
-    assert np.array_equal(*drawn)
+    first, second = (np.asarray(axes.images[0].get_array()) for axes in (one.axes[2], both.axes[2]))
+    assert np.array_equal(first, second)
     with pytest.raises(InputError, match="needs a run"):
         reconstructions_figure()

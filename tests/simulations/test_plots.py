@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from simulations import GoodnessOfFit, Result, Study, bickel_rosenblatt_test, simulate_studies
 from simulations.convergence import Convergence
 from simulations.plots import convergence_figure, goodness_of_fit_figure, law_figure, laws_figure, study_figure
-from tests.figures import assert_fit_to_print, curve
+from tests.figures import assert_fit_to_print, curve, legend_of
 from theory.bickel_rosenblatt import exact_mean
 from theory.errors import InputError
 from theory.figure_style import save_figure
@@ -140,7 +140,7 @@ def test_an_observation_far_beyond_the_law_is_named_and_does_not_squeeze_it() ->
     test = fit_shifted_by(40.0)
     (axes,) = goodness_of_fit_figure(test).axes
     assert axes.get_xlim()[1] < 10 < test.statistic
-    assert any("beyond the right edge" in text.get_text() for text in axes.get_legend().get_texts())
+    assert any("beyond the right edge" in text for text in legend_of(axes))
 
 
 def test_the_null_law_is_what_the_p_value_counts() -> None:

@@ -1,6 +1,7 @@
 """A user's own kernel: what is said of it, and what is refused."""
 
 import json
+import pickle
 from fractions import Fraction
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sympy import Rational
 
 from theory.errors import InputError
-from theory.judgement import judge
+from theory.judgement import judge, judge_whole
 from theory.kernels import BIWEIGHT, GAUSSIAN, LOGISTIC
 
 
@@ -83,6 +84,13 @@ def test_a_constant_without_a_closed_form_is_said_to_have_none() -> None:
     document = judge("exp(-abs(x))/2", "-oo,oo").document()
     assert document["constants"]["convolution_roughness"] == {"exact": None, "value": None}
     assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_what_travels_to_another_process_has_its_constants_with_it() -> None:
+    whole = pickle.loads(pickle.dumps(judge_whole("15/16*(1-x**2)**2", "-1,1")))
+    assert set(whole.constants) & set(vars(whole.kernel)) == {
+        *("mean", "variance", "roughness", "convolution_roughness", "entropy"),
+    }
 
 
 def test_the_logistic_kernels_closed_forms_survive_stretching() -> None:

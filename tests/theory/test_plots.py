@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
-from tests.figures import assert_fit_to_print, curve
+from tests.figures import assert_fit_to_print, curve, legend_of
 from theory import plots
 from theory.bandwidth import window_at
 from theory.bickel_rosenblatt import exact_mean
@@ -97,7 +98,11 @@ def test_the_families_have_their_minimum_at_the_epanechnikov_kernel() -> None:
         assert x[np.argmin(excess)] == pytest.approx(best, abs=0.05)
         assert -1e-12 < excess.min() < 1e-3
     # The points of the families are those of the kernels' own constants.
-    drawn = {text.get_text(): float(text.xy[1]) for text in beta.texts if text.get_text() in ("uniform", "triweight")}
+    drawn = {
+        text.get_text(): text.xy[1]
+        for text in beta.texts
+        if isinstance(text, Annotation) and text.get_text() in ("uniform", "triweight")
+    }
     values = values_beside_points(named)
     assert drawn["uniform"] == pytest.approx(values[6], abs=0.1)
     assert drawn["triweight"] == pytest.approx(values[3], abs=0.01)
@@ -108,8 +113,7 @@ def test_the_families_have_their_minimum_at_the_epanechnikov_kernel() -> None:
 
 def test_the_window_is_empty_where_its_sides_have_changed_places() -> None:
     _, relative = plots.bandwidth_window_figure().axes
-    labels = [text.get_text() for text in relative.get_legend().get_texts()]
-    assert "empty, from $m$ = 5 to $10^{41}$" in labels
+    assert "empty, from $m$ = 5 to $10^{41}$" in legend_of(relative)
     for m, empty in ((4, False), (5, True), (10**41, True), (10**42, False)):
         assert (window_at(m)[0] >= window_at(m)[1]) == empty
 
