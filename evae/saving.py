@@ -31,7 +31,7 @@ class Saver:
     def save(
         self, position: Position, progress: Progress | None = None, noise: Sequence[torch.Generator] = ()
     ) -> Position:
-        """Write checkpoints; for a run of which a weight is infinite or NaN none, but a `DivergenceError`.
+        """Write checkpoints; an `evae.progress.DivergenceError` for a run of which a weight is infinite or NaN.
 
         Within an epoch ``progress`` and ``noise``, the generator of every run, say what its rest needs. Of several
         processes the first writes, and the others do nothing.

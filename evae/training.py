@@ -53,8 +53,9 @@ def train(
     Raises
     ------
     InputError
-        If the data, the device or the run's name cannot be used (nothing is written then); as `DivergenceError`, if a
-        term of the loss becomes infinite or NaN; as `TrainingStopped`, if the disk or the memory is full.
+        If the data, the device or the run's name cannot be used (nothing is written then); as
+        `evae.progress.DivergenceError`, if a term of the loss becomes infinite or NaN; as `evae.group.TrainingStopped`,
+        if the disk or the memory is full.
     TrainingInterrupted
         On SIGINT or SIGTERM: the batch is finished and a checkpoint written first. A second SIGINT acts at once.
     """
@@ -87,7 +88,7 @@ def train_seeds(
     Raises
     ------
     InputError
-        As `train`, and if torchrun started several processes; as `SomeDiverged`, if the loss of some runs becomes
+        As `train`, and if torchrun started several processes; as `evae.group.SomeDiverged`, if the loss of some becomes
         infinite or NaN: these fail, and are named, when the others have finished.
     TrainingInterrupted
         As `train`: all stop at one place, with a checkpoint of each.

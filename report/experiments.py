@@ -17,7 +17,7 @@ from report.tables import PageTable, page_table
 #: Where the figures that come with the project lie, in a checkout of it.
 OURS = Path(__file__).resolve().parents[1] / "results"
 
-#: The files of OURS, and the names of the folders that `reproduce` makes in a runs folder.
+#: The files of OURS, and the names of the folders that ``reproduce`` makes in a runs folder.
 TABLES = ("table-1", "table-2", "ablation")
 
 _CAPTIONS = {
@@ -65,7 +65,7 @@ def results_files(runs_dir: Path) -> list[Path]:
 
 
 def experiment_of(path: Path) -> Experiment:
-    """Lay out the results in a file that `reproduce` wrote.
+    """Lay out the results in a file that ``reproduce`` wrote.
 
     Raises
     ------

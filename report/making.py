@@ -36,7 +36,7 @@ class Contents:
     replicates, seed : int
         Of each study.
     results : sequence of Path
-        Files that `reproduce` wrote; without any, those that are found in ``runs_dir`` or come with the project.
+        Files that ``reproduce`` wrote; without any, those that are found in ``runs_dir`` or come with the project.
     runs : sequence of Path
         Folders of trained runs; without any, the one that comes with the project.
     runs_dir : Path

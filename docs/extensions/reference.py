@@ -32,6 +32,8 @@ HIDDEN_COLON = "\ue000"
 HYPHENS = re.compile(r"^(\)?) -- ")
 """What stands between a name, with its type or without, and what is said of it."""
 LONGEST_VALUE = 200
+_WITHOUT_INHERITED = "   :exclude-members: set"
+"""A method that Matplotlib writes, with its own docstring, into every class of figures."""
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
 
@@ -45,7 +47,7 @@ class Modules(SphinxDirective):
         package = importlib.import_module(self.arguments[0])
         lines = [f".. automodule:: {package.__name__}", "   :no-members:", ""]
         for name in modules_of(package.__name__):
-            lines += [name, "-" * len(name), "", f".. automodule:: {name}", ""]
+            lines += [name, "-" * len(name), "", f".. automodule:: {name}", _WITHOUT_INHERITED, ""]
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 

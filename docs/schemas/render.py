@@ -26,9 +26,9 @@ Every command takes `--json PATH`, which writes its result as one JSON document,
 which writes it to standard output and nothing else there. `--quiet` leaves out tables and progress, and changes nothing
 of the document. A number that does not exist, such as a standard error of one value, is null; there is no NaN.
 
-The [JSON Schemas](schemas) (2020-12) say what each document holds, every field with its meaning and unit, and admit no
-other field; this page is written from them by `python -m docs.schemas.render`. The tests validate the real output of
-every command. A dot leads into an object, `[]` into each element of a list, `.*` into each value under a varying key.
+The [JSON Schemas](https://json-schema.org) (2020-12) in `docs/schemas` say what each document holds, every field with
+its meaning and unit, and admit no other; this page is written from them by `python -m docs.schemas.render`. The tests
+validate the real output of every command. A dot leads into an object, `[]` into each element of a list, `.*` into each value under a varying key.
 
 | exit code | meaning | document |
 |---|---|---|
