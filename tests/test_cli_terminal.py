@@ -36,7 +36,7 @@ def decided_here() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
 
         def decide(requests: list[workers.Request], _jobs: int, _limit: float, advance: object) -> list[object]:
-            found = []
+            found: list[object] = []
             for request in requests:
                 found.append(verify(request.claim_id, request.assumed))
                 advance(found[-1])  # type: ignore[operator]
