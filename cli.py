@@ -447,7 +447,8 @@ def verify_lemmas(
       python cli.py verify-lemmas --list
       python cli.py verify-lemmas lemma-3.2 --explain
       python cli.py verify-lemmas --assume lemma-3.2.minimum='4/(5*r)'
-      python cli.py verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1
+      python cli.py verify-lemmas kernel --support -1,1 \\
+        --density '15/16*(1-x**2)**2'
 
     The exit code is 1 if a verdict is not the one on record.
     """  # noqa: D301 (click wants the character itself)
@@ -712,7 +713,7 @@ def simulate_tm(
     Examples
       python cli.py simulate-tm --m 10000
       python cli.py simulate-tm --m 100 --m 1000 --m 10000 --plot convergence.svg
-      python cli.py simulate-tm --m 100000 --replicates 1000000 --resume study.json
+      python cli.py simulate-tm --m 100000 --replicates 100000 --resume study.json
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
     """  # noqa: D301
     from simulations import SimulationInterrupted, SimulationStopped, simulate_studies
@@ -864,7 +865,7 @@ def test_fit(
     \b
     Examples
       python cli.py test-fit sample.txt --density normal
-      python cli.py test-fit measurements.csv --column height --density normal --estimate
+      python cli.py test-fit measurements.csv --column height --estimate
     """  # noqa: D301
     from simulations import Study, bickel_rosenblatt_test
     from simulations.presentation import goodness_of_fit_report, progress_display
@@ -1263,7 +1264,7 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     \b
     Examples
       python cli.py evaluate runs/mnist-evae-d64-seed0
-      python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier --json -
+      python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier
     """  # noqa: D301
     from evae.configuration import require_device
     from evae.features import require_features
@@ -1328,7 +1329,7 @@ def sample(
     \b
     Examples
       python cli.py sample runs/mnist-vae-d64-seed0 --sampler prior
-      python cli.py sample runs/mnist-evae-d64-seed0 --images 10000 --output new.npz
+      python cli.py sample runs/mnist-evae-d64-seed0 --images 999 --output new.npz
       python cli.py sample runs/mnist-evae-d64-seed0 --walk 0,3
     """  # noqa: D301
     from evae.generation import new_images, walk_between
@@ -1429,8 +1430,8 @@ def reproduce(
     \b
     Examples
       python cli.py reproduce --table 1
-      python cli.py reproduce --table ablation --epochs 5 --limit-train 20000 --features classifier
-      python cli.py reproduce --table ablation --datasets digits --epochs 20 --features classifier
+      python cli.py reproduce --table ablation --epochs 5 --features classifier
+      python cli.py reproduce --table 1 --datasets digits --features classifier
       python cli.py reproduce --table 2 --seeds 0-19 --cluster tcp://10.0.0.1:8786
     """  # noqa: D301
     from evae.experiments.grid import Plan, whole_numbers
@@ -1590,8 +1591,9 @@ def datasets(context: click.Context) -> None:
       digits         nowhere: scikit-learn holds them
       mnist          MNIST/raw, as torchvision makes it
       fashion-mnist  FashionMNIST/raw, as torchvision makes it
-      cifar10        cifar-10-batches-py, as torchvision makes it, or cifar-10-batches-bin
-      celeba         celeba/img_align_celeba.zip as it is, or the folder celeba/img_align_celeba; a subset will do
+      cifar10        cifar-10-batches-py (torchvision's) or cifar-10-batches-bin
+      celeba         celeba/img_align_celeba.zip as it is, or as a folder of that
+                     name without .zip; a subset will do
     """  # noqa: D301
     if context.invoked_subcommand is None:
         print(context.get_help())

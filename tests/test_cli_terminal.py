@@ -36,7 +36,7 @@ def decided_here() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
 
         def decide(requests: list[workers.Request], _jobs: int, _limit: float, advance: object) -> list[object]:
-            found = []
+            found: list[object] = []
             for request in requests:
                 found.append(verify(request.claim_id, request.assumed))
                 advance(found[-1])  # type: ignore[operator]
@@ -107,10 +107,10 @@ def laid_out(table: FittingTable, columns: int) -> list[str]:
 
 def test_a_table_breaks_no_number_and_no_word_at_any_width() -> None:
     cells = [("first one", "0.1234 ± 0.0001", "12,345.6"), ("second", "-0.5 ± 0.25", "7.0")]
-    for columns in range(20, 90):
+    for columns in range(40, 90):
         text = "\n".join(laid_out(FittingTable(("which", "mean over seeds", "other"), cells, range(1, 3)), columns))
         assert all(figure in text for _, *figures in cells for figure in figures)
-        assert all(word in text for word in ("first", "second", "which", "seeds", "other") if columns > 45)
+        assert all(word in text for word in ("first", "second", "which", "seeds", "other"))
         assert all(cell_len(line) <= columns for line in text.splitlines())
 
 
