@@ -28,7 +28,8 @@ of the document. A number that does not exist, such as a standard error of one v
 
 The [JSON Schemas](https://json-schema.org) (2020-12) in `docs/schemas` say what each document holds, every field with
 its meaning and unit, and admit no other; this page is written from them by `python -m docs.schemas.render`. The tests
-validate the real output of every command. A dot leads into an object, `[]` into each element of a list, `.*` into each value under a varying key.
+validate the real output of every command. A dot leads into an object, `[]` into each element of a list, `.*` into
+each value under a varying key.
 
 | exit code | meaning | document |
 |---|---|---|
