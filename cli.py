@@ -164,7 +164,9 @@ def _nearest_option(name: str, context: click.Context) -> str:
     ]
     otherwise = f"`{_command(context)} --help` lists its options."
     if others:
-        otherwise = f"{' and '.join(map(str, others))} {'have' if len(others) > 1 else 'has'} it; {otherwise}"
+        *first, last = map(str, others)
+        named = f"{', '.join(first)} and {last} have" if first else f"{last} has"
+        otherwise = f"{named} it; {otherwise}"
     return suggestion(name, [*known, "--help"], otherwise, likeness=0.66)
 
 
@@ -1481,6 +1483,7 @@ def reproduce(
     default="report.html",
     show_default=True,
     metavar="FILE",
+    shell_complete=files,
     help="The page: one .html file that fetches nothing.",
 )
 @click.option(
@@ -1498,6 +1501,7 @@ def reproduce(
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="FILE",
+    shell_complete=files,
     help="A results.json that reproduce wrote. Repeatable, one for each table.  [default: those in the folders "
     "table-1, table-2 and ablation of RUNS_DIR, and for tables that are not there what comes with the project]",
 )
@@ -1507,6 +1511,7 @@ def reproduce(
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="RUN",
+    shell_complete=completion.runs,
     help="The folder of a trained model whose reconstructions are shown. Repeatable.  [default: the small model that "
     "comes with the project]",
 )
@@ -1516,12 +1521,14 @@ def reproduce(
     default="runs",
     show_default=True,
     metavar="DIR",
+    shell_complete=folders,
     help="Where reproduce left its tables.",
 )
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
+    shell_complete=folders,
     help="Where the data of RUN are now; by default where they were when it was trained.",
 )
 @click.option(
@@ -1552,7 +1559,7 @@ def report(
     Examples
       python cli.py report
       python cli.py report --output page.html --run runs/mnist-evae-d64-seed0
-      python cli.py report --results runs/ablation/results.json --replicates 100000
+      python cli.py report --results runs/ablation/results.json
     """  # noqa: D301
     from theory.errors import InputError
     from theory.layout import say
@@ -1680,7 +1687,7 @@ def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) ->
 @click.option("--python", is_flag=True, help="Also complete python cli.py. In bash only.")
 @common_options
 def print_completion(shell: str, python: bool, json_path: str | None, quiet: bool) -> None:
-    """Print the script with which SHELL completes evae: commands, options, names, runs and files.
+    """Print the script with which bash|zsh|fish completes evae: commands, options, names, runs and files.
 
     It asks this program what may follow, in a quarter of a second. With --python bash also completes the arguments of
     python cli.py; whatever else python runs completes to names of files.

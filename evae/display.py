@@ -26,22 +26,26 @@ from theory.layout import progress_console, say
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5
 
+#: Seconds between two lines on how far decoding is, where it is shown in lines.
+SECONDS_BETWEEN_LINES = 2.0
+
 
 class DecodingDisplay:
-    """Progress of decoding on standard error: a bar on a terminal, else a line at every tenth. `close` ends it."""
+    """Progress on standard error: a bar on a terminal, else lines for what takes long. `close` ends it."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._tenths = 0
+        self._said = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are done."""
         if self._console.is_terminal:
             self._move_bar(what, done, total)
-        elif 10 * done // total > self._tenths:
-            self._tenths = 10 * done // total
+        elif 10 * done // total > self._tenths and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._tenths, self._said = 10 * done // total, time.monotonic()
             say(self._console, f"{what}: {done:,} of {total:,}")
         if done == total:
             self.close()

@@ -45,7 +45,7 @@ def mathml(expression: Expr, *, display: bool = False) -> Markup:
     Examples
     --------
     >>> print(mathml(Symbol("r") ** 2).removeprefix('<math xmlns="http://www.w3.org/1998/Math/MathML" '))
-    display="inline"><mrow><msup><mi>r</mi><mn>2</mn></msup></mrow></math>
+    display="inline"><mrow><msup><mi>r</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
     """
     return Markup(convert(sympy.latex(expression), display="block" if display else "inline"))
 

@@ -10,6 +10,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -56,6 +57,8 @@ def started(target: Callable[..., None], *arguments: object) -> tuple[BaseProces
     Each process has a pipe of its own, which is at its end when the process dies, even in the middle of an answer
     (`LOST`). Where processes share a queue, as in `concurrent.futures`, one that is killed there leaves all waiting.
     """
+    # It lets signals through again when it starts, and the process that started it would meet them as it comes up.
+    resource_tracker.ensure_running()
     with undisturbed():
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
