@@ -11,6 +11,7 @@ import jinja2
 
 from report.drawings import Drawing
 from report.experiments import Experiment
+from report.formulas import typeset
 from report.ledger import Ledger
 from report.pictures import Album
 from report.statistic import Studies
@@ -65,6 +66,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.filters["typeset"] = typeset
         return environment.get_template("page.html").render(page=self, versions=versions())
 
     def document(self) -> dict[str, Any]:

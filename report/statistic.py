@@ -120,7 +120,7 @@ def _shape(summaries: Sequence[Summary]) -> PageTable:
             _figure(s.limit_variance),
             _figure(s.skewness),
             _figure(s.moments.skewness_error),
-            "-" if s.normality.p_value is None else f"{s.normality.p_value:.2g}",
+            _probability(s.normality.p_value),
         )
         for s in summaries
     )
@@ -173,6 +173,10 @@ def _command(results: Sequence[Result]) -> str:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _probability(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}" if value else "< 1e-300"
 
 
 def _signed(value: float | None) -> str:
