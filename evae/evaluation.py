@@ -23,7 +23,7 @@ from evae.model import VAE
 from evae.objectives import reconstruction_error
 from evae.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
 from evae.runs import Run
-from evae.sampling import CodeLaw, code_law, decoded_samples, prior_of
+from evae.sampling import CodeLaw, code_law, drawn_images, prior_of
 from theory.errors import InputError
 
 #: What is drawn into the run's folder.
@@ -143,10 +143,10 @@ def judge(
 ) -> dict[str, Any]:
     """Judge a loaded model on loaded data, as `evaluate` does."""
     with run.locked():
-        laws = sampling_laws(model, run.configuration, data.train)
-        errors, latent, sets = reconstructed(model, data.holdout, run.configuration.seed)
+        laws = sampling_laws(model, run.configuration, data.train, progress)
+        errors, latent, sets = reconstructed(model, data.holdout, run.configuration.seed, progress)
         for name, law in laws.items():
-            sets[name] = torch.cat(list(decoded_samples(model, law, len(data.holdout), run.configuration.seed)))
+            sets[name] = drawn_images(model, law, len(data.holdout), run.configuration.seed, progress)
         document = {
             **_described(run, data),
             "reconstruction_error": errors,
@@ -181,21 +181,27 @@ def _described(run: Run, data: ImageData) -> dict[str, Any]:
     }
 
 
-def sampling_laws(model: VAE, config: Configuration, train_pixels: Tensor) -> dict[str, CodeLaw]:
+def sampling_laws(
+    model: VAE, config: Configuration, train_pixels: Tensor, progress: Progress = silent
+) -> dict[str, CodeLaw]:
     """Return the laws of new codes by sampler: the mixture, and the prior where the model has a fixed one."""
-    laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed)}
+    laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
     prior = prior_of(config.recipe, config.latent_dim)
     return laws if prior is None else {"prior": prior, **laws}
 
 
 @full_precision_or_tf32("fp32")
-def reconstructed(model: VAE, pixels: Tensor, seed: int) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
+def reconstructed(
+    model: VAE, pixels: Tensor, seed: int, progress: Progress = silent
+) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
     """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
     images: dict[str, list[Tensor]] = {name: [] for name in errors}
-    posteriors = []
+    posteriors, done = [], 0
     for chunk in reconstructions(model, pixels.to(model.device), seed):
         posteriors.append(chunk.posterior)
+        done += len(chunk.images)
+        progress("reconstructing hold-out images", done, len(pixels))
         for name, logits in (("one_posterior_draw", chunk.drawn), ("posterior_mean", chunk.at_mean)):
             errors[name].append(reconstruction_error(logits, chunk.images).double())
             images[name].append(metrics.eight_bit(logits.sigmoid()).cpu())

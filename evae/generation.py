@@ -16,7 +16,7 @@ from evae.evaluation import images_of
 from evae.model import VAE
 from evae.pictures import Rows, save_rows, walk
 from evae.runs import Run
-from evae.sampling import COMPONENTS, code_law, decoded_samples, prior_of
+from evae.sampling import COMPONENTS, code_law, drawn_images, prior_of
 from theory.errors import InputError
 from theory.files import written_aside
 
@@ -81,12 +81,8 @@ def new_images(
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     model = VAE.load(run, resolve_device(device))
     train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
-    law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components)
-    chunks = []
-    for chunk in decoded_samples(model, law, number, seed):
-        chunks.append(chunk)
-        progress("drawing images", sum(map(len, chunks)), number)
-    images = torch.cat(chunks)
+    law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
+    images = drawn_images(model, law, number, seed, progress)
     _write(Rows(law.label, images), path, run.name)
     return _document(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from evae.arithmetic import full_precision_or_tf32
 from evae.configuration import Recipe
 from evae.data import as_images
+from evae.data.source import Progress, silent
 from evae.holdout import CHUNK
 from evae.metrics import eight_bit
 from evae.model import VAE
@@ -138,9 +139,17 @@ def prior_of(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
 
 
 def code_law(
-    sampler: str, model: VAE, recipe: Recipe, train_pixels: Tensor, seed: int, components: int = COMPONENTS
+    sampler: str,
+    model: VAE,
+    recipe: Recipe,
+    train_pixels: Tensor,
+    seed: int,
+    components: int = COMPONENTS,
+    progress: Progress = silent,
 ) -> CodeLaw:
     """Return the law that ``sampler`` names, one of `SAMPLERS`; the mixture is fitted to the first training images.
+
+    ``progress`` is called as they are encoded.
 
     Raises
     ------
@@ -150,7 +159,8 @@ def code_law(
     if sampler not in SAMPLERS:
         raise InputError(f"--sampler {sampler!r} is not known. {suggestion(sampler, SAMPLERS)}")
     if sampler == "mixture":
-        return fitted_mixture(posterior_draws(model, train_pixels[:FITTED_TO], seed), seed, components)
+        codes = posterior_draws(model, train_pixels[:FITTED_TO], seed, progress)
+        return fitted_mixture(codes, seed, components)
     prior = prior_of(recipe, model.latent_dim)
     if prior is None:
         why = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
@@ -163,14 +173,18 @@ def code_law(
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def posterior_draws(model: VAE, pixels: Tensor, seed: int) -> Tensor:
+def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: Progress = silent) -> Tensor:
     """Draw one code for each of N images, (N, d_z), on the CPU: a sample of the aggregated posterior.
 
     ``model`` is in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), anywhere.
     """
     noise = generator(seed, Stream.AGGREGATE, device=model.device)
-    draws = (model.encode(as_images(chunk.to(model.device))).rsample(noise).cpu() for chunk in pixels.split(CHUNK))
-    return torch.cat(list(draws))
+    draws, done = [], 0
+    for chunk in pixels.split(CHUNK):
+        draws.append(model.encode(as_images(chunk.to(model.device))).rsample(noise).cpu())
+        done += len(chunk)
+        progress("encoding training images", done, len(pixels))
+    return torch.cat(draws)
 
 
 def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
@@ -221,3 +235,13 @@ def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterato
     codes = law.draw(number, generator(seed, Stream.SAMPLES))
     for chunk in codes.split(CHUNK):
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
+
+
+def drawn_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: Progress = silent) -> Tensor:
+    """Return what `decoded_samples` yields as one tensor (``number``, C, S, S); ``progress`` is called on the way."""
+    chunks, done = [], 0
+    for images in decoded_samples(model, law, number, seed):
+        chunks.append(images)
+        done += len(images)
+        progress("drawing images", done, number)
+    return torch.cat(chunks)

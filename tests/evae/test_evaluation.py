@@ -62,6 +62,20 @@ def test_it_repeats_the_last_epochs_errors_and_summary(trained: dict[str, Run]) 
     assert json.loads((run.path / "evaluation.json").read_text()) == result
 
 
+def test_it_says_how_far_it_is_in_everything_that_takes_long(trained: dict[str, Run]) -> None:
+    said: dict[str, list[tuple[int, int]]] = {}
+    evae.evaluate(
+        trained["evae"],
+        device="cpu",
+        features="none",
+        progress=lambda what, done, total: said.setdefault(what, []).append((done, total)),
+    )
+    assert set(said) == {"encoding training images", "reconstructing hold-out images", "drawing images"}
+    for steps in said.values():
+        assert steps == sorted(steps)
+        assert steps[-1][0] == steps[-1][1] > 0
+
+
 def test_sharpness_is_that_of_each_set_of_images(trained: dict[str, Run]) -> None:
     run = trained["vae"]
     result = evae.evaluate(run, device="cpu", features="none")
