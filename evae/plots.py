@@ -54,8 +54,12 @@ def training_figure(*runs: Run | str | Path) -> Figure:
     opened = [_opened(run) for run in runs]
     if not 1 <= len(opened) <= MOST_RUNS:
         raise InputError(f"one figure shows the errors of 1 to {MOST_RUNS} runs, got {len(opened)}.")
-    title = _title(opened[0]) if len(opened) == 1 else ", ".join(run.name for run in opened)
-    return _of_panels(_training_panels(opened), title)
+    figure = _of_panels(_training_panels(opened), _title(*opened))
+    if len(opened) > 1:
+        # Names of runs are long: they stand below, once for all panels.
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
 
 
 @styled
@@ -125,9 +129,11 @@ def _opened(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run.open(run)
 
 
-def _title(run: Run) -> str:
-    config = run.configuration
-    return f"{run.name}: {config.label} on {config.dataset}, $d_z$ = {config.latent_dim}"
+def _title(*runs: Run) -> str:
+    """Say what was trained, each once; the name is that of a single run."""
+    configs = [run.configuration for run in runs]
+    what = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
+    return "; ".join([f"{runs[0].name}: {next(iter(what))}"] if len(runs) == 1 else what)
 
 
 def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
@@ -172,7 +178,8 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
         if len(runs) == 1 and values != [record["holdout"]["reconstruction"] for record in found[0]]:
             _line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
         axes.set(title="reconstruction error", ylabel="nats per image")
-        axes.legend()
+        if len(runs) == 1:
+            axes.legend()
 
     def regularisation(axes: Axes) -> None:
         terms = list(dict.fromkeys(term for records in found for term in _penalties(records)))
@@ -182,7 +189,8 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
             title=" and ".join(_TERMS.get(term, term.replace("_", " ")) for term in terms), ylabel="nats per image"
         )
         axes.set_yscale("log" if _spans_decades(axes) else "linear")
-        axes.legend()
+        if len(runs) == 1:
+            axes.legend()
 
     return [reconstruction, *([regularisation] if any(map(_penalties, found)) else [])]
 
