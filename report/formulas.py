@@ -25,6 +25,9 @@ _DIFFERENCE = re.compile(r"(?<![\w.)\]>-])-(?=[\d.(])|(?<=[(\[])-(?=\w)|(?<= )-(
 _SIGNS = {" * ": " · ", "&lt;&lt;": "≪", "...": "…"}
 _SUBSCRIPTS = {"ₘ": "m", "ₙ": "n", "₂": "2"}
 
+#: How symbols are written whose names say it otherwise.
+_SYMBOLS = {"chi2": r"\chi^{2}", "C_tilde": r"\tilde{C}"}
+_A_WORD = re.compile(r"[a-z]{3,}(?:_[a-z]{3,})*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORD_OR_NUMBER = re.compile(r"\w+|\*\*|/")
 _OPERAND = re.compile(r"\s*-?\s*(?:\d+(?:\.\d+)?|[A-Za-z_]\w*)")
@@ -47,7 +50,16 @@ def mathml(expression: Expr, *, display: bool = False) -> Markup:
     >>> print(mathml(Symbol("r") ** 2).removeprefix('<math xmlns="http://www.w3.org/1998/Math/MathML" '))
     display="inline"><mrow><msup><mi>r</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
     """
-    return Markup(convert(sympy.latex(expression), display="block" if display else "inline"))
+    names = {symbol: _as_latex(symbol.name) for symbol in expression.free_symbols}
+    return Markup(convert(sympy.latex(expression, symbol_names=names), display="block" if display else "inline"))
+
+
+def _as_latex(name: str) -> str:
+    """Write the name of a symbol: a word upright, a letter or a Greek one as sympy does."""
+    if name in _SYMBOLS:
+        return _SYMBOLS[name]
+    written = str(sympy.latex(Symbol(name)))
+    return rf"\text{{{name.replace('_', '-')}}}" if _A_WORD.fullmatch(name) and "\\" not in written else written
 
 
 def typeset(text: str) -> Markup:

@@ -13,7 +13,9 @@ from report.experiments import OURS, results_files
 from report.making import Contents
 from tests.runner import runner
 from theory import workers
+from theory.claim import Decision, Verdict
 from theory.errors import InputError
+from theory.ledger import Finding, claims
 
 
 def invoked(*arguments: str) -> Result:
@@ -62,6 +64,23 @@ def test_bad_input_is_one_sentence_and_nothing_is_lost(
     assert sentence in result.stderr
     assert result.stderr.count("\n") == 1
     assert (tmp_path / "report.html").read_text() == "an earlier page"
+
+
+def test_a_verdict_that_is_not_on_record_is_said_on_the_page_and_by_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decide(*_: object, **__: object) -> list[Finding]:
+        found = {claim.id: claim.expected for claim in claims().values()} | {"eq-6.bound": Verdict.PROVED}
+        return [Finding(claims()[name], None, Decision(verdict, "chance", ()), 0.0) for name, verdict in found.items()]
+
+    monkeypatch.setattr(workers, "decide", decide)
+    monkeypatch.setattr("report.making.theory_drawings", lambda: ())
+    page = tmp_path / "page.html"
+    result = invoked("--output", str(page), "--m", "50", "--replicates", "100", "--quiet")
+    assert result.exit_code == 1, result.output
+    text = page.read_text(encoding="utf-8")
+    assert "1 not as recorded." in text
+    assert text.count("recorded: refuted") == 1
 
 
 def test_results_in_the_runs_folder_take_the_place_of_the_projects(tmp_path: Path) -> None:

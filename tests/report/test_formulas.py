@@ -75,6 +75,16 @@ def test_what_sympy_printed_becomes_mathml(text: str) -> None:
     assert str(typeset(text)).count("<math") == 1
 
 
+def test_symbols_whose_names_are_words_are_written_as_words_and_greek_ones_as_letters() -> None:
+    def shown(name: str) -> str:
+        return "".join(ElementTree.fromstring(str(mathml(Symbol(name)))).itertext())
+
+    assert shown("log_likelihood") == "log-likelihood"
+    assert [shown(name) for name in ("mu", "chi2", "mu_2", "r")] == ["μ", "χ2", "μ2", "r"]
+    assert shown("C_tilde").startswith("C")
+    assert "tilde" not in shown("C_tilde")
+
+
 @pytest.mark.parametrize("text", ["3/16 b r/B", "u**2 p(x)", "2*x^2", "E*K", "a*b[1]", "r = 0.6", "(x - mu)"])
 def test_what_would_be_misread_stays_text(text: str) -> None:
     assert "<math" not in str(typeset(text))
