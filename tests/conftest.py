@@ -1,6 +1,5 @@
 """What holds for every test."""
 
-import gc
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,6 @@ from tests.faults import Faults
 # The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
-
-
-def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of every later collection of garbage, which took most of the time."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ DENSITIES_AND_WEIGHTS = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     m=st.integers(1, 10**6),
     kernel=st.sampled_from(POLYNOMIAL),
