@@ -149,7 +149,7 @@ def test_fuzzed_states_are_what_they_were_or_refused(place: Path, state: bytes, 
 
 
 @given(st.data())
-@examples(80)
+@examples(50)
 def test_fuzzed_states_with_a_right_checksum_are_possible_or_refused(
     place: Path, state: bytes, data: st.DataObject
 ) -> None:
