@@ -465,7 +465,7 @@ def verify_lemmas(
         judge_kernel(ids, density, support, plots, time_limit, json_path, console_for(json_path, quiet))
         return 0
     if plots:
-        raise click.UsageError("--plot draws a kernel of your own; give it with kernel --density ... --support ....")
+        raise click.UsageError("--plot draws a kernel of your own, and needs the ID kernel, --density and --support.")
     assumed = dict(_split_assumption(text) for text in assumptions)
     chosen = list(ledger.select(ids) if ids or not assumed else ())
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
