@@ -84,6 +84,8 @@ def make_page(
 ) -> Page:
     """Gather everything that the page shows.
 
+    It starts processes: a script calls it under ``if __name__ == "__main__":``.
+
     Parameters
     ----------
     contents : Contents, optional
