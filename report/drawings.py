@@ -32,13 +32,12 @@ _NAMED = {
 COLOURS = {
     "#ffffff": "var(--paper)",
     BLACK: "var(--ink)",
-    "#262626": "var(--ink)",
     **{colour.lower(): f"var(--{name})" for name, colour in _NAMED.items()},
 }
 
 _IDENTIFIER = re.compile(r'(\bid="|xlink:href="#|url\(#)')
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
-_SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)pt"[^>]*?viewBox="([\d. ]+)"[^>]*>|<svg [^>]*>', re.DOTALL)
+_OPENING = re.compile(r"<svg [^>]*>")
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ class Drawing:
 def drawing(name: str, figure: Figure, *, caption: str, description: str, source: str) -> Drawing:
     """Return a Matplotlib figure as an ``svg`` element whose colours are the page's, so that they change with it."""
     stream = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", transparent=True)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -86,7 +85,7 @@ def drawing(name: str, figure: Figure, *, caption: str, description: str, source
         f'aria-label="{escape(description)}" viewBox="0 0 {width:g} {height:g}" '
         f'style="aspect-ratio: {width:g} / {height:g}">'
     )
-    svg = _SIZE.sub(lambda _: opening, svg, count=1)
+    svg = _OPENING.sub(lambda _: opening, svg, count=1)
     return Drawing(name, typeset(caption), description, source, Markup(svg.strip()), width)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import jinja2
@@ -15,6 +13,7 @@ from report.formulas import typeset
 from report.ledger import Ledger
 from report.pictures import Album
 from report.statistic import Studies
+from theory.report import versions
 
 _PACKAGES = ("epanechnikov-vae", "sympy", "python-flint", "numba", "numpy", "scipy", "torch", "matplotlib")
 
@@ -67,7 +66,7 @@ class Page:
             lstrip_blocks=True,
         )
         environment.filters["typeset"] = typeset
-        return environment.get_template("page.html").render(page=self, versions=versions())
+        return environment.get_template("page.html").render(page=self, versions=versions(_PACKAGES))
 
     def document(self) -> dict[str, Any]:
         """Return what ``--json`` says of the page."""
@@ -79,10 +78,5 @@ class Page:
             "results": [experiment.source for experiment in self.experiments],
             "runs": [album.source for album in self.albums],
             "figures": [{"name": d.name, "source": d.source} for d in self.drawings],
-            "versions": versions(),
+            "versions": versions(_PACKAGES),
         }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what made the page."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -66,7 +66,7 @@ def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
         name=run.name,
         description=f"{config.label} on {config.dataset}, latent dimensions: {config.latent_dim}, weights after epoch "
         f"{run.weights_epoch}. The images were not trained on.",
-        source=shown_path(Path(folder)) if Path(folder).parent == OURS else str(folder),
+        source=shown_path(Path(folder)),
         strips=tuple(_strip(run, block) for block in rows),
         drawings=tuple(_drawings(run)),
     )

@@ -58,8 +58,13 @@ def document(findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "claims": [_entry(finding) for finding in unexpected_first(findings)],
         "summary": summary(findings),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": versions(_PACKAGES),
     }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of installed packages, by their names."""
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def _entry(finding: Finding) -> dict[str, Any]:

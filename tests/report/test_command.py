@@ -90,6 +90,11 @@ def test_results_in_the_runs_folder_take_the_place_of_the_projects(tmp_path: Pat
     assert results_files(tmp_path) == [OURS / "table-1.json", own]
 
 
+def test_what_is_simulated_is_what_was_asked_for() -> None:
+    studies = Contents(sizes=(70, 300), replicates=40, seed=3).studies()
+    assert [(study.m, study.replicates, study.seed) for study in studies] == [(70, 40, 3), (300, 40, 3)]
+
+
 def test_the_same_table_twice_is_refused() -> None:
     twice = Contents(results=[OURS / "table-1.json", OURS / "table-1.json"])
     with pytest.raises(InputError, match="holds table-1, as another file does"):

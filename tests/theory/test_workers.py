@@ -3,8 +3,11 @@
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,8 @@ from theory.claim import Verdict
 from theory.errors import InputError
 from theory.ledger import Finding, verify
 from theory.workers import Request
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_findings_come_back_in_the_order_asked_for_and_equal_those_made_here() -> None:
@@ -28,6 +33,17 @@ def test_a_claim_out_of_time_is_undecided_and_the_others_go_on() -> None:
     findings = workers.decide(requests, jobs=1, time_limit=0.001)
     assert [finding.verdict for finding in findings] == [Verdict.UNDECIDED] * 2
     assert "more than 0.001 seconds" in findings[0].evidence[0].detail
+
+
+def test_the_first_process_too_comes_up_undisturbed() -> None:
+    """Python's resource tracker, which starts with the first one, lets signals through again."""
+    script = (
+        "from tests.signals import tell_what_is_blocked\n"
+        "from theory.processes import started\n"
+        "print(*(int(number) for number in started(tell_what_is_blocked)[1].recv()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {signal.SIGINT, signal.SIGTERM} <= set(map(int, done.stdout.split()))
 
 
 def test_a_claim_whose_process_is_killed_is_undecided() -> None:
