@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cli
 from evae import Run
 from evae.plots import latent_figure, reconstructions_figure, run_figure, training_figure
 from tests.figures import assert_fit_to_print, curve, legend_of
+from tests.runner import runner
 from theory.errors import InputError
 from theory.figure_style import save_figure
 
@@ -35,6 +37,22 @@ def test_every_figure_is_labelled_legible_in_grey_and_whole(trained: dict[str, R
     run = longer(trained["evae"], tmp_path)
     for figure in (training_figure(run), training_figure(*trained.values()), latent_figure(run), run_figure(run)):
         assert_fit_to_print(figure)
+
+
+def test_several_runs_are_named_once_below_all_panels(trained: dict[str, Run]) -> None:
+    figure = training_figure(*trained.values())
+    (legend,) = figure.legends
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named == [f"{run.name}, {what}" for run in trained.values() for what in ("hold-out", "training")]
+    assert all(axes.get_legend() is None for axes in figure.axes)
+
+
+def test_more_runs_than_one_figure_shows_are_refused_before_they_are_trained(tmp_path: Path) -> None:
+    options = ["--seeds", "0-7", "--plot", str(tmp_path / "curves.png"), "--runs-dir", str(tmp_path / "runs")]
+    result = runner().invoke(cli.main, ["train", *options])
+    assert result.exit_code == 2
+    assert result.stderr == "Error: --plot draws at most 4 runs, and these are 8. Leave it out.\n"
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_curves_are_those_of_the_log(trained: dict[str, Run], tmp_path: Path) -> None:
