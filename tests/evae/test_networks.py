@@ -110,3 +110,16 @@ def test_the_first_layer_of_a_decoder_is_a_transposed_convolution() -> None:
     into = torch.randn_like(expected)
     found, wanted = (torch.autograd.grad(maps, (pixels, layer.weight), into) for maps in (layer(pixels), expected))
     torch.testing.assert_close(found, wanted)
+
+
+def test_the_last_layer_of_an_encoder_is_a_convolution() -> None:
+    """Computed without the products with padding; its values and gradients are those of torch's own."""
+    encoder = Encoder((1, 32, 32), 5, ("mu",)).double()
+    layer = next(module for module in encoder.modules() if isinstance(module, nn.Conv2d) and module.out_channels == 256)
+    assert type(layer) is not nn.Conv2d
+    maps = torch.randn(3, layer.in_channels, 4, 4, dtype=torch.float64, requires_grad=True)
+    expected = nn.functional.conv2d(maps, layer.weight, stride=2, padding=1)
+    torch.testing.assert_close(layer(maps), expected)
+    into = torch.randn_like(expected)
+    found, wanted = (torch.autograd.grad(out, (maps, layer.weight), into) for out in (layer(maps), expected))
+    torch.testing.assert_close(found, wanted)
