@@ -10,10 +10,12 @@ With a usable GPU the same contestants run there.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,12 +23,16 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.isolation import Epoch, in_a_process
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, side_by_side
-from benchmarks.trainers import Epoch, Setting, ours, plain_loop, products_alone, pythae
+from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
 from evae.arithmetic import resolve_device
 from evae.configuration import Configuration
 from evae.data import load
+
+Contestant = Callable[[], Epoch]
+"""Makes a contestant, in the process in which it trains."""
 
 OURS, PYTHAE = "evae", "Pythae's trainer"
 SEEDS = 8
@@ -56,27 +62,27 @@ class Row:
     loss: float | None
 
 
-def contestants(setting: Setting, folder: Path) -> tuple[dict[str, Epoch], str | None]:
-    """Return every contestant that can run here, and a sentence on the one that cannot."""
+def contestants(setting: Setting, folder: Path) -> dict[str, Contestant]:
+    """Return what makes each contestant."""
     rounded = ("tf32", "bf16") if setting.device.type == "cuda" else ("bf16",)
-    found = {
-        OURS: ours(setting),
-        **{f"{OURS}, {precision}": ours(setting, precision) for precision in rounded},
-        AT_ONCE: ours(setting, seeds=SEEDS),
-        PLAIN: plain_loop(setting, workers=0),
-        WORKERS: plain_loop(setting, workers=2),
-        BOUND: products_alone(setting),
+    return {
+        OURS: partial(ours, setting),
+        **{f"{OURS}, {precision}": partial(ours, setting, precision) for precision in rounded},
+        AT_ONCE: partial(ours, setting, seeds=SEEDS),
+        PLAIN: partial(plain_loop, setting, workers=0),
+        WORKERS: partial(plain_loop, setting, workers=2),
+        BOUND: partial(products_alone, setting),
+        PYTHAE: partial(pythae, setting, folder),
     }
-    try:
-        found[PYTHAE] = pythae(setting, folder)
-    except ImportError as error:
-        return found, f"Pythae's trainer is not compared: {error}. It comes with the extra `bench`."
-    return found, None
 
 
-def measure(epochs: Mapping[str, Epoch], images: int, rounds: int) -> dict[str, Row]:
-    """Time an epoch of each contestant in every round."""
+def measure(found: Mapping[str, Contestant], images: int, rounds: int) -> tuple[dict[str, Row], str | None]:
+    """Time an epoch of each contestant in every round, each in a process of its own.
+
+    Returns also a sentence on a contestant that cannot run here, which has no row.
+    """
     losses: dict[str, float] = {}
+    missing = None
 
     def recorded(name: str, epoch: Epoch) -> Epoch:
         def run(number: int) -> float:
@@ -85,9 +91,19 @@ def measure(epochs: Mapping[str, Epoch], images: int, rounds: int) -> dict[str, 
 
         return run
 
-    times = side_by_side({name: recorded(name, epoch) for name, epoch in epochs.items()}, rounds)
+    with contextlib.ExitStack() as processes:
+        threads = torch.get_num_threads()
+        # All are started before one is waited for.
+        starting = {name: processes.enter_context(in_a_process(make, threads)) for name, make in found.items()}
+        epochs: dict[str, Epoch] = {}
+        for name, ready in starting.items():
+            try:
+                epochs[name] = recorded(name, ready())
+            except ImportError as error:
+                missing = f"{name} is not compared: {error}. It comes with the extra `bench`."
+        times = side_by_side(epochs, rounds)
     seen = {name: SEEDS * images if name == AT_ONCE else images for name in times}
-    return {name: _row(time, times[OURS], seen[name], losses[name]) for name, time in times.items()}
+    return {name: _row(time, times[OURS], seen[name], losses[name]) for name, time in times.items()}, missing
 
 
 def _row(time: Times, first: Times, images: int, loss: float) -> Row:
@@ -141,8 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     setting = Setting(pixels(images, options.data_dir), device, config)
     console = Console(width=100)
     with tempfile.TemporaryDirectory() as folder:
-        epochs, missing = contestants(setting, Path(folder))
-        rows = measure(epochs, len(setting.pixels), options.rounds)
+        rows, missing = measure(contestants(setting, Path(folder)), len(setting.pixels), options.rounds)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     console.print(table(f"The MNIST network, batches of {config.batch_size}, {device.type} ({where})", rows))
     if missing is not None:

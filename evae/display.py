@@ -139,6 +139,10 @@ class TrainingDisplay(GroupWatcher):
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, completed=position.step)
 
+    def step_recorded(self, seconds: float) -> None:
+        """Say what the bar waited for."""
+        say(self._console, f"A step of training was recorded as a CUDA graph in {seconds:.1f} s.")
+
     def batch_finished(self, progress: EpochProgress) -> None:
         """Move the bar; look at the loss if the last look is old enough."""
         if self._bar is None or self._task is None:

@@ -22,7 +22,7 @@ from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, re
 from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
 from evae.curves import Curves
-from evae.data import ImageData, as_images, load
+from evae.data import ImageData, load
 from evae.group import Group, require_finite
 from evae.holdout import holdout_metrics
 from evae.model import VAE
@@ -34,8 +34,9 @@ from evae.runs import Run, environment
 from evae.saving import Saver
 from evae.seeds import configurations, require_alone
 from evae.session import Session
+from evae.steps import Steps
 from evae.stopping import StopRequest
-from evae.streams import OneAfterAnother, RowsOf, Source, Stream, generator
+from evae.streams import Stream, generator
 from evae.watching import GroupWatcher
 from theory.errors import InputError
 
@@ -211,7 +212,7 @@ def _run(
 ) -> None:
     """Train the epochs that are not yet trained. The first process measures and writes, while the others wait."""
     config, writes = session.config, session.processes.is_first
-    saver = Saver(group, session, stop)
+    saver, steps = Saver(group, session, stop), Steps(session, watcher.step_recorded)
     with group.outcome_written(stop, session.processes):
         # The first checkpoint also finds out whether the disk has room for one.
         start = Position(0, 0, 0, 0.0, session.device.type)
@@ -233,7 +234,7 @@ def _run(
                 stop.agree()
                 stop.raise_if_requested()
                 with full_precision_or_tf32(config.precision):
-                    progress, seconds = train_epoch(session, epoch, watcher, saver, begun=checkpoints)
+                    progress, seconds = train_epoch(steps, epoch, watcher, saver, begun=checkpoints)
                 checkpoints = ()
                 records = {}
                 for number, run in group.going():
@@ -274,7 +275,7 @@ def _write(run: Run, session: Session, number: int, record: dict[str, Any], curv
 
 
 def train_epoch(
-    session: Session,
+    steps: Steps,
     epoch: int,
     watcher: GroupWatcher,
     saver: Saver | None = None,
@@ -288,47 +289,31 @@ def train_epoch(
     Returns the progress, whose means are the loss and its terms in nats per image, and the seconds the pass took. The
     means are over the images as they came by: the weights move meanwhile, and batch normalisation uses the batch.
     """
-    optimizer, pixels, config, processes = session.optimizer, session.train_pixels, session.config, session.processes
-    runs = len(session.seeds)
+    session = steps.session
+    pixels, config, processes, runs = session.train_pixels, session.config, session.processes, len(session.seeds)
     # Drawn on the CPU, so that the order is the same on every device; the noise is the device's own.
     orders = [torch.randperm(len(pixels), generator=generator(seed, Stream.ORDER, epoch)) for seed in session.seeds]
     batches = torch.stack(orders).to(pixels.device).split(config.batch_size, dim=1)
-    noise = [generator(seed, Stream.NOISE, epoch, pixels.device) for seed in session.seeds]
     names = session.objective.names
     sums = torch.zeros(len(batches), runs, len(names), dtype=torch.float64, device=pixels.device)
     progress = Progress(epoch, config.epochs, len(batches), names, sums)
+    steps.reseed(epoch)
     started = time.perf_counter()
     if begun and begun[0].position.batches > 0:
-        progress, noise = _go_on_within(progress, noise, begun, session)
+        progress = _go_on_within(progress, steps, begun)
         started -= begun[0].position.seconds
 
     session.replica.train()
     for index in range(progress.batch, len(batches)):
-        # All images of the batch, unless other processes take some; and the rows of the noise that belong to them.
-        size = batches[index].shape[1]
-        rows = processes.rows(size)
-        images = as_images(pixels[batches[index][:, rows].flatten()])
-        logits, posterior = session.replica(images, _of_batch(noise, size, rows), config.precision)
-        terms = session.objective.terms(logits, images, posterior)
-        term_sums = torch.stack([term.view(runs, -1).sum(1) for term in terms.values()], dim=1)
-        # No weight is in two runs' losses: the gradient of the sum is that of each. It is averaged over processes:
-        # that of this loss becomes that of the mean over the batch.
-        loss = term_sums.sum() / (size / processes.count)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
         # Sums stay on the device: nothing here waits for it, until somebody asks for `progress.means`.
-        sums[index] = term_sums.detach()
-        progress = progress.after(size, len(images) // runs)
+        sums[index] = steps(batches[index])
+        size = batches[index].shape[1]
+        seen = processes.rows(size)
+        progress = progress.after(size, seen.stop - seen.start)
         watcher.batch_finished(progress)
         if saver is not None and saver.is_due():
-            saver.save_within(progress, noise, time.perf_counter() - started)
+            saver.save_within(progress, steps.noise, time.perf_counter() - started)
     return progress.of_all(processes), time.perf_counter() - started
-
-
-def _of_batch(noise: Sequence[torch.Generator], images: int, rows: slice) -> Source:
-    """Return where the noise of a batch comes from: several processes share one run's, several runs have their own."""
-    return RowsOf(noise[0], images, rows) if len(noise) == 1 else OneAfterAnother(tuple(noise))
 
 
 def _watcher(watcher: GroupWatcher | None, processes: Processes) -> GroupWatcher:
@@ -435,11 +420,9 @@ def _mend_weights(run: Run, model: VAE, position: Position) -> None:
             run.write_weights(model.state_dict(), epoch=position.epochs_finished)
 
 
-def _go_on_within(
-    progress: Progress, noise: Sequence[torch.Generator], begun: Sequence[Checkpoint], session: Session
-) -> tuple[Progress, list[torch.Generator]]:
-    """Return how far the epoch is, and the noise from there on."""
-    position = begun[0].position
+def _go_on_within(progress: Progress, steps: Steps, begun: Sequence[Checkpoint]) -> Progress:
+    """Return how far the epoch is; the noise goes on from there."""
+    position, session = begun[0].position, steps.session
     done, images = position.batches, int(begun[0].epoch["images"])
     # What all processes saw before is counted once.
     seen = images if session.processes.is_first else 0
@@ -449,20 +432,17 @@ def _go_on_within(
             raise InputError(f"the checkpoint of {position} is of another run than config.json says.")
         if seen > 0:
             before.copy_(checkpoint.epoch["sums"])
-    going_on = [
-        _noise_from(one, checkpoint, seed, progress.epoch)
-        for one, checkpoint, seed in zip(noise, begun, session.seeds, strict=True)
-    ]
-    return dataclasses.replace(progress, batch=done, images=images, seen=seen), going_on
+    if position.device != session.device.type:
+        # A generator of another kind of device has no such state: the rest of the epoch has streams of its own.
+        steps.reseed(progress.epoch, batch=done)
+    else:
+        for noise, checkpoint in zip(steps.noise, begun, strict=True):
+            _set_state(noise, checkpoint)
+    return dataclasses.replace(progress, batch=done, images=images, seen=seen)
 
 
-def _noise_from(noise: torch.Generator, begun: Checkpoint, seed: int, epoch: int) -> torch.Generator:
-    """Return the noise of the rest of an epoch."""
-    if noise.device.type != begun.position.device:
-        # A generator of another kind of device has no such state: the rest of the epoch has a stream of its own.
-        return generator(seed, Stream.NOISE, epoch, noise.device, batch=begun.position.batches)
+def _set_state(noise: torch.Generator, checkpoint: Checkpoint) -> None:
     try:
-        noise.set_state(begun.epoch["noise"])
+        noise.set_state(checkpoint.epoch["noise"])
     except RuntimeError as error:
-        raise InputError(f"the checkpoint of {begun.position} holds no state of a generator ({error}).") from error
-    return noise
+        raise InputError(f"the checkpoint of {checkpoint.position} holds no state of a generator ({error}).") from error

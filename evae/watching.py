@@ -27,6 +27,9 @@ class GroupWatcher:
     def runs_resumed(self, position: Position) -> None:
         """Be told, after `runs_started`, where the runs go on."""
 
+    def step_recorded(self, seconds: float) -> None:
+        """Be told, between two batches, that steps are replayed from now on (`evae.steps`), after so many seconds."""
+
     def batch_finished(self, progress: Progress) -> None:
         """Be told of a step. Reading `Progress.means` waits for the device: do it a few times a second at most."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import trainers, training
-from benchmarks.trainers import Epoch, Setting, ours, plain_loop, products_alone, pythae
+from benchmarks.isolation import Epoch, in_a_process
+from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
 from benchmarks.training import AT_ONCE, BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
 from evae.configuration import Configuration
 from evae.data import as_images
@@ -119,17 +120,36 @@ def test_the_benchmark_measures_every_contestant_and_writes_its_figures(tmp_path
     assert code == (0 if target["met"] else 1)
 
 
-def test_without_pythae_it_says_so_and_the_target_is_missed(
-    tmp_path: Path, setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pythae", None)
-    monkeypatch.setitem(sys.modules, "pythae.data.datasets", None)
-    found, missing = training.contestants(setting, tmp_path)
-    assert list(found) == [OURS, BF16, AT_ONCE, PLAIN, WORKERS, BOUND]
-    assert missing is not None
-    assert "extra `bench`" in missing
-    (target,) = training.targets({name: Row(1.0, 1.0, 1.0) for name in found}, CPU)
+def constant() -> Epoch:
+    return lambda number: 100.0 - number
+
+
+def threads() -> Epoch:
+    return lambda _: float(torch.get_num_threads())
+
+
+def not_installed() -> Epoch:
+    raise ImportError("No module named 'pythae'")
+
+
+def test_without_pythae_it_says_so_and_the_target_is_missed() -> None:
+    rows, missing = training.measure({OURS: constant, PYTHAE: not_installed}, images=10, rounds=1)
+    assert list(rows) == [OURS]
+    assert missing == f"{PYTHAE} is not compared: No module named 'pythae'. It comes with the extra `bench`."
+    (target,) = training.targets(rows, CPU)
     assert not target.met
+
+
+def test_every_contestant_has_a_process_of_its_own_with_as_many_threads_as_this_one() -> None:
+    here = os.getpid()
+    with in_a_process(process, 1) as one, in_a_process(process, 1) as other:
+        assert len({here, one()(0), other()(0)}) == 3
+    with in_a_process(threads, 2) as ready:
+        assert ready()(0) == 2
+
+
+def process() -> Epoch:
+    return lambda _: float(os.getpid())
 
 
 def test_on_a_gpu_the_targets_are_the_plain_loop_the_seconds_of_an_epoch_and_several_seeds() -> None:
@@ -154,6 +174,12 @@ def test_mnist_is_taken_from_the_folder_that_is_named(tmp_path: Path) -> None:
     assert noise.shape == images.shape
     assert torch.equal(noise, training.pixels(2, None))
     assert not torch.equal(noise, images)
+
+
+def test_others_train_pytorchs_own_layers(setting: Setting) -> None:
+    layers = [layer for layer in setting.model().modules() if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
+    assert {type(layer) for layer in layers} == {nn.Conv2d, nn.ConvTranspose2d}
+    assert len(layers) == 8
 
 
 def test_the_products_alone_have_as_many_operations_as_the_layers(

@@ -30,6 +30,7 @@ from evae.progress import Progress
 from evae.resuming import ResumeWarning
 from evae.session import Session, initial_model
 from evae.stacking import parts, stacked
+from evae.steps import Steps
 from evae.streams import OneAfterAnother, Stream, generator
 from evae.training import train_epoch
 from evae.watching import GroupWatcher
@@ -165,9 +166,10 @@ def test_a_step_in_bfloat16_is_that_of_the_seed_alone_to_its_digits() -> None:
 def curves(config: Configuration, images: ImageData, seeds: Sequence[int]) -> list[list[dict[str, float]]]:
     """The terms of every epoch, in training and on hold-out images, for each seed."""
     session = Session.begin(config, images, Processes(), seeds)
+    steps = Steps(session)
     found: list[list[dict[str, float]]] = [[] for _ in seeds]
     for epoch in range(1, config.epochs + 1):
-        progress, _ = train_epoch(session, epoch, GroupWatcher())
+        progress, _ = train_epoch(steps, epoch, GroupWatcher())
         for number, (seed, model) in enumerate(zip(seeds, session.models, strict=True)):
             holdout, _ = holdout_metrics(model, session.objective, images.holdout, seed)
             found[number] += [progress.means(number), holdout]
@@ -518,6 +520,7 @@ def test_no_step_of_several_seeds_on_cuda_waits_for_the_device() -> None:
     config = Configuration(model="evae", batch_size=20, device="cuda")
     cuda = torch.device("cuda")
     session = Session.begin(config, ImageData(images, images[:0]), Processes(device=cuda), seeds=(0, 1, 2))
+    steps = Steps(session)
 
     class Forbidding(GroupWatcher):
         """From the end of the first step to that of the last nothing may wait."""
@@ -526,7 +529,7 @@ def test_no_step_of_several_seeds_on_cuda_waits_for_the_device() -> None:
             torch.cuda.set_sync_debug_mode("error" if progress.batch < progress.batches else "default")
 
     try:
-        progress, _ = train_epoch(session, 1, Forbidding())
+        progress, _ = train_epoch(steps, 1, Forbidding())
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(math.isfinite(progress.means(number)["loss"]) for number in range(3))

@@ -1,0 +1,249 @@
+"""A step that is recorded and replayed is the step made anew: on the CPU by a tape with a CUDA graph's rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from evae import Configuration, Run, resume, train, train_seeds
+from evae import training as training_module
+from evae.data import ImageData
+from evae.display import TrainingDisplay
+from evae.group import TrainingInterrupted
+from evae.objectives import EvidenceLowerBound
+from evae.posteriors import Posterior
+from evae.processes import Processes
+from evae.session import Session
+from evae.steps import WARM_UP, Recorder, RecordingWarning, Step, Steps
+from evae.training import train_epoch
+from evae.watching import GroupWatcher
+
+from .conftest import small
+from .tape import Tape
+from .test_resume import Stopping
+from .test_seeds import PAIRS
+
+#: Full batches in an epoch, and then a short one.
+FULL = 5
+
+
+def images(size: int = 4) -> ImageData:
+    count = FULL * size + size // 2
+    pixels = torch.randint(0, 256, (count, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
+    return ImageData(pixels, pixels[:0])
+
+
+def session(seeds: Sequence[int] = (0,), device: str = "cpu", **options: Any) -> Session:
+    settings = {"batch_size": 4, "latent_dim": 3, "lr": 1e-3, **options}
+    config = Configuration(device=device, **settings)
+    return Session.begin(config, images(config.batch_size), Processes(device=torch.device(device)), seeds)
+
+
+def trained(steps: Steps, epochs: int = 2) -> dict[str, Tensor]:
+    """All that some epochs come to: the terms of every batch, the weights, Adam's moments and the noise."""
+    found = {}
+    for epoch in range(1, epochs + 1):
+        progress, _ = train_epoch(steps, epoch, GroupWatcher())
+        found[f"terms {epoch}"] = progress.sums
+    found |= {f"noise {number}": noise.get_state() for number, noise in enumerate(steps.noise)}
+    return {**found, **state(steps.session)}
+
+
+def state(of: Session) -> dict[str, Tensor]:
+    found = {name: tensor.detach().clone() for name, tensor in of.model.state_dict().items()}
+    for number, moments in enumerate(of.optimizer.state.values()):
+        found |= {f"{name} {number}": torch.as_tensor(moment).clone() for name, moment in moments.items()}
+    return found
+
+
+def assert_same_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+# The step
+
+
+@pytest.mark.parametrize("options", PAIRS, ids=lambda options: "-".join(str(one) for one in options.values() if one))
+def test_replayed_steps_of_every_model_are_those_made_anew(options: dict[str, Any]) -> None:
+    """Two epochs, each with a short batch at its end, to the bit."""
+    tape = Tape()
+    found = trained(Steps(session(**options), recorder=tape))
+    assert (tape.recordings, tape.replays) == (1, 2 * FULL - WARM_UP)
+    assert_same_bits(found, trained(Steps(session(**options))))
+
+
+@pytest.mark.parametrize(
+    "options", [{"model": "evae", "precision": "bf16"}, {"model": "evae", "prior_length": 0.5}, {"beta": 0.25}]
+)
+def test_replayed_steps_in_other_arithmetic_and_with_constants_are_those_made_anew(options: dict[str, Any]) -> None:
+    assert_same_bits(trained(Steps(session(**options), recorder=Tape()), 1), trained(Steps(session(**options)), 1))
+
+
+def test_replayed_steps_of_several_seeds_are_those_made_anew() -> None:
+    tape = Tape()
+    found = trained(Steps(session((3, 4), model="evae"), recorder=tape))
+    assert tape.replays == 2 * FULL - WARM_UP
+    assert_same_bits(found, trained(Steps(session((3, 4), model="evae"))))
+
+
+def test_recording_makes_no_step() -> None:
+    steps = Steps(session(model="evae"))
+    numbers = torch.arange(4)[None]
+    for _ in range(WARM_UP):
+        steps(numbers)
+    before, noise = state(steps.session), steps.noise[0].get_state()
+    replay = Tape().recorded(steps.anew, numbers, steps.noise)
+    assert_same_bits(state(steps.session), before)
+    assert torch.equal(steps.noise[0].get_state(), noise)
+    replay(numbers)
+    assert not torch.equal(state(steps.session)["encoder.features.0.weight"], before["encoder.features.0.weight"])
+    assert not torch.equal(steps.noise[0].get_state(), noise)
+
+
+def test_the_terms_of_every_batch_are_kept_though_replays_write_to_one_place() -> None:
+    steps = Steps(session(), recorder=Tape())
+    progress, _ = train_epoch(steps, 1, GroupWatcher())
+    assert len(progress.sums.unique()) == progress.sums.numel()
+
+
+# What cannot be recorded
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting(EvidenceLowerBound):
+    """Looks at a number in every step."""
+
+    def regularisation(self, posterior: Posterior) -> Tensor:
+        """Return the same as the base class."""
+        term = super().regularisation(posterior)
+        assert float(term.detach().sum()) > 0
+        return term
+
+
+def test_a_step_that_waits_for_the_device_is_made_anew_and_that_is_said_once() -> None:
+    waiting = dataclasses.replace(session(), objective=Waiting())
+    with pytest.warns(RecordingWarning, match=r"not be recorded as a CUDA graph \(operation not permitted") as said:
+        found = trained(Steps(waiting, recorder=Tape()))
+    assert len(said) == 1
+    assert "more lines" not in str(said[0].message)
+    assert_same_bits(found, trained(Steps(session())))
+
+
+class Full(Recorder):
+    """Has no memory for a graph."""
+
+    def aside(self) -> Any:
+        """Nothing."""
+        return warnings.catch_warnings()
+
+    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
+        """Raise what torch raises."""
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_a_device_without_memory_for_a_graph_is_out_of_memory() -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        trained(Steps(session(), recorder=Full()))
+
+
+# Runs
+
+
+@pytest.fixture
+def taped(monkeypatch: pytest.MonkeyPatch) -> list[Tape]:
+    """Every run's steps are recorded."""
+    tapes: list[Tape] = []
+
+    def steps(of: Session, told: Callable[[float], None]) -> Steps:
+        tapes.append(Tape())
+        return Steps(of, told, tapes[-1])
+
+    monkeypatch.setattr(training_module, "Steps", steps)
+    return tapes
+
+
+def outcome(run: Run) -> list[Any]:
+    rows = [{name: row[name] for name in ("epoch", "train", "holdout", "latent")} for row in run.metrics]
+    return [rows, *(tensor.tolist() for _, tensor in sorted(run.read_weights().items()))]
+
+
+SETTINGS: dict[str, Any] = {"model": "evae", "limit_train": 50, "batch_size": 8, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def never_recorded(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(small(tmp_path_factory.mktemp("anew"), **SETTINGS))
+
+
+def test_a_run_of_replayed_steps_is_the_run_of_steps_made_anew(
+    never_recorded: Run, taped: list[Tape], tmp_path: Path
+) -> None:
+    run = train(small(tmp_path, **SETTINGS))
+    assert [tape.replays for tape in taped] == [2 * 6 - WARM_UP]
+    assert outcome(run) == outcome(never_recorded)
+
+
+@pytest.mark.parametrize("at", [(1, 2), (1, 5), (2, 2), (2, 6)])
+def test_a_run_of_replayed_steps_goes_on_to_the_same_bits(
+    never_recorded: Run, taped: list[Tape], tmp_path: Path, at: tuple[int, int]
+) -> None:
+    with pytest.raises(TrainingInterrupted) as stopped:
+        train(small(tmp_path, **SETTINGS), Stopping(*at))
+    assert outcome(resume(stopped.value.run)) == outcome(never_recorded)
+    assert [tape.recordings for tape in taped] == [int(at > (1, 3)), int(at <= (2, 2))]
+
+
+def test_the_recording_is_said_once(taped: list[Tape], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(small(tmp_path, **SETTINGS), TrainingDisplay(Console(width=200), bar=None))
+    assert len(taped) == 1
+    assert capsys.readouterr().out.count("A step of training was recorded as a CUDA graph in ") == 1
+
+
+def test_runs_of_several_seeds_are_recorded_as_one(taped: list[Tape], tmp_path: Path) -> None:
+    runs = train_seeds(small(tmp_path / "taped", **SETTINGS), (0, 1))
+    assert [tape.replays for tape in taped] == [2 * 6 - WARM_UP]
+    assert len({str(outcome(run)) for run in runs}) == 2
+
+
+# On CUDA
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+
+
+@needs_cuda
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+@pytest.mark.parametrize("options", [{"model": "vae"}, {"model": "evae"}, {"model": "evae", "precision": "bf16"}])
+def test_a_cuda_graph_has_the_losses_of_steps_made_anew(seeds: tuple[int, ...], options: dict[str, Any]) -> None:
+    class Anew(Steps):
+        def __call__(self, numbers: Tensor) -> Tensor:
+            return self.anew(numbers)
+
+    graphed, expected = Steps(session(seeds, "cuda", **options)), trained(Anew(session(seeds, "cuda", **options)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = trained(graphed)
+    assert graphed.recorded
+    for epoch in (1, 2):
+        torch.testing.assert_close(found[f"terms {epoch}"], expected[f"terms {epoch}"], rtol=1e-3, atol=1e-3)
+    for number in range(len(seeds)):
+        assert torch.equal(found[f"noise {number}"], expected[f"noise {number}"])
+
+
+@needs_cuda
+def test_a_step_of_one_run_on_cuda_cannot_be_recorded_if_it_waits() -> None:
+    waiting = dataclasses.replace(session(device="cuda"), objective=Waiting())
+    with pytest.warns(RecordingWarning, match="not be recorded as a CUDA graph"):
+        found = trained(Steps(waiting))
+    torch.testing.assert_close(
+        found["terms 2"], trained(Steps(session(device="cuda")))["terms 2"], rtol=1e-3, atol=1e-3
+    )
