@@ -24,8 +24,10 @@ def in_a_process(contestant: Callable[[], Epoch], threads: int) -> Iterator[Call
     ImportError
         When waited for, if the contestant needs what is not installed.
     """
+    # From a process that has loaded the libraries, and computed nothing: each would take seconds to load them anew.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.trainers"])
     # Not a daemon: a contestant's loader has processes of its own.
-    context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, contestant, threads))
     process.start()

@@ -46,7 +46,9 @@ def test_every_law_of_cost_was_checked_at_three_sizes_that_it_was_not_fitted_to(
     for law in Laws.load(FOLDER / "scaling.json").by_name.values():
         assert len(law.checked) == 3
         assert not {size for size, _ in law.checked} & {size for size, _ in law.fitted}
-        assert Law.of(law.what, law.size, law.fitted, law.checked) == law
+        again = Law.of(law.what, law.size, law.fitted, law.checked)
+        # Least squares round differently on another CPU.
+        assert (again.fixed, again.slope) == pytest.approx((law.fixed, law.slope), rel=1e-9)
 
 
 def test_a_plan_ends_with_its_longest_piece_however_many_machines_there_are() -> None:

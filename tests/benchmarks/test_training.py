@@ -108,13 +108,13 @@ def test_the_network_is_that_of_the_seed_whatever_trains_it(setting: Setting) ->
 def test_the_benchmark_measures_every_contestant_and_writes_its_figures(tmp_path: Path) -> None:
     pytest.importorskip("pythae")
     file = tmp_path / "out.json"
-    code = training.main(["--device", "cpu", "--threads", "1", "--images", "100", "--rounds", "1", "--json", str(file)])
+    code = training.main(["--device", "cpu", "--threads", "1", "--images", "20", "--rounds", "1", "--json", str(file)])
     document = json.loads(file.read_text())
     assert list(document["trainers"]) == [OURS, BF16, AT_ONCE, PLAIN, WORKERS, BOUND, PYTHAE]
     assert document["trainers"][OURS]["ratio"] == 1
     assert all(row["images_per_second"] > 0 for row in document["trainers"].values())
     assert document["missing"] is None
-    assert document["images"] == 100
+    assert document["images"] == 20
     (target,) = document["targets"]
     assert target["found"] == document["trainers"][PYTHAE]["ratio"]
     assert code == (0 if target["met"] else 1)

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from evae.experiments.comparison import (
     Cell,
@@ -30,6 +29,7 @@ from evae.experiments.comparison import (
     wins,
 )
 from evae.experiments.estimates import estimate, shown, shown_p
+from tests.peers import adjusted
 from theory import published
 from theory.errors import InputError
 from theory.published import EXPERIMENTS, Metric
@@ -162,7 +162,7 @@ def test_the_paired_test_is_scipys_and_holm_is_that_of_statsmodels(lower_is_bett
         error = difference.estimate.mean / theirs.statistic
         assert difference.estimate.standard_error == pytest.approx(error, rel=1e-9)
         raw.append(theirs.pvalue)
-    assert [d.holm_p_value for d in found] == pytest.approx(list(multipletests(raw, method="holm")[1]), rel=1e-9)
+    assert [d.holm_p_value for d in found] == pytest.approx(adjusted(raw, "holm"), rel=1e-9)
     assert len(found) == 8
 
 
@@ -220,8 +220,8 @@ def test_the_sign_tests_are_scipys(measured: list[Measurement]) -> None:
             assert float(count.two_sided) == pytest.approx(stats.binomtest(count.wins, decided).pvalue)
         assert count.dataset_two_sided >= count.smallest_two_sided or count.dataset_two_sided == 1
     if counts:
-        theirs = multipletests([float(count.two_sided) for count in counts], method="holm")[1]
-        assert [float(count.two_sided_holm) for count in counts] == pytest.approx(list(theirs))
+        theirs = adjusted([float(count.two_sided) for count in counts], "holm")
+        assert [float(count.two_sided_holm) for count in counts] == pytest.approx(theirs)
 
 
 def test_a_tie_is_no_win_and_is_left_out_of_the_two_sided_test() -> None:

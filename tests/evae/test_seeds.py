@@ -202,7 +202,7 @@ def test_in_double_precision_whole_epochs_are_those_of_the_seed_alone(
     digits: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that nothing but rounding is between them: the order, the noise, the short batch and Adam are the seed's."""
-    for module in ("training", "holdout"):
+    for module in ("steps", "holdout"):
         monkeypatch.setattr(f"evae.{module}.as_images", lambda pixels: pixels.double() / 255)
     config = Configuration(model="evae", **digits)
     images = data.load(config.dataset, config.data_dir)
