@@ -1189,9 +1189,10 @@ def was_given(context: click.Context, name: str) -> bool:
 
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
-    """Print what this project warns of on standard error, as the sentence it is."""
-    from evae.resuming import ResumeWarning
+    """Print what this project warns of on standard error, as the sentence it is, each once."""
+    from evae.notices import TrainingWarning
 
+    said: set[str] = set()
     with warnings.catch_warnings():
         shown = warnings.showwarning
 
@@ -1203,12 +1204,13 @@ def warnings_as_sentences() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, ResumeWarning):
-                print(f"Warning: {message}", file=sys.stderr)
-            else:
+            if not issubclass(category, TrainingWarning):
                 shown(message, category, filename, lineno, file, line)
+            elif str(message) not in said:
+                said.add(str(message))
+                print(f"Warning: {message}", file=sys.stderr)
 
-        warnings.simplefilter("always", ResumeWarning)
+        warnings.simplefilter("always", TrainingWarning)
         warnings.showwarning = show
         yield
 
@@ -1448,7 +1450,7 @@ def reproduce(
     checked_plots(plots)
     folder = output or Path(options["runs_dir"]) / (table if table == "ablation" else f"table-{table}")
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream:
+    with json_output(json_path) as stream, warnings_as_sentences():
         from evae.experiments.display import grid_display
         from evae.experiments.output import write_results
         from evae.experiments.report import report

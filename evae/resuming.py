@@ -20,10 +20,6 @@ from theory.errors import InputError
 CHANGEABLE = ("epochs", "device", "data_dir", "checkpoint_minutes")
 
 
-class ResumeWarning(UserWarning):
-    """A run goes on, but not quite as if it had never stopped; the sentence says why."""
-
-
 def find_run(name: str | Path, runs_dir: str | Path) -> Run:
     """Find a run by its folder, or by its name in ``runs_dir``; an `InputError` where there is none."""
     inside = Path(runs_dir) / name

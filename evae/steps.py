@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from evae.data import as_images
+from evae.notices import RecordingWarning
 from evae.session import Session
 from evae.streams import OneAfterAnother, RowsOf, Source, Stream, stream_seed
 
@@ -26,10 +27,6 @@ WARM_UP = 3
 
 Step = Callable[[Tensor], Tensor]
 """Makes a step with the images of some numbers, (runs, N), and returns the sums of every run's terms, (runs, terms)."""
-
-
-class RecordingWarning(UserWarning):
-    """A step could not be recorded, and training is slower than it could be; the sentence says why."""
 
 
 class Steps:

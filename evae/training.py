@@ -26,10 +26,11 @@ from evae.data import ImageData, load
 from evae.group import Group, require_finite
 from evae.holdout import holdout_metrics
 from evae.model import VAE
+from evae.notices import ResumeWarning
 from evae.pictures import reconstruction_rows, save_reconstructions
 from evae.processes import Processes, joined
 from evae.progress import Progress
-from evae.resuming import ResumeWarning, continued, departures, fingerprint, require_alike, require_same_data
+from evae.resuming import continued, departures, fingerprint, require_alike, require_same_data
 from evae.runs import Run, environment
 from evae.saving import Saver
 from evae.seeds import configurations, require_alone

@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from hypothesis import settings
 
 from tests.clusters import Processes, processes
 from tests.faults import Faults
+
+# A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
+gc.set_threshold(100_000, 50, 100)
 
 # The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
 settings.register_profile("house", derandomize=True, deadline=None)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from evae import VAE, Configuration, Run, train
+from evae import VAE, Configuration, Run, arithmetic, train
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
+from evae.notices import ArithmeticWarning
 from evae.progress import Progress
 from evae.session import initial_model
 from evae.watching import Watcher
 from theory.errors import InputError
 
-from .conftest import small
+from .conftest import invoke, small
+
+IMITATED = "this CPU lacks the instructions for bfloat16: --precision bf16 takes many times as long here as fp32."
 
 
 def settings() -> tuple[Any, ...]:
@@ -67,8 +71,26 @@ def test_tf32_does_nothing_on_the_cpu_and_is_refused_there(tmp_path: Path) -> No
     with pytest.raises(InputError, match="--precision tf32 is an arithmetic of CUDA devices; on the CPU use fp32 or"):
         train(small(tmp_path / "runs", precision="tf32"))
     assert not (tmp_path / "runs").exists()
-    for precision in ("fp32", "bf16"):
-        require_precision(precision, torch.device("cpu"))
+    require_precision("fp32", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_cpu_that_imitates_bfloat16_is_warned_of(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arithmetic, "_multiplies_bfloat16", lambda: able)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for precision in ("fp32", "bf16"):
+            require_precision(precision, torch.device("cpu"))
+    assert [str(warning.message) for warning in said] == ([] if able else [IMITATED])
+    assert {warning.category for warning in said} <= {ArithmeticWarning}
+
+
+def test_the_command_says_so_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arithmetic, "_multiplies_bfloat16", lambda: False)
+    options = ["--runs-dir", str(tmp_path), "--limit-train", "5", "--epochs", "1", "--latent-dim", "2"]
+    result = invoke("train", *options, "--device", "cpu", "--precision", "bf16")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[0] == f"Warning: {IMITATED}"
 
 
 def test_deterministic_algorithms_are_in_force_while_a_run_trains(
@@ -95,6 +117,7 @@ def test_on_the_cpu_a_run_is_the_same_with_and_without_deterministic(tmp_path: P
     assert all(torch.equal(tensor, weights[name]) for name, tensor in run.read_weights().items())
 
 
+@pytest.mark.filterwarnings("ignore::evae.notices.ArithmeticWarning")
 def test_bf16_learns_and_its_loss_is_near_that_of_fp32(tmp_path: Path) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from evae import Configuration, Run, train
 from evae.group import TrainingInterrupted
 from evae.launch import Place, place
+from evae.notices import ResumeWarning
 from evae.posteriors import PosteriorFamily
 from evae.processes import Processes, joined
-from evae.resuming import ResumeWarning
 from evae.streams import RowsOf, Stream, generator
 from evae.training import resume
 from theory.errors import InputError

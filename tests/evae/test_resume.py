@@ -14,8 +14,9 @@ import torch
 from evae import Run, train
 from evae.checkpoints import Position
 from evae.group import TrainingInterrupted
+from evae.notices import ResumeWarning
 from evae.progress import Progress
-from evae.resuming import ResumeWarning, find_run
+from evae.resuming import find_run
 from evae.training import resume
 from evae.watching import Watcher
 from theory.errors import InputError

@@ -24,10 +24,10 @@ from evae.data import ImageData
 from evae.display import TrainingDisplay
 from evae.group import SomeDiverged, TrainingInterrupted
 from evae.holdout import holdout_metrics
+from evae.notices import ResumeWarning
 from evae.objectives import objective_for
 from evae.processes import Processes
 from evae.progress import Progress
-from evae.resuming import ResumeWarning
 from evae.session import Session, initial_model
 from evae.stacking import parts, stacked
 from evae.steps import Steps

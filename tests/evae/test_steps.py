@@ -22,11 +22,12 @@ from evae import training as training_module
 from evae.data import ImageData, as_images
 from evae.display import TrainingDisplay
 from evae.group import TrainingInterrupted
+from evae.notices import RecordingWarning
 from evae.objectives import EvidenceLowerBound, objective_for
 from evae.posteriors import Posterior, PosteriorFamily
 from evae.processes import Processes
 from evae.session import Session
-from evae.steps import WARM_UP, Recorder, RecordingWarning, Step, Steps
+from evae.steps import WARM_UP, Recorder, Step, Steps
 from evae.training import train_epoch
 from evae.watching import GroupWatcher
 

@@ -1,0 +1,17 @@
+"""What is said of training that goes on all the same: each kind of warning is one sentence for its user."""
+
+
+class TrainingWarning(UserWarning):
+    """Training is not quite what was asked for; the sentence says how. The command line prints it."""
+
+
+class ResumeWarning(TrainingWarning):
+    """A run goes on, but not quite as if it had never stopped."""
+
+
+class RecordingWarning(TrainingWarning):
+    """A step could not be recorded, and training is slower than it could be."""
+
+
+class ArithmeticWarning(TrainingWarning):
+    """The machine has no instructions for the arithmetic, and imitates it."""
