@@ -90,7 +90,7 @@ class Steps:
 
     def _record(self, numbers: Tensor) -> Step:
         assert self._recorder is not None
-        started = time.perf_counter()
+        started, stood = time.perf_counter(), [noise.get_state() for noise in self.noise]
         try:
             with _capturable(self.session.optimizer):
                 replay = self._recorder.recorded(self.anew, numbers, self.noise)
@@ -99,6 +99,10 @@ class Steps:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
+            # A recording that failed may not let go of its generators.
+            self.noise = tuple(torch.Generator(self.session.device) for _ in stood)
+            for noise, state in zip(self.noise, stood, strict=True):
+                noise.set_state(state)
             warnings.warn(
                 f"a step of training could not be recorded as a CUDA graph ({str(error).splitlines()[0]}): each is "
                 "launched anew, with the same losses in more time.",
@@ -189,7 +193,8 @@ class CudaGraphs(Recorder):
         for generator in noise:
             graph.register_generator_state(generator)
         given = numbers.clone()
-        with torch.cuda.graph(graph, stream=self._stream):
+        # The outer block comes back to the current stream also where the recording fails.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=self._stream):
             sums = step(given)
 
         def replay(numbers: Tensor) -> Tensor:

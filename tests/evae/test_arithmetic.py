@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import cli
 from evae import VAE, Configuration, Run, arithmetic, train
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
 from evae.notices import ArithmeticWarning
@@ -91,6 +92,13 @@ def test_the_command_says_so_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     result = invoke("train", *options, "--device", "cpu", "--precision", "bf16")
     assert result.exit_code == 0
     assert result.stderr.splitlines()[0] == f"Warning: {IMITATED}"
+
+
+def test_a_sentence_is_said_once_however_many_runs_it_concerns(capsys: pytest.CaptureFixture[str]) -> None:
+    with cli.warnings_as_sentences():
+        for sentence in ("Slow.", "Slow.", "Slower."):
+            warnings.warn(sentence, ArithmeticWarning, stacklevel=1)
+    assert capsys.readouterr().err == "Warning: Slow.\nWarning: Slower.\n"
 
 
 def test_deterministic_algorithms_are_in_force_while_a_run_trains(

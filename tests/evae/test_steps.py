@@ -170,6 +170,44 @@ def test_a_step_that_waits_for_the_device_is_made_anew_and_that_is_said_once() -
     assert_same_bits(found, trained(Steps(session())))
 
 
+class Spoiling(Tape):
+    """Fails, and leaves the generators as a recording may that cannot be ended."""
+
+    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
+        """Raise in the middle."""
+        for generator in noise:
+            generator.manual_seed(99)
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
+def test_a_recording_that_breaks_off_leaves_the_noise_where_it_was() -> None:
+    with pytest.warns(RecordingWarning, match="due to a previous error during capture"):
+        found = trained(Steps(session((3, 4), model="evae"), recorder=Spoiling()))
+    assert_same_bits(found, trained(Steps(session((3, 4), model="evae"))))
+
+
+class Asking(Tape):
+    """Sees what the optimizer is told of the recording."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__()
+        self.optimizer = optimizer
+        self.seen: list[bool] = []
+
+    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
+        """Look in every step that is recorded or made anew."""
+        self.seen = [group["capturable"] for group in self.optimizer.param_groups]
+        return super().recorded(step, numbers, noise)
+
+
+def test_the_optimizer_may_be_recorded_only_while_a_step_is() -> None:
+    of = session()
+    asking = Asking(of.optimizer)
+    trained(Steps(of, recorder=asking), 1)
+    assert asking.seen == [True]
+    assert [group["capturable"] for group in of.optimizer.param_groups] == [False]
+
+
 class Full(Recorder):
     """Has no memory for a graph."""
 
