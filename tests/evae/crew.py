@@ -10,6 +10,7 @@ it ends those that are left when one fails, and holds what they tell each other.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -33,7 +35,7 @@ from evae.configuration import Configuration
 from evae.normalisation import SharedBatchNorm2d
 from evae.processes import Processes, joined
 from evae.session import Session
-from evae.streams import RowsOf, Stream, generator
+from evae.steps import Steps
 
 #: torchrun has more patience.
 SECONDS_TO_END = 20
@@ -72,14 +74,12 @@ def gradients(processes: Processes, folder: Path) -> None:
 def step_in_double_precision(processes: Processes) -> dict[str, Tensor]:
     config = Configuration(model="evae", latent_dim=3, device="cpu")
     session = Session.begin(config, data.load("digits", limit_train=20), processes)
-    replica = processes.replica(session.model.double())
-    images = data.as_images(session.train_pixels[:7]).double()
-    rows = processes.rows(len(images))
-    noise = RowsOf(generator(0, Stream.NOISE), len(images), rows)
-    logits, posterior = replica(images[rows], noise)
-    terms = session.objective.terms(logits, images[rows], posterior)
-    (torch.stack([term.sum() for term in terms.values()]).sum() / (len(images) / processes.count)).backward()
-    found = {name: parameter.grad for name, parameter in session.model.named_parameters()}
+    model = session.model.double()
+    steps = Steps(dataclasses.replace(session, replica=processes.replica(model)))
+    steps.reseed(1)
+    with mock.patch("evae.steps.as_images", lambda pixels: pixels.double() / 255):
+        steps(torch.arange(7)[None])
+    found = {name: parameter.grad for name, parameter in model.named_parameters()}
     return {name: gradient.contiguous() for name, gradient in found.items() if gradient is not None}
 
 

@@ -82,6 +82,8 @@ def test_a_cpu_that_imitates_bfloat16_is_warned_of(able: bool, monkeypatch: pyte
         warnings.simplefilter("always")
         for precision in ("fp32", "bf16"):
             require_precision(precision, torch.device("cpu"))
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+        require_precision("bf16", torch.device("cuda"))
     assert [str(warning.message) for warning in said] == ([] if able else [IMITATED])
     assert {warning.category for warning in said} <= {ArithmeticWarning}
 

@@ -26,6 +26,7 @@ from evae.notices import RecordingWarning
 from evae.objectives import EvidenceLowerBound, objective_for
 from evae.posteriors import Posterior, PosteriorFamily
 from evae.processes import Processes
+from evae.progress import Progress
 from evae.session import Session
 from evae.steps import WARM_UP, Recorder, Step, Steps
 from evae.training import train_epoch
@@ -113,6 +114,37 @@ def test_recording_makes_no_step() -> None:
     replay(numbers)
     assert not torch.equal(state(steps.session)["encoder.features.0.weight"], before["encoder.features.0.weight"])
     assert not torch.equal(steps.noise[0].get_state(), noise)
+
+
+def test_every_epoch_has_its_noise_and_the_rest_of_one_may_have_another() -> None:
+    steps = Steps(session((3, 4)))
+
+    def states(epoch: int, batch: int = 0) -> list[bytes]:
+        steps.reseed(epoch, batch)
+        return [noise.get_state().numpy().tobytes() for noise in steps.noise]
+
+    found = [*states(1), *states(2), *states(1, batch=2), *states(1, batch=3)]
+    assert len(set(found)) == len(found)
+    assert states(1) == found[:2]
+
+
+class Half(Processes):
+    """Leaves half of each batch to somebody else."""
+
+    def rows(self, images: int) -> slice:
+        """Return the first half."""
+        return slice(0, images // 2)
+
+
+def test_the_means_within_an_epoch_are_over_the_images_that_this_process_saw() -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Noting(GroupWatcher):
+        def batch_finished(self, progress: Progress) -> None:
+            seen.append((progress.images, progress.seen))
+
+    train_epoch(Steps(dataclasses.replace(session(), processes=Half())), 1, Noting())
+    assert seen == [(4, 2), (8, 4), (12, 6), (16, 8), (20, 10), (22, 11)]
 
 
 def test_the_terms_of_every_batch_are_kept_though_replays_write_to_one_place() -> None:
