@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -150,22 +151,22 @@ def _capturable(optimizer: torch.optim.Optimizer) -> Iterator[None]:
             group["capturable"] = False
 
 
-class Recorder:
+class Recorder(ABC):
     """What records a step without making it."""
 
+    @abstractmethod
     def aside(self) -> contextlib.AbstractContextManager[Any]:
         """Return a block in which a step is made that must not disturb the recording."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
         """Record a step with so many images, whose noise is drawn from ``noise``, and return what replays it.
 
         Raises
         ------
         RuntimeError
-            If it has an operation that cannot be recorded. Nothing has changed then.
+            If it has an operation that cannot be recorded. No step is made then, but the generators may be spoilt.
         """
-        raise NotImplementedError
 
 
 class CudaGraphs(Recorder):
