@@ -51,14 +51,16 @@ def in_a_process(contestant: Callable[[], Epoch], threads: int) -> Iterator[Call
 
 
 def _serve(connection: Connection, contestant: Callable[[], Epoch], threads: int) -> None:
-    torch.set_num_threads(threads)
-    try:
-        epoch = contestant()
-    except ImportError as error:
-        connection.send(error)
-        return
-    connection.send(None)
-    # The other end is closed when no more epochs are wanted.
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            connection.send(epoch(connection.recv()))
+    # Ctrl-C reaches every process of a command, and one of them says so.
+    with contextlib.suppress(KeyboardInterrupt):
+        torch.set_num_threads(threads)
+        try:
+            epoch = contestant()
+        except ImportError as error:
+            connection.send(error)
+            return
+        connection.send(None)
+        # The other end is closed when no more epochs are wanted.
+        with contextlib.suppress(EOFError, BrokenPipeError):
+            while True:
+                connection.send(epoch(connection.recv()))

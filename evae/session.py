@@ -84,8 +84,7 @@ class Session:
     @classmethod
     def _begin(cls, config: Configuration, seeds: tuple[int, ...], data: ImageData, processes: Processes) -> Session:
         device = processes.device
-        if device.type == "cpu":
-            keep_freed_memory()
+        keep_freed_memory(device)
         each = [dataclasses.replace(config, seed=seed) for seed in seeds]
         models = tuple(initial_model(own, data.image_shape).placed_on(device) for own in each)
         model = stacked(models)

@@ -64,11 +64,6 @@ class Steps:
         self._made = 0
         self._recorded: Step | None = None
 
-    @property
-    def recorded(self) -> bool:
-        """Whether full batches are replayed by now."""
-        return self._recorded is not None and self._recorded != self.anew
-
     def reseed(self, epoch: int, batch: int = 0) -> None:
         """Begin the noise of an epoch, or of the rest of it from a batch on if that has streams of its own."""
         for noise, seed in zip(self.noise, self.session.seeds, strict=True):

@@ -141,8 +141,7 @@ def trained(
 
     The same seed gives the same bits on one kind of device, version of torch and number of threads.
     """
-    if device.type == "cpu":
-        keep_freed_memory()
+    keep_freed_memory(device)
     channels, side, _ = images.image_shape
     # Channels last, with which a step on the CPU takes a fifth less.
     module = _untrained(channels, side, labels.classes, seed).to(device).to(memory_format=torch.channels_last)

@@ -28,7 +28,7 @@ from evae.posteriors import Posterior, PosteriorFamily
 from evae.processes import Processes
 from evae.progress import Progress
 from evae.session import Session
-from evae.steps import WARM_UP, Recorder, Step, Steps
+from evae.steps import WARM_UP, Step, Steps
 from evae.training import train_epoch
 from evae.watching import GroupWatcher
 
@@ -227,7 +227,7 @@ class Asking(Tape):
         self.seen: list[bool] = []
 
     def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
-        """Look in every step that is recorded or made anew."""
+        """Look, and record."""
         self.seen = [group["capturable"] for group in self.optimizer.param_groups]
         return super().recorded(step, numbers, noise)
 
@@ -240,12 +240,8 @@ def test_the_optimizer_may_be_recorded_only_while_a_step_is() -> None:
     assert [group["capturable"] for group in of.optimizer.param_groups] == [False]
 
 
-class Full(Recorder):
+class Full(Tape):
     """Has no memory for a graph."""
-
-    def aside(self) -> Any:
-        """Nothing."""
-        return warnings.catch_warnings()
 
     def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
         """Raise what torch raises."""
@@ -338,11 +334,13 @@ def test_a_cuda_graph_has_the_losses_of_steps_made_anew(seeds: tuple[int, ...], 
         def __call__(self, numbers: Tensor) -> Tensor:
             return self.anew(numbers)
 
-    graphed, expected = Steps(session(seeds, "cuda", **options)), trained(Anew(session(seeds, "cuda", **options)))
+    recorded: list[float] = []
+    graphed = Steps(session(seeds, "cuda", **options), recorded.append)
+    expected = trained(Anew(session(seeds, "cuda", **options)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = trained(graphed)
-    assert graphed.recorded
+    assert len(recorded) == 1
     for epoch in (1, 2):
         torch.testing.assert_close(found[f"terms {epoch}"], expected[f"terms {epoch}"], rtol=1e-3, atol=1e-3)
     for number in range(len(seeds)):
