@@ -25,10 +25,11 @@ from benchmarks.isolation import Epoch
 from evae.arithmetic import full_precision_or_tf32
 from evae.configuration import Configuration
 from evae.data import ImageData, as_images
+from evae.initial_weights import initial_model
 from evae.model import VAE
 from evae.objectives import objective_for
 from evae.processes import Processes
-from evae.session import Session, initial_model
+from evae.session import Session
 from evae.steps import Steps
 from evae.training import train_epoch
 from evae.watching import GroupWatcher

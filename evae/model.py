@@ -47,6 +47,12 @@ class VAE(nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What models share or do not, by name: the encoder's trunk, each of its heads, the decoder."""
+        heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
+        return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
+
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
         with layers_in(precision, images.device):

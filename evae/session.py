@@ -13,15 +13,14 @@ from torch import Tensor, nn
 from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
 from evae.data import ImageData
+from evae.initial_weights import initial_model
 from evae.memory import keep_freed_memory
 from evae.model import VAE
 from evae.normalisation import share_batch_normalisation
 from evae.objectives import Objective, objective_for
-from evae.posteriors import PosteriorFamily
 from evae.processes import Processes
 from evae.runs import environment
 from evae.stacking import parts, stacked
-from evae.streams import Stream, stream_seed
 from theory.errors import InputError
 
 #: What Adam knows of a weight.
@@ -164,13 +163,6 @@ class Session:
         if any(step.dtype != torch.float32 or step.dim() != 0 or not torch.equal(step, steps[0]) for step in steps):
             raise KeyError(f"step.{name}")
         return {"step": steps[0].to(self.device), **moments}
-
-
-def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:
-    """Make a model on the CPU whose weights depend on the seed alone; the caller's random numbers are left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
-        return VAE(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
 
 
 def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

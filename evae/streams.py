@@ -29,7 +29,15 @@ class Stream(IntEnum):
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:
     """Return a 64-bit seed for the stream; ``batch`` is not 0 where an epoch goes on with another stream."""
-    key = (int(stream), epoch) if batch == 0 else (int(stream), epoch, batch)
+    return _seed_of(seed, (int(stream), epoch) if batch == 0 else (int(stream), epoch, batch))
+
+
+def weights_seed(seed: int, part: str) -> int:
+    """Return a 64-bit seed for the initial weights of the part of a model that has this name."""
+    return _seed_of(seed, (int(Stream.WEIGHTS), *part.encode()))
+
+
+def _seed_of(seed: int, key: tuple[int, ...]) -> int:
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=key)
     return int(sequence.generate_state(1, np.uint64)[0])
 

@@ -13,9 +13,9 @@ import torch
 import cli
 from evae import VAE, Configuration, Run, arithmetic, train
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
+from evae.initial_weights import initial_model
 from evae.notices import ArithmeticWarning
 from evae.progress import Progress
-from evae.session import initial_model
 from evae.watching import Watcher
 from theory.errors import InputError
 

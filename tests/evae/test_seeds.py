@@ -24,11 +24,12 @@ from evae.data import ImageData
 from evae.display import TrainingDisplay
 from evae.group import SomeDiverged, TrainingInterrupted
 from evae.holdout import holdout_metrics
+from evae.initial_weights import initial_model
 from evae.notices import ResumeWarning
 from evae.objectives import objective_for
 from evae.processes import Processes
 from evae.progress import Progress
-from evae.session import Session, initial_model
+from evae.session import Session
 from evae.stacking import parts, stacked
 from evae.steps import Steps
 from evae.streams import OneAfterAnother, Stream, generator

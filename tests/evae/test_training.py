@@ -22,10 +22,10 @@ from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from evae.data import ImageData
 from evae.group import TrainingInterrupted
 from evae.holdout import holdout_metrics, latent_summary
+from evae.initial_weights import initial_model
 from evae.objectives import EvidenceLowerBound, objective_for
 from evae.posteriors import PosteriorFamily
 from evae.progress import DivergenceError, Progress
-from evae.session import initial_model
 from evae.watching import Watcher
 from theory.errors import InputError
 
