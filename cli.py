@@ -1079,7 +1079,13 @@ precision_option = click.option(
     "--limit-train",
     type=int,
     metavar="N",
-    help="Train on the first N images only, for a quick look. The hold-out images are never limited.",
+    help="Train on the first N images only, for a quick look.",
+)
+@click.option(
+    "--limit-holdout",
+    type=int,
+    metavar="N",
+    help="Measure on the first N hold-out images only, for a quick look; the run remembers it.",
 )
 @click.option(
     "--image-size",
@@ -1387,6 +1393,7 @@ def _pair(text: str) -> tuple[int, int]:
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
 @click.option("--epochs", type=int, default=50, show_default=True, help="The paper's 50; fewer, and the table says so.")
 @click.option("--limit-train", type=int, metavar="N", help="Train on the first N images; the table says so.")
+@click.option("--limit-holdout", type=int, metavar="N", help="Judge by the first N hold-out images; the table says so.")
 @click.option("--lr", type=float, default=1e-4, show_default=True, help="Learning rate of Adam; the paper's 1e-4.")
 @click.option("--batch-size", type=int, default=100, show_default=True, help="The paper's 100.")
 @judging_options

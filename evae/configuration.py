@@ -160,8 +160,8 @@ class Configuration:
     name : str, optional
         The folder's name in ``runs_dir``; by default one made of data set, model, d_z and seed, with a number behind
         it when that is taken.
-    limit_train : int, optional
-        Train on the first so many images only. The hold-out images are never limited.
+    limit_train, limit_holdout : int, optional
+        Use only the first training images, or the first hold-out images, up to this number.
     image_size : int, optional
         Of ``npz:FILE`` and ``folder:DIR``: one of `IMAGE_SIZES`; by default 64 where every image has 64 pixels and more
         on its shorter side, else 32.
@@ -190,6 +190,7 @@ class Configuration:
     runs_dir: str = "runs"
     name: str | None = None
     limit_train: int | None = None
+    limit_holdout: int | None = None
     image_size: int | None = None
     posterior: str | None = None
     objective: str | None = None
@@ -215,6 +216,8 @@ class Configuration:
         _require_whole("--batch-size", self.batch_size, "The paper uses 100.")
         if self.limit_train is not None:
             _require_whole("--limit-train", self.limit_train, "Leave it out to train on every image.")
+        if self.limit_holdout is not None:
+            _require_whole("--limit-holdout", self.limit_holdout, "Leave it out to judge by every hold-out image.")
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
             raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {self.seed}.")
         if not _is_number(self.lr) or not 0 < self.lr <= sys.float_info.max:
@@ -257,6 +260,7 @@ class Configuration:
     def default_name(self) -> str:
         """The run's name when none is given, such as ``mnist-evae-d64-seed0``."""
         limited = "" if self.limit_train is None else f"-first{self.limit_train}"
+        limited += "" if self.limit_holdout is None else f"-holdout{self.limit_holdout}"
         size = "" if self.image_size is None else f"-{self.image_size}px"
         arithmetic = "" if self.precision == "fp32" else f"-{self.precision}"
         return f"{self._dataset_label}{size}{limited}-{self.label}-d{self.latent_dim}{arithmetic}-seed{self.seed}"

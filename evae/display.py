@@ -16,6 +16,7 @@ from evae.checkpoints import Position
 from evae.data import ImageData
 from evae.data.source import Progress as DataProgress
 from evae.data.source import silent
+from evae.minute_line import MinuteLine
 from evae.model import VAE
 from evae.progress import DivergenceError
 from evae.progress import Progress as EpochProgress
@@ -83,13 +84,21 @@ def decoding_display(quiet: bool) -> Iterator[DataProgress]:
 class TrainingDisplay(GroupWatcher):
     """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left.
 
-    Of several runs that are trained at once it shows the mean, and the standard deviation of the loss.
+    Without a bar, ``minute_line`` says the same once a minute. Of several runs that are trained at once it shows the
+    mean, and the standard deviation of the loss.
     """
 
-    def __init__(self, console: Console, bar: Progress | None, decoding: DataProgress = silent) -> None:
+    def __init__(
+        self,
+        console: Console,
+        bar: Progress | None,
+        decoding: DataProgress = silent,
+        minute_line: MinuteLine | None = None,
+    ) -> None:
         self._console = console
         self._decoding = decoding
         self._bar = bar
+        self._minute_line = minute_line
         self._task: TaskID | None = None
         self._runs: Sequence[Run] = ()
         self._epochs = 0
@@ -144,16 +153,20 @@ class TrainingDisplay(GroupWatcher):
         say(self._console, f"A step of training was recorded as a CUDA graph in {seconds:.1f} s.")
 
     def batch_finished(self, progress: EpochProgress) -> None:
-        """Move the bar; look at the loss if the last look is old enough."""
+        """Move the bar, and look at the loss if the last look is old enough; or print the line of the minute."""
+        if self._minute_line is not None:
+            self._minute_line(lambda: f"{self._place(progress)}, batch {progress.batch:,} of {progress.batches:,}")
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
         now = time.perf_counter()
         if now - self._looked >= REFRESH:
-            speed = progress.runs * (progress.images - self._images_before) / (now - self._epoch_started)
-            text = f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(_terms(progress))}  {speed:,.0f} images/s"
-            self._bar.update(self._task, terms=text)
+            self._bar.update(self._task, terms=self._place(progress))
             self._looked = now
+
+    def _place(self, progress: EpochProgress) -> str:
+        speed = progress.runs * (progress.images - self._images_before) / (time.perf_counter() - self._epoch_started)
+        return f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(_terms(progress))}  {speed:,.0f} images/s"
 
     def run_failed(self, number: int, reason: str) -> None:
         """Say which, and why."""
@@ -175,6 +188,8 @@ class TrainingDisplay(GroupWatcher):
             # Those that have failed are computed all the same.
             f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s",
         )
+        if self._minute_line is not None:
+            self._minute_line.restart()
         self._epoch_started = time.perf_counter()
         self._images_before = 0
 
@@ -188,7 +203,8 @@ def training_display(console: Console) -> Iterator[GroupWatcher]:
     with decoding_display(quiet=False) as decoding:
         shown_on = progress_console(console)
         if not shown_on.is_terminal:
-            yield TrainingDisplay(console, bar=None, decoding=decoding)
+            minute_line = MinuteLine(lambda sentence: say(shown_on, sentence))
+            yield TrainingDisplay(console, bar=None, decoding=decoding, minute_line=minute_line)
             return
         columns = (BarColumn(bar_width=16), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
         with Progress(*columns, console=shown_on, transient=True) as bar:
@@ -218,10 +234,13 @@ def _mean(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _sum_of_terms(each: Sequence[dict[str, float]]) -> str:
-    """Such as ``150.1 = reconstruction 140.1 + kl 10.0``, and of several ``150.1 ± 0.3 = …``."""
+    """Such as ``150.10 = reconstruction 140.12 + kl 9.98``, and of several ``150.10 ± 0.31 = …``.
+
+    The loss is the sum of the terms as they are printed, so that a reader who adds them up finds it.
+    """
     if not each:
         return "no run has a finite loss"
-    terms = _mean(each)
-    parts = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms.items() if name != "loss"]
+    cents = {name: round(100 * value) for name, value in _mean(each).items() if name != "loss"}
+    parts = [f"{name.replace('_', ' ')} {value / 100:.2f}" for name, value in cents.items()]
     spread = f" ± {statistics.stdev(one['loss'] for one in each):.2f}" if len(each) > 1 else ""
-    return f"{terms['loss']:.2f}{spread} = {' + '.join(parts)}"
+    return f"{sum(cents.values()) / 100:.2f}{spread} = {' + '.join(parts)}"

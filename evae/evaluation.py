@@ -13,7 +13,7 @@ from evae import features as feature_networks
 from evae import metrics
 from evae.arithmetic import full_precision_or_tf32, resolve_device
 from evae.configuration import Configuration
-from evae.data import ImageData, load
+from evae.data import ImageData, load_for
 from evae.data.source import Progress, silent
 from evae.features import require_features
 from evae.features.network import FeatureNetwork
@@ -22,12 +22,16 @@ from evae.holdout import CHUNK, latent_summary, reconstructions
 from evae.model import VAE
 from evae.objectives import reconstruction_error
 from evae.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
+from evae.references import autoencoder_of, training_sample, untrained_error
 from evae.runs import Run
 from evae.sampling import CodeLaw, code_law, drawn_images, prior_of
 from theory.errors import InputError
 
 #: What is drawn into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")
+
+#: The set of images whose distance from the originals is the floor.
+TRAINING_IMAGES = "training_images"
 
 #: Rows of new images in ``samples.png``, for each sampler.
 _SAMPLE_ROWS = 4
@@ -68,7 +72,9 @@ def evaluate(
         What ``evaluation.json`` holds. ``reconstruction_error`` in nats per image (binary cross-entropy summed over
         pixels, mean over images); ``sharpness`` and ``frechet_distance`` by set of images: ``originals``, their
         reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
-        from the ``mixture`` and, where the model has a fixed one, the ``prior``. ``latent`` is
+        from the ``mixture`` and, where the model has a fixed one, the ``prior``. For comparison: ``training_images``,
+        as many as the originals (their distance is the floor), the reconstruction error of the ``untrained`` model, and
+        ``autoencoder``, the figures of the plain autoencoder (`evae.references`). ``latent`` is
         `evae.holdout.latent_summary`.
 
     Raises
@@ -96,8 +102,7 @@ def images_of(run: Run, data_dir: str | Path | None = None, progress: Progress =
         If they cannot be read, or have another shape than in training.
     """
     config = run.configuration
-    place = config.data_dir if data_dir is None else data_dir
-    data = load(config.dataset, place, limit_train=config.limit_train, image_size=config.image_size, progress=progress)
+    data = load_for(config, data_dir, progress=progress)
     if data.image_shape != run.image_shape:
         now, then = ("x".join(map(str, shape)) for shape in (data.image_shape, run.image_shape))
         raise InputError(
@@ -142,20 +147,25 @@ def judge(
     run: Run, model: VAE, data: ImageData, network: FeatureNetwork | None, progress: Progress = silent
 ) -> dict[str, Any]:
     """Judge a loaded model on loaded data, as `evaluate` does."""
+    config = run.configuration
     with run.locked():
-        laws = sampling_laws(model, run.configuration, data.train, progress)
-        errors, latent, sets = reconstructed(model, data.holdout, run.configuration.seed, progress)
+        laws = sampling_laws(model, config, data.train, progress)
+        errors, latent, sets = reconstructed(model, data.holdout, config.seed, progress)
+        errors["untrained"] = untrained_error(config, data.holdout, model.device)
+        sets[TRAINING_IMAGES] = training_sample(data.train, len(data.holdout))
         for name, law in laws.items():
-            sets[name] = drawn_images(model, law, len(data.holdout), run.configuration.seed, progress)
+            sets[name] = drawn_images(model, law, len(data.holdout), config.seed, progress)
         document = {
             **_described(run, data),
             "reconstruction_error": errors,
             "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
             **compared(network, data.holdout, sets, progress),
+            "training_images": len(sets[TRAINING_IMAGES]),
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent,
         }
-        save_reconstructions(run.path, run.name, model, data.holdout, run.configuration.seed)
+        document["autoencoder"] = autoencoder_of(run, document["features"])
+        save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
         shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
         save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
         save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
@@ -223,7 +233,7 @@ def compared(
     if network is None:
         return {"frechet_distance": None, "features": None}
     real = cached_statistics(network, originals)
-    done, total = 0, sum(map(len, sets.values()))
+    done, total = 0, sum(len(images) for name, images in sets.items() if name != TRAINING_IMAGES)
 
     def counted(images: Tensor) -> Iterator[Tensor]:
         nonlocal done
@@ -232,7 +242,13 @@ def compared(
             done += len(chunk)
             progress("comparing features", done, total)
 
-    found = {name: statistics_of(network, counted(images)) for name, images in sets.items()}
+    # Those of training images serve every model of the data set.
+    found = {
+        name: cached_statistics(network, images, progress=progress)
+        if name == TRAINING_IMAGES
+        else statistics_of(network, counted(images))
+        for name, images in sets.items()
+    }
     return {
         "frechet_distance": {name: distance(real, statistics) for name, statistics in found.items()},
         "features": {**network.document(), "warning": few_images(real, real)},

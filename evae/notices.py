@@ -13,5 +13,9 @@ class RecordingWarning(TrainingWarning):
     """A step could not be recorded, and training is slower than it could be."""
 
 
+class BatchStatisticsWarning(TrainingWarning):
+    """Training is so short that what batch normalisation does on hold-out images is not what it does in training."""
+
+
 class ArithmeticWarning(TrainingWarning):
     """The machine has no instructions for the arithmetic, and imitates it."""

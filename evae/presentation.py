@@ -12,6 +12,7 @@ from theory.layout import FittingTable
 #: The sets of images that are judged, in the order in which they are shown.
 SETS = {
     "originals": "originals",
+    "training_images": "training images",
     "one_posterior_draw": "reconstructed from a posterior draw",
     "posterior_mean": "reconstructed from the posterior mean",
     "prior": "new, from the prior",
@@ -26,9 +27,12 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
     columns = ["images", "error\n(nats)", "sharpness"]
     if features is not None:
         columns.append("FID" if features["title"] == "FID" else "Fréchet\ndistance")
+    rows = [(label, *_figures(document, name)) for name, label in SETS.items() if name in document["sharpness"]]
+    if document["autoencoder"] is not None:
+        rows.append(("reconstructed by the plain autoencoder", *_of_autoencoder(document)))
     table = FittingTable(
         tuple(columns),
-        [(label, *_figures(document, name)) for name, label in SETS.items() if name in document["sharpness"]],
+        rows,
         figures=range(1, len(columns)),
         title=f"{document['run']} after epoch {document['weights_of_epoch']}: {document['images']:,} hold-out images "
         f"of {document['dataset']} at {height}x{width}, and as many new ones",
@@ -45,6 +49,12 @@ def _figures(document: dict[str, Any], name: str) -> list[str]:
     return figures
 
 
+def _of_autoencoder(document: dict[str, Any]) -> list[str]:
+    found = document["autoencoder"]
+    figures = [f"{found['reconstruction_error']:.2f}", f"{found['sharpness']:.4f}"]
+    return figures if found["frechet_distance"] is None else [*figures, f"{found['frechet_distance']:.4g}"]
+
+
 def _remarks(document: dict[str, Any]) -> list[str]:
     """Say what the distance is, which law the new images come from, and how much noise the codes have."""
     features, latent = document["features"], document["latent"]
@@ -57,6 +67,11 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         )
     if features is not None and features["warning"]:
         remarks.append(f"Warning: {features['warning']}")
+    number = document["training_images"]
+    remarks.append(
+        f"training images: {number:,} chosen at random"
+        + ("." if features is None else "; their distance is the floor, which images of the same law have.")
+    )
     remarks += [f"{name}: {law['law']}." for name, law in document["samplers"].items()]
     ratio, rate = latent["noise_to_signal"]["median"], latent["rate"]
     noise = "infinite" if ratio is None else f"{ratio:.3g}"
@@ -65,4 +80,12 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         f"codes: {latent['active_dimensions']} of {document['latent_dim']} dimensions active, median noise-to-signal "
         f"ratio {noise}{told}."
     )
+    remarks.append(f"before training: error {document['reconstruction_error']['untrained']:.2f}.")
+    if document["autoencoder"] is not None:
+        remarks.append(f"plain autoencoder: run {document['autoencoder']['run']}, of the same settings.")
+    elif document["recipe"]["objective"] != "reconstruction":
+        remarks.append(
+            "plain autoencoder: not in the same folder, or not judged in the same features. To compare with it, train "
+            "--model ae with the settings of this run and evaluate it first."
+        )
     return remarks

@@ -25,6 +25,7 @@ class Stream(IntEnum):
     CLASSIFIER = 4
     AGGREGATE = 5
     SAMPLES = 6
+    TRAINING_SAMPLE = 7
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

@@ -19,10 +19,11 @@ from typing import Any
 import torch
 
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, require_precision, resolve_device
+from evae.batch_statistics import warn_of_few_steps
 from evae.checkpoints import Checkpoint, Position
 from evae.configuration import Configuration
 from evae.curves import Curves
-from evae.data import ImageData, load
+from evae.data import ImageData, load_for
 from evae.group import Group, require_finite
 from evae.holdout import holdout_metrics
 from evae.model import VAE
@@ -219,6 +220,7 @@ def _run(
         start = Position(0, 0, 0, 0.0, session.device.type)
         position = checkpoints[0].position if checkpoints else saver.save(start)
         if writes:
+            warn_of_few_steps(session.model, session.batches * config.epochs)
             here = session.environment
             for number, run in group.going():
                 run.checkpoints.clear_leftovers(position)
@@ -323,13 +325,7 @@ def _watcher(watcher: GroupWatcher | None, processes: Processes) -> GroupWatcher
 
 def _data(config: Configuration, watcher: GroupWatcher, processes: Processes) -> ImageData:
     with processes.in_turn():
-        data = load(
-            config.dataset,
-            config.data_dir,
-            limit_train=config.limit_train,
-            image_size=config.image_size,
-            progress=watcher.images_decoded,
-        )
+        data = load_for(config, progress=watcher.images_decoded)
     if processes.count > 1:
         mine = json.dumps(fingerprint(data))
         if processes.told(mine) != mine:

@@ -10,17 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evae.data.catalogue import load, load_labels
+    from evae.data.catalogue import load, load_for, load_labels
     from evae.data.images import ImageData, as_images, resize
     from evae.data.labels import Labels
 
-__all__ = ["ImageData", "Labels", "as_images", "load", "load_labels", "resize"]
+__all__ = ["ImageData", "Labels", "as_images", "load", "load_for", "load_labels", "resize"]
 
 _HOMES = {
     "ImageData": "evae.data.images",
     "Labels": "evae.data.labels",
     "as_images": "evae.data.images",
     "load": "evae.data.catalogue",
+    "load_for": "evae.data.catalogue",
     "load_labels": "evae.data.catalogue",
     "resize": "evae.data.images",
 }

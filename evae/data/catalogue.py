@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from evae.configuration import DATASETS, require_dataset
+from evae.configuration import DATASETS, Configuration, require_dataset
 from evae.data.arrays import ArrayFile
 from evae.data.cifar import Cifar10
 from evae.data.digits import Digits
@@ -26,6 +26,7 @@ def load(
     data_dir: str | Path = "data",
     *,
     limit_train: int | None = None,
+    limit_holdout: int | None = None,
     image_size: int | None = None,
     progress: Progress = silent,
 ) -> ImageData:
@@ -40,8 +41,8 @@ def load(
         ``npz:FILE`` and ``folder:DIR``: see `evae.data.arrays.ArrayFile` and `evae.data.folders.ImageFolder`.
     data_dir : str or Path
         The folder that is called ``root`` in torchvision.
-    limit_train : int, optional
-        Keep the first so many training images.
+    limit_train, limit_holdout : int, optional
+        Keep only the first training images, or the first hold-out images, up to this number.
     image_size : int, optional
         32 or 64, for ``npz:FILE`` and ``folder:DIR``.
     progress : function, optional
@@ -54,7 +55,19 @@ def load(
         file and the remedy.
     """
     data = source_for(dataset, data_dir, image_size).read(progress)
-    return dataclasses.replace(data, train=data.train[:limit_train])
+    return dataclasses.replace(data, train=data.train[:limit_train], holdout=data.holdout[:limit_holdout])
+
+
+def load_for(config: Configuration, data_dir: str | Path | None = None, *, progress: Progress = silent) -> ImageData:
+    """Read the images that a configuration names, by default from its own ``data_dir``; see `load`."""
+    return load(
+        config.dataset,
+        config.data_dir if data_dir is None else data_dir,
+        limit_train=config.limit_train,
+        limit_holdout=config.limit_holdout,
+        image_size=config.image_size,
+        progress=progress,
+    )
 
 
 def load_labels(dataset: str, data_dir: str | Path = "data", *, image_size: int | None = None) -> Labels:

@@ -26,6 +26,8 @@ def _scaled_down(config: Configuration) -> list[str]:
         notes.append(f"{config.epochs} of the paper's {plain.epochs} epochs")
     if config.limit_train is not None:
         notes.append(f"the first {config.limit_train:,} training images")
+    if config.limit_holdout is not None:
+        notes.append(f"judged by the first {config.limit_holdout:,} hold-out images")
     if config.lr != plain.lr:
         notes.append(f"learning rate {config.lr:g} in place of {plain.lr:g}")
     if config.batch_size != plain.batch_size:

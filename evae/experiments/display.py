@@ -14,6 +14,7 @@ from evae.configuration import Configuration
 from evae.display import DecodingDisplay, TrainingDisplay, terms_column
 from evae.experiments.results import Failure, RunRecord
 from evae.experiments.watching import GridWatcher
+from evae.minute_line import MinuteLine
 from evae.watching import GroupWatcher
 from theory.layout import progress_console, say
 
@@ -31,6 +32,9 @@ class GridDisplay(GridWatcher):
         self._seconds: list[float] = []
         self._begun = 0.0
         self._handed_out: int | None = None
+        self._epochs = 0
+        self._epochs_to_do = 0
+        self._minute_line = MinuteLine(lambda sentence: say(self._shown_on, sentence))
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show how far decoding, or the training of a classifier, is."""
@@ -49,7 +53,9 @@ class GridDisplay(GridWatcher):
         self._left = total - number
         self._begun = time.perf_counter()
         if not self._shown_on.is_terminal:
-            return GroupWatcher()
+            place = f"{self._place} {configuration.name}"
+            minute_line = MinuteLine(lambda sentence: say(self._shown_on, f"{place}: {sentence}"))
+            return TrainingDisplay(Console(quiet=True), bar=None, minute_line=minute_line)
         name = TextColumn(f"{self._place} {configuration.name}", table_column=Column(overflow="fold"))
         columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._shown_on, transient=True)
@@ -62,6 +68,8 @@ class GridDisplay(GridWatcher):
         say(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
         self._handed_out, self._left, self._place = runs, runs, ""
         self._begun = time.perf_counter()
+        self._epochs, self._epochs_to_do = 0, epochs
+        self._minute_line.restart()
         if self._shown_on.is_terminal:
             columns = (TextColumn("epochs"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
             last = TextColumn("{task.fields[last]}", table_column=Column(overflow="fold"))
@@ -70,7 +78,11 @@ class GridDisplay(GridWatcher):
             self._bar.add_task("", total=epochs, last="")
 
     def epoch_finished(self, name: str, epoch: int) -> None:
-        """Move the bar."""
+        """Move the bar, or print the line of the minute."""
+        self._epochs += 1
+        if not self._shown_on.is_terminal:
+            place = f"{self._epochs:,} of {self._epochs_to_do:,} epochs"
+            self._minute_line(lambda: f"{place}; the last is epoch {epoch} of {name}")
         if self._bar is not None:
             (task,) = self._bar.task_ids
             self._bar.update(task, advance=1, last=f"{name}: epoch {epoch}")

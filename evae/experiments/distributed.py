@@ -303,8 +303,8 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
 def _decides_judge(config: Configuration) -> Configuration:
     """Return the configuration without what differs between runs that are judged alike, so that one judge is kept."""
     plain = Configuration()
-    kept = {name: getattr(config, name) for name in ("dataset", "data_dir", "limit_train", "image_size", "device")}
-    return dataclasses.replace(plain, **kept)
+    deciding = ("dataset", "data_dir", "limit_train", "limit_holdout", "image_size", "device")
+    return dataclasses.replace(plain, **{name: getattr(config, name) for name in deciding})
 
 
 @functools.lru_cache(maxsize=1)

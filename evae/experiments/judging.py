@@ -10,7 +10,7 @@ from typing import Any
 
 from evae.arithmetic import resolve_device
 from evae.configuration import Configuration
-from evae.data import ImageData, load
+from evae.data import ImageData, load_for
 from evae.data.source import Progress, silent
 from evae.evaluation import judge, network_for
 from evae.experiments.results import EVALUATION, RunRecord
@@ -60,13 +60,7 @@ class Judge:
         """
 
         def read() -> ImageData:
-            return load(
-                config.dataset,
-                config.data_dir,
-                limit_train=config.limit_train,
-                image_size=config.image_size,
-                progress=preparing,
-            )
+            return load_for(config, progress=preparing)
 
         read()
         device = resolve_device(config.device)

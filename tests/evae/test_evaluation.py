@@ -23,7 +23,7 @@ from theory.errors import InputError
 
 COMMITTED = Path(__file__).parents[2] / "results" / "digits-evae"
 
-SETS = ["originals", "one_posterior_draw", "posterior_mean", "prior", "mixture"]
+SETS = ["originals", "one_posterior_draw", "posterior_mean", "training_images", "prior", "mixture"]
 
 
 class Brightness(FeatureNetwork):

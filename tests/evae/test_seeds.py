@@ -498,7 +498,7 @@ def test_the_display_shows_means_and_leaves_out_a_run_without_a_finite_loss(caps
         {"epoch": 1, "train": loss, "holdout": loss, "latent": latent, "images_per_second": 5.0} for loss in losses
     ]
     display.epoch_trained(dict(enumerate(records)))
-    shown = "12.00 ± 2.83 = reconstruction 9 + kl 3"
+    shown = "12.00 ± 2.83 = reconstruction 9.00 + kl 3.00"
     line = capsys.readouterr().out.splitlines()[0]
     assert line.startswith(f"epoch 1/0  train {shown}  hold-out {shown}  mean r 0.5  2 active")
 

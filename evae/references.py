@@ -1,0 +1,111 @@
+"""References for what a trained model reaches: training images, its own untrained network, the plain autoencoder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evae.arithmetic import full_precision_or_tf32
+from evae.configuration import PRESETS, Configuration, Recipe
+from evae.holdout import reconstructions
+from evae.initial_weights import initial_model
+from evae.model import VAE
+from evae.objectives import reconstruction_error
+from evae.runs import Run
+from evae.streams import Stream, generator
+from theory import forms
+from theory.errors import InputError
+from theory.files import read_json
+
+#: What a run and its plain autoencoder may differ in: the model, and what decides nothing of the result.
+_MAY_DIFFER = {
+    *("model", "device", "data_dir", "runs_dir", "name", "checkpoint_minutes"),
+    *(field.name for field in dataclasses.fields(Recipe)),
+}
+
+_AT_MEAN = forms.record({"posterior_mean": forms.number})
+_JUDGED = forms.record(
+    {
+        "weights_of_epoch": forms.whole,
+        "reconstruction_error": _AT_MEAN,
+        "sharpness": _AT_MEAN,
+        "frechet_distance": forms.either(forms.nothing, _AT_MEAN),
+        "features": forms.either(forms.nothing, forms.record({"identity": forms.text})),
+    }
+)
+
+
+def training_sample(pixels: Tensor, number: int) -> Tensor:
+    """Choose training images at random, none twice: as many as there are hold-out images, or all where there are fewer.
+
+    Their Fréchet distance from the hold-out images is the floor of that distance: what real images have. The choice
+    depends on nothing but the two numbers, so that all models of a data set have one floor.
+    """
+    order = torch.randperm(len(pixels), generator=generator(0, Stream.TRAINING_SAMPLE))
+    return pixels[order[:number].sort().values]
+
+
+@full_precision_or_tf32("fp32")
+def untrained_error(config: Configuration, pixels: Tensor, device: torch.device | str) -> float:
+    """Return the reconstruction error of the model before its first step, in nats per hold-out image, from one draw.
+
+    Over seeds it spreads as the initial weights do; where that of trained models spreads as much, training has not
+    yet forgotten where it began.
+    """
+    _, *shape = pixels.shape
+    model: VAE = initial_model(config, (shape[0], shape[1], shape[2])).placed_on(device)
+    chunks = reconstructions(model, pixels.to(device), config.seed)
+    errors = [reconstruction_error(chunk.drawn, chunk.images).double() for chunk in chunks]
+    return float(torch.cat(errors).mean())
+
+
+def autoencoder_of(run: Run, features: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of the plain autoencoder of the same settings, trained and judged in the same runs folder.
+
+    Parameters
+    ----------
+    run : Run
+    features : dict or None
+        What its evaluation says of the network of features; the autoencoder must be judged in the same.
+
+    Returns
+    -------
+    dict or None
+        ``run``, its name, and ``reconstruction_error``, ``sharpness`` and ``frechet_distance`` of its reconstructions;
+        None where there is no such run, or ``run`` is one itself.
+    """
+    if run.configuration.recipe == _PLAIN:
+        return None
+    identity = None if features is None else features["identity"]
+    for other in _neighbours(run):
+        path = other.path / "evaluation.json"
+        evaluation = read_json(path) if path.exists() else {}
+        if not _JUDGED(evaluation) or evaluation["weights_of_epoch"] != run.configuration.epochs:
+            continue
+        found = evaluation["features"]
+        if (None if found is None else found["identity"]) == identity:
+            figures = {name: evaluation[name]["posterior_mean"] for name in ("reconstruction_error", "sharpness")}
+            distances = evaluation["frechet_distance"]
+            return {"run": other.name, **figures, "frechet_distance": distances and distances["posterior_mean"]}
+    return None
+
+
+_PLAIN = PRESETS["ae"].completed()
+
+
+def _neighbours(run: Run) -> Iterator[Run]:
+    """Yield the plain autoencoders in the same folder that differ from the run in nothing else, by name."""
+    wanted = dataclasses.asdict(run.configuration)
+    for path in sorted(run.path.resolve().parent.glob("*/config.json")):
+        try:
+            other = Run.open(path.parent)
+            config = other.configuration
+        except InputError:
+            continue
+        alike = all(getattr(config, name) == value for name, value in wanted.items() if name not in _MAY_DIFFER)
+        if alike and config.recipe == _PLAIN:
+            yield other
