@@ -48,8 +48,8 @@ class StartingPoint:
         left = f" ({percent(self.share)} of it)" if math.isfinite(self.share) else ""
         place = f"{self.cell.dataset}, d_z = {self.cell.latent_dim}"
         sentence = (
-            f"{place}: over {counted(self.seeds, 'seed')} the error's standard deviation is {shown(self.untrained)} nats "
-            f"before training and {shown(self.trained)} after{left}."
+            f"{place}: over {counted(self.seeds, 'seed')} the error's standard deviation is {shown(self.untrained)} "
+            f"nats before training and {shown(self.trained)} after{left}."
         )
         if not self.decides:
             return sentence
