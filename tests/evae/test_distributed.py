@@ -19,6 +19,7 @@ from evae import Run, train
 from evae.experiments import distributed
 from evae.experiments.distributed import Work, trained_and_judged
 from evae.experiments.grid import Plan
+from evae.experiments.outcomes import Outcomes
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.experiments.watching import GridWatcher
@@ -262,9 +263,10 @@ def test_the_runs_of_a_grid_ask_for_what_their_device_needs(
 
     fleet, grid = Refusing(CUDA), plan(tmp_path, device=device)
     judges = {"digits": distributed._judge(small(tmp_path), "none", None)}
-    outcomes = distributed._handed_out(grid, judges, GridWatcher(), fleet, list(grid.configurations))  # type: ignore[arg-type]
+    outcomes = Outcomes(grid, GridWatcher())
+    distributed._hand_out(outcomes, judges, fleet, list(grid.configurations), lambda: False)  # type: ignore[arg-type]
     assert Refusing.asked == [needs, needs]
-    assert set(outcomes.values()) == {Failure(config.name or "", "no.") for config in grid.configurations}
+    assert set(outcomes.results().failures) == {Failure(config.name or "", "no.") for config in grid.configurations}
 
 
 def test_a_gpu_that_no_worker_has_is_refused(address: str, tmp_path: Path) -> None:
