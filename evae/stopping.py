@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -33,6 +34,7 @@ class StopRequest:
         self._processes = processes or Processes()
         self._asked = asked
         self._heard = self._told = self._agreed = 0
+        self._acts_at_once = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -50,8 +52,20 @@ class StopRequest:
         if self._heard and isinstance(around, StopRequest):
             around._request(self._heard, None)
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal raise KeyboardInterrupt at once, also one that has come: in what is done again as a whole."""
+        self.raise_if_requested()
+        self._acts_at_once = True
+        try:
+            yield
+        finally:
+            self._acts_at_once = False
+
     def _request(self, number: int, _frame: FrameType | None) -> None:
         self._heard = number
+        if self._acts_at_once:
+            raise KeyboardInterrupt
         if self._processes.count == 1:
             # A second Ctrl-C does not wait.
             signal.signal(signal.SIGINT, signal.default_int_handler)

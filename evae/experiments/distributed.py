@@ -287,7 +287,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
             _require_network(judge, work)
             try:
                 if judge.found(config) is None:
-                    judge.record(config, judge.data(), following, stop)
+                    judge.judged(judge.trained(config, following, stop), config, judge.data())
             except RunInUse:
                 time.sleep(SECONDS_BETWEEN_TRIES)
             else:

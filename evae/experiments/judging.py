@@ -89,16 +89,18 @@ class Judge:
             return None
         return RunRecord.of(run, evaluation)
 
-    def record(
-        self, config: Configuration, data: ImageData, following: GroupWatcher, stop: Callable[[], bool] = lambda: False
-    ) -> RunRecord:
-        """Train the run, or what is left of it, and judge it."""
+    def trained(self, config: Configuration, following: GroupWatcher, stop: Callable[[], bool] = lambda: False) -> Run:
+        """Train the run, or what is left of it."""
         run = self._folder(config)
         if run is None:
-            run = train(config, following, stop=stop)
-        elif not _is_finished(run, config):
-            kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
-            run = resume(run, following, stop=stop, **kept)
+            return train(config, following, stop=stop)
+        if _is_finished(run, config):
+            return run
+        kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
+        return resume(run, following, stop=stop, **kept)
+
+    def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
+        """Judge a trained run."""
         model = VAE.load(run, resolve_device(config.device))
         return RunRecord.of(run, judge(run, model, data, self.network, self.progress))
 

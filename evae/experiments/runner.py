@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evae.arithmetic import require_precision, resolve_device
 from evae.configuration import Configuration
-from evae.data.source import Progress
+from evae.data import ImageData
 from evae.experiments.deadline import deadline
 from evae.experiments.distributed import on_cluster
 from evae.experiments.estimates import counted
@@ -17,11 +17,12 @@ from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge, folder_of, foreign_versions
 from evae.experiments.known import Known
 from evae.experiments.outcomes import Outcomes, ignored
-from evae.experiments.results import Results
+from evae.experiments.results import Results, RunRecord
 from evae.experiments.watching import GridWatcher
 from evae.runs import Run
 from evae.stopping import StopRequest
 from evae.versions import named, package_version
+from evae.watching import GroupWatcher
 from theory.errors import InputError, Interruption, reason_of
 
 
@@ -63,19 +64,19 @@ def reproduce(
     Interruption
         On SIGINT or SIGTERM, when a checkpoint of every run under way is written. The same call goes on.
     """
-    late, stop, watcher = deadline(hours), StopRequest(), watcher or GridWatcher()
+    late, watcher = deadline(hours), watcher or GridWatcher()
     earlier = Known.of(known, plan)
     _require_own_version([config for config in plan.configurations if config.name not in earlier.runs])
     if cluster is None:
         _require_device(plan.configurations)
     # What a cluster's workers have, this machine need not have.
     device = plan.configurations[0].device if cluster is None else "auto"
-    judges = {dataset: _judge_of(plan, dataset, device, watcher, stop) for dataset in plan.datasets}
+    judges = {dataset: _judge_of(plan, dataset, device, watcher) for dataset in plan.datasets}
     earlier.require_comparable(judges)
     outcomes = Outcomes(plan, watcher, kept)
     _take_what_there_is(outcomes, earlier, judges)
     if outcomes.waiting and cluster is None:
-        _one_by_one(outcomes, judges, stop, late)
+        _one_by_one(outcomes, judges, late)
     elif outcomes.waiting:
         on_cluster(outcomes, judges, cluster or "", late)
     return outcomes.results()
@@ -99,12 +100,12 @@ def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Ju
                 outcomes.found(config, found)
 
 
-def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], stop: StopRequest, late: Callable[[], bool]) -> None:
+def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[], bool]) -> None:
     """Train and judge what is waiting, until the end, a signal or the deadline."""
     total = len(outcomes.plan.configurations)
     numbered = enumerate(outcomes.waiting, total - len(outcomes.waiting) + 1)
     dataset, data = "", None
-    with stop:
+    with StopRequest() as stop:
         for number, config in numbered:
             if stop.requested or late():
                 break
@@ -115,7 +116,7 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], stop: StopRequest,
             try:
                 # Another process may have finished it meanwhile.
                 found = judge.found(config)
-                record = found or judge.record(config, data, following, late)
+                record = found or _trained_and_judged(judge, config, data, following, stop, late)
             except (KeyboardInterrupt, Interruption):
                 if stop.requested or not late():
                     raise _interruption(stop, outcomes) from None
@@ -128,26 +129,29 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], stop: StopRequest,
             raise _interruption(stop, outcomes)
 
 
+def _trained_and_judged(
+    judge: Judge,
+    config: Configuration,
+    data: ImageData,
+    following: GroupWatcher,
+    stop: StopRequest,
+    late: Callable[[], bool],
+) -> RunRecord:
+    """Train and judge a run; a signal stops training with a checkpoint, and judging, which takes minutes, at once."""
+    run = judge.trained(config, following, late)
+    with stop.at_once():
+        return judge.judged(run, config, data)
+
+
 def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
     name, number = stop.signal
     return Interruption(f"interrupted by {name}; {outcomes.progress}, and the same command goes on.", number)
 
 
-def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher, stop: StopRequest) -> Judge:
+def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher) -> Judge:
     config = next(config for config in plan.configurations if config.dataset == dataset)
     config = dataclasses.replace(config, device=device)
-    comparing = _stoppable(watcher.comparing, stop)
-    return Judge.of(config, plan.features, plan.inception_weights, watcher.preparing, comparing)
-
-
-def _stoppable(progress: Progress, stop: StopRequest) -> Progress:
-    """Return a progress that raises KeyboardInterrupt when a signal has come: judging takes minutes."""
-
-    def follow(what: str, done: int, total: int) -> None:
-        progress(what, done, total)
-        stop.raise_if_requested()
-
-    return follow
+    return Judge.of(config, plan.features, plan.inception_weights, watcher.preparing, watcher.comparing)
 
 
 def _require_device(configurations: tuple[Configuration, ...]) -> None:
