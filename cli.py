@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from evae.data.source import Survey
+    from evae.experiments.results import Results
     from evae.runs import Run
     from simulations import SimulationInterrupted, Study
     from theory.errors import Interruption
@@ -1377,11 +1378,17 @@ def _pair(text: str) -> tuple[int, int]:
 @main.command(short_help="Train the models of a table and compare them.")
 @click.option(
     "--table",
-    required=True,
     metavar="1|2|ablation",
     shell_complete=one_of(completion.tables),
     help="1: VAE and EVAE on MNIST and Fashion-MNIST. 2: on CIFAR-10 and CelebA. ablation: all models, kernel x "
-    "objective, and reconstruction against rate, on MNIST with d_z = 64.",
+    "objective, and reconstruction against rate, on MNIST with d_z = 64. Needed, unless results are merged.",
+)
+@click.option(
+    "--models",
+    metavar="NAME,NAME",
+    shell_complete=completion.some_of(completion.models),
+    help="Other models: those of train, and the ablation's as its tables name them.  [default: vae,evae; for the "
+    "ablation all]",
 )
 @click.option(
     "--datasets",
@@ -1407,6 +1414,31 @@ def _pair(text: str) -> tuple[int, int]:
     "one started here with N workers; the results do not depend on it. With CUDA a run takes a worker that has the "
     "resource GPU. Needs the extra epanechnikov-vae[cluster].",
 )
+@click.option(
+    "--known",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    shell_complete=files,
+    help="Take the runs of the table that this results.json holds, as from another machine, for done. They must have "
+    "the same settings, images, features and version of this program; otherwise it is said what differs. Repeatable.",
+)
+@click.option(
+    "--hours",
+    type=float,
+    metavar="N",
+    help="Stop when N hours are over: the batch under way is finished and a checkpoint written, or the run judged, and "
+    "what is finished is reported.",
+)
+@click.option(
+    "--merge",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    shell_complete=files,
+    help="Train nothing: join this results.json with the others that are named so into one table, in the --output. If "
+    "they contradict each other, every conflict is named and nothing is written. Repeatable.",
+)
 @data_dir_option
 @runs_dir_option
 @click.option(
@@ -1418,12 +1450,19 @@ def _pair(text: str) -> tuple[int, int]:
 )
 @plot_option("the hold-out error by epoch; for the ablation the error by kernel and objective, and whose the gain is.")
 @common_options
+@click.pass_context
 def reproduce(
-    table: str,
+    context: click.Context,
+    /,
+    table: str | None,
     datasets: str | None,
     latent_dims: str | None,
     seeds: str,
+    models: str | None,
     cluster: str | None,
+    known: tuple[Path, ...],
+    hours: float | None,
+    merge: tuple[Path, ...],
     output: Path | None,
     plots: tuple[Path, ...],
     json_path: str | None,
@@ -1438,13 +1477,35 @@ def reproduce(
     and tested as the paper does and as it should be; the ablation says how much of EVAE's gain is the kernel's and how
     much the objective's. The exit code is 1 if a run failed.
 
+    Results add up: results.json is renewed after every run, and a table can be made in parts, on several machines, of
+    which one knows what others did (--known), or which are joined at the end (--merge).
+
     \b
     Examples
       python cli.py reproduce --table 1
       python cli.py reproduce --table ablation --epochs 5 --features classifier
       python cli.py reproduce --table 1 --datasets digits --features classifier
+      python cli.py reproduce --table 1 --models vae,evae,ae
       python cli.py reproduce --table 2 --seeds 0-19 --cluster tcp://10.0.0.1:8786
+      python cli.py reproduce --table ablation --known there.json --hours 8
+      python cli.py reproduce --merge here.json --merge there.json --output all
     """  # noqa: D301
+    console = console_for(json_path, quiet)
+    if merge:
+        require_nothing_to_train(context)
+        if output is None:
+            raise click.UsageError("--merge needs --output DIR, where the joined results are written. Give one.")
+        checked_plots(plots)
+        with json_output(json_path) as stream:
+            from evae.experiments.merging import merged_files
+            from theory.layout import say
+
+            found = merged_files(merge)
+            say(console, f"Merged: {found.sentence}")
+            return report_results(found.results, output, plots, stream, console)
+    if table is None:
+        (needed,) = (parameter for parameter in context.command.params if parameter.name == "table")
+        raise click.MissingParameter(ctx=context, param=needed)
     from evae.experiments.grid import Plan, whole_numbers
 
     plan = Plan.of(
@@ -1452,36 +1513,70 @@ def reproduce(
         datasets=None if datasets is None else [name.strip() for name in datasets.split(",")],
         latent_dims=None if latent_dims is None else whole_numbers(latent_dims, "--latent-dims"),
         seeds=whole_numbers(seeds, "--seeds"),
+        models=None if models is None else [name.strip() for name in models.split(",")],
         **options,
     )
     checked_plots(plots)
     folder = output or Path(options["runs_dir"]) / (table if table == "ablation" else f"table-{table}")
-    console = console_for(json_path, quiet)
+    for path in known:
+        if path.resolve() == (folder / "results.json").resolve():
+            raise click.UsageError(f"--known {path} is the file that --output {folder} would replace. Name another.")
+
+    def keep(results: Results) -> None:
+        with naming("--output", folder):
+            results.save(folder / "results.json")
+
     with json_output(json_path) as stream, warnings_as_sentences():
         from evae.experiments.display import grid_display
-        from evae.experiments.output import write_results
-        from evae.experiments.report import report
         from evae.experiments.runner import reproduce as reproduce_table
-        from theory.layout import say
 
         with grid_display(console) as watcher:
-            results = reproduce_table(plan, watcher, cluster=cluster)
-        if results.records:
-            found = report(results)
-            written = write_results(results, found, folder)
-            if plots:
-                from evae.experiments.figures import figures
+            results = reproduce_table(plan, watcher, cluster=cluster, known=known, hours=hours, kept=keep)
+        status = report_results(results, folder, plots, stream, console)
+    if results.unfinished:
+        print(
+            f"Stopped after {hours:g} h, as asked: {len(results.records)} of the {results.planned} runs are finished, "
+            "and the same command goes on.",
+            file=sys.stderr,
+        )
+    return status
 
-                save_plots(next(iter(figures(results).values())), plots)
-            write_json(stream, {**results.document(), **found.document, "notes": found.notes})
-            console.print(found.for_terminal())
-            say(console, f"Written: {', '.join(map(str, written))}")
-        else:
-            write_json(stream, results.document())
-            if plots:
-                print("Nothing is drawn, because no run was finished.", file=sys.stderr)
-        for failure in results.failures:
-            print(f"Failed: {failure.name}: {failure.reason}", file=sys.stderr)
+
+def require_nothing_to_train(context: click.Context) -> None:
+    """Refuse, with --merge, an option of ``reproduce`` that would do nothing."""
+    meaningful = ("merge", "output", "plots", "json_path", "quiet", "debug")
+    for parameter in context.command.params:
+        if parameter.name not in meaningful and was_given(context, str(parameter.name)):
+            raise click.UsageError(
+                f"{parameter.opts[0]} does nothing with --merge, which joins results and trains nothing. Leave it out."
+            )
+
+
+def report_results(
+    results: Results, folder: Path, plots: Sequence[Path], stream: IO[str] | None, console: Console
+) -> int:
+    """Write and print what the runs of a table came to; return the exit status."""
+    if results.records:
+        from evae.experiments.output import write_results
+        from evae.experiments.report import report
+        from theory.layout import say
+
+        found = report(results)
+        with naming("--output", folder):
+            written = write_results(results, found, folder)
+        if plots:
+            from evae.experiments.figures import figures
+
+            save_plots(next(iter(figures(results).values())), plots)
+        write_json(stream, {**results.document(), **found.document, "notes": found.notes})
+        console.print(found.for_terminal())
+        say(console, f"Written: {', '.join(map(str, written))}")
+    else:
+        write_json(stream, results.document())
+        if plots:
+            print("Nothing is drawn, because no run was finished.", file=sys.stderr)
+    for failure in results.failures:
+        print(f"Failed: {failure.name}: {failure.reason}", file=sys.stderr)
     return EXIT_CHECK_FAILED if results.failures else 0
 
 

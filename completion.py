@@ -147,6 +147,13 @@ def tables() -> Iterable[str]:
     return TABLES
 
 
+def models() -> Iterable[str]:
+    """Return the models that a table of ``reproduce`` may have."""
+    from evae.experiments.grid import known_models
+
+    return known_models()
+
+
 def _first_arguments(source: Path, callees: set[str]) -> list[str]:
     """Return the first argument of each call of one of ``callees`` in a module, where it is a string."""
     import ast

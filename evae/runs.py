@@ -35,6 +35,7 @@ from torch import Tensor
 from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
 from evae.digests import tensors_sha256
+from evae.versions import PACKAGE
 from theory import forms
 from theory.errors import InputError
 from theory.files import (
@@ -75,7 +76,7 @@ ENVIRONMENT = forms.record(
         "device_name": forms.either(forms.text, forms.nothing),
         "packages": forms.mapping(forms.text),
         "threads": forms.whole,
-        "earlier": forms.listed(forms.record({})),
+        "earlier": forms.listed(forms.record({}, {"packages": forms.mapping(forms.text)})),
     },
 )
 
@@ -412,7 +413,7 @@ def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
 
 def environment(device: torch.device, processes: int = 1, seeds_at_once: int = 1) -> dict[str, Any]:
     """Versions, device, threads and commit of this process, how many train with it, and how many runs it trains."""
-    packages = ("epanechnikov-vae", "torch", "torchvision", "numpy", "safetensors")
+    packages = (PACKAGE, "torch", "torchvision", "numpy", "safetensors")
     on_cuda = device.type == "cuda"
     return {
         "python": platform.python_version(),

@@ -216,18 +216,21 @@ def _run(
     config, writes = session.config, session.processes.is_first
     saver, steps = Saver(group, session, stop), Steps(session, watcher.step_recorded)
     with group.outcome_written(stop, session.processes):
+        if writes:
+            # Before the first checkpoint: whatever was trained says by which version.
+            here = session.environment
+            for _, run in group.going():
+                run.write_environment(here)
         # The first checkpoint also finds out whether the disk has room for one.
         start = Position(0, 0, 0, 0.0, session.device.type)
         position = checkpoints[0].position if checkpoints else saver.save(start)
         if writes:
             warn_of_few_steps(session.model, session.batches * config.epochs)
-            here = session.environment
             for number, run in group.going():
                 run.checkpoints.clear_leftovers(position)
                 run.keep_metrics(position.epochs_finished)
                 _mend_weights(run, session.models[number], position)
                 run.set_status("running", epochs_finished=position.epochs_finished)
-                run.write_environment(here)
         watcher.runs_started(group.runs, session.models, session.data)
         if checkpoints:
             watcher.runs_resumed(position)

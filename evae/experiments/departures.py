@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from evae.configuration import Configuration
 from evae.experiments.estimates import counted
 from evae.experiments.results import Results
@@ -16,6 +18,7 @@ def departures(results: Results) -> tuple[str, ...]:
         f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); mean ± standard deviation over seeds.",
         *_features(results),
         *(f"Failed and left out: {failure.name} ({failure.reason})" for failure in results.failures),
+        *_unfinished(results),
         *_machines(results),
     )
 
@@ -51,10 +54,21 @@ def _features(results: Results) -> list[str]:
     return [note, *dict.fromkeys(found["warning"] for found in by_dataset.values() if found["warning"])]
 
 
+def _unfinished(results: Results) -> list[str]:
+    if not results.unfinished:
+        return []
+    return [
+        f"{len(results.records)} of the {results.planned} planned runs are finished: what is said rests on these alone."
+    ]
+
+
 def _machines(results: Results) -> list[str]:
-    machines = {
-        f"Trained on {e['device_name']}, {counted(e['threads'], 'thread')}, torch {e['packages']['torch']}."
+    machines = Counter(
+        f"Trained on {e['device_name']}, {counted(e['threads'], 'thread')}, torch {e['packages']['torch']}"
         for e in (record.environment for record in results.records)
-    }
+    )
+    several = len(machines) > 1
+    where = [f"{machine}: {counted(runs, 'run')}." if several else f"{machine}." for machine, runs in machines.items()]
+    apart = ["The same run, made on two of these, would not end with the same bits."] if several else []
     minutes = sum(record.seconds for record in results.records) / 60
-    return [*sorted(machines), f"{counted(len(results.records), 'run')}, {minutes:.0f} minutes of training."]
+    return [*sorted(where), *apart, f"{counted(len(results.records), 'run')}, {minutes:.0f} minutes of training."]

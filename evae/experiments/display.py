@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -86,6 +87,14 @@ class GridDisplay(GridWatcher):
         if self._bar is not None:
             (task,) = self._bar.task_ids
             self._bar.update(task, advance=1, last=f"{name}: epoch {epoch}")
+
+    def known_counted(self, source: Path, used: int, total: int) -> None:
+        """Say it."""
+        say(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")
+
+    def run_known(self, record: RunRecord) -> None:
+        """Say that it is taken from a file."""
+        self._say(record.name, f"known: {_figures(record)}")
 
     def run_found(self, record: RunRecord) -> None:
         """Say that it was there."""

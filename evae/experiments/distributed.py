@@ -13,7 +13,7 @@ import queue
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from evae.arithmetic import require_precision
 from evae.configuration import Configuration
 from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge
-from evae.experiments.results import Failure, RunRecord
+from evae.experiments.outcomes import Outcomes
+from evae.experiments.results import RunRecord
 from evae.experiments.watching import GridWatcher
 from evae.model import VAE
 from evae.runs import Run, RunInUse
@@ -62,10 +63,10 @@ class Work:
     correspondence: Correspondence
 
 
-def on_cluster(
-    plan: Plan, judges: dict[str, Judge], watcher: GridWatcher, address: str
-) -> Iterator[RunRecord | Failure]:
-    """Train and judge the runs of a plan on a cluster, side by side; yield what came of them in the plan's order.
+def on_cluster(outcomes: Outcomes, judges: dict[str, Judge], address: str, late: Callable[[], bool]) -> None:
+    """Train and judge on a cluster, side by side, the runs of which nothing has come yet.
+
+    ``late`` says that the time is over: then the workers write their checkpoints, as after a signal.
 
     Raises
     ------
@@ -74,66 +75,51 @@ def on_cluster(
     Interruption
         On SIGINT or SIGTERM, when the workers have written their checkpoints.
     """
-    found = {config.name: _found(judges[config.dataset], config) for config in plan.configurations}
-    for outcome in found.values():
-        if outcome is not None:
-            (watcher.run_found if isinstance(outcome, RunRecord) else watcher.run_failed)(outcome)  # type: ignore[arg-type]
-    waiting = [config for config in plan.configurations if found[config.name] is None]
-    if waiting:
-        gpus = 0 if waiting[0].device == "cpu" else torch.cuda.device_count()
-        with cluster(address, gpus=gpus) as workers:
-            device = _device(workers, waiting[0])
-            _require_alike(workers)
-            with _shared_folder(workers, Path(waiting[0].runs_dir)):
-                found |= _handed_out(plan, judges, watcher, workers, [_placed(config, device) for config in waiting])
-    return (outcome for config in plan.configurations if (outcome := found[config.name]) is not None)
+    waiting = outcomes.waiting
+    gpus = 0 if waiting[0].device == "cpu" else torch.cuda.device_count()
+    with cluster(address, gpus=gpus) as workers:
+        device = _device(workers, waiting[0])
+        _require_alike(workers)
+        with _shared_folder(workers, Path(waiting[0].runs_dir)):
+            _hand_out(outcomes, judges, workers, [_placed(config, device) for config in waiting], late)
 
 
-def _found(judge: Judge, config: Configuration) -> RunRecord | Failure | None:
-    try:
-        return judge.found(config)
-    except InputError as error:
-        return Failure(config.name or "", str(error))
-
-
-def _handed_out(
-    plan: Plan, judges: dict[str, Judge], watcher: GridWatcher, workers: Cluster, waiting: list[Configuration]
-) -> dict[str | None, RunRecord | Failure]:
-    """Hand out the runs and gather what comes of them, by name."""
+def _hand_out(
+    outcomes: Outcomes,
+    judges: dict[str, Judge],
+    workers: Cluster,
+    waiting: list[Configuration],
+    late: Callable[[], bool],
+) -> None:
+    """Hand out the runs and gather what comes of them."""
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
     correspondence = workers.listen(messages.put)
-    watcher.handed_out(len(waiting), sum(config.epochs for config in waiting))
+    outcomes.watcher.handed_out(len(waiting), sum(config.epochs for config in waiting))
     needs = {GPU: 1.0} if waiting[0].device == "cuda" else {}
-    outcomes: dict[str | None, RunRecord | Failure] = {}
-    total = len(plan.configurations)
     with StopRequest() as stop:
         pending: dict[Future[str | None], Configuration] = {}
         for config in waiting:
-            work = _work(plan, judges[config.dataset], correspondence)
+            work = _work(outcomes.plan, judges[config.dataset], correspondence)
             pending[workers.submit(trained_and_judged, work, config, needs=needs)] = config
         try:
-            while pending and not stop.requested:
-                _gather(pending, judges, watcher, outcomes)
-                _pass_on(messages, watcher)
+            while pending and not stop.requested and not late():
+                _gather(pending, judges, outcomes)
+                _pass_on(messages, outcomes.watcher)
                 workers.look()
-            _pass_on(messages, watcher)
+            _pass_on(messages, outcomes.watcher)
         except ClusterLost as error:
-            raise ClusterLost(f"{error} {_progress(total - len(pending), total)}") from None
+            raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
         except KeyboardInterrupt:
             # A second Ctrl-C does not wait.
-            raise _interruption(stop, total - len(pending), total) from None
-        if stop.requested:
+            raise _interruption(stop, outcomes) from None
+        if pending:
             _stop(workers, list(pending))
-            raise _interruption(stop, total - len(pending), total)
-    return outcomes
+            _take_what_is_finished(pending, judges, outcomes)
+        if stop.requested:
+            raise _interruption(stop, outcomes)
 
 
-def _gather(
-    pending: dict[Future[str | None], Configuration],
-    judges: dict[str, Judge],
-    watcher: GridWatcher,
-    outcomes: dict[str | None, RunRecord | Failure],
-) -> None:
+def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes) -> None:
     """Wait a moment; take what is done out of ``pending``."""
     done, _ = wait(pending, SECONDS_BETWEEN_GLANCES, FIRST_COMPLETED)
     for future in done:
@@ -142,21 +128,34 @@ def _gather(
             raise said
         config = pending.pop(future)
         outcome = _outcome(config, said, judges[config.dataset])
-        outcomes[config.name] = outcome
         if isinstance(outcome, RunRecord):
-            watcher.run_finished(outcome)
+            outcomes.finished(config, outcome)
         else:
-            watcher.run_failed(outcome)
+            outcomes.failed(config, outcome)
 
 
-def _outcome(config: Configuration, said: BaseException | str | None, judge: Judge) -> RunRecord | Failure:
+def _outcome(config: Configuration, said: BaseException | str | None, judge: Judge) -> RunRecord | str:
     """Return what came of a run, of which its worker ``said`` nothing, or why it failed."""
-    name = config.name or ""
     if isinstance(said, Exception):
-        return Failure(name, reason_of(said))
+        return reason_of(said)
     if said is not None:
-        return Failure(name, str(said))
-    return _found(judge, config) or Failure(name, "its worker says that it is done, but it is not in its folder here.")
+        return str(said)
+    try:
+        found = judge.found(config)
+    except InputError as error:
+        return str(error)
+    return found or "its worker says that it is done, but it is not in its folder here."
+
+
+def _take_what_is_finished(
+    pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes
+) -> None:
+    """Take the runs that were finished while the workers were asked to stop; the others go on another time."""
+    for config in pending.values():
+        with contextlib.suppress(InputError):
+            found = judges[config.dataset].found(config)
+            if found is not None:
+                outcomes.finished(config, found)
 
 
 def _pass_on(messages: queue.Queue[dict[str, Any]], watcher: GridWatcher) -> None:
@@ -175,16 +174,16 @@ def _stop(workers: Cluster, pending: list[Future[str | None]]) -> None:
             workers.look()
 
 
-def _progress(finished: int, total: int) -> str:
+def _way_on(outcomes: Outcomes) -> str:
     return (
-        f"{finished} of the {total} runs are finished; the same command, with a cluster or without, goes on with the "
-        "others from their checkpoints."
+        f"{outcomes.progress}; the same command, with a cluster or without, goes on with the others from their "
+        "checkpoints."
     )
 
 
-def _interruption(stop: StopRequest, finished: int, total: int) -> Interruption:
+def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
     name, number = stop.signal
-    return Interruption(f"interrupted by {name}; {_progress(finished, total)}", number)
+    return Interruption(f"interrupted by {name}; {_way_on(outcomes)}", number)
 
 
 def _work(plan: Plan, judge: Judge, correspondence: Correspondence) -> Work:
@@ -288,7 +287,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
             _require_network(judge, work)
             try:
                 if judge.found(config) is None:
-                    judge.record(config, judge.data(), following, stop)
+                    judge.judged(judge.trained(config, following, stop), config, judge.data())
             except RunInUse:
                 time.sleep(SECONDS_BETWEEN_TRIES)
             else:

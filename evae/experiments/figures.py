@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,27 @@ from evae.experiments.ablation import trials
 from evae.experiments.estimates import Estimate, label
 from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of
 from evae.experiments.measured import ERROR, fraction, measured
+from evae.experiments.paper_tables import models_of
 from evae.experiments.results import Results, RunRecord
 from theory.errors import InputError
-from theory.figure_style import BLACK, BLUE, GREEN, GREY, VERMILION, blank, letter, styled, with_minus
+from theory.figure_style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    blank,
+    letter,
+    styled,
+    with_minus,
+)
 
 #: Colour, line and marker, so that the models are told apart in grey too.
 _STYLES = {"vae": (BLUE, "--", "s"), "evae": (VERMILION, "-", "o"), "evae-exact": (GREEN, "-.", "^")}
+_OTHER_STYLES = ((PURPLE, ":", "D"), (SKY, "--", "v"), (ORANGE, "-.", "P"), (GREY, "-", "x"))
 _KERNELS = {"gaussian": (BLUE, "s"), "epanechnikov": (VERMILION, "o"), "uniform": (GREEN, "^")}
 
 
@@ -39,30 +55,40 @@ def curve_figure(results: Results) -> Figure:
     """Draw the hold-out error by epoch, a panel for each data set and dimension, a band over the seeds."""
     datasets = list(dict.fromkeys(record.configuration.dataset for record in results.records))
     dims = list(dict.fromkeys(record.configuration.latent_dim for record in results.records))
+    others = itertools.cycle(_OTHER_STYLES)
+    styles = {model: _STYLES.get(model) or next(others) for model in models_of(results)}
     figure = blank(0.6 + 2.6 * len(dims), 0.6 + 2.2 * len(datasets))
     panels = figure.subplots(len(datasets), len(dims), squeeze=False, sharex=True, sharey="row")
     for row, dataset in zip(panels, datasets, strict=True):
         row[0].set_ylabel(f"{dataset}\nhold-out error (nats)")
         for axes, dim in zip(row, dims, strict=True):
             axes.set_title(f"$d_z$ = {dim}")
-            for model in ("vae", "evae"):
-                _draw_curve(axes, results.where(dataset=dataset, latent_dim=dim, model=model), model)
+            records = results.where(dataset=dataset, latent_dim=dim)
+            for model, style in styles.items():
+                _draw_curve(axes, [record for record in records if record.label == model], model, style)
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
-    panels[0][-1].legend()
+    _explain(panels[0][-1], panels.flat)
     return figure
 
 
-def _draw_curve(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
+def _draw_curve(axes: Axes, records: Sequence[RunRecord], model: str, style: tuple[str, str, str]) -> None:
     if not records:
         return
     curves = np.array([record.curve for record in records])
     epochs = np.arange(1, curves.shape[1] + 1)
-    colour, line, marker = _STYLES[model]
+    colour, line, marker = style
     every = max(1, len(epochs) // 8)
     axes.plot(epochs, curves.mean(0), line, color=colour, marker=marker, markevery=every, label=label(model))
     axes.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.2, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _explain(axes: Axes, panels: Iterable[Axes]) -> None:
+    """Explain in one panel the lines of all: of a grid that was stopped, some lack some and may have none."""
+    found = {name: line for panel in panels for line, name in zip(*panel.get_legend_handles_labels(), strict=True)}
+    if found:
+        axes.legend(found.values(), found.keys())
 
 
 @styled
@@ -149,7 +175,7 @@ def rate_figure(results: Results) -> Figure:
             axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
         row[0].set_title(f"{dataset}, $d_z$ = {dim}")
         row[0].set_ylabel("hold-out reconstruction error (nats per image)")
-        row[0].legend()
+        _explain(row[0], row)
         row[1].set_title("the lower part, close up")
         _close_up(row[1])
     return figure

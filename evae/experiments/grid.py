@@ -63,6 +63,7 @@ class Plan:
         datasets: Sequence[str] | None = None,
         latent_dims: Sequence[int] | None = None,
         seeds: Sequence[int] = (0, 1, 2),
+        models: Sequence[str] | None = None,
         features: str = "inception",
         inception_weights: str | None = None,
         **options: Any,
@@ -77,6 +78,8 @@ class Plan:
             By default the paper's own of this table; for the ablation MNIST and 64.
         seeds : sequence of int
             Each model is trained once with each.
+        models : sequence of str, optional
+            Names in `known_models`; by default VAE and EVAE, and for the ablation all of them.
         features, inception_weights
             See `Plan`.
         **options
@@ -85,16 +88,18 @@ class Plan:
         Raises
         ------
         InputError
-            If there is no such table, nothing to train, something twice, or a configuration is refused.
+            If there is no such table or model, nothing to train, something twice, or a configuration is refused.
         """
         require_features(features)
         if table not in TABLES:
             raise InputError(f"--table {table!r} is not known. {suggestion(table, TABLES)}")
         datasets, dims = datasets or DATASETS[table], latent_dims or LATENT_DIMS[table]
-        for option, values in (("--datasets", datasets), ("--latent-dims", dims), ("--seeds", seeds)):
+        models = default_models(table) if models is None else models
+        given = {"--datasets": datasets, "--latent-dims": dims, "--seeds": seeds, "--models": models}
+        for option, values in given.items():
             if not values or len(set(values)) < len(values):
                 raise InputError(f"{option} must name at least one, and none twice; got {_listed(values) or 'none'}.")
-        members = ablation_members() if table == "ablation" else ({"model": "vae"}, {"model": "evae"})
+        members = _members(models)
         configurations = tuple(
             _named(Configuration(dataset=dataset, latent_dim=dim, seed=seed, **member, **options))
             for dataset in datasets
@@ -108,6 +113,16 @@ class Plan:
     def datasets(self) -> tuple[str, ...]:
         """The data sets, each once."""
         return tuple(dict.fromkeys(config.dataset for config in self.configurations))
+
+
+def known_models() -> dict[str, dict[str, Any]]:
+    """Return by label what makes each model that a table may have: the presets, and all of the ablation's."""
+    return {Configuration(**member).label: member for member in ablation_members()}
+
+
+def default_models(table: str) -> tuple[str, ...]:
+    """Return the models that a table has unless others are asked for."""
+    return tuple(known_models()) if table == "ablation" else ("vae", "evae")
 
 
 def ablation_members() -> tuple[dict[str, Any], ...]:
@@ -190,6 +205,14 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
         if len(found) > 100_000:
             raise InputError(f"{option} names more than 100,000 numbers.")
     return tuple(found)
+
+
+def _members(names: Sequence[str]) -> list[dict[str, Any]]:
+    models = known_models()
+    for name in names:
+        if name not in models:
+            raise InputError(f"--models {name!r} is not known. {suggestion(name, models)}")
+    return [models[name] for name in names]
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from evae.evaluation import judge, network_for
 from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.model import VAE
-from evae.resuming import CHANGEABLE
+from evae.resuming import CHANGEABLE, fingerprint
 from evae.runs import Run
 from evae.training import resume, train
+from evae.versions import named, package_version, versions_of
 from evae.watching import GroupWatcher
 from theory.errors import InputError
 from theory.files import read_json
@@ -39,11 +40,14 @@ class Judge:
         Whose features are compared.
     progress : callable
         Is told how far the comparison is.
+    data_sha256 : mapping of str to str
+        `evae.resuming.fingerprint` of the images.
     """
 
     data: Callable[[], ImageData]
     network: FeatureNetwork | None
     progress: Progress
+    data_sha256: Mapping[str, str]
 
     @classmethod
     def of(
@@ -62,14 +66,14 @@ class Judge:
         def read() -> ImageData:
             return load_for(config, progress=preparing)
 
-        read()
+        digests = fingerprint(read())
         device = resolve_device(config.device)
         network = network_for(config, device, config.data_dir, features, inception_weights, preparing)
-        return cls(read, network, comparing)
+        return cls(read, network, comparing, digests)
 
     def found(self, config: Configuration) -> RunRecord | None:
         """Return the run if it is there, finished and judged in the same features."""
-        run = _folder(config)
+        run = self._folder(config)
         if run is None or not _is_finished(run, config):
             return None
         path = run.path / "evaluation.json"
@@ -79,16 +83,18 @@ class Judge:
             return None
         return RunRecord.of(run, evaluation)
 
-    def record(
-        self, config: Configuration, data: ImageData, following: GroupWatcher, stop: Callable[[], bool] = lambda: False
-    ) -> RunRecord:
-        """Train the run, or what is left of it, and judge it."""
-        run = _folder(config)
+    def trained(self, config: Configuration, following: GroupWatcher, stop: Callable[[], bool] = lambda: False) -> Run:
+        """Train the run, or what is left of it."""
+        run = self._folder(config)
         if run is None:
-            run = train(config, following, stop=stop)
-        elif not _is_finished(run, config):
-            kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
-            run = resume(run, following, stop=stop, **kept)
+            return train(config, following, stop=stop)
+        if _is_finished(run, config):
+            return run
+        kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
+        return resume(run, following, stop=stop, **kept)
+
+    def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
+        """Judge a trained run."""
         model = VAE.load(run, resolve_device(config.device))
         return RunRecord.of(run, judge(run, model, data, self.network, self.progress))
 
@@ -97,21 +103,54 @@ class Judge:
             return self.network is None and described is None
         return {name: value for name, value in described.items() if name != "warning"} == self.network.document()
 
+    def _folder(self, config: Configuration) -> Run | None:
+        """Return the run of this name if there is one.
 
-def _folder(config: Configuration) -> Run | None:
-    """Return the run of this name if there is one; an `InputError` if it is another than the one that is wanted."""
-    path = Path(config.runs_dir) / (config.name or config.default_name)
-    if not path.exists():
-        return None
-    run = Run.open(path)
+        Raises
+        ------
+        InputError
+            If it is another than the one that is wanted, another version trained it, or it saw other images.
+        """
+        path = folder_of(config)
+        if not path.exists():
+            return None
+        run = Run.open(path)
+        _require_same_options(run, config)
+        foreign = foreign_versions(run)
+        if foreign:
+            raise InputError(
+                f"{path} was made by {named(foreign)} of this program, and this is {package_version()}, whose figures "
+                "do not compare with theirs. Move that folder away, or give another --runs-dir."
+            )
+        if run.data_sha256 and run.data_sha256 != self.data_sha256:
+            raise InputError(
+                f"{path} was trained on other images of {config.dataset} than those in {config.data_dir}: their "
+                "SHA-256 is another. Point --data-dir at the original ones, or give another --runs-dir."
+            )
+        return run
+
+
+def folder_of(config: Configuration) -> Path:
+    """Return where a run of a grid is, or will be."""
+    return Path(config.runs_dir) / (config.name or config.default_name)
+
+
+def foreign_versions(run: Run) -> tuple[str, ...]:
+    """Return the versions other than this one that trained a run, or a part of it; none where nothing was trained."""
+    environment = run.environment
+    if not environment and run.checkpoints.newest()[0] is None:
+        return ()
+    return tuple(version for version in versions_of(environment) if version != package_version())
+
+
+def _require_same_options(run: Run, config: Configuration) -> None:
     there, wanted = (dataclasses.asdict(one) for one in (run.configuration, config))
     for field, value in wanted.items():
         if field not in _INDIFFERENT and there[field] != value:
             raise InputError(
-                f"{path} was made with --{field.replace('_', '-')} {there[field]}, and {value} is wanted. Move that "
-                "folder away, or give another --runs-dir."
+                f"{run.path} was made with --{field.replace('_', '-')} {there[field]}, and {value} is wanted. Move "
+                "that folder away, or give another --runs-dir."
             )
-    return run
 
 
 def _is_finished(run: Run, config: Configuration) -> bool:

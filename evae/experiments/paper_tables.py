@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from evae.experiments.comparison import Group, Summary, compare
 from evae.experiments.departures import departures
+from evae.experiments.estimates import label
 from evae.experiments.measured import ABSENT, CRITERIA, measurement, shown
 from evae.experiments.results import Results
 from evae.experiments.tables import Report, Table
@@ -17,6 +18,9 @@ Summaries = Mapping[Group, Summary]
 #: What ours is called for each of the paper's metrics.
 _OURS = {Metric.FID: "frechet_distance", Metric.SHARPNESS: "sharpness"}
 
+#: The models that the paper compares, by the names that they have there and here.
+_PAPERS = ("vae", "evae")
+
 _UNPUBLISHED = ("reconstruction_error", "generation_distance", "active_dimensions", "noise_to_signal")
 
 
@@ -26,7 +30,7 @@ def paper_report(results: Results) -> Report:
     criteria = [c for c in CRITERIA if any(m.values[c.metric] is not None for m in measurements)]
     found = compare(measurements, criteria)
     cells = dict.fromkeys(m.cell for m in measurements)
-    lines = [(*cell, model) for cell in cells for model in ("vae", "evae")]
+    lines = [(*cell, model) for cell in cells for model in models_of(results)]
     distance = "FID" if results.features == "inception" else "distance"
     tables = (
         Table(
@@ -46,10 +50,16 @@ def paper_report(results: Results) -> Report:
     return Report(f"Table {results.table}", departures(results), tables, found.paragraphs, document)
 
 
+def models_of(results: Results) -> tuple[str, ...]:
+    """Return the labels of the models that were trained, those of the paper first."""
+    labels = dict.fromkeys(record.label for record in results.records)
+    return tuple(sorted(labels, key=lambda model: _PAPERS.index(model) if model in _PAPERS else len(_PAPERS)))
+
+
 def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
-    """Return a line with the paper's figures, each before ours."""
-    paper = _published(dataset, latent_dim)
-    line = [dataset, str(latent_dim), model.upper()]
+    """Return a line with the paper's figures, each before ours; a dash where the paper has none."""
+    paper = _published(dataset, latent_dim) if model in _PAPERS else None
+    line = [dataset, str(latent_dim), label(model)]
     for metric, ours in _OURS.items():
         score = ABSENT if paper is None else str(getattr(paper, model).value(metric))
         line += [score, shown(summaries.get(Group(dataset, latent_dim, model, ours)), ours)]
@@ -58,7 +68,7 @@ def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model
 
 def _unpublished(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
     figures = (shown(summaries.get(Group(dataset, latent_dim, model, metric)), metric) for metric in _UNPUBLISHED)
-    return (dataset, str(latent_dim), model.upper(), *figures)
+    return (dataset, str(latent_dim), label(model), *figures)
 
 
 def _published(dataset: str, latent_dim: int) -> Experiment | None:

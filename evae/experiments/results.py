@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 from evae.configuration import Configuration, Recipe
 from evae.experiments.grid import TABLES
 from evae.runs import Run
+from evae.versions import versions_of
 from theory import forms
 from theory.errors import InputError
 from theory.files import read_json, write_json
 
-#: Changes whenever the file's form does.
-VERSION = 1
-
+#: Changes whenever the file's form does. A file of version 1 says neither on which images its runs were trained nor
+#: which runs were planned.
+VERSION = 2
+READABLE = (1, VERSION)
 
 _NUMBER = forms.either(forms.number, forms.nothing)
 _TEXT = forms.either(forms.text, forms.nothing)
@@ -36,9 +38,13 @@ EVALUATION = forms.record(
     }
 )
 
-#: What `evae.experiments.departures` says of the machine.
+#: What `evae.experiments.departures` says of the machine, and the versions that trained the run.
 _MACHINE = forms.record(
-    {"device_name": forms.text, "threads": forms.whole, "packages": forms.record({"torch": forms.text})}
+    {"device_name": forms.text, "threads": forms.whole, "packages": forms.record({"torch": forms.text})},
+    {
+        "packages": forms.mapping(forms.text),
+        "earlier": forms.listed(forms.record({}, {"packages": forms.mapping(forms.text)})),
+    },
 )
 
 #: What the evaluations hold by the features of the table.
@@ -58,7 +64,8 @@ _RUN = forms.record(
         "curve": forms.listed(forms.number),
         "evaluation": EVALUATION,
         "environment": _MACHINE,
-    }
+    },
+    {"data_sha256": forms.mapping(forms.text)},
 )
 _FAILURE = forms.record({"name": forms.text, "reason": forms.text})
 _RESULTS = forms.record(
@@ -67,7 +74,8 @@ _RESULTS = forms.record(
         "features": forms.one_of(*_JUDGED),
         "runs": forms.listed(_RUN),
         "failures": forms.listed(_FAILURE),
-    }
+    },
+    {"unfinished": forms.listed(forms.text)},
 )
 
 
@@ -88,6 +96,9 @@ class RunRecord:
         What `evae.evaluation.evaluate` found.
     environment : dict
         Versions, device and threads it was trained with.
+    data_sha256 : mapping of str to str
+        SHA-256 of the images it was trained and judged on, by split (`evae.resuming.fingerprint`); empty where that is
+        not known, as in a file of version 1.
     """
 
     name: str
@@ -96,6 +107,7 @@ class RunRecord:
     curve: tuple[float, ...]
     evaluation: dict[str, Any]
     environment: dict[str, Any]
+    data_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
@@ -112,6 +124,7 @@ class RunRecord:
             curve=tuple(record["holdout"]["reconstruction"] for record in metrics),
             evaluation=evaluation,
             environment=run.environment,
+            data_sha256=run.data_sha256,
         )
 
     @property
@@ -123,6 +136,11 @@ class RunRecord:
     def label(self) -> str:
         """What the model is called."""
         return self.configuration.label
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of this package that trained it (`evae.versions.versions_of`)."""
+        return versions_of(self.environment)
 
     def document(self) -> dict[str, Any]:
         """Return the record for a JSON file, without what only this machine knows."""
@@ -136,7 +154,7 @@ class RunRecord:
         """Read what `document` wrote."""
         plain = dataclasses.asdict(Configuration())
         configuration = Configuration.from_dict({**plain, **document["configuration"]}, source)
-        fields = {field.name: document[field.name] for field in dataclasses.fields(cls)}
+        fields = {field.name: document[field.name] for field in dataclasses.fields(cls) if field.name in document}
         return cls(**{**fields, "configuration": configuration, "curve": tuple(document["curve"])})
 
 
@@ -161,12 +179,20 @@ class Results:
     records : tuple of RunRecord
         In the order of the plan.
     failures : tuple of Failure
+    unfinished : tuple of str
+        Names of the runs that were planned and neither finished nor failed, because the grid was stopped.
     """
 
     table: str
     features: str
     records: tuple[RunRecord, ...]
     failures: tuple[Failure, ...] = ()
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def planned(self) -> int:
+        """How many runs were asked for."""
+        return len(self.records) + len(self.failures) + len(self.unfinished)
 
     def document(self) -> dict[str, Any]:
         """Return the file's content: the records, and nothing that follows from them."""
@@ -174,8 +200,11 @@ class Results:
             "version": VERSION,
             "table": self.table,
             "features": self.features,
+            "finished": len(self.records),
+            "planned": self.planned,
             "runs": [record.document() for record in self.records],
             "failures": [dataclasses.asdict(failure) for failure in self.failures],
+            "unfinished": list(self.unfinished),
         }
 
     def save(self, path: Path) -> None:
@@ -185,19 +214,26 @@ class Results:
 
     @classmethod
     def load(cls, path: str | Path) -> Results:
-        """Read what `save` wrote; an `InputError` where the file is missing, damaged or another's."""
+        """Read what `save` wrote, by this version or an earlier one.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged or another's.
+        """
         path = Path(path)
         document = read_json(path)
         if not isinstance(document, dict) or "version" not in document:
             raise InputError(f"{path} holds no results of `reproduce`: 'version' is missing or wrong.")
-        if document["version"] != VERSION:
-            raise InputError(f"{path} has the form {document['version']}; this program reads {VERSION}.")
-        judged = _RESULTS(document) and _JUDGED[document["features"]]
-        if not judged or not all(judged(record["evaluation"]) for record in document["runs"]):
+        if document["version"] not in READABLE:
+            raise InputError(
+                f"{path} has the form {document['version']}; this program reads {' and '.join(map(str, READABLE))}."
+            )
+        if not _is_whole(document):
             raise InputError(f"{path} holds no results of `reproduce`: something is missing or wrong.")
         records = tuple(RunRecord.from_document(record, path) for record in document["runs"])
         failures = tuple(Failure(failure["name"], failure["reason"]) for failure in document["failures"])
-        return cls(document["table"], document["features"], records, failures)
+        return cls(document["table"], document["features"], records, failures, tuple(document.get("unfinished", ())))
 
     def where(self, **fields: Any) -> Sequence[RunRecord]:
         """Return the records whose configuration has these values."""
@@ -206,3 +242,19 @@ class Results:
             for record in self.records
             if all(getattr(record.configuration, name) == value for name, value in fields.items())
         ]
+
+
+def _is_whole(document: dict[str, Any]) -> bool:
+    """Whether a document of a version that is read has all that it should, and its numbers agree."""
+    if not _RESULTS(document):
+        return False
+    judged = _JUDGED[document["features"]]
+    if not all(judged(record["evaluation"]) for record in document["runs"]):
+        return False
+    if document["version"] == 1:
+        return True
+    if "unfinished" not in document or not all("data_sha256" in record for record in document["runs"]):
+        return False
+    finished = len(document["runs"])
+    planned = finished + len(document["failures"]) + len(document["unfinished"])
+    return (document.get("finished"), document.get("planned")) == (finished, planned)

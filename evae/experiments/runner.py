@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import signal
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from evae.arithmetic import require_precision, resolve_device
 from evae.configuration import Configuration
+from evae.data import ImageData
+from evae.experiments.deadline import deadline
 from evae.experiments.distributed import on_cluster
+from evae.experiments.estimates import counted
 from evae.experiments.grid import Plan
-from evae.experiments.judging import Judge
-from evae.experiments.results import Failure, Results, RunRecord
+from evae.experiments.judging import Judge, folder_of, foreign_versions
+from evae.experiments.known import Known
+from evae.experiments.outcomes import Outcomes, ignored
+from evae.experiments.results import Results, RunRecord
 from evae.experiments.watching import GridWatcher
-from theory.errors import Interruption, reason_of
+from evae.runs import Run
+from evae.stopping import StopRequest
+from evae.versions import named, package_version
+from evae.watching import GroupWatcher
+from theory.errors import InputError, Interruption, reason_of
 
 
-def reproduce(plan: Plan, watcher: GridWatcher | None = None, *, cluster: str | None = None) -> Results:
+def reproduce(
+    plan: Plan,
+    watcher: GridWatcher | None = None,
+    *,
+    cluster: str | None = None,
+    known: Sequence[str | Path] = (),
+    hours: float | None = None,
+    kept: Callable[[Results], object] = ignored,
+) -> Results:
     """Train and judge every run of a plan that is not finished yet.
 
     Before anything is trained, every data set is read and the features' weights are found and checked. A run that
@@ -31,53 +48,104 @@ def reproduce(plan: Plan, watcher: GridWatcher | None = None, *, cluster: str | 
         The address of a dask scheduler, or ``local:N``, which starts one with N workers here: each run is trained and
         judged by a worker, which must see the folders of the runs and the data under the same paths. The results do
         not depend on it, nor on workers that die: their runs go on from a checkpoint on another.
+    known : sequence of path, optional
+        Files of results: what they hold of the plan's runs is taken from there, and neither trained nor looked for.
+    hours : float, optional
+        When they are over, training stops with a checkpoint, and a run that is being judged is judged to its end. The
+        results name what is not finished, and the same call goes on.
+    kept : callable, optional
+        Is given the results so far whenever a run was trained and judged.
 
     Raises
     ------
     InputError
-        If a data set, the device, the features or the cluster cannot be used: then nothing is trained; or if the
-        cluster is lost.
+        If a data set, the device, the features or the cluster cannot be used, a known run does not compare with those
+        of the plan, or another version made a run that is there: then nothing is trained; or if the cluster is lost.
     Interruption
         On SIGINT or SIGTERM, when a checkpoint of every run under way is written. The same call goes on.
     """
-    watcher = watcher or GridWatcher()
+    late, watcher = deadline(hours), watcher or GridWatcher()
+    earlier = Known.of(known, plan)
+    _require_own_version([config for config in plan.configurations if config.name not in earlier.runs])
     if cluster is None:
         _require_device(plan.configurations)
     # What a cluster's workers have, this machine need not have.
     device = plan.configurations[0].device if cluster is None else "auto"
     judges = {dataset: _judge_of(plan, dataset, device, watcher) for dataset in plan.datasets}
-    outcomes = _one_by_one(plan, judges, watcher) if cluster is None else on_cluster(plan, judges, watcher, cluster)
-    found = list(outcomes)
-    records = tuple(outcome for outcome in found if isinstance(outcome, RunRecord))
-    failures = tuple(outcome for outcome in found if isinstance(outcome, Failure))
-    return Results(plan.table, plan.features, records, failures)
+    earlier.require_comparable(judges)
+    outcomes = Outcomes(plan, watcher, kept)
+    _take_what_there_is(outcomes, earlier, judges)
+    if outcomes.waiting and cluster is None:
+        _one_by_one(outcomes, judges, late)
+    elif outcomes.waiting:
+        on_cluster(outcomes, judges, cluster or "", late)
+    return outcomes.results()
 
 
-def _one_by_one(plan: Plan, judges: dict[str, Judge], watcher: GridWatcher) -> Iterator[RunRecord | Failure]:
-    finished, total = 0, len(plan.configurations)
-    numbered = enumerate(plan.configurations, 1)
-    for dataset, group in itertools.groupby(numbered, key=lambda pair: pair[1].dataset):
-        data = judges[dataset].data()
-        for number, config in group:
-            following = watcher.run_begins(number, total, config)
+def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Judge]) -> None:
+    """Take what is known and what lies finished in its folder, so that no result is written without it."""
+    for source, (used, total) in earlier.counts.items():
+        outcomes.watcher.known_counted(source, used, total)
+    for config in outcomes.waiting:
+        known = earlier.runs.get(config.name or "")
+        if known is not None:
+            outcomes.known(config, known.record)
+            continue
+        try:
+            found = judges[config.dataset].found(config)
+        except InputError as error:
+            outcomes.failed(config, str(error))
+        else:
+            if found is not None:
+                outcomes.found(config, found)
+
+
+def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[], bool]) -> None:
+    """Train and judge what is waiting, until the end, a signal or the deadline."""
+    total = len(outcomes.plan.configurations)
+    numbered = enumerate(outcomes.waiting, total - len(outcomes.waiting) + 1)
+    dataset, data = "", None
+    with StopRequest() as stop:
+        for number, config in numbered:
+            if stop.requested or late():
+                break
+            judge = judges[config.dataset]
+            if config.dataset != dataset or data is None:
+                dataset, data = config.dataset, judge.data()
+            following = outcomes.watcher.run_begins(number, total, config)
             try:
-                found = judges[dataset].found(config)
-                record = found or judges[dataset].record(config, data, following)
-            except (KeyboardInterrupt, Interruption) as stop:
-                stopped = signal.Signals(getattr(stop, "signal_number", signal.SIGINT))
-                raise Interruption(
-                    f"interrupted by {stopped.name}; {finished} of the {total} runs are finished, and the same "
-                    "command goes on.",
-                    stopped,
-                ) from None
+                # Another process may have finished it meanwhile.
+                found = judge.found(config)
+                record = found or _trained_and_judged(judge, config, data, following, stop, late)
+            except (KeyboardInterrupt, Interruption):
+                if stop.requested or not late():
+                    raise _interruption(stop, outcomes) from None
+                break
             except Exception as error:
-                failure = Failure(config.name or "", reason_of(error))
-                watcher.run_failed(failure)
-                yield failure
+                outcomes.failed(config, reason_of(error))
             else:
-                finished += 1
-                (watcher.run_finished if found is None else watcher.run_found)(record)
-                yield record
+                (outcomes.finished if found is None else outcomes.found)(config, record)
+        if stop.requested:
+            raise _interruption(stop, outcomes)
+
+
+def _trained_and_judged(
+    judge: Judge,
+    config: Configuration,
+    data: ImageData,
+    following: GroupWatcher,
+    stop: StopRequest,
+    late: Callable[[], bool],
+) -> RunRecord:
+    """Train and judge a run; a signal stops training with a checkpoint, and judging, which takes minutes, at once."""
+    run = judge.trained(config, following, late)
+    with stop.at_once():
+        return judge.judged(run, config, data)
+
+
+def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
+    name, number = stop.signal
+    return Interruption(f"interrupted by {name}; {outcomes.progress}, and the same command goes on.", number)
 
 
 def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher) -> Judge:
@@ -89,3 +157,24 @@ def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher) -> Ju
 def _require_device(configurations: tuple[Configuration, ...]) -> None:
     for config in configurations[:1]:
         require_precision(config.precision, resolve_device(config.device))
+
+
+def _require_own_version(configurations: Sequence[Configuration]) -> None:
+    """Refuse runs that another version made, with an `InputError`: they would be trained on for nothing."""
+    foreign: defaultdict[str, list[Path]] = defaultdict(list)
+    for config in configurations:
+        path = folder_of(config)
+        try:
+            versions = foreign_versions(Run.open(path)) if path.exists() else ()
+        except InputError:
+            # What is wrong with it is said of this run alone.
+            continue
+        if versions:
+            foreign[named(versions)].append(path)
+    for made_by, paths in foreign.items():
+        others = f" and {counted(len(paths) - 1, 'other run')}" if len(paths) > 1 else ""
+        were = "were" if others else "was"
+        raise InputError(
+            f"{paths[0]}{others} {were} made by {made_by} of this program, and this is {package_version()}, whose "
+            "figures do not compare with theirs. Give another --runs-dir, or move them away."
+        )

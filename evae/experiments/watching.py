@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from evae.configuration import Configuration
 from evae.experiments.results import Failure, RunRecord
 from evae.watching import GroupWatcher
@@ -19,6 +21,12 @@ class GridWatcher:
     def run_begins(self, number: int, total: int, configuration: Configuration) -> GroupWatcher:  # noqa: ARG002
         """Be told which run of how many comes next; return what follows its training."""
         return GroupWatcher()
+
+    def known_counted(self, source: Path, used: int, total: int) -> None:
+        """Be told, before the first run, how many of the runs in an earlier file stand for planned ones."""
+
+    def run_known(self, record: RunRecord) -> None:
+        """Be told that the run is taken from an earlier file."""
 
     def run_found(self, record: RunRecord) -> None:
         """Be told that the run was there already, trained and judged."""

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 import pytest
 
 from evae import Run, train
-from evae.experiments import distributed
+from evae.experiments import distributed, runner
 from evae.experiments.distributed import Work, trained_and_judged
 from evae.experiments.grid import Plan
+from evae.experiments.outcomes import Outcomes
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.experiments.watching import GridWatcher
@@ -149,6 +150,34 @@ def test_a_stopped_grid_leaves_a_checkpoint_of_every_run_under_way(
     assert comparable(reproduce(plan(tmp_path, **LONG)), tmp_path) == long_runs
 
 
+def test_a_grid_whose_time_is_over_leaves_a_checkpoint_of_every_run_under_way(
+    address: str, tmp_path: Path, long_runs: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(runner, "deadline", lambda hours: lambda: hours == 8 and over.is_set())
+    grid = plan(tmp_path, **LONG)
+    stopped = reproduce(grid, Recorder(over.set), cluster=address, hours=8)
+    assert (stopped.records, stopped.failures) == ((), ())
+    assert stopped.unfinished == tuple(config.name for config in grid.configurations)
+    begun = [Run.open(path) for path in tmp_path.iterdir() if path.name != ".lock"]
+    assert begun
+    assert {run.status["state"] for run in begun} == {"interrupted"}
+    assert comparable(reproduce(grid), tmp_path) == long_runs
+
+
+def test_known_runs_are_not_handed_out_and_what_is_finished_is_kept(address: str, tmp_path: Path) -> None:
+    there = reproduce(plan(tmp_path / "there"))
+    there.save(tmp_path / "known.json")
+    watcher = Recorder()
+    kept: list[Results] = []
+    grid = plan(tmp_path / "here", seeds=(0, 1))
+    here = reproduce(grid, watcher, cluster=address, known=[tmp_path / "known.json"], kept=kept.append)
+    assert watcher.handed == (2, 2)
+    assert [record.document() for record in here.records[:2]] == [record.document() for record in there.records]
+    assert [len(results.records) for results in kept] == [3, 4]
+    assert kept[1] == here
+
+
 def test_a_run_that_cannot_be_is_listed_and_the_others_are_done(address: str, tmp_path: Path) -> None:
     reproduce(plan(tmp_path))
     name = "digits-first60-evae-d2-seed0-1epochs-lr0.001"
@@ -262,9 +291,10 @@ def test_the_runs_of_a_grid_ask_for_what_their_device_needs(
 
     fleet, grid = Refusing(CUDA), plan(tmp_path, device=device)
     judges = {"digits": distributed._judge(small(tmp_path), "none", None)}
-    outcomes = distributed._handed_out(grid, judges, GridWatcher(), fleet, list(grid.configurations))  # type: ignore[arg-type]
+    outcomes = Outcomes(grid, GridWatcher())
+    distributed._hand_out(outcomes, judges, fleet, list(grid.configurations), lambda: False)  # type: ignore[arg-type]
     assert Refusing.asked == [needs, needs]
-    assert set(outcomes.values()) == {Failure(config.name or "", "no.") for config in grid.configurations}
+    assert set(outcomes.results().failures) == {Failure(config.name or "", "no.") for config in grid.configurations}
 
 
 def test_a_gpu_that_no_worker_has_is_refused(address: str, tmp_path: Path) -> None:

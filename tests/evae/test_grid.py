@@ -18,8 +18,10 @@ from evae.experiments.grid import (
     curve_of,
     factorial,
     factors_of,
+    known_models,
     whole_numbers,
 )
+from evae.experiments.grid import TABLES as TABLE_NAMES
 from theory.errors import InputError
 from theory.published import TABLES
 
@@ -78,6 +80,19 @@ def test_runs_of_one_data_set_and_of_one_seed_stand_together() -> None:
     assert groups == sorted(groups, key=[*dict.fromkeys(groups)].index)
 
 
+def test_a_table_has_the_models_that_are_asked_for_in_their_order() -> None:
+    for table in TABLE_NAMES:
+        plan = Plan.of(table, models=("ae", "evae-B1", "vae"), seeds=(0,))
+        assert [*dict.fromkeys(config.label for config in plan.configurations)] == ["ae", "evae-B1", "vae"]
+
+
+def test_every_model_is_known_by_its_label() -> None:
+    for label, member in known_models().items():
+        assert Configuration(**member).label == label
+    assert set(PRESETS) <= set(known_models())
+    assert [config.label for config in Plan.of("ablation", seeds=(0,)).configurations] == [*known_models()]
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -105,6 +120,9 @@ def test_what_decides_a_run_is_in_its_name(option: dict[str, Any]) -> None:
         ("3", {}, "--table '3' is not known. There is 1, 2, ablation."),
         ("ablatoin", {}, "--table 'ablatoin' is not known. Did you mean ablation?"),
         ("1", {"seeds": (0, 0)}, "--seeds must name at least one, and none twice; got 0,0."),
+        ("1", {"models": ("vae", "vae")}, "--models must name at least one, and none twice; got vae,vae."),
+        ("1", {"models": ("vae", "evea")}, "--models 'evea' is not known. Did you mean evae?"),
+        ("ablation", {"models": ("evae-b1",)}, "--models 'evae-b1' is not known. Did you mean evae-B1?"),
         ("1", {"datasets": ("digits", "mnits")}, "--dataset 'mnits' is not known. Did you mean mnist?"),
         ("1", {"latent_dims": (0,)}, "--latent-dim must be a positive whole number, got 0."),
         ("2", {"epochs": 0}, "--epochs must be a positive whole number, got 0."),

@@ -88,6 +88,52 @@ def test_one_seed_has_no_deviation_and_a_foreign_data_set_no_figure_of_the_paper
     assert table.rows[0][:6] == ("digits", "8", "VAE", "-", "13.92", "-")
 
 
+MODELS = ("ae", "evae", "vae-beta0.0625", "vae")
+
+
+def test_every_model_has_a_line_and_only_the_papers_have_its_figures() -> None:
+    found = results("1", by_model, models=MODELS, seeds=(0,))
+    published, ours = report(found).tables
+    for table in (published, ours):
+        assert [row[2] for row in table.rows[:4]] == ["VAE", "EVAE", "ae", "vae-beta0.0625"]
+        assert len(table.rows) == 4 * 8
+    rows = {row[:3]: row[3:] for row in published.rows}
+    assert rows["mnist", "64", "VAE"] == ("12.53", "13.36", "0.0245", "0.0300")
+    assert rows["mnist", "64", "ae"] == ("-", "13.36", "-", "0.0300")
+
+
+def test_other_models_change_nothing_of_the_comparison_of_evae_with_vae() -> None:
+    wide, narrow = (report(results("1", by_model, models=models, seeds=(0, 1))) for models in (MODELS, None))
+    assert wide.paragraphs == narrow.paragraphs
+    of_wide, of_narrow = (one.document["comparison"]["metrics"] for one in (wide, narrow))
+    assert of_wide == of_narrow
+
+
+def test_a_weighted_model_has_a_curve_of_its_own() -> None:
+    found = results("1", lambda one: 90.0 if "beta" in one.label else by_model(one), models=MODELS, seeds=(0,))
+    for axes in figures(found)["curves"].axes:
+        last = {line.get_label(): np.asarray(line.get_ydata(), dtype=float)[-1] for line in axes.get_lines()}
+        assert set(last) == {"VAE", "EVAE", "ae", "vae-beta0.0625"}
+        assert last["vae-beta0.0625"] == 90.0 != last["VAE"]
+
+
+@pytest.mark.parametrize("table", ["1", "ablation"])
+def test_whatever_part_of_a_table_is_finished_is_reported(table: str, tmp_path: Path) -> None:
+    """In the order in which runs are finished, and in any other: a run here and there."""
+    whole = results(table, by_objective, seeds=(0, 1))
+    count = len(whole.records)
+    choices = [range(1), range(count - 1), [count - 1], range(0, count, 3), range(0, count, 7)]
+    for chosen in choices:
+        unfinished = tuple(one.name for number, one in enumerate(whole.records) if number not in chosen)
+        part = dataclasses.replace(whole, records=tuple(whole.records[n] for n in chosen), unfinished=unfinished)
+        what = report(part)
+        assert (
+            f"{len(chosen)} of the {count} planned runs are finished: what is said rests on these alone." in what.notes
+        )
+        assert write_results(part, what, tmp_path)
+        assert Results.load(tmp_path / "results.json").unfinished == unfinished
+
+
 def test_wins_follow_the_records() -> None:
     found = report(results("1", by_model, seeds=(0, 1)))
     assert any(text.startswith("EVAE has the lower reconstruction error in 8 of 8") for text in found.paragraphs)

@@ -14,12 +14,17 @@ import pytest
 from evae import Run
 from evae.configuration import Configuration
 from evae.data import ImageData
+from evae.experiments import runner
+from evae.experiments.deadline import deadline
 from evae.experiments.grid import Plan
+from evae.experiments.judging import Judge, foreign_versions
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.experiments.watching import GridWatcher
 from evae.model import VAE
 from evae.progress import Progress
+from evae.training import resume
+from evae.versions import PACKAGE, package_version
 from evae.watching import Watcher
 from theory.errors import InputError, Interruption
 from theory.files import read_json, write_json
@@ -181,6 +186,177 @@ def test_a_stopped_grid_goes_on_to_the_same_results(tmp_path: Path, number: sign
     )
     resumed = reproduce(plan(stopped, epochs=2, batch_size=20))
     assert [comparable(record) for record in resumed.records] == [comparable(record) for record in whole.records]
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("after its last batch", signal.SIGINT),
+        ("after its last batch", signal.SIGTERM),
+        ("while it is judged", signal.SIGINT),
+        ("after it was judged", signal.SIGTERM),
+    ],
+)
+def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
+    tmp_path: Path, moment: str, number: signal.Signals
+) -> None:
+    class Signalling(Recorder):
+        def send(self, when: str) -> None:
+            if when == moment and len(self.begun) == 1:
+                os.kill(os.getpid(), number)
+
+        def following(self, configuration: Configuration) -> Watcher:  # noqa: ARG002
+            class Following(Watcher):
+                def epoch_finished(_, record: dict[str, Any]) -> None:  # noqa: ARG002, N805
+                    self.send("after its last batch")
+
+            return Following()
+
+        def comparing(self, what: str, done: int, total: int) -> None:  # noqa: ARG002
+            self.send("while it is judged")
+
+        def run_finished(self, record: RunRecord) -> None:
+            super().run_finished(record)
+            self.send("after it was judged")
+
+    watcher = Signalling()
+    with pytest.raises(Interruption) as interruption:
+        reproduce(plan(tmp_path), watcher)
+    judged = int(moment == "after it was judged")
+    assert interruption.value.sentence == (
+        f"interrupted by {number.name}; {judged} of the 4 runs are finished, and the same command goes on."
+    )
+    assert interruption.value.signal_number == number
+    assert len(watcher.begun) == 1
+    (run,) = (Run.open(path.parent) for path in tmp_path.glob("*/config.json"))
+    assert run.status["state"] == "finished"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_same_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"epochs": 2, "batch_size": 20, "latent_dims": (2,)}
+    whole = reproduce(plan(tmp_path / "whole", **options))
+    over: list[bool] = []
+    monkeypatch.setattr(runner, "deadline", lambda hours: lambda: hours == 8 and bool(over))
+    watcher = InTheRun("-evae-", lambda _run, _model: over.append(True))
+    parts = plan(tmp_path / "parts", **options)
+    stopped = reproduce(parts, watcher, hours=8)
+    first, second = (config.name for config in parts.configurations)
+    assert ([one.name for one in stopped.records], stopped.unfinished) == ([first], (second,))
+    assert (stopped.planned, stopped.failures) == (2, ())
+    run = Run.open(tmp_path / "parts" / str(second))
+    assert run.status == {"state": "interrupted", "epochs_finished": 0}
+    assert {path.name for path in run.checkpoints.folder.iterdir()} == {"epoch-00000", "epoch-00001-batch-000001"}
+    assert reproduce(parts, hours=8).unfinished == (second,)
+    resumed = reproduce(parts)
+    assert resumed.unfinished == ()
+    assert [comparable(record) for record in resumed.records] == [comparable(record) for record in whole.records]
+
+
+def test_the_time_is_over_after_so_many_hours_and_not_before() -> None:
+    now = 100.0
+    late = deadline(2, lambda: now)
+    never = deadline(None, lambda: now)
+    for now, over in ((100.0, False), (100.0 + 7199.9, False), (100.0 + 7200, True)):  # noqa: B007
+        assert late() is over
+        assert not never()
+    for hours in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="--hours must be a positive number, got"):
+            deadline(hours)
+
+
+def test_what_is_finished_is_kept_after_every_run_with_all_that_was_there(tmp_path: Path) -> None:
+    reproduce(plan(tmp_path, latent_dims=(3,)))
+    kept: list[Results] = []
+    results = reproduce(plan(tmp_path), kept=kept.append)
+    names = [config.name for config in plan(tmp_path).configurations]
+    assert [len(one.records) for one in kept] == [3, 4]
+    assert kept[0].unfinished == (names[1],)
+    assert [one.name for one in kept[0].records] == [names[0], *names[2:]]
+    assert kept[1] == results
+
+
+class Knowing(Recorder):
+    """Remembers what was said of known runs, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted: list[tuple[Path, int, int]] = []
+        self.known: list[RunRecord] = []
+
+    def known_counted(self, source: Path, used: int, total: int) -> None:
+        self.counted.append((source, used, total))
+
+    def run_known(self, record: RunRecord) -> None:
+        self.known.append(record)
+
+
+def test_known_runs_are_neither_trained_nor_looked_for(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"latent_dims": (2,), "models": ("vae",)}
+    there = reproduce(plan(tmp_path / "there", **options, seeds=(0, 7)))
+    there.save(tmp_path / "known.json")
+    watcher = Knowing()
+    here = reproduce(plan(tmp_path / "here", **options, seeds=(0, 1)), watcher, known=[tmp_path / "known.json"])
+    assert watcher.counted == [(tmp_path / "known.json", 1, 2)]
+    assert [one.document() for one in watcher.known] == [there.records[0].document()]
+    assert [one.configuration.seed for one in here.records] == [0, 1]
+    assert [path.parent.name for path in (tmp_path / "here").glob("*/config.json")] == [here.records[1].name]
+
+
+def test_known_runs_of_other_images_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    there = reproduce(plan(tmp_path / "there", latent_dims=(2,)))
+    digests = {**there.records[0].data_sha256, "train": "another"}
+    records = tuple(dataclasses.replace(one, data_sha256=digests) for one in there.records)
+    dataclasses.replace(there, records=records).save(tmp_path / "known.json")
+    with pytest.raises(
+        InputError, match=r"its training images of digits are not those at hand \(SHA-256 another there"
+    ):
+        reproduce(plan(tmp_path / "here"), known=[tmp_path / "known.json"])
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(tmp_path: Path) -> None:
+    results = reproduce(plan(tmp_path, latent_dims=(2,)))
+    for name in (record.name for record in results.records):
+        run = Run.open(tmp_path / name)
+        environment = {**run.environment, "packages": {**run.environment["packages"], PACKAGE: "0.1.0"}}
+        write_json(run.path / "environment.json", environment)
+    run.set_status("interrupted", epochs_finished=0)
+    with pytest.raises(InputError) as refused:
+        reproduce(plan(tmp_path))
+    assert str(refused.value) == (
+        f"{tmp_path / results.records[0].name} and 1 other run were made by version 0.1.0 of this program, and this is "
+        f"{package_version()}, whose figures do not compare with theirs. Give another --runs-dir, or move them away."
+    )
+    assert len([*tmp_path.glob("*/config.json")]) == 2
+    # Somebody goes on with it by hand: what came of it is of both versions.
+    resume(Run.open(run.path), epochs=1)
+    assert foreign_versions(Run.open(run.path)) == ("0.1.0",)
+    judge = Judge.of(plan(tmp_path).configurations[0], "none")
+    with pytest.raises(InputError, match=r"was made by version 0\.1\.0 of this program.*Move that folder away"):
+        judge.found(plan(tmp_path, latent_dims=(2,)).configurations[1])
+
+
+def test_a_run_killed_before_it_was_trained_has_no_version_and_is_begun(tmp_path: Path) -> None:
+    (config, *_) = plan(tmp_path).configurations
+    run = Run.create(config, (1, 32, 32), {"train": 60, "holdout": 299})
+    assert foreign_versions(run) == ()
+    assert reproduce(plan(tmp_path, latent_dims=(2,))).failures == ()
+    assert len(Run.open(run.path).metrics) == 1
+
+
+def test_a_run_of_other_images_is_not_taken_for_the_one_that_is_wanted(tmp_path: Path) -> None:
+    results = reproduce(plan(tmp_path, latent_dims=(2,)))
+    path = tmp_path / results.records[0].name / "config.json"
+    document = read_json(path)
+    document["data"]["sha256"]["holdout"] = "another"
+    write_json(path, document)
+    (failure,) = reproduce(plan(tmp_path, latent_dims=(2,))).failures
+    assert failure.reason.startswith(
+        f"{path.parent} was trained on other images of digits than those in data: their SHA"
+    )
 
 
 def comparable(record: RunRecord) -> tuple[object, ...]:

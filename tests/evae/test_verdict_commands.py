@@ -192,9 +192,68 @@ def test_reproduce_where_every_run_fails_says_so(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_is_made_in_parts_that_are_known_and_merged(tmp_path: Path) -> None:
+    here, there, both = tmp_path / "here", tmp_path / "there", tmp_path / "both"
+    grid = ["reproduce", "--table", "1", *GRID, "--features", "none"]
+    assert invoke(*grid, "--seeds", "0", "--models", "vae,evae,ae", "--runs-dir", here).exit_code == 0
+    first = here / "table-1" / "results.json"
+    second = invoke(*grid, "--seeds", "0,1", "--runs-dir", there, "--known", first)
+    assert second.exit_code == 0, second.output
+    assert f"known: 2 of the 3 runs in {first} are of this table" in second.stdout
+    assert len([line for line in second.stdout.splitlines() if " known: reconstruction" in line]) == 2
+    assert {path.parent.name for path in there.glob("*/config.json")} == {
+        f"digits-first60-{model}-d2-seed1-1epochs" for model in ("vae", "evae")
+    }
+    merging = ["reproduce", "--merge", there / "table-1" / "results.json", "--merge", first]
+    result = invoke(*merging, "--output", both, "--json", "-")
+    assert result.exit_code == 0, result.output
+    assert "Merged: 5 runs from 2 files; 2 of them were in more than one, with the same figures." in result.stderr
+    document = json.loads(result.stdout)
+    assert (document["finished"], document["planned"], document["unfinished"]) == (5, 5, [])
+    assert [(run["configuration"]["seed"], run["configuration"]["model"]) for run in document["runs"]] == [
+        *((0, "vae"), (0, "evae"), (0, "ae"), (1, "vae"), (1, "evae")),
+    ]
+    assert document["runs"] == json.loads((both / "results.json").read_text())["runs"]
+    assert {path.name for path in both.iterdir()} == {path.name for path in (here / "table-1").iterdir()}
+    altered = json.loads(first.read_text())
+    altered["runs"][1]["curve"][0] += 1
+    first.write_text(json.dumps(altered))
+    sentence = refusal(*merging, "--output", tmp_path / "nowhere")
+    assert f"{first} have other figures for digits-first60-evae-d2-seed0-1epochs." in sentence
+    assert not (tmp_path / "nowhere").exists()
+    sentence = refusal(*grid, "--seeds", "0", "--epochs", "2", "--runs-dir", there, "--known", first)
+    assert "it was made with --epochs 1, and --epochs 2 is wanted" in sentence
+
+
+def test_reproduce_without_any_time_says_what_is_left(tmp_path: Path) -> None:
+    arguments = ["--seeds", "0", *GRID, "--features", "none", "--runs-dir", tmp_path, "--hours", "1e-9", "--json", "-"]
+    result = invoke("reproduce", "--table", "1", *arguments)
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert (document["finished"], document["planned"], document["runs"]) == (0, 2, [])
+    assert document["unfinished"] == [f"digits-first60-{model}-d2-seed0-1epochs" for model in ("vae", "evae")]
+    assert result.stderr.splitlines()[-1] == (
+        "Stopped after 1e-09 h, as asked: 0 of the 2 runs are finished, and the same command goes on."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--table", "1", "--models", "vae,evea"], "--models 'evea' is not known. Did you mean evae?"),
+        (["--table", "1", "--hours", "0"], "--hours must be a positive number, got 0."),
+        (["--table", "1", "--hours", "nan"], "--hours must be a positive number, got nan."),
+        (["--table", "1", "--known", "nowhere.json"], "nowhere.json is missing."),
+        (
+            ["--table", "1", "--known", "a/results.json", "--output", "a"],
+            "--known a/results.json is the file that --out",
+        ),
+        (["--merge", "nowhere.json", "--output", "a"], "nowhere.json is missing."),
+        (["--merge", "nowhere.json"], "--merge needs --output DIR, where the joined results are written. Give one."),
+        (["--merge", "a.json", "--epochs", "3"], "--epochs does nothing with --merge, which joins results and trains"),
+        (["--merge", "a.json", "--table", "1"], "--table does nothing with --merge, which joins results and trains"),
+        (["--merge", "a.json", "--deterministic"], "--deterministic does nothing with --merge, which joins results"),
         (["--table", "3"], "--table '3' is not known. There is 1, 2, ablation."),
         ([], "reproduce needs --table 1|2|ablation."),
         (["--table", "1", "--seeds", "a"], "--seeds takes whole numbers and ranges, such as 0,1,2 or 0-7; got 'a'."),

@@ -1,0 +1,34 @@
+"""The moment after which nothing more is begun."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from theory.errors import InputError
+
+SECONDS_PER_HOUR = 3600
+
+
+def deadline(hours: float | None, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Return what says whether so many hours have passed since this call; without any they never have.
+
+    Parameters
+    ----------
+    hours : float, optional
+        More than 0.
+    clock : callable
+        Gives seconds, and never steps back.
+
+    Raises
+    ------
+    InputError
+        If the hours are no positive number.
+    """
+    if hours is None:
+        return lambda: False
+    if not 0 < hours < math.inf:
+        raise InputError(f"--hours must be a positive number, got {hours:g}. Leave it out to train until all is done.")
+    end = clock() + SECONDS_PER_HOUR * hours
+    return lambda: clock() >= end

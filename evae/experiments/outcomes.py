@@ -1,0 +1,75 @@
+"""What came of the runs of a plan so far, wherever they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from evae.configuration import Configuration
+from evae.experiments.grid import Plan
+from evae.experiments.results import Failure, Results, RunRecord
+from evae.experiments.watching import GridWatcher
+
+
+def ignored(results: Results) -> None:
+    """Keep nothing."""
+
+
+class Outcomes:
+    """Collects what comes of the runs of a plan, and tells a watcher.
+
+    Parameters
+    ----------
+    plan : Plan
+    watcher : GridWatcher
+    kept : callable
+        Is given the results so far whenever a run was trained and judged, so that they outlive this process.
+    """
+
+    def __init__(self, plan: Plan, watcher: GridWatcher, kept: Callable[[Results], object] = ignored) -> None:
+        self.plan, self.watcher = plan, watcher
+        self._kept = kept
+        self._by_name: dict[str | None, RunRecord | Failure] = {}
+
+    def known(self, config: Configuration, record: RunRecord) -> None:
+        """Take a run from a file."""
+        self._by_name[config.name] = record
+        self.watcher.run_known(record)
+
+    def found(self, config: Configuration, record: RunRecord) -> None:
+        """Take a run that was in its folder."""
+        self._by_name[config.name] = record
+        self.watcher.run_found(record)
+
+    def finished(self, config: Configuration, record: RunRecord) -> None:
+        """Take a run that was trained and judged."""
+        self._by_name[config.name] = record
+        self.watcher.run_finished(record)
+        self._kept(self.results())
+
+    def failed(self, config: Configuration, reason: str) -> None:
+        """Take note that a run could not be trained or judged."""
+        failure = Failure(config.name or "", reason)
+        self._by_name[config.name] = failure
+        self.watcher.run_failed(failure)
+
+    @property
+    def waiting(self) -> list[Configuration]:
+        """The runs of which nothing has come yet."""
+        return [config for config in self.plan.configurations if config.name not in self._by_name]
+
+    @property
+    def progress(self) -> str:
+        """How many runs are finished, as the beginning of a sentence."""
+        finished = sum(isinstance(outcome, RunRecord) for outcome in self._by_name.values())
+        return f"{finished} of the {len(self.plan.configurations)} runs are finished"
+
+    def results(self) -> Results:
+        """Return what has come so far, in the order of the plan."""
+        ordered = [one for config in self.plan.configurations if (one := self._by_name.get(config.name)) is not None]
+        return Results(
+            self.plan.table,
+            self.plan.features,
+            tuple(one for one in ordered if isinstance(one, RunRecord)),
+            tuple(one for one in ordered if isinstance(one, Failure)),
+            tuple(config.name or "" for config in self.waiting),
+        )
