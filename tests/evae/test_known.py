@@ -74,6 +74,7 @@ DECIDING: dict[str, tuple[dict[str, Any], str, str]] = {
     "precision": ({"precision": "bf16"}, "--precision bf16", "--precision fp32"),
     "deterministic": ({"deterministic": True}, "--deterministic", "no --deterministic"),
     "limit_train": ({"limit_train": 60}, "--limit-train 60", "no --limit-train"),
+    "limit_holdout": ({"limit_holdout": 20}, "--limit-holdout 20", "no --limit-holdout"),
 }
 #: And of each that does not.
 IDLE: dict[str, Any] = {

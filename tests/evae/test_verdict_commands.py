@@ -286,6 +286,7 @@ def test_a_stopped_reproduce_says_how_to_go_on(tmp_path: Path) -> None:
     finally:
         process.kill()
     assert process.returncode == 130
-    (line,) = errors.splitlines()
+    warning, line = errors.splitlines()
+    assert warning.startswith("Warning: training has 1 step, ")
     assert line.startswith("Error: interrupted by SIGINT; ")
     assert line.endswith(" of the 200 runs are finished, and the same command goes on.")
