@@ -1535,8 +1535,8 @@ def reproduce(
         status = report_results(results, folder, plots, stream, console)
     if results.unfinished:
         print(
-            f"Stopped after {hours:g} h, as asked: {len(results.records)} of the {results.planned} runs are finished, "
-            "and the same command goes on.",
+            f"Stopped after {hours:g} h, as asked, with {len(results.records)} of {results.planned} runs finished. The "
+            "same command goes on.",
             file=sys.stderr,
         )
     return status

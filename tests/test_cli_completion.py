@@ -110,6 +110,7 @@ def test_data_sets_are_offered_with_their_paths() -> None:
     assert offered("datasets get fa") == ["fashion-mnist"]
     assert kind_offered("train --dataset npz:da") == {"file"}
     assert offered("reproduce --datasets mnist,ci") == ["mnist,cifar10"]
+    assert offered("reproduce --models vae,evae-d") == ["vae,evae-direct"]
 
 
 def test_files_and_folders_are_left_to_the_shell() -> None:

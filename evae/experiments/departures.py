@@ -57,9 +57,7 @@ def _features(results: Results) -> list[str]:
 def _unfinished(results: Results) -> list[str]:
     if not results.unfinished:
         return []
-    return [
-        f"{len(results.records)} of the {results.planned} planned runs are finished: what is said rests on these alone."
-    ]
+    return [f"The table is not complete: it rests on {len(results.records)} of {results.planned} planned runs."]
 
 
 def _machines(results: Results) -> list[str]:

@@ -197,7 +197,7 @@ def test_the_machines_of_merged_runs_are_named() -> None:
     elsewhere = dataclasses.replace(second, environment={**second.environment, "device_name": "another processor"})
     files = {name: Results("1", "classifier", (one,), (), ("a-run",)) for name, one in (("a", first), ("b", elsewhere))}
     assert departures(merged(files).results)[-5:-1] == (
-        "2 of the 3 planned runs are finished: what is said rests on these alone.",
+        "The table is not complete: it rests on 2 of 3 planned runs.",
         "Trained on a processor, 2 threads, torch 2.15.0: 1 run.",
         "Trained on another processor, 2 threads, torch 2.15.0: 1 run.",
         "The same run, made on two of these, would not end with the same bits.",

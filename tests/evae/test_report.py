@@ -122,14 +122,12 @@ def test_whatever_part_of_a_table_is_finished_is_reported(table: str, tmp_path: 
     """In the order in which runs are finished, and in any other: a run here and there."""
     whole = results(table, by_objective, seeds=(0, 1))
     count = len(whole.records)
-    choices = [range(1), range(count - 1), [count - 1], range(0, count, 3), range(0, count, 7)]
+    choices = [range(1), [count - 1], range(0, count, 7)]
     for chosen in choices:
         unfinished = tuple(one.name for number, one in enumerate(whole.records) if number not in chosen)
         part = dataclasses.replace(whole, records=tuple(whole.records[n] for n in chosen), unfinished=unfinished)
         what = report(part)
-        assert (
-            f"{len(chosen)} of the {count} planned runs are finished: what is said rests on these alone." in what.notes
-        )
+        assert f"The table is not complete: it rests on {len(chosen)} of {count} planned runs." in what.notes
         assert write_results(part, what, tmp_path)
         assert Results.load(tmp_path / "results.json").unfinished == unfinished
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from evae import Run
+from evae.checkpoints import Checkpoint, Checkpoints
 from evae.configuration import Configuration
 from evae.data import ImageData
 from evae.experiments import runner
@@ -23,8 +24,8 @@ from evae.experiments.runner import reproduce
 from evae.experiments.watching import GridWatcher
 from evae.model import VAE
 from evae.progress import Progress
-from evae.training import resume
-from evae.versions import PACKAGE, package_version
+from evae.training import resume, train
+from evae.versions import PACKAGE, UNKNOWN, package_version
 from evae.watching import Watcher
 from theory.errors import InputError, Interruption
 from theory.files import read_json, write_json
@@ -343,8 +344,23 @@ def test_a_run_killed_before_it_was_trained_has_no_version_and_is_begun(tmp_path
     (config, *_) = plan(tmp_path).configurations
     run = Run.create(config, (1, 32, 32), {"train": 60, "holdout": 299})
     assert foreign_versions(run) == ()
-    assert reproduce(plan(tmp_path, latent_dims=(2,))).failures == ()
+    assert reproduce(plan(tmp_path, latent_dims=(2,), models=("vae",))).failures == ()
     assert len(Run.open(run.path).metrics) == 1
+    # Whatever was trained says by which version, and what does not say it is of no known one.
+    (run.path / "environment.json").unlink()
+    assert foreign_versions(run) == (UNKNOWN,)
+
+
+def test_a_run_says_its_version_before_its_first_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, said = Checkpoints.write, []
+
+    def watched(checkpoints: Checkpoints, checkpoint: Checkpoint) -> None:
+        said.append((checkpoints.folder.parent / "environment.json").exists())
+        write(checkpoints, checkpoint)
+
+    monkeypatch.setattr(Checkpoints, "write", watched)
+    train(plan(tmp_path).configurations[0])
+    assert said == [True, True]
 
 
 def test_a_run_of_other_images_is_not_taken_for_the_one_that_is_wanted(tmp_path: Path) -> None:
@@ -387,12 +403,29 @@ def test_nothing_is_trained_where_the_features_weights_cannot_be_had(tmp_path: P
 
 def test_results_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
-    failed = dataclasses.replace(results, failures=(Failure("a-run", "a reason."),))
-    failed.save(tmp_path / "results.json")
+    part = dataclasses.replace(results, failures=(Failure("a-run", "a reason."),), unfinished=("another-run",))
+    part.save(tmp_path / "results.json")
     back = Results.load(tmp_path / "results.json")
-    assert back.document() == failed.document()
+    assert back.document() == part.document()
+    document = read_json(tmp_path / "results.json")
+    assert (document["version"], document["finished"], document["planned"]) == (2, 4, 6)
+    assert [one["data_sha256"] for one in document["runs"]] == [
+        Run.open(tmp_path / results.records[0].name).data_sha256
+    ] * 4
     assert [record.recipe for record in back.records] == [record.recipe for record in results.records]
     assert str(tmp_path) not in (tmp_path / "results.json").read_text()
+
+
+@pytest.mark.parametrize("field", ["finished", "planned", "unfinished", "data_sha256"])
+def test_results_of_which_a_part_was_taken_out_are_refused(tmp_path: Path, field: str) -> None:
+    path = Path(__file__).parents[2] / "results" / "table-1.json"
+    Results.load(path).save(tmp_path / "results.json")
+    document = read_json(tmp_path / "results.json")
+    document["runs"][3].pop(field, None)
+    document.pop(field, None)
+    write_json(tmp_path / "results.json", document)
+    with pytest.raises(InputError, match="something is missing or wrong"):
+        Results.load(tmp_path / "results.json")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"version": 1, "runs": 3}', '{"version": 99}'])

@@ -233,7 +233,7 @@ def test_reproduce_without_any_time_says_what_is_left(tmp_path: Path) -> None:
     assert (document["finished"], document["planned"], document["runs"]) == (0, 2, [])
     assert document["unfinished"] == [f"digits-first60-{model}-d2-seed0-1epochs" for model in ("vae", "evae")]
     assert result.stderr.splitlines()[-1] == (
-        "Stopped after 1e-09 h, as asked: 0 of the 2 runs are finished, and the same command goes on."
+        "Stopped after 1e-09 h, as asked, with 0 of 2 runs finished. The same command goes on."
     )
     assert list(tmp_path.iterdir()) == []
 
