@@ -14,7 +14,18 @@ from evae.experiments.departures import departures
 from evae.experiments.estimates import Estimate, counted, estimate, shown_p
 from evae.experiments.estimates import shown as three_digits
 from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of, factors_of
-from evae.experiments.measured import DISTANCE, ERROR, SHARPNESS, by_model, fraction, measured, shown
+from evae.experiments.measured import (
+    ABSENT,
+    DISTANCE,
+    ERROR,
+    FLOOR,
+    SHARPNESS,
+    by_model,
+    floor_row,
+    fraction,
+    measured,
+    shown,
+)
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.tables import Report, Table
 from theory.errors import InputError
@@ -71,6 +82,9 @@ def _models(records: Sequence[RunRecord], metrics: dict[str, str], title: str) -
     rows = tuple(
         (label, *(shown(summary[metric], metric) for metric in metrics)) for label, summary in by_model(chosen).items()
     )
+    cells = floor_row(records, metrics)
+    if cells is not None and any(cell != ABSENT for cell in cells):
+        rows += ((FLOOR, *cells),)
     return Table(title, ("model", *metrics.values()), rows)
 
 

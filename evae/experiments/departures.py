@@ -6,7 +6,9 @@ from collections import Counter
 
 from evae.configuration import Configuration
 from evae.experiments.estimates import counted
+from evae.experiments.measured import FLOOR, floor
 from evae.experiments.results import Results
+from evae.experiments.starting_point import starting_points
 
 
 def departures(results: Results) -> tuple[str, ...]:
@@ -17,6 +19,8 @@ def departures(results: Results) -> tuple[str, ...]:
         *dict.fromkeys(f"The data are {r.evaluation['note']}." for r in results.records if r.evaluation["note"]),
         f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); mean ± standard deviation over seeds.",
         *_features(results),
+        *_floor(results),
+        *map(str, starting_points(results.records)),
         *(f"Failed and left out: {failure.name} ({failure.reason})" for failure in results.failures),
         *_unfinished(results),
         *_machines(results),
@@ -52,6 +56,13 @@ def _features(results: Results) -> list[str]:
             f"(accuracy on hold-out images: {accuracies}): no FID, and not comparable with the paper's."
         )
     return [note, *dict.fromkeys(found["warning"] for found in by_dataset.values() if found["warning"])]
+
+
+def _floor(results: Results) -> list[str]:
+    if not floor(results.records):
+        return []
+    distance = "" if results.features == "none" else "; their distance from these is the floor"
+    return [f"{FLOOR.capitalize()}: chosen at random, as many as there are hold-out images{distance}."]
 
 
 def _unfinished(results: Results) -> list[str]:

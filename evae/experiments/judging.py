@@ -21,11 +21,25 @@ from evae.runs import Run
 from evae.training import resume, train
 from evae.versions import named, package_version, versions_of
 from evae.watching import GroupWatcher
+from theory import forms
 from theory.errors import InputError
 from theory.files import read_json
 
 #: What may differ between a run that is there and the one that is wanted: it decides nothing, or goes on to the same.
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
+
+
+#: An evaluation with all that `evae.evaluation.judge` finds today; one of an earlier version is made again.
+_REFERENCES = forms.record(
+    {
+        "reconstruction_error": forms.record({"untrained": forms.number}),
+        "sharpness": forms.record({"training_images": forms.number}),
+    }
+)
+
+
+def _is_current(evaluation: Any) -> bool:
+    return EVALUATION(evaluation) and _REFERENCES(evaluation)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,7 @@ class Judge:
             return None
         path = run.path / "evaluation.json"
         evaluation = read_json(path) if path.exists() else {}
-        current = EVALUATION(evaluation) and evaluation.get("weights_of_epoch") == config.epochs
+        current = _is_current(evaluation) and evaluation.get("weights_of_epoch") == config.epochs
         if not current or not self._same_features(evaluation.get("features")):
             return None
         return RunRecord.of(run, evaluation)

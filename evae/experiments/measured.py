@@ -29,6 +29,9 @@ DECIMALS = {
 
 ABSENT = "-"
 
+#: What the floor's row is called.
+FLOOR = "training images"
+
 
 def fraction(weight: float) -> str:
     """Write a weight as a fraction, such as 1/16."""
@@ -48,6 +51,28 @@ def measured(record: RunRecord) -> dict[str, float | None]:
         "noise_to_signal": evaluation["latent"]["noise_to_signal"]["median"],
         "rate": evaluation["latent"]["rate"],
     }
+
+
+def floor(records: Iterable[RunRecord]) -> dict[str, float]:
+    """Return what real images reach, by metric: training images in place of reconstructions or of new images.
+
+    Of the records of one data set, whose training images are the same; nothing for a file of version 1.
+    """
+    for record in records:
+        sharpness, distances = record.evaluation["sharpness"], record.evaluation["frechet_distance"] or {}
+        if "training_images" in sharpness:
+            least = distances.get("training_images")
+            found = {"sharpness": sharpness["training_images"]}
+            return found if least is None else {**found, "frechet_distance": least, "generation_distance": least}
+    return {}
+
+
+def floor_row(records: Iterable[RunRecord], metrics: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the floor's cells in a table of these metrics, a dash where there is none; None if nothing is known."""
+    found = floor(records)
+    if not found:
+        return None
+    return tuple(f"{found[metric]:.{DECIMALS[metric]}f}" if metric in found else ABSENT for metric in metrics)
 
 
 def measurement(record: RunRecord) -> Measurement:

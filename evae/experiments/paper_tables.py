@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from evae.experiments.comparison import Group, Summary, compare
 from evae.experiments.departures import departures
 from evae.experiments.estimates import label
-from evae.experiments.measured import ABSENT, CRITERIA, measurement, shown
+from evae.experiments.measured import ABSENT, CRITERIA, FLOOR, floor_row, measurement, shown
 from evae.experiments.results import Results
 from evae.experiments.tables import Report, Table
 from theory.errors import InputError
@@ -36,13 +36,14 @@ def paper_report(results: Results) -> Report:
         Table(
             f"Table {results.table}: the paper's figures beside ours",
             ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "sharpness, ours"),
-            tuple(_beside_published(found.summaries, *line) for line in lines),
+            tuple(_beside_published(found.summaries, *line) for line in lines)
+            + _floors(results, _OURS.values(), (3, 5)),
             words=3,
         ),
         Table(
             "What the paper does not report",
             ("data set", "d_z", "model", "error (nats)", f"{distance} of new images", "active", "noise / signal"),
-            tuple(_unpublished(found.summaries, *line) for line in lines),
+            tuple(_unpublished(found.summaries, *line) for line in lines) + _floors(results, _UNPUBLISHED),
             words=3,
         ),
     )
@@ -69,6 +70,19 @@ def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model
 def _unpublished(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
     figures = (shown(summaries.get(Group(dataset, latent_dim, model, metric)), metric) for metric in _UNPUBLISHED)
     return (dataset, str(latent_dim), label(model), *figures)
+
+
+def _floors(results: Results, metrics: Iterable[str], papers: Sequence[int] = ()) -> tuple[tuple[str, ...], ...]:
+    """Return a line for each data set with what training images reach; dashes in the columns of the paper."""
+    lines = []
+    for dataset in dict.fromkeys(record.configuration.dataset for record in results.records):
+        cells = floor_row(results.where(dataset=dataset), metrics)
+        if cells is not None:
+            line = [dataset, ABSENT, FLOOR, *cells]
+            for column in papers:
+                line.insert(column, ABSENT)
+            lines.append(tuple(line))
+    return tuple(lines)
 
 
 def _published(dataset: str, latent_dim: int) -> Experiment | None:

@@ -28,8 +28,8 @@ _TEXT = forms.either(forms.text, forms.nothing)
 EVALUATION = forms.record(
     {
         "note": _TEXT,
-        "reconstruction_error": forms.record({"one_posterior_draw": forms.number}),
-        "sharpness": forms.record({"one_posterior_draw": forms.number}),
+        "reconstruction_error": forms.record({"one_posterior_draw": forms.number}, {"untrained": forms.number}),
+        "sharpness": forms.record({"one_posterior_draw": forms.number}, {"training_images": forms.number}),
         "frechet_distance": forms.either(forms.nothing, forms.mapping(_NUMBER)),
         "features": forms.either(forms.nothing, forms.record({"warning": _TEXT}, {"holdout_accuracy": forms.number})),
         "latent": forms.record(

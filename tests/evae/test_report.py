@@ -321,3 +321,49 @@ def test_the_report_fits_a_terminal_of_80_columns() -> None:
         lines = stream.getvalue().splitlines()
         assert max(map(len, lines)) <= 80
         assert [line for line in lines if "…" in line] == []
+
+
+def with_references(found: Results, floor: float = 0.123, spread: float = 0.0) -> Results:
+    """The same results with what training images reach, and errors before training that differ by seed."""
+    for one in found.records:
+        one.evaluation["sharpness"]["training_images"] = 0.0611
+        one.evaluation["frechet_distance"]["training_images"] = floor
+        one.evaluation["reconstruction_error"]["untrained"] = 700 + spread * one.configuration.seed
+    return found
+
+
+def test_training_images_have_a_row_of_their_own_for_each_data_set() -> None:
+    found = with_references(results("1", by_model, seeds=(0,)))
+    published, ours = report(found).tables
+    floors = [row for row in published.rows if row[2] == "training images"]
+    assert floors == [(name, "-", "training images", "-", "0.12", "-", "0.0611") for name in ("mnist", "fashion-mnist")]
+    assert [row[3:] for row in ours.rows if row[2] == "training images"] == [("-", "0.12", "-", "-")] * 2
+    assert any("their distance from these is the floor" in note for note in report(found).notes)
+
+
+def test_the_ablation_compares_with_training_images() -> None:
+    found = with_references(results("ablation", by_objective, seeds=(0,)))
+    models, *_ = report(found).tables
+    assert models.rows[-1] == ("training images", "-", "0.12", "0.0611", "0.12")
+
+
+def test_without_features_training_images_have_a_sharpness_only() -> None:
+    found = with_references(results("1", by_model, seeds=(0,)))
+    for one in found.records:
+        one.evaluation.update(frechet_distance=None, features=None)
+    rows = report(dataclasses.replace(found, features="none")).tables[0].rows
+    assert rows[-1] == ("fashion-mnist", "-", "training images", "-", "-", "-", "0.0611")
+
+
+def test_it_is_said_how_much_of_the_initial_spread_is_left() -> None:
+    def notes(spread: float) -> list[str]:
+        found = with_references(
+            results("1", by_model, seeds=(0, 1, 2), latent_dims=(64,), datasets=("digits",)), spread=spread
+        )
+        return [note for note in report(found).notes if "before training" in note]
+
+    assert notes(50.0) == [
+        "digits, d_z = 64: over 3 seeds the error's standard deviation is 50.0 nats before training and 0.100 after "
+        "(0.2 % of it)."
+    ]
+    assert notes(0.1)[0].startswith("Warning: the initial weights still decide.")
