@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evae.configuration import Configuration
-from evae.experiments.estimates import counted
 from evae.experiments.results import Results
+from evae.experiments.wording import counted
 
 
 def departures(results: Results) -> tuple[str, ...]:
