@@ -54,6 +54,13 @@ def test_the_words_call_the_split_a_convention_where_the_interaction_dominates()
     assert "by more than either part, so that the split is a convention" in text
 
 
+def test_an_interaction_that_is_printed_as_large_as_a_part_is_not_called_larger() -> None:
+    """It is 10.008 nats, and the kernel's part 10.004."""
+    text = words(scenario(corners(100, 95, 99, 83.992), noise=1e-4))
+    assert "the kernel accounts for 10.0 nats" in text
+    assert "The effect of one depends on the other (interaction 10.0 nats, 10.0 to 10.0)." in text
+
+
 def test_opposite_effects_are_both_named() -> None:
     text = words(scenario(corners(136, 140, 114, 118)))
     assert "the kernel worsens the reconstruction error, and the objective improves the reconstruction error" in text
