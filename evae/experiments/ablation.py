@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
-from evae.experiments import variance
+from evae.experiments.attribution import Attribution, attribute
 from evae.experiments.comparison import Criterion
 from evae.experiments.departures import departures
-from evae.experiments.estimates import Estimate, counted, estimate, shown_p
-from evae.experiments.estimates import shown as three_digits
+from evae.experiments.equal_rate import compare_at_equal_rate
 from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of, factors_of
 from evae.experiments.measured import (
     ABSENT,
@@ -28,9 +24,9 @@ from evae.experiments.measured import (
 )
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.tables import Report, Table
-from theory.errors import InputError
+from evae.experiments.trials import Trial
 
-#: Of what it is said whose merit it is, with its unit.
+#: The metrics in which the gain is attributed, with their units.
 _ATTRIBUTED = ((ERROR, "nats"), (DISTANCE, ""), (SHARPNESS, ""))
 
 _IMAGES = {
@@ -57,16 +53,16 @@ def ablation_report(results: Results) -> Report:
             _factors(records, f"Reconstruction error in nats by kernel and objective ({place})"),
             _curves(records, f"Reconstruction against rate as the weight of the regularisation varies ({place})"),
         ]
-        attributed, words = _attributions(records)
-        at_equal_rate = gain_at_equal_rate(records)
-        words.append(_on_curves(records, at_equal_rate))
+        found, at_equal_rate = attributions(records), compare_at_equal_rate(rate_curves(records))
+        words = [*(one.paragraph for one in found.values()), at_equal_rate.words]
         paragraphs += [f"{place}: {text}" for text in words]
+        gain = at_equal_rate.gain
         documents.append(
             {
                 "dataset": dataset,
                 "latent_dim": latent_dim,
-                "attribution": attributed,
-                "gain_at_equal_rate": None if at_equal_rate is None else at_equal_rate.document(),
+                "attribution": {metric: one.document() for metric, one in found.items() if one.split is not None},
+                "gain_at_equal_rate": None if gain is None else gain.document(),
                 "paragraphs": words,
             }
         )
@@ -117,58 +113,31 @@ def _curves(records: Sequence[RunRecord], title: str) -> Table:
     return Table(title, ("model", "weight", "rate (nats)", "noise / signal", "error (nats)"), tuple(rows))
 
 
-# --- Whose the gain is -----------------------------------------------------------------------------------------------
+# --- Figures and words -----------------------------------------------------------------------------------------------
 
 
-def _attributions(records: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str]]:
-    """Return by metric how much of EVAE's gain is the kernel's and how much the objective's, as figures and words."""
-    figures, words = {}, []
+def attributions(records: Sequence[RunRecord]) -> dict[str, Attribution]:
+    """Attribute EVAE's gain to kernel and objective, for each metric that some cell has."""
+    found = {}
     for criterion, unit in _ATTRIBUTED:
-        found = trials(records, criterion)
-        if not found:
-            continue
-        try:
-            split = variance.decompose_gain(found, lower_is_better=criterion.lower_is_better)
-            analysis = variance.two_way(found)
-        except InputError as error:
-            words.append(f"How much of the {criterion} is whose cannot be said: {error}")
-            continue
-        words.append(variance.paragraph(str(criterion), unit, split, analysis))
-        figures[criterion.metric] = {"decomposition": split.document(), "analysis_of_variance": analysis.document()}
-    return figures, words
+        cells = trials(records, criterion)
+        if cells:
+            attributed = attribute(str(criterion), unit, cells, lower_is_better=criterion.lower_is_better)
+            found[criterion.metric] = attributed
+    return found
 
 
-def trials(records: Sequence[RunRecord], criterion: Criterion) -> list[variance.Trial]:
+def trials(records: Sequence[RunRecord], criterion: Criterion) -> list[Trial]:
     """Return the runs that are cells of kernel and objective, with one figure each."""
     return [
-        variance.Trial(*cell, record.configuration.seed, value)
+        Trial(*cell, record.configuration.seed, value)
         for record in records
         if (cell := factors_of(record.recipe)) is not None and (value := measured(record)[criterion.metric]) is not None
     ]
 
 
-# --- Reconstruction at equal rate ------------------------------------------------------------------------------------
-
-
-def gain_at_equal_rate(records: Sequence[RunRecord]) -> Estimate | None:
-    """Estimate by how much EVAE's reconstruction error is below VAE's where both codes carry as many nats.
-
-    VAE's error at EVAE's rate is interpolated, seed by seed, on the straight lines between the points of its curve.
-    None where EVAE's rate lies outside of that curve for some seed, or a run is missing.
-    """
-    curves = _points(records)
-    gains = []
-    for points in curves.values():
-        vae, evae = sorted(points["vae"].values()), points["evae"].get(1.0)
-        if evae is None or not vae or not vae[0][0] <= evae[0] <= vae[-1][0]:
-            return None
-        rates, errors = zip(*vae, strict=True)
-        gains.append(float(np.interp(evae[0], rates, errors)) - evae[1])
-    return estimate(gains) if gains else None
-
-
-def _points(records: Sequence[RunRecord]) -> dict[int, dict[str, dict[float, tuple[float, float]]]]:
-    """Return (rate, error) by seed, model and weight."""
+def rate_curves(records: Sequence[RunRecord]) -> dict[int, dict[str, dict[float, tuple[float, float]]]]:
+    """Return rate and reconstruction error by seed, model and weight."""
     points: defaultdict[int, dict[str, dict[float, tuple[float, float]]]] = defaultdict(lambda: {m: {} for m in CURVES})
     for record in records:
         found, place = measured(record), curve_of(record.recipe)
@@ -176,36 +145,3 @@ def _points(records: Sequence[RunRecord]) -> dict[int, dict[str, dict[float, tup
         if place is not None and rate is not None and error is not None:
             points[record.configuration.seed][place[0]][place[1]] = rate, error
     return dict(points)
-
-
-def _on_curves(records: Sequence[RunRecord], gain: Estimate | None) -> str:
-    """Say what EVAE's codes carry beside VAE's, and who reconstructs better where both carry as much."""
-    points = _points(records).values()
-    own = {
-        model: np.mean([seed[model][1.0] for seed in points], axis=0)
-        for model in ("vae", "evae")
-        if points and all(1.0 in seed[model] for seed in points)
-    }
-    if len(own) < 2:
-        return "What the codes carry cannot be compared: VAE or EVAE was not trained with its own weight on every seed."
-    sentence = (
-        f"EVAE's codes carry {own['evae'][0]:.1f} nats per image at a reconstruction error of {own['evae'][1]:.2f}, "
-        f"VAE's {own['vae'][0]:.1f} at {own['vae'][1]:.2f}."
-    )
-    if gain is None:
-        rates = [rate for seed in points for rate, _ in seed["vae"].values()]
-        return (
-            f"{sentence} As its weight varies, VAE's curve reaches from {min(rates):.1f} to {max(rates):.1f} nats, and "
-            "not to EVAE's rate on every seed: at equal rate they are not compared."
-        )
-    direction = "lower" if gain.mean > 0 else "higher"
-    low_high = (
-        ""
-        if gain.interval is None
-        else (f"; 95 % interval of the gain {three_digits(gain.interval[0])} to {three_digits(gain.interval[1])}")
-    )
-    p_value = "" if gain.p_value is None else f", {shown_p(gain.p_value)}"
-    return (
-        f"{sentence} At equal rate, VAE's weight being so small that its codes carry as much, EVAE's error is "
-        f"{three_digits(abs(gain.mean))} nats {direction} ({counted(gain.n, 'seed')}{low_high}{p_value})."
-    )

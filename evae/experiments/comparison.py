@@ -1,8 +1,9 @@
 """Two models on several data sets with several latent dimensions and seeds, as in Tables 1 and 2.
 
-The paper has one run a cell, counts wins and tests their number one-sidedly. Here stand its count, the uncertainty of
-each cell over seeds, and the sign test without the paper's liberties: two-sided, corrected for the number of metrics,
-and with the data sets as the units.
+The paper has one run a cell, counts wins and tests their number one-sidedly. Here stand its count and its test, and a
+verdict on each cell: a paired t-test over the seeds, corrected by Holm for the cells of a metric. Both rest on one
+estimate a cell, the mean difference over the seeds that both models have. The JSON document has the sign test without
+the paper's liberties, too: two-sided, corrected for the number of metrics, and with the data sets as the units.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from fractions import Fraction
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from evae.experiments.estimates import SIGNIFICANCE, Estimate, counted, estimate, label, listed, require_finite, shown_p
+from evae.experiments.estimates import SIGNIFICANCE, Estimate, estimate, require_finite
+from evae.experiments.wording import counted, label, shown_p, too_few
 from theory.errors import InputError
 from theory.published import holm, sign_test
 
@@ -142,32 +144,38 @@ class PairedDifference:
         Of the difference; positive where the candidate is the better one.
     holm_p_value : float or None
         The p-value of the paired t-test, adjusted for all cells in which this metric could be tested.
+    unpaired : tuple of int
+        Seeds that only one of the two models has.
     """
 
     cell: Cell
     metric: str
     estimate: Estimate
     holm_p_value: float | None
+    unpaired: tuple[int, ...] = ()
 
     @property
-    def significant(self) -> bool:
-        """Whether the difference is significant at 5 % after Holm's correction."""
-        return self.holm_p_value is not None and self.holm_p_value < SIGNIFICANCE
+    def sign(self) -> int:
+        """1 or -1 where Holm's correction leaves the candidate or the baseline ahead, otherwise 0."""
+        if self.holm_p_value is None or self.holm_p_value >= SIGNIFICANCE:
+            return 0
+        return 1 if self.estimate.mean > 0 else -1
 
     def document(self) -> dict[str, Any]:
         """Return the difference as strict JSON has it."""
-        return {**self.cell._asdict(), **self.estimate.document(), "holm_p_value": self.holm_p_value}
+        own = {"holm_p_value": self.holm_p_value, "unpaired": list(self.unpaired)}
+        return {**self.cell._asdict(), **self.estimate.document(), **own}
 
 
 @dataclass(frozen=True)
 class Wins:
-    """In how many cells the candidate is the better one by the mean over seeds, and what follows from that number.
+    """The number of cells in which the candidate is the better one by the mean over seeds, and what follows from it.
 
     Attributes
     ----------
     criterion : Criterion
     advantages : mapping of Cell to float
-        The difference of the two means over seeds; positive where the candidate is the better one.
+        The mean difference over the seeds that both models have; positive where the candidate is the better one.
     two_sided_holm : Fraction
         `two_sided`, adjusted for the number of metrics that were compared.
     metrics : int
@@ -181,7 +189,7 @@ class Wins:
 
     @property
     def cells(self) -> int:
-        """How many cells have both models."""
+        """The number of cells that have both models on a common seed."""
         return len(self.advantages)
 
     @property
@@ -307,15 +315,19 @@ def paired_differences(
     InputError
         If a model was measured twice in one cell with one seed.
     """
-    differences = {}
+    found = {}
     for cell, better, other in _both(_grouped(measurements), criterion.metric, candidate, baseline):
-        seeds = [seed for seed in better if seed in other]
+        seeds = sorted(set(better) & set(other))
         if seeds:
             magnitude = max(abs(values[seed]) for values in (better, other) for seed in seeds)
-            differences[cell] = estimate([criterion.advantage(better[s], other[s]) for s in seeds], magnitude)
-    tested = {cell: p for cell, difference in differences.items() if (p := difference.p_value) is not None}
+            difference = estimate([criterion.advantage(better[s], other[s]) for s in seeds], magnitude)
+            found[cell] = difference, tuple(sorted(set(better) ^ set(other)))
+    tested = {cell: p for cell, (difference, _) in found.items() if (p := difference.p_value) is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return tuple(PairedDifference(c, criterion.metric, d, adjusted.get(c)) for c, d in differences.items())
+    return tuple(
+        PairedDifference(cell, criterion.metric, difference, adjusted.get(cell), unpaired)
+        for cell, (difference, unpaired) in found.items()
+    )
 
 
 def _both(
@@ -330,32 +342,13 @@ def _both(
     return cells
 
 
-def wins(
-    measurements: Iterable[Measurement],
-    criteria: Sequence[Criterion],
-    candidate: str = "evae",
-    baseline: str = "vae",
-) -> tuple[Wins, ...]:
-    """Count wins for each criterion that some cell has for both models; Holm's correction is over these.
-
-    Raises
-    ------
-    InputError
-        If a model was measured twice in one cell with one seed.
-    """
-    grouped = _grouped(measurements)
-    counts: list[tuple[Criterion, dict[Cell, float]]] = []
-    for criterion in criteria:
-        both = _both(grouped, criterion.metric, candidate, baseline)
-        advantages = {
-            cell: criterion.advantage(fmean(one.values()), fmean(other.values())) for cell, one, other in both
-        }
-        if advantages:
-            counts.append((criterion, advantages))
-    adjusted = holm([_two_sided(advantages.values()) for _, advantages in counts])
+def count_wins(differences: Mapping[Criterion, Sequence[PairedDifference]]) -> tuple[Wins, ...]:
+    """Count wins for each criterion that has a cell; Holm's correction is over these."""
+    advantages = {c: {d.cell: d.estimate.mean for d in found} for c, found in differences.items() if found}
+    adjusted = holm([_two_sided(cells.values()) for cells in advantages.values()])
     return tuple(
-        Wins(criterion, advantages, p_value, len(counts))
-        for (criterion, advantages), p_value in zip(counts, adjusted, strict=True)
+        Wins(criterion, cells, p_value, len(advantages))
+        for (criterion, cells), p_value in zip(advantages.items(), adjusted, strict=True)
     )
 
 
@@ -371,7 +364,7 @@ class Comparison:
     differences : mapping of str to tuple of PairedDifference
         By the name of the metric.
     wins : tuple of Wins
-        One for each criterion that was measured on both models in some cell.
+        One for each criterion that both models have in some cell on a common seed.
     unmeasured : tuple of Criterion
         The others.
     grid : tuple of Cell
@@ -396,7 +389,7 @@ class Comparison:
         """The verdict by criterion, and what must be known of all."""
         paragraphs = [" ".join(self._on(count)) for count in self.wins]
         paragraphs += [
-            f"No cell has the {criterion} of both {label(self.candidate)} and {label(self.baseline)}."
+            f"No cell has the {criterion} of both {label(self.candidate)} and {label(self.baseline)} on a common seed."
             for criterion in self.unmeasured
         ]
         if self.wins:
@@ -408,28 +401,27 @@ class Comparison:
         sentences = [
             self._on_wins(count),
             self._on_absent_cells(count),
-            _on_seeds(differences, count.cells, label(self.candidate), label(self.baseline)),
+            _on_unpaired_seeds(differences),
+            _on_seeds(differences, label(self.candidate), label(self.baseline)),
         ]
         return [sentence for sentence in sentences if sentence]
 
     def _on_wins(self, count: Wins) -> str:
         better = "lower" if count.criterion.lower_is_better else "higher"
         ties = f", with {counted(count.ties, 'tie')}" if count.ties else ""
-        family = f", Holm over {count.metrics} metrics" if count.metrics > 1 else ""
-        one_sided, two_sided = shown_p(float(count.one_sided)), shown_p(float(count.two_sided_holm))
         return (
             f"{label(self.candidate)} has the {better} {count.criterion} in {count.wins} of "
-            f"{counted(count.cells, 'cell')}{ties} (the paper's one-sided sign test: {one_sided}; "
-            f"two-sided{family}: {two_sided}), and on average over latent dimensions on "
-            f"{count.dataset_wins} of {counted(len(count.by_dataset), 'data set')}."
+            f"{counted(count.cells, 'cell')}{ties} (the paper's sign test over cells: "
+            f"{shown_p(float(count.one_sided))}) and, on average over latent dimensions, on {count.dataset_wins} of "
+            f"{counted(len(count.by_dataset), 'data set')}."
         )
 
     def _on_absent_cells(self, count: Wins) -> str:
         absent = len(self.grid) - count.cells
         if not absent:
             return ""
-        lack = "lacks the figure of a model, and is" if absent == 1 else "lack the figure of a model, and are"
-        return f"Of {counted(len(self.grid), 'cell')}, {absent} {lack} left out."
+        have = "has no seed with both models, and is" if absent == 1 else "have no seed with both models, and are"
+        return f"Of {counted(len(self.grid), 'cell')}, {absent} {have} left out."
 
     def document(self) -> dict[str, Any]:
         """Return everything, the words included, as strict JSON has it."""
@@ -477,15 +469,14 @@ def compare(
         raise InputError(
             f"a comparison needs measurements and criteria, got {len(measured)} and {len(criteria)}; give one of each."
         )
-    counts = wins(measured, criteria, candidate, baseline)
-    counted_criteria = [count.criterion for count in counts]
+    differences = {c: paired_differences(measured, c, candidate, baseline) for c in criteria}
     return Comparison(
         candidate,
         baseline,
         summarise(measured),
-        {c.metric: paired_differences(measured, c, candidate, baseline) for c in counted_criteria},
-        counts,
-        tuple(criterion for criterion in criteria if criterion not in counted_criteria),
+        {criterion.metric: found for criterion, found in differences.items() if found},
+        count_wins(differences),
+        tuple(criterion for criterion, found in differences.items() if not found),
         tuple(sorted({m.cell for m in measured})),
     )
 
@@ -493,31 +484,33 @@ def compare(
 # --- Words -----------------------------------------------------------------------------------------------------------
 
 
-def _on_seeds(differences: Sequence[PairedDifference], cells: int, candidate: str, baseline: str) -> str:
-    """Say what the seeds tell of single cells, or why they tell nothing."""
+def _on_unpaired_seeds(differences: Sequence[PairedDifference]) -> str:
+    cells = sum(bool(difference.unpaired) for difference in differences)
+    if not cells:
+        return ""
+    return f"In {counted(cells, 'cell')}, seeds that only one of the two models has are not compared."
+
+
+def _on_seeds(differences: Sequence[PairedDifference], candidate: str, baseline: str) -> str:
+    """Give the verdicts on single cells, or say why there are none."""
     tested = [difference for difference in differences if difference.holm_p_value is not None]
     if not tested:
-        return _on_lack_of_tests(differences)
-    significant = [difference for difference in tested if difference.significant]
-    favourable = sum(difference.estimate.mean > 0 for difference in significant)
-    found = [f"in favour of {candidate} in {favourable} of {cells}"]
-    if len(significant) > favourable:
-        found.append(f"in favour of {baseline} in {len(significant) - favourable}")
-    untested = f" ({counted(cells - len(tested), 'cell')} could not be tested)" if len(tested) < cells else ""
+        return _on_lack_of_tests(max(difference.estimate.n for difference in differences))
+    signs = Counter(difference.sign for difference in tested)
+    without = len(differences) - len(tested)
+    untested = f" ({counted(without, 'cell')} could not be tested)" if without else ""
     return (
-        f"Cell by cell, the paired difference over {_span([d.estimate.n for d in tested])} is significant at 5 % "
-        f"after Holm {listed(found)}{untested}."
+        f"Cell by cell, paired t-tests over {_span([d.estimate.n for d in tested])} with Holm's correction for "
+        f"{counted(len(tested), 'cell')} find {candidate} ahead in {signs[1]} and {baseline} in {signs[-1]}, and leave "
+        f"{signs[0]} undecided{untested}."
     )
 
 
-def _on_lack_of_tests(differences: Sequence[PairedDifference]) -> str:
-    if not differences:
-        return "The models share no seed in any cell, so that no paired difference can be given."
-    if max(difference.estimate.n for difference in differences) < 2:
-        return "With one seed a cell, no uncertainty can be given for a single cell."
-    return (
-        "The paired differences do not vary from seed to seed, so that no uncertainty can be given for a single cell."
-    )
+def _on_lack_of_tests(seeds: int) -> str:
+    few = too_few(seeds)
+    if few:
+        return f"{few.capitalize()} to tell a single cell from chance."
+    return "No single cell can be tested: the seeds are too few, or the differences the same on all."
 
 
 def _on_datasets(datasets: int) -> str:

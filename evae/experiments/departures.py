@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from evae.configuration import Configuration
-from evae.experiments.estimates import counted
 from evae.experiments.measured import FLOOR, floor
 from evae.experiments.results import Results
 from evae.experiments.starting_point import starting_points
+from evae.experiments.wording import counted
 
 
 def departures(results: Results) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A mean over seeds with its uncertainty, and how such numbers are put in words."""
+"""A mean over seeds with its uncertainty."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from theory.errors import InputError
 
-#: The level of every interval, and what is called significant.
+#: The level of every interval, and of every test.
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
+
+#: The fewest seeds that are judged. The t-interval of two values has one degree of freedom: it is 13 standard errors
+#: wide on each side, and where two values agree by luck it still claims much.
+FEWEST_SEEDS = 3
 
 #: Spread below this many units in the last place of what was subtracted is rounding, not spread.
 ROUNDING_UNITS = 64
@@ -23,7 +27,7 @@ ROUNDING_UNITS = 64
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over replicates, with what they tell of its uncertainty under a normal law.
+    """A mean over seeds, with what they tell of its uncertainty under a normal law.
 
     Attributes
     ----------
@@ -33,7 +37,8 @@ class Estimate:
     standard_error : float or None
         None for one value.
     interval : pair of float, or None
-        The 95 % t-interval of the mean. None for one value, and for values without spread, which tell of no law.
+        The 95 % t-interval of the mean. None for fewer than `FEWEST_SEEDS` values, and for values without spread, which
+        tell of no law.
     p_value : float or None
         Two-sided, of Student's t-test that the mean is 0. None where ``interval`` is.
     """
@@ -46,7 +51,7 @@ class Estimate:
 
     @property
     def n(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return len(self.values)
 
     @property
@@ -76,31 +81,44 @@ def estimate(values: Sequence[float], magnitude: float = 0.0) -> Estimate:
     values : sequence of float
         At least one.
     magnitude : float
-        The largest absolute value among the numbers that were subtracted to make ``values``: a spread that is within
-        its rounding counts as none.
+        The largest absolute value among the numbers that were subtracted to make ``values``: a mean or a spread that is
+        within its rounding counts as none.
 
     Examples
     --------
     >>> [round(bound, 4) for bound in estimate([1.0, 2.0, 3.0]).interval]
     [-0.4841, 4.4841]
-    >>> estimate([2.0]).interval is None
+    >>> estimate([2.0, 3.0]).interval is None
     True
     """
-    mean = fmean(values)
-    if len(values) < 2:
-        return Estimate(tuple(values), mean, None, None, None)
-    if without_spread(values, magnitude):
-        return Estimate(tuple(values), mean, 0.0, None, None)
-    test = stats.ttest_1samp(values, 0.0)
-    low, high = test.confidence_interval(CONFIDENCE)
-    error = float(stats.sem(values))
-    return Estimate(tuple(values), mean, error, (float(low), float(high)), float(test.pvalue))
+    found, mean, n = tuple(values), fmean(values), len(values)
+    if abs(mean) <= rounding(found, magnitude):
+        mean = 0.0
+    if n < 2:
+        return Estimate(found, mean, None, None, None)
+    if without_spread(found, magnitude):
+        return Estimate(found, mean, 0.0, None, None)
+    error = float(np.std(found, ddof=1)) / math.sqrt(n)
+    if n < FEWEST_SEEDS:
+        return Estimate(found, mean, error, None, None)
+    reach = t_quantile(n - 1) * error
+    p_value = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
+    return Estimate(found, mean, error, (mean - reach, mean + reach), p_value)
+
+
+def t_quantile(degrees_of_freedom: int) -> float:
+    """Return the quantile of Student's t at the upper end of a two-sided 95 % interval."""
+    return float(special.stdtrit(degrees_of_freedom, (1 + CONFIDENCE) / 2))
+
+
+def rounding(values: Sequence[float], magnitude: float = 0.0) -> float:
+    """Return what is rounding in numbers of this magnitude, or of their own if that is larger."""
+    return ROUNDING_UNITS * float(np.finfo(float).eps) * max(magnitude, *map(abs, values))
 
 
 def without_spread(values: Sequence[float], magnitude: float = 0.0) -> bool:
     """Tell whether ``values`` differ by no more than the rounding of numbers of this magnitude, or of their own."""
-    scale = max(magnitude, *map(abs, values))
-    return max(values) - min(values) <= ROUNDING_UNITS * float(np.finfo(float).eps) * scale
+    return max(values) - min(values) <= rounding(values, magnitude)
 
 
 def require_finite(value: float, what: str) -> None:
@@ -113,84 +131,3 @@ def require_finite(value: float, what: str) -> None:
     """
     if not math.isfinite(value):
         raise InputError(f"{what} is {value}, and statistics need finite numbers; leave that run out or repeat it.")
-
-
-# --- Words -----------------------------------------------------------------------------------------------------------
-
-
-def shown(value: float) -> str:
-    """Write a number with three significant digits.
-
-    Examples
-    --------
-    >>> shown(22.1234), shown(-0.00412), shown(13654.2), shown(0), shown(9.999)
-    ('22.1', '-0.00412', '13654', '0', '10.0')
-    """
-    if value == 0:
-        return "0"
-    rounded = float(f"{value:.2e}")
-    if not 1e-4 <= abs(rounded) < 1e6:
-        return f"{value:.3g}"
-    return f"{value:.{max(2 - math.floor(math.log10(abs(rounded))), 0)}f}"
-
-
-def shown_p(p_value: float) -> str:
-    """Write a p-value with two significant digits, or with as many as show on which side of 5 % it lies.
-
-    Examples
-    --------
-    >>> shown_p(1 / 256), shown_p(0.04998), shown_p(1e-20)
-    ('p = 0.0039', 'p = 0.04998', 'p < 1e-16')
-    """
-    if p_value < 1e-16:
-        return "p < 1e-16"
-    significant = p_value < SIGNIFICANCE
-    digits = next((d for d in range(2, 17) if (float(f"{p_value:.{d}g}") < SIGNIFICANCE) == significant), 17)
-    return f"p = {p_value:.{digits}g}"
-
-
-def percent(share: float) -> str:
-    """Write a share in percent, and as nothing only what is nothing.
-
-    Examples
-    --------
-    >>> percent(0.98765), percent(0), percent(0.0001), percent(-0.0001)
-    ('98.8 %', '0.0 %', 'under 0.1 %', 'just below 0 %')
-    """
-    if 0 < abs(share) < 5e-4:
-        return "under 0.1 %" if share > 0 else "just below 0 %"
-    return f"{100 * share:.1f} %"
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun, in the plural where it is not 1.
-
-    Examples
-    --------
-    >>> counted(1, "seed"), counted(3, "seed")
-    ('1 seed', '3 seeds')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Join words by commas and a final "and".
-
-    Examples
-    --------
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def label(model: str) -> str:
-    """Write the name of a model as the paper does.
-
-    Examples
-    --------
-    >>> label("evae"), label("evae-exact")
-    ('EVAE', 'evae-exact')
-    """
-    return model.upper() if model in {"vae", "evae"} else model

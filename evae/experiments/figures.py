@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from evae.experiments import variance
 from evae.experiments.ablation import trials
-from evae.experiments.estimates import Estimate, label
+from evae.experiments.attribution import Amounts
+from evae.experiments.decomposition import decompose_gain
+from evae.experiments.estimates import Estimate
 from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of
 from evae.experiments.measured import ERROR, fraction, measured
 from evae.experiments.paper_tables import models_of
 from evae.experiments.results import Results, RunRecord
+from evae.experiments.trials import Treatment, Trial, values_by_treatment
+from evae.experiments.wording import label
 from theory.errors import InputError
 from theory.figure_style import (
     BLACK,
@@ -93,29 +95,31 @@ def _explain(axes: Axes, panels: Iterable[Axes]) -> None:
 
 @styled
 def ablation_figure(results: Results) -> Figure:
-    """Draw the error by kernel and objective, and whose EVAE's gain is, with 95 % t-intervals over the seeds.
+    """Draw the error by kernel and objective, and the split of EVAE's gain with 95 % t-intervals over the seeds.
 
-    A row for each data set and dimension. Where a gain cannot be split, because a run is missing, that panel says so.
+    A row for each data set and dimension. The cells have no intervals: as the seeds are paired, the intervals of two
+    cells would not tell whether they differ. Where a gain cannot be split, because a run is missing, its panel says so.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
     figure = blank(9.0, 0.4 + 3.3 * len(places))
     panels = figure.subplots(len(places), 2, squeeze=False, width_ratios=(1.25, 1))
     for (cells, split), (dataset, dim) in zip(panels, places, strict=True):
         found = trials(results.where(dataset=dataset, latent_dim=dim), ERROR)
-        _draw_cells(cells, variance.treatment_estimates(found) if found else {})
-        cells.set_title(f"{dataset}, $d_z$ = {dim}: kernel by objective, 95 % intervals")
+        _draw_cells(cells, values_by_treatment(found) if found else {})
+        cells.set_title(f"{dataset}, $d_z$ = {dim}: kernel by objective, means over seeds")
         _draw_split(split, found)
     letter(panels.ravel().tolist())
     return figure
 
 
-def _draw_cells(axes: Axes, estimates: Mapping[variance.Treatment, Estimate]) -> None:
+def _draw_cells(axes: Axes, cells: Mapping[Treatment, Sequence[float]]) -> None:
     for shift, kernel in zip((-0.2, 0.0, 0.2), FACTOR_KERNELS, strict=True):
         colour, marker = _KERNELS[kernel]
         for place, objective in enumerate(FACTOR_OBJECTIVES):
-            cell = estimates.get(variance.Treatment(kernel, objective))
-            if cell is not None:
-                _draw_estimate(axes, place + shift, cell, colour, marker, vertical=True)
+            values = cells.get(Treatment(kernel, objective))
+            if values is not None:
+                axes.plot(np.full(len(values), place + shift + 0.07), values, ".", color=GREY, markersize=3)
+                axes.plot(place + shift, np.mean(values), marker, color=colour)
         axes.plot([], [], marker, color=colour, label=f"{kernel} kernel")
     axes.plot([], [], ".", color=GREY, label="single seeds")
     axes.set_xticks(range(len(FACTOR_OBJECTIVES)), [name.replace(", ", ",\n") for name in FACTOR_OBJECTIVES])
@@ -123,39 +127,37 @@ def _draw_cells(axes: Axes, estimates: Mapping[variance.Treatment, Estimate]) ->
     axes.legend()
 
 
-def _draw_split(axes: Axes, found: Sequence[variance.Trial]) -> None:
-    axes.set_title("EVAE's gain over VAE, and whose it is")
+def _draw_split(axes: Axes, found: Sequence[Trial]) -> None:
+    axes.set_title("EVAE's gain over VAE, and its parts")
     try:
-        split = variance.decompose_gain(found)
+        split = decompose_gain(found)
     except InputError as error:
         axes.text(0.5, 0.5, str(error), ha="center", va="center", wrap=True, transform=axes.transAxes)
         axes.set_axis_off()
         return
+    amounts = Amounts.of(split)
     parts = {
-        "whole gain": (split.gain, BLACK, "D"),
-        "objective": (split.objective, BLUE, "s"),
-        "kernel": (split.kernel, VERMILION, "o"),
-        "interaction": (split.interaction, GREY, "x"),
+        "whole gain": (split.gain, amounts.gain, BLACK, "D"),
+        "objective": (split.objective, amounts.objective, BLUE, "s"),
+        "kernel": (split.kernel, amounts.kernel, VERMILION, "o"),
+        "interaction": (split.interaction, amounts.interaction, GREY, "x"),
     }
     axes.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
-    for height, (part, colour, marker) in zip(range(0, -len(parts), -1), parts.values(), strict=True):
-        _draw_estimate(axes, height, part, colour, marker, vertical=False)
-        low_high = "" if part.interval is None else " ({:.2f} to {:.2f})".format(*part.interval)
-        text = with_minus(f"{part.mean:.2f}{low_high}")
+    for height, (part, amount, colour, marker) in zip(range(0, -len(parts), -1), parts.values(), strict=True):
+        _draw_estimate(axes, height, part, colour, marker)
+        text = with_minus(f"{amount.mean} ({amount.interval})" if amount.interval else amount.mean)
         axes.annotate(text, (part.mean, height), (0, 7), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(range(0, -len(parts), -1), list(parts))
-    axes.set(xlabel="nats per image (95 % interval)", ylim=(-len(parts) + 0.4, 0.6))
+    unit = "nats per image" + (" (95 % interval)" if split.gain.interval else "")
+    axes.set(xlabel=unit, ylim=(-len(parts) + 0.4, 0.6))
     axes.margins(x=0.18)
 
 
-def _draw_estimate(axes: Axes, place: float, found: Estimate, colour: str, marker: str, *, vertical: bool) -> None:
-    """Draw a mean with its interval, and what it is the mean of as small points."""
-    points = np.full(found.n, place + (0.07 if vertical else -0.14)), np.array(found.values)
-    axes.plot(*(points if vertical else points[::-1]), ".", color=GREY, markersize=3)
+def _draw_estimate(axes: Axes, height: float, found: Estimate, colour: str, marker: str) -> None:
+    """Draw a mean with its interval, and the values of single seeds as small points."""
+    axes.plot(found.values, np.full(found.n, height - 0.14), ".", color=GREY, markersize=3)
     reach = None if found.interval is None else [[found.mean - found.interval[0]], [found.interval[1] - found.mean]]
-    errors: dict[str, Any] = {"yerr" if vertical else "xerr": reach}
-    where = (place, found.mean) if vertical else (found.mean, place)
-    axes.errorbar(*where, **errors, color=colour, marker=marker, elinewidth=1.2)
+    axes.errorbar(found.mean, height, xerr=reach, color=colour, marker=marker, elinewidth=1.2)
 
 
 @styled

@@ -18,10 +18,10 @@ from evae.experiments.comparability import (
     same_figures,
     settings,
 )
-from evae.experiments.estimates import counted
 from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge
 from evae.experiments.results import Results, RunRecord
+from evae.experiments.wording import counted
 from evae.versions import named, package_version
 from theory.errors import InputError
 

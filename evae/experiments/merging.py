@@ -19,9 +19,9 @@ from evae.experiments.comparability import (
     same_figures,
     settings,
 )
-from evae.experiments.estimates import counted, listed
 from evae.experiments.grid import DATASETS, known_models
 from evae.experiments.results import Results, RunRecord
+from evae.experiments.wording import counted, listed
 from evae.versions import named
 from theory.errors import InputError
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from evae.experiments.comparison import Group, Summary, compare
 from evae.experiments.departures import departures
-from evae.experiments.estimates import label
 from evae.experiments.measured import ABSENT, CRITERIA, FLOOR, floor_row, measurement, shown
 from evae.experiments.results import Results
 from evae.experiments.tables import Report, Table
+from evae.experiments.wording import label
 from theory.errors import InputError
 from theory.published import Experiment, Metric, published_experiment
 

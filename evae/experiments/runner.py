@@ -12,13 +12,13 @@ from evae.configuration import Configuration
 from evae.data import ImageData
 from evae.experiments.deadline import deadline
 from evae.experiments.distributed import on_cluster
-from evae.experiments.estimates import counted
 from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge, folder_of, foreign_versions
 from evae.experiments.known import Known
 from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.watching import GridWatcher
+from evae.experiments.wording import counted
 from evae.runs import Run
 from evae.stopping import StopRequest
 from evae.versions import named, package_version

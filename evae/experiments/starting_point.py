@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from statistics import variance
 
 from evae.experiments.comparison import Cell
-from evae.experiments.estimates import counted, percent, shown
+from evae.experiments.digits import common_digits
 from evae.experiments.results import RunRecord
+from evae.experiments.wording import counted
 
 #: Where more of the spread is left than this share, models compare as their initial weights do.
 NEGLIGIBLE = 0.1
@@ -45,11 +46,11 @@ class StartingPoint:
         return self.share > NEGLIGIBLE
 
     def __str__(self) -> str:
-        left = f" ({percent(self.share)} of it)" if math.isfinite(self.share) else ""
+        left = f" ({100 * self.share:.1f} % of it)" if math.isfinite(self.share) else ""
         place = f"{self.cell.dataset}, d_z = {self.cell.latent_dim}"
         sentence = (
-            f"{place}: over {counted(self.seeds, 'seed')} the error's standard deviation is {shown(self.untrained)} "
-            f"nats before training and {shown(self.trained)} after{left}."
+            f"{place}: over {counted(self.seeds, 'seed')} the error's standard deviation is {_show(self.untrained)} "
+            f"nats before training and {_show(self.trained)} after{left}."
         )
         if not self.decides:
             return sentence
@@ -72,6 +73,10 @@ def starting_points(records: Iterable[RunRecord]) -> Iterator[StartingPoint]:
         if several:
             untrained, trained = (_pooled([[pair[which] for pair in values] for values in several]) for which in (0, 1))
             yield StartingPoint(cell, max(map(len, several)), untrained, trained)
+
+
+def _show(deviation: float) -> str:
+    return common_digits([deviation]).show(deviation)
 
 
 def _pooled(groups: Sequence[Sequence[float]]) -> float:

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 from rich.console import Console
 
-from evae.experiments.ablation import gain_at_equal_rate
+from evae.experiments.ablation import rate_curves
 from evae.experiments.departures import departures
+from evae.experiments.equal_rate import compare_at_equal_rate
 from evae.experiments.figures import figures
 from evae.experiments.grid import CURVES, Plan, curve_of, factors_of
 from evae.experiments.measured import ERROR, measured
@@ -26,6 +28,7 @@ from evae.experiments.output import runs_csv, write_results
 from evae.experiments.report import report
 from evae.experiments.results import Failure, Results, RunRecord
 from tests.figures import assert_fit_to_print
+from tests.schemas import faults
 from theory.errors import InputError
 
 ENVIRONMENT = {"device_name": "a processor", "threads": 2, "packages": {"torch": "2.15.0"}}
@@ -181,25 +184,39 @@ def on_a_line(evae_rate: float) -> Results:
     return whole
 
 
-def test_the_gain_at_equal_rate_is_the_distance_from_vaes_curve() -> None:
-    found = gain_at_equal_rate(on_a_line(evae_rate=60).records)
+def test_the_gain_at_equal_rate_is_that_of_the_runs() -> None:
+    found = compare_at_equal_rate(rate_curves(on_a_line(evae_rate=60).records)).gain
     assert found is not None
     assert found.values == pytest.approx((9, 10))
-    assert "EVAE's error is 9.50 nats lower (2 seeds" in report(on_a_line(evae_rate=60)).paragraphs[-1]
+    assert "EVAE's error is 9.50 nats lower (2 seeds)" in report(on_a_line(evae_rate=60)).paragraphs[-1]
 
 
 def test_rates_that_do_not_meet_are_not_compared() -> None:
-    assert gain_at_equal_rate(on_a_line(evae_rate=300).records) is None
-    text = report(on_a_line(evae_rate=300)).paragraphs[-1]
-    assert "EVAE's codes carry 300.0 nats per image" in text
-    assert "not to EVAE's rate on every seed: at equal rate they are not compared." in text
+    found = report(on_a_line(evae_rate=300))
+    assert found.document["ablations"][0]["gain_at_equal_rate"] is None
+    assert "not to EVAE's rate on every seed: at equal rate they are not compared." in found.paragraphs[-1]
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+@pytest.mark.parametrize("table", ["1", "ablation"])
+def test_the_document_is_as_its_schema_says(table: str, seeds: tuple[int, ...]) -> None:
+    document = report(results(table, by_objective, seeds=seeds)).document
+    head = {"version": 1, "table": table, "features": "classifier", "runs": [], "failures": []}
+    assert faults("reproduce", {**head, **document}) == []
+
+
+def test_the_answer_is_the_gain_its_split_and_the_verdict() -> None:
+    answer = report(results("ablation", by_objective, seeds=(0, 1, 2))).answer
+    assert re.fullmatch(r"mnist, d_z = 64: EVAE has a .*\. Averaged over .*\. By these intervals, [^.]*\.", answer)
+    two_seeds = report(results("ablation", by_objective, seeds=(0, 1))).answer
+    assert two_seeds.endswith(" Two seeds are too few to tell any of this from chance.")
 
 
 def test_an_ablation_without_a_cell_says_so_and_shows_the_rest() -> None:
     whole = results("ablation", by_objective, seeds=(0, 1))
     kept = tuple(one for one in whole.records if factors_of(one.recipe) != ("epanechnikov", "elbo"))
     found = report(dataclasses.replace(whole, records=kept))
-    assert "cannot be said" in found.paragraphs[0]
+    assert "cannot be split" in found.paragraphs[0]
     assert found.tables[2].rows[1][1] == "-"
 
 
@@ -277,12 +294,18 @@ def test_the_curves_show_every_model_and_seed() -> None:
         assert lines["VAE"][-1] > lines["EVAE"][-1]
 
 
+def means_in(axes: Axes) -> list[float]:
+    """The means over seeds that are drawn; single seeds are dots."""
+    lines = [line for line in axes.get_lines() if np.size(line.get_ydata()) == 1 and line.get_marker() != "."]
+    return [float(np.asarray(line.get_ydata())[0]) for line in lines]
+
+
 def test_the_ablation_is_drawn_with_the_intervals_of_its_words() -> None:
     found = results("ablation", by_objective, seeds=(0, 1, 2))
     drawn = figures(found)
     assert list(drawn) == ["ablation", "rate"]
     cells, parts = drawn["ablation"].axes
-    assert len(cells.containers) == 9
+    assert len(means_in(cells)) == 9
     assert_fit_to_print(drawn["ablation"])
     (ablation,) = report(found).document["ablations"]
     split = ablation["attribution"]["reconstruction_error"]["decomposition"]
@@ -297,8 +320,8 @@ def test_an_ablation_that_lacks_runs_shows_what_there_is_and_says_what_it_lacks(
     whole = results("ablation", by_objective, seeds=(0,))
     found = dataclasses.replace(whole, records=tuple(one for one in whole.records if one.label != "evae"))
     cells, parts = figures(found)["ablation"].axes
-    assert len(cells.containers) == 8
-    assert any("train what is missing" in text.get_text() for text in parts.texts)
+    assert len(means_in(cells)) == 8
+    assert any("Train what is missing" in text.get_text() for text in parts.texts)
 
 
 def test_the_curves_fit_to_print() -> None:
@@ -363,7 +386,7 @@ def test_it_is_said_how_much_of_the_initial_spread_is_left() -> None:
         return [note for note in report(found).notes if "before training" in note]
 
     assert notes(50.0) == [
-        "digits, d_z = 64: over 3 seeds the error's standard deviation is 50.0 nats before training and 0.100 after "
+        "digits, d_z = 64: over 3 seeds the error's standard deviation is 50.0 nats before training and 0.1000 after "
         "(0.2 % of it)."
     ]
     assert notes(0.1)[0].startswith("Warning: the initial weights still decide.")
