@@ -15,7 +15,7 @@ from evae.experiments.attribution import Amounts
 from evae.experiments.decomposition import decompose_gain
 from evae.experiments.estimates import Estimate
 from evae.experiments.grid import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of
-from evae.experiments.measured import ERROR, fraction, measured
+from evae.experiments.measured import DISTANCE, ERROR, floor, fraction, measured
 from evae.experiments.paper_tables import models_of
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.trials import Treatment, Trial, values_by_treatment
@@ -162,48 +162,84 @@ def _draw_estimate(axes: Axes, height: float, found: Estimate, colour: str, mark
 
 @styled
 def rate_figure(results: Results) -> Figure:
-    """Draw the reconstruction error against the rate: a line for each model as its weight varies, a point a run.
+    """Draw reconstruction against the rate: a line for each model as its weight varies, a point for each run.
 
-    A row for each data set and dimension: at the left all weights, at the right those that reconstruct nearly best.
+    A row for each data set and dimension: the error for all weights, the same for those that reconstruct nearly best,
+    and, where it was measured, the Fréchet distance. Level lines show the plain autoencoder, whose codes have no finite
+    rate, and the floor of the distance, which training images have.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
-    figure = blank(9.6, 0.4 + 3.6 * len(places))
-    for row, (dataset, dim) in zip(figure.subplots(len(places), 2, squeeze=False), places, strict=True):
+    with_distance = any(measured(record)[DISTANCE.metric] is not None for record in results.records)
+    columns = 3 if with_distance else 2
+    figure = blank(4.8 * columns, 0.4 + 3.6 * len(places))
+    for row, (dataset, dim) in zip(figure.subplots(len(places), columns, squeeze=False), places, strict=True):
         records = results.where(dataset=dataset, latent_dim=dim)
-        for axes in row:
+        for axes, metric in zip(row, (ERROR.metric, ERROR.metric, DISTANCE.metric), strict=False):
             for model in CURVES:
-                _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model)
-            axes.margins(x=0.09)
+                _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model, metric)
+            axes.margins(x=0.14)
             axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
+        plain = [record for record in records if record.label == "ae"]
         row[0].set_title(f"{dataset}, $d_z$ = {dim}")
         row[0].set_ylabel("hold-out reconstruction error (nats per image)")
-        _explain(row[0], row)
         row[1].set_title("the lower part, close up")
-        _close_up(row[1])
+        row[1].set_ylabel("hold-out error (nats per image)")
+        _close_up(row[1], _draw_level(row[:2], plain, ERROR.metric))
+        if with_distance:
+            row[2].set_ylabel("Fréchet distance of reconstructions")
+            _draw_level(row[2:], plain, DISTANCE.metric)
+            _draw_floor(row[2], floor(records).get(DISTANCE.metric))
+            row[2].set_yscale("log")
+            _explain(row[2], row[2:])
+        _explain(row[0], row[:2])
     return figure
 
 
-def _close_up(axes: Axes) -> None:
+def _close_up(axes: Axes, level: float | None) -> None:
     """Show the lines where the error is at most 7 % above the least."""
-    points = [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in axes.get_lines()]
+    # A level line's abscissae are not rates.
+    curves = [line for line in axes.get_lines() if line.get_gid() != _LEVEL]
+    points = [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in curves]
     if not points:
         return
     every = np.concatenate(points)
     near = every[every[:, 1] <= 1.07 * every[:, 1].min()]
     (left, low), (right, high) = near.min(0), near.max(0)
+    low = low if level is None else min(low, level)
     if left == right or low == high:
         return
-    axes.set_xlim(left - 0.05 * (right - left), right + 0.1 * (right - left))
+    axes.set_xlim(left - 0.05 * (right - left), right + 0.14 * (right - left))
     axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
-def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str) -> None:
+#: Marks the lines that are levels, not curves.
+_LEVEL = "level"
+
+
+def _draw_level(panels: Iterable[Axes], records: Sequence[RunRecord], metric: str) -> float | None:
+    """Draw the mean of a metric as a level line, with a band over the seeds; return it, None where there is none."""
+    values = [value for record in records if (value := measured(record)[metric]) is not None]
+    if not values:
+        return None
+    mean = float(np.mean(values))
+    for axes in panels:
+        axes.axhline(mean, color=PURPLE, linestyle=":", label="plain autoencoder", gid=_LEVEL)
+        axes.axhspan(min(values), max(values), color=PURPLE, alpha=0.15, lw=0)
+    return mean
+
+
+def _draw_floor(axes: Axes, distance: float | None) -> None:
+    if distance is not None:
+        axes.axhline(distance, color=BLACK, linestyle=(0, (1, 3)), label="training images (floor)", gid=_LEVEL)
+
+
+def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str, metric: str) -> None:
     points: dict[float, list[tuple[float, float]]] = {}
     for record in records:
         found, curve = measured(record), curve_of(record.recipe)
-        error = found["reconstruction_error"]
-        if found["rate"] is not None and error is not None and curve is not None:
-            points.setdefault(curve[1], []).append((found["rate"], error))
+        value = found[metric]
+        if found["rate"] is not None and value is not None and curve is not None:
+            points.setdefault(curve[1], []).append((found["rate"], value))
     if not points:
         return
     colour, line, marker = _STYLES[model]

@@ -330,11 +330,40 @@ def test_the_curves_fit_to_print() -> None:
 
 def test_reconstruction_against_rate_shows_every_weight() -> None:
     found = results("ablation", by_objective, seeds=(0, 1))
-    axes, close_up = figures(found)["rate"].axes
+    axes, close_up, distances = figures(found)["rate"].axes
     assert close_up.get_ylim()[1] < axes.get_ylim()[1]
-    points = [np.size(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None"]
-    assert sum(points) == len([one for one in found.records if curve_of(one.recipe) is not None])
-    assert [text.get_text() for text in axes.texts].count("1/16") == 3
+    for panel in (axes, distances):
+        points = [np.size(line.get_xdata()) for line in panel.get_lines() if line.get_linestyle() == "None"]
+        assert sum(points) == len([one for one in found.records if curve_of(one.recipe) is not None])
+        assert [text.get_text() for text in panel.texts].count("1/16") == 3
+
+
+def test_reconstruction_against_rate_shows_the_plain_autoencoder_and_the_floor() -> None:
+    found = with_references(results("ablation", by_objective, seeds=(0, 1)), floor=0.123)
+    figure = figures(found)["rate"]
+    axes, close_up, distances = figure.axes
+    plain = float(np.mean([by_objective(one) for one in found.records if one.label == "ae"]))
+
+    def levels(panel: Any) -> dict[str, float]:
+        return {
+            str(line.get_label()): float(line.get_ydata()[0]) for line in panel.get_lines() if line.get_gid() == "level"
+        }
+
+    assert levels(axes) == levels(close_up) == {"plain autoencoder": pytest.approx(plain)}
+    assert levels(distances) == {
+        "plain autoencoder": pytest.approx(plain / 10),
+        "training images (floor)": pytest.approx(0.123),
+    }
+    low, high = close_up.get_ylim()
+    assert low < plain < max(high, plain + 1)
+    assert_fit_to_print(figure)
+
+
+def test_without_distances_the_rate_has_two_panels() -> None:
+    found = results("ablation", by_objective, seeds=(0,))
+    for one in found.records:
+        one.evaluation.update(frechet_distance=None, features=None)
+    assert len(figures(dataclasses.replace(found, features="none"))["rate"].axes) == 2
 
 
 def test_the_report_fits_a_terminal_of_80_columns() -> None:
