@@ -39,11 +39,14 @@ class Judge:
         Whose features are compared.
     progress : callable
         Is told how far the comparison is.
+    choice : str, optional
+        Why they are compared in these features, where nobody named them.
     """
 
     data: Callable[[], ImageData]
     network: FeatureNetwork | None
     progress: Progress
+    choice: str | None = None
 
     @classmethod
     def of(
@@ -53,6 +56,7 @@ class Judge:
         inception_weights: str | None = None,
         preparing: Progress = silent,
         comparing: Progress = silent,
+        choice: str | None = None,
     ) -> Judge:
         """Read a run's data set once, so that what is wrong with it is said before anything is trained; make features.
 
@@ -68,10 +72,10 @@ class Judge:
                 progress=preparing,
             )
 
-        read()
+        side = read().image_shape[-1]
         device = resolve_device(config.device)
-        network = network_for(config, device, config.data_dir, features, inception_weights, preparing)
-        return cls(read, network, comparing)
+        network = network_for(config, device, config.data_dir, features, inception_weights, preparing, side=side)
+        return cls(read, network, comparing, choice)
 
     def found(self, config: Configuration) -> RunRecord | None:
         """Return the run if it is there, finished and judged in the same features."""
@@ -96,12 +100,13 @@ class Judge:
             kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
             run = resume(run, following, stop=stop, **kept)
         model = VAE.load(run, resolve_device(config.device))
-        return RunRecord.of(run, judge(run, model, data, self.network, self.progress))
+        return RunRecord.of(run, judge(run, model, data, self.network, self.progress, choice=self.choice))
 
     def _same_features(self, described: Any) -> bool:
         if self.network is None or described is None:
             return self.network is None and described is None
-        return {name: value for name, value in described.items() if name != "warning"} == self.network.document()
+        said_of_them = {name: value for name, value in described.items() if name not in ("warning", "choice")}
+        return said_of_them == self.network.document()
 
 
 def _folder(config: Configuration) -> Run | None:

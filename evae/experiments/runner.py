@@ -14,6 +14,7 @@ from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.watching import GridWatcher
+from evae.features.choice import chosen_features
 from theory.errors import Interruption, reason_of
 
 
@@ -45,6 +46,9 @@ def reproduce(plan: Plan, watcher: GridWatcher | None = None, *, cluster: str | 
         _require_device(plan.configurations)
     # What a cluster's workers have, this machine need not have.
     device = plan.configurations[0].device if cluster is None else "auto"
+    # Once for all runs, so that all are judged in the same features.
+    choice = chosen_features(plan.features, plan.inception_weights, watcher.preparing)
+    plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
     judges = {dataset: _judge_of(plan, dataset, device, watcher) for dataset in plan.datasets}
     outcomes = _one_by_one(plan, judges, watcher) if cluster is None else on_cluster(plan, judges, watcher, cluster)
     found = list(outcomes)
@@ -83,7 +87,8 @@ def _one_by_one(plan: Plan, judges: dict[str, Judge], watcher: GridWatcher) -> I
 def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher) -> Judge:
     config = next(config for config in plan.configurations if config.dataset == dataset)
     config = dataclasses.replace(config, device=device)
-    return Judge.of(config, plan.features, plan.inception_weights, watcher.preparing, watcher.comparing)
+    weights = plan.inception_weights
+    return Judge.of(config, plan.features, weights, watcher.preparing, watcher.comparing, plan.choice)
 
 
 def _require_device(configurations: tuple[Configuration, ...]) -> None:
