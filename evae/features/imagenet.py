@@ -89,7 +89,7 @@ def imagenet_network(resolution: int, device: torch.device | str = "cpu") -> Fea
         If the package is missing, or its file is cut short or another one; the sentence says how to install it.
     """
     device = torch.device(device)
-    module = EfficientNetLite0(torch.load(io.BytesIO(_weights()), map_location="cpu", weights_only=True)).float()
+    module = EfficientNetLite0(read_state()).float()
     if device.type == "cpu":
         module = module.to(memory_format=torch.channels_last)
     # With it a CPU takes two thirds of the time.
@@ -108,7 +108,13 @@ def resolution_for(side: int) -> int:
     return SMALL if side <= SMALL_SIDE else LARGE
 
 
-def _weights() -> bytes:
+def read_state() -> dict[str, Tensor]:
+    """Read the weights, checked and never unpickled; errors as of `imagenet_network`."""
+    state: dict[str, Tensor] = torch.load(io.BytesIO(_content()), map_location="cpu", weights_only=True)
+    return state
+
+
+def _content() -> bytes:
     """Return the content of the file of weights, checked."""
     try:
         # The package itself is not imported: what it holds beside the file is not needed.

@@ -23,6 +23,7 @@ from evae.experiments.runner import reproduce
 from evae.features import CHOICES, Choice, chosen_features
 from evae.features.inception import NAME, VARIABLE
 from evae.notices import FeaturesWarning
+from tests.schemas import faults
 from theory.errors import InputError
 from theory.files import read_json
 
@@ -138,6 +139,7 @@ def test_evaluate_says_what_it_took_and_records_it(trained: dict[str, Run]) -> N
     document = read_json(run.path / "evaluation.json")
     assert (document["features"]["name"], document["features"]["resolution"]) == ("imagenet", 112)
     assert document["features"]["choice"].startswith(TOOK_IMAGENET)
+    assert faults("evaluate", document) == []
     named = invoke("evaluate", run.path, "--device", "cpu", "--features", "imagenet", "--json", "-")
     assert "Warning: --features" not in named.stderr
     assert "--features auto" not in named.stderr

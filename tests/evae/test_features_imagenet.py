@@ -28,7 +28,7 @@ from evae.features import (
     statistics_of,
 )
 from evae.features.efficientnet import EfficientNetLite0
-from evae.features.imagenet import BYTES, FILE, PACKAGE, imagenet_network, resolution_for
+from evae.features.imagenet import BYTES, FILE, PACKAGE, imagenet_network, read_state, resolution_for
 from theory.errors import InputError
 
 CPU = torch.device("cpu")
@@ -40,8 +40,7 @@ BELL_COTE, PALACE, DAISY = 442, 698, 985
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
     """The weights as the package has them: 296 tensors."""
-    path = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(FILE)))
-    weights: dict[str, Tensor] = torch.load(path, weights_only=True)
+    weights = read_state()
     assert len(weights) == 296
     return weights
 
@@ -111,7 +110,9 @@ def test_the_more_digits_are_blurred_or_noisy_the_farther_they_are_and_other_dig
     noise = torch.randn(originals.shape)
 
     def law(images: Tensor) -> FeatureStatistics:
-        return statistics_of(at_112, [images.round().clamp(0, 255).to(torch.uint8)])
+        """Of every eighth feature: with all of them a distance takes half a second."""
+        found = statistics_of(at_112, [images.round().clamp(0, 255).to(torch.uint8)])
+        return FeatureStatistics(found.images, found.mean[::8], found.covariance[::8, ::8])
 
     real = law(originals)
     near = distance(real, law(others))
@@ -129,7 +130,7 @@ def test_the_resolution_follows_from_the_images_and_distances_at_two_never_mix(t
     assert small.identity != large.identity
     images = pixels(3, 1, 32)
     at_112, at_224 = (cached_statistics(network, images, cache=tmp_path) for network in (small, large))
-    assert distance(at_112, at_224) > 1
+    assert not np.allclose(at_112.mean, at_224.mean, rtol=0.1)
 
 
 @pytest.mark.parametrize(("mode", "side", "resolution"), [("L", 32, 112), ("RGB", 64, 224)])
