@@ -1197,7 +1197,7 @@ def was_given(context: click.Context, name: str) -> bool:
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
     """Print what this project warns of on standard error, as the sentence it is, each once."""
-    from evae.notices import TrainingWarning
+    from evae.notices import Notice
 
     said: set[str] = set()
     with warnings.catch_warnings():
@@ -1211,13 +1211,13 @@ def warnings_as_sentences() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if not issubclass(category, TrainingWarning):
+            if not issubclass(category, Notice):
                 shown(message, category, filename, lineno, file, line)
             elif str(message) not in said:
                 said.add(str(message))
                 print(f"Warning: {message}", file=sys.stderr)
 
-        warnings.simplefilter("always", TrainingWarning)
+        warnings.simplefilter("always", Notice)
         warnings.showwarning = show
         yield
 
@@ -1234,13 +1234,15 @@ def judging_options(command: Any) -> Any:
         ),
         click.option(
             "--features",
-            default="inception",
+            default="auto",
             show_default=True,
-            metavar="inception|classifier|none",
+            metavar="auto|inception|imagenet|classifier|none",
             shell_complete=one_of(completion.features),
             help="The features whose Fréchet distance from the hold-out images is reported. inception: the FID, with "
-            "pytorch-fid's network. classifier: those of a small classifier that is trained once, seeded, on the data "
-            "set's own labels; no FID, but nothing to download. none: no distance.",
+            "pytorch-fid's network. imagenet: those of EfficientNet-Lite0, trained on ImageNet; not FID, but for every "
+            "data set and nothing to download. classifier: those of a small classifier that is trained once, seeded, "
+            "on the data set's own labels; not FID either. none: no distance. auto: inception where its weights can "
+            "be had, otherwise imagenet, and it is said which.",
         ),
     ):
         command = option(command)
@@ -1284,7 +1286,7 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     require_features(options["features"])
     checked_plots(plots)
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream:
+    with json_output(json_path) as stream, warnings_as_sentences():
         from evae.display import decoding_display
         from evae.evaluation import PICTURES
         from evae.evaluation import evaluate as evaluate_run

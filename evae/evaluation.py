@@ -15,7 +15,7 @@ from evae.arithmetic import full_precision_or_tf32, resolve_device
 from evae.configuration import Configuration
 from evae.data import ImageData, load_for
 from evae.data.source import Progress, silent
-from evae.features import require_features
+from evae.features.choice import chosen_features
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
 from evae.holdout import CHUNK, latent_summary, reconstructions
@@ -42,7 +42,7 @@ def evaluate(
     *,
     device: str = "auto",
     data_dir: str | Path | None = None,
-    features: str = "inception",
+    features: str = "auto",
     inception_weights: str | Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -60,7 +60,9 @@ def evaluate(
         Where the data set is; by default where it was in training.
     features : str
         One of `evae.features.CHOICES`. The features whose Fréchet distance is reported: ``inception`` makes it the FID;
-        ``classifier`` takes those of a small classifier trained on the data set's own labels; ``none`` leaves it out.
+        ``imagenet`` takes those of EfficientNet-Lite0, which need no download; ``classifier`` those of a small
+        classifier trained on the data set's own labels; ``none`` leaves it out. ``auto`` is ``inception`` where its
+        weights can be had and otherwise ``imagenet``: then a warning says so.
     inception_weights : str or Path, optional
         pytorch-fid's file of weights; see `evae.features.inception`.
     progress : function, optional
@@ -89,8 +91,10 @@ def evaluate(
     model = VAE.load(run, chosen)
     place = config.data_dir if data_dir is None else str(data_dir)
     data = images_of(run, place, progress)
-    network = network_for(config, chosen, place, features, inception_weights, progress)
-    return judge(run, model, data, network, progress)
+    choice = chosen_features(features, inception_weights, progress)
+    side = data.image_shape[-1]
+    network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
+    return judge(run, model, data, network, progress, choice=choice.reason)
 
 
 def images_of(run: Run, data_dir: str | Path | None = None, progress: Progress = silent) -> ImageData:
@@ -119,15 +123,18 @@ def network_for(
     features: str,
     inception_weights: str | Path | None = None,
     progress: Progress = silent,
+    *,
+    side: int | None = None,
 ) -> FeatureNetwork | None:
     """Return the network whose features are compared, ready for use; None for ``none``.
+
+    ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` the images', see `feature_network`.
 
     Raises
     ------
     InputError
         If there are no such features, or their weights cannot be had; the sentence says what to put where.
     """
-    require_features(features)
     if features == "none":
         if inception_weights is not None:
             raise InputError("--inception-weights does nothing with --features none. Leave it out.")
@@ -137,6 +144,7 @@ def network_for(
         dataset=config.dataset,
         data_dir=data_dir,
         image_size=config.image_size,
+        side=side,
         device=device,
         inception_weights=None if inception_weights is None else Path(inception_weights),
         progress=progress,
@@ -144,9 +152,15 @@ def network_for(
 
 
 def judge(
-    run: Run, model: VAE, data: ImageData, network: FeatureNetwork | None, progress: Progress = silent
+    run: Run,
+    model: VAE,
+    data: ImageData,
+    network: FeatureNetwork | None,
+    progress: Progress = silent,
+    *,
+    choice: str | None = None,
 ) -> dict[str, Any]:
-    """Judge a loaded model on loaded data, as `evaluate` does."""
+    """Judge a loaded model on loaded data, as `evaluate` does; ``choice`` says why in these features."""
     config = run.configuration
     with run.locked():
         laws = sampling_laws(model, config, data.train, progress)
@@ -159,7 +173,7 @@ def judge(
             **_described(run, data),
             "reconstruction_error": errors,
             "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
-            **compared(network, data.holdout, sets, progress),
+            **compared(network, data.holdout, sets, progress, choice=choice),
             "training_images": len(sets[TRAINING_IMAGES]),
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent,
@@ -220,15 +234,20 @@ def reconstructed(
 
 
 def compared(
-    network: FeatureNetwork | None, originals: Tensor, sets: dict[str, Tensor], progress: Progress = silent
+    network: FeatureNetwork | None,
+    originals: Tensor,
+    sets: dict[str, Tensor],
+    progress: Progress = silent,
+    *,
+    choice: str | None = None,
 ) -> dict[str, Any]:
     """Compare sets of uint8 images with the originals, whose statistics are kept on disk.
 
     Returns
     -------
     dict
-        ``frechet_distance`` by set; ``features``, what the network is, with a ``warning`` where there are few images.
-        Both are None without a network.
+        ``frechet_distance`` by set; ``features``, what the network is, with a ``warning`` where there are few images,
+        and the ``choice``: why it is this one, where nobody named it. Both are None without a network.
     """
     if network is None:
         return {"frechet_distance": None, "features": None}
@@ -251,5 +270,5 @@ def compared(
     }
     return {
         "frechet_distance": {name: distance(real, statistics) for name, statistics in found.items()},
-        "features": {**network.document(), "warning": few_images(real, real)},
+        "features": {**network.document(), "warning": few_images(real, real), "choice": choice},
     }

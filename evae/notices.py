@@ -1,8 +1,12 @@
-"""What is said of training that goes on all the same: each kind of warning is one sentence for its user."""
+"""What is said of work that goes on all the same: each kind of warning is one sentence for its user."""
 
 
-class TrainingWarning(UserWarning):
-    """Training is not quite what was asked for; the sentence says how. The command line prints it."""
+class Notice(UserWarning):
+    """Something is not quite what was asked for; the sentence says how. The command line prints it."""
+
+
+class TrainingWarning(Notice):
+    """Training is not quite what was asked for."""
 
 
 class ResumeWarning(TrainingWarning):
@@ -19,3 +23,7 @@ class BatchStatisticsWarning(TrainingWarning):
 
 class ArithmeticWarning(TrainingWarning):
     """The machine has no instructions for the arithmetic, and imitates it."""
+
+
+class FeaturesWarning(Notice):
+    """Images are compared by other features than FID's, which could not be had."""

@@ -59,12 +59,20 @@ def _remarks(document: dict[str, Any]) -> list[str]:
     """Say what the distance is, which law the new images come from, and how much noise the codes have."""
     features, latent = document["features"], document["latent"]
     remarks = ["error: binary cross-entropy, sum over pixels, mean over images."]
+    if features is not None and features["name"] == "imagenet":
+        seen = features["resolution"]
+        remarks.append(
+            f"The Fréchet distance is one of the features of EfficientNet-Lite0, trained on ImageNet, of the images at "
+            f"{seen}x{seen}. It is not FID, and comparable only with itself."
+        )
     if features is not None and features["name"] == "classifier":
         remarks.append(
             "The Fréchet distance is one of the features of a small classifier, trained on the labels of "
             f"{document['dataset']} (accuracy {features['holdout_accuracy']:.2%} on hold-out images). It is no FID, "
             "and comparable only with itself."
         )
+    if features is not None and features["choice"]:
+        remarks.append(features["choice"])
     if features is not None and features["warning"]:
         remarks.append(f"Warning: {features['warning']}")
     number = document["training_images"]

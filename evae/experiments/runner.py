@@ -19,6 +19,7 @@ from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.watching import GridWatcher
 from evae.experiments.wording import counted
+from evae.features.choice import chosen_features
 from evae.runs import Run
 from evae.stopping import StopRequest
 from evae.versions import named, package_version
@@ -71,6 +72,9 @@ def reproduce(
         _require_device(plan.configurations)
     # What a cluster's workers have, this machine need not have.
     device = plan.configurations[0].device if cluster is None else "auto"
+    # Once for all runs, so that all are judged in the same features.
+    choice = chosen_features(plan.features, plan.inception_weights, watcher.preparing)
+    plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
     judges = {dataset: _judge_of(plan, dataset, device, watcher) for dataset in plan.datasets}
     earlier.require_comparable(judges)
     outcomes = Outcomes(plan, watcher, kept)
@@ -151,7 +155,8 @@ def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
 def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher) -> Judge:
     config = next(config for config in plan.configurations if config.dataset == dataset)
     config = dataclasses.replace(config, device=device)
-    return Judge.of(config, plan.features, plan.inception_weights, watcher.preparing, watcher.comparing)
+    weights = plan.inception_weights
+    return Judge.of(config, plan.features, weights, watcher.preparing, watcher.comparing, plan.choice)
 
 
 def _require_device(configurations: tuple[Configuration, ...]) -> None:

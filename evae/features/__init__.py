@@ -1,4 +1,4 @@
-"""Features of images and the Fréchet distance between their laws: Inception's for FID, a small classifier's without it.
+"""Features of images and the Fréchet distance between their laws: Inception's for FID, and two others' without it.
 
 `feature_network` gives a network; its names are imported when they are first used, so that a wrong option is answered
 without waiting for torch.
@@ -13,14 +13,17 @@ from theory.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     from evae.features.catalogue import feature_network
+    from evae.features.choice import Choice, chosen_features
     from evae.features.network import FeatureNetwork
     from evae.features.statistics import FeatureStatistics, cached_statistics, distance, few_images, statistics_of
 
 __all__ = [
     "FEATURES",
+    "Choice",
     "FeatureNetwork",
     "FeatureStatistics",
     "cached_statistics",
+    "chosen_features",
     "distance",
     "feature_network",
     "few_images",
@@ -28,15 +31,17 @@ __all__ = [
 ]
 
 #: The networks by name.
-FEATURES = ("inception", "classifier")
+FEATURES = ("inception", "imagenet", "classifier")
 
-#: What a model may be judged by: the features of one of them, or none.
-CHOICES = (*FEATURES, "none")
+#: What a model may be judged by: the features of one of them, none, or what `choice.chosen_features` makes of auto.
+CHOICES = ("auto", *FEATURES, "none")
 
 _HOMES = {
+    "Choice": "evae.features.choice",
     "FeatureNetwork": "evae.features.network",
     "FeatureStatistics": "evae.features.statistics",
     "cached_statistics": "evae.features.statistics",
+    "chosen_features": "evae.features.choice",
     "distance": "evae.features.statistics",
     "feature_network": "evae.features.catalogue",
     "few_images": "evae.features.statistics",

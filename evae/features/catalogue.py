@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from evae.data import load
 from evae.data.source import Progress, silent
 from evae.features import FEATURES
 from evae.features.network import FeatureNetwork
@@ -18,6 +19,7 @@ def feature_network(
     dataset: str,
     data_dir: str | Path = "data",
     image_size: int | None = None,
+    side: int | None = None,
     device: torch.device | str = "cpu",
     inception_weights: Path | None = None,
     progress: Progress = silent,
@@ -27,10 +29,13 @@ def feature_network(
     Parameters
     ----------
     name : str
-        ``inception``: pytorch-fid's network, whose distance is FID. ``classifier``: a small one trained on the data
-        set's own labels.
+        ``inception``: pytorch-fid's network, whose distance is FID. ``imagenet``: EfficientNet-Lite0, trained on
+        ImageNet. ``classifier``: a small one trained on the data set's own labels.
     dataset, data_dir, image_size
         As for `evae.data.load`; what the classifier is trained on.
+    side : int, optional
+        The images' side, on which the resolution of ``imagenet`` depends. By default that of the data set's, which is
+        read for it.
     device : torch.device or str
         Where the features are computed.
     inception_weights : Path, optional
@@ -45,16 +50,22 @@ def feature_network(
         comes with a network that does not read it.
     """
     device = torch.device(device)
+    if name not in FEATURES:
+        raise InputError(f"--features {name!r} is not known. {suggestion(name, FEATURES)}")
     if name == "inception":
         from evae.features.inception import inception_network
 
         return inception_network(inception_weights, device, progress=progress)
-    if name != "classifier":
-        raise InputError(f"--features {name!r} is not known. {suggestion(name, FEATURES)}")
     if inception_weights is not None:
         raise InputError(
-            "--inception-weights does nothing with --features classifier, which trains its own weights. Leave it out."
+            f"--inception-weights does nothing with --features {name}, which has weights of its own. Leave it out."
         )
+    if name == "imagenet":
+        from evae.features.imagenet import imagenet_network, resolution_for
+
+        if side is None:
+            side = load(dataset, data_dir, image_size=image_size, progress=progress).image_shape[-1]
+        return imagenet_network(resolution_for(side), device)
     from evae.features.classifier import classifier_network
 
     return classifier_network(dataset, data_dir, image_size=image_size, device=device, progress=progress)

@@ -26,6 +26,7 @@ from evae.features.network import FeatureNetwork
 from evae.features.store import Entry, kept
 from evae.memory import keep_freed_memory
 from evae.streams import Stream, generator, stream_seed
+from theory.errors import InputError
 from theory.files import user_cache
 
 #: Changes whenever the same images, labels and seed would give another classifier.
@@ -121,7 +122,12 @@ def classifier_network(
         If the data set cannot be read or has no class labels, or the cache cannot be written to.
     """
     # Labels first: a data set without them is answered before its images are decoded.
-    labels = load_labels(dataset, data_dir, image_size=image_size)
+    try:
+        labels = load_labels(dataset, data_dir, image_size=image_size)
+    except InputError as error:
+        raise InputError(
+            f"{error} --features imagenet needs no labels, and --features none leaves the distance out."
+        ) from error
     images = load(dataset, data_dir, image_size=image_size, progress=progress)
     device = torch.device(device)
     key = _key(images, labels, seed)

@@ -11,6 +11,8 @@ import hashlib
 import http.client
 import io
 import os
+import queue
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +35,18 @@ PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 #: The environment variable that names the file.
 VARIABLE = "EVAE_INCEPTION_WEIGHTS"
 
+#: Seconds within which the server must answer where nobody asked for these weights, looking up its name included.
+SHORT_PATIENCE = 5.0
+
 _BLOCK = 2**20
+
+
+class WeightsUnavailable(InputError):
+    """Inception's weights cannot be had; ``reason`` says why without a path: "could not be downloaded (no answer)"."""
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class InceptionNetwork(FeatureNetwork):
@@ -79,7 +92,13 @@ def inception_network(
     return InceptionNetwork(module.eval().to(device), device, found)
 
 
-def find_weights(weights: Path | None = None, *, sha256: str | None = None, progress: Progress = silent) -> Path:
+def find_weights(
+    weights: Path | None = None,
+    *,
+    sha256: str | None = None,
+    patience: float | None = None,
+    progress: Progress = silent,
+) -> Path:
     """Return the file with Inception's weights, checked, so that nothing fails for want of them hours later.
 
     Parameters
@@ -89,6 +108,9 @@ def find_weights(weights: Path | None = None, *, sha256: str | None = None, prog
         hub's folder, else pytorch-fid's download, which is put there.
     sha256 : str, optional
         What the file's SHA-256 must be, hexadecimal; by default that of the published weights.
+    patience : float, optional
+        Seconds within which the server must begin to answer, if it is to be shorter than the usual 20 for each of its
+        addresses.
     progress : function, optional
         Called with (what is done, bytes, of how many) during a download.
 
@@ -96,7 +118,7 @@ def find_weights(weights: Path | None = None, *, sha256: str | None = None, prog
     ------
     InputError
         If the file is missing, cut short or another one, or the download fails; the sentence says what to fetch and
-        where to put it.
+        where to put it. Where nobody named the file, it is a `WeightsUnavailable`.
     """
     expected = sha256 or PUBLISHED
     path = _named(weights) or _in_hub()
@@ -104,8 +126,13 @@ def find_weights(weights: Path | None = None, *, sha256: str | None = None, prog
         with path.open("rb") as stream:
             _require_sha256(path, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size, expected)
     else:
-        _download(path, expected, progress)
+        _download(path, expected, patience, progress)
     return path
+
+
+def is_named(weights: Path | None) -> bool:
+    """Whether the argument or the environment names the file of weights."""
+    return weights is not None or bool(os.environ.get(VARIABLE))
 
 
 def _named(weights: Path | None) -> Path | None:
@@ -130,14 +157,20 @@ def _require_sha256(path: Path, found: str, size: int, expected: str) -> None:
         state = f"is cut short ({size:,} of {BYTES:,} bytes)"
     else:
         state = f"is another file or damaged: its SHA-256 is {found}, not {expected}"
-    again = " Delete it to have it downloaded again." if path == _in_hub() else ""
-    raise InputError(f"{path} {state}.{again} {_remedy(path)}")
+    if path != _in_hub():
+        raise InputError(f"{path} {state}. {_remedy(path)}")
+    raise WeightsUnavailable(
+        f"{path} {state}. Delete it to have it downloaded again. {_remedy(path)}",
+        "are cut short or damaged where torch hub keeps them",
+    )
 
 
-def _download(path: Path, expected: str, progress: Progress) -> None:
+def _download(path: Path, expected: str, patience: float | None, progress: Progress) -> None:
     """Fetch pytorch-fid's file; it gets its name when it is whole and right."""
     url = _url()
     try:
+        if patience is not None:
+            _require_answer(url, patience)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(path) as aside:
             _fetch(url, aside, progress)
@@ -146,9 +179,34 @@ def _download(path: Path, expected: str, progress: Progress) -> None:
             if found != expected:
                 raise ValueError(f"what came has the SHA-256 {found}, not {expected}")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise InputError(
-            f"Inception's weights are not in {path} and could not be downloaded ({reason_of(error)}). {_remedy(path)}"
+        failure = f"could not be downloaded ({reason_of(error)})"
+        raise WeightsUnavailable(
+            f"Inception's weights are not in {path} and {failure}. {_remedy(path)}", failure
         ) from error
+
+
+def _require_answer(url: str, seconds: float) -> None:
+    """Raise what keeps a server from answering within so many seconds.
+
+    The time-out of a socket would not do: it knows nothing of the look-up of the name, and holds for each address.
+    """
+    outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(url, timeout=seconds).close()
+        except Exception as error:
+            outcomes.put(error)
+        else:
+            outcomes.put(None)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        failure = outcomes.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
+    if failure is not None:
+        raise failure
 
 
 def _fetch(url: str, path: Path, progress: Progress) -> None:
@@ -164,7 +222,7 @@ def _fetch(url: str, path: Path, progress: Progress) -> None:
 def _remedy(path: Path) -> str:
     return (
         f"Fetch {_url()} where there is a network and put it there as {path.name}, or name it with "
-        f"--inception-weights; --features classifier needs no weights."
+        f"--inception-weights. Or use --features imagenet, which downloads nothing, or --features none."
     )
 
 

@@ -35,10 +35,14 @@ class FeatureNetwork(ABC):
     device: torch.device
     weights_sha256: str
 
-    #: How ``--features`` calls it, how many features an image has, and all that decides them beside the weights.
+    #: How ``--features`` calls it, and how many features an image has.
     name: ClassVar[str]
     dimension: ClassVar[int]
-    recipe: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def recipe(self) -> str:
+        """Everything that decides the features beside the weights."""
 
     @property
     @abstractmethod

@@ -203,7 +203,7 @@ class Alone:
 
 
 def work(correspondence: object = None, network: dict[str, Any] | None = None) -> Work:
-    return Work("none", None, network, 1, correspondence or Alone())  # type: ignore[arg-type]
+    return Work("none", None, None, network, 1, correspondence or Alone())  # type: ignore[arg-type]
 
 
 def test_a_worker_waits_for_a_process_that_still_writes_the_run(

