@@ -1,4 +1,4 @@
-"""What two runs must share so that their figures can stand side by side, and how what differs is said."""
+"""The settings, images and features that runs must share for their figures to compare, and words for a difference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def place_of(config: Configuration) -> Place:
 
 
 def settings(config: Configuration) -> dict[str, Any]:
-    """Return by name all that decides a run beside its place, the options of its model completed."""
+    """Return by name all that decides a run apart from its place, the options of its model completed."""
     apart = INDIFFERENT | _RECIPE | set(Place._fields)
     shared = {name: value for name, value in dataclasses.asdict(config).items() if name not in apart}
     return {**shared, **model_settings(config)}
@@ -41,7 +41,7 @@ def model_settings(config: Configuration) -> dict[str, Any]:
 
 
 def same_figures(one: RunRecord, other: RunRecord) -> bool:
-    """Whether two runs came to the same: every number of their curves and judgements."""
+    """Tell if two runs came to the same in every number of their curves and judgements."""
     return one.curve == other.curve and one.evaluation == other.evaluation
 
 

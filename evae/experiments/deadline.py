@@ -12,7 +12,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def deadline(hours: float | None, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
-    """Return what says whether so many hours have passed since this call; without any they never have.
+    """Return a function that tells if these hours have passed since this call; without any it never does.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from theory.errors import InputError
 
 @dataclass(frozen=True)
 class Merged:
-    """What result files come to together.
+    """The joined results of several files.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Merged:
 
     @property
     def sentence(self) -> str:
-        """How much came together, and of what."""
+        """The numbers of runs and files, in words."""
         words = f"{counted(len(self.results.records), 'run')} from {counted(self.files, 'file')}"
         repeated = f"; {self.repeated} of them were in more than one, with the same figures" if self.repeated else ""
         return f"{words}{repeated}."

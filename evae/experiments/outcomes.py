@@ -1,4 +1,4 @@
-"""What came of the runs of a plan so far, wherever they are trained."""
+"""The outcomes of the runs of a plan so far, wherever they are trained."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Outcomes:
 
     @property
     def progress(self) -> str:
-        """How many runs are finished, as the beginning of a sentence."""
+        """The number of finished runs, as the beginning of a sentence."""
         finished = sum(isinstance(outcome, RunRecord) for outcome in self._by_name.values())
         return f"{finished} of the {len(self.plan.configurations)} runs are finished"
 

@@ -199,7 +199,7 @@ class Results:
 
     @property
     def planned(self) -> int:
-        """How many runs were asked for."""
+        """The number of runs that were asked for."""
         return len(self.records) + len(self.failures) + len(self.unfinished)
 
     def document(self) -> dict[str, Any]:
@@ -253,7 +253,7 @@ class Results:
 
 
 def _is_whole(document: dict[str, Any]) -> bool:
-    """Whether a document of a version that is read has all that it should, and its numbers agree."""
+    """Tell if a document has all that its version should have, and its numbers agree."""
     if not _RESULTS(document):
         return False
     judged = _JUDGED[document["features"]]
