@@ -174,6 +174,8 @@ def rate_figure(results: Results) -> Figure:
     figure = blank(4.8 * columns, 0.4 + 3.6 * len(places))
     for row, (dataset, dim) in zip(figure.subplots(len(places), columns, squeeze=False), places, strict=True):
         records = results.where(dataset=dataset, latent_dim=dim)
+        for axes in row[2:]:
+            axes.set_yscale("log")
         for axes, metric in zip(row, (ERROR.metric, ERROR.metric, DISTANCE.metric), strict=False):
             for model in CURVES:
                 _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model, metric)
@@ -189,7 +191,6 @@ def rate_figure(results: Results) -> Figure:
             row[2].set_ylabel("Fréchet distance of reconstructions")
             _draw_level(row[2:], plain, DISTANCE.metric)
             _draw_floor(row[2], floor(records).get(DISTANCE.metric))
-            row[2].set_yscale("log")
             _explain(row[2], row[2:])
         _explain(row[0], row[:2])
     return figure
