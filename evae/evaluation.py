@@ -30,7 +30,7 @@ from theory.errors import InputError
 #: What is drawn into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")
 
-#: The set of images whose distance from the originals is the floor.
+#: The set of real images that are independent of the originals: their distance is the floor for new images.
 TRAINING_IMAGES = "training_images"
 
 #: Rows of new images in ``samples.png``, for each sampler.
@@ -75,9 +75,9 @@ def evaluate(
         pixels, mean over images); ``sharpness`` and ``frechet_distance`` by set of images: ``originals``, their
         reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
         from the ``mixture`` and, where the model has a fixed one, the ``prior``. For comparison: ``training_images``,
-        as many as the originals (their distance is the floor), the reconstruction error of the ``untrained`` model, and
-        ``autoencoder``, the figures of the plain autoencoder (`evae.references`). ``latent`` is
-        `evae.holdout.latent_summary`.
+        as many as the originals (their distance is the floor for new images), the reconstruction error of the
+        ``untrained`` model, and ``autoencoder``, the figures of the plain autoencoder (`evae.references`). ``latent``
+        is `evae.holdout.latent_summary`.
 
     Raises
     ------

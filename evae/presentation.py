@@ -75,11 +75,11 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         remarks.append(features["choice"])
     if features is not None and features["warning"]:
         remarks.append(f"Warning: {features['warning']}")
-    number = document["training_images"]
-    remarks.append(
-        f"training images: {number:,} chosen at random"
-        + ("." if features is None else "; their distance is the floor, which images of the same law have.")
-    )
+    remarks.append(f"training images: {document['training_images']:,}, chosen at random.")
+    if features is not None:
+        remarks.append(
+            "Their distance is the floor for new images; reconstructions are made from the originals and can be nearer."
+        )
     remarks += [f"{name}: {law['law']}." for name, law in document["samplers"].items()]
     ratio, rate = latent["noise_to_signal"]["median"], latent["rate"]
     noise = "infinite" if ratio is None else f"{ratio:.3g}"

@@ -42,8 +42,9 @@ _JUDGED = forms.record(
 def training_sample(pixels: Tensor, number: int) -> Tensor:
     """Choose training images at random, none twice: as many as there are hold-out images, or all where there are fewer.
 
-    Their Fréchet distance from the hold-out images is the floor of that distance: what real images have. The choice
-    depends on nothing but the two numbers, so that all models of a data set have one floor.
+    Their Fréchet distance from the hold-out images is the floor for new images: that of real ones which are independent
+    of these. Reconstructions are not, and can be nearer. The choice depends on nothing but the two numbers, so that all
+    models of a data set have one floor.
     """
     order = torch.randperm(len(pixels), generator=generator(0, Stream.TRAINING_SAMPLE))
     return pixels[order[:number].sort().values]

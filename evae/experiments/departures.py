@@ -71,7 +71,7 @@ def _features(results: Results) -> list[str]:
 def _floor(results: Results) -> list[str]:
     if not floor(results.records):
         return []
-    distance = "" if results.features == "none" else "; their distance from these is the floor"
+    distance = "" if results.features == "none" else "; their distance is the floor for new images"
     return [f"{FLOOR.capitalize()}: chosen at random, as many as there are hold-out images{distance}."]
 
 

@@ -166,7 +166,7 @@ def rate_figure(results: Results) -> Figure:
 
     A row for each data set and dimension: the error for all weights, the same for those that reconstruct nearly best,
     and, where it was measured, the Fréchet distance. Level lines show the plain autoencoder, whose codes have no finite
-    rate, and the floor of the distance, which training images have.
+    rate, and the distance that training images have, which are independent of the originals.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
     with_distance = any(measured(record)[DISTANCE.metric] is not None for record in results.records)
@@ -231,7 +231,7 @@ def _draw_level(panels: Iterable[Axes], records: Sequence[RunRecord], metric: st
 
 def _draw_floor(axes: Axes, distance: float | None) -> None:
     if distance is not None:
-        axes.axhline(distance, color=BLACK, linestyle=(0, (1, 3)), label="training images (floor)", gid=_LEVEL)
+        axes.axhline(distance, color=BLACK, linestyle=(0, (1, 3)), label="training images", gid=_LEVEL)
 
 
 def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str, metric: str) -> None:

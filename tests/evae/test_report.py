@@ -368,7 +368,7 @@ def test_reconstruction_against_rate_shows_the_plain_autoencoder_and_the_floor()
     assert levels(axes) == levels(close_up) == {"plain autoencoder": pytest.approx(plain)}
     assert levels(distances) == {
         "plain autoencoder": pytest.approx(plain / 10),
-        "training images (floor)": pytest.approx(0.123),
+        "training images": pytest.approx(0.123),
     }
     low, high = close_up.get_ylim()
     assert low < plain < max(high, plain + 1)
@@ -406,7 +406,7 @@ def test_training_images_have_a_row_of_their_own_for_each_data_set() -> None:
     floors = [row for row in published.rows if row[2] == "training images"]
     assert floors == [(name, "-", "training images", "-", "0.12", "-", "0.0611") for name in ("mnist", "fashion-mnist")]
     assert [row[3:] for row in ours.rows if row[2] == "training images"] == [("-", "0.12", "-", "-")] * 2
-    assert any("their distance from these is the floor" in note for note in report(found).notes)
+    assert any("their distance is the floor for new images" in note for note in report(found).notes)
 
 
 def test_the_ablation_compares_with_training_images() -> None:
