@@ -4,8 +4,8 @@
 
 A table has three kernels, three objectives and a value for each on every seed. All values of one seed share an effect
 of the seed, and the kernels and objectives have effects that vary with the seed: equally, or one of them far more than
-the others, so that there is no sphericity. Beside our multivariate test stand three analyses of variance: with one
-pooled residual, with a stratum of error for each effect, and that with Greenhouse and Geisser's correction.
+the others, so that sphericity fails. Our multivariate test is compared with three analyses of variance: with one pooled
+residual, with a stratum of error for each effect, and that with Greenhouse and Geisser's correction.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ablation in words: the gain, its split between kernel and objective, and one verdict on each.
 
-Every verdict is that of a 95 % interval of paired differences, printed beside it. Of the analysis of variance the words
-have the shares alone, which describe the table and judge nothing; its tests are in the JSON document.
+Every verdict is that of a printed 95 % interval of paired differences. Of the analysis of variance the words have the
+shares alone, which describe the table and judge nothing; its tests are in the JSON document.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Share:
 
     @property
     def rest(self) -> Share:
-        """What is left of the whole."""
+        """The remainder of the whole."""
         return Share(1 - self.value, (1 - self.interval[1], 1 - self.interval[0]))
 
     def document(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ OWN = 1.0
 
 @dataclass(frozen=True)
 class EqualRate:
-    """EVAE beside VAE where VAE's weight is such that its codes carry as much as EVAE's.
+    """EVAE and VAE at the weight of VAE at which its codes carry as much as EVAE's.
 
     Attributes
     ----------

@@ -116,7 +116,7 @@ def analyse(trials: Iterable[Trial]) -> AnalysisOfVariance:
     Notes
     -----
     The sums of squares are those of a design of randomised blocks, each effect with its variation over the seeds as its
-    stratum. The tests are multivariate, see `multivariate_test`: the F test of a stratum would need sphericity besides,
+    stratum. The tests are multivariate, see `multivariate_test`: the F test of a stratum would also need sphericity,
     one variance for all contrasts of an effect, without which it rejects up to three times too often.
     """
     found = ordered(trials)

@@ -217,6 +217,7 @@ def test_an_ablation_without_a_cell_says_so_and_shows_the_rest() -> None:
     kept = tuple(one for one in whole.records if factors_of(one.recipe) != ("epanechnikov", "elbo"))
     found = report(dataclasses.replace(whole, records=kept))
     assert "cannot be split" in found.paragraphs[0]
+    assert found.document["ablations"][0]["attribution"] == {}
     assert found.tables[2].rows[1][1] == "-"
 
 
