@@ -308,7 +308,7 @@ def _decides_judge(config: Configuration) -> Configuration:
 
 
 @functools.lru_cache(maxsize=1)
-def _judge(config: Configuration, features: str, inception_weights: str | None, choice: str | None) -> Judge:
+def _judge(config: Configuration, features: str, inception_weights: str | None, choice: str | None = None) -> Judge:
     return Judge.of(config, features, inception_weights, choice=choice)
 
 

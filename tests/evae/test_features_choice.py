@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import socket
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from torch import Tensor, nn
 
 import evae
 from evae import Run
+from evae.experiments import distributed
 from evae.experiments.grid import Plan
+from evae.experiments.judging import Judge
 from evae.experiments.results import Results
 from evae.experiments.runner import reproduce
 from evae.features import CHOICES, Choice, chosen_features
@@ -183,3 +187,14 @@ def test_reproduce_chooses_once_for_all_runs_and_finds_them_again(tmp_path: Path
     assert reproduce(grid(tmp_path / "runs", archive, features="imagenet")) == results
     results.save(tmp_path / "results.json")
     assert Results.load(tmp_path / "results.json").document() == results.document()
+
+
+def test_a_worker_of_a_cluster_records_the_choice_too(tmp_path: Path, archive: Path) -> None:
+    plan = dataclasses.replace(grid(tmp_path / "runs", archive, features="imagenet"), choice="for a reason.")
+    config = plan.configurations[0]
+    judge = Judge.of(config, plan.features, choice=plan.choice)
+    alone = SimpleNamespace(report=lambda _: None, stop_requested=lambda: False)
+    assert distributed.trained_and_judged(distributed._work(plan, judge, alone), config) is None  # type: ignore[arg-type]
+    found = judge.found(config)
+    assert found is not None
+    assert found.evaluation["features"]["choice"] == "for a reason."
