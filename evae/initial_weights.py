@@ -1,4 +1,4 @@
-"""The weights that a model starts from: every part of it draws them from a stream of its own.
+"""Initial weights: every part of a model draws its own from a stream of random numbers of its own.
 
 Models of one seed, image shape and d_z therefore start with the same encoder trunk, the same decoder and the same head
 of the same name, however many other heads there are. Differences between such models are differences between their
@@ -27,7 +27,7 @@ def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> V
 
 
 def draw_weights(parts: Mapping[str, nn.Module], seed: int) -> None:
-    """Draw the initial weights of each part anew, by its layers' ``reset_parameters``, from the stream of its name."""
+    """Draw the initial weights of each part from the stream of its name, by its layers' ``reset_parameters``."""
     for name, part in parts.items():
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(weights_seed(seed, name))

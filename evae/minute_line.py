@@ -1,4 +1,4 @@
-"""A line a minute on how far training is, for a log file: where there is no terminal, a bar would not be seen."""
+"""A progress line once a minute, for log files, where there is no terminal to show a bar on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INTERVAL = 60.0
 
 
 class MinuteLine:
-    """Says a sentence at most once in `INTERVAL` seconds; the first when that much time has passed.
+    """Print a sentence at most once in `INTERVAL` seconds, the first time after that much time.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ class MinuteLine:
         self._said = clock()
 
     def restart(self) -> None:
-        """Count the time from now on: something else was said."""
+        """Start counting again, because something else was printed."""
         self._said = self._clock()
 
     def __call__(self, sentence: Callable[[], str]) -> None:
-        """Say the sentence if it is time to; it is not made before, because that may wait for the device."""
+        """Print the sentence if it is due; only then is it made, because that may wait for the device."""
         if self._clock() - self._said >= INTERVAL:
             self._say(sentence())
             self._said = self._clock()

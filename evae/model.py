@@ -49,7 +49,7 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """What models share or do not, by name: the encoder's trunk, each of its heads, the decoder."""
+        """The encoder's trunk, each of its heads and the decoder, by name."""
         heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
         return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
 

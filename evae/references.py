@@ -1,4 +1,4 @@
-"""References for what a trained model reaches: training images, its own untrained network, the plain autoencoder."""
+"""References for the figures of a trained model: training images, the untrained model, the plain autoencoder."""
 
 from __future__ import annotations
 

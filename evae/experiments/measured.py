@@ -29,7 +29,7 @@ DECIMALS = {
 
 ABSENT = "-"
 
-#: What the floor's row is called.
+#: The label of the floor's row.
 FLOOR = "training images"
 
 

@@ -1,4 +1,4 @@
-"""The spread over seeds before training, which the initial weights make, compared with what is left of it after."""
+"""Spread over seeds before and after training: how much of the initial weights' influence is left."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class StartingPoint:
 
     @property
     def share(self) -> float:
-        """What is left of the spread; infinite where there was none."""
+        """Spread after training divided by spread before; infinite where that was 0."""
         return self.trained / self.untrained if self.untrained else math.inf
 
     @property
     def decides(self) -> bool:
-        """Whether the initial weights still decide what a trained model reaches."""
+        """True if the initial weights still decide how trained models compare."""
         return self.share > NEGLIGIBLE
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What training prints: terms that add up, and a line a minute where there is no terminal."""
+"""Training prints terms that add up, and a line a minute where there is no terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained model's figures are measured against: real images, the untrained model, the plain autoencoder."""
+"""A trained model is measured against real images, the untrained model and the plain autoencoder."""
 
 from __future__ import annotations
 
