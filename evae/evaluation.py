@@ -128,7 +128,7 @@ def network_for(
 ) -> FeatureNetwork | None:
     """Return the network whose features are compared, ready for use; None for ``none``.
 
-    ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` the images', see `feature_network`.
+    ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` the images', on which a resolution depends.
 
     Raises
     ------
