@@ -28,6 +28,11 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
+def complaints(errors: str) -> list[str]:
+    """Return the lines of standard error, but for what is said of the few steps that tests train for."""
+    return [line for line in errors.splitlines() if line and not line.startswith("Warning: training has ")]
+
+
 @dataclass(frozen=True)
 class Ended:
     """What became of a command: its exit code (minus a signal's number), what it printed, the moments it came to.
@@ -44,7 +49,7 @@ class Ended:
     @property
     def sentence(self) -> str:
         """The one line on standard error, which must be a sentence."""
-        (line,) = filter(None, self.errors.splitlines())
+        (line,) = complaints(self.errors)
         assert line.startswith("Error: ")
         assert line.endswith((".", "?")) or " go on with: " in line.lower()
         return line.removeprefix("Error: ")

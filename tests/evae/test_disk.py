@@ -13,7 +13,7 @@ import torch
 
 from evae import Run
 from evae.data import load
-from tests.faults import Faults
+from tests.faults import Faults, complaints
 
 from .trainer import Trainer
 
@@ -167,7 +167,7 @@ def test_a_grid_whose_folder_is_removed_lists_the_run_that_was_lost_and_makes_th
     shutil.rmtree(runs)
     ended = faults.go_on(stopped)
     assert ended.code == 1
-    (line,) = ended.errors.splitlines()
+    (line,) = complaints(ended.errors)
     assert line.endswith("was removed while its run was trained. Begin a new run.")
     (run,) = (Run.open(path.parent) for path in runs.glob("*/config.json"))
     assert run.status["state"] == "finished"

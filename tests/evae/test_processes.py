@@ -27,6 +27,7 @@ from evae.posteriors import PosteriorFamily
 from evae.processes import Processes, joined
 from evae.streams import RowsOf, Stream, generator
 from evae.training import resume
+from tests.faults import complaints
 from theory.errors import InputError
 
 from .conftest import command_environment, write_mnist
@@ -51,10 +52,11 @@ class Outcome:
 
     def __init__(self, folder: Path, codes: list[int]) -> None:
         self.codes = codes
-        self.said, self.complained = (
-            [(folder / f"{name}-{rank}").read_text().splitlines() for rank in range(len(codes))]
-            for name in ("out", "err")
+        said, complained = (
+            [(folder / f"{name}-{rank}").read_text() for rank in range(len(codes))] for name in ("out", "err")
         )
+        self.said = [text.splitlines() for text in said]
+        self.complained = [complaints(text) for text in complained]
 
     @property
     def sentence(self) -> str:
