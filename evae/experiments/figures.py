@@ -186,7 +186,8 @@ def rate_figure(results: Results) -> Figure:
         row[0].set_ylabel("hold-out reconstruction error (nats per image)")
         row[1].set_title("the lower part, close up")
         row[1].set_ylabel("hold-out error (nats per image)")
-        _close_up(row[1], _draw_level(row[:2], plain, ERROR.metric))
+        _close_up(row[1], _values(plain, ERROR.metric))
+        _draw_level(row[:2], plain, ERROR.metric)
         if with_distance:
             row[2].set_ylabel("Fréchet distance of reconstructions")
             _draw_level(row[2:], plain, DISTANCE.metric)
@@ -196,42 +197,36 @@ def rate_figure(results: Results) -> Figure:
     return figure
 
 
-def _close_up(axes: Axes, level: float | None) -> None:
-    """Show the lines where the error is at most 7 % above the least."""
-    # A level line's abscissae are not rates.
-    curves = [line for line in axes.get_lines() if line.get_gid() != _LEVEL]
-    points = [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in curves]
+def _close_up(axes: Axes, levels: Sequence[float]) -> None:
+    """Show the lines where the error is at most 7 % above the least, and these levels, which are drawn afterwards."""
+    points = [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in axes.get_lines()]
     if not points:
         return
     every = np.concatenate(points)
     near = every[every[:, 1] <= 1.07 * every[:, 1].min()]
     (left, low), (right, high) = near.min(0), near.max(0)
-    low = low if level is None else min(low, level)
+    low = min(low, *levels) if levels else low
     if left == right or low == high:
         return
     axes.set_xlim(left - 0.05 * (right - left), right + 0.14 * (right - left))
     axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
-#: Marks the lines that are levels, not curves.
-_LEVEL = "level"
+def _values(records: Sequence[RunRecord], metric: str) -> list[float]:
+    return [value for record in records if (value := measured(record)[metric]) is not None]
 
 
-def _draw_level(panels: Iterable[Axes], records: Sequence[RunRecord], metric: str) -> float | None:
-    """Draw the mean of a metric as a level line, with a band over the seeds; return it, None where there is none."""
-    values = [value for record in records if (value := measured(record)[metric]) is not None]
-    if not values:
-        return None
-    mean = float(np.mean(values))
-    for axes in panels:
-        axes.axhline(mean, color=PURPLE, linestyle=":", label="plain autoencoder", gid=_LEVEL)
+def _draw_level(panels: Iterable[Axes], records: Sequence[RunRecord], metric: str) -> None:
+    """Draw the mean of a metric as a level line, with a band over the seeds; nothing where it was not measured."""
+    values = _values(records, metric)
+    for axes in panels if values else ():
+        axes.axhline(float(np.mean(values)), color=PURPLE, linestyle=":", label="plain autoencoder")
         axes.axhspan(min(values), max(values), color=PURPLE, alpha=0.15, lw=0)
-    return mean
 
 
 def _draw_floor(axes: Axes, distance: float | None) -> None:
     if distance is not None:
-        axes.axhline(distance, color=BLACK, linestyle=(0, (1, 3)), label="training images", gid=_LEVEL)
+        axes.axhline(distance, color=BLACK, linestyle=(0, (1, 3)), label="training images")
 
 
 def _draw_rates(axes: Axes, records: Sequence[RunRecord], model: str, metric: str) -> None:

@@ -175,7 +175,7 @@ def archive(tmp_path: Path) -> Path:
 def test_reproduce_chooses_once_for_all_runs_and_finds_them_again(tmp_path: Path, archive: Path) -> None:
     with pytest.warns(FeaturesWarning) as warned:
         results = reproduce(grid(tmp_path / "runs", archive))
-    assert len(warned) == 1
+    assert len([one for one in warned if issubclass(one.category, FeaturesWarning)]) == 1
     assert results.features == "imagenet"
     assert len(results.records) == 4
     assert {record.evaluation["features"]["choice"] for record in results.records} == {

@@ -355,6 +355,10 @@ def test_reconstruction_against_rate_shows_every_weight() -> None:
         assert [text.get_text() for text in panel.texts].count("1/16") == 3
 
 
+#: The level lines of the rate figure.
+LEVELS = {"plain autoencoder", "training images"}
+
+
 def test_reconstruction_against_rate_shows_the_plain_autoencoder_and_the_floor() -> None:
     found = with_references(results("ablation", by_objective, seeds=(0, 1)), floor=0.123)
     figure = figures(found)["rate"]
@@ -363,7 +367,9 @@ def test_reconstruction_against_rate_shows_the_plain_autoencoder_and_the_floor()
 
     def levels(panel: Any) -> dict[str, float]:
         return {
-            str(line.get_label()): float(line.get_ydata()[0]) for line in panel.get_lines() if line.get_gid() == "level"
+            str(line.get_label()): float(line.get_ydata()[0])
+            for line in panel.get_lines()
+            if line.get_label() in LEVELS
         }
 
     assert levels(axes) == levels(close_up) == {"plain autoencoder": pytest.approx(plain)}
