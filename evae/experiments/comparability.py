@@ -14,7 +14,7 @@ INDIFFERENT = frozenset(("device", "data_dir", "runs_dir", "name", "checkpoint_m
 _RECIPE = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
-class Place(NamedTuple):
+class TableEntry(NamedTuple):
     """Where a run stands in a table, in which no two runs have the same place."""
 
     dataset: str
@@ -23,14 +23,14 @@ class Place(NamedTuple):
     seed: int
 
 
-def place_of(config: Configuration) -> Place:
+def place_of(config: Configuration) -> TableEntry:
     """Return the place of a run; its model is named by the label."""
-    return Place(config.dataset, config.label, config.latent_dim, config.seed)
+    return TableEntry(config.dataset, config.label, config.latent_dim, config.seed)
 
 
 def settings(config: Configuration) -> dict[str, Any]:
     """Return by name all that decides a run apart from its place, the options of its model completed."""
-    apart = INDIFFERENT | _RECIPE | set(Place._fields)
+    apart = INDIFFERENT | _RECIPE | set(TableEntry._fields)
     shared = {name: value for name, value in dataclasses.asdict(config).items() if name not in apart}
     return {**shared, **model_settings(config)}
 

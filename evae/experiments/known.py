@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evae.configuration import Configuration
 from evae.experiments.comparability import (
-    Place,
+    TableEntry,
     abbreviated,
     as_option,
     features_of,
@@ -68,7 +68,7 @@ class Known:
             version, or does not say on which images; or if two files have other figures for one run.
         """
         contents = {path: Results.load(path).records for path in dict.fromkeys(map(Path, files))}
-        held: defaultdict[Place, list[Held]] = defaultdict(list)
+        held: defaultdict[TableEntry, list[Held]] = defaultdict(list)
         for path, records in contents.items():
             for record in records:
                 held[place_of(record.configuration)].append(Held(record, path))

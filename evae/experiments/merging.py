@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evae.experiments.comparability import (
-    Place,
+    TableEntry,
     features_of,
     flag,
     images_of,
@@ -80,7 +80,7 @@ def merged(files: Mapping[str, Results]) -> Merged:
             f"the results cannot be merged, because of {number}: {'; '.join(conflicts)}. Leave out the files that do "
             "not belong together, or make their runs again."
         )
-    found: defaultdict[Place, list[RunRecord]] = defaultdict(list)
+    found: defaultdict[TableEntry, list[RunRecord]] = defaultdict(list)
     for results in files.values():
         for record in results.records:
             found[place_of(record.configuration)].append(record)
@@ -174,7 +174,7 @@ def _undecided(files: Mapping[str, Results]) -> Iterator[str]:
 
 def _differing_figures(files: Mapping[str, Results]) -> Iterator[str]:
     """Name the runs for which two files, or two places of one, have other figures."""
-    first: dict[Place, tuple[str, RunRecord]] = {}
+    first: dict[TableEntry, tuple[str, RunRecord]] = {}
     runs: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for name, results in files.items():
         for record in results.records:

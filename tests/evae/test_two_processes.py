@@ -19,7 +19,7 @@ from evae import Run
 from evae.data import ImageData, load
 from evae.data.decoding import Framing, decoded
 from evae.data.image_files import Folder
-from tests.faults import Faults
+from tests.faults import Faults, complaints
 from theory.errors import InputError
 
 from .trainer import Trainer
@@ -64,7 +64,7 @@ def test_two_reproduces_on_one_grid_end_with_every_run_right(faults: Faults, tmp
     second = faults.run(*grid, both)
     # It does what the first is not at, and says which run it left out.
     assert second.code == 1
-    (line,) = second.errors.splitlines()
+    (line,) = complaints(second.errors)
     assert line.startswith("Failed: digits-first40-vae-d2-")
     assert line.endswith("is being written by another process. Wait until that ends.")
     assert faults.go_on(stopped).code == 0
