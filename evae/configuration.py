@@ -96,6 +96,12 @@ class Recipe:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
+#: The fields of a configuration that replace what its preset has.
+RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
+
+#: The fields of a configuration that decide nothing of a run's figures, or their last bits alone.
+INDIFFERENT = frozenset(("device", "data_dir", "runs_dir", "name", "checkpoint_minutes"))
+
 #: What each option of a recipe belongs to, and its plain value.
 _OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "kernel": ("posterior", ("kde",), "epanechnikov"),
@@ -205,7 +211,7 @@ class Configuration:
         for option in ("dataset", "data_dir", "runs_dir"):
             value = getattr(self, option)
             if not isinstance(value, str | Path) or "\0" in str(value):
-                raise InputError(f"{_flag(option)} must be a name that a file may have, got {value!r}.")
+                raise InputError(f"{flag(option)} must be a name that a file may have, got {value!r}.")
         require_dataset(self.dataset)
         self._check_image_size()
         _require_one_of("--model", self.model, tuple(PRESETS))
@@ -312,7 +318,7 @@ class Configuration:
         for option, allowed in _CHOICES.items():
             value = getattr(self, option)
             if value is not None:
-                _require_one_of(_flag(option), value, allowed)
+                _require_one_of(flag(option), value, allowed)
         _require_between("--beta", self.beta, SMALLEST, "Without regularisation it is --objective reconstruction.")
         hint = "By default the prior has variance 1."
         _require_between("--uniform-length", self.uniform_length, SHORTEST_PRIOR, hint)
@@ -320,7 +326,7 @@ class Configuration:
         for option, (field, values, _) in _OPTIONS.items():
             if getattr(self, option) is not None and not recipe.uses(option):
                 raise InputError(
-                    f"{_flag(option)} does nothing with the {field} {getattr(recipe, field)}: it belongs to "
+                    f"{flag(option)} does nothing with the {field} {getattr(recipe, field)}: it belongs to "
                     f"--{field} {' or '.join(values)}. Leave it out."
                 )
         if self.divergence is not None and recipe.posterior == "uniform":
@@ -415,7 +421,8 @@ def _require_between(option: str, value: Any, smallest: float, hint: str) -> Non
         raise InputError(f"{option} must be a number from {smallest:g} to 1e6, got {value}. {hint}")
 
 
-def _flag(option: str) -> str:
+def flag(option: str) -> str:
+    """Return the option of the command line that a field of a configuration is."""
     return "--" + option.replace("_", "-")
 
 

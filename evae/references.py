@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evae.arithmetic import full_precision_or_tf32
-from evae.configuration import PRESETS, Configuration, Recipe
+from evae.configuration import INDIFFERENT, PRESETS, RECIPE_FIELDS, Configuration
 from evae.holdout import reconstructions
 from evae.initial_weights import initial_model
 from evae.model import VAE
@@ -22,10 +22,7 @@ from theory.errors import InputError
 from theory.files import read_json
 
 #: What a run and its plain autoencoder may differ in: the model, and what decides nothing of the result.
-_MAY_DIFFER = {
-    *("model", "device", "data_dir", "runs_dir", "name", "checkpoint_minutes"),
-    *(field.name for field in dataclasses.fields(Recipe)),
-}
+_MAY_DIFFER = INDIFFERENT | RECIPE_FIELDS | {"model"}
 
 _AT_MEAN = forms.record({"posterior_mean": forms.number})
 _JUDGED = forms.record(
@@ -83,8 +80,7 @@ def autoencoder_of(run: Run, features: dict[str, Any] | None) -> dict[str, Any] 
         return None
     identity = None if features is None else features["identity"]
     for other in _neighbours(run):
-        path = other.path / "evaluation.json"
-        evaluation = read_json(path) if path.exists() else {}
+        evaluation = _evaluation_of(other)
         if not _JUDGED(evaluation) or evaluation["weights_of_epoch"] != run.configuration.epochs:
             continue
         found = evaluation["features"]
@@ -96,6 +92,15 @@ def autoencoder_of(run: Run, features: dict[str, Any] | None) -> dict[str, Any] 
 
 
 _PLAIN = PRESETS["ae"].completed()
+
+
+def _evaluation_of(run: Run) -> Any:
+    """Read a neighbour's evaluation; nothing where it is missing or damaged, which must not cost this run its own."""
+    path = run.path / "evaluation.json"
+    try:
+        return read_json(path) if path.exists() else {}
+    except InputError:
+        return {}
 
 
 def _neighbours(run: Run) -> Iterator[Run]:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from evae.checkpoints import Checkpoint
-from evae.configuration import Configuration
+from evae.configuration import Configuration, flag
 from evae.data import ImageData
 from evae.runs import Run
 from theory.errors import InputError
@@ -42,9 +42,9 @@ def continued(run: Run, options: dict[str, Any]) -> Configuration:
     for name in options:
         value, kept = getattr(asked, name), run.name if name == "name" else getattr(config, name)
         if name not in CHANGEABLE and value != kept:
-            flag = "--" + name.replace("_", "-")
+            option = flag(name)
             raise InputError(
-                f"{flag} {value} contradicts the run {run.path}, which has {flag} {kept}. Leave it out: a run that "
+                f"{option} {value} contradicts the run {run.path}, which has {option} {kept}. Leave it out: a run that "
                 "goes on may have more --epochs, or another --device, and is otherwise what it was."
             )
     if asked.epochs < config.epochs:
@@ -87,11 +87,11 @@ def require_alike(runs: Sequence[Run], configs: Sequence[Configuration]) -> None
     for run, config in zip(runs, configs, strict=True):
         for name, value in dataclasses.asdict(config).items():
             if name not in ("seed", "name", "runs_dir") and value != first[name]:
-                flag = "--" + name.replace("_", "-")
-                remedy = f"give {flag} for all, or resume" if name in CHANGEABLE else "resume"
+                option = flag(name)
+                remedy = f"give {option} for all, or resume" if name in CHANGEABLE else "resume"
                 raise InputError(
-                    f"the runs cannot go on at once: {runs[0].path} has {flag} {first[name]}, {run.path} has {flag} "
-                    f"{value}, and only their seeds may differ; {remedy} each alone."
+                    f"the runs cannot go on at once: {runs[0].path} has {option} {first[name]}, {run.path} has "
+                    f"{option} {value}, and only their seeds may differ; {remedy} each alone."
                 )
 
 

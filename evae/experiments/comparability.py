@@ -5,13 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple
 
-from evae.configuration import Configuration, Recipe
+from evae.configuration import INDIFFERENT, RECIPE_FIELDS, Configuration, flag
 from evae.experiments.results import RunRecord
-
-#: Fields of a configuration that decide nothing of a run's figures, or their last bits alone.
-INDIFFERENT = frozenset(("device", "data_dir", "runs_dir", "name", "checkpoint_minutes"))
-
-_RECIPE = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
 class TableEntry(NamedTuple):
@@ -30,7 +25,7 @@ def place_of(config: Configuration) -> TableEntry:
 
 def settings(config: Configuration) -> dict[str, Any]:
     """Return by name all that decides a run apart from its place, the options of its model completed."""
-    apart = INDIFFERENT | _RECIPE | set(TableEntry._fields)
+    apart = INDIFFERENT | RECIPE_FIELDS | set(TableEntry._fields)
     shared = {name: value for name, value in dataclasses.asdict(config).items() if name not in apart}
     return {**shared, **model_settings(config)}
 
@@ -49,11 +44,6 @@ def features_of(record: RunRecord) -> tuple[str, str]:
     """Return the name and the identity of the features in which a run was judged; ``none`` has no identity."""
     described = record.evaluation["features"]
     return ("none", "") if described is None else (str(described.get("name")), str(described.get("identity")))
-
-
-def flag(name: str) -> str:
-    """Return the option of the command line that a field of a configuration is."""
-    return f"--{name.replace('_', '-')}"
 
 
 def as_option(name: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evae.arithmetic import resolve_device
-from evae.configuration import Configuration
+from evae.configuration import Configuration, flag
 from evae.data import ImageData, load_for
 from evae.data.source import Progress, silent
 from evae.evaluation import judge, network_for
@@ -168,7 +168,7 @@ def _require_same_options(run: Run, config: Configuration) -> None:
     for field, value in wanted.items():
         if field not in _INDIFFERENT and there[field] != value:
             raise InputError(
-                f"{run.path} was made with --{field.replace('_', '-')} {there[field]}, and {value} is wanted. Move "
+                f"{run.path} was made with {flag(field)} {there[field]}, and {value} is wanted. Move "
                 "that folder away, or give another --runs-dir."
             )
 

@@ -9,10 +9,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from evae.configuration import flag
 from evae.experiments.comparability import (
     TableEntry,
     features_of,
-    flag,
     images_of,
     model_settings,
     place_of,

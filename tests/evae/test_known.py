@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from evae.configuration import Configuration
-from evae.experiments.comparability import INDIFFERENT, place_of
+from evae.configuration import INDIFFERENT, Configuration
+from evae.experiments.comparability import place_of
 from evae.experiments.grid import Plan
 from evae.experiments.known import Known
 from evae.experiments.results import Results, RunRecord

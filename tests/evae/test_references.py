@@ -101,6 +101,17 @@ def test_a_damaged_neighbour_is_passed_over(judged: dict[str, Run]) -> None:
     assert autoencoder_of(judged["vae"], None) is not None
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"reconstruction_error": -1}'])
+def test_a_damaged_evaluation_of_a_neighbour_is_passed_over(content: str, judged: dict[str, Run]) -> None:
+    path = judged["ae"].path / "evaluation.json"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
+    try:
+        assert evae.evaluate(judged["vae"], device="cpu", features="none")["autoencoder"] is None
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
 def test_limited_hold_out_images_are_remembered_by_the_run(judged: dict[str, Run]) -> None:
     run = judged["vae"]
     assert run.configuration.limit_holdout == 40
