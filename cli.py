@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from evae.data.source import Survey
     from evae.experiments.results import Results
     from evae.runs import Run
+    from foundation.errors import Interruption
     from simulations import SimulationInterrupted, Study
-    from theory.errors import Interruption
-    from theory.ledger import Finding
+    from theory.ledger.finding import Finding
 
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -77,7 +77,7 @@ class CommandLine(click.Group):
         """Find the command, or suggest the nearest."""
         unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
         if unknown and not ctx.resilient_parsing:
-            from theory.errors import suggestion
+            from foundation.errors import suggestion
 
             raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
@@ -88,7 +88,7 @@ def terminated_in_order() -> Iterator[None]:
     """Let SIGTERM end a command as Ctrl-C does, cleaning up; train and simulate-tm say more, in their own way."""
 
     def interrupt(number: int, _frame: object) -> NoReturn:
-        from theory.errors import Interruption
+        from foundation.errors import Interruption
 
         raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
 
@@ -107,7 +107,7 @@ def terminated_in_order() -> Iterator[None]:
 def _answer(error: BaseException) -> int:
     """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
     from evae.launch import ProcessLost
-    from theory.errors import InputError, Interruption
+    from foundation.errors import InputError, Interruption
 
     if isinstance(error, click.ClickException):
         return _refuse(_sentence(error))
@@ -155,7 +155,7 @@ def _as_written(parameter: click.Parameter) -> str:
 
 def _nearest_option(name: str, context: click.Context) -> str:
     """Return the nearest option, or which commands have one of this name, or where all are listed."""
-    from theory.errors import suggestion
+    from foundation.errors import suggestion
 
     known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
     others = [
@@ -229,7 +229,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word, or refuse it."""
-        from theory.errors import suggestion
+        from foundation.errors import suggestion
 
         if value not in self.choices:
             raise click.UsageError(
@@ -272,7 +272,7 @@ def plot_option(what: str) -> Callable[[Any], Any]:
 def checked_plots(plots: Sequence[Path]) -> None:
     """Refuse, before the work begins, a file of ``--plot`` that could not be written."""
     if plots:
-        from theory.figure_style import checked_plot_path
+        from foundation.figures import checked_plot_path
 
         for path in plots:
             checked_plot_path(path)
@@ -280,7 +280,7 @@ def checked_plots(plots: Sequence[Path]) -> None:
 
 def save_plots(figure: Figure, plots: Sequence[Path]) -> None:
     """Write a figure to every file of ``--plot``, each whole or not at all."""
-    from theory.figure_style import save_figure
+    from foundation.figures import save_figure
 
     for path in plots:
         with naming("--plot", path):
@@ -312,8 +312,8 @@ def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
 @contextlib.contextmanager
 def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
     """Give a page whose text replaces ``path`` when the block ends well, after a look whether that can be written."""
-    from theory.errors import InputError
-    from theory.files import written_aside
+    from foundation.errors import InputError
+    from foundation.files import written_aside
 
     if path.is_dir():
         raise InputError(f"{option} {path} is a folder; name a file in it.")
@@ -330,7 +330,7 @@ def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
 @contextlib.contextmanager
 def naming(option: str, path: Path) -> Iterator[None]:
     """Say in one sentence which option's file the system refused to write."""
-    from theory.errors import InputError
+    from foundation.errors import InputError
 
     try:
         yield
@@ -455,8 +455,10 @@ def verify_lemmas(
 
     The exit code is 1 if a verdict is not the one on record.
     """  # noqa: D301 (click wants the character itself)
-    from theory import ledger, report, workers
-    from theory.cores import usable_cores
+    from foundation.processes import usable_cores
+    from theory import ledger
+    from theory.ledger import finding as report
+    from theory.ledger import parallel as workers
 
     if density is not None or support is not None:
         options = {"--list": only_list, "--explain": explain, "--assume": assumptions, "--format": form != "table"}
@@ -506,8 +508,8 @@ def judge_kernel(
     console: Console,
 ) -> None:
     """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
-    from theory.judgement import judge_whole
-    from theory.workers import within
+    from theory.kernel_assessment import judge_whole
+    from theory.ledger.parallel import within
 
     if density is None or support is None or ids != ("kernel",):
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
@@ -516,7 +518,7 @@ def judge_kernel(
         with busy("judging the kernel", console.quiet):
             judgement = within(time_limit, judge_whole, density, support)
         if plots:
-            from theory.plots import kernel_figure
+            from theory.figures import kernel_figure
 
             save_plots(kernel_figure(judgement), plots)
         write_json(stream, {"kernel": judgement.document()})
@@ -547,7 +549,7 @@ def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console
     """Print the findings in the chosen form."""
     from rich.console import Group
 
-    from theory import report
+    from theory.ledger import finding as report
 
     if page.quiet:
         return
@@ -719,10 +721,10 @@ def simulate_tm(
       python cli.py simulate-tm --m 100000 --replicates 100000 --resume study.json
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
     """  # noqa: D301
+    from foundation.errors import InputError
     from simulations import SimulationInterrupted, SimulationStopped, simulate_studies
     from simulations.convergence import Convergence, studies_at
     from simulations.presentation import convergence_report, partial_report, progress_display, study_report
-    from theory.errors import InputError
 
     studies = studies_at(sizes, **options)
     checked_plots(plots)
@@ -762,7 +764,7 @@ def simulate_tm(
 
 def with_the_way_on(interruption: SimulationInterrupted, context: click.Context) -> Interruption:
     """Return the interruption with the command that goes on from it, or the option that would have allowed that."""
-    from theory.errors import Interruption
+    from foundation.errors import Interruption
 
     return Interruption(f"{interruption.sentence} {way_on(context, interruption.saved)}", interruption.signal_number)
 
@@ -1154,7 +1156,7 @@ def train(
         from evae.resuming import find_run
         from evae.training import resume_seeds, train_seeds
         from evae.training import train as train_model
-        from theory.layout import say
+        from foundation.terminal import say
 
         with training_display(console) as watcher:
             if resume:
@@ -1291,7 +1293,7 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         from evae.evaluation import PICTURES
         from evae.evaluation import evaluate as evaluate_run
         from evae.presentation import evaluation_report
-        from theory.layout import say
+        from foundation.terminal import say
 
         with decoding_display(quiet) as progress:
             result = evaluate_run(run, progress=progress, **options)
@@ -1352,7 +1354,7 @@ def sample(
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         from evae.display import decoding_display
-        from theory.layout import say
+        from foundation.terminal import say
 
         with decoding_display(quiet) as progress:
             if walk is None:
@@ -1500,7 +1502,7 @@ def reproduce(
         checked_plots(plots)
         with json_output(json_path) as stream:
             from evae.experiments.merging import merged_files
-            from theory.layout import say
+            from foundation.terminal import say
 
             found = merged_files(merge)
             say(console, f"Merged: {found.sentence}")
@@ -1561,7 +1563,7 @@ def report_results(
     if results.records:
         from evae.experiments.output import write_results
         from evae.experiments.report import report
-        from theory.layout import say
+        from foundation.terminal import say
 
         found = report(results)
         with naming("--output", folder):
@@ -1667,8 +1669,8 @@ def report(
       python cli.py report --output page.html --run runs/mnist-evae-d64-seed0
       python cli.py report --results runs/ablation/results.json
     """  # noqa: D301
-    from theory.errors import InputError
-    from theory.layout import say
+    from foundation.errors import InputError
+    from foundation.terminal import say
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output {output} must end in .html, which is what the page is.")
@@ -1756,7 +1758,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     """
     from evae.data.catalogue import check
     from evae.display import decoding_display
-    from theory.layout import say
+    from foundation.terminal import say
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
@@ -1773,7 +1775,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
 
 def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
     """Lay out what is there of each data set, with a line on each that is damaged."""
-    from theory.layout import FittingTable, say
+    from foundation.terminal import FittingTable, say
 
     rows = []
     for found in surveys:

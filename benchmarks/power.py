@@ -25,7 +25,7 @@ from benchmarks.report import Target, at_least, at_most, write
 from simulations.sampling.streams import draw
 from simulations.statistic import Statistic
 from simulations.study import Study
-from theory.densities import NORMAL
+from theory.densities.families import NORMAL
 
 Array = npt.NDArray[np.float64]
 Test = Callable[[Array], float]

@@ -34,9 +34,9 @@ from evae.configuration import Configuration
 from evae.experiments.grid import Plan
 from evae.experiments.runner import reproduce
 from evae.features.inception import InceptionNetwork
+from foundation.cluster import Cluster, cluster
 from simulations import Study, simulate
 from simulations.accumulators import Accumulator
-from theory.cluster import Cluster, cluster
 
 #: The largest error of a law at the sizes at which it is checked that still counts as right.
 TOLERANCE = 0.25

@@ -18,7 +18,7 @@ import torch
 
 from evae.configuration import require_device
 from evae.notices import ArithmeticWarning
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def resolve_device(name: str) -> torch.device:

@@ -21,9 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from theory import forms
-from theory.errors import InputError
-from theory.files import LARGEST_JSON, parse_json, read_bytes, regular_size, sync_file, sync_folder
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import LARGEST_JSON, parse_json, read_bytes, regular_size, sync_file, sync_folder
 
 #: Checkpoints kept: the newest, and the one before it should the newest be damaged.
 KEPT = 2

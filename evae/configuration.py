@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from theory.errors import InputError, suggestion
+from foundation.errors import InputError, suggestion
 
 #: The data sets that `evae.data` reads by name.
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10", "celeba")

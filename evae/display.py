@@ -22,7 +22,7 @@ from evae.progress import DivergenceError
 from evae.progress import Progress as EpochProgress
 from evae.runs import Run
 from evae.watching import GroupWatcher
-from theory.layout import progress_console, say
+from foundation.terminal import progress_console, say
 
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5

@@ -16,7 +16,7 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
 from evae.rounding import resolved, rounding_error
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: Entropy of the standard Epanechnikov density (3/4)(1 - x^2) on [-1, 1], in nats.
 STANDARD_ENTROPY = 5 / 3 - math.log(3)

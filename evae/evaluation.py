@@ -25,7 +25,7 @@ from evae.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
 from evae.references import autoencoder_of, training_sample, untrained_error
 from evae.runs import Run
 from evae.sampling import CodeLaw, code_law, drawn_images, prior_of
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: What is drawn into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 Array = npt.NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from evae.model import VAE
 from evae.pictures import Rows, save_rows, walk
 from evae.runs import Run
 from evae.sampling import COMPONENTS, code_law, drawn_images, prior_of
-from theory.errors import InputError
-from theory.files import written_aside
+from foundation.errors import InputError
+from foundation.files import written_aside
 
 #: What images are written as.
 FORMATS = (".png", ".npz")

@@ -18,7 +18,7 @@ from evae.processes import Processes
 from evae.progress import DivergenceError, term_label
 from evae.runs import Run
 from evae.stopping import StopRequest
-from theory.errors import InputError, Interruption
+from foundation.errors import InputError, Interruption
 
 
 class TrainingStopped(InputError):

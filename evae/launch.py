@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 @dataclass(frozen=True)

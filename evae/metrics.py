@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evae.frechet import frechet_distance
-from theory.errors import InputError
+from foundation.errors import InputError
 
 __all__ = ["eight_bit", "frechet_distance", "noise_to_signal", "rate", "sharpness", "sharpness_of_each"]
 

@@ -13,7 +13,7 @@ from evae.networks import Decoder, Encoder
 from evae.posteriors import Posterior, PosteriorFamily
 from evae.runs import Run
 from evae.streams import Source
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 class VAE(nn.Module):

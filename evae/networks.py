@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 @dataclass(frozen=True)

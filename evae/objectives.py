@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from evae.configuration import Configuration
 from evae.posteriors import KernelDensityPosterior, Posterior
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def reconstruction_error(logits: Tensor, images: Tensor) -> Tensor:

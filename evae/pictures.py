@@ -15,8 +15,8 @@ from evae.data import as_images
 from evae.holdout import reconstructions
 from evae.metrics import eight_bit
 from evae.model import VAE
-from theory.errors import InputError
-from theory.figure_style import blank, save_figure, styled
+from foundation.errors import InputError
+from foundation.figures import blank, save_figure, styled
 
 #: Images in a row.
 COLUMNS = 12

@@ -19,8 +19,8 @@ from evae.metrics import ACTIVE_BELOW
 from evae.model import VAE
 from evae.pictures import Rows, reconstruction_rows, rows_figure
 from evae.runs import Run
-from theory.errors import InputError
-from theory.figure_style import BLUE, GREEN, GREY, PURPLE, VERMILION, blank, letter, styled
+from foundation.errors import InputError
+from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, blank, letter, styled
 
 Record = dict[str, Any]
 

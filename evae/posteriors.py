@@ -21,7 +21,7 @@ from evae import convolutions
 from evae.configuration import POSTERIORS, STEP_SIZE, Recipe
 from evae.distributions import STANDARD_ENTROPY, STANDARD_VARIANCE, standard_epanechnikov
 from evae.streams import Source, drawn
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: Least value of a spread. Equation (8) divides by r, and softplus alone reaches zero in single precision.
 SMALLEST_SPREAD = 1e-6

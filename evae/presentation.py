@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from theory.layout import FittingTable
+from foundation.terminal import FittingTable
 
 #: The sets of images that are judged, in the order in which they are shown.
 SETS = {

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evae.launch import Place, ProcessLost, place
-from theory.errors import InputError, Interruption
+from foundation.errors import InputError, Interruption
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import ProcessGroup, Store

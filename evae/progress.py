@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from evae.processes import Processes
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 class DivergenceError(InputError):

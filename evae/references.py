@@ -17,9 +17,9 @@ from evae.model import VAE
 from evae.objectives import reconstruction_error
 from evae.runs import Run
 from evae.streams import Stream, generator
-from theory import forms
-from theory.errors import InputError
-from theory.files import read_json
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import read_json
 
 #: What a run and its plain autoencoder may differ in: the model, and what decides nothing of the result.
 _MAY_DIFFER = INDIFFERENT | RECIPE_FIELDS | {"model"}

@@ -14,7 +14,7 @@ from evae.checkpoints import Checkpoint
 from evae.configuration import Configuration, flag
 from evae.data import ImageData
 from evae.runs import Run
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: What may be given anew: more epochs, and what decides nothing of the result, or nothing but its last bits.
 CHANGEABLE = ("epochs", "device", "data_dir", "checkpoint_minutes")

@@ -36,9 +36,9 @@ from evae.checkpoints import Checkpoints
 from evae.configuration import Configuration
 from evae.digests import tensors_sha256
 from evae.versions import PACKAGE
-from theory import forms
-from theory.errors import InputError
-from theory.files import (
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import (
     LARGEST_JSON,
     clear_leftovers,
     parse_json,

@@ -25,7 +25,7 @@ from evae.holdout import CHUNK
 from evae.metrics import eight_bit
 from evae.model import VAE
 from evae.streams import Stream, generator, stream_seed
-from theory.errors import InputError, suggestion
+from foundation.errors import InputError, suggestion
 
 SAMPLERS = ("prior", "mixture")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from evae.configuration import Configuration
 from evae.launch import place
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: All of their networks and optimizers are in memory at once.
 MOST_SEEDS = 64

@@ -21,7 +21,7 @@ from evae.objectives import Objective, objective_for
 from evae.processes import Processes
 from evae.runs import environment
 from evae.stacking import parts, stacked
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: What Adam knows of a weight.
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")

@@ -40,7 +40,7 @@ from evae.steps import Steps
 from evae.stopping import StopRequest
 from evae.streams import Stream, generator
 from evae.watching import GroupWatcher
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def train(

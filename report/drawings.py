@@ -14,8 +14,8 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
 
+from foundation.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, STYLE, VERMILION
 from report.formulas import typeset
-from theory.figure_style import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, STYLE, VERMILION
 
 _NAMED = {
     "blue": BLUE,

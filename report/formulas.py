@@ -14,9 +14,9 @@ from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 from sympy import Expr, Symbol
 
-from theory.errors import InputError
-from theory.expressions import CONSTANTS, FUNCTIONS, LONGEST_TEXT, parse
-from theory.typography import shown
+from foundation.errors import InputError
+from foundation.typography import shown
+from theory.algebra.expressions import CONSTANTS, FUNCTIONS, LONGEST_TEXT, parse
 
 MINUS = "\N{MINUS SIGN}"
 

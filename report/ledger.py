@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from report.formulas import mathml, typeset
 from theory.claim import Verdict
-from theory.ledger import Finding, claims
-from theory.report import summary
+from theory.ledger.finding import Finding, summary
+from theory.ledger.registry import claims
 
 #: What a reader is to know first, in this order.
 TURNING_POINTS = (

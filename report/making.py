@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundation.errors import InputError
+from foundation.processes import usable_cores
 from report.experiments import Experiment, experiment_of, results_files
 from report.ledger import ledger_of
 from report.page import Page
@@ -17,9 +19,8 @@ from report.theory import theory_drawings
 from simulations.convergence import studies_at
 from simulations.evidence import with_evidence
 from simulations.study import Progress, Study, simulate_studies
-from theory import ledger, workers
-from theory.cores import usable_cores
-from theory.errors import InputError
+from theory import ledger
+from theory.ledger import parallel as workers
 
 #: The sample sizes at which T_m is simulated.
 SIZES = (100, 1_000, 10_000, 100_000)

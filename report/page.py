@@ -13,7 +13,7 @@ from report.formulas import typeset
 from report.ledger import Ledger
 from report.pictures import Album
 from report.statistic import Studies
-from theory.report import versions
+from theory.ledger.finding import versions
 
 _PACKAGES = ("epanechnikov-vae", "sympy", "python-flint", "numba", "numpy", "scipy", "torch", "matplotlib")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from report.drawings import Drawing, drawing
-from theory import plots
+from theory import figures as plots
 
 
 def theory_drawings() -> Iterator[Drawing]:

@@ -17,10 +17,10 @@ from evae.experiments.figures import figures
 from evae.experiments.report import report
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
+from foundation.figures import save_figure
 from results import scaling
 from theory.claim import Verdict
-from theory.figure_style import save_figure
-from theory.ledger import claims
+from theory.ledger.registry import claims
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from foundation.errors import InputError
 from simulations.study import Result, Study
 from simulations.summary import Summary
-from theory.errors import InputError
-from theory.expansions import LeadingTerms, leading_terms
+from theory.bickel_rosenblatt.expansions import LeadingTerms, leading_terms
 
 
 def studies_at(sizes: Sequence[int], **options: Any) -> list[Study]:

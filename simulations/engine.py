@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from foundation.errors import InputError, suggestion
 from simulations.cells.discretisation import Discretisation
 from simulations.cells.multinomial import MultinomialReplicates
 from simulations.cells.scattering import CellReplicates
 from simulations.sampling.streams import draw
 from simulations.statistic import Statistic
-from theory.errors import InputError, suggestion
 
 Array = npt.NDArray[np.float64]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
+from foundation.errors import InputError
 from simulations.study import Study, simulate
 from theory import ledger
-from theory.claim import SimulatedMoments, StudyPlan
-from theory.errors import InputError
-from theory.ledger import Finding
+from theory.claim import SimulatedMoments, StudyPlan, Verdict
+from theory.ledger.finding import Finding
 
 
 @cache
@@ -35,6 +35,6 @@ def simulated(plan: StudyPlan) -> SimulatedMoments:
 
 def with_evidence(finding: Finding) -> Finding:
     """Run the simulations that a pending finding waits for, and decide it by them; another is returned as it is."""
-    if finding.verdict is not ledger.Verdict.PENDING:
+    if finding.verdict is not Verdict.PENDING:
         return finding
     return ledger.verify(finding.claim.id, finding.assumed, tuple(map(simulated, finding.claim.plans)))

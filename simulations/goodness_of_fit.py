@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from foundation.errors import InputError
+from foundation.files import user_cache
 from simulations.location_scale import Standardised, standardised
 from simulations.null_law import NullLaw
 from simulations.statistic import checked_sample, tm_statistic
 from simulations.study import Progress, Study
-from theory.bandwidth import Bandwidth
-from theory.bickel_rosenblatt import limit_mean, limit_variance, theorem_conditions
-from theory.conditions import Condition
-from theory.densities import Density, Weight
-from theory.errors import InputError
-from theory.files import user_cache
+from theory.algebra.decisions import Condition
+from theory.bickel_rosenblatt.bandwidth import Bandwidth
+from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_conditions
+from theory.densities.density import Density
+from theory.densities.weights import Weight
 from theory.kernels import Kernel
 
 Array = npt.NDArray[np.float64]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from theory.densities import LAPLACE, LOGISTIC, NORMAL, Density
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.densities.density import Density
+from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
 
 Array = npt.NDArray[np.float64]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from foundation.files import written_aside
+from foundation.untrusted import ArrayArchive
 from simulations.engine import ExactReplicates
 from simulations.location_scale import standardised
 from simulations.study import Progress, Study, replicate_values
-from theory.arrays import ArrayArchive
-from theory.files import written_aside
 
 Array = npt.NDArray[np.float64]
 

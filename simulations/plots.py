@@ -12,14 +12,8 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 from scipy.stats import norm
 
-from simulations.convergence import Convergence
-from simulations.goodness_of_fit import SIGNIFICANCE, GoodnessOfFit
-from simulations.statistic import Statistic
-from simulations.study import Result
-from simulations.summary import Summary
-from theory.bickel_rosenblatt import exact_mean, limit_mean, limit_variance
-from theory.errors import InputError
-from theory.figure_style import (
+from foundation.errors import InputError
+from foundation.figures import (
     BLACK,
     BLUE,
     GREEN,
@@ -35,6 +29,12 @@ from theory.figure_style import (
     styled,
     with_minus,
 )
+from simulations.convergence import Convergence
+from simulations.goodness_of_fit import SIGNIFICANCE, GoodnessOfFit
+from simulations.statistic import Statistic
+from simulations.study import Result
+from simulations.summary import Summary
+from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
 
 Array = npt.NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from foundation.terminal import FittingTable, say
 from simulations.convergence import Convergence
 from simulations.study import Result, Study
 from simulations.summary import Summary, in_words
-from theory.layout import FittingTable, say
 
 if TYPE_CHECKING:
     from simulations.goodness_of_fit import GoodnessOfFit

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from theory.arrays import read_npy
-from theory.errors import InputError, suggestion
-from theory.files import read_bytes
+from foundation.errors import InputError, suggestion
+from foundation.files import read_bytes
+from foundation.untrusted import read_npy
 
 Array = npt.NDArray[np.float64]
 Row = tuple[int, list[str]]

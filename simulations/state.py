@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import LARGEST_JSON, parse_json, read_bytes, written_aside
 from simulations.accumulators import LARGEST_BIN, ORDER, Accumulator, Moments, QuantileSketch
-from theory import forms
-from theory.errors import InputError
-from theory.files import LARGEST_JSON, parse_json, read_bytes, written_aside
 
 FORMAT = "T_m simulation, 1"
 SECONDS_BETWEEN_SAVES = 0.5

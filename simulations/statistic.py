@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
+from foundation.errors import InputError
 from simulations.exact.gaussian import REACH, gaussian_statistic
 from simulations.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
 from simulations.exact.sweep import SHORT, sweep
 from simulations.exact.tables import QUINTIC, Array, CellTable, cell_table
-from theory.bandwidth import Bandwidth, bandwidth_named
-from theory.densities import Density, Weight, density_named, weight_named
-from theory.errors import InputError
+from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
+from theory.densities.density import Density
+from theory.densities.families import density_named
+from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
 NEGLIGIBLE = 1e-11

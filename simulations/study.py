@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foundation.cluster import ClusterLost, WorkersDied, cluster
+from foundation.errors import InputError, Interruption
+from foundation.processes import usable_cores
 from simulations.accumulators import Accumulator
 from simulations.cells.discretisation import Discretisation
 from simulations.engine import Replicates, checked_engine, engine_for
@@ -36,11 +39,10 @@ from simulations.sampling.streams import checked_seed
 from simulations.state import Identity, StateFile, StudyState, state_file, unused_path
 from simulations.statistic import Statistic
 from simulations.summary import Summary, summarise
-from theory.bandwidth import Bandwidth, bandwidth_named
-from theory.cluster import ClusterLost, WorkersDied, cluster
-from theory.cores import usable_cores
-from theory.densities import Density, Weight, density_named, weight_named
-from theory.errors import InputError, Interruption
+from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
+from theory.densities.density import Density
+from theory.densities.families import density_named
+from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
 Array = npt.NDArray[np.float64]

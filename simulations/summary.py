@@ -13,9 +13,9 @@ from scipy.special import ndtri
 from simulations.accumulators import Accumulator, Moments, QuantileSketch
 from simulations.normality import FEWEST, Normality, normality
 from simulations.statistic import Statistic
-from theory.bandwidth import window_at
-from theory.bickel_rosenblatt import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
-from theory.conditions import Condition
+from theory.algebra.decisions import Condition
+from theory.bickel_rosenblatt.bandwidth import window_at
+from theory.bickel_rosenblatt.mean import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
 
 PROBABILITIES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 AGREEMENT = 3.5

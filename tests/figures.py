@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from theory.figure_style import Styled
+from foundation.figures import Styled
 
 #: Inches by which text may be outside: what a font's metrics leave empty.
 SLACK = 0.02

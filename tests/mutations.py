@@ -27,7 +27,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 T = TypeVar("T")
 

@@ -147,7 +147,7 @@ def test_a_python_without_the_packages_is_told_how_to_get_them() -> None:
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_decided(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("theory.workers.decide", lambda *_: pytest.fail("decided"))
+        patch.setattr("theory.ledger.parallel.decide", lambda *_: pytest.fail("decided"))
         assert "No such file" in refusal("verify-lemmas", "--output", str(tmp_path / "no" / "file"))
 
 

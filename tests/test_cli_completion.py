@@ -27,8 +27,8 @@ from simulations.engine import ENGINES, checked_engine
 from tests.runner import runner
 from theory import densities
 from theory.kernels import KERNELS
-from theory.ledger import claims
-from theory.ledger import select as claims_named
+from theory.ledger.registry import claims
+from theory.ledger.registry import select as claims_named
 
 ROOT = Path(__file__).parents[1]
 

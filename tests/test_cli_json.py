@@ -20,8 +20,8 @@ from evae.experiments.results import VERSION
 from results.render import FILES
 from tests.runner import runner
 from tests.schemas import faults
-from theory import workers
-from theory.ledger import verify
+from theory.ledger import parallel as workers
+from theory.ledger.registry import verify
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]

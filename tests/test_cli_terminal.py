@@ -19,11 +19,11 @@ from rich.console import Console
 from cli import main
 from evae.experiments.report import report
 from evae.experiments.results import Results
+from foundation.terminal import FittingTable
 from tests.runner import runner
 from tests.terminals import COLOUR, CONTROL, shown
-from theory import workers
-from theory.layout import FittingTable
-from theory.ledger import verify
+from theory.ledger import parallel as workers
+from theory.ledger.registry import verify
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]

@@ -21,9 +21,9 @@ import simulations
 import theory
 from cli import main
 from tests.runner import runner
-from theory import workers
 from theory.claim import Verdict
-from theory.ledger import claims, verify
+from theory.ledger import parallel as workers
+from theory.ledger.registry import claims, verify
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

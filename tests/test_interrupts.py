@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from theory.cores import usable_cores
+from foundation.processes import usable_cores
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,8 +14,8 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-from theory import expressions
-from theory.errors import InputError
+from foundation.errors import InputError as InputError
+from theory.algebra import expressions
 
 
 class Verdict(StrEnum):
@@ -78,10 +78,6 @@ class Decision:
     evidence: tuple[Evidence, ...]
     corrected: str | None = None
     charitable: str | None = None
-
-
-class Undecided(Exception):
-    """Raised inside a `Claim.decide` function when the means at hand neither prove nor refute a step."""
 
 
 @dataclass(frozen=True)

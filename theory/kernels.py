@@ -15,9 +15,9 @@ from itertools import pairwise
 import sympy
 from sympy import Expr, Rational, cos, exp, oo, pi, sqrt
 
-from theory.conditions import Condition
-from theory.errors import InputError, suggestion
-from theory.piecewise import PiecewisePolynomial, PolynomialPiece
+from foundation.errors import InputError, suggestion
+from theory.algebra.decisions import Condition
+from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 
 x = sympy.Symbol("x", real=True)
 """The argument of every kernel's density."""

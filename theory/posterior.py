@@ -14,7 +14,7 @@ from typing import TypeAlias
 import sympy
 from sympy import Expr, Integer, Piecewise, Rational, cosh, erf, exp, hyper, log, pi, sqrt
 
-from theory.errors import InputError
+from foundation.errors import InputError
 from theory.kernels import EPANECHNIKOV, Kernel, Piece, x
 
 EPANECHNIKOV_ENTROPY = Rational(5, 3) - log(3)

@@ -14,8 +14,8 @@ import sympy
 from flint import acb, acb_poly, arb, ctx
 from sympy import Expr
 
-from theory.balls import ball_of
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.algebra.balls import ball_of
 from theory.posterior import PERTURBATIONS
 
 PRECISION_BITS = 96

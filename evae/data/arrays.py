@@ -15,8 +15,8 @@ from torch import Tensor
 from evae.data.images import ImageData, as_tensor, centred_square, default_side, resize
 from evae.data.labels import Labels, numbered
 from evae.data.source import Check, Progress, Survey, silent
-from theory.arrays import ArrayArchive
-from theory.errors import InputError
+from foundation.errors import InputError
+from foundation.untrusted import ArrayArchive
 
 #: The names of the training and the hold-out images: MedMNIST's and ours, and Keras's.
 SCHEMES = (("train_images", "test_images"), ("x_train", "x_test"))

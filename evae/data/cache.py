@@ -21,10 +21,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from theory import forms
-from theory.arrays import npy_header
-from theory.errors import InputError
-from theory.files import read_json, regular_size, user_cache
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import read_json, regular_size, user_cache
+from foundation.untrusted import npy_header
 
 #: Changes whenever the same source and parameters would give other pixels.
 VERSION = 1

@@ -15,7 +15,7 @@ from evae.data.idx import IdxPair
 from evae.data.images import ImageData
 from evae.data.labels import Labels
 from evae.data.source import Check, Official, Progress, Source, Survey, silent
-from theory.errors import InputError
+from foundation.errors import InputError
 
 MNIST = Official("MNIST", 60_000, 10_000, "yann.lecun.com/exdb/mnist")
 FASHION_MNIST = Official("Fashion-MNIST", 60_000, 10_000, "github.com/zalandoresearch/fashion-mnist")

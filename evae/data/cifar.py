@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evae.data.images import ImageData, as_tensor
 from evae.data.labels import Labels, ten_classes
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
-from theory.errors import InputError
+from foundation.errors import InputError
 
 OFFICIAL = Official("CIFAR-10", 50_000, 10_000, "www.cs.toronto.edu/~kriz/cifar.html")
 

@@ -22,10 +22,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evae.data.image_files import ImageFiles
 from evae.data.source import Progress
-from theory.cores import usable_cores
-from theory.errors import InputError
-from theory.files import regular_size
-from theory.processes import LOST, listen_to_the_parent_alone, started
+from foundation.errors import InputError
+from foundation.files import regular_size
+from foundation.processes import LOST, listen_to_the_parent_alone, started, usable_cores
 
 #: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")

@@ -15,7 +15,7 @@ from evae.data import faces
 from evae.data.catalogue import FASHION_MNIST, MNIST, source_for
 from evae.data.cifar import OFFICIAL as CIFAR10
 from evae.data.source import Survey
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: Seconds without an answer after which a server is given up.
 PATIENCE = 20.0

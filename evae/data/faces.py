@@ -19,7 +19,7 @@ from evae.data.image_files import Archive, Folder, ImageFiles, file_stamp, folde
 from evae.data.images import ImageData, as_tensor
 from evae.data.labels import Labels
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
-from theory.errors import InputError
+from foundation.errors import InputError
 
 OFFICIAL = Official("CelebA", 162_770, 19_867, "mmlab.ie.cuhk.edu.hk/projects/CelebA.html")
 

@@ -14,7 +14,7 @@ from evae.data.image_files import Folder, folder_stamp
 from evae.data.images import ImageData, as_tensor, default_side
 from evae.data.labels import Labels, numbered
 from evae.data.source import Check, Progress, Survey, silent
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: What is read; other files are passed over.
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"))

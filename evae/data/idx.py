@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from evae.data.images import ImageData, resize
 from evae.data.labels import Labels, ten_classes
 from evae.data.source import Check, Official, Progress, Survey, get_command, md5_check, silent
-from theory.errors import InputError
-from theory.files import most_unpacked
+from foundation.errors import InputError
+from foundation.files import most_unpacked
 
 #: The files with images, and those with their labels.
 TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from theory.archives import open_zip, read_member
-from theory.errors import InputError
-from theory.files import read_bytes, regular_size
+from foundation.errors import InputError
+from foundation.files import read_bytes, regular_size
+from foundation.untrusted import open_zip, read_member
 
 #: An encoded image is smaller by far.
 LARGEST_IMAGE_FILE = 2**28

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 @dataclass(frozen=True)

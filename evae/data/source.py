@@ -88,7 +88,7 @@ class Source(Protocol):
         """Compare the files with published checksums, where there are any."""
 
     def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:
-        """Read the images, or raise a `theory.errors.InputError` that names what is missing or damaged.
+        """Read the images, or raise a `foundation.errors.InputError` that names what is missing or damaged.
 
         ``fresh`` decodes anew what a cache may hold.
         """
@@ -96,7 +96,7 @@ class Source(Protocol):
     def labels(self) -> Labels:
         """Read the class labels in the images' order.
 
-        It raises a `theory.errors.InputError` where there are none or wrong ones.
+        It raises a `foundation.errors.InputError` where there are none or wrong ones.
         """
 
 

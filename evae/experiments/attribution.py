@@ -17,7 +17,7 @@ from evae.experiments.estimates import Estimate
 from evae.experiments.trials import Trial
 from evae.experiments.variance import INTERACTION, AnalysisOfVariance, analyse
 from evae.experiments.wording import counted, listed, on_evidence, on_left_out, show_interval, too_few
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: What the sources of variation are called in a sentence.
 _OWNERS = {"kernel": "the kernel", "objective": "the objective", INTERACTION: "their interaction", "seed": "the seed"}

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from evae.experiments.estimates import SIGNIFICANCE, Estimate, estimate, require_finite
 from evae.experiments.wording import counted, label, shown_p, too_few
-from theory.errors import InputError
-from theory.published import holm, sign_test
+from foundation.errors import InputError
+from theory.paper.significance import holm, sign_test
 
 
 class Cell(NamedTuple):

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 SECONDS_PER_HOUR = 3600
 

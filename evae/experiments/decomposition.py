@@ -15,7 +15,7 @@ import numpy as np
 
 from evae.experiments.estimates import Estimate, estimate, t_quantile
 from evae.experiments.trials import Blocks, Matrix, Treatment, Trial, complete_blocks
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from evae.experiments.results import Failure, RunRecord
 from evae.experiments.watching import GridWatcher
 from evae.minute_line import MinuteLine
 from evae.watching import GroupWatcher
-from theory.layout import progress_console, say
+from foundation.terminal import progress_console, say
 
 
 class GridDisplay(GridWatcher):

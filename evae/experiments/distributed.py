@@ -32,8 +32,8 @@ from evae.model import VAE
 from evae.runs import Run, RunInUse
 from evae.stopping import StopRequest
 from evae.watching import Watcher
-from theory.cluster import GPU, Cluster, ClusterLost, Correspondence, cluster
-from theory.errors import InputError, Interruption, reason_of
+from foundation.cluster import GPU, Cluster, ClusterLost, Correspondence, cluster
+from foundation.errors import InputError, Interruption, reason_of
 
 SECONDS_BETWEEN_GLANCES = 0.2
 #: How long the workers may take, after a signal, to finish a batch and write a checkpoint, or to finish judging.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: The level of every interval, and of every test.
 CONFIDENCE = 0.95

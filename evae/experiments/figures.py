@@ -20,8 +20,8 @@ from evae.experiments.paper_tables import models_of
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.trials import Treatment, Trial, values_by_treatment
 from evae.experiments.wording import label
-from theory.errors import InputError
-from theory.figure_style import (
+from foundation.errors import InputError
+from foundation.figures import (
     BLACK,
     BLUE,
     GREEN,

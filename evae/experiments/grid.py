@@ -10,7 +10,7 @@ from typing import Any
 
 from evae.configuration import KERNELS, PRESETS, Configuration, Recipe
 from evae.features import require_features
-from theory.errors import InputError, suggestion
+from foundation.errors import InputError, suggestion
 
 TABLES = ("1", "2", "ablation")
 

@@ -21,9 +21,9 @@ from evae.runs import Run
 from evae.training import resume, train
 from evae.versions import named, package_version, versions_of
 from evae.watching import GroupWatcher
-from theory import forms
-from theory.errors import InputError
-from theory.files import read_json
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import read_json
 
 #: What may differ between a run that is there and the one that is wanted: it decides nothing, or goes on to the same.
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}

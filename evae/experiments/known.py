@@ -23,7 +23,7 @@ from evae.experiments.judging import Judge
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.wording import counted
 from evae.versions import named, package_version
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 @dataclass(frozen=True)

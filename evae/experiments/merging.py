@@ -23,7 +23,7 @@ from evae.experiments.grid import DATASETS, known_models
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.wording import counted, listed
 from evae.versions import named
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 @dataclass(frozen=True)

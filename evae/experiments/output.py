@@ -11,8 +11,8 @@ from evae.experiments.figures import figures
 from evae.experiments.measured import measured
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
-from theory.figure_style import save_figure
-from theory.files import written_aside
+from foundation.figures import save_figure
+from foundation.files import written_aside
 
 
 def write_results(results: Results, report: Report, folder: Path) -> list[Path]:

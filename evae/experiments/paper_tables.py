@@ -10,8 +10,8 @@ from evae.experiments.measured import ABSENT, CRITERIA, FLOOR, floor_row, measur
 from evae.experiments.results import Results
 from evae.experiments.tables import Report, Table
 from evae.experiments.wording import label
-from theory.errors import InputError
-from theory.published import Experiment, Metric, published_experiment
+from foundation.errors import InputError
+from theory.paper.tables import Experiment, Metric, published_experiment
 
 Summaries = Mapping[Group, Summary]
 

@@ -6,7 +6,7 @@ from evae.experiments.ablation import ablation_report
 from evae.experiments.paper_tables import paper_report
 from evae.experiments.results import Results
 from evae.experiments.tables import Report
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def report(results: Results) -> Report:

@@ -12,9 +12,9 @@ from evae.configuration import Configuration, Recipe
 from evae.experiments.grid import TABLES
 from evae.runs import Run
 from evae.versions import versions_of
-from theory import forms
-from theory.errors import InputError
-from theory.files import read_json, write_json
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import read_json, write_json
 
 #: Changes whenever the file's form does. A file of version 1 says neither on which images its runs were trained nor
 #: which runs were planned.

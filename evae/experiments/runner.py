@@ -24,7 +24,7 @@ from evae.runs import Run
 from evae.stopping import StopRequest
 from evae.versions import named, package_version
 from evae.watching import GroupWatcher
-from theory.errors import InputError, Interruption, reason_of
+from foundation.errors import InputError, Interruption, reason_of
 
 
 def reproduce(

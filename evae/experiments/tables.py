@@ -10,8 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from theory.layout import FittingTable
-from theory.typography import latex as latex_text
+from foundation.terminal import FittingTable
+from foundation.typography import latex as latex_text
 
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evae.experiments.estimates import require_finite
 from evae.experiments.wording import listed
-from theory.errors import InputError
+from foundation.errors import InputError
 
 Matrix = NDArray[np.float64]
 

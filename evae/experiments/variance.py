@@ -17,7 +17,7 @@ from scipy import linalg, special
 from evae.experiments.estimates import ROUNDING_UNITS
 from evae.experiments.trials import Matrix, Treatment, Trial, complete_blocks, ordered
 from evae.experiments.wording import listed
-from theory.errors import InputError
+from foundation.errors import InputError
 
 INTERACTION = "kernel x objective"
 EFFECTS = ("kernel", "objective", INTERACTION)

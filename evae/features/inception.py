@@ -24,8 +24,8 @@ from torch import Tensor
 from evae.data.downloads import PATIENCE, reason_of
 from evae.data.source import Progress, silent
 from evae.features.network import FeatureNetwork
-from theory.errors import InputError
-from theory.files import written_aside
+from foundation.errors import InputError
+from foundation.files import written_aside
 
 #: The published weights: the name of their file, its size and its SHA-256.
 NAME = "pt_inception-2015-12-05-6726825d.pth"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from evae.arithmetic import full_precision_or_tf32
 from evae.data.images import as_images
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: Images that go through a network at a time.
 CHUNK = 50

@@ -17,8 +17,8 @@ from evae.digests import tensors_sha256
 from evae.features.network import CHUNK, FeatureNetwork
 from evae.features.store import Entry, kept
 from evae.frechet import frechet_distance
-from theory.errors import InputError
-from theory.files import user_cache
+from foundation.errors import InputError
+from foundation.files import user_cache
 
 Array = NDArray[np.float64]
 

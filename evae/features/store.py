@@ -19,8 +19,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from evae.digests import tensors_sha256
-from theory.errors import InputError
-from theory.files import parse_json, read_bytes, written_aside
+from foundation.errors import InputError
+from foundation.files import parse_json, read_bytes, written_aside
 
 #: The covariance of Inception's features has 33,554,432 bytes.
 LARGEST_ENTRY = 2**28

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from foundation.errors import InputError
 from simulations.cells.grids import TooManyCells, grid, require_positive
 from simulations.cells.kernel_expansions import kernel_geometry
 from simulations.cells.quadrature import TooFewNodes
@@ -18,8 +19,7 @@ from simulations.sampling.philox import OBSERVATIONS, PILOT
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.streams import draw_into
 from simulations.statistic import Statistic
-from theory.bandwidth import Bandwidth
-from theory.errors import InputError
+from theory.bickel_rosenblatt.bandwidth import Bandwidth
 
 Array = npt.NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from foundation.errors import InputError
 from simulations.cells.kernel_expansions import kernel_geometry
 from simulations.cells.moments import GridTables, kernel_sums, scatter, statistic_of_moments
 from simulations.cells.quadrature import Segment, TooFewNodes, nodes_over, segments
 from simulations.statistic import Statistic
-from theory.densities import ONE
-from theory.errors import InputError
+from theory.densities.weights import ONE
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
+from foundation.errors import InputError
 from simulations.cells.quadrature import expression_at, function_of
-from theory.errors import InputError
 from theory.kernels import Kernel, x
 
 Array = npt.NDArray[np.float64]

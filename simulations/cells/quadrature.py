@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
-from theory.densities import Density, Weight
+from theory.densities.density import Density
+from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
 Array = npt.NDArray[np.float64]

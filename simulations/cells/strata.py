@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from foundation.errors import InputError
 from simulations.cells.quadrature import function_of
-from theory.densities import Density
-from theory.errors import InputError
+from theory.densities.density import Density
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

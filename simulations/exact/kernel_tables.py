@@ -12,7 +12,7 @@ import numpy.typing as npt
 import sympy
 from sympy import Expr
 
-from theory.errors import InputError
+from foundation.errors import InputError
 from theory.kernels import KERNELS, Kernel, x
 
 Array = npt.NDArray[np.float64]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
+from foundation.errors import InputError
 from simulations.sampling.quantile_tables import (
     DEGREE,
     FURTHER_BITS,
@@ -26,10 +27,9 @@ from simulations.sampling.quantile_tables import (
     Indices,
     QuantileTable,
 )
-from theory.densities import Density, probability
-from theory.errors import InputError
+from theory.densities.density import Density, probability
+from theory.densities.quantiles import NumericalInverse
 from theory.kernels import x
-from theory.quantiles import NumericalInverse
 
 Choice: TypeAlias = npt.NDArray[np.bool_]
 Function: TypeAlias = Callable[[Array], Array]

@@ -15,12 +15,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from foundation.errors import InputError
 from simulations.compiled import compiled
 from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, Words, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import SMALLEST_EXPONENT, QuantileTable, quantiles_into
-from theory.densities import Density
-from theory.errors import InputError
+from theory.densities.density import Density
 
 Array = npt.NDArray[np.float64]
 

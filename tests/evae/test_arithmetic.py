@@ -17,7 +17,7 @@ from evae.initial_weights import initial_model
 from evae.notices import ArithmeticWarning
 from evae.progress import Progress
 from evae.watching import Watcher
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .conftest import invoke, small
 

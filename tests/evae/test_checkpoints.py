@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evae import checkpoints
 from evae.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Position, read
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def checkpoint(epochs_finished: int, batches: int = 0) -> Checkpoint:

@@ -31,10 +31,10 @@ from evae.experiments.comparison import (
 )
 from evae.experiments.estimates import estimate
 from evae.experiments.wording import shown_p
+from foundation.errors import InputError
 from tests.peers import adjusted
-from theory import published
-from theory.errors import InputError
-from theory.published import EXPERIMENTS, Metric
+from theory import paper as published
+from theory.paper.tables import EXPERIMENTS, Metric
 
 FID = Criterion("fid", lower_is_better=True, title="FID")
 SHARPNESS = Criterion("sharpness", lower_is_better=False)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torchvision.transforms.v2 import functional
 
 from evae import data
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .conftest import write_idx
 

@@ -10,7 +10,7 @@ import torch
 from torchvision.transforms.v2 import functional
 
 from evae import data
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def noise(*shape: int) -> np.ndarray:

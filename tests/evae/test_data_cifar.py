@@ -13,7 +13,7 @@ from torchvision.datasets import CIFAR10
 
 from evae import data
 from evae.data import cifar
-from theory.errors import InputError
+from foundation.errors import InputError
 
 RECORDS = 3
 

@@ -13,7 +13,7 @@ import pytest
 from torchvision.datasets import MNIST, utils
 
 from evae import Configuration, Run
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .conftest import invoke, write_idx
 

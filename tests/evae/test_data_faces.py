@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from evae import data
 from evae.data.faces import OFFICIAL, TRAIN, VALIDATION, split
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: Two training faces, three of the validation part, one of the test part.
 NUMBERS = (1, 162_770, 162_771, 170_000, 182_637, 182_638)

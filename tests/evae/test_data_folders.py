@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 from evae import data
 from evae.data.decoding import Framing, decoded
 from evae.data.image_files import Folder
-from theory.errors import InputError
+from foundation.errors import InputError
 
 
 def picture(seed: int, width: int, height: int, mode: str = "RGB") -> Image.Image:

@@ -15,8 +15,8 @@ from scipy import stats
 from benchmarks.comparisons import EFFECTIVE, NOISES, SEEDS, coverages, truth
 from evae.experiments.decomposition import decompose_gain
 from evae.experiments.trials import Trial
+from foundation.errors import InputError
 from tests.evae.tables import FIRST, LAST, Values, balanced, corners, scenario, trials_of, unbalanced
-from theory.errors import InputError
 
 TABLES = 1000
 

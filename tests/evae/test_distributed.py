@@ -23,8 +23,8 @@ from evae.experiments.outcomes import Outcomes
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.experiments.watching import GridWatcher
-from theory.cluster import Correspondence, Worker
-from theory.errors import InputError, Interruption
+from foundation.cluster import Correspondence, Worker
+from foundation.errors import InputError, Interruption
 
 pytest.importorskip("distributed")
 
@@ -306,7 +306,7 @@ def test_a_gpu_that_no_worker_has_is_refused(address: str, tmp_path: Path) -> No
 
 
 def test_a_run_that_needs_a_gpu_is_given_to_the_worker_that_has_one(mortal: Processes) -> None:
-    from theory.cluster import cluster
+    from foundation.cluster import cluster
 
     has = mortal.add_worker("--resources", "GPU=1")
     mortal.wait_for_workers(3)

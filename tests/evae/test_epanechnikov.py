@@ -16,7 +16,7 @@ from torch.distributions import Distribution
 
 from evae.distributions import STANDARD_ENTROPY, STANDARD_VARIANCE, Epanechnikov, standard_epanechnikov
 from evae.epanechnikov import ALGORITHMS
-from theory.errors import InputError
+from foundation.errors import InputError
 from theory.kernels import EPANECHNIKOV, x
 
 pytestmark = pytest.mark.usefixtures("double")

@@ -19,7 +19,7 @@ from evae.frechet import frechet_distance
 from evae.holdout import CHUNK
 from evae.pictures import COLUMNS, Rows, save_rows, tiled, walk
 from evae.sampling import NormalPrior, decoded_samples, fitted_mixture, posterior_draws
-from theory.errors import InputError
+from foundation.errors import InputError
 
 COMMITTED = Path(__file__).parents[2] / "results" / "digits-evae"
 

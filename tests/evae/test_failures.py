@@ -20,7 +20,7 @@ from evae.session import Session
 from evae.stopping import StopRequest
 from evae.training import resume
 from evae.watching import Watcher
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .conftest import small
 

@@ -29,7 +29,7 @@ from evae.features import (
 )
 from evae.features.statistics import FEW_IMAGES, Moments
 from evae.features.store import Entry, kept
-from theory.errors import InputError
+from foundation.errors import InputError
 
 DIMENSION = 12
 

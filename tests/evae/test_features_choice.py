@@ -27,9 +27,9 @@ from evae.experiments.runner import reproduce
 from evae.features import CHOICES, Choice, chosen_features
 from evae.features.inception import NAME, VARIABLE
 from evae.notices import FeaturesWarning
+from foundation.errors import InputError
+from foundation.files import read_json
 from tests.schemas import faults
-from theory.errors import InputError
-from theory.files import read_json
 
 from .conftest import invoke, refusal
 

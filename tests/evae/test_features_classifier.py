@@ -13,7 +13,7 @@ import torch
 from evae import data
 from evae.features import FeatureNetwork, classifier, distance, feature_network, statistics_of
 from evae.features.classifier import Classifier, classifier_network
-from theory.errors import InputError
+from foundation.errors import InputError
 
 CLASSES = 3
 

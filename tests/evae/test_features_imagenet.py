@@ -29,7 +29,7 @@ from evae.features import (
 )
 from evae.features.efficientnet import EfficientNetLite0
 from evae.features.imagenet import BYTES, FILE, PACKAGE, imagenet_network, read_state, resolution_for
-from theory.errors import InputError
+from foundation.errors import InputError
 
 CPU = torch.device("cpu")
 

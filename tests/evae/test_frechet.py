@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import linalg
 
 from evae.metrics import frechet_distance
-from theory.errors import InputError
+from foundation.errors import InputError
 
 Array = npt.NDArray[np.float64]
 

@@ -30,6 +30,8 @@ from evae.data.cache import Plan, Request, fetch
 from evae.data.decoding import MOST_PIXELS, Framing, framed, looked_at
 from evae.features.inception import inception_network
 from evae.features.store import Entry, kept
+from foundation.errors import InputError
+from foundation.untrusted import ArrayArchive
 from tests.evae.conftest import invoke, refusal, write_mnist
 from tests.mutations import (
     Trap,
@@ -44,8 +46,6 @@ from tests.mutations import (
     mutated_document,
     require_clean,
 )
-from theory.arrays import ArrayArchive
-from theory.errors import InputError
 
 RANDOM = np.random.default_rng(0)
 

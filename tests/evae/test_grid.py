@@ -22,8 +22,8 @@ from evae.experiments.grid import (
     whole_numbers,
 )
 from evae.experiments.grid import TABLES as TABLE_NAMES
-from theory.errors import InputError
-from theory.published import TABLES
+from foundation.errors import InputError
+from theory.paper.tables import TABLES
 
 
 @pytest.mark.parametrize("table", [1, 2])

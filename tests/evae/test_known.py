@@ -17,7 +17,7 @@ from evae.experiments.grid import Plan
 from evae.experiments.known import Known
 from evae.experiments.results import Results, RunRecord
 from evae.versions import PACKAGE, package_version
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .test_report import record as measured
 

@@ -16,7 +16,7 @@ from torchvision.datasets import CIFAR10
 
 from evae import data
 from evae.data import cifar
-from theory.errors import InputError
+from foundation.errors import InputError
 
 RECORDS = 10_000
 CIFAR_NAMES = [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]

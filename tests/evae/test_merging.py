@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from evae.experiments.departures import departures
 from evae.experiments.merging import merged
 from evae.experiments.results import Failure, Results, RunRecord
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .test_report import by_model, results
 

@@ -12,7 +12,7 @@ from torch.distributions import Normal, kl_divergence
 
 from evae import metrics
 from evae.posteriors import EpanechnikovPosterior, GaussianPosterior
-from theory.errors import InputError
+from foundation.errors import InputError
 
 LAPLACE = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 

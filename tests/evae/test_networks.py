@@ -8,7 +8,7 @@ from torch import nn
 
 from evae import VAE
 from evae.networks import Decoder, Encoder
-from theory.errors import InputError
+from foundation.errors import InputError
 
 SHAPES = [(1, 32, 32), (3, 32, 32), (3, 64, 64)]
 

@@ -31,7 +31,7 @@ from evae.posteriors import (
     positive,
     step_size,
 )
-from theory.errors import InputError
+from foundation.errors import InputError
 from theory.kernels import EPANECHNIKOV
 
 DRAWS = 40_000

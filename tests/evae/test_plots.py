@@ -12,10 +12,10 @@ import pytest
 import cli
 from evae import Run
 from evae.plots import latent_figure, reconstructions_figure, run_figure, training_figure
+from foundation.errors import InputError
+from foundation.figures import save_figure
 from tests.figures import assert_fit_to_print, curve, legend_of
 from tests.runner import runner
-from theory.errors import InputError
-from theory.figure_style import save_figure
 
 
 def longer(run: Run, folder: Path, **latent: object) -> Run:

@@ -27,8 +27,8 @@ from evae.posteriors import PosteriorFamily
 from evae.processes import Processes, joined
 from evae.streams import RowsOf, Stream, generator
 from evae.training import resume
+from foundation.errors import InputError
 from tests.faults import complaints
-from theory.errors import InputError
 
 from .conftest import command_environment, write_mnist
 from .crew import step_in_double_precision

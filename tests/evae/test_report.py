@@ -27,9 +27,9 @@ from evae.experiments.measured import ERROR, measured
 from evae.experiments.output import runs_csv, write_results
 from evae.experiments.report import report
 from evae.experiments.results import Failure, Results, RunRecord
+from foundation.errors import InputError
 from tests.figures import assert_fit_to_print
 from tests.schemas import faults
-from theory.errors import InputError
 
 ENVIRONMENT = {"device_name": "a processor", "threads": 2, "packages": {"torch": "2.15.0"}}
 CLASSIFIER = {"title": "Fréchet distance of classifier features", "holdout_accuracy": 0.98765, "warning": None}

@@ -19,7 +19,7 @@ from evae.progress import Progress
 from evae.resuming import find_run
 from evae.training import resume
 from evae.watching import Watcher
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .conftest import small, write_mnist
 

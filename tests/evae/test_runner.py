@@ -27,8 +27,8 @@ from evae.progress import Progress
 from evae.training import resume, train
 from evae.versions import PACKAGE, UNKNOWN, package_version
 from evae.watching import Watcher
-from theory.errors import InputError, Interruption
-from theory.files import read_json, write_json
+from foundation.errors import InputError, Interruption
+from foundation.files import read_json, write_json
 
 SMALL: dict[str, Any] = {"datasets": ("digits",), "latent_dims": (2, 3), "epochs": 1, "limit_train": 60}
 

@@ -14,8 +14,8 @@ from safetensors.torch import save
 
 from evae import VAE, Run
 from evae.training import resume
-from theory.errors import InputError
-from theory.files import clear_leftovers, written_aside
+from foundation.errors import InputError
+from foundation.files import clear_leftovers, written_aside
 
 from .conftest import refusal
 

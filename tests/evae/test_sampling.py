@@ -25,7 +25,7 @@ from evae.sampling import (
     prior_of,
 )
 from evae.streams import Stream, generator
-from theory.errors import InputError
+from foundation.errors import InputError
 
 #: Bounds the false-alarm rate of a test with a fixed seed.
 LEVEL = 1e-3

@@ -35,8 +35,8 @@ from evae.steps import Steps
 from evae.streams import OneAfterAnother, Stream, generator
 from evae.training import train_epoch
 from evae.watching import GroupWatcher
+from foundation.errors import InputError
 from tests.faults import Ended, Faults
-from theory.errors import InputError
 
 from . import trainer
 from .conftest import invoke, refusal, small

@@ -27,7 +27,7 @@ from evae.objectives import EvidenceLowerBound, objective_for
 from evae.posteriors import PosteriorFamily
 from evae.progress import DivergenceError, Progress
 from evae.watching import Watcher
-from theory.errors import InputError
+from foundation.errors import InputError
 
 from .conftest import command_environment, small
 

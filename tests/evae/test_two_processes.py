@@ -19,8 +19,8 @@ from evae import Run
 from evae.data import ImageData, load
 from evae.data.decoding import Framing, decoded
 from evae.data.image_files import Folder
+from foundation.errors import InputError
 from tests.faults import Faults, complaints
-from theory.errors import InputError
 
 from .trainer import Trainer
 

@@ -16,8 +16,8 @@ from statsmodels.stats.anova import AnovaRM
 from benchmarks.comparisons import NOISES, SEEDS, p_values, rejections
 from evae.experiments.trials import Treatment, Trial, values_by_treatment
 from evae.experiments.variance import EFFECTS, INTERACTION, analyse, multivariate_test
+from foundation.errors import InputError
 from tests.evae.tables import FIRST, LAST, Values, balanced, trials_of, unbalanced
-from theory.errors import InputError
 
 TABLES = 2000
 #: For a fresh seed of the simulation, a bound of 4.5 standard errors fails once in 150,000.

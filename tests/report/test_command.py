@@ -9,13 +9,14 @@ import pytest
 from click.testing import Result
 
 import cli
+from foundation.errors import InputError
 from report.experiments import OURS, results_files
 from report.making import Contents
 from tests.runner import runner
-from theory import workers
 from theory.claim import Decision, Verdict
-from theory.errors import InputError
-from theory.ledger import Finding, claims
+from theory.ledger import parallel as workers
+from theory.ledger.finding import Finding
+from theory.ledger.registry import claims
 
 
 def invoked(*arguments: str) -> Result:

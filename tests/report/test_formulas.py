@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sympy import Expr, Symbol
 
 from report.formulas import _formulas, mathml, typeset
-from theory.ledger import claims
+from theory.ledger.registry import claims
 
 NAMES = ("b", "r", "mu", "sigma", "x", "C")
 

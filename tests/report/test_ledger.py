@@ -9,7 +9,8 @@ import pytest
 
 from report.ledger import MEANINGS, TURNING_POINTS, Ledger, ledger_of
 from theory.claim import Decision, Evidence, Verdict
-from theory.ledger import Finding, claims, verify
+from theory.ledger.finding import Finding
+from theory.ledger.registry import claims, verify
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from report.experiments import OURS, experiment_of
 from tests.schemas import faults
-from theory.ledger import claims
+from theory.ledger.registry import claims
 
 from .conftest import Made
 

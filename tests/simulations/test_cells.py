@@ -16,6 +16,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.errors import InputError
 from simulations.cells import discretisation
 from simulations.cells.discretisation import chosen_discretisation, measured_discretisation
 from simulations.cells.grids import Grid, TooManyCells, grid
@@ -23,10 +24,11 @@ from simulations.cells.quadrature import nodes_over, segments
 from simulations.cells.scattering import CellReplicates
 from simulations.compiled import vectorised
 from simulations.statistic import Statistic
-from theory.bandwidth import Bandwidth, bandwidth_named
-from theory.bickel_rosenblatt import exact_mean
-from theory.densities import Density, Weight, density_named, weight_named
-from theory.errors import InputError
+from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
+from theory.bickel_rosenblatt.mean import exact_mean
+from theory.densities.density import Density
+from theory.densities.families import density_named
+from theory.densities.weights import Weight, weight_named
 from theory.kernels import KERNELS, Piece, kernel_named, x
 
 Array = npt.NDArray[np.float64]

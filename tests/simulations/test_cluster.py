@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cli
+from foundation.errors import InputError
 from simulations import Result, SimulationStopped, Study, simulate
 from simulations.execution import pieces_of
 from simulations.study import block_values, replicate_values, same_block_values
 from tests.runner import runner
-from theory.errors import InputError
 
 pytest.importorskip("distributed")
 

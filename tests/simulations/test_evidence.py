@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from foundation.errors import InputError
 from simulations.evidence import simulated
 from simulations.study import Study, replicate_values
 from theory.claim import SimulatedMoments, StudyPlan, Verdict
-from theory.errors import InputError
-from theory.ledger import claim_named, verify
+from theory.ledger.registry import claim_named, verify
 
 CLAIMS = ("theorem-3.1.variance", "theorem-3.1.normality")
 ALTERED = {"theorem-3.1.variance": "J*S", "theorem-3.1.normality": "1"}

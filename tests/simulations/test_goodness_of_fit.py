@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from scipy import stats
 
 from cli import main
+from foundation.errors import InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
 from simulations.location_scale import standardised
 from simulations.null_law import NullLaw
 from simulations.samples import read_sample
 from simulations.study import Study, replicate_values
-from theory.densities import LAPLACE, LOGISTIC, NORMAL
-from theory.errors import InputError
+from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
 
 FALSE_ALARM = 1e-4
 REPLICATES = 999

@@ -13,6 +13,7 @@ import pytest
 from mpmath import mp
 from scipy import stats
 
+from foundation.errors import InputError
 from simulations.cells.alias_tables import ALIAS_BITS, alias_table, poisson_probabilities, poisson_tables
 from simulations.cells.counts import count_tables, draw_counts
 from simulations.cells.discretisation import LARGEST_ERROR
@@ -21,10 +22,10 @@ from simulations.cells.scattering import CellReplicates
 from simulations.cells.strata import strata, tails
 from simulations.sampling.philox import POSITIONS, fill
 from simulations.statistic import Statistic
-from theory.bandwidth import bandwidth_named
-from theory.bickel_rosenblatt import exact_mean
-from theory.densities import density_named, weight_named
-from theory.errors import InputError
+from theory.bickel_rosenblatt.bandwidth import bandwidth_named
+from theory.bickel_rosenblatt.mean import exact_mean
+from theory.densities.families import density_named
+from theory.densities.weights import weight_named
 from theory.kernels import kernel_named
 
 Array = npt.NDArray[np.float64]

@@ -13,6 +13,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foundation.errors import InputError
 from simulations.sampling.quantile_fitting import quantile_table, upper_tail_quantiles
 from simulations.sampling.quantile_tables import (
     FURTHER_BITS,
@@ -24,8 +25,8 @@ from simulations.sampling.quantile_tables import (
     QuantileTable,
     quantiles_into,
 )
-from theory.densities import LAPLACE, NORMAL, Density, density_named, probability
-from theory.errors import InputError
+from theory.densities.density import Density, probability
+from theory.densities.families import LAPLACE, NORMAL, density_named
 from theory.kernels import Piece, x
 
 Array = npt.NDArray[np.float64]

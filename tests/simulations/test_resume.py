@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from foundation.errors import InputError
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies, state
 from simulations.accumulators import Array, QuantileSketch
 from simulations.execution import blocks_of
 from simulations.state import state_file
-from theory.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 STUDY = Study(m=60, replicates=3500, seed=5)

@@ -17,12 +17,14 @@ from mpmath import mp, mpf
 from mpmath.calculus.quadrature import GaussLegendre
 from sympy import Rational, exp
 
+from foundation.errors import InputError
 from simulations import tm_statistic
 from simulations.compiled import compiled
 from simulations.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
 from simulations.exact.tables import cell_table
-from theory.densities import NORMAL, Density, Weight, density_named, probability, weight_named, window
-from theory.errors import InputError
+from theory.densities.density import Density, probability
+from theory.densities.families import NORMAL, density_named
+from theory.densities.weights import Weight, weight_named, window
 from theory.kernels import COSINE, EPANECHNIKOV, GAUSSIAN, KERNELS, LOGISTIC, Kernel, Piece, kernel_named, x
 
 DIGITS = 40

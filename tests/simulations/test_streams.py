@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from foundation.errors import InputError
 from simulations.sampling.philox import COUNTS, OBSERVATIONS, PILOT, POSITIONS, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import quantiles_into
 from simulations.sampling.streams import BATCH, LARGEST_SEED, checked_seed, draw, draw_into, signed_tails
-from theory.densities import DENSITIES, NORMAL, density_named
-from theory.errors import InputError
+from theory.densities.families import DENSITIES, NORMAL, density_named
 from theory.kernels import x
 
 FALSE_ALARM = 1e-4

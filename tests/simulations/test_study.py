@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from foundation.errors import InputError
+from foundation.processes import usable_cores
 from simulations import Result, SimulationInterrupted, Study, engine, replicate_values, simulate, tm_statistic
 from simulations.accumulators import RELATIVE_ERROR, Accumulator
 from simulations.cells.discretisation import Discretisation
 from simulations.engine import ENGINES
 from simulations.sampling.streams import draw
 from simulations.summary import AGREEMENT, Summary, in_words, summarise
-from theory.bickel_rosenblatt import exact_mean, limit_mean, limit_variance
-from theory.cores import usable_cores
-from theory.densities import NORMAL
-from theory.errors import InputError
+from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
+from theory.densities.families import NORMAL
 
 SMALL = Study(m=60, replicates=1203, seed=5)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Rational, erfc, exp, hyper, log, polylog, sqrt
 
-from theory.balls import analytic_function, ball_of
+from theory.algebra.balls import analytic_function, ball_of
 
 z = sympy.Symbol("z")
 FUNCTIONS = (

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from theory.bandwidth import bandwidth_conditions, bandwidth_named
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.bickel_rosenblatt.bandwidth import bandwidth_conditions, bandwidth_named
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from mpmath import mp, mpf
 from mpmath.calculus.quadrature import GaussLegendre
 from sympy import Rational, erf, exp, oo, pi, sqrt
 
-from theory.bickel_rosenblatt import exact_mean, limit_mean, limit_variance, theorem_conditions
-from theory.densities import NORMAL, Density, Weight, density_named, mixture, probability, weight_named, window
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance, theorem_conditions
+from theory.densities.density import Density, probability
+from theory.densities.families import NORMAL, density_named, mixture
+from theory.densities.weights import Weight, weight_named, window
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, Kernel, Piece, kernel_named, x
 
 PUBLISHED = {

@@ -6,10 +6,11 @@ from functools import cache
 import pytest
 import sympy
 
+from foundation.errors import InputError
 from tests.theory.alterations import ALTERED
 from theory.claim import Decision, Verdict
-from theory.errors import InputError
-from theory.ledger import Finding, claim_named, claims, select, verify
+from theory.ledger.finding import Finding
+from theory.ledger.registry import claim_named, claims, select, verify
 
 
 @cache
@@ -104,7 +105,7 @@ def test_a_failure_on_what_the_paper_prints_is_a_defect_and_raised(monkeypatch: 
         raise TypeError("a defect of the check")
 
     claim = replace(claim_named("lemma-3.2.minimum"), decide=fails)
-    monkeypatch.setattr("theory.ledger.claim_named", lambda _: claim)
+    monkeypatch.setattr("theory.ledger.registry.claim_named", lambda _: claim)
     with pytest.raises(TypeError, match="a defect"):
         verify(claim.id)
     assert verify(claim.id, "3/r").verdict is Verdict.UNDECIDED

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from theory import cluster as clusters
-from theory.cluster import Cluster, ClusterLost, Correspondence, WorkersDied, cluster
-from theory.errors import InputError
+from foundation import cluster as clusters
+from foundation.cluster import Cluster, ClusterLost, Correspondence, WorkersDied, cluster
+from foundation.errors import InputError
 
 pytest.importorskip("distributed")
 

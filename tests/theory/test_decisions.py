@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sympy import Expr, Integer, Rational, oo
 
-from theory import decisions
-from theory.balls import ball_of, interval
-from theory.claim import Undecided
+from theory.algebra import decisions
+from theory.algebra.balls import ball_of, interval
+from theory.algebra.decisions import Undecided
 
 x = sympy.Symbol("x", real=True)
 r = sympy.Symbol("r", positive=True)

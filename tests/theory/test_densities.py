@@ -8,21 +8,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from sympy import Abs, Rational, exp, oo, sqrt
 
-from theory.densities import (
-    NORMAL,
-    ONE,
-    Density,
-    Weight,
-    density_assumptions,
-    density_named,
-    integral_of,
-    mixture,
-    normal,
-    weight_conditions,
-    weight_named,
-    window,
-)
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.densities.assumptions import density_assumptions, weight_conditions
+from theory.densities.density import Density
+from theory.densities.families import NORMAL, density_named, mixture, normal
+from theory.densities.integrals import integral_of
+from theory.densities.weights import ONE, Weight, weight_named, window
 from theory.kernels import Piece, x
 
 TWO_PEAKS = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"

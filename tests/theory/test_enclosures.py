@@ -7,13 +7,14 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import enclosures
-from theory.bickel_rosenblatt import exact_mean
-from theory.densities import ONE, density_named
-from theory.enclosures import enclosed_mean
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.bickel_rosenblatt import enclosures
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
+from theory.bickel_rosenblatt.mean import exact_mean
+from theory.bickel_rosenblatt.smoothing import Smoothing
+from theory.densities.families import density_named
+from theory.densities.weights import ONE
 from theory.kernels import EPANECHNIKOV, KERNELS, kernel_named
-from theory.smoothing import Smoothing
 
 MIXTURE = "mixture:0.25*normal(-1,0.5)+0.75*normal(1,2)"
 POLYNOMIAL = [name for name, kernel in KERNELS.items() if kernel.polynomial is not None]

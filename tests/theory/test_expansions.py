@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from theory.bickel_rosenblatt import exact_mean, limit_mean
-from theory.errors import InputError
-from theory.expansions import _autocorrelation_constants, leading_terms
+from foundation.errors import InputError
+from theory.bickel_rosenblatt.expansions import _autocorrelation_constants, leading_terms
+from theory.bickel_rosenblatt.mean import exact_mean, limit_mean
 from theory.kernels import COSINE, EPANECHNIKOV, GAUSSIAN, TRIANGULAR, UNIFORM, Kernel
 
 

@@ -5,8 +5,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.errors import InputError
-from theory.expressions import parse
+from foundation.errors import InputError
+from theory.algebra.expressions import parse
 
 r = sympy.Symbol("r", positive=True)
 mu = sympy.Symbol("mu", real=True)

@@ -11,8 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from theory.errors import InputError
-from theory.figure_style import FORMATS, STYLE, Styled, blank, checked_plot_path, save_figure, styled
+from foundation.errors import InputError
+from foundation.figures import FORMATS, STYLE, Styled, blank, checked_plot_path, save_figure, styled
 
 
 @styled

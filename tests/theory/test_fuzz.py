@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import main
+from foundation.errors import InputError
+from foundation.files import parse_json, read_json
 from tests.mutations import answered, contents, examples, little_memory, little_time, mutated, mutated_json
 from tests.runner import runner
-from theory.errors import InputError
-from theory.expressions import parse
-from theory.files import parse_json, read_json
-from theory.judgement import judge
-from theory.workers import within
+from theory.algebra.expressions import parse
+from theory.kernel_assessment import judge
+from theory.ledger.parallel import within
 
 r = sympy.Symbol("r", positive=True)
 x = sympy.Symbol("x", real=True)
@@ -150,7 +150,7 @@ def test_an_assumption_that_names_no_claim_is_refused_in_one_line(text: str) -> 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:16]))
 def test_a_hostile_assumption_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
-    from theory.ledger import verify
+    from theory.ledger.registry import verify
 
     before = contents(tmp_path)
     with little_time(10):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Rational
 
-from theory.errors import InputError
-from theory.judgement import judge, judge_whole
+from foundation.errors import InputError
+from theory.kernel_assessment import judge, judge_whole
 from theory.kernels import BIWEIGHT, GAUSSIAN, LOGISTIC
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Rational, oo, sqrt
 
-from theory.errors import InputError
+from foundation.errors import InputError
 from theory.kernels import (
     BIWEIGHT,
     COSINE,

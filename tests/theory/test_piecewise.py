@@ -8,7 +8,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.piecewise import PiecewisePolynomial, PolynomialPiece
+from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 
 rationals = st.fractions(min_value=-3, max_value=3, max_denominator=12)
 

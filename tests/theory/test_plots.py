@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from tests.figures import assert_fit_to_print, curve, legend_of
-from theory import plots
-from theory.bandwidth import window_at
-from theory.bickel_rosenblatt import exact_mean
-from theory.judgement import judge
+from theory import figures as plots
+from theory.bickel_rosenblatt.bandwidth import window_at
+from theory.bickel_rosenblatt.mean import exact_mean
+from theory.kernel_assessment import judge
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, LOGISTIC, UNIFORM
 
 BIWEIGHT = "15/16*(1 - x**2)**2", "-1,1"

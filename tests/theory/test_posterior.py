@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sympy import Integer, Rational
 
-from theory.balls import ball_of
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.algebra.balls import ball_of
 from theory.kernels import x
-from theory.ledger import verify
+from theory.ledger.registry import verify
 from theory.posterior import (
     PERTURBATIONS,
     direct_kl_to_standard_normal,

@@ -12,30 +12,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
+from foundation.errors import InputError
 from tests.peers import adjusted
-from theory import published
-from theory.errors import InputError
-from theory.ledger import verify
-from theory.published import (
+from theory import paper as published
+from theory.ledger.registry import verify
+from theory.paper.images import LAPLACE_FILTER
+from theory.paper.networks import (
     CLOSED_NETWORKS,
-    EXPERIMENTS,
-    LAPLACE_FILTER,
-    LATENT_DIMS,
     PRINTED_NETWORKS,
-    TABLES,
     AdaptiveAveragePooling,
     BatchNormalisation,
     Convolution,
-    Experiment,
     FeatureMap,
     FullyConnected,
     Layer,
-    Metric,
-    Scores,
     TransposedConvolution,
-    count_wins,
     shapes,
 )
+from theory.paper.tables import EXPERIMENTS, LATENT_DIMS, TABLES, Experiment, Metric, Scores, count_wins
 
 SIDES = st.integers(1, 40)
 KERNELS = st.integers(1, 7)

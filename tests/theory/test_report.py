@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from theory import report
-from theory.ledger import Finding, verify
-from theory.typography import shown
+from foundation.typography import shown
+from theory.ledger import finding as report
+from theory.ledger.finding import Finding
+from theory.ledger.registry import verify
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from mpmath import mp
 from sympy import Rational, oo
 
-from theory.bickel_rosenblatt import exact_mean
-from theory.densities import Density, density_named, probability, weight_named
-from theory.errors import InputError
+from foundation.errors import InputError
+from theory.bickel_rosenblatt.mean import exact_mean
+from theory.bickel_rosenblatt.smoothing import Smoothing, b
+from theory.bickel_rosenblatt.symbolic_mean import MeanExpression, m, mean_expression
+from theory.densities.density import Density, probability
+from theory.densities.families import density_named
+from theory.densities.weights import weight_named
 from theory.kernels import KERNELS, Piece, kernel_named, x
-from theory.smoothing import Smoothing, b
-from theory.symbolic_mean import MeanExpression, m, mean_expression
 
 DENSITIES = (
     "normal",

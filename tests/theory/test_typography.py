@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import typography
-from theory.ledger import claims
+from foundation import typography
+from theory.ledger.registry import claims
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from theory import workers
+from foundation.errors import InputError
 from theory.claim import Verdict
-from theory.errors import InputError
-from theory.ledger import Finding, verify
-from theory.workers import Request
+from theory.ledger import parallel as workers
+from theory.ledger.finding import Finding
+from theory.ledger.parallel import Request
+from theory.ledger.registry import verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +40,7 @@ def test_the_first_process_too_comes_up_undisturbed() -> None:
     """Python's resource tracker, which starts with the first one, lets signals through again."""
     script = (
         "from tests.signals import tell_what_is_blocked\n"
-        "from theory.processes import started\n"
+        "from foundation.processes import started\n"
         "print(*(int(number) for number in started(tell_what_is_blocked)[1].recv()))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

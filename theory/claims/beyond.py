@@ -9,8 +9,8 @@ import flint
 import sympy
 from sympy import Expr, Integer, Rational, cosh, exp, log, oo, pi, sqrt
 
-from theory import decisions
-from theory.balls import ball_of, shown
+from theory.algebra import decisions
+from theory.algebra.balls import ball_of, shown
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims import optimal_kernel
 from theory.claims.posterior import B_STEP, EXCESS, HALF_WIDTH, MU, REGIMES, R, Z, law_moment, record_scaling

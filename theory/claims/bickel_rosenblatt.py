@@ -13,15 +13,17 @@ import numpy as np
 import sympy
 from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
-from theory import decisions
-from theory.balls import ball_of, shown
-from theory.bickel_rosenblatt import limit_mean
-from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Undecided, Verdict, pending
-from theory.conditions import Condition
-from theory.densities import NORMAL, Density, density_assumptions
-from theory.enclosures import enclosed_mean
+from theory.algebra import decisions
+from theory.algebra.balls import ball_of, shown
+from theory.algebra.decisions import Condition, Undecided
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
+from theory.bickel_rosenblatt.mean import limit_mean
+from theory.bickel_rosenblatt.symbolic_mean import mean_expression
+from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Verdict, pending
+from theory.densities.assumptions import density_assumptions
+from theory.densities.density import Density
+from theory.densities.families import NORMAL
 from theory.kernels import EPANECHNIKOV, Piece, assumption_a1, x
-from theory.symbolic_mean import mean_expression
 
 M = sympy.Symbol("m", positive=True)
 WIDTH = sympy.Symbol("b", positive=True)

@@ -9,9 +9,10 @@ import numpy
 import sympy
 from sympy import Expr, Integer, Rational, pi, sqrt
 
-from theory import decisions
-from theory.balls import ball_of, shown
-from theory.claim import Argument, Claim, Decision, Undecided, Verdict
+from theory.algebra import decisions
+from theory.algebra.balls import ball_of, shown
+from theory.algebra.decisions import Undecided
+from theory.claim import Argument, Claim, Decision, Verdict
 from theory.kernels import EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, x
 
 MU = sympy.Symbol("mu", real=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Integer, Rational, log, oo
 
-from theory import decisions
-from theory.claim import Argument, Claim, Decision, Undecided, Verdict
+from theory.algebra import decisions
+from theory.algebra.decisions import Undecided
+from theory.claim import Argument, Claim, Decision, Verdict
 from theory.kernels import EPANECHNIKOV, x
 
 u = sympy.Symbol("u", real=True)

@@ -8,12 +8,13 @@ from itertools import product
 import sympy
 from sympy import Expr, Integer, Rational, exp, log, oo, pi, sqrt
 
-from theory import decisions
-from theory.balls import ball_of, shown
-from theory.claim import Argument, Claim, Decision, Undecided, Verdict
+from theory.algebra import decisions
+from theory.algebra.balls import ball_of, shown
+from theory.algebra.decisions import Undecided
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
+from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.kl_bound import divergence_density, sharp_constant, taylor_coefficient
 from theory.claims.posterior import B_STEP, EXCESS, HALF_WIDTH, MU, R, Z
-from theory.enclosures import enclosed_mean
 from theory.kernels import EPANECHNIKOV, GAUSSIAN
 from theory.posterior import (
     direct_kl_to_standard_normal,

@@ -12,11 +12,12 @@ import sympy
 from scipy.optimize import nnls
 from sympy import Expr, Integer, Rational, oo, sqrt
 
-from theory import decisions
-from theory.claim import Argument, Claim, Decision, Undecided, Verdict
+from theory.algebra import decisions
+from theory.algebra.decisions import Undecided
+from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
+from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.kernels import MU, R, is_nonnegative_density, on_unit_interval
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, x
-from theory.piecewise import PiecewisePolynomial, PolynomialPiece
 
 ROUGHNESS = sympy.Symbol("I", positive=True)
 DEVIATION = sympy.Symbol("sigma", positive=True)

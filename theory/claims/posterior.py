@@ -5,8 +5,9 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Integer, Rational, asin, binomial, pi, sin
 
-from theory import decisions
-from theory.claim import Argument, Claim, Decision, Undecided, Verdict
+from theory.algebra import decisions
+from theory.algebra.decisions import Undecided
+from theory.claim import Argument, Claim, Decision, Verdict
 from theory.kernels import EPANECHNIKOV, Kernel, x
 from theory.posterior import epanechnikov_distribution, epanechnikov_distribution_integral, posterior_law
 

@@ -10,18 +10,12 @@ from functools import partial
 import sympy
 from sympy import Expr, Integer, Rational
 
-from theory import decisions, published
-from theory.claim import Argument, Claim, Decision, Undecided, Verdict
-from theory.published import (
-    CLOSED_NETWORKS,
-    DATASETS,
-    EXPERIMENTS,
-    LATENT_DIMS,
-    PRINTED_NETWORKS,
-    Experiment,
-    Metric,
-    Network,
-)
+from theory import paper as published
+from theory.algebra import decisions
+from theory.algebra.decisions import Undecided
+from theory.claim import Argument, Claim, Decision, Verdict
+from theory.paper.networks import CLOSED_NETWORKS, PRINTED_NETWORKS, Network
+from theory.paper.tables import DATASETS, EXPERIMENTS, LATENT_DIMS, Experiment, Metric
 
 SUPPORT, TARGET = sympy.symbols("support target", real=True)
 LATENT_DIM = sympy.Symbol("d_z", positive=True)

@@ -1,0 +1,1 @@
+"""Exact and enclosed arithmetic: decisions with reasons, balls, a grammar of formulas, piecewise polynomials."""

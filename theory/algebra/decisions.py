@@ -1,0 +1,245 @@
+"""Decision procedures: is an expression zero, does a polynomial keep its sign, is one function above another?
+
+Each answers for certain or raises `Undecided`; none compares floating-point numbers with a tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count, cycle, product
+
+import flint
+import sympy
+from sympy import Expr, Integer, Rational
+
+from theory.algebra.balls import ball_of, interval
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Whether one named condition holds, and why.
+
+    Attributes
+    ----------
+    name : str
+        The condition in words, with the paper's label where it has one, as in ``"A1: symmetric about 0"``.
+    holds : bool
+    reason : str
+        What decides it: a value, an integral, or the point where the condition breaks.
+    """
+
+    name: str
+    holds: bool
+    reason: str
+
+
+_TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
+
+_OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 34), Rational(29, 31))
+"""Values for the third symbol and those after it: all different, so that differences of symbols do not vanish."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether something holds, and what decides it."""
+
+    holds: bool
+    detail: str
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+
+def is_zero(expression: Expr) -> Answer:
+    """Decide whether ``expression`` vanishes identically in its symbols.
+
+    Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point is
+    one that the assumptions on the symbols allow; a range such as 0 < p < 1 has to be substituted by the caller.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> is_zero((t + 1) ** 2 - t**2 - 2 * t - 1).holds, is_zero(t**2 - 1).holds
+    (True, False)
+    """
+    reduced = _reduced(expression)
+    if reduced == 0:
+        return Answer(True, "the difference simplifies to 0")
+    point = _point_of_difference(reduced)
+    if point is not None:
+        return Answer(False, f"the difference is {_short(reduced)}{point}")
+    raise Undecided(f"{reduced} neither simplifies to 0 nor shows a value other than 0.")
+
+
+def equal(left: Expr, right: Expr) -> Answer:
+    """Decide whether two expressions are identical in all of their symbols.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> equal(sympy.sin(t) ** 2, 1 - sympy.cos(t) ** 2).holds
+    True
+    """
+    return is_zero(left - right)
+
+
+def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr) -> Answer:
+    """Decide whether a polynomial with rational coefficients is >= 0 on an interval with rational or infinite ends.
+
+    Sign changes happen only at real roots of odd multiplicity; these are counted exactly (Sturm).
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> keeps_nonnegative(1 - t**2, t, Integer(-1), Integer(1)).holds
+    True
+    >>> keeps_nonnegative(t, t, Integer(-1), Integer(1)).detail
+    'it changes sign at t = 0'
+    """
+    if not polynomial.is_polynomial(variable):
+        raise Undecided(f"{polynomial} is not a polynomial in {variable}.")
+    poly = sympy.Poly(polynomial, variable)
+    if not all(coefficient.is_Rational for coefficient in poly.all_coeffs()):
+        raise Undecided(f"{polynomial} has coefficients that are not rational.")
+    if not all(end.is_Rational or end.is_infinite for end in (lower, upper)):
+        raise Undecided(f"({lower}, {upper}) has an end that is neither rational nor infinite.")
+    if poly.is_zero:
+        return Answer(True, "it is identically 0")
+    root = _sign_change(poly, lower, upper)
+    if root is not None:
+        return Answer(False, f"it changes sign at {variable} = {root}")
+    inside = next(point for point in _inside(lower, upper) if poly.eval(point) != 0)
+    value = poly.eval(inside)
+    return Answer(
+        bool(value > 0), f"it has no change of sign in ({lower}, {upper}), and is {value} at {variable} = {inside}"
+    )
+
+
+def find_below(left: Expr, right: Expr, variable: sympy.Symbol, points: Sequence[Expr]) -> Expr | None:
+    """Return the first of ``points`` at which ``left < right`` for certain, or None."""
+    for point in points:
+        ball = ball_of(left, {variable: ball_of(point)}) - ball_of(right, {variable: ball_of(point)})
+        if ball < 0:
+            return point
+    return None
+
+
+def above_increasing(
+    bound: Expr, function: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr, ends: tuple[Expr, Expr]
+) -> Answer:
+    """Decide whether ``bound >= function`` on an interval where ``function`` is increasing with the limits ``ends``.
+
+    On each subinterval an enclosure of ``bound`` is compared with the value of ``function`` at the right end; the
+    subintervals are halved where that is not enough, down to a width of 1/4096 of the whole.
+    """
+    pending = [(lower, upper)]
+    cells = 0
+    while pending:
+        left, right = pending.pop()
+        top = ball_of(ends[1]) if right == upper else ball_of(function, {variable: ball_of(right)})
+        values = ball_of(bound, {variable: interval(left, right)})
+        if values >= top:
+            cells += 1
+            continue
+        bottom = ball_of(ends[0]) if left == lower else ball_of(function, {variable: ball_of(left)})
+        if values < bottom:
+            return Answer(False, f"for {variable} from {left} to {right} it lies below")
+        if (right - left) * 4096 < upper - lower:
+            raise Undecided(f"between {variable} = {left} and {right} the two are too close to tell apart.")
+        middle = (left + right) / 2
+        pending += [(left, middle), (middle, right)]
+    return Answer(True, f"enclosures on {cells} subintervals lie above")
+
+
+def sign_of(number: Expr) -> int:
+    """Return the sign of a constant: 0 if it simplifies to 0, else from a ball that excludes 0.
+
+    Examples
+    --------
+    >>> sign_of(sympy.log(3) - 1), sign_of(sympy.pi - 4), sign_of(sympy.sqrt(4) - 2)
+    (1, -1, 0)
+    """
+    if sympy.simplify(number) == 0:
+        return 0
+    ball = ball_of(number)
+    if ball > 0:
+        return 1
+    if ball < 0:
+        return -1
+    raise Undecided(f"the sign of {number} is not clear from {ball}.")
+
+
+def _reduced(expression: Expr) -> Expr:
+    """Return ``expression`` simplified; a rational function, in lowest terms, which is 0 only if it vanishes."""
+    expanded = sympy.expand(expression)
+    if expanded.is_rational_function():
+        return sympy.factor(sympy.cancel(expanded))
+    return sympy.simplify(expanded)
+
+
+def _point_of_difference(expression: Expr) -> str | None:
+    """Return text naming a point where ``expression`` is certainly not 0, or None if no trial point shows it."""
+    symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
+    for sign, values in product((1, -1), product(_TRIAL_VALUES, repeat=min(len(symbols), 2))):
+        point = {
+            symbol: _within_domain(symbol, sign * value)
+            for symbol, value in zip(symbols, chain(values, cycle(_OTHER_VALUES)), strict=False)
+        }
+        try:
+            ball = ball_of(expression, {symbol: ball_of(value) for symbol, value in point.items()})
+        except NotImplementedError:
+            return None
+        if ball.is_finite() and (ball > 0 or ball < 0):
+            where = ", ".join(f"{symbol} = {value}" for symbol, value in point.items())
+            return f", which at {where} is {_decimal(ball)}" if where else f" = {_decimal(ball)}"
+    return None
+
+
+def _within_domain(symbol: sympy.Symbol, value: Expr) -> Expr:
+    """Return a value like ``value`` that the symbol's assumptions allow: positive, or whole, where they ask for it."""
+    allowed = abs(value) if symbol.is_nonnegative else value
+    return Integer(allowed.p) if symbol.is_integer else allowed
+
+
+def _sign_change(poly: sympy.Poly, lower: Expr, upper: Expr) -> str | None:
+    """Return, in decimals, a root of odd multiplicity in the open interval, or None if there is none."""
+    odd = sympy.Poly(1, poly.gen)
+    for factor, multiplicity in poly.factor_list()[1]:
+        if multiplicity % 2:
+            odd *= factor
+    for end in (lower, upper):
+        if end.is_finite and odd.eval(end) == 0:
+            odd = odd.quo(sympy.Poly(poly.gen - end, poly.gen))
+    if odd.is_ground or not odd.count_roots(lower, upper):
+        return None
+    (left, right), _ = odd.intervals(eps=Rational(1, 10**6), inf=_or_none(lower), sup=_or_none(upper))[0]
+    return str(sympy.N((left + right) / 2, 5))
+
+
+def _or_none(end: Expr) -> Expr | None:
+    return end if end.is_finite else None
+
+
+def _inside(lower: Expr, upper: Expr) -> Iterator[Expr]:
+    """Yield ever more points of the open interval, so that one of them is not a root."""
+    for k in count(2):
+        if lower.is_finite and upper.is_finite:
+            yield lower + (upper - lower) / k
+        elif lower.is_finite:
+            yield lower + k
+        else:
+            yield upper - k if upper.is_finite else sympy.Integer(k)
+
+
+def _decimal(ball: flint.arb) -> str:
+    return str(ball.str(6, radius=False))
+
+
+def _short(expression: Expr) -> str:
+    text = str(expression)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class Undecided(Exception):
+    """Raised inside a `Claim.decide` function when the means at hand neither prove nor refute a step."""

@@ -1,0 +1,184 @@
+"""A small, safe grammar for the formulas that a user may type.
+
+Text becomes a sympy expression through Python's own parser and a whitelist of what may stand in the tree: numbers,
+the names that are allowed there, ``+ - * / **``, and calls of a few elementary functions. Nothing is evaluated as
+code, and what would exhaust the machine (towers of powers, huge numbers) is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+from collections.abc import Callable, Mapping
+
+import sympy
+from sympy import Expr
+
+from foundation.errors import InputError
+
+LONGEST_TEXT = 400
+
+LARGEST_DEGREE = 64
+
+LARGEST_NUMBER = sympy.Integer(10) ** 50
+
+CONSTANTS: Mapping[str, Expr] = {"pi": sympy.pi, "E": sympy.E}
+
+FUNCTIONS: Mapping[str, Callable[..., Expr]] = {
+    "abs": sympy.Abs,
+    "asin": sympy.asin,
+    "acos": sympy.acos,
+    "atan": sympy.atan,
+    "cos": sympy.cos,
+    "cosh": sympy.cosh,
+    "erf": sympy.erf,
+    "exp": sympy.exp,
+    "factorial": sympy.factorial,
+    "log": sympy.log,
+    "sin": sympy.sin,
+    "sinh": sympy.sinh,
+    "sqrt": sympy.sqrt,
+    "tanh": sympy.tanh,
+}
+
+_OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
+    ast.Pow: lambda left, right: left**right,
+}
+
+
+def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
+    """Return the sympy expression, or the sympy Tuple of expressions, that ``text`` spells.
+
+    Parameters
+    ----------
+    text : str
+        As in ``"3/(4*r)*(1 - ((x - mu)/r)**2)"``; at most 400 characters. Decimals are read exactly.
+    symbols : mapping from name to Symbol
+        The variables that may occur.
+
+    Raises
+    ------
+    InputError
+        If ``text`` is no such expression; the message names the first part that is not allowed.
+
+    Examples
+    --------
+    >>> r = sympy.Symbol("r", positive=True)
+    >>> parse("0.6/r", {"r": r})
+    3/(5*r)
+    """
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"an expression has at most {LONGEST_TEXT} characters, this one has {len(text)}.")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise InputError(f"{text!r} is not an expression; write it as in '3/(5*r)' or '(x - mu)**2'.") from None
+    parser = _Parser(text, symbols)
+    if isinstance(tree.body, ast.Tuple):
+        return sympy.Tuple(*(parser.read(element) for element in tree.body.elts))
+    return parser.read(tree.body)
+
+
+class _Parser:
+    """Turns the nodes of one text into sympy, refusing every kind of node that it does not know."""
+
+    def __init__(self, text: str, symbols: Mapping[str, sympy.Symbol]) -> None:
+        self.text = text
+        self.symbols = symbols
+
+    def read(self, node: ast.expr) -> Expr:
+        expression = self._read(node)
+        if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
+            raise self._refusal(node, "is not finite")
+        if expression.is_number and not _moderate(expression):
+            raise self._refusal(node, "is not a real number below 10**50 in size")
+        if _degree(expression) > LARGEST_DEGREE:
+            raise self._refusal(node, f"has a power above {LARGEST_DEGREE}")
+        return expression
+
+    def _read(self, node: ast.expr) -> Expr:
+        match node:
+            case ast.Constant(value=bool()):
+                raise self._refusal(node, "is not a number")
+            case ast.Constant(value=int() | float() as value):
+                return self._number(node, value)
+            case ast.Name(id=name):
+                return self._name(node, name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.read(operand)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.read(operand)
+            case ast.BinOp(left=left, op=ast.Pow(), right=right):
+                return self._power(node, self.read(left), self.read(right))
+            case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
+                return _OPERATORS[type(operator)](self.read(left), self.read(right))
+            case ast.BinOp(op=ast.BitXor()):
+                raise self._refusal(node, "uses ^: a power is written **")
+            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
+                return self._call(node, name, self.read(argument))
+            case ast.Call(func=ast.Name(id=name)):
+                known = ", ".join(FUNCTIONS)
+                raise self._refusal(node, f"is not a call of one of {known} with one argument")
+        raise self._refusal(node, "is not part of the grammar (numbers, names, + - * / ** and elementary functions)")
+
+    def _number(self, node: ast.expr, value: float) -> Expr:
+        if isinstance(value, int):
+            return sympy.Integer(value)
+        if not math.isfinite(value):
+            raise self._refusal(node, "is not finite")
+        literal = ast.get_source_segment(self.text.strip(), node) or repr(value)
+        return sympy.Rational(literal.replace("_", ""))
+
+    def _name(self, node: ast.expr, name: str) -> Expr:
+        if name in self.symbols:
+            return self.symbols[name]
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        known = [*self.symbols, *CONSTANTS]
+        near = difflib.get_close_matches(name, [*known, *FUNCTIONS], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"here the names are {', '.join(known)}."
+        raise self._refusal(node, "is no name known here", hint)
+
+    def _power(self, node: ast.expr, base: Expr, exponent: Expr) -> Expr:
+        if exponent.is_number and not abs(exponent) <= LARGEST_DEGREE:
+            raise self._refusal(node, f"has a power above {LARGEST_DEGREE}")
+        return base**exponent
+
+    def _call(self, node: ast.expr, name: str, argument: Expr) -> Expr:
+        if name == "factorial" and argument.is_number and not (argument.is_Integer and 0 <= argument <= 40):
+            raise self._refusal(node, "is not the factorial of a whole number from 0 to 40")
+        return FUNCTIONS[name](argument)
+
+    def _refusal(self, node: ast.expr, why: str, hint: str = "") -> InputError:
+        part = ast.get_source_segment(self.text.strip(), node) or self.text
+        where = "" if part == self.text.strip() else f" in {_quoted(self.text)}"
+        return InputError(f"{_quoted(part)}{where} {why}{'; ' + hint if hint else '.'}")
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _moderate(number: Expr) -> bool:
+    """Tell whether a constant is real and small enough to be worked with."""
+    value = number.evalf(15)
+    return bool(value.is_real and abs(value) < LARGEST_NUMBER)
+
+
+def _degree(expression: Expr) -> int:
+    """Return a bound on the degree that expanding ``expression`` can reach in any of its symbols."""
+    if expression.is_Symbol:
+        return 1
+    if not expression.args or expression.is_number:
+        return 0
+    degrees = [_degree(argument) for argument in expression.args]
+    if expression.is_Mul:
+        return sum(degrees)
+    if expression.is_Pow and expression.exp.is_Rational:
+        return math.ceil(degrees[0] * abs(expression.exp))
+    return max(degrees)

@@ -1,0 +1,13 @@
+from .bandwidth import Bandwidth as Bandwidth
+from .bandwidth import bandwidth_named as bandwidth_named
+from .enclosures import EnclosedMean as EnclosedMean
+from .enclosures import enclosed_mean as enclosed_mean
+from .expansions import LeadingTerms as LeadingTerms
+from .expansions import leading_terms as leading_terms
+from .mean import ExactMean as ExactMean
+from .mean import exact_mean as exact_mean
+from .mean import limit_mean as limit_mean
+from .mean import limit_variance as limit_variance
+from .mean import theorem_conditions as theorem_conditions
+from .symbolic_mean import MeanExpression as MeanExpression
+from .symbolic_mean import mean_expression as mean_expression

@@ -1,0 +1,164 @@
+"""Bandwidth rules b(m), and the window of rates that Theorem 3.1 allows."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from foundation.errors import InputError
+from theory.algebra.decisions import Condition
+from theory.densities.numbers import LONGEST
+
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Bandwidths beyond these limits could overflow double precision inside T_m."""
+
+UPPER_RATE = Fraction(2, 9)
+
+LOWER_RATE = Fraction(1, 4)
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """A bandwidth b(m) = factor * m^(-exponent).
+
+    Parameters
+    ----------
+    name : str
+        As the command line writes it.
+    factor : float
+        Positive; 1 for a rule m^-DELTA, the bandwidth itself for a number.
+    exponent : Fraction
+        DELTA of the rule m^-DELTA; 0 for a number, which states no rate.
+
+    Examples
+    --------
+    >>> round(bandwidth_named("m^-2/9").at(100), 5)
+    0.35938
+    """
+
+    name: str
+    factor: float
+    exponent: Fraction
+
+    @property
+    def states_a_rate(self) -> bool:
+        """Whether the bandwidth shrinks with m by a stated rule."""
+        return self.exponent > 0
+
+    def at(self, m: int) -> float:
+        """Return b(m), the half-width of a kernel supported on [-1, 1], for a sample of ``m``.
+
+        Raises
+        ------
+        InputError
+            If b(m) is so small or so large that T_m could overflow double precision.
+        """
+        value = self.factor * float(m) ** -float(self.exponent)
+        if not SMALLEST <= value <= LARGEST:
+            limits = f"between {SMALLEST:g} and {LARGEST:g}"
+            raise InputError(f"a bandwidth must lie {limits}, but {self.name} at m = {m} is {value:g}.")
+        return value
+
+
+def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
+    """Return the bandwidth written ``name``: a positive number, or ``m^-DELTA`` (a Bandwidth is returned as it is).
+
+    Raises
+    ------
+    InputError
+        If ``name`` is neither, if the number is not positive and finite, or if the rule does not shrink with m.
+
+    Examples
+    --------
+    >>> bandwidth_named("m^-0.235").exponent
+    Fraction(47, 200)
+    >>> bandwidth_named(0.1).at(10_000)
+    0.1
+    """
+    if isinstance(name, Bandwidth):
+        return name
+    text = str(name).strip()
+    if not text.startswith("m"):
+        return _constant(text)
+    exponent_text = text.replace(" ", "").removeprefix("m^")
+    if exponent_text.startswith("(") and exponent_text.endswith(")"):
+        exponent_text = exponent_text[1:-1]
+    rule = re.fullmatch(r"([-+]?)(\d+/0*[1-9]\d*|\d+\.?\d*|\.\d+)", exponent_text)
+    if rule is None or len(exponent_text) > LONGEST:
+        raise InputError(f"{text!r} is no bandwidth: write a positive number, or m^-DELTA as in m^-0.235.")
+    sign, exponent = rule[1], Fraction(rule[2])
+    if sign != "-" or exponent == 0:
+        raise InputError(f"{text!r} is no bandwidth: it must shrink as m grows. Try m^-0.235.")
+    return Bandwidth(f"m^-{rule[2]}", factor=1.0, exponent=exponent)
+
+
+def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition, Condition]:
+    """Decide the two sides of Theorem 3.1's window of bandwidths, as a statement about the rule.
+
+    An o(.) speaks of m tending to infinity: no bandwidth at one m can satisfy or break it. So a number, which states
+    no rate, establishes neither side.
+
+    Source: Theorem 3.1, with o(b(n)) = n^(-1/4) ... read as n^(-1/4) ... = o(b(n)).
+
+    Examples
+    --------
+    >>> [condition.holds for condition in bandwidth_conditions("m^-2/9")]
+    [False, True]
+    """
+    bandwidth = bandwidth_named(bandwidth)
+    above, below = "bandwidth: b = o(m^(-2/9))", "bandwidth: m^(-1/4) (log m)^(1/2) (log log m)^(1/4) = o(b)"
+    if not bandwidth.states_a_rate:
+        reason = (
+            f"not established: {bandwidth.name} is one number, which states no rate, and o(.) is never decided at "
+            "one m. State a rule, such as m^-0.235"
+        )
+        return Condition(above, False, reason), Condition(below, False, reason)
+    return _narrow_enough(above, bandwidth.exponent), _wide_enough(below, bandwidth.exponent)
+
+
+def window_at(m: int) -> tuple[float, float]:
+    """Return the two sides of Theorem 3.1's window at one m, taken with constants 1: the lower bound and the upper.
+
+    They are the wrong way round, and the window empty, where 4.9 < m < 10^41.6. For m below 3, log log m is no
+    positive number and the lower bound is 0.
+
+    Examples
+    --------
+    >>> [round(side, 3) for side in window_at(100)]
+    [0.754, 0.359]
+    """
+    log_log = math.log(math.log(m)) if m > 2 else 0.0
+    lower = m ** -float(LOWER_RATE) * math.sqrt(math.log(m)) * log_log**0.25
+    return lower, m ** -float(UPPER_RATE)
+
+
+def _narrow_enough(name: str, exponent: Fraction) -> Condition:
+    printed = f"{float(exponent):.6g}"
+    if exponent > UPPER_RATE:
+        return Condition(name, True, f"as m grows without bound, because {printed} > 2/9 = 0.2222...")
+    if exponent == UPPER_RATE:
+        return Condition(name, False, "the ratio b / m^(-2/9) is 1 for every m and does not tend to 0")
+    return Condition(name, False, f"{printed} < 2/9: the ratio b / m^(-2/9) grows without bound")
+
+
+def _wide_enough(name: str, exponent: Fraction) -> Condition:
+    printed = f"{float(exponent):.6g}"
+    if exponent < LOWER_RATE:
+        reason = f"as m grows without bound, because {printed} < 1/4 and a power of m outgrows every power of log m"
+        return Condition(name, True, reason)
+    if exponent == LOWER_RATE:
+        reason = "the ratio of the left side to b is (log m)^(1/2) (log log m)^(1/4), which grows without bound"
+        return Condition(name, False, reason)
+    return Condition(name, False, f"{printed} > 1/4: the ratio of the left side to b grows without bound")
+
+
+def _constant(text: str) -> Bandwidth:
+    try:
+        number = float(text)
+    except ValueError:
+        raise InputError(f"{text!r} is no bandwidth: write a positive number, or m^-DELTA as in m^-0.235.") from None
+    if not (math.isfinite(number) and number > 0):
+        raise InputError(f"a bandwidth must be positive and finite, got {text}. The paper's rule is m^-DELTA.")
+    return Bandwidth(text, factor=number, exponent=Fraction(0))

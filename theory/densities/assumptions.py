@@ -1,0 +1,199 @@
+"""Assumptions A2 to A4 of Theorem 3.1, decided for a density and a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import sympy
+from sympy import Expr, Pow, cosh, exp, oo, sqrt
+
+from theory.algebra.decisions import Condition
+from theory.densities.density import Density
+from theory.densities.families import density_named
+from theory.densities.integrals import integral_of
+from theory.densities.weights import Weight, weight_named
+from theory.kernels import Piece, x
+
+
+def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
+    """Decide A2, A3 and A4 for ``density``, each with its reason.
+
+    Source: Section 2.2.2. The decisions are symbolic: a function that is continuous on an open interval and has
+    finite limits at both ends is bounded there.
+
+    Examples
+    --------
+    >>> all(condition.holds for condition in density_assumptions("normal"))
+    True
+    >>> [condition.name[:2] for condition in density_assumptions("uniform:-1,1") if not condition.holds]
+    ['A2', 'A2', 'A3', 'A4']
+    """
+    density = density_named(density)
+    of_components = _component_assumptions(density)
+    if of_components:
+        return of_components
+    continuous, positive = _continuous(density), _positive(density)
+    return (
+        continuous,
+        positive,
+        _bounded("A2: f bounded", "f", density, lambda pdf: pdf),
+        _smooth_root(density, continuous),
+        _second_derivative(density),
+    )
+
+
+def _component_assumptions(density: Density) -> tuple[Condition, ...]:
+    """Decide A2 to A4 for a mixture whose components meet them all; otherwise return nothing.
+
+    With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
+    """
+    decided = [density_assumptions(component) for _, component in density.components]
+    if not decided or not all(condition.holds for conditions in decided for condition in conditions):
+        return ()
+    reasons = {"A3": "(f')^2 / f <= the weighted sum of (f_i')^2 / f_i (Cauchy-Schwarz), and each is bounded"}
+    each = "f is a weighted sum of densities, each of which meets it"
+    return tuple(
+        Condition(condition.name, True, reasons.get(condition.name.split(":")[0], each)) for condition in decided[0]
+    )
+
+
+def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Condition, ...]:
+    """Decide what Theorem 3.1 asks of the weight: integrable, piecewise continuous and bounded.
+
+    ``density`` is needed where ``weight`` is a name that depends on it, as ``"inverse-density:-2,2"``.
+
+    Examples
+    --------
+    >>> [condition.holds for condition in weight_conditions("window:-2,2")]
+    [True, True, True]
+    >>> [condition.reason for condition in weight_conditions("one") if not condition.holds]
+    ['the integral of a is oo']
+    """
+    weight = weight_named(weight, density)
+    unbounded = _unbounded_where(weight.pieces, lambda value: value)
+    continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)
+    return (
+        _integrable(weight, bounded=continuous and not unbounded),
+        Condition(
+            "weight: piecewise continuous",
+            continuous,
+            f"a is {'' if continuous else 'not '}continuous between its knots {_listed(weight.knots)}",
+        ),
+        Condition("weight: bounded", not unbounded, unbounded or "a has finite limits at both ends of every piece"),
+    )
+
+
+def _integrable(weight: Weight, bounded: bool) -> Condition:
+    name = "weight: integrable"
+    if bounded and all(end.is_finite for end in weight.support) and any(p.density.has(x) for p in weight.pieces):
+        return Condition(name, True, "a is bounded, and vanishes outside a bounded interval")
+    integral = integral_of(weight.pieces)
+    return Condition(name, bool(integral.is_finite), f"the integral of a is {integral}")
+
+
+def _continuous(density: Density) -> Condition:
+    name = "A2: f continuous"
+    for piece in density.pieces:
+        gaps = _singularities(piece, piece.density)
+        if gaps is not sympy.S.EmptySet:
+            return Condition(name, False, f"f is singular at {gaps}")
+    jump = _jump_of(density, lambda pdf: pdf)
+    return Condition(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
+
+
+def _positive(density: Density) -> Condition:
+    name = "A2: f positive"
+    lower, upper = density.support
+    if lower.is_finite or upper.is_finite:
+        return Condition(name, False, f"f vanishes outside [{lower}, {upper}]")
+    positive = all(piece.density.is_positive for piece in density.pieces)
+    return Condition(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
+
+
+def _smooth_root(density: Density, continuous: Condition) -> Condition:
+    name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
+    if not continuous.holds:
+        return Condition(name, False, f"sqrt(f) is not continuous: {continuous.reason}")
+    return _bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
+
+
+def _second_derivative(density: Density) -> Condition:
+    name = "A4: f'' exists and is bounded"
+    for order, symbol in enumerate(("f", "f'", "f''")):
+        jump = _jump_of(density, _derivative(order))
+        if jump:
+            return Condition(name, False, f"{symbol} {jump}")
+    return _bounded(name, "f''", density, _derivative(2))
+
+
+def _derivative(order: int) -> Callable[[Expr], Expr]:
+    return lambda pdf: sympy.diff(pdf, x, order)
+
+
+def _bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Condition:
+    broken = _unbounded_where(density.pieces, derived)
+    reason = (
+        f"{symbol} {broken}" if broken else f"{symbol} is continuous between knots with finite limits at their ends"
+    )
+    return Condition(name, not broken, reason)
+
+
+def _unbounded_where(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr]) -> str:
+    """Return where the function derived from ``pieces`` is unbounded, in words, or an empty string."""
+    for piece in pieces:
+        function = _without_absolute_values(derived(piece.density), piece)
+        poles = _singularities(piece, function)
+        if poles is not sympy.S.EmptySet:
+            return f"is singular at {poles}"
+        for bound, side in ((piece.lower, "+"), (piece.upper, "-")):
+            limit = sympy.limit(function, x, bound, side)
+            if not limit.is_finite:
+                return f"tends to {limit} at {bound}"
+    return ""
+
+
+def _without_absolute_values(function: Expr, piece: Piece) -> Expr:
+    """Return ``function`` with |u| replaced by u or -u, for every linear u that keeps its sign on ``piece``."""
+    signs = {}
+    for part in function.atoms(sympy.Abs):
+        (argument,) = part.args
+        if argument.is_polynomial(x) and sympy.degree(argument, x) == 1:
+            (root,) = sympy.solve(argument, x)
+            slope = sympy.diff(argument, x)
+            if root <= piece.lower or root >= piece.upper:
+                rising = (slope > 0) == bool(root <= piece.lower)
+                signs[part] = argument if rising else -argument
+    return function.subs(signs)
+
+
+def _jump_of(density: Density, derived: Callable[[Expr], Expr]) -> str:
+    """Return the first jump, at a knot, of the function derived from the density, in words, or an empty string."""
+    nothing = sympy.Integer(0)
+    pieces = (Piece(-oo, density.support[0], nothing), *density.pieces, Piece(density.support[1], oo, nothing))
+    for left, right in pairwise(pieces):
+        if left.upper.is_finite:
+            before = sympy.limit(derived(left.density), x, left.upper, "-")
+            after = sympy.limit(derived(right.density), x, right.lower, "+")
+            if sympy.simplify(before - after) != 0:
+                return f"jumps from {before} to {after} at {left.upper}"
+    return ""
+
+
+def _singularities(piece: Piece, function: Expr) -> sympy.Set:
+    """Return the singular points of ``function`` inside ``piece``; its ends are judged by limits."""
+    if _is_analytic(function):
+        return sympy.S.EmptySet
+    return sympy.singularities(function, x, sympy.S.Reals) & sympy.Interval.open(piece.lower, piece.upper)
+
+
+def _is_analytic(function: Expr) -> bool:
+    """Return whether ``function`` is analytic on the line because it is built from functions and powers that are."""
+    entire = all(isinstance(part, (exp, cosh, sympy.sinh)) for part in function.atoms(sympy.Function))
+    return entire and all(
+        (power.exp.is_Integer and power.exp >= 0) or power.base.is_positive for power in function.atoms(Pow)
+    )
+
+
+def _listed(values: Iterable[Expr]) -> str:
+    return ", ".join(str(value) for value in values)

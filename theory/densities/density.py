@@ -1,0 +1,163 @@
+"""A density, symbolically: its formulas, support and integrals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+from sympy import Expr, Pow
+
+from foundation.errors import InputError
+from theory.densities.quantiles import NumericalInverse
+from theory.kernels import Piece, x
+
+Array = npt.NDArray[np.float64]
+
+SMALLEST_DENSITY = 1e-290
+"""Where a density is smaller, its reciprocal nears the end of double precision."""
+
+probability = sympy.Symbol("p", positive=True)
+"""The argument of every quantile function, between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Density:
+    """A probability density from which samples are drawn (the paper's f).
+
+    Parameters
+    ----------
+    name : str
+        What the command line calls it.
+    pieces : tuple of Piece
+        The density in `x` on consecutive intervals; it is zero outside them.
+    distribution : sympy.Expr
+        The distribution function in `x`, on the support; written so that its lower tail keeps full precision.
+    quantile : sympy.Expr, optional
+        Its inverse in `probability`; written so that the lower tail keeps full precision. Without one `quantiles`
+        inverts numerically.
+    survival : sympy.Expr, optional
+        1 less the distribution function, written so that the upper tail keeps full precision. It is needed where
+        there is no quantile, and for a weight that does not end.
+    squared_distribution : sympy.Expr, optional
+        The integral of the squared density from the lower end of the support up to `x`.
+    components : tuple of (sympy.Expr, Density)
+        The weights and densities of which this one is a mixture, if it is one.
+    repeated_integral : function of an order, optional
+        The pieces, on the whole line, of the density integrated that often; see `theory.densities.repeated_integrals`.
+
+    Examples
+    --------
+    >>> from theory.densities import NORMAL
+    >>> NORMAL.support, NORMAL.knots
+    ((-oo, oo), ())
+    >>> NORMAL.distribution.subs(x, 0), NORMAL.quantiles(np.array([0.5])).tolist()
+    (1/2, [0.0])
+    """
+
+    name: str
+    pieces: tuple[Piece, ...]
+    distribution: Expr
+    quantile: Expr | None = None
+    survival: Expr | None = None
+    squared_distribution: Expr | None = None
+    components: tuple[tuple[Expr, Density], ...] = ()
+    repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def support(self) -> tuple[Expr, Expr]:
+        """The interval outside which the density is zero."""
+        return self.pieces[0].lower, self.pieces[-1].upper
+
+    @property
+    def knots(self) -> tuple[Expr, ...]:
+        """The finite points, in order, where one expression gives way to the next or to zero."""
+        return _finite_bounds(self.pieces)
+
+    @property
+    def rough_knots(self) -> tuple[Expr, ...]:
+        """The knots at which the density behaves like a fractional power, so that no polynomial is close to it."""
+        return tuple(knot for knot, exponent in self.powers_at_knots() if not exponent.is_Integer or exponent < 0)
+
+    @property
+    def unbounded_knots(self) -> tuple[Expr, ...]:
+        """The knots at which the density is unbounded."""
+        return tuple(knot for knot, exponent in self.powers_at_knots() if exponent < 0)
+
+    def quantiles(self, levels: Array) -> Array:
+        """Return the quantiles at ``levels``, numbers strictly between 0 and 1, to double precision."""
+        return _quantile_function(self)(levels)
+
+    def bulk(self, tail: float) -> tuple[float, float]:
+        """Return an interval beyond each end of which the density has at most the mass ``tail``.
+
+        Raises
+        ------
+        InputError
+            If the support is unbounded and no survival function says how heavy its tail is.
+
+        Examples
+        --------
+        >>> from theory.densities import LAPLACE, NORMAL
+        >>> [round(end, 3) for end in NORMAL.bulk(0.025)], [round(end, 3) for end in LAPLACE.bulk(1e-22)]
+        ([-1.96, 1.96], [-49.964, 49.964])
+        """
+        lower, upper = self.support
+        if self.survival is None and not (lower.is_finite and upper.is_finite):
+            raise InputError(f"the tail of {self.name} is unknown: the density has no survival function.")
+        below, above = (sympy.lambdify(x, tail_of, "scipy") for tail_of in (self.distribution, self.survival))
+        return (
+            float(lower) if lower.is_finite else -_falls_to(tail, lambda point: float(below(-point))),
+            float(upper) if upper.is_finite else _falls_to(tail, lambda point: float(above(point))),
+        )
+
+    def powers_at_knots(self) -> Iterable[tuple[Expr, Expr]]:
+        """Yield each knot where a base of a power in the density vanishes, with the exponent."""
+        for piece in self.pieces:
+            for knot, power in product({piece.lower, piece.upper}, piece.density.atoms(Pow)):
+                if knot.is_finite and power.base.subs(x, knot) == 0:
+                    yield knot, power.exp
+
+
+@cache
+def _quantile_function(density: Density) -> Callable[[Array], Array]:
+    if density.quantile is not None:
+        closed: Callable[[Array], Array] = sympy.lambdify(probability, density.quantile, "scipy")
+        return closed
+    if density.survival is None:
+        raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
+    ((piece,), (lower, upper)) = density.pieces, density.support
+    pdf, distribution, survival = (
+        sympy.lambdify(x, function, "scipy") for function in (piece.density, density.distribution, density.survival)
+    )
+    return NumericalInverse(pdf, distribution, survival, (float(lower), float(upper)))
+
+
+def _falls_to(level: float, function: Callable[[float], float]) -> float:
+    """Return a point, exact to rounding, from which on a falling function is at most ``level``."""
+    reach = 1.0
+    while function(reach) > level or function(-reach) <= level:
+        reach *= 2
+    low, high = -reach, reach
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) > level else (low, middle)
+    return high
+
+
+def overlaps(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> Iterable[Piece]:
+    """Yield the pieces of the product of two piecewise functions, each zero outside its pieces."""
+    for one in left:
+        for other in right:
+            lower, upper = sympy.Max(one.lower, other.lower), sympy.Min(one.upper, other.upper)
+            if lower < upper:
+                yield Piece(lower, upper, one.density * other.density)
+
+
+def _finite_bounds(pieces: tuple[Piece, ...]) -> tuple[Expr, ...]:
+    bounds = {bound for piece in pieces for bound in (piece.lower, piece.upper) if bound.is_finite}
+    return tuple(sorted(bounds))

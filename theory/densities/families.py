@@ -1,0 +1,285 @@
+"""Densities by name: normal, uniform, logistic, Laplace and beta laws, and mixtures of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import product
+
+import sympy
+from sympy import (
+    Expr,
+    Integer,
+    Piecewise,
+    Rational,
+    betainc_regularized,
+    binomial,
+    cosh,
+    erfc,
+    erfcinv,
+    exp,
+    gamma,
+    log,
+    oo,
+    pi,
+    sqrt,
+)
+
+from foundation.errors import InputError, suggestion
+from theory.densities import repeated_integrals
+from theory.densities.density import Density, probability
+from theory.densities.numbers import NUMBER, numbers_in, written
+from theory.kernels import Piece, x
+
+LARGEST_BETA_PARAMETER = 80
+"""Up to here the gamma functions of a beta density stay within double precision."""
+
+
+def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
+    """Return the normal density with the given moments.
+
+    Raises
+    ------
+    InputError
+        If the mean is not finite, or the standard deviation not positive and finite.
+
+    Examples
+    --------
+    >>> normal(1, 2).name, normal(1, 2).pieces[0].density
+    ('normal(1,2)', sqrt(2)*exp(-(x/2 - 1/2)**2/2)/(4*sqrt(pi)))
+    """
+    mean, deviation = sympy.sympify(mean), sympy.sympify(standard_deviation)
+    if not (mean.is_finite and deviation.is_finite and deviation > 0):
+        raise InputError(f"a normal density needs a mean and a positive standard deviation, got {mean}, {deviation}.")
+    z = (x - mean) / deviation
+    return Density(
+        name=f"normal({written(mean)},{written(deviation)})",
+        pieces=(Piece(-oo, oo, exp(-(z**2) / 2) / (deviation * sqrt(2 * pi))),),
+        distribution=_normal_distribution(z),
+        quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
+        survival=_normal_distribution(-z),
+        squared_distribution=_normal_distribution(sqrt(2) * z) / (2 * sqrt(pi) * deviation),
+        repeated_integral=partial(repeated_integrals.of_normal, mean, deviation),
+    )
+
+
+def _normal_distribution(z: Expr) -> Expr:
+    """Return the normal distribution function; sympy itself would turn erfc(-z) into 2 - erfc(z), losing the tail."""
+    return erfc(-z / sqrt(2), evaluate=False) / 2
+
+
+def uniform(lower: Expr | int, upper: Expr | int) -> Density:
+    """Return the uniform density on [lower, upper].
+
+    Raises
+    ------
+    InputError
+        If ``lower`` is not below ``upper``, or one of them is not finite.
+
+    Examples
+    --------
+    >>> uniform(-1, 1).support, uniform(-1, 1).distribution
+    ((-1, 1), x/2 + 1/2)
+    """
+    lower, upper = sympy.sympify(lower), sympy.sympify(upper)
+    if not (lower.is_finite and upper.is_finite and lower < upper):
+        raise InputError(
+            f"a uniform density needs two finite ends, the lower first, got {lower} and {upper}. Try uniform:-1,1."
+        )
+    width = upper - lower
+    return Density(
+        name=f"uniform:{written(lower)},{written(upper)}",
+        pieces=(Piece(lower, upper, 1 / width),),
+        distribution=(x - lower) / width,
+        quantile=lower + width * probability,
+        survival=(upper - x) / width,
+        squared_distribution=(x - lower) / width**2,
+        repeated_integral=partial(repeated_integrals.of_uniform, lower, upper),
+    )
+
+
+def beta(p: Expr | int, q: Expr | int) -> Density:
+    """Return the beta density with the parameters ``p`` and ``q``, on [0, 1].
+
+    Raises
+    ------
+    InputError
+        If a parameter is not positive, or is so large that the density leaves double precision.
+
+    Examples
+    --------
+    >>> beta(2, 2).pieces[0].density, beta(2, 2).distribution.expand()
+    (6*x*(1 - x), -2*x**3 + 3*x**2)
+    """
+    p, q = sympy.sympify(p), sympy.sympify(q)
+    if not (0 < p <= LARGEST_BETA_PARAMETER and 0 < q <= LARGEST_BETA_PARAMETER):
+        raise InputError(
+            f"a beta density needs two positive parameters of at most {LARGEST_BETA_PARAMETER}, got {p} and {q}. "
+            "Try beta:2,3."
+        )
+    square = None
+    if 2 * p > 1 and 2 * q > 1:
+        square = _beta_constant(p, q) ** 2 / _beta_constant(2 * p - 1, 2 * q - 1)
+        square *= _regularised_beta(2 * p - 1, 2 * q - 1, x)
+    return Density(
+        name=f"beta:{written(p)},{written(q)}",
+        pieces=(Piece(Integer(0), Integer(1), _beta_constant(p, q) * x ** (p - 1) * (1 - x) ** (q - 1)),),
+        distribution=_regularised_beta(p, q, x),
+        survival=_regularised_beta(q, p, 1 - x),
+        squared_distribution=square,
+        repeated_integral=partial(repeated_integrals.of_beta, p, q),
+    )
+
+
+def _beta_constant(p: Expr, q: Expr) -> Expr:
+    return gamma(p + q) / (gamma(p) * gamma(q))
+
+
+def _regularised_beta(p: Expr, q: Expr, point: Expr) -> Expr:
+    """Return the beta distribution function; for whole parameters the tail of a binomial law, a sum without signs."""
+    if not (p.is_Integer and q.is_Integer):
+        return betainc_regularized(p, q, 0, point)
+    trials = int(p + q) - 1
+    terms = (binomial(trials, j) * point**j * (1 - point) ** (trials - j) for j in range(int(p), trials + 1))
+    return sum(terms, start=Integer(0))
+
+
+def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
+    """Return a mixture of normal densities, each given by its weight, mean and standard deviation.
+
+    Raises
+    ------
+    InputError
+        If there is none, a weight is not positive, the weights do not sum to 1, or a component is no density.
+
+    Examples
+    --------
+    >>> half = Rational(1, 2)
+    >>> mixture((half, -1, half), (half, 1, half)).name
+    'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)'
+    """
+    weights = [sympy.sympify(weight) for weight, _, _ in components]
+    densities = [normal(mean, deviation) for _, mean, deviation in components]
+    listed = " + ".join(written(weight) for weight in weights) or "none"
+    if not all(weight > 0 for weight in weights) or sum(weights) != 1:
+        raise InputError(
+            f"the weights of a mixture must be positive and sum to 1, got {listed}. Try {MIXTURE_EXAMPLE}."
+        )
+    weighted = tuple(zip(weights, densities, strict=True))
+    joined = "+".join(f"{written(weight)}*{density.name}" for weight, density in weighted)
+    return Density(
+        name=f"mixture:{joined}",
+        pieces=(Piece(-oo, oo, _weighted_sum(weighted, lambda density: density.pieces[0].density)),),
+        distribution=_weighted_sum(weighted, lambda density: density.distribution),
+        survival=_weighted_sum(weighted, lambda density: density.survival),
+        squared_distribution=_integral_of_products(components),
+        components=weighted,
+        repeated_integral=partial(_repeated_integral_of_mixture, weighted),
+    )
+
+
+def _weighted_sum(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
+    return sum((weight * function(density) for weight, density in weighted), start=Integer(0))
+
+
+def _repeated_integral_of_mixture(weighted: Iterable[tuple[Expr, Density]], order: int) -> tuple[Piece, ...]:
+    parts = ((weight, density.repeated_integral) for weight, density in weighted)
+    return repeated_integrals.of_mixture((weight, integral(order)) for weight, integral in parts if integral)
+
+
+def _integral_of_products(components: Iterable[tuple[Expr | int, Expr | int, Expr | int]]) -> Expr:
+    """Return the integral up to `x` of the square of a normal mixture: a product of two normals is again normal."""
+    total: Expr = Integer(0)
+    for one, other in product(components, repeat=2):
+        (w, mean, s), (v, centre, t) = (tuple(map(sympy.sympify, component)) for component in (one, other))
+        variance = s**2 + t**2
+        overlap = exp(-((mean - centre) ** 2) / (2 * variance)) / sqrt(2 * pi * variance)
+        z = (x - (mean * t**2 + centre * s**2) / variance) * sqrt(variance) / (s * t)
+        total += w * v * overlap * _normal_distribution(z)
+    return total
+
+
+NORMAL = Density(
+    name="normal",
+    pieces=(Piece(-oo, oo, exp(-(x**2) / 2) / sqrt(2 * pi)),),
+    distribution=_normal_distribution(x),
+    quantile=-sqrt(2) * erfcinv(2 * probability),
+    survival=_normal_distribution(-x),
+    squared_distribution=_normal_distribution(sqrt(2) * x) / (2 * sqrt(pi)),
+    repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
+)
+
+# With u = F(x), f = u (1 - u) = du/dx: the integral of f^2 is that of u (1 - u) du.
+_LOGISTIC_DISTRIBUTION = 1 / (1 + exp(-x))
+
+LOGISTIC = Density(
+    name="logistic",
+    pieces=(Piece(-oo, oo, 1 / (4 * cosh(x / 2) ** 2)),),
+    distribution=_LOGISTIC_DISTRIBUTION,
+    quantile=log(probability / (1 - probability)),
+    survival=1 / (1 + exp(x)),
+    squared_distribution=_LOGISTIC_DISTRIBUTION**2 / 2 - _LOGISTIC_DISTRIBUTION**3 / 3,
+    repeated_integral=repeated_integrals.of_logistic,
+)
+
+LAPLACE = Density(
+    name="laplace",
+    pieces=(Piece(-oo, Integer(0), exp(x) / 2), Piece(Integer(0), oo, exp(-x) / 2)),
+    distribution=Piecewise((exp(x) / 2, x <= 0), (1 - exp(-x) / 2, True)),
+    quantile=Piecewise((log(2 * probability), probability <= Rational(1, 2)), (-log(2 * (1 - probability)), True)),
+    survival=Piecewise((1 - exp(x) / 2, x <= 0), (exp(-x) / 2, True)),
+    squared_distribution=Piecewise((exp(2 * x) / 8, x <= 0), (Rational(1, 4) - exp(-2 * x) / 8, True)),
+    repeated_integral=repeated_integrals.of_laplace,
+)
+
+DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
+"""The densities without parameters."""
+
+MIXTURE_EXAMPLE = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
+
+FAMILIES: dict[str, tuple[str, Callable[..., Density]]] = {"uniform": ("lo,hi", uniform), "beta": ("p,q", beta)}
+"""The densities with two parameters: how these are called, and what makes the density."""
+
+
+def density_named(name: str | Density) -> Density:
+    """Return the density called ``name`` (a Density is returned as it is).
+
+    Raises
+    ------
+    InputError
+        If there is no such density, or its parameters are not those of one; the message says what there is.
+
+    Examples
+    --------
+    >>> density_named("uniform:-1,1").pieces
+    (Piece(lower=-1, upper=1, density=1/2),)
+    """
+    if isinstance(name, Density):
+        return name
+    text = name.strip()
+    kind, _, parameters = text.partition(":")
+    if text in DENSITIES:
+        return DENSITIES[text]
+    if kind in FAMILIES:
+        called, family = FAMILIES[kind]
+        numbers = numbers_in(parameters, 2)
+        if numbers is None:
+            raise InputError(f"{name!r} is no density: {kind} needs two numbers, {kind}:{called}.")
+        return family(*numbers)
+    if kind == "mixture":
+        return mixture(*_components(name, parameters))
+    known = [*DENSITIES, *FAMILIES, "mixture"]
+    near = suggestion(kind, known, otherwise=" ").strip()
+    listed = ", ".join([*DENSITIES, *(f"{kind}:{called}" for kind, (called, _) in FAMILIES.items()), MIXTURE_EXAMPLE])
+    raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {listed}.")
+
+
+def _components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
+    """Yield the weight, mean and standard deviation of each component written in ``text``."""
+    for term in re.split(r"\+(?=[^+(]*\*)", text.replace(" ", "")):
+        parts = re.fullmatch(rf"({NUMBER})\*normal\(({NUMBER},{NUMBER})\)", term)
+        numbers = numbers_in(f"{parts[1]},{parts[2]}", 3) if parts else None
+        if numbers is None:
+            raise InputError(f"{name!r} is no density: write a mixture of normals as {MIXTURE_EXAMPLE}.")
+        yield numbers[0], numbers[1], numbers[2]

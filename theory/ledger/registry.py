@@ -1,0 +1,117 @@
+"""The ledger: every claim by its id, and the finding on each.
+
+`theory.claim` says what a claim is; `theory.claims` holds them, one module for each part of the paper.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from sympy.polys.polyerrors import BasePolynomialError
+
+from foundation.errors import InputError, suggestion
+from theory.algebra.decisions import Undecided
+from theory.claim import Claim, Simulated, undecided
+from theory.claims import ALL_CLAIMS
+from theory.ledger.finding import Finding
+
+_BY_ID = MappingProxyType({claim.id: claim for claim in ALL_CLAIMS})
+
+
+def claims() -> Mapping[str, Claim]:
+    """Return every claim by its id, in the order of the ledger.
+
+    Examples
+    --------
+    >>> claims()["lemma-3.2.minimum"].printed
+    '3/(5*r)'
+    """
+    return _BY_ID
+
+
+def select(names: Sequence[str]) -> tuple[Claim, ...]:
+    """Return the claims that ``names`` names, each an id or a prefix of ids such as ``"lemma-3.2"``; all, if empty.
+
+    Raises
+    ------
+    InputError
+        If a name fits no claim; the message suggests the nearest.
+
+    Examples
+    --------
+    >>> [claim.id for claim in select(["algorithm-2", "eq-6.bound"])]
+    ['eq-6.bound', 'algorithm-2.median', 'algorithm-2.inverse']
+    """
+    known = claims()
+    chosen: dict[str, Claim] = {}
+    for name in names or known:
+        fitting = {claim.id: claim for claim in known.values() if _belongs(claim.id, name)}
+        if not fitting:
+            raise InputError(_unknown(name, known))
+        chosen |= fitting
+    return tuple(claim for claim in known.values() if claim.id in chosen)
+
+
+def claim_named(claim_id: str) -> Claim:
+    """Return the claim with this id; raise `InputError` with the nearest id if there is none.
+
+    Examples
+    --------
+    >>> claim_named("algorithm-2.median").expected
+    <Verdict.PROVED: 'proved'>
+    """
+    known = claims()
+    if claim_id not in known:
+        raise InputError(_unknown(claim_id, known))
+    return known[claim_id]
+
+
+def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ()) -> Finding:
+    """Decide the claim ``claim_id``.
+
+    Parameters
+    ----------
+    claim_id : str
+    printed : str, optional
+        An expression to be decided in place of what the paper prints.
+    simulated : tuple of SimulatedMoments, optional
+        What `simulations.evidence.simulated` made of the claim's plans; without it a claim that wants simulations
+        stays pending.
+
+    Raises
+    ------
+    InputError
+        If there is no such claim, or if ``printed`` is not an expression in the claim's symbols.
+
+    Examples
+    --------
+    >>> verify("lemma-3.2.minimum").verdict
+    <Verdict.PROVED: 'proved'>
+    >>> verify("lemma-3.2.minimum", "4/(5*r)").verdict
+    <Verdict.REFUTED: 'refuted'>
+    """
+    claim = claim_named(claim_id)
+    datum = claim.parse(claim.printed if printed is None else printed)
+    start = time.perf_counter()
+    try:
+        decision = claim.judge(datum, simulated) if claim.judge and simulated else claim.decide(datum)
+    except (Undecided, NotImplementedError) as reason:
+        decision = undecided(str(reason))
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, BasePolynomialError) as failure:
+        # What the paper prints must be decided, and a failure there is a defect of the check. Another datum may be
+        # anything (not real, without a limit, infinite somewhere), and sympy has as many ways to say so.
+        if printed is None:
+            raise
+        decision = undecided(f"the check cannot work with {printed} ({type(failure).__name__}: {failure}).")
+    return Finding(claim, printed, decision, time.perf_counter() - start)
+
+
+def _belongs(claim_id: str, name: str) -> bool:
+    return claim_id == name or (claim_id.startswith(name) and claim_id[len(name)] in ".-")
+
+
+def _unknown(name: str, known: Mapping[str, Claim]) -> str:
+    groups = {claim_id.rsplit(".", 1)[0] for claim_id in known}
+    return f"{name!r} is no claim. {suggestion(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"

@@ -1,0 +1,146 @@
+"""Tables 1 and 2 as printed, and counts of wins in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from foundation.errors import InputError
+
+
+class Metric(StrEnum):
+    """A column of Tables 1 and 2."""
+
+    FID = "fid"
+    SHARPNESS = "sharpness"
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the paper counts the smaller figure as the better one."""
+        return self is Metric.FID
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The two figures of one trained model; `Decimal` as printed, or `float` as measured."""
+
+    fid: Decimal | float
+    sharpness: Decimal | float
+
+    def value(self, metric: Metric) -> Decimal | float:
+        """Return the figure of this metric."""
+        return self.fid if metric is Metric.FID else self.sharpness
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A VAE and an EVAE, trained on the same data with the same dimension of the latent space.
+
+    Attributes
+    ----------
+    dataset : str
+        ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"`` or ``"celeba"`` in the paper.
+    latent_dim : int
+    vae, evae : Scores
+    """
+
+    dataset: str
+    latent_dim: int
+    vae: Scores
+    evae: Scores
+
+    def evae_wins(self, metric: Metric) -> bool:
+        """Tell whether EVAE's figure is strictly the better one."""
+        evae, vae = self.evae.value(metric), self.vae.value(metric)
+        return evae < vae if metric.lower_is_better else evae > vae
+
+
+LATENT_DIMS = (8, 16, 32, 64)
+
+_PRINTED_ROWS = {
+    "mnist": """
+        16.39 0.0217 14.20 0.0245
+        12.66 0.0244 10.52 0.0314
+        12.57 0.0252 8.13 0.0340
+        12.53 0.0245 5.67 0.0359""",
+    "fashion-mnist": """
+        41.33 0.0154 34.77 0.0186
+        39.01 0.0166 25.05 0.0222
+        37.66 0.0166 17.98 0.0250
+        39.49 0.0163 11.87 0.0276""",
+    "cifar10": """
+        229.2 0.0354 217.0 0.0343
+        182.9 0.0349 163.9 0.0346
+        147.2 0.0353 117.9 0.0358
+        146.6 0.0356 79.78 0.0360""",
+    "celeba": """
+        189.4 0.0149 193.2 0.0145
+        145.2 0.0153 139.8 0.0159
+        100.8 0.0162 94.40 0.0160
+        76.48 0.0165 58.84 0.0168""",
+}
+"""For each data set, a line for each of `LATENT_DIMS`: VAE's FID and sharpness, EVAE's FID and sharpness."""
+
+
+def _printed_experiments(dataset: str) -> tuple[Experiment, ...]:
+    experiments = []
+    for latent_dim, line in zip(LATENT_DIMS, _PRINTED_ROWS[dataset].split("\n")[1:], strict=True):
+        vae_fid, vae_sharpness, evae_fid, evae_sharpness = map(Decimal, line.split())
+        vae, evae = Scores(vae_fid, vae_sharpness), Scores(evae_fid, evae_sharpness)
+        experiments.append(Experiment(dataset, latent_dim, vae, evae))
+    return tuple(experiments)
+
+
+TABLE_1 = _printed_experiments("mnist") + _printed_experiments("fashion-mnist")
+
+TABLE_2 = _printed_experiments("cifar10") + _printed_experiments("celeba")
+
+TABLES: Mapping[int, tuple[Experiment, ...]] = {1: TABLE_1, 2: TABLE_2}
+
+EXPERIMENTS = TABLE_1 + TABLE_2
+
+DATASETS = tuple(_PRINTED_ROWS)
+
+
+def published_experiment(dataset: str, latent_dim: int) -> Experiment:
+    """Return the paper's experiment on ``dataset`` with a latent space of ``latent_dim`` dimensions.
+
+    Raises
+    ------
+    InputError
+        If the paper has no such experiment.
+
+    Examples
+    --------
+    >>> published_experiment("celeba", 32).evae.fid
+    Decimal('94.40')
+    """
+    for experiment in EXPERIMENTS:
+        if (experiment.dataset, experiment.latent_dim) == (dataset, latent_dim):
+            return experiment
+    known = f"{', '.join(DATASETS)} with {', '.join(map(str, LATENT_DIMS))} dimensions"
+    raise InputError(f"the paper has no experiment on {dataset!r} with {latent_dim} dimensions; it has {known}.")
+
+
+def count_wins(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> int:
+    """Return in how many of the experiments EVAE's figure is strictly the better one.
+
+    Examples
+    --------
+    >>> count_wins(Metric.FID), count_wins(Metric.SHARPNESS)
+    (15, 12)
+    """
+    return sum(experiment.evae_wins(metric) for experiment in experiments)
+
+
+def misses(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> tuple[Experiment, ...]:
+    """Return the experiments in which EVAE's figure is not the better one.
+
+    Examples
+    --------
+    >>> [(one.dataset, one.latent_dim) for one in misses(Metric.FID)]
+    [('celeba', 8)]
+    """
+    return tuple(experiment for experiment in experiments if not experiment.evae_wins(metric))
