@@ -22,9 +22,9 @@ from rich.table import Table
 from scipy.special import log_ndtr, ndtr
 
 from benchmarks.report import Target, at_least, at_most, write
+from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import draw
-from simulations.statistic import Statistic
-from simulations.study import Study
+from simulations.study.study import Study
 from theory.densities.families import NORMAL
 
 Array = npt.NDArray[np.float64]

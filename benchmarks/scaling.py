@@ -36,7 +36,7 @@ from evae.experiments.runner import reproduce
 from evae.features.inception import InceptionNetwork
 from foundation.cluster import Cluster, cluster
 from simulations import Study, simulate
-from simulations.accumulators import Accumulator
+from simulations.study.accumulators import Accumulator
 
 #: The largest error of a law at the sizes at which it is checked that still counts as right.
 TOLERANCE = 0.25

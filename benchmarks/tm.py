@@ -23,10 +23,11 @@ from rich.table import Table
 from benchmarks import peers
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, Work, side_by_side
-from simulations.cells.multinomial import MultinomialReplicates
-from simulations.cells.scattering import CellReplicates
-from simulations.engine import ExactReplicates, Replicates
-from simulations.study import Study
+from simulations.engines.cells.replicates import CellReplicates
+from simulations.engines.choice import Replicates
+from simulations.engines.exact.replicates import ExactReplicates
+from simulations.engines.multinomial.replicates import MultinomialReplicates
+from simulations.study.study import Study
 
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], float]

@@ -16,9 +16,10 @@ from report.page import Page
 from report.pictures import OWN_RUN, Album, album_of
 from report.statistic import studies_of
 from report.theory import theory_drawings
-from simulations.convergence import studies_at
 from simulations.evidence import with_evidence
-from simulations.study import Progress, Study, simulate_studies
+from simulations.study.convergence import studies_at
+from simulations.study.simulate import Progress, simulate_studies
+from simulations.study.study import Study
 from theory import ledger
 from theory.ledger import parallel as workers
 

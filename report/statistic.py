@@ -11,10 +11,10 @@ from markupsafe import Markup
 from report.drawings import Drawing, drawing
 from report.formulas import typeset
 from report.tables import PageTable, page_table
-from simulations.convergence import Convergence
-from simulations.plots import convergence_figure, law_figure
-from simulations.study import Result
-from simulations.summary import Summary, in_words
+from simulations.figures import convergence_figure, law_figure
+from simulations.study.convergence import Convergence
+from simulations.study.study import Result
+from simulations.study.summary import Summary, in_words
 
 
 @dataclass(frozen=True)

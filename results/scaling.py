@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.scaling import Law
-from simulations.execution import BLOCKS_IN_A_PIECE
+from simulations.study.blocks import BLOCKS_IN_A_PIECE
 
 #: Machines for which a plan is computed; each is like the one that was measured.
 MACHINES = (1, 10, 100, 1_000)

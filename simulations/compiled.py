@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+
 Indices = npt.NDArray[np.int64]
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MARK = "simulations.digest"
@@ -78,3 +80,12 @@ def _digest() -> str:
     for module in sorted(package.rglob("*.py")):
         total.update(str(module.relative_to(package)).encode() + b"\0" + module.read_bytes() + b"\0")
     return total.hexdigest()
+
+
+@compiled
+def horner(coefficients: Array, at: float) -> float:
+    """Evaluate a polynomial whose coefficients stand from the constant to the highest power."""
+    value = coefficients[-1]
+    for k in range(coefficients.size - 2, -1, -1):
+        value = value * at + coefficients[k]
+    return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from foundation.errors import InputError
-from simulations.study import Study, simulate
+from simulations.study.simulate import simulate
+from simulations.study.study import Study
 from theory import ledger
 from theory.claim import SimulatedMoments, StudyPlan, Verdict
 from theory.ledger.finding import Finding

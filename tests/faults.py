@@ -289,7 +289,7 @@ def _shift_clock(seconds: float) -> None:
 def _apply(order: Order, log: int) -> None:
     Moments(order, log).install()
     if order.save_always:
-        from simulations import state
+        from simulations.study import saved_state as state
 
         state.SECONDS_BETWEEN_SAVES, state.SHARE_OF_TIME = 0.0, float("inf")
     if order.file_size is not None:
@@ -393,7 +393,7 @@ def main() -> None:
     import matplotlib.font_manager  # noqa: F401
 
     from simulations import Study, simulate
-    from simulations.presentation import study_report
+    from simulations.terminal import study_report
 
     # Numba compiles and sympy simplifies, once.
     study_report(simulate(Study(m=60, replicates=10), workers=1))

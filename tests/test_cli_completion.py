@@ -17,13 +17,13 @@ import click
 import pytest
 from click.shell_completion import FishComplete, ShellComplete, ZshComplete
 
-import completion
 from cli import main
+from commands.shared import completions
 from evae import configuration
 from evae.experiments.grid import TABLES
 from evae.features import CHOICES
 from evae.sampling import SAMPLERS
-from simulations.engine import ENGINES, checked_engine
+from simulations.engines.choice import ENGINES, checked_engine
 from tests.runner import runner
 from theory import densities
 from theory.kernels import KERNELS
@@ -36,13 +36,13 @@ ROOT = Path(__file__).parents[1]
 def offered(line: str) -> list[str]:
     """What is offered for the last word of a line, as click finds it."""
     *words, last = line.split(" ")
-    shell = ShellComplete(main, {}, "evae", completion.VARIABLE)
+    shell = ShellComplete(main, {}, "evae", completions.VARIABLE)
     return [item.value for item in shell.get_completions(words, last)]
 
 
 def kind_offered(line: str) -> set[str]:
     *words, last = line.split(" ")
-    shell = ShellComplete(main, {}, "evae", completion.VARIABLE)
+    shell = ShellComplete(main, {}, "evae", completions.VARIABLE)
     return {item.type for item in shell.get_completions(words, last)}
 
 
@@ -77,7 +77,7 @@ def test_commands_and_options_are_offered() -> None:
         ("reproduce --table ", TABLES),
         ("verify-lemmas --format ", ["table", "json", "markdown", "latex"]),
         ("verify-lemmas --assume ", [f"{name}=" for name in claims()]),
-        ("completion ", completion.SHELLS),
+        ("completion ", completions.SHELLS),
     ],
 )
 def test_values_are_those_that_the_command_takes(line: str, names: Iterable[str]) -> None:
@@ -102,7 +102,7 @@ def test_a_density_or_weight_that_is_offered_lacks_its_numbers_alone() -> None:
 
 
 def test_every_engine_that_is_offered_is_one() -> None:
-    assert all(checked_engine(name) for name in completion.engines())
+    assert all(checked_engine(name) for name in completions.engines())
 
 
 def test_data_sets_are_offered_with_their_paths() -> None:
@@ -138,12 +138,12 @@ def test_run_folders_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_zsh_and_fish_are_told_the_same(shell: type[ShellComplete], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMP_WORDS", "evae simulate-tm --kernel bi")
     monkeypatch.setenv("COMP_CWORD", "bi" if shell is FishComplete else "3")
-    told = shell(main, {}, "evae", completion.VARIABLE).complete()
+    told = shell(main, {}, "evae", completions.VARIABLE).complete()
     assert "biweight" in told
     assert "triweight" not in told
 
 
-@pytest.mark.parametrize("shell", completion.SHELLS)
+@pytest.mark.parametrize("shell", completions.SHELLS)
 def test_the_script_is_printed(shell: str) -> None:
     printed = runner().invoke(main, ["completion", shell])
     assert printed.exit_code == 0

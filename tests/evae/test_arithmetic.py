@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-import cli
+from commands.shared.failures import warnings_as_sentences
 from evae import VAE, Configuration, Run, arithmetic, train
 from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
 from evae.initial_weights import initial_model
@@ -97,7 +97,7 @@ def test_the_command_says_so_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_sentence_is_said_once_however_many_runs_it_concerns(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli.warnings_as_sentences():
+    with warnings_as_sentences():
         for sentence in ("Slow.", "Slow.", "Slower."):
             warnings.warn(sentence, ArithmeticWarning, stacklevel=1)
     assert capsys.readouterr().err == "Warning: Slow.\nWarning: Slower.\n"

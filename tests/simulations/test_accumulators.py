@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulations.accumulators import PAGE, RELATIVE_ERROR, Accumulator, Moments, QuantileSketch
-from simulations.normality import normality
+from simulations.study.accumulators import PAGE, RELATIVE_ERROR, Accumulator, Moments, QuantileSketch
+from simulations.study.summary import normality
 
 PROBABILITIES = (0.0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.9999, 1.0)
 

@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
-from simulations.cells import discretisation
-from simulations.cells.discretisation import chosen_discretisation, measured_discretisation
-from simulations.cells.grids import Grid, TooManyCells, grid
-from simulations.cells.quadrature import nodes_over, segments
-from simulations.cells.scattering import CellReplicates
 from simulations.compiled import vectorised
-from simulations.statistic import Statistic
+from simulations.engines.cells import discretisation
+from simulations.engines.cells.discretisation import chosen_discretisation, measured_discretisation
+from simulations.engines.cells.grids import Grid, TooManyCells, grid
+from simulations.engines.cells.quadrature import nodes_over, segments
+from simulations.engines.cells.replicates import CellReplicates
+from simulations.engines.exact.statistic import Statistic
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.density import Density

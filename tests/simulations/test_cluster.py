@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import cli
 from foundation.errors import InputError
 from simulations import Result, SimulationStopped, Study, simulate
-from simulations.execution import pieces_of
-from simulations.study import block_values, replicate_values, same_block_values
+from simulations.study.blocks import pieces_of
+from simulations.study.simulate import block_values, replicate_values, same_block_values
 from tests.runner import runner
 
 pytest.importorskip("distributed")
@@ -88,7 +88,7 @@ def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
 ) -> None:
     """The command says how to go on, and that command does."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("simulations.presentation.progress_display", lambda *_: _Shown(mortal))
+    monkeypatch.setattr("simulations.terminal.progress_display", lambda *_: _Shown(mortal))
     options = ["--m", "2000", "--replicates", "9000", "--seed", "5", "--engine", "exact"]
     result = runner().invoke(cli.main, ["simulate-tm", *options, "--cluster", mortal.address])
     assert result.exit_code == 2

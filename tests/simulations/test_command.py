@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import cli
-from simulations import presentation
+from simulations import terminal as presentation
 
 ROOT = Path(__file__).parents[2]
 TIMES = {"seconds": 0, "replicates_per_second": 0}

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from simulations import Study, simulate_studies
-from simulations.convergence import Convergence, _fitted_power
+from simulations.study.convergence import Convergence, _fitted_power
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ from scipy import stats
 
 from foundation.errors import InputError
 from simulations.evidence import simulated
-from simulations.study import Study, replicate_values
+from simulations.study.simulate import replicate_values
+from simulations.study.study import Study
 from theory.claim import SimulatedMoments, StudyPlan, Verdict
 from theory.ledger.registry import claim_named, verify
 

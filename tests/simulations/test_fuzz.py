@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from cli import main
 from simulations import Study, simulate
-from simulations.null_law import NullLaw
-from simulations.samples import read_sample
-from simulations.state import state_file
+from simulations.goodness_of_fit.null_law import NullLaw
+from simulations.goodness_of_fit.sample_files import read_sample
+from simulations.study.saved_state import state_file
 from tests.mutations import (
     Trap,
     answered,
@@ -269,5 +269,5 @@ def test_hostile_names_are_refused_by_the_command_in_one_line(option: str) -> No
 
 
 def test_an_endless_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulations.samples.LARGEST_TEXT", 10**4)
+    monkeypatch.setattr("simulations.goodness_of_fit.sample_files.LARGEST_TEXT", 10**4)
     assert "standard input has more than 10,000 characters" in refused("test-fit", "-", text="1\n" * 10**5)

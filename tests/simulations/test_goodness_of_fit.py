@@ -15,10 +15,11 @@ from scipy import stats
 from cli import main
 from foundation.errors import InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
-from simulations.location_scale import standardised
-from simulations.null_law import NullLaw
-from simulations.samples import read_sample
-from simulations.study import Study, replicate_values
+from simulations.goodness_of_fit.location_scale import standardised
+from simulations.goodness_of_fit.null_law import NullLaw
+from simulations.goodness_of_fit.sample_files import read_sample
+from simulations.study.simulate import replicate_values
+from simulations.study.study import Study
 from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
 
 FALSE_ALARM = 1e-4
@@ -108,7 +109,9 @@ def test_a_null_law_is_simulated_once_and_kept(tmp_path: Path) -> None:
     values = law.values(cache=tmp_path)
     (kept,) = tmp_path.iterdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulations.null_law.replicate_values", lambda *_, **__: pytest.fail("simulated again"))
+        patch.setattr(
+            "simulations.goodness_of_fit.null_law.replicate_values", lambda *_, **__: pytest.fail("simulated again")
+        )
         assert (law.values(cache=tmp_path) == values).all()
     assert (np.diff(values) >= 0).all()
     assert sorted(replicate_values(Study(50, 200))) == values.tolist()

@@ -14,14 +14,19 @@ from mpmath import mp
 from scipy import stats
 
 from foundation.errors import InputError
-from simulations.cells.alias_tables import ALIAS_BITS, alias_table, poisson_probabilities, poisson_tables
-from simulations.cells.counts import count_tables, draw_counts
-from simulations.cells.discretisation import LARGEST_ERROR
-from simulations.cells.multinomial import MultinomialReplicates
-from simulations.cells.scattering import CellReplicates
-from simulations.cells.strata import strata, tails
+from simulations.engines.cells.discretisation import LARGEST_ERROR
+from simulations.engines.cells.replicates import CellReplicates
+from simulations.engines.exact.statistic import Statistic
+from simulations.engines.multinomial.alias_tables import (
+    ALIAS_BITS,
+    alias_table,
+    poisson_probabilities,
+    poisson_tables,
+)
+from simulations.engines.multinomial.counts import count_tables, draw_counts
+from simulations.engines.multinomial.replicates import MultinomialReplicates
+from simulations.engines.multinomial.strata import strata, tails
 from simulations.sampling.philox import POSITIONS, fill
-from simulations.statistic import Statistic
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.families import density_named

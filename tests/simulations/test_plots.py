@@ -14,8 +14,8 @@ from matplotlib.image import imread
 from foundation.errors import InputError
 from foundation.figures import save_figure
 from simulations import GoodnessOfFit, Result, Study, bickel_rosenblatt_test, simulate_studies
-from simulations.convergence import Convergence
-from simulations.plots import convergence_figure, goodness_of_fit_figure, law_figure, laws_figure, study_figure
+from simulations.figures import convergence_figure, goodness_of_fit_figure, law_figure, laws_figure, study_figure
+from simulations.study.convergence import Convergence
 from tests.figures import assert_fit_to_print, curve, legend_of
 from theory.bickel_rosenblatt.mean import exact_mean
 

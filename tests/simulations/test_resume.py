@@ -15,10 +15,11 @@ import pytest
 from filelock import FileLock
 
 from foundation.errors import InputError
-from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies, state
-from simulations.accumulators import Array, QuantileSketch
-from simulations.execution import blocks_of
-from simulations.state import state_file
+from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
+from simulations.study import saved_state as state
+from simulations.study.accumulators import Array, QuantileSketch
+from simulations.study.blocks import blocks_of
+from simulations.study.saved_state import state_file
 
 ROOT = Path(__file__).parents[2]
 STUDY = Study(m=60, replicates=3500, seed=5)

@@ -20,8 +20,8 @@ from sympy import Rational, exp
 from foundation.errors import InputError
 from simulations import tm_statistic
 from simulations.compiled import compiled
-from simulations.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
-from simulations.exact.tables import cell_table
+from simulations.engines.exact.density_tables import cell_table
+from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
 from theory.densities.density import Density, probability
 from theory.densities.families import NORMAL, density_named
 from theory.densities.weights import Weight, weight_named, window

@@ -17,12 +17,13 @@ from scipy import stats
 
 from foundation.errors import InputError
 from foundation.processes import usable_cores
-from simulations import Result, SimulationInterrupted, Study, engine, replicate_values, simulate, tm_statistic
-from simulations.accumulators import RELATIVE_ERROR, Accumulator
-from simulations.cells.discretisation import Discretisation
-from simulations.engine import ENGINES
+from simulations import Result, SimulationInterrupted, Study, replicate_values, simulate, tm_statistic
+from simulations.engines import choice as engine
+from simulations.engines.cells.discretisation import Discretisation
+from simulations.engines.choice import ENGINES
 from simulations.sampling.streams import draw
-from simulations.summary import AGREEMENT, Summary, in_words, summarise
+from simulations.study.accumulators import RELATIVE_ERROR, Accumulator
+from simulations.study.summary import AGREEMENT, Summary, in_words, summarise
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
 from theory.densities.families import NORMAL
 
@@ -236,7 +237,7 @@ def test_an_error_in_a_replicate_is_not_swallowed(monkeypatch: pytest.MonkeyPatc
     def failing(*_: object) -> float:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulations.engine.draw", failing)
+    monkeypatch.setattr("simulations.engines.choice.draw", failing)
     with pytest.raises(ZeroDivisionError):
         simulate(replace(SMALL, engine="exact"))
 

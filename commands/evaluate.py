@@ -1,0 +1,67 @@
+"""``evaluate``: evaluate a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commands.shared import completions
+from commands.shared.failures import warnings_as_sentences
+from commands.shared.options import (
+    common_options,
+    device_option,
+    judging_options,
+    original_data_dir_option,
+    plot_option,
+)
+from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
+
+
+@click.command(short_help="Judge a trained model.")
+@click.argument("run", shell_complete=completions.runs)
+@judging_options
+@device_option
+@original_data_dir_option
+@plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
+@common_options
+def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any) -> None:
+    """Judge the trained model in the folder RUN on the hold-out images.
+
+    Compared with the originals are their reconstructions, from one draw of the posterior, as the paper has it, and
+    from its mean; and as many new images, from a mixture fitted to the codes of the training images and, where the
+    model has a fixed one, from its prior. Shown are the reconstruction error (binary cross-entropy in nats per image:
+    sum over pixels, mean over images), the sharpness (Appendix C: variance of the Laplace-filtered grey image in
+    [0, 1] at the network's resolution, rounded to 8 bits) and the Fréchet distance of the --features. Writes
+    evaluation.json, reconstructions.png, samples.png and walks.png into RUN.
+
+    \b
+    Examples
+      python cli.py evaluate runs/mnist-evae-d64-seed0
+      python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier
+    """  # noqa: D301
+    from evae.configuration import require_device
+    from evae.features import require_features
+
+    require_device(options["device"])
+    require_features(options["features"])
+    checked_plots(plots)
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream, warnings_as_sentences():
+        from evae.display import decoding_display
+        from evae.evaluation import PICTURES
+        from evae.evaluation import evaluate as evaluate_run
+        from evae.presentation import evaluation_report
+        from foundation.terminal import say
+
+        with decoding_display(quiet) as progress:
+            result = evaluate_run(run, progress=progress, **options)
+        if plots:
+            from evae.plots import reconstructions_figure
+
+            save_plots(reconstructions_figure(run, device=options["device"], data_dir=options["data_dir"]), plots)
+        write_json(stream, result)
+        console.print(evaluation_report(result))
+        written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))
+        say(console, f"Written: {written}")

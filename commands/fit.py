@@ -1,0 +1,116 @@
+"""``test-fit``: test whether data come from a density."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.shared import completions
+from commands.shared.completions import files, folders, one_of
+from commands.shared.options import common_options, plot_option
+from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command("test-fit", short_help="Test whether data come from a density.")
+@click.argument("file", metavar="FILE", shell_complete=files)
+@click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
+@click.option(
+    "--density",
+    default="normal",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=one_of(completions.densities),
+    help="The hypothesis: normal, logistic, laplace, uniform:lo,hi, beta:p,q or a mixture such as "
+    "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5). normal is the standard normal, unless --estimate is given.",
+)
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
+)
+@click.option(
+    "--kernel",
+    default="epanechnikov",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=one_of(completions.kernels),
+    help="The kernel of T_m.",
+)
+@click.option(
+    "--weight",
+    default="one",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=one_of(completions.weights),
+    help="The weight of T_m: one, window:c,d or inverse-density:c,d, in the units of the density.",
+)
+@click.option(
+    "--bandwidth",
+    default="m^-0.235",
+    show_default=True,
+    metavar="RULE",
+    help="The bandwidth, in the units of the density: a number, or m^-DELTA.",
+)
+@click.option(
+    "--replicates",
+    type=int,
+    default=9_999,
+    show_default=True,
+    help="Simulated samples of the hypothesis; the p-value is a multiple of 1/(replicates + 1).",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulated samples.")
+@click.option("--workers", type=int, metavar="N", help="Threads.  [default: one for each core]")
+@click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Neither look a null law up nor keep it.")
+@plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
+@common_options
+def test_fit(
+    file: str,
+    column: str | None,
+    cache_dir: Path | None,
+    no_cache: bool,
+    plots: tuple[Path, ...],
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Test whether the data in FILE come from a density, by the Bickel-Rosenblatt statistic T_m.
+
+    FILE holds one number a line, or a table with a column of them, or a NumPy array (.npy); - is standard input.
+    Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis and is
+    right at any m; beside it stands the one by Theorem 3.1's limit law, which is not at the m of practice.
+
+    \b
+    Examples
+      python cli.py test-fit sample.txt --density normal
+      python cli.py test-fit measurements.csv --column height --estimate
+    """  # noqa: D301
+    from simulations import Study, bickel_rosenblatt_test
+    from simulations.goodness_of_fit.sample_files import read_sample
+    from simulations.terminal import goodness_of_fit_report, progress_display
+
+    if no_cache and cache_dir is not None:
+        raise click.UsageError("--no-cache and --cache-dir exclude each other.")
+    checked_plots(plots)
+    sample = read_sample(file, column)
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        with progress_display(Study(sample.size, options["replicates"]), quiet) as progress:
+            test = bickel_rosenblatt_test(sample, cache=cache_dir or not no_cache, progress=progress, **options)
+        if plots:
+            from simulations.figures import goodness_of_fit_figure
+
+            save_plots(goodness_of_fit_figure(test), plots)
+        write_json(stream, test.document())
+    console.print(goodness_of_fit_report(test, sample))

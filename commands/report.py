@@ -1,0 +1,133 @@
+"""``report``: write the page that tells the story."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.shared import completions
+from commands.shared.completions import files, folders
+from commands.shared.failures import EXIT_CHECK_FAILED
+from commands.shared.invocation import command_line
+from commands.shared.options import common_options
+from commands.shared.output import console_for, json_output, replaced_file, write_json
+from foundation.progress import progress_bar
+
+if TYPE_CHECKING:
+    from simulations import Study
+
+
+@click.command(short_help="Write the page that tells the story.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="report.html",
+    show_default=True,
+    metavar="FILE",
+    shell_complete=files,
+    help="The page: one .html file that fetches nothing.",
+)
+@click.option(
+    "--m",
+    "sizes",
+    type=int,
+    multiple=True,
+    metavar="M",
+    help="Where T_m is simulated. Repeatable.  [default: 100, 1000, 10000 and 100000]",
+)
+@click.option("--replicates", type=int, default=10_000, show_default=True, metavar="N", help="Of T_m at each M.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the simulated samples.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    shell_complete=files,
+    help="A results.json that reproduce wrote. Repeatable, one for each table.  [default: those in the folders "
+    "table-1, table-2 and ablation of RUNS_DIR, and for tables that are not there what comes with the project]",
+)
+@click.option(
+    "--run",
+    "runs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="RUN",
+    shell_complete=completions.runs,
+    help="The folder of a trained model whose reconstructions are shown. Repeatable.  [default: the small model that "
+    "comes with the project]",
+)
+@click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where reproduce left its tables.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where the data of RUN are now; by default where they were when it was trained.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that decide, and threads that simulate.  [default: one for each core]",
+)
+@common_options
+@click.pass_context
+def report(
+    context: click.Context,
+    /,
+    output: Path,
+    jobs: int | None,
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Write one self-contained HTML page that tells the whole story.
+
+    On it are the ledger, decided anew, with every proof unfolding and its formulas typeset; T_m simulated anew beside
+    its exact mean and its limit; the paper's tables beside ours; the ablation; reconstructions; and how each figure
+    was made. It can be filtered by verdict and searched, read on a phone, in the dark and by a screen reader, and
+    printed. The exit code is 1 if a verdict is not the one on record.
+
+    \b
+    Examples
+      python cli.py report
+      python cli.py report --output page.html --run runs/mnist-evae-d64-seed0
+      python cli.py report --results runs/ablation/results.json
+    """  # noqa: D301
+    from foundation.errors import InputError
+    from foundation.terminal import say
+
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output {output} must end in .html, which is what the page is.")
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream, replaced_file(output, "--output") as file:
+        from report.making import Contents, make_page
+        from simulations.terminal import progress_display
+        from theory import ledger
+
+        contents = Contents(**{name: value for name, value in options.items() if value != ()})
+        with contextlib.ExitStack() as deciding:
+            advance = deciding.enter_context(progress_bar("deciding", len(ledger.claims()), quiet))
+
+            def simulating(study: Study) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+                # One bar at a time: the claims are decided by now.
+                deciding.close()
+                return progress_display(study, quiet)
+
+            page = make_page(contents, command=command_line(context), jobs=jobs, decided=advance, display=simulating)
+        file.write(page.html())
+        write_json(stream, {"report": str(output), **page.document()})
+        say(console, f"Written: {output}")
+    return EXIT_CHECK_FAILED if page.ledger.unexpected else 0

@@ -1,0 +1,86 @@
+"""``sample``: draw new images from a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commands.shared import completions
+from commands.shared.completions import one_of
+from commands.shared.invocation import was_given
+from commands.shared.options import common_options, device_option, original_data_dir_option
+from commands.shared.output import console_for, json_output, write_json
+
+
+@click.command(short_help="Draw new images from a trained model.")
+@click.argument("run", shell_complete=completions.runs)
+@click.option(
+    "--sampler",
+    metavar="prior|mixture",
+    shell_complete=one_of(completions.samplers),
+    help="From which law codes are drawn. prior: the fixed law towards which the model was trained, which EVAE does "
+    "not have, since its prior depends on the image. mixture: normal laws fitted to the codes of the training images, "
+    "for any model.  [default: prior where there is one, else mixture; it is said which]",
+)
+@click.option("--images", "number", type=int, default=48, show_default=True, metavar="N", help="How many.")
+@click.option("--components", type=int, metavar="K", help="Normal laws in the mixture.  [default: 10]")
+@click.option(
+    "--walk",
+    metavar="I,J",
+    help="Instead, walk from the code of hold-out image I to that of J, on a straight line, in ten steps.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the fit and the draws.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .png of the images in rows, or an .npz with the array images: uint8, N x H x W or N x H x W x 3.  "
+    "[default: samples-SAMPLER-seedN.png, or walk-I-J.png, in RUN]",
+)
+@device_option
+@original_data_dir_option
+@common_options
+@click.pass_context
+def sample(
+    context: click.Context, /, run: str, walk: str | None, json_path: str | None, quiet: bool, **options: Any
+) -> None:
+    """Draw new images from the trained model in the folder RUN.
+
+    \b
+    Examples
+      python cli.py sample runs/mnist-vae-d64-seed0 --sampler prior
+      python cli.py sample runs/mnist-evae-d64-seed0 --images 999 --output new.npz
+      python cli.py sample runs/mnist-evae-d64-seed0 --walk 0,3
+    """  # noqa: D301
+    from evae.generation import new_images, walk_between
+
+    if walk is not None and (given := [name for name in DRAWING if was_given(context, name)]):
+        raise click.UsageError(f"--{given[0]} does nothing with --walk, which draws no codes. Leave it out.")
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        from evae.display import decoding_display
+        from foundation.terminal import say
+
+        with decoding_display(quiet) as progress:
+            if walk is None:
+                result = new_images(run, progress=progress, **options)
+            else:
+                places = {name: value for name, value in options.items() if name not in DRAWING}
+                result = walk_between(run, *_pair(walk), progress=progress, **places)
+        write_json(stream, result)
+        say(console, f"{result['images']:,} images: {result['law']}.")
+        say(console, f"Written: {result['output']}")
+
+
+#: What decides the codes that ``sample`` draws.
+DRAWING = ("sampler", "number", "components", "seed")
+
+
+def _pair(text: str) -> tuple[int, int]:
+    first, comma, last = text.partition(",")
+    numbers = (first.strip(), last.strip())
+    if not comma or not all(number.isdecimal() and len(number) < 19 for number in numbers):
+        raise click.UsageError(f"--walk takes the numbers of two hold-out images, as in 0,3; got {text!r}.")
+    return int(first), int(last)

@@ -1,0 +1,1 @@
+"""What commands share: options, output, failures, completion in a shell."""

@@ -1,0 +1,250 @@
+"""What the shell is offered when a word of the command line is completed.
+
+Completion answers while somebody waits, so that nothing heavy is imported: names that belong to a module which needs
+torch, numba or sympy are read from its source.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import click
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
+
+SHELLS = ("bash", "zsh", "fish")
+
+#: The environment variable by which a shell asks, whatever the program is called.
+VARIABLE = "_EVAE_COMPLETE"
+
+Names = Callable[[], Iterable[str]]
+
+Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def one_of(names: Names) -> Completer:
+    """Complete to one of the ``names``; after ``npz:`` and ``folder:`` to a path."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+        if word.startswith(("npz:", "folder:")):
+            return [CompletionItem(word, type="file")]
+        return [CompletionItem(name) for name in names() if name.startswith(word)]
+
+    return complete
+
+
+def some_of(names: Names) -> Completer:
+    """Complete the last of several names, which commas separate."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+        before, comma, last = word.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{name}") for name in names() if name.startswith(last)]
+
+    return complete
+
+
+def files(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Leave it to the shell, which completes the names of files."""
+    return [CompletionItem(word, type="file")]
+
+
+def folders(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Leave it to the shell, which completes the names of folders."""
+    return [CompletionItem(word, type="dir")]
+
+
+def runs(context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Complete to a run's folder: one below ``word``, or one in ``--runs-dir``; else to any folder."""
+    beside = [Path(f"{word}*").parent] if os.sep in word else [Path(), Path(context.params.get("runs_dir") or "runs")]
+    found = [str(run) for folder in beside for run in _runs_in(folder)]
+    matching = [CompletionItem(run) for run in sorted(found) if run.startswith(word)]
+    return matching or [CompletionItem(word, type="dir")]
+
+
+def _runs_in(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path.parent for path in folder.glob("*/config.json"))
+
+
+def claims() -> list[str]:
+    """Return the ids of the claims and the groups they form, and ``kernel``, which judges one of the user's own."""
+    modules = sorted((_ROOT / "theory" / "claims").glob("*.py"))
+    ids = [name for module in modules for name in _first_arguments(module, {"Claim"})]
+    return sorted({*ids, *(claim.rsplit(".", 1)[0] for claim in ids), "kernel"})
+
+
+def assumptions() -> list[str]:
+    """Return what ``--assume`` begins with."""
+    modules = sorted((_ROOT / "theory" / "claims").glob("*.py"))
+    return sorted(f"{name}=" for module in modules for name in _first_arguments(module, {"Claim"}))
+
+
+def kernels() -> list[str]:
+    """Return the names of the kernels of `theory.kernels`."""
+    return _first_arguments(_ROOT / "theory" / "kernels.py", {"Kernel", "_on_unit_interval"})
+
+
+def densities() -> list[str]:
+    """Return the names of the densities of `theory.densities`; numbers follow where one ends in a colon."""
+    source = _ROOT / "theory" / "densities" / "families.py"
+    return [*_first_arguments(source, {"Density"}), *(f"{name}:" for name in _names(source, "FAMILIES")), "mixture:"]
+
+
+def weights() -> list[str]:
+    """Return the names of the weights of `theory.densities`; numbers follow where one ends in a colon."""
+    forms = (form.partition(":") for form in _names(_ROOT / "theory" / "densities" / "weights.py", "WEIGHT_FORMS"))
+    return [f"{kind}{colon}" for kind, colon, _ in forms]
+
+
+def engines() -> list[str]:
+    """Return the names of the engines of `simulations.engines.choice`."""
+    return ["auto", *_names(_ROOT / "simulations" / "engines" / "choice.py", "ENGINES")]
+
+
+def samplers() -> list[str]:
+    """Return the names of the samplers of `evae.sampling`."""
+    return _names(_ROOT / "evae" / "sampling.py", "SAMPLERS")
+
+
+def features() -> list[str]:
+    """Return the features by which ``evaluate`` compares images."""
+    from evae.features import CHOICES
+
+    return list(CHOICES)
+
+
+def settings(name: str) -> Names:
+    """Return what looks a list of `evae.configuration` up, such as ``PRESETS``."""
+
+    def names() -> list[str]:
+        from evae import configuration
+
+        return [str(value) for value in getattr(configuration, name)]
+
+    return names
+
+
+def datasets() -> list[str]:
+    """Return the data sets that ``train`` takes; a path follows where one ends in a colon."""
+    from evae.configuration import DATASET_FORMS, DATASETS
+
+    return [*DATASETS, *(f"{form.partition(':')[0]}:" for form in DATASET_FORMS)]
+
+
+def tables() -> Iterable[str]:
+    """Return the tables that ``reproduce`` takes."""
+    from evae.experiments.grid import TABLES
+
+    return TABLES
+
+
+def models() -> Iterable[str]:
+    """Return the models that a table of ``reproduce`` may have."""
+    from evae.experiments.grid import known_models
+
+    return known_models()
+
+
+def _first_arguments(source: Path, callees: set[str]) -> list[str]:
+    """Return the first argument of each call of one of ``callees`` in a module, where it is a string."""
+    import ast
+
+    found = []
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in callees:
+            first = (*node.args, *(keyword.value for keyword in node.keywords))[0]
+            if isinstance(first, ast.Constant):
+                found.append(str(first.value))
+    return found
+
+
+def _names(source: Path, variable: str) -> list[str]:
+    """Return the strings of a tuple, or the keys of a dictionary, that a module assigns to a variable."""
+    import ast
+
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
+            value = node.value  # type: ignore[attr-defined]
+            written = value.keys if isinstance(value, ast.Dict) else value.elts
+            return [str(ast.literal_eval(name)) for name in written if name is not None]
+    raise LookupError(f"{source} assigns no {variable}")
+
+
+class Bash(BashComplete):
+    """Bash, which takes words apart at colons and equals signs: the line is read as it stands instead."""
+
+    source_template: ClassVar[str] = """\
+%(complete_func)s() {
+    local IFS=$'\\n' line kind value
+    local -a program=("$1")
+    COMPREPLY=()
+    if [[ ${1##*/} == python* ]]; then
+        # Whatever else python runs completes as the shell does by default.
+        if [[ ${COMP_WORDS[1]##*/} != cli.py || $COMP_CWORD -lt 2 ]]; then
+            compopt -o default
+            return
+        fi
+        program+=("${COMP_WORDS[1]}")
+    fi
+    local so_far=${COMP_LINE:0:COMP_POINT}
+    for line in $(env COMP_LINE="$so_far" %(complete_var)s=bash_complete "${program[@]}" 2>/dev/null); do
+        IFS=',' read -r kind value <<< "$line"
+        case $kind in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain)
+                COMPREPLY+=("$value")
+                [[ $value == *[:=] ]] && compopt -o nospace
+                ;;
+        esac
+    done
+    return 0
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the one to be completed, and the beginning of that."""
+        line = os.environ["COMP_LINE"]
+        words = split_arg_string(line)
+        if len(words) > 1 and Path(words[1]).name == "cli.py":
+            words = words[1:]
+        last = "" if line[-1:].isspace() or len(words) < 2 else words.pop()
+        return words[1:], last
+
+    def complete(self) -> str:
+        """Give back of each completion what replaces the part that bash takes for the word."""
+        words, last = self.get_completion_args()
+        begins = max(last.rfind(":"), last.rfind("=")) + 1
+        items = self.get_completions(words, last)
+        if last.startswith("-") and "=" in last:
+            # The value alone was completed, and bash has taken the option off too.
+            begins -= last.index("=") + 1
+        return "\n".join(f"{item.type},{item.value[begins:]}" for item in items)
+
+
+def register() -> None:
+    """Let click complete for bash by `Bash`."""
+    add_completion_class(Bash)
+
+
+def script(shell: str, group: click.Command, python: bool) -> str:
+    """Return what a shell has to run so as to complete ``evae``; with ``python`` also ``python cli.py``, in bash."""
+    register()
+    completing = get_completion_class(shell)
+    assert completing is not None
+    source = completing(group, {}, "evae", VARIABLE).source()
+    return source.replace("_completion evae", "_completion evae python python3") if python else source

@@ -1,0 +1,250 @@
+"""How a command ends: its exit status, and one sentence for whatever went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+import click
+
+from commands.shared import completions
+
+if TYPE_CHECKING:
+    pass
+
+EXIT_CHECK_FAILED = 1
+
+EXIT_BAD_INPUT = 2
+
+EXIT_INTERRUPTED = 130
+
+#: How long the other processes wait for the first to say what is wrong with the command that all were given.
+SECONDS_TO_SPEAK = 20
+
+OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
+
+#: What ends a command without a defect, and so without a traceback for ``--debug``.
+EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
+
+
+class CommandLine(click.Group):
+    """A group whose every failure is one sentence on standard error; ``--debug`` shows the traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
+        kwargs["standalone_mode"] = False
+        kwargs["complete_var"] = completions.VARIABLE
+        completions.register()
+        given = kwargs.get("args") or (args[0] if args else None)
+        try:
+            with terminated_in_order():
+                status = super().main(*args, **kwargs)
+                sys.stdout.flush()
+        except SystemExit as exit_without_a_word:
+            status = exit_without_a_word.code
+        except BaseException as error:
+            if given is None and threading.current_thread() is threading.main_thread():
+                # This process is about to end, and a second Ctrl-C does not disturb it.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
+                raise
+            status = _answer(error)
+        status = status if isinstance(status, int) else 0
+        _exit(status, at_once=given is None and status >= EXIT_INTERRUPTED)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or suggest the nearest."""
+        unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:
+            from foundation.errors import suggestion
+
+            raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def terminated_in_order() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, cleaning up; train and simulate-tm say more, in their own way."""
+
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        from foundation.errors import Interruption
+
+        raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        # One of several processes that ends because another failed ignores it from then on.
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _answer(error: BaseException) -> int:
+    """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
+    from evae.launch import ProcessLost
+    from foundation.errors import InputError, Interruption
+
+    if isinstance(error, click.ClickException):
+        return _refuse(_sentence(error))
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return _refuse("interrupted; nothing is half written, and the same command starts again.", EXIT_INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output went away, as `head` does: what is left to say goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, Interruption):
+        return _refuse(error.sentence, 128 + error.signal_number)
+    if isinstance(error, ProcessLost):
+        return _refuse(str(error), in_turn=False)
+    if isinstance(error, InputError):
+        return _refuse(str(error))
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in OWN_PACKAGES:
+        return _refuse(
+            f"{error.name} is not installed for {sys.executable}. Run `make demo` once and `source .venv/bin/activate` "
+            "in every shell, or install this project with pip."
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return _refuse(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
+    raise error
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Say what is wrong and what to do about it; click's own sentences differ from version to version."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        return f"{error.option_name} is no option of {_name(context)}. {_nearest_option(error.option_name, context)}"
+    if isinstance(error, click.MissingParameter) and context is not None and error.param is not None:
+        return f"{_name(context)} needs {_as_written(error.param)}. `{_command(context)} --help` shows examples."
+    message = error.format_message()
+    return message if message.endswith((".", "?", "!", "?)")) else f"{message}."
+
+
+def _name(context: click.Context) -> str:
+    return context.command.name or str(context.info_name)
+
+
+def _as_written(parameter: click.Parameter) -> str:
+    value = parameter.metavar or str(parameter.name).upper()
+    return f"{parameter.opts[0]} {value}" if isinstance(parameter, click.Option) else value
+
+
+def _nearest_option(name: str, context: click.Context) -> str:
+    """Return the nearest option, or which commands have one of this name, or where all are listed."""
+    from foundation.errors import suggestion
+
+    known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
+    group = context.find_root().command
+    commands = group.commands.values() if isinstance(group, click.Group) else ()
+    others = [command.name for command in commands if any(name in parameter.opts for parameter in command.params)]
+    otherwise = f"`{_command(context)} --help` lists its options."
+    if others:
+        *first, last = map(str, others)
+        named = f"{', '.join(first)} and {last} have" if first else f"{last} has"
+        otherwise = f"{named} it; {otherwise}"
+    return suggestion(name, [*known, "--help"], otherwise, likeness=0.66)
+
+
+def _command(context: click.Context) -> str:
+    """Return the command as somebody types it, without options."""
+    parents: list[str] = []
+    here = context
+    while here.parent is not None:
+        parents.insert(0, str(here.info_name))
+        here = here.parent
+    return " ".join(["python cli.py", *parents])
+
+
+def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -> int:
+    if in_turn:
+        _let_the_first_process_speak(status)
+    print(f"Error: {sentence}", file=sys.stderr, flush=True)
+    return status
+
+
+def _let_the_first_process_speak(status: int) -> None:
+    """Of the processes that torchrun started, all of which would say the same, let only the first go on to say it.
+
+    The others are ended by torchrun when the first has failed; one that is not speaks for itself.
+    """
+    from evae.launch import place
+
+    here = place()
+    if here.count == 1:
+        return
+    if here.is_first:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    elif status > 128:
+        _exit(status, at_once=True)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: _exit(status, at_once=True))
+        time.sleep(SECONDS_TO_SPEAK)
+
+
+def _exit(status: int, at_once: bool) -> NoReturn:
+    """End this process; ``at_once`` with its children, and without waiting for threads that are still at work."""
+    from evae.launch import place
+
+    # The threads by which several processes exchange tensors may outlast the interpreter, which then aborts.
+    if not at_once and place().count == 1:
+        sys.exit(status)
+    multiprocessing = sys.modules.get("multiprocessing")
+    for child in multiprocessing.active_children() if multiprocessing else ():
+        child.kill()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """One of a few words; of another the nearest is suggested."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word, or refuse it."""
+        from foundation.errors import suggestion
+
+        if value not in self.choices:
+            raise click.UsageError(
+                f"{param.opts[0] if param else ''} {value!r} is not known. {suggestion(value, self.choices)}"
+            )
+        return super().convert(value, param, ctx)
+
+
+@contextlib.contextmanager
+def warnings_as_sentences() -> Iterator[None]:
+    """Print what this project warns of on standard error, as the sentence it is, each once."""
+    from evae.notices import Notice
+
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, Notice):
+                shown(message, category, filename, lineno, file, line)
+            elif str(message) not in said:
+                said.add(str(message))
+                print(f"Warning: {message}", file=sys.stderr)
+
+        warnings.simplefilter("always", Notice)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,51 @@
+"""What stood on the command line, and the command that repeats or resumes it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from foundation.errors import Interruption
+    from simulations import SimulationInterrupted
+
+FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
+
+
+def with_the_way_on(interruption: SimulationInterrupted, context: click.Context) -> Interruption:
+    """Return the interruption with the command that goes on from it, or the option that would have allowed that."""
+    from foundation.errors import Interruption
+
+    return Interruption(f"{interruption.sentence} {way_on(context, interruption.saved)}", interruption.signal_number)
+
+
+def way_on(context: click.Context, saved: Path | None) -> str:
+    """Say how what is saved in a file is gone on with, or with which option it would have been saved."""
+    if saved is None:
+        return "With --resume FILE a run goes on from where it was interrupted."
+    given = was_given(context, "resume")
+    return f"Go on with: {command_line(context, () if given else ('--resume', str(saved)))}"
+
+
+def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
+    """Return the command that gives this one's options again, and ``more``, as a shell takes it."""
+    words = ["python", "cli.py", str(context.info_name)]
+    for option in context.command.params:
+        if option.name not in context.params or not was_given(context, option.name):
+            continue
+        value = context.params[option.name]
+        if getattr(option, "is_flag", False):
+            words.append(option.opts[0])
+            continue
+        for one in value if option.multiple else (value,):
+            words += [option.opts[0], str(one)]
+    return shlex.join([*words, *more])
+
+
+def was_given(context: click.Context, name: str) -> bool:
+    """Whether an option stood on the command line, rather than having its default."""
+    return context.get_parameter_source(name) is FROM_THE_COMMAND_LINE

@@ -1,0 +1,202 @@
+"""``verify-lemmas``: decide the paper's claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.shared import completions
+from commands.shared.completions import one_of
+from commands.shared.failures import EXIT_CHECK_FAILED, OneOf
+from commands.shared.options import common_options, plot_option
+from commands.shared.output import checked_plots, console_for, json_output, save_plots, text_output, write_json
+from foundation.progress import busy, progress_bar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from theory.ledger.finding import Finding
+
+
+@click.command("verify-lemmas", short_help="Decide what the paper claims.")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=one_of(completions.claims))
+@click.option("--list", "only_list", is_flag=True, help="List the claims without deciding them.")
+@click.option("--explain", is_flag=True, help="Show every step of each proof or refutation, with its formulas.")
+@click.option(
+    "--assume",
+    "assumptions",
+    multiple=True,
+    metavar="ID=EXPR",
+    shell_complete=one_of(completions.assumptions),
+    help="Decide EXPR in place of what the paper prints, as in lemma-3.2.minimum='4/(5*r)'. Repeatable. Without an ID "
+    "only the claims assumed about are decided.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=OneOf(["table", "json", "markdown", "latex"]),
+    default="table",
+    show_default=True,
+    help="How the verdicts are shown; LaTeX is a document that compiles by itself.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of the terminal.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many claims are decided at the same time.  [default: one for each core]",
+)
+@click.option("--density", metavar="EXPR", help="With the ID kernel: a density in x of your own, to be judged.")
+@click.option("--support", metavar="A,B", help="With --density: where it is positive, as in -1,1 or -oo,oo.")
+@plot_option("with --density, the kernel beside Epanechnikov's, and its efficiency among the others'.")
+@click.option(
+    "--with-simulations",
+    is_flag=True,
+    help="Also run the small, seeded simulations that some claims need; without it these stay pending.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After this long a claim is given up as undecided, a kernel as beyond judgement.",
+)
+@common_options
+def verify_lemmas(
+    ids: tuple[str, ...],
+    only_list: bool,
+    explain: bool,
+    assumptions: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    jobs: int | None,
+    time_limit: float,
+    density: str | None,
+    support: str | None,
+    plots: tuple[Path, ...],
+    with_simulations: bool,
+    json_path: str | None,
+    quiet: bool,
+) -> int:
+    """Decide what the paper claims, by computer algebra.
+
+    Each claim takes what the paper prints as a formula and proves it, corrects it or refutes it by computer algebra.
+    ID names a claim (lemma-3.2.minimum) or a group (lemma-3.2); without any, all are decided.
+
+    \b
+    Verdicts
+      proved       true as printed
+      erratum      false as printed; a small correction saves it
+      refuted      false, with a counterexample
+      conditional  true only under an assumption the paper does not state or meet
+      computed     confirmed numerically, without a proof
+      simulated    statistical evidence only
+      pending      waits for --with-simulations
+      undecided    neither, by the means at hand
+
+    \b
+    Examples
+      python cli.py verify-lemmas --list
+      python cli.py verify-lemmas lemma-3.2 --explain
+      python cli.py verify-lemmas --assume lemma-3.2.minimum='4/(5*r)'
+      python cli.py verify-lemmas kernel --support -1,1 \\
+        --density '15/16*(1-x**2)**2'
+
+    The exit code is 1 if a verdict is not the one on record.
+    """  # noqa: D301 (click wants the character itself)
+    from foundation.processes import usable_cores
+    from theory import ledger
+    from theory.ledger import finding as report
+    from theory.ledger import parallel as workers
+
+    if density is not None or support is not None:
+        options = {"--list": only_list, "--explain": explain, "--assume": assumptions, "--format": form != "table"}
+        options |= {"--output": output, "--jobs": jobs, "--with-simulations": with_simulations}
+        if given := [name for name, value in options.items() if value]:
+            raise click.UsageError(f"{given[0]} is about the paper's claims; leave it out to judge a kernel.")
+        judge_kernel(ids, density, support, plots, time_limit, json_path, console_for(json_path, quiet))
+        return 0
+    if plots:
+        raise click.UsageError("--plot draws a kernel of your own, and needs the ID kernel, --density and --support.")
+    assumed = dict(_split_assumption(text) for text in assumptions)
+    chosen = list(ledger.select(ids) if ids or not assumed else ())
+    chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
+    console = console_for(json_path, quiet)
+    if only_list:
+        options = {"--explain": explain, "--assume": assumptions, "--format": form != "table", "--jobs": jobs}
+        options |= {"--with-simulations": with_simulations}
+        if given := [name for name, value in options.items() if value]:
+            raise click.UsageError(f"{given[0]} does nothing with --list, which decides nothing. Leave it out.")
+        with json_output(json_path) as stream, text_output(output, console) as page:
+            write_json(stream, report.list_document(chosen))
+            page.print(report.claim_list(chosen))
+        return 0
+    requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
+    with json_output(json_path) as stream, text_output(output, console) as page:
+        with progress_bar("deciding", len(requests), quiet) as advance:
+            findings = workers.decide(
+                requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
+            )
+        if with_simulations:
+            from simulations.evidence import with_evidence
+
+            with busy("simulating what some claims need", quiet):
+                findings = [with_evidence(finding) for finding in findings]
+        write_json(stream, report.document(findings))
+        show_ledger(findings, form, explain, page)
+    return 0 if all(finding.as_expected for finding in findings) else EXIT_CHECK_FAILED
+
+
+def judge_kernel(
+    ids: tuple[str, ...],
+    density: str | None,
+    support: str | None,
+    plots: Sequence[Path],
+    time_limit: float,
+    json_path: str | None,
+    console: Console,
+) -> None:
+    """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
+    from theory.kernel_assessment import judge_whole
+    from theory.ledger.parallel import within
+
+    if density is None or support is None or ids != ("kernel",):
+        raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
+    checked_plots(plots)
+    with json_output(json_path) as stream:
+        with busy("judging the kernel", console.quiet):
+            judgement = within(time_limit, judge_whole, density, support)
+        if plots:
+            from theory.figures import kernel_figure
+
+            save_plots(kernel_figure(judgement), plots)
+        write_json(stream, {"kernel": judgement.document()})
+    console.print(judgement.table())
+
+
+def _split_assumption(text: str) -> tuple[str, str]:
+    name, equals, expression = text.partition("=")
+    if not equals or not expression.strip():
+        raise click.UsageError(f"--assume takes ID=EXPR, as in lemma-3.2.minimum='4/(5*r)'; got {text!r}.")
+    return name.strip(), expression.strip()
+
+
+def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console) -> None:
+    """Print the findings in the chosen form."""
+    from rich.console import Group
+
+    from theory.ledger import finding as report
+
+    if page.quiet:
+        return
+    if form == "table":
+        page.print(Group(*map(report.explanation, findings)) if explain else report.table(findings))
+    elif form == "json":
+        page.file.write(json.dumps(report.document(findings), indent=2) + "\n")
+    else:
+        page.file.write((report.markdown if form == "markdown" else report.latex)(findings, explain))

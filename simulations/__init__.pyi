@@ -1,0 +1,10 @@
+from .engines.exact.statistic import tm_statistic as tm_statistic
+from .goodness_of_fit import GoodnessOfFit as GoodnessOfFit
+from .goodness_of_fit import bickel_rosenblatt_test as bickel_rosenblatt_test
+from .study import Result as Result
+from .study import SimulationInterrupted as SimulationInterrupted
+from .study import SimulationStopped as SimulationStopped
+from .study import Study as Study
+from .study.simulate import replicate_values as replicate_values
+from .study.simulate import simulate as simulate
+from .study.simulate import simulate_studies as simulate_studies

@@ -1,0 +1,78 @@
+"""What the two engines that compute T_m from power sums in cells have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from simulations.engines.cells.discretisation import Discretisation, chosen_discretisation, measured_discretisation
+from simulations.engines.cells.grids import Grid, usable_grid
+from simulations.engines.exact.statistic import Statistic
+from simulations.sampling.streams import checked_seed
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+Numbers: TypeAlias = npt.NDArray[np.uint64]
+
+STEPS_OF_AN_EXACT_OBSERVATION = 100
+"""The exact engine takes 40 to 100 ns for an observation, a step on cells half of one or less."""
+
+
+class GridReplicates(ABC):
+    """T_m of independent samples of ``m``, computed on cells.
+
+    Parameters
+    ----------
+    statistic : Statistic
+    m : int
+        At least 1.
+    cells_per_bandwidth : int, optional
+        By default the fewest whose discretisation error a pilot study finds small enough.
+
+    Raises
+    ------
+    InputError
+        If the setting is not one that T_m is computed for, or not by cells; the message says why.
+    """
+
+    statistic: Statistic
+    m: int
+    cells_per_bandwidth: int
+    grid: Grid
+
+    def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
+        self.statistic, self.m = statistic, m
+        statistic.prepare()
+        if cells_per_bandwidth is None:
+            cells_per_bandwidth = chosen_discretisation(statistic, m).cells_per_bandwidth
+        self.cells_per_bandwidth = cells_per_bandwidth
+        self.grid = usable_grid(statistic, m, cells_per_bandwidth)
+
+    def values(self, seed: int, replicates: range) -> Array:
+        """Return T_m of the replicates, shape (len(replicates),), each from its own streams.
+
+        Raises
+        ------
+        InputError
+            If the seed is not a whole number from 0 to 2**64 - 1.
+        """
+        values = np.empty(len(replicates))
+        self._fill(values, np.array(replicates, dtype=np.uint64), np.uint64(checked_seed(seed)))
+        return values
+
+    @abstractmethod
+    def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
+        """Set ``values`` to T_m of the replicates of these numbers."""
+
+    @property
+    def is_economical(self) -> bool:
+        """Whether a replicate takes less time than one of the exact engine, as far as counting steps can tell."""
+        return self.grid.steps <= STEPS_OF_AN_EXACT_OBSERVATION * self.m
+
+    @property
+    def discretisation(self) -> Discretisation:
+        """The error of T_m from these cells, measured in a pilot study."""
+        return measured_discretisation(self.statistic, self.m, self.cells_per_bandwidth)

@@ -1,0 +1,173 @@
+"""The cells, nodes and weights that turn power sums in cells into T_m, for one setting and one m."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from foundation.errors import InputError
+from simulations.engines.cells.kernel_expansions import kernel_geometry
+from simulations.engines.cells.moments import GridTables, kernel_sums, scatter, statistic_of_moments
+from simulations.engines.cells.quadrature import Segment, TooFewNodes, nodes_over, segments
+from simulations.engines.exact.statistic import Statistic
+from theory.densities.weights import ONE
+
+Array = npt.NDArray[np.float64]
+
+Indices = npt.NDArray[np.int64]
+
+MOST_CELLS = 2**18
+
+MOST_STEPS = 2**26
+"""Steps from the power sums of a replicate to its T_m; beyond these, some 30 ms, the exact engine is faster."""
+
+MISSED = 1e-9
+"""The probability that a sample has an observation outside the cells, where the weight does not end; such a one, which
+would add I(K) / m to T_m, is not counted."""
+
+
+class TooManyCells(Exception):
+    """The cells would be more than the bound."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equal cells, the nodes on their edges, and the tables that give T_m from power sums in the cells.
+
+    Attributes
+    ----------
+    origin, width : float
+        The lower edge of the first cell, and the width of all.
+    cells : int
+    orders : int
+        How many power sums are needed in a cell, from the count on.
+    tables : GridTables
+    """
+
+    origin: float
+    width: float
+    cells: int
+    orders: int
+    tables: GridTables
+
+    @property
+    def edges(self) -> Array:
+        """The edges of the cells, shape (cells + 1,)."""
+        return self.origin + self.width * np.arange(self.cells + 1, dtype=np.float64)
+
+    @property
+    def steps(self) -> int:
+        """Multiplications and additions between power sums and T_m, about."""
+        reach, orders = self.tables.expansion.shape
+        return self.tables.nodes * (reach * orders if orders > 1 else self.tables.offsets.size)
+
+    def moments(self, sample: Array) -> Array:
+        """Return the power sums of the observations in their cells, shape (orders, cells)."""
+        moments = np.zeros((self.cells + 1, self.orders))
+        scatter(sample, self.origin, 1 / self.width, moments)
+        return np.ascontiguousarray(moments[:-1].T)
+
+    def kernel_sums(self, sample: Array) -> Array:
+        """Return the sum over all observations of K((x - X) / b) at every node x, shape (nodes,)."""
+        sums = np.empty(self.tables.nodes)
+        kernel_sums(self.moments(sample), self.tables, sums)
+        return sums
+
+    def of_sample(self, sample: Array) -> float:
+        """Return T_m of a sample of m observations in any order."""
+        return float(statistic_of_moments(self.moments(sample), self.tables))
+
+
+def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
+    """Return the grid with that many cells in a bandwidth, the half-width of a kernel.
+
+    Raises
+    ------
+    InputError
+        If the kernel's knots do not lie on edges of cells.
+    TooManyCells
+        If the cells would be more than 2**18, or a replicate take more than 2**26 steps.
+    TooFewNodes
+        If two knots of f and a are so near to each other that no cubic fits between them.
+    """
+    geometry, bandwidth = kernel_geometry(statistic.kernel), statistic.bandwidth.at(m)
+    if cells_per_bandwidth % geometry.divisor:
+        raise InputError(
+            f"the cells in a bandwidth must be a multiple of {geometry.divisor} for the kernel "
+            f"{statistic.kernel.name}, got {cells_per_bandwidth}."
+        )
+    expansion = geometry.expansion(cells_per_bandwidth)
+    width, scale = bandwidth * expansion.width, m * bandwidth
+    support = _support(statistic, m, bandwidth * expansion.lower, bandwidth * expansion.upper)
+    if (support[1] - support[0]) / width > MOST_CELLS:
+        raise TooManyCells
+    nodes = nodes_over(support, width)
+    parts = segments(nodes, statistic.density, statistic.weight, support)
+    tables = GridTables(
+        nodes.count,
+        expansion.coefficients,
+        expansion.offsets,
+        expansion.jumps,
+        expansion.slopes,
+        _table(parts),
+        np.concatenate([part.weight for part in parts]) / scale,
+        np.concatenate([part.density for part in parts]) * scale,
+        np.concatenate([part.a for part in parts]) * (width / scale),
+    )
+    cells = nodes.count - 1 + expansion.reach
+    built = Grid(nodes.first - bandwidth * expansion.upper, width, cells, expansion.orders, tables)
+    if built.steps > MOST_STEPS:
+        raise TooManyCells
+    return built
+
+
+def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[float, float]:
+    """Return the interval over which T_m is integrated."""
+    if statistic.weight != ONE:
+        lower, upper = statistic.weight.support
+        return float(lower), float(upper)
+    least, greatest = statistic.density.bulk(MISSED / m)
+    return least + below, greatest + above
+
+
+def _table(parts: tuple[Segment, ...]) -> Indices:
+    """Return the segments' rows, their entries lying one after the other."""
+    rows, start = [], 0
+    for part in parts:
+        stop = start + part.weight.size
+        rows.append((part.first, start, stop, start + part.whole.start, start + max(part.whole.start, part.whole.stop)))
+        start = stop
+    return np.array(rows, dtype=np.int64)
+
+
+def usable_grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
+    """Return `grid`, for which a caller has chosen the cells.
+
+    Raises
+    ------
+    InputError
+        If there is no such grid; the message says why.
+    """
+    require_positive("m", m)
+    require_positive("the number of cells in a bandwidth", cells_per_bandwidth)
+    asked = f"{cells_per_bandwidth} cells in the bandwidth {statistic.bandwidth.at(m):g}"
+    try:
+        return grid(statistic, m, cells_per_bandwidth)
+    except TooManyCells:
+        raise InputError(f"{asked} would be too many or take too long: take fewer, or the engine exact.") from None
+    except TooFewNodes:
+        raise InputError(f"{asked} are too wide for how near f and a change again: take more.") from None
+
+
+def require_positive(what: str, value: int) -> None:
+    """Refuse a ``value`` that is no positive whole number.
+
+    Raises
+    ------
+    InputError
+        Naming it by ``what``.
+    """
+    if not (isinstance(value, int) and value >= 1):
+        raise InputError(f"{what} must be a positive whole number, got {value}.")

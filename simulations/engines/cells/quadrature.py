@@ -1,0 +1,190 @@
+"""Quadrature of (f_m - f)^2 a over a support, at equally spaced nodes that need not meet its ends.
+
+Between neighbouring knots of f and a the integrand is interpolated by cubics through four nodes each: the trapezoid
+rule, with corrections near the knots. Near a knot the nodes just beyond it serve too, where the expressions of f and a
+hold on: f_m is known there as well, so jumps and kinks of f and a cost no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+
+from theory.densities.density import Density
+from theory.densities.weights import Weight
+from theory.kernels import Piece, x
+
+Array = npt.NDArray[np.float64]
+
+STENCIL = 4
+"""Nodes through which a cubic runs."""
+
+BEYOND = 2
+"""Nodes beyond an end that a centred stencil needs."""
+
+GROWTH = 10.0
+"""Beyond a knot an expression of f or a is used while it stays below this multiple of its largest value before."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Equally spaced points.
+
+    Attributes
+    ----------
+    first, spacing : float
+    count : int
+    """
+
+    first: float
+    spacing: float
+    count: int
+
+    @property
+    def points(self) -> Array:
+        """The points, shape (count,)."""
+        return self.first + self.spacing * np.arange(self.count, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The quadrature between two neighbouring knots of f and a.
+
+    Attributes
+    ----------
+    first : int
+        The node to which the first of the arrays' entries belongs.
+    weight : array, shape (n,)
+        Quadrature weights times a, so that the integral is the sum of weight (f_m - f)^2.
+    a, density : array, shape (n,)
+        a and f at the nodes, continued beyond the knots by their expressions between them.
+    whole : range
+        The nodes of which the interval to the next node lies between the knots.
+    """
+
+    first: int
+    weight: Array
+    a: Array
+    density: Array
+    whole: range
+
+
+class TooFewNodes(Exception):
+    """Between two knots there are too few nodes for a cubic."""
+
+
+def nodes_over(support: tuple[float, float], spacing: float) -> Nodes:
+    """Return the nodes over ``support``, from its lower end on, and as many more on both sides as stencils need."""
+    lower, upper = support
+    inside = int(np.ceil((upper - lower) / spacing)) + 1
+    return Nodes(lower - BEYOND * spacing, spacing, inside + 2 * BEYOND)
+
+
+def segments(nodes: Nodes, density: Density, weight: Weight, support: tuple[float, float]) -> tuple[Segment, ...]:
+    """Return the quadrature of every interval between knots of f and a within ``support``.
+
+    Raises
+    ------
+    TooFewNodes
+        If an interval, with its continuations, has fewer than four nodes.
+    """
+    return tuple(_segment(nodes, *ends, f, a) for ends, f, a in smooth_parts(density, weight, support))
+
+
+def smooth_parts(
+    density: Density, weight: Weight, support: tuple[float, float]
+) -> Iterator[tuple[tuple[float, float], Callable[[Array], Array], Callable[[Array], Array]]]:
+    """Yield the intervals between knots of f and a within ``support``, each with f and a as functions of arrays."""
+    lower, upper = support
+    knots = [float(knot) for knot in (*density.knots, *weight.knots)]
+    edges = sorted({lower, upper, *(knot for knot in knots if lower < knot < upper)})
+    for start, end in pairwise(edges):
+        middle = (start + end) / 2
+        a = expression_at(weight.pieces, middle)
+        if a is not None:
+            yield (start, end), function_of(expression_at(density.pieces, middle)), function_of(a)
+
+
+def expression_at(pieces: tuple[Piece, ...], point: float) -> sympy.Expr | None:
+    """Return the expression that holds at ``point``, or None where the piecewise function is zero."""
+    return next((piece.density for piece in pieces if float(piece.lower) < point < float(piece.upper)), None)
+
+
+def function_of(expression: sympy.Expr | None) -> Callable[[Array], Array]:
+    """Return an expression in `x`, None being zero, as a function of arrays; it is NaN where it is undefined."""
+    if expression is None:
+        return np.zeros_like
+    compiled = sympy.lambdify(x, expression, "scipy")
+
+    def evaluate(points: Array) -> Array:
+        with np.errstate(all="ignore"):
+            values = np.asarray(compiled(points), dtype=np.float64)
+        return np.array(np.broadcast_to(values, points.shape))
+
+    return evaluate
+
+
+def _segment(
+    nodes: Nodes, start: float, end: float, f: Callable[[Array], Array], a: Callable[[Array], Array]
+) -> Segment:
+    place = np.array([start - nodes.first, end - nodes.first]) / nodes.spacing
+    # Rounding must not push a node that lies on a knot to its other side.
+    nearest = np.rint(place)
+    place = np.where(np.abs(place - nearest) < 1e-9, nearest, place)
+    inside = range(int(np.ceil(place[0])), int(np.floor(place[1])) + 1)
+    reach = range(max(0, inside.start - BEYOND), min(nodes.count, inside.stop + BEYOND))
+    points = nodes.points[reach.start : reach.stop]
+    kept = _continuation(points, range(inside.start - reach.start, inside.stop - reach.start), f, a, (start, end))
+    first = reach.start + kept.start
+    weights = _interpolatory_weights(place - first, len(kept))
+    points = points[kept.start : kept.stop]
+    values = a(points)
+    whole = range(inside.start - first, inside.stop - 1 - first)
+    return Segment(first, nodes.spacing * weights * values, values, f(points), whole)
+
+
+def _continuation(
+    points: Array,
+    inside: range,
+    f: Callable[[Array], Array],
+    a: Callable[[Array], Array],
+    ends: tuple[float, float],
+) -> range:
+    """Return the range of ``points`` around those ``inside`` on which f and a hold on without growing much."""
+    within = np.linspace(*ends, 64)[1:-1]
+    usable = np.ones(points.size, dtype=bool)
+    for function in (f, a):
+        values = np.abs(function(points))
+        usable &= values <= GROWTH * np.abs(function(within)).max()
+    first, stop = inside.start, inside.stop
+    while first > 0 and usable[first - 1]:
+        first -= 1
+    while stop < points.size and usable[stop]:
+        stop += 1
+    while first < stop and not usable[first]:
+        first += 1
+    while first < stop and not usable[stop - 1]:
+        stop -= 1
+    if stop - first < STENCIL:
+        raise TooFewNodes
+    return range(first, stop)
+
+
+def _interpolatory_weights(place: Array, count: int) -> Array:
+    """Return the weights at the nodes 0, 1, ..., ``count`` - 1 of the integral over the interval ``place``."""
+    interior = np.arange(np.ceil(place[0]), np.floor(place[1]) + 1)
+    edges = np.unique(np.concatenate([[place[0]], interior, [place[1]]]))
+    starts, ends = edges[:-1], edges[1:]
+    stencils = np.clip(np.floor((starts + ends) / 2).astype(np.int64) - 1, 0, count - STENCIL)
+    powers = np.arange(1, STENCIL + 1)
+    low, high = ((at - stencils)[:, None] ** powers for at in (starts, ends))
+    integrals = (high - low) / powers
+    lagrange = np.linalg.inv(np.vander(np.arange(STENCIL), increasing=True))
+    weights = np.zeros(count)
+    np.add.at(weights, stencils[:, None] + np.arange(STENCIL), integrals @ lagrange)
+    return weights

@@ -1,0 +1,268 @@
+"""T_m of one sorted sample for a Gaussian kernel, compiled: Gauss-Legendre panels about as wide as the kernel.
+
+f_m is analytic, and smooth on the scale of the bandwidth, so that a few nodes a bandwidth give full precision. Its
+values at the nodes come from groups of neighbouring observations: exp(-(y - d)^2 / 2) is exp(-y^2 / 2) exp(-d^2 / 2)
+times the Taylor series of exp(y d), whose coefficients are summed once over each group.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from simulations.compiled import Array, Indices, compiled, horner
+
+WIDTH = 2.0
+"""Of a panel, in standard deviations of the kernel; `TAIL_WIDTH` / distance where all observations are farther."""
+
+TAIL_WIDTH = 16.0
+
+GROUP = 0.5
+"""Greatest extent of a group of observations, in standard deviations of the kernel."""
+
+FEW = 2
+"""Up to so many observations are summed one by one."""
+
+ORDER = 32
+"""Terms of the Taylor series that are kept: enough for groups up to the distance `FAR`."""
+
+FAR = 14.0
+
+NEGLIGIBLE = 1e-18
+"""Share of f_m, or of its largest value on a cell, that may be left out."""
+
+REACH = 39.0
+"""Where exp(-REACH^2 / 2) underflows."""
+
+LONGEST = 16.0
+"""Distance after which the anchor moves."""
+
+
+@compiled
+def gaussian_statistic(
+    sample: Array,
+    bandwidth: float,
+    location: float,
+    scale: float,
+    height: float,
+    edges: Array,
+    density: Array,
+    weight: Array,
+    nodes: Array,
+    weights: Array,
+) -> float:
+    """Return T_m of a sorted, finite, non-empty sample.
+
+    With u = (x - anchor) / (b scale) and F = m b f_m, T_m is the integral of (F - m b f)^2 a du, times scale / m. On
+    each cell F is taken to be zero where it is negligible beside its largest value on the cell.
+
+    Parameters
+    ----------
+    sample : array, shape (m,)
+    bandwidth : float
+    location, scale, height
+        Those of a `simulations.engines.exact.kernel_tables.GaussianKernel`.
+    edges, density, weight
+        The arrays of a `simulations.engines.exact.density_tables.CellTable`.
+    nodes, weights
+        A Gauss-Legendre rule on [-1, 1] that is exact for (f_m - f)^2 a on a cell no wider than `WIDTH`.
+    """
+    m, width, shift = sample.size, bandwidth * scale, location / scale
+    first = _groups(sample, width)
+    count = first.size - 1
+    centres, moments = _expansions(sample, width, first)
+    spread = 2 * math.log(m / NEGLIGIBLE)
+    estimate = np.empty(nodes.size)
+    after = 0  # the first group that lies after the current point
+    total = 0.0
+    for cell in range(edges.size - 1):
+        centre, half = (edges[cell] + edges[cell + 1]) / 2, (edges[cell + 1] - edges[cell]) / 2
+        expected, a = m * bandwidth * density[cell], weight[cell]
+        slope = width / half
+        anchor, u, far = edges[cell], 0.0, (edges[cell + 1] - edges[cell]) / width
+        after = _first_after(centres, after, anchor, width, shift, u)
+        nearest = _distance(centres, after, anchor, width, shift, u, far) + GROUP
+        reach = min(math.sqrt(nearest * nearest + spread), REACH)
+        block = 0.0
+        while u < far:
+            after = _first_after(centres, after, anchor, width, shift, u)
+            distance = _distance(centres, after, anchor, width, shift, u, u)
+            offset = (anchor - centre) / half
+            if distance >= reach:
+                # Seen from the next group, which is near, even the smallest part of the cell that it reaches counts.
+                ends = after == count or (edges[cell + 1] - centres[after]) / width <= shift - reach
+                begin = far if ends else min(far, (centres[after] - anchor) / width + shift - reach)
+                estimate[:] = 0.0
+                if begin > u:
+                    block += _panel(u, begin, offset, slope, estimate, height, expected, a, nodes, weights)
+                if ends:
+                    break
+                anchor, u, far = centres[after], shift - reach, (edges[cell + 1] - centres[after]) / width
+                offset = (anchor - centre) / half
+                distance = reach
+            elif u > LONGEST:
+                ahead = anchor + width * u
+                moved = (ahead - anchor) / width
+                anchor, u, far = ahead, u - moved, (edges[cell + 1] - ahead) / width
+                offset = (anchor - centre) / half
+            widest = min(WIDTH, TAIL_WIDTH / max(distance, 1.0))
+            end = u + (far - u) / max(np.ceil((far - u) / widest), 1.0)
+            estimate[:] = 0.0
+            _add_groups(estimate, sample, first, centres, moments, after, anchor, width, shift, u, end, spread, nodes)
+            block += _panel(u, end, offset, slope, estimate, height, expected, a, nodes, weights)
+            u = end
+        total += block
+    return scale * total / m
+
+
+@compiled
+def _groups(sample: Array, width: float) -> Indices:
+    """Return the index of the first observation of each group, and m."""
+    first = np.empty(sample.size + 1, np.int64)
+    count = 0
+    for i in range(sample.size):
+        if count == 0 or sample[i] - sample[first[count - 1]] > GROUP * width:
+            first[count] = i
+            count += 1
+    first[count] = sample.size
+    return first[: count + 1].copy()
+
+
+@compiled
+def _expansions(sample: Array, width: float, first: Indices) -> tuple[Array, Array]:
+    """Return the centre of each group, and the sums of exp(-d^2 / 2) d^n / n! over those that are large."""
+    count = first.size - 1
+    centres, moments = np.empty(count), np.zeros((count, ORDER))
+    for g in range(count):
+        start, end = sample[first[g]], sample[first[g + 1] - 1]
+        centres[g] = start + (end - start) / 2
+        if first[g + 1] - first[g] <= FEW:
+            continue
+        for i in range(first[g], first[g + 1]):
+            d = (sample[i] - centres[g]) / width
+            term = math.exp(-d * d / 2)
+            for n in range(ORDER):
+                moments[g, n] += term
+                term *= d
+        factorial = 1.0
+        for n in range(1, ORDER):
+            factorial *= n
+            moments[g, n] /= factorial
+    return centres, moments
+
+
+@compiled
+def _first_after(centres: Array, after: int, anchor: float, width: float, shift: float, u: float) -> int:
+    """Return the index, from ``after`` on, of the first group at or after ``u``."""
+    while after < centres.size and (centres[after] - anchor) / width + shift < u:
+        after += 1
+    return after
+
+
+@compiled
+def _distance(centres: Array, after: int, anchor: float, width: float, shift: float, u: float, end: float) -> float:
+    """Return the distance from [u, end] to the nearest group."""
+    distance = np.inf
+    if after > 0:
+        distance = u - ((centres[after - 1] - anchor) / width + shift)
+    if after < centres.size:
+        distance = min(distance, max((centres[after] - anchor) / width + shift - end, 0.0))
+    return distance
+
+
+@compiled
+def _add_groups(
+    estimate: Array,
+    sample: Array,
+    first: Indices,
+    centres: Array,
+    moments: Array,
+    after: int,
+    anchor: float,
+    width: float,
+    shift: float,
+    u: float,
+    end: float,
+    spread: float,
+    nodes: Array,
+) -> None:
+    """Add the sum of exp(-(u - s)^2 / 2) over all observations that count, at the nodes of [u, end]."""
+    # No node is farther from an observation than this, so that what lies beyond the reach is negligible beside it.
+    nearest = _distance(centres, after, anchor, width, shift, u, end) + (end - u) + GROUP
+    reach = math.sqrt(nearest * nearest + spread) + GROUP
+    g = after - 1
+    while g >= 0 and u - ((centres[g] - anchor) / width + shift) <= reach:
+        _add_group(estimate, sample, first, centres, moments, g, anchor, width, shift, u, end, nodes)
+        g -= 1
+    g = after
+    while g < centres.size and (centres[g] - anchor) / width + shift - end <= reach:
+        _add_group(estimate, sample, first, centres, moments, g, anchor, width, shift, u, end, nodes)
+        g += 1
+
+
+@compiled
+def _add_group(
+    estimate: Array,
+    sample: Array,
+    first: Indices,
+    centres: Array,
+    moments: Array,
+    g: int,
+    anchor: float,
+    width: float,
+    shift: float,
+    u: float,
+    end: float,
+    nodes: Array,
+) -> None:
+    middle, reach = (u + end) / 2, (end - u) / 2
+    y = (middle - shift) - (centres[g] - anchor) / width
+    distance = abs(y) + reach
+    if first[g + 1] - first[g] <= FEW or distance > FAR:
+        for i in range(first[g], first[g + 1]):
+            z = (middle - shift) - (sample[i] - anchor) / width
+            for k in range(nodes.size):
+                estimate[k] += math.exp(-((z + reach * nodes[k]) ** 2) / 2)
+        return
+    terms = _number_of_terms(distance * GROUP / 2)
+    series = np.full(nodes.size, moments[g, terms - 1])
+    for n in range(terms - 2, -1, -1):
+        moment = moments[g, n]
+        for k in range(nodes.size):
+            series[k] = series[k] * (y + reach * nodes[k]) + moment
+    for k in range(nodes.size):
+        estimate[k] += series[k] * math.exp(-((y + reach * nodes[k]) ** 2) / 2)
+
+
+@compiled
+def _number_of_terms(argument: float) -> int:
+    """Return how many terms of the exponential series suffice for arguments between -argument and argument."""
+    term, count, least = 1.0, 0, math.exp(-2 * argument) * 1e-17
+    while term > least and count < ORDER:
+        count += 1
+        term *= argument / count
+    return count
+
+
+@compiled
+def _panel(
+    u: float,
+    end: float,
+    offset: float,
+    slope: float,
+    estimate: Array,
+    height: float,
+    expected: Array,
+    weight: Array,
+    nodes: Array,
+    weights: Array,
+) -> float:
+    """Return the integral of (F - m b f)^2 a from ``u`` to ``end``."""
+    middle, reach = (u + end) / 2, (end - u) / 2
+    total = 0.0
+    for k in range(nodes.size):
+        v = offset + slope * (middle + reach * nodes[k])
+        deviation = height * estimate[k] - horner(expected, v)
+        total += weights[k] * deviation * deviation * horner(weight, v)
+    return reach * total

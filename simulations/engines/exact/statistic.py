@@ -1,0 +1,253 @@
+"""T_m of one sample, to nearly machine precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from numpy.polynomial.legendre import leggauss
+
+from foundation.errors import InputError
+from simulations.engines.exact.density_tables import QUINTIC, Array, CellTable, cell_table
+from simulations.engines.exact.gaussian import REACH, gaussian_statistic
+from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
+from simulations.engines.exact.sweep import SHORT, sweep
+from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
+from theory.densities.density import Density
+from theory.densities.families import density_named
+from theory.densities.weights import Weight, weight_named
+from theory.kernels import Kernel, kernel_named
+
+NEGLIGIBLE = 1e-11
+"""Share of the square of f that the quadrature of a short piece may miss; its rule then misses a twentieth of that."""
+
+HARMONIC_DEGREES = 4, 12
+"""Degrees of polynomials that a cosine is, to rounding, in the square of a short piece and of half a period."""
+
+FARTHEST = 1e306
+"""Bandwidths: a distance beyond nears the end of double precision."""
+
+PANEL_NODES = 16
+"""Nodes that integrate the square of f_m to rounding on a panel two standard deviations of a Gaussian kernel wide."""
+
+Rule = tuple[Array, Array]
+"""The nodes and weights of a Gauss-Legendre rule on [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    r"""T_m for one kernel, density, weight and bandwidth rule, its tables built once for many samples.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian.
+    density : Density
+    weight : Weight
+        Zero outside a bounded interval, or 1 everywhere.
+    bandwidth : Bandwidth
+    """
+
+    kernel: Kernel
+    density: Density
+    weight: Weight
+    bandwidth: Bandwidth
+
+    def prepare(self) -> None:
+        """Build the tables and the machine code now.
+
+        Raises
+        ------
+        InputError
+            If the kernel, the density or the weight is not one that T_m is computed for.
+        """
+        self.of_sorted(np.zeros(1))
+
+    def of_sorted(self, sample: Array) -> float:
+        """Return T_m of a sorted, finite, non-empty sample; nothing is checked."""
+        return self._evaluation.of_sorted(sample, self.bandwidth.at(sample.size))
+
+    @cached_property
+    def _evaluation(self) -> _Sweep | _Panels:
+        kernel = kernel_table(self.kernel)
+        if isinstance(kernel, GaussianKernel):
+            return _Panels.of(kernel, self.density, self.weight)
+        return _Sweep.of(kernel, self.density, self.weight)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """T_m for a kernel with bounded support."""
+
+    kernel: PiecewiseKernel
+    cells: CellTable
+    few: Rule
+    many: Rule
+
+    @classmethod
+    def of(cls, kernel: PiecewiseKernel, density: Density, weight: Weight) -> _Sweep:
+        cells = cell_table(density, weight)
+        few, many = _numbers_of_nodes(kernel, cells)
+        return cls(kernel, cells, leggauss(few), leggauss(many))
+
+    def of_sorted(self, sample: Array, bandwidth: float) -> float:
+        kernel, total = self.kernel, 0.0
+        least, greatest = sample[0] + bandwidth * kernel.knots[0], sample[-1] + bandwidth * kernel.knots[-1]
+        for part in self.cells.parts(least, greatest):
+            total += sweep(
+                sample,
+                bandwidth,
+                kernel.knots,
+                kernel.functions,
+                kernel.frequency,
+                kernel.transfers,
+                kernel.jumps,
+                *part,
+                *self.few,
+                *self.many,
+            )
+        return total
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """T_m for a Gaussian kernel."""
+
+    kernel: GaussianKernel
+    cells: CellTable
+    rule: Rule
+
+    @classmethod
+    def of(cls, kernel: GaussianKernel, density: Density, weight: Weight) -> _Panels:
+        return cls(kernel, cell_table(density, weight, PANEL_NODES - 1), leggauss(PANEL_NODES))
+
+    def of_sorted(self, sample: Array, bandwidth: float) -> float:
+        kernel, total = self.kernel, 0.0
+        least = sample[0] + bandwidth * (kernel.location - REACH * kernel.scale)
+        greatest = sample[-1] + bandwidth * (kernel.location + REACH * kernel.scale)
+        for part in self.cells.parts(least, greatest):
+            total += gaussian_statistic(
+                sample, bandwidth, kernel.location, kernel.scale, kernel.height, *part, *self.rule
+            )
+        return total
+
+
+def tm_statistic(
+    sample: npt.ArrayLike,
+    *,
+    kernel: str | Kernel = "epanechnikov",
+    density: str | Density = "normal",
+    weight: str | Weight = "window:-2,2",
+    bandwidth: str | float | Bandwidth = "m^-0.235",
+) -> float:
+    r"""Compute the Bickel-Rosenblatt statistic :math:`T_m = m b \int (f_m - f)^2 a` of one sample.
+
+    Parameters
+    ----------
+    sample : array_like, shape (m,)
+        Finite numbers in any order; ties are allowed.
+    kernel : str or Kernel
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian; however scaled and shifted.
+    density : str or Density
+        The hypothesised density f.
+    weight : str or Weight
+        The weight a; it vanishes outside a bounded interval, or is 1 everywhere.
+    bandwidth : str, float or Bandwidth
+        b, the half-width of a kernel supported on [-1, 1], the standard deviation of the Gaussian kernel: a number,
+        or the rule ``m^-DELTA``.
+
+    Returns
+    -------
+    float
+        T_m, with a relative error below 1e-10. Only where f_m agrees with f to several digits all along does the
+        difference lose as many.
+
+    Raises
+    ------
+    InputError
+        If the sample is empty, not one-dimensional, not numeric or not finite, if an argument is not one of those
+        described above, or if under the weight 1 an observation is farther from 0 than 1e306 bandwidths.
+
+    Notes
+    -----
+    The sample is sorted and swept over; between the points where the estimate f_m changes its form, the squared
+    deviation is integrated by Gauss-Legendre rules, in which no large terms cancel. For the Gaussian kernel f_m is
+    smooth, and the rules are those of panels about as wide as the kernel.
+
+    References
+    ----------
+    Section 3 of the paper; Bickel and Rosenblatt (1973).
+
+    Examples
+    --------
+    One observation at 0, with a bandwidth so small that f hardly matters, leaves the integral of the squared kernel:
+
+    >>> round(tm_statistic([0.0], bandwidth=1e-9), 8)
+    0.6
+    """
+    density = density_named(density)
+    statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
+    values = checked_sample(sample)
+    _check_reach(values, statistic)
+    return statistic.of_sorted(np.sort(values))
+
+
+def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, int]:
+    """Return how many nodes integrate (f_m - f)^2 a on a short piece and on a long one.
+
+    n nodes are exact for degree 2 n - 1. On a long piece that covers f, f_m and a at their full degrees; on a short
+    one f is all but quadratic, unless its cells are as wide as those of a polynomial may be.
+    """
+    low, high = HARMONIC_DEGREES if kernel.frequency > 0 else (kernel.functions[-1], kernel.functions[-1])
+    weight_degree = cells.weight.shape[1] - 1
+    many = max(high, QUINTIC) + 1 + (weight_degree + 1) // 2
+    return (max(low, 2) + 1 + weight_degree // 2 if _is_nearly_quadratic(cells.density) else max(low + 1, many)), many
+
+
+def _is_nearly_quadratic(polynomials: Array) -> bool:
+    """Return whether on a short piece the terms beyond the second hardly count in a square, shape (cells, 6)."""
+    terms = np.abs(polynomials) * SHORT ** np.arange(polynomials.shape[1])
+    scale = terms.max(axis=1)
+    neglected = np.maximum(terms[:, 3] ** 2, scale * terms[:, 4:].max(axis=1))
+    return bool((neglected <= NEGLIGIBLE * scale**2).all())
+
+
+def checked_sample(sample: npt.ArrayLike) -> Array:
+    """Return ``sample`` as an array, shape (m,).
+
+    Raises
+    ------
+    InputError
+        If it is empty, not one-dimensional, not numeric or not finite.
+
+    Examples
+    --------
+    >>> checked_sample([1, 2.5])
+    array([1. , 2.5])
+    """
+    try:
+        values = np.asarray(sample)
+        if values.dtype.kind not in "fiub":
+            raise TypeError
+        values = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError("the sample must be numbers; it holds something else.") from None
+    if values.ndim != 1:
+        raise InputError(f"the sample must be one-dimensional, got the shape {values.shape}.")
+    if values.size == 0:
+        raise InputError("the sample is empty: T_m needs at least one observation.")
+    if not np.isfinite(values).all():
+        count = int(np.count_nonzero(~np.isfinite(values)))
+        raise InputError(f"the sample must be finite, but {count} of its {values.size} values are NaN or infinite.")
+    return values
+
+
+def _check_reach(values: Array, statistic: Statistic) -> None:
+    greatest, bandwidth = float(np.abs(values).max()), statistic.bandwidth.at(values.size)
+    if not statistic.weight.support[1].is_finite and greatest > FARTHEST * bandwidth:
+        raise InputError(
+            f"under the weight {statistic.weight.name} an observation may be at most {FARTHEST:g} bandwidths from 0, "
+            f"but the sample reaches {greatest:g} and the bandwidth is {bandwidth:g}. Choose a window:c,d."
+        )

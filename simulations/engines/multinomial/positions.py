@@ -1,0 +1,126 @@
+"""Positions of observations within strata whose counts are known, and their power sums in the cells, compiled."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from simulations.compiled import vectorised
+from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+WORDS_AT_A_TIME = 2048
+"""Words that are drawn at a time: enough to spread the cost of starting, few enough for the fastest memory."""
+
+LANES = 32
+"""A number of observations that compiled loops take at once; what is beyond the last one is masked."""
+
+_WORD = 2.0**-32
+
+
+@vectorised
+def add_power_sums(
+    moments: Array, counts: Indices, cells: Indices, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
+) -> None:
+    """Draw the positions of ``counts`` observations in every stratum, and add their power sums to its cell.
+
+    One 32-bit word is drawn for each, and read as the middle of one of 2^32 equal parts of [-1/2, 1/2].
+
+    Parameters
+    ----------
+    moments : array, shape (orders, cells)
+        Changed: row k receives the sums of s^k.
+    counts : array of int64, shape (n,) or longer
+    cells, quantiles
+        Of the `simulations.engines.multinomial.strata.Strata`.
+    seed, replicate, purpose
+        The stream, as `simulations.sampling.philox.fill` takes it.
+    """
+    words = np.zeros(WORDS_AT_A_TIME + LANES, np.uint32)
+    positions, powers = np.empty(WORDS_AT_A_TIME + LANES), np.empty(WORDS_AT_A_TIME + LANES)
+    orders = moments.shape[0]
+    block, used = np.uint64(0), WORDS_AT_A_TIME
+    for stratum in range(cells.size):
+        cell, left = np.uint64(cells[stratum]), counts[stratum]
+        while left > 0:
+            if used == WORDS_AT_A_TIME:
+                fill(words[:WORDS_AT_A_TIME], seed, replicate, purpose, block)
+                block, used = block + np.uint64(WORDS_AT_A_TIME // WORDS_IN_A_BLOCK), 0
+            taken = min(left, WORDS_AT_A_TIME - used)
+            padded = (taken + LANES - 1) // LANES * LANES
+            part = words[used : used + padded]
+            if orders <= 3:
+                first, second = _two_power_sums(part, taken, quantiles[stratum])
+                moments[0, cell] += taken
+                moments[1, cell] += first
+                if orders == 3:
+                    moments[2, cell] += second
+            else:
+                _locate(part, quantiles[stratum], positions)
+                _add_all_power_sums(positions[:padded], powers[:padded], taken, moments[:, cell])
+            used += taken
+            left -= taken
+
+
+@vectorised
+def _two_power_sums(words: Words, count: int, quantile: Array) -> tuple[float, float]:
+    """Return the sums of s and of s^2 over the first ``count`` of ``words``."""
+    q0, q1, q2, q3, q4, q5 = quantile[0], quantile[1], quantile[2], quantile[3], quantile[4], quantile[5]
+    first = second = 0.0
+    for i in range(words.size):
+        w = np.float64(words[i]) * _WORD + (0.5 * _WORD - 0.5)
+        s = q0 + w * (q1 + w * (q2 + w * (q3 + w * (q4 + w * q5))))
+        s = s if i < count else 0.0
+        first += s
+        second += s * s
+    return first, second
+
+
+@vectorised
+def _locate(words: Words, quantile: Array, positions: Array) -> None:
+    """Set the positions, from the centre of the cell and in cells, that belong to ``words``."""
+    q0, q1, q2, q3, q4, q5 = quantile[0], quantile[1], quantile[2], quantile[3], quantile[4], quantile[5]
+    for i in range(words.size):
+        w = np.float64(words[i]) * _WORD + (0.5 * _WORD - 0.5)
+        positions[i] = q0 + w * (q1 + w * (q2 + w * (q3 + w * (q4 + w * q5))))
+
+
+@vectorised
+def _add_all_power_sums(positions: Array, powers: Array, count: int, moments: Array) -> None:
+    for i in range(positions.size):
+        powers[i] = 1.0 if i < count else 0.0
+    moments[0] += count
+    for k in range(1, moments.size):
+        total = 0.0
+        for i in range(positions.size):
+            powers[i] *= positions[i]
+            total += powers[i]
+        moments[k] += total
+
+
+@vectorised
+def draw_positions(
+    positions: Array, counts: Indices, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
+) -> None:
+    """Set ``positions`` to those that `add_power_sums` sums up, stratum after stratum.
+
+    Parameters
+    ----------
+    positions : array, shape (total of the counts,)
+    counts : array of int64, shape (n,)
+    quantiles : array, shape (n, 6)
+    seed, replicate, purpose
+        The stream, as `simulations.sampling.philox.fill` takes it.
+    """
+    words = np.empty(positions.size, np.uint32)
+    fill(words, seed, replicate, purpose, 0)
+    start = 0
+    for stratum in range(counts.size):
+        stop = start + counts[stratum]
+        _locate(words[start:stop], quantiles[stratum], positions[start:stop])
+        start = stop

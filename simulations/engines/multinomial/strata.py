@@ -1,0 +1,202 @@
+"""Strata: parts of cells, each with its probability and a polynomial that gives a position in it from a uniform number.
+
+A stratum is a whole cell, unless a knot of the density lies in it, or the density is so steep there that no polynomial
+of degree 5 gives its quantiles to 1e-9 of a cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from foundation.errors import InputError
+from simulations.engines.cells.quadrature import function_of
+from theory.densities.density import Density
+
+Array = npt.NDArray[np.float64]
+
+Indices = npt.NDArray[np.int64]
+
+DEGREE = 5
+"""Degree of a stratum's quantile polynomial."""
+
+DENSITY_DEGREE = 9
+"""Degree of the polynomial whose inverse integral it is fitted to."""
+
+TOLERANCE = 1e-9
+"""The error of a position that is allowed, in cells."""
+
+NEGLIGIBLE = 1e-24
+"""The probability of a stratum below which it is left out: no sample will ever see it."""
+
+NEWTON_STEPS, MOST_HALVINGS = 30, 40
+
+MOST_STRATA = 2**20 - 1
+
+
+@dataclass(frozen=True)
+class Strata:
+    """The strata of a density on equal cells, ascending.
+
+    Attributes
+    ----------
+    cells : array of int64, shape (n,)
+        The cell that a stratum is a part of.
+    probabilities : array, shape (n,)
+    outside : float
+        The probability of an observation outside all cells.
+    quantiles : array, shape (n, 6)
+        Coefficients of 1, w, w^2, ...: for w uniform on [-1/2, 1/2], a position from the centre of the cell, in cells.
+    """
+
+    cells: Indices
+    probabilities: Array
+    outside: float
+    quantiles: Array
+
+
+def strata(density: Density, edges: Array) -> Strata:
+    """Return the strata of ``density`` on the equal cells between ``edges``, shape (cells + 1,), ascending.
+
+    Raises
+    ------
+    InputError
+        If the density has no survival function, is unbounded on the cells, or is too steep for them.
+    """
+    _require_bounded(density, float(edges[0]), float(edges[-1]))
+    width = float(edges[1] - edges[0])
+    support = [float(end) for end in density.support]
+    knots = np.array([float(knot) for knot in density.knots])
+    ends = np.unique(np.clip(np.concatenate([edges, knots]), max(edges[0], support[0]), min(edges[-1], support[1])))
+    parts, fits = [], []
+    pending = np.stack([ends[:-1], ends[1:]], axis=1)
+    for halving in range(MOST_HALVINGS + 1):
+        pending = pending[_mass(density, pending) > NEGLIGIBLE]
+        quantiles, error = _quantile_polynomials(density, pending)
+        # In a stratum that is itself so narrow, any position will do.
+        good = (error * np.diff(pending)[:, 0] <= TOLERANCE * width) | (np.diff(pending)[:, 0] <= TOLERANCE * width)
+        parts.append(pending[good])
+        fits.append(quantiles[good])
+        rough = pending[~good]
+        middles = rough.mean(axis=1)
+        pending = np.concatenate([np.stack([rough[:, 0], middles], 1), np.stack([middles, rough[:, 1]], 1)])
+        if not pending.size:
+            break
+        if halving == MOST_HALVINGS or pending.size + sum(part.size for part in parts) > 2 * MOST_STRATA:
+            raise InputError(f"the density {density.name} is too steep for cells: take the engine exact.")
+    bounds, polynomials = np.concatenate(parts), np.concatenate(fits)
+    order = np.argsort(bounds[:, 0])
+    return _in_cells(density, edges, bounds[order], polynomials[order])
+
+
+def _in_cells(density: Density, edges: Array, bounds: Array, polynomials: Array) -> Strata:
+    """Return the strata between ``bounds``, their polynomials rescaled from [-1, 1] to the cells."""
+    width = float(edges[1] - edges[0])
+    centres = bounds.mean(axis=1)
+    cells = np.clip(((centres - edges[0]) / width).astype(np.int64), 0, edges.size - 2)
+    quantiles = polynomials * np.diff(bounds) / (2 * width)
+    quantiles[:, 0] += (centres - edges[0]) / width - cells - 0.5
+    below, above = tails(density, bounds)
+    # The difference is taken in the nearer tail, where it does not cancel.
+    probabilities = np.where(below[:, 1] < above[:, 0], below[:, 1] - below[:, 0], above[:, 0] - above[:, 1])
+    outer = tails(density, edges[[0, -1]])
+    return Strata(cells, np.maximum(probabilities, 0.0), float(outer[0][0] + outer[1][1]), quantiles)
+
+
+def tails(density: Density, points: Array) -> tuple[Array, Array]:
+    """Return the probabilities below and above ``points``, of any shape.
+
+    Raises
+    ------
+    InputError
+        If the density has no survival function.
+    """
+    if density.survival is None:
+        raise InputError(
+            f"the density {density.name} has no survival function, which cells need: take the engine exact."
+        )
+    lower, upper = (float(end) for end in density.support)
+    inside = np.clip(points, lower, upper)
+    below, above = (function_of(function)(inside) for function in (density.distribution, density.survival))
+    return (
+        np.where(points <= lower, 0.0, np.where(points >= upper, 1.0, below)),
+        np.where(points <= lower, 1.0, np.where(points >= upper, 0.0, above)),
+    )
+
+
+def _mass(density: Density, bounds: Array) -> Array:
+    """Return roughly how probable the strata between ``bounds`` are."""
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    return np.diff(bounds)[:, 0] / 2 * (_density_at(density, bounds, nodes) @ weights)
+
+
+def _require_bounded(density: Density, lower: float, upper: float) -> None:
+    for knot in map(float, density.unbounded_knots):
+        if lower <= knot <= upper:
+            raise InputError(
+                f"the engine multinomial needs a density that is bounded within a bandwidth of the weight's support, "
+                f"but {density.name} is unbounded at {knot:g}: take the engine cells."
+            )
+
+
+def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array]:
+    """Return each stratum's quantile polynomial in w, in half-widths from the middle, and its error in widths."""
+    nodes: Array = np.polynomial.chebyshev.chebpts1(DENSITY_DEGREE + 1)
+    values = _density_at(density, bounds, nodes)
+    scale = values.max(axis=1, keepdims=True)
+    values /= scale
+    fitted = _series_through(values)
+    between = np.linspace(-0.99, 0.99, 2 * DENSITY_DEGREE)
+    exact = _density_at(density, bounds, between) / scale
+    unlike = np.abs(_series_at(fitted, np.broadcast_to(between, exact.shape)) - exact).max(axis=1)
+
+    integral = np.asarray(np.polynomial.chebyshev.chebint(fitted.T, lbnd=-1).T, dtype=np.float64)
+    levels = np.polynomial.chebyshev.chebpts1(DEGREE + 1)
+    points = _inverse(fitted, integral, (levels + 1) / 2)
+    polynomials = np.linalg.solve(np.vander(levels / 2, increasing=True), points.T).T
+    checks = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))
+    expected = _inverse(fitted, integral, (checks + 1) / 2)
+    error = np.abs(np.polynomial.polynomial.polyval(checks / 2, polynomials.T) - expected).max(axis=1)
+    error = error + unlike / np.maximum(values.min(axis=1), unlike + np.finfo(float).tiny)
+    return np.asarray(polynomials, dtype=np.float64), np.where(np.isfinite(error), error / 2, np.inf)
+
+
+def _series_through(values: Array) -> Array:
+    """Return the Chebyshev series, one a row, through the values at as many Chebyshev points."""
+    nodes = np.polynomial.chebyshev.chebpts1(values.shape[1])
+    series = np.polynomial.chebyshev.chebfit(nodes, values.T, nodes.size - 1)
+    return np.asarray(series.T, dtype=np.float64)
+
+
+def _series_at(series: Array, points: Array) -> Array:
+    """Return the values of Chebyshev series, one a row, at points of their own, shape (n, points)."""
+    values = np.polynomial.chebyshev.chebval(points.T, series.T[:, None, :], tensor=False)
+    return np.asarray(values.T, dtype=np.float64)
+
+
+def _inverse(density: Array, integral: Array, levels: Array) -> Array:
+    """Return where the integrals, Chebyshev series one a row, reach the shares ``levels`` of what they reach at 1."""
+    ends = np.ones((integral.shape[0], 1))
+    targets = _series_at(integral, ends) * levels
+    points = np.broadcast_to(2 * levels - 1, targets.shape).copy()
+    for _ in range(NEWTON_STEPS):
+        with np.errstate(all="ignore"):
+            steps = (_series_at(integral, points) - targets) / _series_at(density, points)
+        following = np.clip(points - steps, -1.0, 1.0)
+        if np.array_equal(following, points):
+            break
+        points = following
+    return np.asarray(points, dtype=np.float64)
+
+
+def _density_at(density: Density, bounds: Array, nodes: Array) -> Array:
+    """Return f at the nodes of [-1, 1] in every stratum; no stratum crosses a knot."""
+    centres, halves = bounds.mean(axis=1), np.diff(bounds)[:, 0] / 2
+    points = centres[:, None] + halves[:, None] * nodes
+    values = np.zeros_like(points)
+    for piece in density.pieces:
+        inside = (centres > float(piece.lower)) & (centres < float(piece.upper))
+        values[inside] = function_of(piece.density)(points[inside])
+    return np.nan_to_num(values, nan=0.0, posinf=0.0)

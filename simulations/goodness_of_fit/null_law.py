@@ -1,0 +1,99 @@
+"""The law of T_m under the hypothesis, by simulation, kept on disk for the next time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from foundation.files import written_aside
+from foundation.untrusted import ArrayArchive
+from simulations.engines.exact.replicates import ExactReplicates
+from simulations.goodness_of_fit.location_scale import standardised
+from simulations.study.simulate import Progress, replicate_values
+from simulations.study.study import Study
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NullLaw:
+    """What a null law is simulated for.
+
+    Parameters
+    ----------
+    study : Study
+        The setting, the number of observations and replicates, the seed.
+    estimated : bool
+        Whether location and scale are estimated from each sample, which is then standardised.
+    """
+
+    study: Study
+    estimated: bool = False
+
+    def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
+        """Return T_m under the hypothesis, ascending, shape (replicates,).
+
+        Parameters
+        ----------
+        workers : int, optional
+            Threads; by default one for each usable core. The values do not depend on it.
+        cache : Path, optional
+            A folder in which values are looked up and left. A file there that is damaged, or one that cannot be
+            written, costs time only: the values are simulated.
+        progress : callable, optional
+            Called with the number of replicates done so far.
+        """
+        path = None if cache is None else cache / f"{self._digest}.npz"
+        values = None if path is None else self._kept(path)
+        if values is None:
+            values = np.sort(self._simulated(workers, progress))
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    self._keep(path, values)
+        return values
+
+    def _simulated(self, workers: int | None, progress: Progress | None) -> Array:
+        engine = EstimatedReplicates(self.study.setting, self.study.m) if self.estimated else None
+        return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
+
+    @property
+    def _identity(self) -> str:
+        study, setting = self.study, self.study.setting
+        functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
+        numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), self.estimated]
+        return json.dumps([*map(str, functions), *numbers])
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self._identity.encode()).hexdigest()
+
+    def _kept(self, path: Path) -> Array | None:
+        """Return the values kept at ``path``, if they are whole and of this law; a zip file checks its own sums."""
+        try:
+            with ArrayArchive(path) as file:
+                identity, values = file.read("identity"), file.read("values")
+        except (OSError, ValueError):
+            return None
+        of_this_law = identity.shape == () and str(identity) == self._identity
+        ascending = values.shape == (self.study.replicates,) and values.dtype == np.float64
+        whole = of_this_law and ascending and np.isfinite(values).all() and (np.diff(values) >= 0).all()
+        return values if whole else None
+
+    def _keep(self, path: Path, values: Array) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # To an open file: given a name, NumPy would add an ending to it.
+        with written_aside(path) as aside, aside.open("wb") as file:
+            np.savez(file, values=values, identity=np.array(self._identity))
+
+
+class EstimatedReplicates(ExactReplicates):
+    """The engine ``exact``, with every sample standardised by its own estimates."""
+
+    def _sample(self, seed: int, replicate: int) -> Array:
+        return standardised(super()._sample(seed, replicate), self._statistic.density).values

@@ -1,0 +1,193 @@
+"""Studies at several m side by side: how mean, variance and skewness approach their limits, and at which rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from foundation.errors import InputError
+from simulations.study.study import Result, Study
+from simulations.study.summary import Summary
+from theory.bickel_rosenblatt.expansions import LeadingTerms, leading_terms
+
+
+def studies_at(sizes: Sequence[int], **options: Any) -> list[Study]:
+    """Return a study at each of several m, which have everything else in common.
+
+    Raises
+    ------
+    InputError
+        If an m is there twice, or an option is not one of a `Study`.
+
+    Examples
+    --------
+    >>> [study.m for study in studies_at([100, 1_000], kernel="uniform")]
+    [100, 1000]
+    """
+    for index, m in enumerate(sizes):
+        if m in sizes[:index]:
+            raise InputError(f"--m {m} is given twice, but its replicates would be the same. Give each m once.")
+    return [Study(m=m, **options) for m in sizes]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The power of b with which something vanishes, fitted by least squares in log-log, and predicted.
+
+    Attributes
+    ----------
+    quantity : str
+    predicted : float
+        The power of the leading term as b tends to 0.
+    fitted : float or None
+        None where fewer than two bandwidths, or a value of 0, leave no line to fit.
+    standard_error : float or None
+        Of the fitted power; None where the values have none.
+    """
+
+    quantity: str
+    predicted: float
+    fitted: float | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One m of a convergence study: what was observed beside the leading terms; None where there is no such number.
+
+    Attributes
+    ----------
+    m : int
+    bandwidth : float
+    mean_difference, mean_error : float
+        The simulated mean less the limit, and its standard error.
+    exact_difference : float
+        The exact mean less the limit.
+    product, squared_bias : float
+        The leading terms -b int f^2 a and m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
+    leading_difference : float
+        Their sum.
+    variance, variance_error, leading_variance : float
+        Of the standardised statistic.
+    skewness, skewness_error, leading_skewness : float
+    """
+
+    m: int
+    bandwidth: float
+    mean_difference: float
+    mean_error: float | None
+    exact_difference: float
+    product: float
+    squared_bias: float | None
+    leading_difference: float | None
+    variance: float | None
+    variance_error: float | None
+    leading_variance: float | None
+    skewness: float | None
+    skewness_error: float | None
+    leading_skewness: float
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """A study of convergence.
+
+    Attributes
+    ----------
+    results : tuple of Result
+        At different m, for one kernel, density, weight and bandwidth rule.
+    terms : LeadingTerms
+    points : tuple of Point
+        One a result.
+    rates : tuple of Rate
+    """
+
+    results: tuple[Result, ...]
+    terms: LeadingTerms
+    points: tuple[Point, ...]
+    rates: tuple[Rate, ...]
+
+    @classmethod
+    def of(cls, results: Sequence[Result]) -> Convergence:
+        """Set the results, of which there is at least one, beside the leading terms.
+
+        Examples
+        --------
+        >>> from simulations import Study, simulate
+        >>> study = Convergence.of([simulate(Study(m=m, replicates=200)) for m in (50, 100)])
+        >>> [rate.predicted for rate in study.rates]
+        [1.0, 1.0, 1.0, 0.5]
+        """
+        setting = results[0].study.setting
+        terms = leading_terms(setting.kernel, setting.density, setting.weight)
+        points = tuple(_point(result.summary, terms) for result in results)
+        return cls(tuple(results), terms, points, tuple(_rates(points, terms)))
+
+    def document(self) -> dict[str, Any]:
+        """Return the machine-readable form."""
+        return {
+            "points": [asdict(point) for point in self.points],
+            "rates": [asdict(rate) for rate in self.rates],
+            "leading_terms": asdict(self.terms),
+        }
+
+
+def _point(summary: Summary, terms: LeadingTerms) -> Point:
+    m, b = summary.m, summary.bandwidth
+    return Point(
+        m=m,
+        bandwidth=b,
+        mean_difference=summary.mean - summary.limit_mean,
+        mean_error=summary.standard_error,
+        exact_difference=summary.exact.total - summary.limit_mean,
+        product=-b * terms.product,
+        squared_bias=None if terms.squared_bias is None else m * b**5 * terms.squared_bias,
+        leading_difference=terms.mean_difference(m, b),
+        variance=summary.standardised_variance,
+        variance_error=summary.standardised_variance_error,
+        leading_variance=terms.variance_at(m, b),
+        skewness=summary.skewness,
+        skewness_error=summary.moments.skewness_error,
+        leading_skewness=terms.skewness_at(b),
+    )
+
+
+def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
+    bandwidths = [point.bandwidth for point in points]
+    limit = terms.limit_variance
+    observed: tuple[tuple[str, float, list[tuple[float | None, float | None]]], ...] = (
+        ("|simulated mean - limit|", 1.0, [(point.mean_difference, point.mean_error) for point in points]),
+        ("|exact mean - limit|", 1.0, [(point.exact_difference, 0.0) for point in points]),
+        (
+            "|variance - limit|",
+            1.0,
+            [(None if p.variance is None else p.variance - limit, p.variance_error) for p in points],
+        ),
+        ("skewness", 0.5, [(point.skewness, point.skewness_error) for point in points]),
+    )
+    for quantity, predicted, values in observed:
+        yield Rate(quantity, predicted, *_fitted_power(bandwidths, values))
+
+
+def _fitted_power(
+    bandwidths: Sequence[float], values: Sequence[tuple[float | None, float | None]]
+) -> tuple[float | None, float | None]:
+    """Return the slope of log |value| in log b, weighted by the standard errors of the values, and its own error.
+
+    With exact values, whose errors are 0, all count alike and the slope has no error.
+    """
+    known = [(abs(value), error) for value, error in values if value and error is not None]
+    if len(known) < len(values) or len(set(bandwidths)) < 2:
+        return None, None
+    sizes, errors = np.array(known).T
+    exact = not errors.all()
+    weights = np.ones(len(known)) if exact else (sizes / errors) ** 2
+    logs = np.log(bandwidths)
+    deviations = logs - np.average(logs, weights=weights)
+    spread = float(weights @ deviations**2)
+    slope = float((weights * deviations) @ np.log(sizes)) / spread
+    return slope, None if exact else 1 / math.sqrt(spread)

@@ -1,0 +1,250 @@
+"""The file from which an interrupted simulation goes on: what was merged so far, whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import LARGEST_JSON, parse_json, read_bytes, written_aside
+from simulations.study.accumulators import LARGEST_BIN, ORDER, Accumulator, Moments, QuantileSketch
+
+FORMAT = "T_m simulation, 1"
+
+SECONDS_BETWEEN_SAVES = 0.5
+
+SHARE_OF_TIME = 0.05
+"""The share of a run that may be spent on saving: where saving is slow it is done less often."""
+
+_MOMENTS = {
+    "count": forms.whole,
+    "mean": forms.real,
+    "least": forms.real,
+    "greatest": forms.real,
+    # Large values can have powers beyond double precision.
+    "sums": forms.listed(forms.real),
+}
+
+_STUDY = forms.record(
+    {
+        "identity": forms.record({"m": forms.whole}),
+        "seconds": forms.number,
+        "moments": forms.either(forms.nothing, forms.record(_MOMENTS)),
+        "bins": forms.listed(forms.integer),
+        "counts": forms.listed(forms.whole),
+    }
+)
+
+Identity = dict[str, Any]
+"""What makes a study the same study: everything its replicates depend on."""
+
+
+@dataclass
+class StudyState:
+    """How far one study is.
+
+    Attributes
+    ----------
+    identity : mapping
+    accumulator : Accumulator
+        Of all blocks merged so far, none of them cut short.
+    seconds : float
+        The time they took.
+    saved : int
+        The replicates that the file holds.
+    """
+
+    identity: Identity
+    accumulator: Accumulator = field(default_factory=Accumulator)
+    seconds: float = 0.0
+    saved: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the machine-readable form; floats survive it to the last bit."""
+        moments = self.accumulator.moments
+        bins, counts = self.accumulator.sketch.occupied
+        return {
+            "identity": self.identity,
+            "seconds": self.seconds,
+            "moments": None if moments is None else asdict(moments),
+            "bins": bins.tolist(),
+            "counts": counts.tolist(),
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> StudyState:
+        """Return the state that `document` gave; a `ValueError` where it could give no such."""
+        kept = document["moments"]
+        moments = None if kept is None else _moments(kept)
+        bins, counts = (np.array(document[name], dtype=np.int64) for name in ("bins", "counts"))
+        if bins.shape != counts.shape or sum(document["counts"]) != (0 if moments is None else moments.count):
+            raise ValueError("its counts do not sum to the number of its replicates")
+        if (np.diff(bins) <= 0).any() or np.abs(bins).max(initial=0) > LARGEST_BIN:
+            raise ValueError("its bins are not in order")
+        accumulator = Accumulator(moments, QuantileSketch.from_bins(bins, counts))
+        return cls(document["identity"], accumulator, document["seconds"], accumulator.count)
+
+
+def _moments(document: dict[str, Any]) -> Moments:
+    moments = Moments(**{name: document[name] for name in _MOMENTS} | {"sums": tuple(map(float, document["sums"]))})
+    if moments.count < 1 or len(moments.sums) != ORDER - 1 or not moments.least <= moments.mean <= moments.greatest:
+        raise ValueError("its moments are those of no numbers")
+    return moments
+
+
+@dataclass
+class StateFile:
+    """The states of some studies, and the file that keeps them; without a path nothing is kept.
+
+    Attributes
+    ----------
+    path : Path or None
+    states : sequence of StudyState
+    """
+
+    path: Path | None
+    states: Sequence[StudyState]
+    _saved_at: float = field(default=-np.inf, repr=False)
+    _cost: float = field(default=0.0, repr=False)
+
+    def save(self) -> None:
+        """Replace the file by one with the present states: it is written aside, synced and renamed.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; then it is as it was saved the last time.
+        """
+        if self.path is None:
+            return
+        started = time.monotonic()
+        studies = [state.document() for state in self.states]
+        text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
+        try:
+            with written_aside(self.path) as aside:
+                aside.write_text(text, encoding="utf-8")
+        except OSError as error:
+            kept = "; what was saved in it before is whole, and the same command goes on" if self.path.exists() else ""
+            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
+        for state in self.states:
+            state.saved = state.accumulator.count
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - started
+
+    def save_now_and_then(self) -> None:
+        """Save if the last time is long enough ago."""
+        if time.monotonic() - self._saved_at >= max(SECONDS_BETWEEN_SAVES, self._cost / SHARE_OF_TIME):
+            self.save()
+
+
+def unused_path(seed: int) -> Path:
+    """Return the name of a file in the current folder that does not exist, for a study that was to be kept nowhere."""
+    names = (f"simulate-tm-seed{seed}{tail}.json" for tail in ("", *(f"-{number}" for number in range(2, 10_000))))
+    return next(path for path in map(Path, names) if not path.exists()).resolve()
+
+
+@contextlib.contextmanager
+def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Iterator[StateFile]:
+    """Hold the file of the studies with these identities, begun if it does not exist, until the block ends.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        Without one the states are kept in memory only.
+    identities : sequence of mapping
+        Of the studies, in their order.
+
+    Raises
+    ------
+    InputError
+        If another process holds the file, it cannot be written, is damaged, or belongs to other studies. It is then
+        left as it is.
+    """
+    if path is None:
+        yield StateFile(None, [StudyState(identity) for identity in identities])
+        return
+    try:
+        path = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"--resume {path} cannot be found ({error}).") from None
+    with _locked(path):
+        states = _read(path, identities) if path.exists() else [StudyState(identity) for identity in identities]
+        file = StateFile(path, states)
+        if not path.exists():
+            file.save()
+        yield file
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    if path.is_dir():
+        raise InputError(f"--resume {path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        # The lock would make the folders that are missing.
+        raise InputError(f"--resume {path} cannot be written: there is no folder {path.parent}.")
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"--resume {path} is in use by another process. Wait until that ends.") from None
+    except OSError as error:
+        raise InputError(f"--resume {path} cannot be written: {error.strerror}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
+    remedy = "It was left as it is; name another file to begin anew."
+    try:
+        content = read_bytes(path, LARGEST_JSON)
+    except InputError as error:
+        raise InputError(f"--resume {error}") from None
+    try:
+        document = parse_json(content, finite=False)
+    except ValueError:
+        raise InputError(f"--resume {path} is cut short or not a file that simulate-tm wrote. {remedy}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(f"--resume {path} is not a file that this version of simulate-tm wrote. {remedy}")
+    if document.get("sha256") != _digest(document.get("studies")):
+        raise InputError(f"--resume {path} has been altered: its checksum does not fit. {remedy}")
+    if not forms.listed(_STUDY)(document["studies"]):
+        raise InputError(f"--resume {path} holds something else than studies. {remedy}")
+    try:
+        states = [StudyState.from_document(study) for study in document["studies"]]
+    except ValueError as error:
+        raise InputError(f"--resume {path} holds no study that could have been: {error}. {remedy}") from None
+    difference = _difference([state.identity for state in states], identities)
+    if difference:
+        raise InputError(f"--resume {path} belongs to another study: {difference}. {remedy}")
+    return states
+
+
+def _difference(kept: Sequence[Identity], asked: Sequence[Identity]) -> str | None:
+    """Return in words the first thing in which the studies kept are not those asked for."""
+    sizes = [[f"{identity['m']:,}" for identity in identities] for identities in (kept, asked)]
+    if sizes[0] != sizes[1]:
+        return f"it has m = {' and '.join(sizes[0])}, not {' and '.join(sizes[1])}"
+    for theirs, ours in zip(kept, asked, strict=True):
+        for name, value in ours.items():
+            if theirs.get(name) == value:
+                continue
+            if name == "first_value":
+                return "its replicates were computed by another version of this program or on another kind of processor"
+            return f"its {name.replace('_', ' ')} is {theirs.get(name)}, not {value}"
+    return None
+
+
+def _digest(studies: Any) -> str:
+    return hashlib.sha256(json.dumps(studies, sort_keys=True).encode()).hexdigest()

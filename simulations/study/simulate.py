@@ -1,0 +1,349 @@
+"""Running studies: in threads or on a cluster, interrupted and resumed, block by block."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from foundation.cluster import ClusterLost, WorkersDied, cluster
+from foundation.errors import InputError
+from foundation.processes import usable_cores
+from simulations.engines.cells.discretisation import Discretisation
+from simulations.engines.choice import Replicates, engine_for
+from simulations.study.accumulators import Accumulator
+from simulations.study.blocks import (
+    Pool,
+    Stop,
+    Stopped,
+    blocks_of,
+    in_order,
+    number_of_blocks,
+    pieces_of,
+    signals_noted,
+    threads,
+    whole_blocks,
+)
+from simulations.study.saved_state import Identity, StateFile, StudyState, state_file, unused_path
+from simulations.study.study import (
+    LARGEST_M,
+    Array,
+    Result,
+    SimulationInterrupted,
+    SimulationStopped,
+    Study,
+    _positive,
+)
+
+BLOCKS_AHEAD = 3
+"""How many blocks for each worker may be under way or wait for their turn."""
+
+Progress = Callable[[int], None]
+"""Called in the calling thread with the number of replicates done so far."""
+
+
+def simulate(
+    study: Study,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run a study.
+
+    Parameters
+    ----------
+    study : Study
+    workers : int, optional
+        Threads; by default one for each usable core. The result does not depend on it.
+    cluster : str, optional
+        The address of a dask scheduler, whose workers compute in place of threads, or ``local:N``, which starts one
+        with N workers here; nor on this, nor on workers that die and whose work is done again.
+    resume : path-like, optional
+        A file that keeps what is done, and from which an interrupted study goes on to the identical result; begun if
+        it does not exist. A finished study goes on to more replicates.
+    progress : callable, optional
+        Called in this thread with the number of replicates done so far.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is not positive, T_m is not computed for the study's setting by its engine, the cluster cannot
+        be reached, or the file to resume from is damaged, in use or of another study; as `SimulationStopped`, if the
+        cluster is lost: what was done is then kept in the file to resume from, or else in a new one in this folder.
+    SimulationInterrupted
+        On SIGINT (Ctrl-C) or SIGTERM.
+
+    Examples
+    --------
+    >>> study = Study(m=50, replicates=100, seed=1)
+    >>> one, two = simulate(study, workers=1), simulate(study, workers=2)
+    >>> one.summary.mean == two.summary.mean
+    True
+    """
+    (result,) = simulate_studies(
+        [study],
+        workers=workers,
+        cluster=cluster,
+        resume=resume,
+        display=lambda _: contextlib.nullcontext(progress or _ignored),
+    )
+    return result
+
+
+def simulate_studies(
+    studies: Sequence[Study],
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: str | Path | None = None,
+    display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: contextlib.nullcontext(_ignored),
+) -> Generator[Result, None, None]:
+    """Run studies one after another, such as those of several m; yield each result when it is there.
+
+    ``display`` opens, for each study, what takes the number of its replicates done. Everything else is as for
+    `simulate`; one file keeps all the studies.
+
+    Examples
+    --------
+    >>> studies = [Study(m=m, replicates=100, engine="exact") for m in (20, 40)]
+    >>> [result.study.m for result in simulate_studies(studies)]
+    [20, 40]
+    """
+    with _pool(workers, cluster) as pool:
+        engines = [engine_for(study.engine, study.setting, study.m) for study in studies]
+        identify = _identity if resume is not None else _no_identity
+        identities = [identify(study, engine) for study, engine in zip(studies, engines, strict=True)]
+        with state_file(resume, identities) as file:
+            for study, state in zip(studies, file.states, strict=True):
+                _refuse_fewer(study, state, file)
+            for study, engine, state in zip(studies, engines, file.states, strict=True):
+                with display(study) as progress:
+                    try:
+                        result = _run(study, engine, state, file, pool, progress)
+                    except (ClusterLost, WorkersDied) as error:
+                        kept = _kept(file, studies, engines)
+                        raise SimulationStopped(study, str(error), *kept, _partial(study, engine, state)) from None
+                yield result
+
+
+def replicate_values(
+    study: Study,
+    *,
+    workers: int | None = None,
+    engine: Replicates | None = None,
+    progress: Progress | None = None,
+) -> Array:
+    """Return T_m of every replicate of a study, in their order, shape (replicates,): the null law itself.
+
+    Where moments and quantiles are enough, `simulate` gives them in memory that does not grow. An ``engine`` takes
+    the place of the one that the study names.
+
+    Examples
+    --------
+    >>> replicate_values(Study(m=50, replicates=3)).shape
+    (3,)
+    """
+    engine = engine or engine_for(study.engine, study.setting, study.m)
+    with _pool(workers, None) as pool, signals_noted() as stop:
+        done: list[Array] = []
+        count = 0
+        try:
+            for values in _computed(study, engine, pool, 0, stop):
+                done.append(values)
+                count += len(values)
+                (progress or _ignored)(count)
+        except Stopped:
+            raise SimulationInterrupted(study, count, stop.signals[0]) from None
+    return np.concatenate(done)
+
+
+def _run(
+    study: Study, engine: Replicates, state: StudyState, file: StateFile, pool: Pool, progress: Progress
+) -> Result:
+    """Take in the blocks that the state does not have yet, in order, saving now and then."""
+    # A first replicate, thrown away: the clock and the progress bar are not to measure compilation.
+    engine.values(study.seed, study.streams(range(1)))
+    whole = whole_blocks(study.m, study.replicates)
+    accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
+    if accumulator.count:
+        progress(accumulator.count)
+    with signals_noted() as stop, _broken_off(study, state, file, stop):
+        try:
+            for values in _computed(study, engine, pool, accumulator.count, stop):
+                if accumulator.count == whole:
+                    # The last block may be cut short; it is not saved, so that more replicates can follow.
+                    accumulator = accumulator.copy()
+                accumulator.add(values)
+                seconds = earlier + time.perf_counter() - started
+                if accumulator is state.accumulator:
+                    state.seconds = seconds
+                    file.save_now_and_then()
+                progress(accumulator.count)
+        except Stopped:
+            raise _interrupted(study, engine, state, file, stop) from None
+        finally:
+            # A second signal may have come in the middle of a merge, which must not be saved.
+            if len(stop.signals) < 2:
+                file.save()
+    return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
+
+
+def _computed(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
+    """Yield T_m of the replicates after those that are done, block by block in order, computed in ``pool``."""
+    blocks, ahead = blocks_of(study.m, done, study.replicates), BLOCKS_AHEAD * pool.size
+    if not pool.remote:
+        yield from in_order(
+            lambda block: pool.submit(engine.values, study.seed, study.streams(block)), blocks, ahead, stop
+        )
+        return
+    expected = engine.values(study.seed, study.streams(range(1))).tobytes()
+    compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
+    pieces = pieces_of(blocks, number_of_blocks(study.m, done, study.replicates), pool.size)
+    for values in in_order(lambda piece: pool.submit(compute, piece), pieces, ahead, stop, pool.look):
+        yield from values
+
+
+def same_block_values(
+    study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes, blocks: Sequence[range]
+) -> list[Array]:
+    """Return `block_values` of each block, in a process that computes the same bits as one where the first is this.
+
+    That is ``expected``, the bytes of the first replicate.
+
+    Raises
+    ------
+    InputError
+        If it does not: the version of a package, or the kind of processor, is another.
+    """
+    # Without the number of replicates, so that a study's blocks share what is found.
+    if not _computes(replace(study, replicates=1), engine, cells_per_bandwidth, expected):
+        raise InputError(
+            "a worker of the cluster computes another first replicate than this machine: it has other versions of "
+            "packages or another kind of processor. Use workers like this machine."
+        )
+    return [block_values(study, engine, cells_per_bandwidth, block) for block in blocks]
+
+
+@lru_cache(maxsize=8)
+def _computes(study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes) -> bool:
+    return block_values(study, engine, cells_per_bandwidth, range(1)).tobytes() == expected
+
+
+def block_values(study: Study, engine: str, cells_per_bandwidth: int | None, block: range) -> Array:
+    """Return T_m of the replicates in ``block``; a pure function, for processes that keep the engine between calls."""
+    return _engine(replace(study, replicates=1), engine, cells_per_bandwidth).values(study.seed, study.streams(block))
+
+
+@lru_cache(maxsize=8)
+def _engine(study: Study, name: str, cells_per_bandwidth: int | None) -> Replicates:
+    return engine_for(name, study.setting, study.m, cells_per_bandwidth)
+
+
+@contextlib.contextmanager
+def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) -> Iterator[None]:
+    """Say what a second signal, which ends everything at once, has left: what was saved before."""
+    try:
+        yield
+    except KeyboardInterrupt as second:
+        if not stop:
+            raise
+        done = state.accumulator.count if file.path is None else state.saved
+        raise SimulationInterrupted(study, done, stop.signals[0], file.path) from second
+
+
+def _interrupted(
+    study: Study, engine: Replicates, state: StudyState, file: StateFile, stop: Stop
+) -> SimulationInterrupted:
+    partial = _partial(study, engine, state)
+    return SimulationInterrupted(study, state.accumulator.count, stop.signals[0], file.path, partial)
+
+
+def _partial(study: Study, engine: Replicates, state: StudyState) -> Result | None:
+    done = state.accumulator.count
+    return _result(replace(study, replicates=done), engine, state.accumulator, state.seconds) if done else None
+
+
+def _kept(file: StateFile, studies: Sequence[Study], engines: Sequence[Replicates]) -> tuple[str, Path | None]:
+    """Say in words where what was done is, and return that file: a new one, where none was asked for."""
+    try:
+        if file.path is None:
+            for study, engine, state in zip(studies, engines, file.states, strict=True):
+                state.identity = _identity(study, engine)
+            file.path = unused_path(studies[0].seed)
+            file.save()
+    except OSError as error:
+        return f"could not be kept, since {file.path} cannot be written ({error.strerror})", None
+    return f"are kept in {file.path}", file.path
+
+
+def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
+    return Result(study, engine.name, _document(engine.discretisation), accumulator, seconds)
+
+
+def _document(measured: Discretisation | None) -> dict[str, float | None] | None:
+    """Return a discretisation in machine-readable form; where T_m is 0 its relative error is None."""
+    if measured is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in asdict(measured).items()}
+
+
+def _identity(study: Study, engine: Replicates) -> Identity:
+    setting = study.setting
+    return {
+        "m": study.m,
+        "kernel": setting.kernel.name,
+        "density": setting.density.name,
+        "weight": setting.weight.name,
+        "bandwidth": setting.bandwidth.name,
+        "seed": study.seed,
+        "engine": engine.name,
+        "cells_per_bandwidth": engine.cells_per_bandwidth,
+        # Tells a version of the program, or a processor, that would go on with other bits.
+        "first_value": float(engine.values(study.seed, study.streams(range(1)))[0]),
+    }
+
+
+def _no_identity(_study: Study, _engine: Replicates) -> Identity:
+    """Identify nothing where nothing is kept: the first value of a large m is not free."""
+    return {}
+
+
+def _refuse_fewer(study: Study, state: StudyState, file: StateFile) -> None:
+    done = state.accumulator.count
+    if done > study.replicates:
+        raise InputError(
+            f"--resume {file.path} already holds {done:,} replicates at m = {study.m:,}, more than the "
+            f"{study.replicates:,} asked for. Ask for at least as many, or name another file."
+        )
+
+
+@contextlib.contextmanager
+def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
+    if workers is not None:
+        _positive("workers", workers, LARGEST_M, "the number of cores")
+    if address is None:
+        with threads(min(workers or usable_cores(), usable_cores())) as pool:
+            yield pool
+        return
+    if workers is not None:
+        raise InputError("--workers counts threads on this machine, and --cluster uses another's. Give one of them.")
+    with cluster(address) as found:
+        threads_there = sum(worker.threads for worker in found.workers())
+        yield Pool(found.submit, threads_there, remote=True, look=found.look)
+
+
+def _ignored(_done: int) -> None:
+    pass

@@ -1,0 +1,210 @@
+"""A simulation study: what is simulated, and its result."""
+
+from __future__ import annotations
+
+import operator
+import signal
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foundation.errors import InputError, Interruption
+from simulations.engines.choice import checked_engine
+from simulations.engines.exact.statistic import Statistic
+from simulations.sampling.streams import checked_seed
+from simulations.study.accumulators import Accumulator
+from simulations.study.summary import Summary, summarise
+from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
+from theory.densities.density import Density
+from theory.densities.families import density_named
+from theory.densities.weights import Weight, weight_named
+from theory.kernels import Kernel, kernel_named
+
+Array = npt.NDArray[np.float64]
+
+LARGEST_M = 10**9
+"""Beyond this a sample would take more than 8 GB."""
+
+MOST_REPLICATES = 2**32
+"""As many as the streams of one m hold."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A Monte Carlo study of T_m at one m.
+
+    Parameters
+    ----------
+    m : int
+        Observations in a sample, at least 1.
+    replicates : int
+        Independent samples, at least 1.
+    kernel, density, weight, bandwidth
+        Objects of ``theory``, or their names.
+    seed : int
+        From 0 to 2**64 - 1. Replicate r draws from the stream (seed, m 2**32 + r), whatever the other settings are;
+        so studies at different m are independent.
+    engine : str
+        ``"exact"``, another name in `simulations.engines.choice.ENGINES`, or ``"auto"``, which picks one by m.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range or a name unknown.
+
+    Examples
+    --------
+    >>> Study(m=100, replicates=50).setting.bandwidth.at(100)
+    0.33884415613920255
+    """
+
+    m: int
+    replicates: int = 10_000
+    kernel: str | Kernel = "epanechnikov"
+    density: str | Density = "normal"
+    weight: str | Weight = "window:-2,2"
+    bandwidth: str | float | Bandwidth = "m^-0.235"
+    seed: int = 0
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        _positive("m", self.m, LARGEST_M, "100, as the paper's example")
+        _positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
+        checked_seed(self.seed)
+        checked_engine(self.engine)
+        self.setting.bandwidth.at(self.m)
+
+    def __reduce__(self) -> tuple[type[Study], tuple[Any, ...]]:
+        # Without the tables of `setting`, which another process builds faster than they travel.
+        return Study, tuple(getattr(self, field.name) for field in fields(self))
+
+    @cached_property
+    def setting(self) -> Statistic:
+        """The kernel, density, weight and bandwidth as objects."""
+        density = density_named(self.density)
+        return Statistic(
+            kernel_named(self.kernel),
+            density,
+            weight_named(self.weight, density),
+            bandwidth_named(self.bandwidth),
+        )
+
+    def streams(self, replicates: range) -> range:
+        """Return the numbers of the streams from which ``replicates`` are drawn."""
+        first = self.m * MOST_REPLICATES
+        return range(first + replicates.start, first + replicates.stop)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a study gave.
+
+    Attributes
+    ----------
+    study : Study
+    engine : str
+        The engine that computed it.
+    discretisation : mapping or None
+        The measured error of the engine; None for the exact one.
+    accumulator : Accumulator
+        The moments and the quantile sketch of T_m.
+    seconds : float
+        The time the replicates took, without the compilation before them; over all sessions, if there were several.
+    """
+
+    study: Study
+    engine: str
+    discretisation: dict[str, float | None] | None
+    accumulator: Accumulator
+    seconds: float
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The replicates beside what theory says of them."""
+        return summarise(self.accumulator, self.study.setting, self.study.m, self.discretisation)
+
+    def document(self) -> dict[str, Any]:
+        """Return the machine-readable result; a number that does not exist, as a variance of one value, is None."""
+        study, setting = self.study, self.study.setting
+        return {
+            "m": study.m,
+            "bandwidth": setting.bandwidth.name,
+            "bandwidth_value": setting.bandwidth.at(study.m),
+            "kernel": setting.kernel.name,
+            "density": setting.density.name,
+            "weight": setting.weight.name,
+            "engine": self.engine,
+            "discretisation": self.discretisation,
+            "replicates": study.replicates,
+            "seed": study.seed,
+            **self.summary.document(),
+            "seconds": self.seconds,
+            "replicates_per_second": study.replicates / self.seconds,
+        }
+
+
+class SimulationInterrupted(Interruption):
+    """A study was stopped by SIGINT or SIGTERM.
+
+    Attributes
+    ----------
+    study : Study
+    done : int
+        Replicates that were finished.
+    saved : Path or None
+        The file that keeps them.
+    partial : Result or None
+        What they say; None if there are none.
+    signal_number : int
+    """
+
+    def __init__(
+        self, study: Study, done: int, signal_number: int, saved: Path | None = None, partial: Result | None = None
+    ) -> None:
+        self.study, self.done, self.saved, self.partial = study, done, saved, partial
+        kept = (
+            f"they are kept in {saved}."
+            if saved
+            else f"they were not kept, and the same seed ({study.seed}) draws them again."
+        )
+        super().__init__(
+            f"interrupted by {signal.Signals(signal_number).name} after {done:,} of {study.replicates:,} replicates "
+            f"at m = {study.m:,}; {kept}",
+            signal_number,
+        )
+
+
+class SimulationStopped(InputError):
+    """A study could not go on, since the cluster that computed it was lost.
+
+    Attributes
+    ----------
+    study : Study
+    saved : Path or None
+        The file that keeps what was done; None if it could not be written.
+    partial : Result or None
+        What was done says; None if nothing was.
+    """
+
+    def __init__(self, study: Study, reason: str, kept: str, saved: Path | None, partial: Result | None) -> None:
+        self.study, self.saved, self.partial = study, saved, partial
+        done = 0 if partial is None else partial.accumulator.count
+        super().__init__(
+            f"{reason} {done:,} of {study.replicates:,} replicates at m = {study.m:,} were done; they {kept}."
+        )
+
+
+def _positive(name: str, value: int, largest: int, advice: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise InputError(f"{name} must be a positive whole number, got {value}. Try {advice}.")
+    if number > largest:
+        raise InputError(f"{name} must be at most {largest:,}, got {value:,}. Try {advice}.")
+    return number

@@ -1,0 +1,350 @@
+"""What the replicates of T_m say beside what Theorem 3.1 and the exact mean say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from scipy.special import ndtri
+
+from simulations.engines.exact.statistic import Statistic
+from simulations.study.accumulators import Accumulator, Moments, QuantileSketch
+from theory.algebra.decisions import Condition
+from theory.bickel_rosenblatt.bandwidth import window_at
+from theory.bickel_rosenblatt.mean import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
+
+TEST = "D'Agostino-Pearson K^2"
+
+FEWEST = 20
+"""Values from which on the approximations are used, as D'Agostino, Belanger and D'Agostino (1990) advise."""
+
+
+@dataclass(frozen=True)
+class Normality:
+    """A test that the values are normal with some mean and variance; None where there are too few values for it."""
+
+    test: str
+    statistic: float | None
+    p_value: float | None
+
+
+def normality(moments: Moments) -> Normality:
+    r"""Test whether the values behind ``moments`` are normal.
+
+    :math:`K^2` is the sum of the squares of two numbers that are nearly standard normal under normality, one from the
+    skewness and one from the kurtosis, so that its law is nearly chi-squared with 2 degrees of freedom.
+
+    References
+    ----------
+    D'Agostino and Pearson (1973), Tests for departure from normality.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(normality(Moments.of(np.arange(40.0) ** 2)).statistic, 10)
+    5.20974018
+    """
+    skewness, kurtosis = moments.skewness, moments.kurtosis
+    if moments.count < FEWEST or skewness is None or kurtosis is None:
+        return Normality(TEST, None, None)
+    n = float(moments.count)
+    statistic = _normal_from_skewness(skewness, n) ** 2 + _normal_from_kurtosis(kurtosis, n) ** 2
+    return Normality(TEST, statistic, math.exp(-statistic / 2))
+
+
+def _normal_from_skewness(skewness: float, n: float) -> float:
+    """Return the skewness of ``n`` normal values made nearly standard normal (D'Agostino, 1970)."""
+    y = skewness * math.sqrt((n + 1) * (n + 3) / (6 * (n - 2)))
+    kurtosis = 3 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3) / ((n - 2) * (n + 5) * (n + 7) * (n + 9))
+    w_squared = math.sqrt(2 * (kurtosis - 1)) - 1
+    return math.asinh(y * math.sqrt((w_squared - 1) / 2)) / math.sqrt(math.log(w_squared) / 2)
+
+
+def _normal_from_kurtosis(kurtosis: float, n: float) -> float:
+    """Return the kurtosis of ``n`` normal values made nearly standard normal (Anscombe and Glynn, 1983)."""
+    mean = 3 * (n - 1) / (n + 1)
+    variance = 24 * n * (n - 2) * (n - 3) / ((n + 1) ** 2 * (n + 3) * (n + 5))
+    x = (kurtosis - mean) / math.sqrt(variance)
+    skewness = 6 * (n**2 - 5 * n + 2) / ((n + 7) * (n + 9)) * math.sqrt(6 * (n + 3) * (n + 5) / (n * (n - 2) * (n - 3)))
+    a = 6 + 8 / skewness * (2 / skewness + math.sqrt(1 + 4 / skewness**2))
+    ratio = (1 - 2 / a) / (1 + x * math.sqrt(2 / (a - 4)))
+    return (1 - 2 / (9 * a) - math.copysign(abs(ratio) ** (1 / 3), ratio)) / math.sqrt(2 / (9 * a))
+
+
+PROBABILITIES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+AGREEMENT = 3.5
+"""Standard errors within which two means agree; independent truths differ by more once in 2,100 studies."""
+
+SIGNIFICANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Summary:
+    r"""The distribution of T_m over replicates, beside theory.
+
+    The standardised statistic is :math:`b^{-1/2} (T_m - I \int f a)`.
+
+    Attributes
+    ----------
+    m : int
+    bandwidth : float
+        b(m).
+    moments : Moments
+        Of T_m over the replicates.
+    sketch : QuantileSketch
+        Of T_m over the replicates.
+    exact : ExactMean
+        E T_m at this m.
+    limit_mean, limit_variance : float
+        :math:`I \int f a`, and :math:`2 J \int a^2 f^2`, the variance of the standardised statistic's limit law.
+    normality : Normality
+    conditions : tuple of Condition
+        Of Theorem 3.1.
+    discretisation : mapping or None
+        The measured error of the engine; None for the exact one.
+    """
+
+    m: int
+    bandwidth: float
+    moments: Moments
+    sketch: QuantileSketch
+    exact: ExactMean
+    limit_mean: float
+    limit_variance: float
+    normality: Normality
+    conditions: tuple[Condition, ...]
+    discretisation: Mapping[str, Any] | None = None
+
+    @property
+    def mean(self) -> float:
+        """Of T_m over the replicates."""
+        return self.moments.mean
+
+    @property
+    def variance(self) -> float | None:
+        """Of T_m, unbiased; None for a single replicate."""
+        return self.moments.variance
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the mean; None for a single replicate."""
+        return None if self.variance is None else math.sqrt(self.variance / self.moments.count)
+
+    @property
+    def z_exact(self) -> float | None:
+        """Standard errors from the exact mean to the simulated one."""
+        return self._z(self.exact.total)
+
+    @property
+    def z_limit(self) -> float | None:
+        """Standard errors from the limit to the simulated mean."""
+        return self._z(self.limit_mean)
+
+    @property
+    def standardised_mean(self) -> float:
+        """The mean of the standardised statistic, 0 in the limit."""
+        return self.standardised(self.mean)
+
+    @property
+    def standardised_mean_error(self) -> float | None:
+        """The standard error of the mean of the standardised statistic."""
+        return None if self.standard_error is None else self.standard_error / math.sqrt(self.bandwidth)
+
+    @property
+    def standardised_variance(self) -> float | None:
+        """The variance of the standardised statistic, `limit_variance` in the limit."""
+        return None if self.variance is None else self.variance / self.bandwidth
+
+    @property
+    def standardised_variance_error(self) -> float | None:
+        """The standard error of the variance of the standardised statistic."""
+        error = self.moments.variance_error
+        return None if error is None else error / self.bandwidth
+
+    @property
+    def skewness(self) -> float | None:
+        """The third central moment over the cubed standard deviation, 0 in the limit."""
+        return self.moments.skewness
+
+    @cached_property
+    def quantiles(self) -> dict[float, float]:
+        """The quantiles of the standardised statistic, by probability."""
+        values = self.sketch.quantiles(PROBABILITIES)
+        return {level: self.standardised(value) for level, value in zip(PROBABILITIES, values, strict=True)}
+
+    def standardised(self, value: float) -> float:
+        """Return what a value of T_m is as a value of the standardised statistic."""
+        return (value - self.limit_mean) / math.sqrt(self.bandwidth)
+
+    @property
+    def limit_quantiles(self) -> dict[float, float]:
+        """The quantiles of the limit law, by probability."""
+        return {level: math.sqrt(self.limit_variance) * float(ndtri(level)) for level in PROBABILITIES}
+
+    def document(self) -> dict[str, Any]:
+        """Return the machine-readable form."""
+        return {
+            "mean": self.mean,
+            "standard_error": self.standard_error,
+            "variance": self.variance,
+            "exact_mean": self.exact.total,
+            "exact_mean_parts": {
+                "variance_term": self.exact.variance_term,
+                "product_term": self.exact.product_term,
+                "squared_bias_term": self.exact.squared_bias_term,
+            },
+            "limit_mean": self.limit_mean,
+            "limit_variance": self.limit_variance,
+            "z_exact": self.z_exact,
+            "z_limit": self.z_limit,
+            "standardised": {
+                "mean": self.standardised_mean,
+                "variance": self.standardised_variance,
+                "skewness": self.skewness,
+                "kurtosis": self.moments.kurtosis,
+                "standard_errors": {
+                    "mean": self.standardised_mean_error,
+                    "variance": self.standardised_variance_error,
+                    "skewness": self.moments.skewness_error,
+                    "kurtosis": self.moments.kurtosis_error,
+                },
+                "quantiles": {f"{level:g}": value for level, value in self.quantiles.items()},
+            },
+            "normality": asdict(self.normality),
+            "assumptions": [asdict(condition) for condition in self.conditions],
+        }
+
+    def _z(self, reference: float) -> float | None:
+        return (self.mean - reference) / self.standard_error if self.standard_error else None
+
+
+def summarise(
+    accumulator: Accumulator, setting: Statistic, m: int, discretisation: Mapping[str, Any] | None = None
+) -> Summary:
+    """Set the replicates of T_m, of which there is at least one, beside theory for the same setting and m."""
+    if accumulator.moments is None:
+        raise ValueError("there are no replicates to summarise")
+    kernel, density, weight, bandwidth = setting.kernel, setting.density, setting.weight, setting.bandwidth
+    return Summary(
+        m=m,
+        bandwidth=bandwidth.at(m),
+        moments=accumulator.moments,
+        sketch=accumulator.sketch,
+        exact=exact_mean(m, kernel, density, weight, bandwidth),
+        limit_mean=float(limit_mean(kernel, density, weight)),
+        limit_variance=float(limit_variance(kernel, density, weight)),
+        normality=normality(accumulator.moments),
+        conditions=theorem_conditions(kernel, density, weight, bandwidth),
+        discretisation=discretisation,
+    )
+
+
+def in_words(summary: Summary) -> list[str]:
+    """Return, in sentences, what the theorem promises for this choice, what was seen, and why they differ.
+
+    Examples
+    --------
+    >>> from simulations import Study, simulate
+    >>> summary = simulate(Study(m=50, replicates=100, engine="exact")).summary
+    >>> in_words(summary)[0][:27]
+    'Theorem 3.1 applies: all 17'
+    """
+    sentences = [
+        _on_the_conditions(summary),
+        _on_the_window(summary),
+        _on_the_exact_mean(summary),
+        _on_the_limit(summary),
+        _on_normality(summary),
+    ]
+    return sentences if summary.discretisation is None else [*sentences, _on_the_discretisation(summary)]
+
+
+def _on_the_conditions(summary: Summary) -> str:
+    broken = [condition for condition in summary.conditions if not condition.holds]
+    if not broken:
+        return (
+            f"Theorem 3.1 applies: all {len(summary.conditions)} of its conditions hold, those on the bandwidth as "
+            "statements about the rule for m tending to infinity, which no single m can decide."
+        )
+    named_by_reason: dict[str, list[str]] = {}
+    for condition in broken:
+        named_by_reason.setdefault(condition.reason, []).append(condition.name)
+    listed = "; ".join(f"{', and '.join(names)} ({reason})" for reason, names in named_by_reason.items())
+    return f"Theorem 3.1 is not shown to apply. What fails or is not established: {listed}."
+
+
+def _on_the_window(summary: Summary) -> str:
+    lower, upper = window_at(summary.m)
+    sides = (
+        f"the theorem's window for b, m^(-1/4) (log m)^(1/2) (log log m)^(1/4) = {lower:.3g} < b < "
+        f"m^(-2/9) = {upper:.3g}"
+    )
+    if lower >= upper:
+        return (
+            f"Taken with constants 1 at this m, {sides}, is empty, as it is from m = 5 to 10^41; b = "
+            f"{summary.bandwidth:.3g} can obey it as a rule only."
+        )
+    inside = "inside" if lower < summary.bandwidth < upper else "outside"
+    return f"Taken with constants 1 at this m, {sides}, is not empty, and b = {summary.bandwidth:.3g} is {inside}."
+
+
+def _on_the_discretisation(summary: Summary) -> str:
+    measured = summary.discretisation or {}
+    if measured["rms_relative_error"] is None:
+        return "The engine works on cells, and T_m is 0 in its pilot, so that it has no relative error."
+    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells a bandwidth: in a pilot its T_m had"
+    sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
+    sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
+    share = _bias_in_standard_errors(summary)
+    return f"{sentence}: at most {share:.2g} standard errors of the simulated mean." if share else f"{sentence}."
+
+
+def _on_the_exact_mean(summary: Summary) -> str:
+    if summary.z_exact is None:
+        return "One replicate has no standard error, so its mean cannot be judged."
+    judged = f"(z = {summary.z_exact:+.2f})"
+    if abs(summary.z_exact) <= AGREEMENT:
+        return f"The simulated mean agrees with the exact mean at this m {judged}."
+    if abs(summary.z_exact) <= AGREEMENT + _bias_in_standard_errors(summary):
+        return f"The simulated mean differs from the exact mean {judged} by what the bias of the cells may explain."
+    return f"The simulated mean contradicts the exact mean at this m {judged}: one of the two is wrong."
+
+
+def _bias_in_standard_errors(summary: Summary) -> float:
+    """Return how large the bias of the cells may be, two of its standard errors included, in those of the mean."""
+    measured = summary.discretisation or {}
+    if not summary.standard_error or measured.get("mean_relative_error") is None:
+        return 0.0
+    bias = abs(measured["mean_relative_error"]) + 2 * measured["mean_standard_error"]
+    return float(bias) * summary.exact.total / summary.standard_error
+
+
+def _on_the_limit(summary: Summary) -> str:
+    exact, gap = summary.exact, summary.exact.total - summary.limit_mean
+    parts = [
+        (exact.variance_term - summary.limit_mean, "A - I(K) ∫ f a, the smoothing inside the variance term"),
+        (-exact.product_term, "-B = -b ∫ (K_b*f)² a, the product term"),
+        (exact.squared_bias_term, "C, the squared bias"),
+    ]
+    parts.sort(key=lambda part: -abs(part[0]))
+    listed = ", ".join(f"{value:+.3g} from {name}" for value, name in parts)
+    where = "below" if gap < 0 else "above"
+    sentence = f"The exact mean is {abs(gap):.3g} {where} the limit I(K) ∫ f a: {listed}."
+    if summary.z_limit is None:
+        return sentence
+    seen = "tell" if abs(summary.z_limit) > AGREEMENT else "cannot tell"
+    return f"{sentence} These replicates {seen} the mean from the limit (z = {summary.z_limit:+.1f})."
+
+
+def _on_normality(summary: Summary) -> str:
+    if summary.normality.p_value is None or summary.standardised_variance is None or summary.skewness is None:
+        return f"Normality is judged from {FEWEST} different replicates on."
+    ratio = summary.standardised_variance / summary.limit_variance
+    spread = f"The standardised variance is {ratio:.0%} of its limit"
+    if summary.normality.p_value < SIGNIFICANCE:
+        return f"{spread}, and the normal law has not been reached at this m: skewness {summary.skewness:+.2f}."
+    return f"{spread}, and these replicates show no departure from a normal law (skewness {summary.skewness:+.2f})."

@@ -1,0 +1,272 @@
+"""How a study looks on a terminal, and in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console, Group, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from foundation.terminal import FittingTable, say
+from simulations.study.convergence import Convergence
+from simulations.study.study import Result, Study
+from simulations.study.summary import Summary, in_words
+
+if TYPE_CHECKING:
+    from simulations.goodness_of_fit.fit import GoodnessOfFit
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def study_report(result: Result) -> RenderableType:
+    """Return everything a reader wants to see of one study, in at most 80 columns."""
+    words = Table.grid(padding=(0, 1))
+    for sentence in in_words(result.summary):
+        words.add_row("-", Text(sentence))
+    return Group(_heading(result), "", _means(result.summary), "", _standardised(result.summary), "", words, "")
+
+
+def partial_report(partial: Result, study: Study) -> RenderableType:
+    """Return what the replicates of an interrupted study say, marked as unfinished."""
+    mark = f"INTERRUPTED: only the first {partial.study.replicates:,} of {study.replicates:,} replicates"
+    return Group(Text(mark, style="bold"), study_report(partial))
+
+
+def convergence_report(convergence: Convergence) -> RenderableType:
+    """Return how mean, variance and skewness approach their limits as m grows, beside the leading terms."""
+    notes = Table.grid(padding=(0, 1))
+    for sentence in _convergence_notes(convergence):
+        notes.add_row("-", Text(sentence))
+    tables = (_mean_table(convergence), _difference_table(convergence), _shape_table(convergence))
+    parts = [part for table in (*tables, _rate_table(convergence)) for part in (table, "")]
+    return Group(*parts, notes, "")
+
+
+def _mean_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str, ...]] = []
+    for result in convergence.results:
+        summary = result.summary
+        numbers = summary.mean, summary.standard_error, summary.exact.total, summary.limit_mean
+        rows.append((f"{summary.m:,}", f"{summary.bandwidth:.4g}", *map(_number, numbers), _z(summary.z_exact)))
+    return _table("E T_m as m grows", ("m", "b", "simulated", "± s.e.", "exact", "limit", "z (exact)"), rows)
+
+
+def _difference_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str, ...]] = []
+    for point in convergence.points:
+        numbers = point.product, point.squared_bias, point.leading_difference
+        simulated = f"{point.mean_difference:.5f} ± {_rounded(point.mean_error)}"
+        rows.append((f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_rounded, numbers)))
+    title = "E T_m - I(K) ∫ f a, beside its leading terms"
+    return _table(title, ("m", "simulated", "exact", "-b∫f²a", "+ bias²", "= sum"), rows)
+
+
+def _shape_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str | Text, ...]] = []
+    for p in convergence.points:
+        variance = f"{_rounded(p.variance)} ± {_rounded(p.variance_error)}"
+        skewness = f"{_rounded(p.skewness)} ± {_rounded(p.skewness_error)}"
+        rows.append((f"{p.m:,}", variance, _rounded(p.leading_variance), skewness, _rounded(p.leading_skewness)))
+    limit = _rounded(convergence.terms.limit_variance)
+    rows.append(tuple(Text(cell, style="dim") for cell in ("limit", limit, limit, _rounded(0.0), _rounded(0.0))))
+    title = "Variance and skewness of the standardised statistic, beside their leading terms"
+    return _table(title, ("m", "variance", "leading", "skewness", "leading"), rows)
+
+
+def _rate_table(convergence: Convergence) -> FittingTable:
+    rows: list[tuple[str, ...]] = []
+    for rate in convergence.rates:
+        fitted = "-" if rate.fitted is None else f"{rate.fitted:.3f}"
+        error = "" if rate.standard_error is None else f"{rate.standard_error:.3f}"
+        rows.append((rate.quantity, fitted, error, f"{rate.predicted:g}"))
+    return _table("Powers of b with which these vanish", ("", "fitted", "± s.e.", "as b → 0"), rows)
+
+
+def _convergence_notes(convergence: Convergence) -> Iterator[str]:
+    if convergence.terms.squared_bias is None:
+        yield (
+            "f is not twice differentiable everywhere on the weight's support, so that the leading terms with f'' do "
+            "not exist."
+        )
+    else:
+        yield (
+            "Leading terms of the mean: -b ∫ f²a and, from the squared bias, m b⁵ (μ₂²/4) ∫ f''² a. Where the second "
+            "is not small beside the first, the fitted powers are not yet those of b → 0."
+        )
+    yield "Studies at different m draw from different streams of the seed, so that the rows are independent."
+
+
+@contextmanager
+def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show on standard error how far a study is; yield the function that takes the replicates done.
+
+    On a terminal a bar with rate and time left; elsewhere a line every ten seconds.
+    """
+    console = Console(stderr=True, quiet=quiet)
+    if not console.is_terminal:
+        yield _plain_progress(study, console)
+        return
+    columns = (
+        TextColumn(f"m = {study.m:,}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task("", total=study.replicates)
+        begun = False
+
+        def advance(done: int) -> None:
+            nonlocal begun
+            if begun:
+                progress.update(task, completed=done)
+            else:
+                # What an earlier run did says nothing about the rate of this one.
+                progress.reset(task, completed=done)
+                begun = True
+
+        yield advance
+
+
+class _Rate(ProgressColumn):
+    """Replicates a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+def _plain_progress(study: Study, console: Console) -> Callable[[int], None]:
+    started = said = time.monotonic()
+    earlier: int | None = None
+
+    def advance(done: int) -> None:
+        nonlocal started, said, earlier
+        now = time.monotonic()
+        if earlier is None:
+            # What an earlier run did says nothing about the rate of this one, nor does the first block, which compiles.
+            started, said, earlier = now, now, done
+        elif done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
+            said, rate = now, (done - earlier) / (now - started)
+            left = (study.replicates - done) / rate
+            say(
+                console,
+                f"m = {study.m:,}: {done:,} of {study.replicates:,} replicates, {rate:,.0f}/s, {left:,.0f} s left",
+            )
+
+    return advance
+
+
+def _heading(result: Result) -> Text:
+    study, setting = result.study, result.study.setting
+    b = setting.bandwidth.at(study.m)
+    rule = f"{setting.bandwidth.name} = {b:.6g}" if setting.bandwidth.states_a_rate else f"{b:.6g}"
+    return Text(
+        f"T_m at m = {study.m:,}, replicates: {study.replicates:,}\n"
+        f"kernel {setting.kernel.name}, density {setting.density.name}, weight {setting.weight.name}, b = {rule}\n"
+        f"seed {study.seed}, engine {_engine(result)}, {result.seconds:.1f} s "
+        f"({study.replicates / result.seconds:,.0f} replicates a second)"
+    )
+
+
+def _engine(result: Result) -> str:
+    if result.discretisation is None:
+        return result.engine
+    return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} cells a bandwidth)"
+
+
+def _means(summary: Summary) -> FittingTable:
+    exact = summary.exact
+    rows = [
+        ("simulated", _number(summary.mean), _number(summary.standard_error), ""),
+        ("exact at this m, A - B + C", _number(exact.total), "", _z(summary.z_exact)),
+        ("  A  variance term", _number(exact.variance_term), "", ""),
+        ("  B  product term", _number(exact.product_term), "", ""),
+        ("  C  squared-bias term", _number(exact.squared_bias_term), "", ""),
+        ("limit, I(K) ∫ f a", _number(summary.limit_mean), "", _z(summary.z_limit)),
+    ]
+    return _table("Mean of T_m", ("", "value", "± s.e.", "z of simulated"), rows)
+
+
+def _standardised(summary: Summary) -> FittingTable:
+    moments = summary.moments
+    variance = summary.standardised_variance, summary.standardised_variance_error, summary.limit_variance
+    numbers: dict[str, tuple[float | None, float | None, float]] = {
+        "mean": (summary.standardised_mean, summary.standardised_mean_error, 0.0),
+        "variance, limit 2J(K) ∫ a²f²": variance,
+        "skewness": (summary.skewness, moments.skewness_error, 0.0),
+        "kurtosis": (moments.kurtosis, moments.kurtosis_error, 3.0),
+    }
+    rows: list[tuple[str, ...]] = [(name, *map(_number, values)) for name, values in numbers.items()]
+    for level, value in summary.quantiles.items():
+        rows.append((f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level])))
+    rows.append(("normality, D'Agostino-Pearson K²", *_judged(summary), ""))
+    title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
+    return _table(title, ("", "simulated", "± s.e.", "normal limit"), rows)
+
+
+def _judged(summary: Summary) -> tuple[str, str]:
+    test = summary.normality
+    if test.p_value is None:
+        return "too few replicates", ""
+    return f"{test.statistic:.4g}", f"p = {test.p_value:.2g}" if test.p_value else "p < 1e-300"
+
+
+def _table(title: str | None, columns: tuple[str, ...], rows: Sequence[Sequence[str | Text]]) -> FittingTable:
+    """Return a table whose columns with a heading hold figures."""
+    figures = frozenset(number for number, heading in enumerate(columns) if heading)
+    return FittingTable(columns, rows, figures, title, style="bold")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.6f}"
+
+
+def _rounded(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5f}"
+
+
+def _z(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def goodness_of_fit_report(test: GoodnessOfFit, sample: npt.NDArray[np.float64]) -> RenderableType:
+    """Return what a reader wants to see of a test of ``sample``, in at most 80 columns."""
+    study, setting = test.study, test.study.setting
+    b = setting.bandwidth.at(study.m)
+    hypothesis = setting.density.name
+    if test.location is not None:
+        hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
+    heading = Text(
+        f"Bickel-Rosenblatt test, {study.m:,} observations\n"
+        f"hypothesis {hypothesis}\n"
+        f"kernel {setting.kernel.name}, weight {setting.weight.name}, b = {b:.6g}"
+    )
+    rows = [
+        ("T_m", _number(test.statistic)),
+        (f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}"),
+        ("  standard error of it", f"{test.p_value_error:.2g}"),
+        ("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}"),
+    ]
+    for level, value in test.critical_values.items():
+        rows.append((f"T_m that is exceeded with probability {level:.0%}", _number(value)))
+    table = _table(None, ("", "value"), rows)
+    words = Table.grid(padding=(0, 1))
+    for sentence in test.in_words(sample):
+        words.add_row("-", Text(sentence))
+    return Group(heading, "", table, "", words)
