@@ -29,7 +29,7 @@ def main(context: click.Context) -> None:
 
     Each COMMAND explains itself: python cli.py COMMAND --help.
     """
-    from evae.launch import place
+    from evae.compute.place import place
 
     processes, command = place().count, context.invoked_subcommand
     if processes > 1 and command not in (None, "train"):

@@ -22,11 +22,11 @@ from rich.console import Console
 from scipy import special
 
 from benchmarks.report import Target, at_most, write
-from evae.experiments.decomposition import decompose_gain
-from evae.experiments.estimates import CONFIDENCE, SIGNIFICANCE
-from evae.experiments.tables import Table
-from evae.experiments.trials import Trial
-from evae.experiments.variance import EFFECTS, effect_contrasts, multivariate_test
+from evae.experiments.reports.tables import Table
+from evae.experiments.statistics.anova import EFFECTS, effect_contrasts, multivariate_test
+from evae.experiments.statistics.decomposition import decompose_gain
+from evae.experiments.statistics.estimates import CONFIDENCE, SIGNIFICANCE
+from evae.experiments.statistics.trials import Trial
 
 Array = npt.NDArray[np.float64]
 

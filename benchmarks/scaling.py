@@ -30,8 +30,8 @@ from torch import nn
 
 from benchmarks.report import Target, at_most, write
 from benchmarks.trainers import Setting, ours
-from evae.configuration import Configuration
-from evae.experiments.grid import Plan
+from evae.configuration.configuration import Configuration
+from evae.experiments.plan import Plan
 from evae.experiments.runner import reproduce
 from evae.features.inception import InceptionNetwork
 from foundation.cluster import Cluster, cluster

@@ -2,7 +2,7 @@
 
 Each trains the paper's Gaussian VAE with Adam on batches that are shuffled anew, and adds up the loss, as a trainer
 that reports something must. What differs is how the pixels reach the network and how the step is made. That includes
-two layers that `evae.networks` computes in another way than PyTorch does: the others train PyTorch's own.
+two layers that `evae.models.networks` computes in another way than PyTorch does: the others train PyTorch's own.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.isolation import Epoch
-from evae.arithmetic import full_precision_or_tf32
-from evae.configuration import Configuration
+from evae.compute.precision import full_precision_or_tf32
+from evae.compute.processes import Processes
+from evae.configuration.configuration import Configuration
 from evae.data import ImageData, as_images
-from evae.initial_weights import initial_model
-from evae.model import VAE
-from evae.objectives import objective_for
-from evae.processes import Processes
-from evae.session import Session
-from evae.steps import Steps
-from evae.training import train_epoch
-from evae.watching import GroupWatcher
+from evae.models.initial_weights import initial_model
+from evae.models.objectives import objective_for
+from evae.models.vae import VAE
+from evae.training.callbacks import GroupWatcher
+from evae.training.loop import train_epoch
+from evae.training.session import Session
+from evae.training.steps import Steps
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from benchmarks.isolation import Epoch, in_a_process
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, side_by_side
 from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
-from evae.arithmetic import resolve_device
-from evae.configuration import Configuration
+from evae.compute.precision import resolve_device
+from evae.configuration.configuration import Configuration
 from evae.data import load
 
 Contestant = Callable[[], Epoch]

@@ -83,7 +83,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     anything is missing or damaged.
     """
     from evae.data.catalogue import check
-    from evae.display import decoding_display
+    from foundation.progress import decoding_display
     from foundation.terminal import say
 
     console = console_for(json_path, quiet)

@@ -41,24 +41,24 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier
     """  # noqa: D301
-    from evae.configuration import require_device
-    from evae.features import require_features
+    from evae.configuration.configuration import require_device
+    from evae.features.names import require_features
 
     require_device(options["device"])
     require_features(options["features"])
     checked_plots(plots)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
-        from evae.display import decoding_display
-        from evae.evaluation import PICTURES
-        from evae.evaluation import evaluate as evaluate_run
-        from evae.presentation import evaluation_report
+        from evae.evaluation.evaluate import PICTURES
+        from evae.evaluation.evaluate import evaluate as evaluate_run
+        from evae.evaluation.terminal import evaluation_report
+        from foundation.progress import decoding_display
         from foundation.terminal import say
 
         with decoding_display(quiet) as progress:
             result = evaluate_run(run, progress=progress, **options)
         if plots:
-            from evae.plots import reconstructions_figure
+            from evae.evaluation.figures import reconstructions_figure
 
             save_plots(reconstructions_figure(run, device=options["device"], data_dir=options["data_dir"]), plots)
         write_json(stream, result)

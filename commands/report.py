@@ -113,7 +113,7 @@ def report(
         raise InputError(f"--output {output} must end in .html, which is what the page is.")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, replaced_file(output, "--output") as file:
-        from report.making import Contents, make_page
+        from report.build import Contents, make_page
         from simulations.terminal import progress_display
         from theory import ledger
 

@@ -161,7 +161,7 @@ def reproduce(
     if table is None:
         (needed,) = (parameter for parameter in context.command.params if parameter.name == "table")
         raise click.MissingParameter(ctx=context, param=needed)
-    from evae.experiments.grid import Plan, whole_numbers
+    from evae.experiments.plan import Plan, whole_numbers
 
     plan = Plan.of(
         table,
@@ -212,15 +212,14 @@ def report_results(
 ) -> int:
     """Write and print what the runs of a table came to; return the exit status."""
     if results.records:
-        from evae.experiments.output import write_results
-        from evae.experiments.report import report
+        from evae.experiments.reports.files import report, write_results
         from foundation.terminal import say
 
         found = report(results)
         with naming("--output", folder):
             written = write_results(results, found, folder)
         if plots:
-            from evae.experiments.figures import figures
+            from evae.experiments.reports.figures import figures
 
             save_plots(next(iter(figures(results).values())), plots)
         write_json(stream, {**results.document(), **found.document, "notes": found.notes})

@@ -54,13 +54,13 @@ def sample(
       python cli.py sample runs/mnist-evae-d64-seed0 --images 999 --output new.npz
       python cli.py sample runs/mnist-evae-d64-seed0 --walk 0,3
     """  # noqa: D301
-    from evae.generation import new_images, walk_between
+    from evae.evaluation.generation import new_images, walk_between
 
     if walk is not None and (given := [name for name in DRAWING if was_given(context, name)]):
         raise click.UsageError(f"--{given[0]} does nothing with --walk, which draws no codes. Leave it out.")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        from evae.display import decoding_display
+        from foundation.progress import decoding_display
         from foundation.terminal import say
 
         with decoding_display(quiet) as progress:

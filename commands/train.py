@@ -24,7 +24,7 @@ from commands.shared.options import (
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 
 if TYPE_CHECKING:
-    from evae.runs import Run
+    from evae.runs.run import Run
 
 
 @click.command(short_help="Train a VAE or an EVAE.")
@@ -228,9 +228,9 @@ def train(
       python cli.py train --model evae --seeds 0-7
       torchrun --nproc-per-node 2 cli.py train --model evae --device cuda
     """  # noqa: D301
-    from evae.configuration import Configuration
-    from evae.experiments.grid import whole_numbers
-    from evae.launch import place
+    from evae.compute.place import place
+    from evae.configuration.configuration import Configuration
+    from evae.experiments.plan import whole_numbers
 
     config = Configuration(**options)
     if seeds is not None:
@@ -243,16 +243,16 @@ def train(
     checked_plots(plots)
     number = len(at_once or resume)
     if plots and number > 1:
-        from evae.plots import MOST_RUNS
+        from evae.evaluation.figures import MOST_RUNS
 
         if number > MOST_RUNS:
             raise click.UsageError(f"--plot draws at most {MOST_RUNS} runs, and these are {number}. Leave it out.")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
-        from evae.display import training_display
-        from evae.resuming import find_run
-        from evae.training import resume_seeds, train_seeds
-        from evae.training import train as train_model
+        from evae.runs.run import find_run
+        from evae.training.display import training_display
+        from evae.training.train import resume_seeds, train_seeds
+        from evae.training.train import train as train_model
         from foundation.terminal import say
 
         with training_display(console) as watcher:
@@ -266,7 +266,7 @@ def train(
                 runs = (train_model(config, watcher),)
         several = at_once is not None or len(resume) > 1
         if plots:
-            from evae.plots import run_figure, training_figure
+            from evae.evaluation.figures import run_figure, training_figure
 
             save_plots(training_figure(*runs) if several else run_figure(runs[0]), plots)
         documents = [run_document(run) for run in runs]

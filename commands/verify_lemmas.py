@@ -14,7 +14,7 @@ from commands.shared.completions import one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, OneOf
 from commands.shared.options import common_options, plot_option
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, text_output, write_json
-from foundation.progress import busy, progress_bar
+from foundation.progress import progress_bar, spinner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,7 +145,7 @@ def verify_lemmas(
         if with_simulations:
             from simulations.evidence import with_evidence
 
-            with busy("simulating what some claims need", quiet):
+            with spinner("simulating what some claims need", quiet):
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
         show_ledger(findings, form, explain, page)
@@ -169,7 +169,7 @@ def judge_kernel(
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
     with json_output(json_path) as stream:
-        with busy("judging the kernel", console.quiet):
+        with spinner("judging the kernel", console.quiet):
             judgement = within(time_limit, judge_whole, density, support)
         if plots:
             from theory.figures import kernel_figure

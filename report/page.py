@@ -7,12 +7,12 @@ from typing import Any
 
 import jinja2
 
-from report.drawings import Drawing
-from report.experiments import Experiment
+from report.elements import Drawing
 from report.formulas import typeset
-from report.ledger import Ledger
-from report.pictures import Album
-from report.statistic import Studies
+from report.sections.experiments import Experiment
+from report.sections.ledger import Ledger
+from report.sections.pictures import Album
+from report.sections.statistic import Studies
 from theory.ledger.finding import versions
 
 _PACKAGES = ("epanechnikov-vae", "sympy", "python-flint", "numba", "numpy", "scipy", "torch", "matplotlib")

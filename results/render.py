@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from evae.experiments.figures import figures
-from evae.experiments.report import report
+from evae.experiments.reports.figures import figures
+from evae.experiments.reports.files import report
+from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
-from evae.experiments.tables import Report
 from foundation.figures import save_figure
 from results import scaling
 from theory.claim import Verdict

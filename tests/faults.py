@@ -367,24 +367,23 @@ def _prepare_training() -> None:
     import sklearn.mixture  # noqa: F401
     import torch
 
-    import evae.evaluation
+    import evae.evaluation.evaluate
+    import evae.evaluation.generation
+    import evae.evaluation.pictures
+    import evae.evaluation.terminal
     import evae.experiments.display
-    import evae.experiments.figures
-    import evae.experiments.output
-    import evae.experiments.report
+    import evae.experiments.reports.figures
+    import evae.experiments.reports.files
     import evae.experiments.runner
-    import evae.generation
-    import evae.networks
-    import evae.pictures
-    import evae.presentation
+    import evae.models.networks
 
     torch.set_num_threads(1)
     # Few channels: the faults do not mind, and a checkpoint is written sixty times as fast.
-    evae.networks.ARCHITECTURES[32] = evae.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
+    evae.models.networks.ARCHITECTURES[32] = evae.models.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-    rows = evae.pictures.Rows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    rows = evae.evaluation.pictures.Rows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     with tempfile.TemporaryDirectory() as folder:
-        evae.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
+        evae.evaluation.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
 
 
 def main() -> None:

@@ -20,9 +20,9 @@ from click.shell_completion import FishComplete, ShellComplete, ZshComplete
 from cli import main
 from commands.shared import completions
 from evae import configuration
-from evae.experiments.grid import TABLES
-from evae.features import CHOICES
-from evae.sampling import SAMPLERS
+from evae.evaluation.code_laws import SAMPLERS
+from evae.experiments.plan import TABLES
+from evae.features.names import CHOICES
 from simulations.engines.choice import ENGINES, checked_engine
 from tests.runner import runner
 from theory import densities

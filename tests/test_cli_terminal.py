@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from cli import main
-from evae.experiments.report import report
+from evae.experiments.reports.files import report
 from evae.experiments.results import Results
 from foundation.terminal import FittingTable
 from tests.runner import runner

@@ -13,7 +13,7 @@ import evae
 from benchmarks.scaling import Law
 from evae.data import as_images, load
 from evae.experiments.results import Results
-from evae.objectives import reconstruction_error
+from evae.models.objectives import reconstruction_error
 from results import scaling
 from results.render import FILES, FOLDER, PAGES, parts, reports, results_page, with_parts
 from results.scaling import Laws, Piece, elapsed

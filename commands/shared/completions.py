@@ -112,13 +112,13 @@ def engines() -> list[str]:
 
 
 def samplers() -> list[str]:
-    """Return the names of the samplers of `evae.sampling`."""
-    return _names(_ROOT / "evae" / "sampling.py", "SAMPLERS")
+    """Return the names of the samplers of `evae.evaluation.code_laws`."""
+    return _names(_ROOT / "evae" / "evaluation" / "code_laws.py", "SAMPLERS")
 
 
 def features() -> list[str]:
     """Return the features by which ``evaluate`` compares images."""
-    from evae.features import CHOICES
+    from evae.features.names import CHOICES
 
     return list(CHOICES)
 
@@ -136,21 +136,21 @@ def settings(name: str) -> Names:
 
 def datasets() -> list[str]:
     """Return the data sets that ``train`` takes; a path follows where one ends in a colon."""
-    from evae.configuration import DATASET_FORMS, DATASETS
+    from evae.configuration.configuration import DATASET_FORMS, DATASETS
 
     return [*DATASETS, *(f"{form.partition(':')[0]}:" for form in DATASET_FORMS)]
 
 
 def tables() -> Iterable[str]:
     """Return the tables that ``reproduce`` takes."""
-    from evae.experiments.grid import TABLES
+    from evae.experiments.plan import TABLES
 
     return TABLES
 
 
 def models() -> Iterable[str]:
     """Return the models that a table of ``reproduce`` may have."""
-    from evae.experiments.grid import known_models
+    from evae.experiments.plan import known_models
 
     return known_models()
 

@@ -92,7 +92,7 @@ def terminated_in_order() -> Iterator[None]:
 
 def _answer(error: BaseException) -> int:
     """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
-    from evae.launch import ProcessLost
+    from evae.exceptions import ProcessLost
     from foundation.errors import InputError, Interruption
 
     if isinstance(error, click.ClickException):
@@ -177,7 +177,7 @@ def _let_the_first_process_speak(status: int) -> None:
 
     The others are ended by torchrun when the first has failed; one that is not speaks for itself.
     """
-    from evae.launch import place
+    from evae.compute.place import place
 
     here = place()
     if here.count == 1:
@@ -194,7 +194,7 @@ def _let_the_first_process_speak(status: int) -> None:
 
 def _exit(status: int, at_once: bool) -> NoReturn:
     """End this process; ``at_once`` with its children, and without waiting for threads that are still at work."""
-    from evae.launch import place
+    from evae.compute.place import place
 
     # The threads by which several processes exchange tensors may outlast the interpreter, which then aborts.
     if not at_once and place().count == 1:
@@ -225,7 +225,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
     """Print what this project warns of on standard error, as the sentence it is, each once."""
-    from evae.notices import Notice
+    from evae.exceptions import Notice
 
     said: set[str] = set()
     with warnings.catch_warnings():

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from evae.configuration import DATASETS, Configuration, require_dataset
-from evae.data.arrays import ArrayFile
-from evae.data.cifar import Cifar10
-from evae.data.digits import Digits
-from evae.data.faces import Celeba
-from evae.data.folders import ImageFolder
-from evae.data.idx import IdxPair
-from evae.data.images import ImageData
-from evae.data.labels import Labels
-from evae.data.source import Check, Official, Progress, Source, Survey, silent
+from evae.configuration.configuration import DATASETS, Configuration, require_dataset
+from evae.data.images import ImageData, Labels
+from evae.data.source import Check, Official, Source, Survey
+from evae.data.sources.cifar import Cifar10
+from evae.data.sources.digits import Digits
+from evae.data.sources.faces import Celeba
+from evae.data.sources.folders import ImageFolder
+from evae.data.sources.idx import IdxPair
+from evae.data.sources.npz import ArrayFile
 from foundation.errors import InputError
+from foundation.progress import ProgressCallback, silent
 
 MNIST = Official("MNIST", 60_000, 10_000, "yann.lecun.com/exdb/mnist")
 FASHION_MNIST = Official("Fashion-MNIST", 60_000, 10_000, "github.com/zalandoresearch/fashion-mnist")
@@ -28,7 +28,7 @@ def load(
     limit_train: int | None = None,
     limit_holdout: int | None = None,
     image_size: int | None = None,
-    progress: Progress = silent,
+    progress: ProgressCallback = silent,
 ) -> ImageData:
     """Read a data set.
 
@@ -38,7 +38,8 @@ def load(
         ``digits``: scikit-learn's 1,797 digits, embedded. ``mnist``, ``fashion-mnist``, ``cifar10``: the files that
         torchvision keeps in ``data_dir``, official split, at 32 x 32 (Appendix B.1). ``celeba``: the official archive
         ``celeba/img_align_celeba.zip`` or its folder, at 64 x 64 (Appendix B.3), the validation faces held out.
-        ``npz:FILE`` and ``folder:DIR``: see `evae.data.arrays.ArrayFile` and `evae.data.folders.ImageFolder`.
+        ``npz:FILE`` and ``folder:DIR``: see `evae.data.sources.npz.ArrayFile` and
+        `evae.data.sources.folders.ImageFolder`.
     data_dir : str or Path
         The folder that is called ``root`` in torchvision.
     limit_train, limit_holdout : int, optional
@@ -58,7 +59,9 @@ def load(
     return dataclasses.replace(data, train=data.train[:limit_train], holdout=data.holdout[:limit_holdout])
 
 
-def load_for(config: Configuration, data_dir: str | Path | None = None, *, progress: Progress = silent) -> ImageData:
+def load_for(
+    config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = silent
+) -> ImageData:
     """Read the images that a configuration names, by default from its own ``data_dir``; see `load`."""
     return load(
         config.dataset,
@@ -110,7 +113,7 @@ def survey(data_dir: str | Path = "data") -> list[Survey]:
     return [source_for(name, data_dir).survey() for name in DATASETS]
 
 
-def check(dataset: str, data_dir: str | Path = "data", *, progress: Progress = silent) -> list[Check]:
+def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = silent) -> list[Check]:
     """Compare a data set's files with published checksums, and decode every image that training or judging uses.
 
     Raises

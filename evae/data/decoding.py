@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from evae.data.image_files import ImageFiles
-from evae.data.source import Progress
+from evae.data.sources.image_files import ImageFiles
 from foundation.errors import InputError
 from foundation.files import regular_size
 from foundation.processes import LOST, listen_to_the_parent_alone, started, usable_cores
+from foundation.progress import ProgressCallback
 
 #: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -150,7 +150,7 @@ def decoded_batch(contents: Sequence[bytes], framing: Framing) -> NDArray[np.uin
 
 
 def decoded(
-    files: ImageFiles, names: Sequence[str], framing: Framing, progress: Progress, workers: int | None = None
+    files: ImageFiles, names: Sequence[str], framing: Framing, progress: ProgressCallback, workers: int | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode files batch by batch, in order.
 

@@ -11,10 +11,10 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evae.data import faces
 from evae.data.catalogue import FASHION_MNIST, MNIST, source_for
-from evae.data.cifar import OFFICIAL as CIFAR10
 from evae.data.source import Survey
+from evae.data.sources import faces
+from evae.data.sources.cifar import OFFICIAL as CIFAR10
 from foundation.errors import InputError
 
 #: Seconds without an answer after which a server is given up.

@@ -1,14 +1,69 @@
-"""Images in memory: uint8 tensors, and how they come to the network's resolution."""
+"""Images and their labels in memory: uint8 tensors, and how they come to the network's resolution."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from foundation.errors import InputError
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Classes of the training and of the hold-out images: int64 tensors of shape (N,) with values below ``classes``."""
+
+    train: Tensor
+    holdout: Tensor
+    classes: int
+
+
+def ten_classes(train: NDArray[Any], holdout: NDArray[Any]) -> Labels:
+    """Return labels of shape (N,) that are numbered 0 to 9 already."""
+    return Labels(_tensor(train), _tensor(holdout), 10)
+
+
+def numbered(train: NDArray[Any], holdout: NDArray[Any], place: str) -> Labels:
+    """Return labels with the classes, strings or integers of shape (N,), numbered from 0 in their order.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes among the training images, or a hold-out image's is not among them; the
+        sentence begins with ``place``.
+    """
+    classes = np.unique(train)
+    if len(classes) < 2:
+        raise InputError(
+            f"{place}: the number of classes of the training images must be two or more, got {len(classes)}."
+        )
+    if len(unknown := np.setdiff1d(holdout, classes)):
+        raise InputError(f"{place}: there are hold-out images of the class {unknown[0]}, but no training images of it.")
+    return Labels(_tensor(np.searchsorted(classes, train)), _tensor(np.searchsorted(classes, holdout)), len(classes))
+
+
+def _tensor(labels: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(labels.astype(np.int64))
+
+
+def fingerprint(data: ImageData) -> dict[str, str]:
+    """SHA-256 of the shape and the pixels of each split."""
+    return {"train": _digest(data.train), "holdout": _digest(data.holdout)}
+
+
+def _digest(images: Tensor) -> str:
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
+    # In chunks, because a mapped file need not be in memory as a whole.
+    for chunk in images.split(4096):
+        digest.update(chunk.contiguous().numpy())
+    return digest.hexdigest()
+
 
 #: Images resized at a time: in single precision all of them would be four times the data.
 CHUNK = 4096

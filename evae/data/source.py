@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from foundation.progress import ProgressCallback, silent
+
 if TYPE_CHECKING:
-    from evae.data.images import ImageData
-    from evae.data.labels import Labels
-
-#: Called as images are decoded: what is done, how many are done, of how many.
-Progress = Callable[[str, int, int], object]
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Follow no progress."""
+    from evae.data.images import ImageData, Labels
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ class Source(Protocol):
     def checksums(self) -> Iterator[Check]:
         """Compare the files with published checksums, where there are any."""
 
-    def read(self, progress: Progress = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
         """Read the images, or raise a `foundation.errors.InputError` that names what is missing or damaged.
 
         ``fresh`` decodes anew what a cache may hold.

@@ -1,1 +1,1 @@
-"""The statistics of whole experiments: what many runs say together, about Tables 1 and 2 and about the ablation."""
+"""Experiments of many runs: the paper's Tables 1 and 2, and the ablation."""

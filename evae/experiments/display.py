@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from evae.configuration import Configuration
-from evae.display import DecodingDisplay, TrainingDisplay, terms_column
+from evae.configuration.configuration import Configuration
+from evae.experiments.callbacks import GridWatcher
 from evae.experiments.results import Failure, RunRecord
-from evae.experiments.watching import GridWatcher
-from evae.minute_line import MinuteLine
-from evae.watching import GroupWatcher
+from evae.training.callbacks import GroupWatcher
+from evae.training.display import TrainingDisplay, terms_column
+from foundation.minute_line import MinuteLine
+from foundation.progress import DecodingDisplay
 from foundation.terminal import progress_console, say
 
 

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evae.arithmetic import resolve_device
-from evae.configuration import Configuration, flag
+from evae.compute.precision import resolve_device
+from evae.configuration.configuration import Configuration, flag
 from evae.data import ImageData, load_for
-from evae.data.source import Progress, silent
-from evae.evaluation import judge, network_for
+from evae.data.images import fingerprint
+from evae.evaluation.evaluate import judge, network_for
 from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
-from evae.model import VAE
-from evae.resuming import CHANGEABLE, fingerprint
-from evae.runs import Run
-from evae.training import resume, train
-from evae.versions import named, package_version, versions_of
-from evae.watching import GroupWatcher
+from evae.models.vae import VAE
+from evae.runs.continuation import CHANGEABLE
+from evae.runs.run import Run
+from evae.runs.versions import named, package_version, versions_of
+from evae.training.callbacks import GroupWatcher
+from evae.training.train import resume, train
 from foundation import validation as forms
 from foundation.errors import InputError
 from foundation.files import read_json
+from foundation.progress import ProgressCallback, silent
 
 #: What may differ between a run that is there and the one that is wanted: it decides nothing, or goes on to the same.
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
@@ -55,14 +56,14 @@ class Judge:
     progress : callable
         Is told how far the comparison is.
     data_sha256 : mapping of str to str
-        `evae.resuming.fingerprint` of the images.
+        `evae.data.images.fingerprint` of the images.
     choice : str, optional
         Why they are compared in these features, where nobody named them.
     """
 
     data: Callable[[], ImageData]
     network: FeatureNetwork | None
-    progress: Progress
+    progress: ProgressCallback
     data_sha256: Mapping[str, str]
     choice: str | None = None
 
@@ -72,8 +73,8 @@ class Judge:
         config: Configuration,
         features: str,
         inception_weights: str | None = None,
-        preparing: Progress = silent,
-        comparing: Progress = silent,
+        preparing: ProgressCallback = silent,
+        comparing: ProgressCallback = silent,
         choice: str | None = None,
     ) -> Judge:
         """Read a run's data set once, so that what is wrong with it is said before anything is trained; make features.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evae.configuration import Configuration
+from evae.configuration.configuration import Configuration
 from evae.experiments.comparability import (
     TableEntry,
     abbreviated,
@@ -18,11 +18,11 @@ from evae.experiments.comparability import (
     same_figures,
     settings,
 )
-from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge
+from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
-from evae.experiments.wording import counted
-from evae.versions import named, package_version
+from evae.experiments.statistics.wording import counted
+from evae.runs.versions import named, package_version
 from foundation.errors import InputError
 
 

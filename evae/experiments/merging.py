@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from evae.configuration import flag
+from evae.configuration.configuration import flag
 from evae.experiments.comparability import (
     TableEntry,
     features_of,
@@ -19,10 +19,10 @@ from evae.experiments.comparability import (
     same_figures,
     settings,
 )
-from evae.experiments.grid import DATASETS, known_models
+from evae.experiments.plan import DATASETS, known_models
 from evae.experiments.results import Results, RunRecord
-from evae.experiments.wording import counted, listed
-from evae.versions import named
+from evae.experiments.statistics.wording import counted, listed
+from evae.runs.versions import named
 from foundation.errors import InputError
 
 

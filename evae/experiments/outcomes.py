@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evae.configuration import Configuration
-from evae.experiments.grid import Plan
+from evae.configuration.configuration import Configuration
+from evae.experiments.callbacks import GridWatcher
+from evae.experiments.plan import Plan
 from evae.experiments.results import Failure, Results, RunRecord
-from evae.experiments.watching import GridWatcher
 
 
 def ignored(results: Results) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evae.configuration import Configuration, Recipe
-from evae.experiments.grid import TABLES
-from evae.runs import Run
-from evae.versions import versions_of
+from evae.configuration.configuration import Configuration
+from evae.configuration.recipe import Recipe
+from evae.experiments.plan import TABLES
+from evae.runs.run import Run
+from evae.runs.versions import versions_of
 from foundation import validation as forms
 from foundation.errors import InputError
 from foundation.files import read_json, write_json
@@ -43,7 +44,7 @@ EVALUATION = forms.record(
     }
 )
 
-#: What `evae.experiments.departures` says of the machine, and the versions that trained the run.
+#: What `evae.experiments.reports.departures` says of the machine, and the versions that trained the run.
 _MACHINE = forms.record(
     {"device_name": forms.text, "threads": forms.whole, "packages": forms.record({"torch": forms.text})},
     {
@@ -105,8 +106,8 @@ class RunRecord:
     environment : dict
         Versions, device and threads it was trained with.
     data_sha256 : mapping of str to str
-        SHA-256 of the images it was trained and judged on, by split (`evae.resuming.fingerprint`); empty where that is
-        not known, as in a file of version 1.
+        SHA-256 of the images it was trained and judged on, by split (`evae.data.images.fingerprint`); empty where that
+        is not known, as in a file of version 1.
     """
 
     name: str
@@ -147,7 +148,7 @@ class RunRecord:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The versions of this package that trained it (`evae.versions.versions_of`)."""
+        """The versions of this package that trained it (`evae.runs.versions.versions_of`)."""
         return versions_of(self.environment)
 
     def document(self) -> dict[str, Any]:
@@ -181,7 +182,7 @@ class Results:
     Attributes
     ----------
     table : str
-        One of `evae.experiments.grid.TABLES`.
+        One of `evae.experiments.plan.TABLES`.
     features : str
         One of `evae.features.FEATURES`, or ``none``.
     records : tuple of RunRecord

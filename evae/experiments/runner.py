@@ -7,23 +7,23 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evae.arithmetic import require_precision, resolve_device
-from evae.configuration import Configuration
+from evae.compute.precision import require_precision, resolve_device
+from evae.configuration.configuration import Configuration
 from evae.data import ImageData
+from evae.experiments.callbacks import GridWatcher
+from evae.experiments.cluster import on_cluster
 from evae.experiments.deadline import deadline
-from evae.experiments.distributed import on_cluster
-from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge, folder_of, foreign_versions
 from evae.experiments.known import Known
 from evae.experiments.outcomes import Outcomes, ignored
+from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
-from evae.experiments.watching import GridWatcher
-from evae.experiments.wording import counted
+from evae.experiments.statistics.wording import counted
 from evae.features.choice import chosen_features
-from evae.runs import Run
-from evae.stopping import StopRequest
-from evae.versions import named, package_version
-from evae.watching import GroupWatcher
+from evae.runs.run import Run
+from evae.runs.versions import named, package_version
+from evae.training.callbacks import GroupWatcher
+from evae.training.stop_request import StopRequest
 from foundation.errors import InputError, Interruption, reason_of
 
 

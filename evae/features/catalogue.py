@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from evae.data import load
-from evae.data.source import Progress, silent
-from evae.features import FEATURES
+from evae.features.names import FEATURES
 from evae.features.network import FeatureNetwork
 from foundation.errors import InputError, suggestion
+from foundation.progress import ProgressCallback, silent
 
 
 def feature_network(
@@ -22,7 +22,7 @@ def feature_network(
     side: int | None = None,
     device: torch.device | str = "cpu",
     inception_weights: Path | None = None,
-    progress: Progress = silent,
+    progress: ProgressCallback = silent,
 ) -> FeatureNetwork:
     """Return a feature network, ready to use.
 

@@ -6,10 +6,10 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from evae.data.source import Progress, silent
-from evae.features import require_features
+from evae.exceptions import FeaturesWarning
 from evae.features.inception import SHORT_PATIENCE, WeightsUnavailable, find_weights, is_named
-from evae.notices import FeaturesWarning
+from evae.features.names import require_features
+from foundation.progress import ProgressCallback, silent
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Choice:
 
 
 def chosen_features(
-    features: str = "auto", inception_weights: str | Path | None = None, progress: Progress = silent
+    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = silent
 ) -> Choice:
     """Choose the features for ``auto``, and leave any other name as it is.
 

@@ -18,16 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32
+from evae.compute.precision import deterministic_algorithms, full_precision_or_tf32, keep_freed_memory
+from evae.compute.random_streams import Stream, generator, stream_seed
 from evae.data import ImageData, Labels, as_images, load, load_labels
-from evae.data.source import Progress, silent
-from evae.digests import tensors_sha256
 from evae.features.network import FeatureNetwork
 from evae.features.store import Entry, kept
-from evae.memory import keep_freed_memory
-from evae.streams import Stream, generator, stream_seed
+from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import user_cache
+from foundation.progress import ProgressCallback, silent
 
 #: Changes whenever the same images, labels and seed would give another classifier.
 VERSION = 1
@@ -99,7 +98,7 @@ def classifier_network(
     device: torch.device | str = "cpu",
     seed: int = 0,
     cache: Path | None = None,
-    progress: Progress = silent,
+    progress: ProgressCallback = silent,
 ) -> FeatureNetwork:
     """Return a classifier of a data set, trained on all its training images, or read from the cache.
 
@@ -141,7 +140,7 @@ def classifier_network(
 
 
 def trained(
-    images: ImageData, labels: Labels, device: torch.device, *, seed: int = 0, progress: Progress = silent
+    images: ImageData, labels: Labels, device: torch.device, *, seed: int = 0, progress: ProgressCallback = silent
 ) -> Entry:
     """Train a classifier: its weights, and as facts how it was trained and its accuracy on the hold-out images.
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evae.compute.precision import keep_freed_memory
 from evae.features.efficientnet import WIDTH, EfficientNetLite0
 from evae.features.network import FeatureNetwork
-from evae.memory import keep_freed_memory
 from foundation.errors import InputError
 from foundation.files import read_bytes
 

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from evae.data.downloads import PATIENCE, reason_of
-from evae.data.source import Progress, silent
 from evae.features.network import FeatureNetwork
 from foundation.errors import InputError
 from foundation.files import written_aside
+from foundation.progress import ProgressCallback, silent
 
 #: The published weights: the name of their file, its size and its SHA-256.
 NAME = "pt_inception-2015-12-05-6726825d.pth"
@@ -67,7 +67,7 @@ class InceptionNetwork(FeatureNetwork):
 
 
 def inception_network(
-    weights: Path | None, device: torch.device | str, sha256: str | None = None, *, progress: Progress = silent
+    weights: Path | None, device: torch.device | str, sha256: str | None = None, *, progress: ProgressCallback = silent
 ) -> FeatureNetwork:
     """Return pytorch-fid's network with the weights that `find_weights` finds; arguments and errors as there."""
     from pytorch_fid.inception import InceptionV3
@@ -97,7 +97,7 @@ def find_weights(
     *,
     sha256: str | None = None,
     patience: float | None = None,
-    progress: Progress = silent,
+    progress: ProgressCallback = silent,
 ) -> Path:
     """Return the file with Inception's weights, checked, so that nothing fails for want of them hours later.
 
@@ -165,7 +165,7 @@ def _require_sha256(path: Path, found: str, size: int, expected: str) -> None:
     )
 
 
-def _download(path: Path, expected: str, patience: float | None, progress: Progress) -> None:
+def _download(path: Path, expected: str, patience: float | None, progress: ProgressCallback) -> None:
     """Fetch pytorch-fid's file; it gets its name when it is whole and right."""
     url = _url()
     try:
@@ -209,7 +209,7 @@ def _require_answer(url: str, seconds: float) -> None:
         raise failure
 
 
-def _fetch(url: str, path: Path, progress: Progress) -> None:
+def _fetch(url: str, path: Path, progress: ProgressCallback) -> None:
     with urllib.request.urlopen(url, timeout=PATIENCE) as answer, path.open("wb") as stream:
         total = int(answer.headers.get("Content-Length") or BYTES)
         done = 0

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from evae.arithmetic import full_precision_or_tf32
+from evae.compute.precision import full_precision_or_tf32
 from evae.data.images import as_images
 from foundation.errors import InputError
 

@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evae.data.source import Progress, silent
-from evae.digests import tensors_sha256
 from evae.features.network import CHUNK, FeatureNetwork
 from evae.features.store import Entry, kept
-from evae.frechet import frechet_distance
+from evae.metrics import frechet_distance
+from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import user_cache
+from foundation.progress import ProgressCallback, silent
 
 Array = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureS
 
 
 def cached_statistics(
-    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: Progress = silent
+    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = silent
 ) -> FeatureStatistics:
     """Return the statistics of a network's features of images, computed once and then read from disk.
 
@@ -144,7 +144,7 @@ def _enough(dimension: int) -> int:
     return max(FEW_IMAGES, dimension + 1)
 
 
-def _followed(pixels: Tensor, progress: Progress) -> Iterable[Tensor]:
+def _followed(pixels: Tensor, progress: ProgressCallback) -> Iterable[Tensor]:
     """Give the images in chunks, and say how many are done."""
     done = 0
     for chunk in pixels.split(CHUNK):

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from evae.digests import tensors_sha256
+from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import parse_json, read_bytes, written_aside
 

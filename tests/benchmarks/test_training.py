@@ -17,9 +17,9 @@ from benchmarks import trainers, training
 from benchmarks.isolation import Epoch, in_a_process
 from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
 from benchmarks.training import AT_ONCE, BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
-from evae.configuration import Configuration
+from evae.configuration.configuration import Configuration
 from evae.data import as_images
-from evae.objectives import objective_for
+from evae.models.objectives import objective_for
 
 BF16 = f"{OURS}, bf16"
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

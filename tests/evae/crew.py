@@ -31,11 +31,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import cli
 from evae import data
-from evae.configuration import Configuration
-from evae.normalisation import SharedBatchNorm2d
-from evae.processes import Processes, joined
-from evae.session import Session
-from evae.steps import Steps
+from evae.compute.batch_norm import SharedBatchNorm2d
+from evae.compute.processes import Processes, joined
+from evae.configuration.configuration import Configuration
+from evae.training.session import Session
+from evae.training.steps import Steps
 
 #: torchrun has more patience.
 SECONDS_TO_END = 20
@@ -77,7 +77,7 @@ def step_in_double_precision(processes: Processes) -> dict[str, Tensor]:
     model = session.model.double()
     steps = Steps(dataclasses.replace(session, replica=processes.replica(model)))
     steps.reseed(1)
-    with mock.patch("evae.steps.as_images", lambda pixels: pixels.double() / 255):
+    with mock.patch("evae.training.steps.as_images", lambda pixels: pixels.double() / 255):
         steps(torch.arange(7)[None])
     found = {name: parameter.grad for name, parameter in model.named_parameters()}
     return {name: gradient.contiguous() for name, gradient in found.items() if gradient is not None}
@@ -167,7 +167,7 @@ def codes(running: dict[int, int]) -> list[int]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    for module in ("evae.display", "evae.resuming", "evae.training"):
+    for module in ("evae.training.display", "evae.runs.continuation", "evae.training"):
         importlib.import_module(module)
     for line in sys.stdin:
         order = json.loads(line)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from evae.experiments.trials import Trial
+from evae.experiments.statistics.trials import Trial
 
 KERNELS = ("epanechnikov", "gaussian", "uniform")
 OBJECTIVES = ("elbo", "kde-bound", "kde-bound, constant B")

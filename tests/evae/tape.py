@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from evae.steps import Recorder, Step
+from evae.training.steps import Recorder, Step
 
 aten = torch.ops.aten
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from commands.shared.failures import warnings_as_sentences
-from evae import VAE, Configuration, Run, arithmetic, train
-from evae.arithmetic import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
-from evae.initial_weights import initial_model
-from evae.notices import ArithmeticWarning
-from evae.progress import Progress
-from evae.watching import Watcher
+from evae import VAE, Configuration, Run, train
+from evae.compute import precision as arithmetic
+from evae.compute.precision import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
+from evae.exceptions import ArithmeticWarning
+from evae.models.initial_weights import initial_model
+from evae.training.callbacks import Watcher
+from evae.training.progress import Progress
 from foundation.errors import InputError
 
 from .conftest import invoke, small
@@ -127,7 +128,7 @@ def test_on_the_cpu_a_run_is_the_same_with_and_without_deterministic(tmp_path: P
     assert all(torch.equal(tensor, weights[name]) for name, tensor in run.read_weights().items())
 
 
-@pytest.mark.filterwarnings("ignore::evae.notices.ArithmeticWarning")
+@pytest.mark.filterwarnings("ignore::evae.exceptions.ArithmeticWarning")
 def test_bf16_learns_and_its_loss_is_near_that_of_fp32(tmp_path: Path) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from evae.experiments.attribution import Amounts, attribute
-from evae.experiments.decomposition import decompose_gain
-from evae.experiments.trials import Treatment, Trial
+from evae.experiments.reports.attribution import Amounts, attribute
+from evae.experiments.statistics.decomposition import decompose_gain
+from evae.experiments.statistics.trials import Treatment, Trial
 from tests.evae.tables import LAST, Values, balanced, corners, scenario, trials_of, unbalanced
 
 

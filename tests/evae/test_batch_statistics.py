@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from evae import train
-from evae.batch_statistics import NEGLIGIBLE, warn_of_few_steps
-from evae.configuration import Configuration
-from evae.initial_weights import initial_model
-from evae.notices import BatchStatisticsWarning
+from evae.configuration.configuration import Configuration
+from evae.exceptions import BatchStatisticsWarning
+from evae.models.initial_weights import initial_model
+from evae.training.batch_statistics import NEGLIGIBLE, warn_of_few_steps
 
 from .conftest import invoke, small
 

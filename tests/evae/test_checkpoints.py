@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evae import checkpoints
-from evae.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Position, read
+from evae.runs import checkpoints
+from evae.runs.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Position, read
 from foundation.errors import InputError
 
 

@@ -16,17 +16,8 @@ import pytest
 
 import cli
 from evae import Configuration, Run
-from evae.configuration import (
-    DATASETS,
-    DEVICES,
-    DIVERGENCES,
-    INTERVALS,
-    KERNELS,
-    OBJECTIVES,
-    POSTERIORS,
-    PRECISIONS,
-    PRESETS,
-)
+from evae.configuration.configuration import DATASETS, DEVICES, PRECISIONS
+from evae.configuration.recipe import DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 
 from .conftest import command_environment, invoke, refusal
 

@@ -17,20 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evae.experiments.comparison import (
-    Cell,
-    Comparison,
-    Criterion,
-    Group,
-    Measurement,
-    Wins,
-    compare,
-    count_wins,
-    paired_differences,
-    summarise,
-)
-from evae.experiments.estimates import estimate
-from evae.experiments.wording import shown_p
+from evae.experiments.statistics.comparison import Comparison, compare, paired_differences
+from evae.experiments.statistics.estimates import estimate
+from evae.experiments.statistics.measurements import Cell, Criterion, Group, Measurement, summarise
+from evae.experiments.statistics.wins import Wins, count_wins
+from evae.experiments.statistics.wording import shown_p
 from foundation.errors import InputError
 from tests.peers import adjusted
 from theory import paper as published
@@ -398,5 +389,6 @@ def test_nothing_to_compare_is_refused() -> None:
 
 
 def test_the_statistics_do_not_wait_for_torch() -> None:
-    program = "import sys, evae.experiments.comparison, evae.experiments.variance; sys.exit('torch' in sys.modules)"
+    modules = "evae.experiments.statistics.comparison, evae.experiments.statistics.anova"
+    program = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

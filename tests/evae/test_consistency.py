@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evae.experiments.attribution import attribute
-from evae.experiments.comparison import Criterion, Measurement, compare
-from evae.experiments.equal_rate import compare_at_equal_rate
+from evae.experiments.reports.attribution import attribute
+from evae.experiments.statistics.comparison import compare
+from evae.experiments.statistics.equal_rate import compare_at_equal_rate
+from evae.experiments.statistics.measurements import Criterion, Measurement
 from tests.evae.tables import FIRST, KERNELS, LAST, OBJECTIVES, Values, trials_of
 from tests.peers import adjusted
 

@@ -12,7 +12,7 @@ from mpmath import mpf
 from sympy import Rational, S
 from torch import Tensor
 
-from evae import convolutions
+from evae.distributions import closed_forms as convolutions
 from theory.posterior import posterior_entropy, posterior_roughness
 
 PAIRS = [

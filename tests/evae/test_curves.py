@@ -13,9 +13,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from evae import Run, train
-from evae.curves import Curves, mosaic, scalars
-from evae.group import TrainingInterrupted
-from evae.training import resume
+from evae.training.group import TrainingInterrupted
+from evae.training.tensorboard import Curves, mosaic, scalars
+from evae.training.train import resume
 
 from .conftest import small
 from .test_resume import Stopping

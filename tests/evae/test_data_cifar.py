@@ -12,7 +12,7 @@ import torch
 from torchvision.datasets import CIFAR10
 
 from evae import data
-from evae.data import cifar
+from evae.data.sources import cifar
 from foundation.errors import InputError
 
 RECORDS = 3

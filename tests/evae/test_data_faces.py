@@ -16,7 +16,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from evae import data
-from evae.data.faces import OFFICIAL, TRAIN, VALIDATION, split
+from evae.data.sources.faces import OFFICIAL, TRAIN, VALIDATION, split
 from foundation.errors import InputError
 
 #: Two training faces, three of the validation part, one of the test part.

@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 
 from evae import data
 from evae.data.decoding import Framing, decoded
-from evae.data.image_files import Folder
+from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 
 

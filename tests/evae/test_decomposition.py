@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmarks.comparisons import EFFECTIVE, NOISES, SEEDS, coverages, truth
-from evae.experiments.decomposition import decompose_gain
-from evae.experiments.trials import Trial
+from evae.experiments.statistics.decomposition import decompose_gain
+from evae.experiments.statistics.trials import Trial
 from foundation.errors import InputError
 from tests.evae.tables import FIRST, LAST, Values, balanced, corners, scenario, trials_of, unbalanced
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evae.experiments.digits import Digits, Split, common_digits, percentages
+from evae.experiments.statistics.digits import Digits, Split, common_digits, percentages
 
 SCALED = st.builds(lambda mantissa, power: mantissa * 10.0**power, st.floats(-10, 10), st.integers(-12, 12))
 #: At no number of digits do 1/9 and 4/9, each rounded, add up to 5/9.

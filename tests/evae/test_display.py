@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evae.configuration import Configuration
-from evae.display import TrainingDisplay
+from evae.configuration.configuration import Configuration
 from evae.experiments.display import GridDisplay
-from evae.minute_line import INTERVAL, MinuteLine
-from evae.progress import Progress
+from evae.training.display import TrainingDisplay
+from evae.training.progress import Progress
+from foundation.minute_line import INTERVAL, MinuteLine
 
 
 class Clock:
@@ -94,7 +94,7 @@ def test_training_without_a_terminal_prints_where_it_is_once_a_minute() -> None:
 def test_a_table_without_a_terminal_prints_which_run_is_where_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("evae.minute_line.INTERVAL", 0.0)
+    monkeypatch.setattr("foundation.minute_line.INTERVAL", 0.0)
     watcher = GridDisplay(Console(file=None)).run_begins(2, 16, Configuration(name="mnist-evae"))
     watcher.batch_finished(progress())
     (line,) = capsys.readouterr().err.splitlines()
@@ -104,7 +104,7 @@ def test_a_table_without_a_terminal_prints_which_run_is_where_once_a_minute(
 def test_a_cluster_without_a_terminal_counts_its_epochs_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("evae.minute_line.INTERVAL", 0.0)
+    monkeypatch.setattr("foundation.minute_line.INTERVAL", 0.0)
     display = GridDisplay(Console(file=None))
     display.handed_out(2, 100)
     for epoch in (1, 2):

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 import pytest
 
 from evae import Run, train
-from evae.experiments import distributed, runner
-from evae.experiments.distributed import Work, trained_and_judged
-from evae.experiments.grid import Plan
+from evae.experiments import cluster as distributed
+from evae.experiments import runner
+from evae.experiments.callbacks import GridWatcher
+from evae.experiments.cluster import Work, trained_and_judged
 from evae.experiments.outcomes import Outcomes
+from evae.experiments.plan import Plan
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
-from evae.experiments.watching import GridWatcher
 from foundation.cluster import Correspondence, Worker
 from foundation.errors import InputError, Interruption
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from evae.distributions import STANDARD_ENTROPY, STANDARD_VARIANCE, Epanechnikov, standard_epanechnikov
-from evae.epanechnikov import ALGORITHMS
+from evae.distributions.epanechnikov import ALGORITHMS
 from foundation.errors import InputError
 from theory.kernels import EPANECHNIKOV, x
 

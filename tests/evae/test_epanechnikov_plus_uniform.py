@@ -15,7 +15,7 @@ from sympy import Rational, S
 from torch import Tensor
 
 from evae.distributions import Epanechnikov, EpanechnikovPlusUniform, standard_epanechnikov
-from evae.posteriors import KernelDensityPosterior
+from evae.models.kernel_density import KernelDensityPosterior
 from theory.kernels import x
 from theory.posterior import posterior_distribution, posterior_law, posterior_moments
 

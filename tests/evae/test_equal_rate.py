@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evae.experiments.equal_rate import Curves, compare_at_equal_rate
+from evae.experiments.statistics.equal_rate import Curves, compare_at_equal_rate
 
 
 def curves(rate: float, *gains: float) -> dict[int, Curves]:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 import evae
 from evae import VAE, Run, data, metrics
-from evae.evaluation import PICTURES, compared, judge, network_for
+from evae.evaluation.code_laws import NormalPrior, decoded_samples, fitted_mixture, posterior_draws
+from evae.evaluation.evaluate import PICTURES, compared, judge, network_for
+from evae.evaluation.holdout import CHUNK
+from evae.evaluation.pictures import COLUMNS, Rows, save_rows, tiled, walk
 from evae.features import FeatureNetwork
-from evae.frechet import frechet_distance
-from evae.holdout import CHUNK
-from evae.pictures import COLUMNS, Rows, save_rows, tiled, walk
-from evae.sampling import NormalPrior, decoded_samples, fitted_mixture, posterior_draws
+from evae.metrics import frechet_distance
 from foundation.errors import InputError
 
 COMMITTED = Path(__file__).parents[2] / "results" / "digits-evae"

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 import torch
 
-from evae import Run, checkpoints, train
-from evae.checkpoints import Checkpoints
-from evae.group import Group, TrainingStopped
-from evae.processes import Processes
-from evae.progress import DivergenceError, Progress
-from evae.saving import Saver
-from evae.session import Session
-from evae.stopping import StopRequest
-from evae.training import resume
-from evae.watching import Watcher
+from evae import Run, train
+from evae.compute.processes import Processes
+from evae.exceptions import DivergenceError
+from evae.runs import checkpoints
+from evae.runs.checkpoints import Checkpoints
+from evae.training.callbacks import Watcher
+from evae.training.checkpointing import Saver
+from evae.training.group import Group, TrainingStopped
+from evae.training.progress import Progress
+from evae.training.session import Session
+from evae.training.stop_request import StopRequest
+from evae.training.train import resume
 from foundation.errors import InputError
 
 from .conftest import small

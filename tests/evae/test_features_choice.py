@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 import evae
 from evae import Run
-from evae.experiments import distributed
-from evae.experiments.grid import Plan
+from evae.exceptions import FeaturesWarning
+from evae.experiments import cluster as distributed
 from evae.experiments.judging import Judge
+from evae.experiments.plan import Plan
 from evae.experiments.results import Results
 from evae.experiments.runner import reproduce
 from evae.features import CHOICES, Choice, chosen_features
 from evae.features.inception import NAME, VARIABLE
-from evae.notices import FeaturesWarning
 from foundation.errors import InputError
 from foundation.files import read_json
 from tests.schemas import faults

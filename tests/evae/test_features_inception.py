@@ -26,7 +26,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from evae.features import feature_network, network
 from evae.features.inception import BYTES, NAME, PUBLISHED, VARIABLE, find_weights, inception_network
-from evae.frechet import frechet_distance
+from evae.metrics import frechet_distance
 from foundation.errors import InputError
 
 CPU = torch.device("cpu")

@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evae import data
-from evae.data import ImageData, cifar, idx
+from evae.data import ImageData
 from evae.data.cache import Plan, Request, fetch
 from evae.data.decoding import MOST_PIXELS, Framing, framed, looked_at
+from evae.data.sources import cifar, idx
 from evae.features.inception import inception_network
 from evae.features.store import Entry, kept
 from foundation.errors import InputError

@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evae import VAE, Run
-from evae.checkpoints import Checkpoint, Checkpoints, Position, read
-from evae.configuration import Configuration
-from evae.experiments.grid import whole_numbers
-from evae.experiments.output import runs_csv
-from evae.experiments.report import report
+from evae.configuration.configuration import Configuration
+from evae.experiments.plan import whole_numbers
+from evae.experiments.reports.files import report, runs_csv
 from evae.experiments.results import EVALUATION, Results
-from evae.resuming import departures
-from evae.runs import STATES, environment
-from evae.training import resume
+from evae.runs.checkpoints import Checkpoint, Checkpoints, Position, read
+from evae.runs.continuation import departures
+from evae.runs.environment import environment
+from evae.runs.run import STATES
+from evae.training.train import resume
 from tests.evae.conftest import invoke, refusal
 from tests.mutations import answered, as_json, contents, examples, mutated, mutated_document, mutated_json
 

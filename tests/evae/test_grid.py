@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evae.configuration import KERNELS, PRESETS, Configuration
-from evae.experiments.grid import (
+from evae.configuration.configuration import Configuration
+from evae.configuration.recipe import KERNELS, PRESETS
+from evae.experiments.plan import (
     CURVES,
     FACTOR_KERNELS,
     FACTOR_OBJECTIVES,
@@ -21,7 +22,7 @@ from evae.experiments.grid import (
     known_models,
     whole_numbers,
 )
-from evae.experiments.grid import TABLES as TABLE_NAMES
+from evae.experiments.plan import TABLES as TABLE_NAMES
 from foundation.errors import InputError
 from theory.paper.tables import TABLES
 

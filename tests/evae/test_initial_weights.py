@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from evae.configuration import PRESETS, Configuration
-from evae.experiments.grid import ablation_members
-from evae.initial_weights import initial_model
-from evae.model import VAE
+from evae.configuration.configuration import Configuration
+from evae.configuration.recipe import PRESETS
+from evae.experiments.plan import ablation_members
+from evae.models.initial_weights import initial_model
+from evae.models.vae import VAE
 
 SHAPES = {32: (1, 32, 32), 64: (3, 64, 64)}
 

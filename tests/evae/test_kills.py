@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from evae.data import load
-from evae.evaluation import PICTURES
+from evae.evaluation.evaluate import PICTURES
 from evae.features.store import Entry, kept
 from tests.faults import Faults, killed_at_every_kind, kind
 

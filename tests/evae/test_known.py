@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from evae.configuration import INDIFFERENT, Configuration
+from evae.configuration.configuration import INDIFFERENT, Configuration
 from evae.experiments.comparability import place_of
-from evae.experiments.grid import Plan
 from evae.experiments.known import Known
+from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
-from evae.versions import PACKAGE, package_version
+from evae.runs.versions import PACKAGE, package_version
 from foundation.errors import InputError
 
 from .test_report import record as measured

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10
 
 from evae import data
-from evae.data import cifar
+from evae.data.sources import cifar
 from foundation.errors import InputError
 
 RECORDS = 10_000

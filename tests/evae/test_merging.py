@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evae.experiments.departures import departures
 from evae.experiments.merging import merged
+from evae.experiments.reports.departures import departures
 from evae.experiments.results import Failure, Results, RunRecord
 from foundation.errors import InputError
 

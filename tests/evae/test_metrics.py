@@ -11,7 +11,7 @@ from scipy import ndimage, optimize
 from torch.distributions import Normal, kl_divergence
 
 from evae import metrics
-from evae.posteriors import EpanechnikovPosterior, GaussianPosterior
+from evae.models.posteriors import EpanechnikovPosterior, GaussianPosterior
 from foundation.errors import InputError
 
 LAPLACE = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]

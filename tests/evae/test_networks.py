@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from evae import VAE
-from evae.networks import Decoder, Encoder
+from evae.models.networks import Decoder, Encoder
 from foundation.errors import InputError
 
 SHAPES = [(1, 32, 32), (3, 32, 32), (3, 64, 64)]

@@ -11,9 +11,11 @@ import torch
 from scipy import integrate, stats
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from evae.configuration import INTERVALS, KERNELS, POSTERIORS, PRESETS, STEP_SIZE, Configuration
+from evae.configuration.configuration import Configuration
+from evae.configuration.recipe import INTERVALS, KERNELS, POSTERIORS, PRESETS, STEP_SIZE
 from evae.distributions import Epanechnikov
-from evae.objectives import (
+from evae.models.kernel_density import KernelDensityPosterior, step_size
+from evae.models.objectives import (
     EvidenceLowerBound,
     KernelDensityBound,
     ReconstructionAlone,
@@ -21,16 +23,8 @@ from evae.objectives import (
     objective_for,
     reconstruction_error,
 )
-from evae.posteriors import (
-    EpanechnikovPosterior,
-    GaussianPosterior,
-    KernelDensityPosterior,
-    PointPosterior,
-    Posterior,
-    PosteriorFamily,
-    positive,
-    step_size,
-)
+from evae.models.posterior_family import PosteriorFamily, positive
+from evae.models.posteriors import EpanechnikovPosterior, GaussianPosterior, PointPosterior, Posterior
 from foundation.errors import InputError
 from theory.kernels import EPANECHNIKOV
 

@@ -11,7 +11,7 @@ import pytest
 
 import cli
 from evae import Run
-from evae.plots import latent_figure, reconstructions_figure, run_figure, training_figure
+from evae.evaluation.figures import latent_figure, reconstructions_figure, run_figure, training_figure
 from foundation.errors import InputError
 from foundation.figures import save_figure
 from tests.figures import assert_fit_to_print, curve, legend_of

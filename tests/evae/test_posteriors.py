@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 from torch import Tensor
 
-from evae.configuration import DIVERGENCES, KERNELS
-from evae.objectives import EvidenceLowerBound, KernelDensityBound, Objective, UniformPriorBound
-from evae.posteriors import (
+from evae.configuration.recipe import DIVERGENCES, KERNELS
+from evae.models.kernel_density import KernelDensityPosterior
+from evae.models.objectives import EvidenceLowerBound, KernelDensityBound, Objective, UniformPriorBound
+from evae.models.posterior_family import PosteriorFamily
+from evae.models.posteriors import (
     EpanechnikovPosterior,
     GaussianPosterior,
-    KernelDensityPosterior,
     PointPosterior,
     Posterior,
-    PosteriorFamily,
     UniformPosterior,
 )
 from theory.posterior import direct_kl_to_standard_normal, kl_to_standard_normal

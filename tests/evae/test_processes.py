@@ -20,13 +20,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from evae import Configuration, Run, train
-from evae.group import TrainingInterrupted
-from evae.launch import Place, place
-from evae.notices import ResumeWarning
-from evae.posteriors import PosteriorFamily
-from evae.processes import Processes, joined
-from evae.streams import RowsOf, Stream, generator
-from evae.training import resume
+from evae.compute.place import Place, place
+from evae.compute.processes import Processes, joined
+from evae.compute.random_streams import RowsOf, Stream, generator
+from evae.exceptions import ResumeWarning
+from evae.models.posterior_family import PosteriorFamily
+from evae.training.group import TrainingInterrupted
+from evae.training.train import resume
 from foundation.errors import InputError
 from tests.faults import complaints
 

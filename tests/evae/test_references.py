@@ -11,9 +11,9 @@ import torch
 import evae
 from evae import VAE, Configuration, Run, data, train
 from evae.data import as_images
-from evae.initial_weights import initial_model
-from evae.objectives import reconstruction_error
-from evae.references import autoencoder_of, training_sample, untrained_error
+from evae.evaluation.references import autoencoder_of, training_sample, untrained_error
+from evae.models.initial_weights import initial_model
+from evae.models.objectives import reconstruction_error
 
 from .conftest import invoke, small
 

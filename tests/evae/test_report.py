@@ -18,15 +18,14 @@ from matplotlib.axes import Axes
 from PIL import Image
 from rich.console import Console
 
-from evae.experiments.ablation import rate_curves
-from evae.experiments.departures import departures
-from evae.experiments.equal_rate import compare_at_equal_rate
-from evae.experiments.figures import figures
-from evae.experiments.grid import CURVES, Plan, curve_of, factors_of
-from evae.experiments.measured import ERROR, measured
-from evae.experiments.output import runs_csv, write_results
-from evae.experiments.report import report
+from evae.experiments.plan import CURVES, Plan, curve_of, factors_of
+from evae.experiments.reports.ablation import rate_curves
+from evae.experiments.reports.departures import departures
+from evae.experiments.reports.figures import figures
+from evae.experiments.reports.files import report, runs_csv, write_results
 from evae.experiments.results import Failure, Results, RunRecord
+from evae.experiments.statistics.equal_rate import compare_at_equal_rate
+from evae.experiments.statistics.measurements import ERROR, measured
 from foundation.errors import InputError
 from tests.figures import assert_fit_to_print
 from tests.schemas import faults

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from evae import Run, train
-from evae.checkpoints import Position
-from evae.group import TrainingInterrupted
-from evae.notices import ResumeWarning
-from evae.progress import Progress
-from evae.resuming import find_run
-from evae.training import resume
-from evae.watching import Watcher
+from evae.exceptions import ResumeWarning
+from evae.runs.checkpoints import Position
+from evae.runs.run import find_run
+from evae.training.callbacks import Watcher
+from evae.training.group import TrainingInterrupted
+from evae.training.progress import Progress
+from evae.training.train import resume
 from foundation.errors import InputError
 
 from .conftest import small, write_mnist

@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 
 from evae import Run
-from evae.checkpoints import Checkpoint, Checkpoints
-from evae.configuration import Configuration
+from evae.configuration.configuration import Configuration
 from evae.data import ImageData
 from evae.experiments import runner
+from evae.experiments.callbacks import GridWatcher
 from evae.experiments.deadline import deadline
-from evae.experiments.grid import Plan
 from evae.experiments.judging import Judge, foreign_versions
+from evae.experiments.plan import Plan
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
-from evae.experiments.watching import GridWatcher
-from evae.model import VAE
-from evae.progress import Progress
-from evae.training import resume, train
-from evae.versions import PACKAGE, UNKNOWN, package_version
-from evae.watching import Watcher
+from evae.models.vae import VAE
+from evae.runs.checkpoints import Checkpoint, Checkpoints
+from evae.runs.versions import PACKAGE, UNKNOWN, package_version
+from evae.training.callbacks import Watcher
+from evae.training.progress import Progress
+from evae.training.train import resume, train
 from foundation.errors import InputError, Interruption
 from foundation.files import read_json, write_json
 

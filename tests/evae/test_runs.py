@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from evae import VAE, Run
-from evae.training import resume
+from evae.training.train import resume
 from foundation.errors import InputError
 from foundation.files import clear_leftovers, written_aside
 

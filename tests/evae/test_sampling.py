@@ -10,10 +10,10 @@ from scipy import stats
 from torch import Tensor
 
 from evae import VAE, Run, data
-from evae.configuration import PRESETS, Configuration
-from evae.holdout import CHUNK
-from evae.metrics import eight_bit
-from evae.sampling import (
+from evae.compute.random_streams import Stream, generator
+from evae.configuration.configuration import Configuration
+from evae.configuration.recipe import PRESETS
+from evae.evaluation.code_laws import (
     COMPONENTS,
     Mixture,
     NormalPrior,
@@ -24,7 +24,8 @@ from evae.sampling import (
     posterior_draws,
     prior_of,
 )
-from evae.streams import Stream, generator
+from evae.evaluation.holdout import CHUNK
+from evae.metrics import eight_bit
 from foundation.errors import InputError
 
 #: Bounds the false-alarm rate of a test with a fixed seed.

@@ -19,22 +19,22 @@ from rich.console import Console
 from torch import Tensor
 
 from evae import VAE, Configuration, Run, data, evaluate, resume, resume_seeds, train, train_seeds
-from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS
+from evae.compute.processes import Processes
+from evae.compute.random_streams import OneAfterAnother, Stream, generator
+from evae.configuration.recipe import KERNELS, OBJECTIVES, POSTERIORS
 from evae.data import ImageData
-from evae.display import TrainingDisplay
-from evae.group import SomeDiverged, TrainingInterrupted
-from evae.holdout import holdout_metrics
-from evae.initial_weights import initial_model
-from evae.notices import ResumeWarning
-from evae.objectives import objective_for
-from evae.processes import Processes
-from evae.progress import Progress
-from evae.session import Session
-from evae.stacking import parts, stacked
-from evae.steps import Steps
-from evae.streams import OneAfterAnother, Stream, generator
-from evae.training import train_epoch
-from evae.watching import GroupWatcher
+from evae.evaluation.holdout import holdout_metrics
+from evae.exceptions import ResumeWarning
+from evae.models.initial_weights import initial_model
+from evae.models.objectives import objective_for
+from evae.models.stacked import parts, stacked
+from evae.training.callbacks import GroupWatcher
+from evae.training.display import TrainingDisplay
+from evae.training.group import SomeDiverged, TrainingInterrupted
+from evae.training.loop import train_epoch
+from evae.training.progress import Progress
+from evae.training.session import Session
+from evae.training.steps import Steps
 from foundation.errors import InputError
 from tests.faults import Ended, Faults
 

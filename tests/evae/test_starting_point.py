@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from evae.experiments.grid import Plan
+from evae.experiments.plan import Plan
 from evae.experiments.results import RunRecord
-from evae.experiments.starting_point import NEGLIGIBLE, starting_points
+from evae.experiments.statistics.starting_point import NEGLIGIBLE, starting_points
 
 from .test_report import record
 

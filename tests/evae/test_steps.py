@@ -19,18 +19,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from evae import VAE, Configuration, Run, resume, train, train_seeds
 from evae import training as training_module
+from evae.compute.processes import Processes
 from evae.data import ImageData, as_images
-from evae.display import TrainingDisplay
-from evae.group import TrainingInterrupted
-from evae.notices import RecordingWarning
-from evae.objectives import EvidenceLowerBound, objective_for
-from evae.posteriors import Posterior, PosteriorFamily
-from evae.processes import Processes
-from evae.progress import Progress
-from evae.session import Session
-from evae.steps import WARM_UP, Step, Steps
-from evae.training import train_epoch
-from evae.watching import GroupWatcher
+from evae.exceptions import RecordingWarning
+from evae.models.objectives import EvidenceLowerBound, objective_for
+from evae.models.posterior_family import PosteriorFamily
+from evae.models.posteriors import Posterior
+from evae.training.callbacks import GroupWatcher
+from evae.training.display import TrainingDisplay
+from evae.training.group import TrainingInterrupted
+from evae.training.loop import train_epoch
+from evae.training.progress import Progress
+from evae.training.session import Session
+from evae.training.steps import WARM_UP, Step, Steps
 
 from .conftest import small
 from .tape import Tape

@@ -18,15 +18,16 @@ import pytest
 import torch
 
 from evae import VAE, Configuration, Run, data, train
-from evae.configuration import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
+from evae.configuration.recipe import KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from evae.data import ImageData
-from evae.group import TrainingInterrupted
-from evae.holdout import holdout_metrics, latent_summary
-from evae.initial_weights import initial_model
-from evae.objectives import EvidenceLowerBound, objective_for
-from evae.posteriors import PosteriorFamily
-from evae.progress import DivergenceError, Progress
-from evae.watching import Watcher
+from evae.evaluation.holdout import holdout_metrics, latent_summary
+from evae.exceptions import DivergenceError
+from evae.models.initial_weights import initial_model
+from evae.models.objectives import EvidenceLowerBound, objective_for
+from evae.models.posterior_family import PosteriorFamily
+from evae.training.callbacks import Watcher
+from evae.training.group import TrainingInterrupted
+from evae.training.progress import Progress
 from foundation.errors import InputError
 
 from .conftest import command_environment, small

@@ -18,7 +18,7 @@ from PIL import Image
 from evae import Run
 from evae.data import ImageData, load
 from evae.data.decoding import Framing, decoded
-from evae.data.image_files import Folder
+from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 from tests.faults import Faults, complaints
 

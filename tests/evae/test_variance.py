@@ -14,8 +14,8 @@ from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 
 from benchmarks.comparisons import NOISES, SEEDS, p_values, rejections
-from evae.experiments.trials import Treatment, Trial, values_by_treatment
-from evae.experiments.variance import EFFECTS, INTERACTION, analyse, multivariate_test
+from evae.experiments.statistics.anova import EFFECTS, INTERACTION, analyse, multivariate_test
+from evae.experiments.statistics.trials import Treatment, Trial, values_by_treatment
 from foundation.errors import InputError
 from tests.evae.tables import FIRST, LAST, Values, balanced, trials_of, unbalanced
 

@@ -10,8 +10,8 @@ from click.testing import Result
 
 import cli
 from foundation.errors import InputError
-from report.experiments import OURS, results_files
-from report.making import Contents
+from report.build import Contents
+from report.sections.experiments import OURS, results_files
 from tests.runner import runner
 from theory.claim import Decision, Verdict
 from theory.ledger import parallel as workers
@@ -75,7 +75,7 @@ def test_a_verdict_that_is_not_on_record_is_said_on_the_page_and_by_the_exit_cod
         return [Finding(claims()[name], None, Decision(verdict, "chance", ()), 0.0) for name, verdict in found.items()]
 
     monkeypatch.setattr(workers, "decide", decide)
-    monkeypatch.setattr("report.making.theory_drawings", lambda: ())
+    monkeypatch.setattr("report.build.theory_drawings", lambda: ())
     page = tmp_path / "page.html"
     result = invoked("--output", str(page), "--m", "50", "--replicates", "100", "--quiet")
     assert result.exit_code == 1, result.output

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from report.ledger import MEANINGS, TURNING_POINTS, Ledger, ledger_of
+from report.sections.ledger import MEANINGS, TURNING_POINTS, Ledger, ledger_of
 from theory.claim import Decision, Evidence, Verdict
 from theory.ledger.finding import Finding
 from theory.ledger.registry import claims, verify

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from report.experiments import OURS, experiment_of
+from report.sections.experiments import OURS, experiment_of
 from tests.schemas import faults
 from theory.ledger.registry import claims
 

@@ -1,0 +1,10 @@
+from . import metrics as metrics
+from .configuration import Configuration as Configuration
+from .distributions import Epanechnikov as Epanechnikov
+from .evaluation.evaluate import evaluate as evaluate
+from .models.vae import VAE as VAE
+from .runs import Run as Run
+from .training.train import resume as resume
+from .training.train import resume_seeds as resume_seeds
+from .training.train import train as train
+from .training.train import train_seeds as train_seeds

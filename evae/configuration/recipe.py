@@ -1,0 +1,124 @@
+"""Recipes: which posterior with which objective, by name, and which pairs have an exact formula."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from foundation.errors import InputError
+
+POSTERIORS = ("gaussian", "epanechnikov", "uniform", "kde", "none")
+
+OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
+
+KERNELS = ("epanechnikov", "gaussian", "uniform")
+
+INTERVALS = ("printed", "corrected")
+
+DIVERGENCES = ("kl", "renyi2")
+
+#: b(100) = 100^(-2/9), the step size of Section 4 (`evae.models.kernel_density.step_size`).
+STEP_SIZE = 100 ** (-2 / 9)
+
+#: A shorter prior would leave no room for the smallest spreads.
+SHORTEST_PRIOR = 1e-3
+
+#: Length of the uniform prior of variance 1, that of N(0, 1).
+UNIT_VARIANCE_LENGTH = math.sqrt(12)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A posterior with an objective (`evae.models`); an option that does nothing is None.
+
+    Parameters
+    ----------
+    posterior, objective : str
+        One of `POSTERIORS` and one of `OBJECTIVES`.
+    kernel, prior_length, interval
+        Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and where U lies, one
+        of `INTERVALS`: on [-B, B] as printed or on [-B/2, B/2].
+    beta
+        Of every objective but reconstruction: the weight of its regularisation term.
+    uniform_length, divergence
+        Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
+    """
+
+    posterior: str
+    objective: str
+    kernel: str | None = None
+    prior_length: str | float | None = None
+    interval: str | None = None
+    beta: float | None = None
+    uniform_length: float | None = None
+    divergence: str | None = None
+
+    def completed(self) -> Recipe:
+        """Give every option that does something its value, by default the plain one, and every other None."""
+        plain = {name: default for name, (_, _, default) in _OPTIONS.items() if self.uses(name)}
+        given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
+        return Recipe(self.posterior, self.objective, **{**plain, **given})
+
+    def uses(self, option: str) -> bool:
+        """Whether an option does anything for this posterior and this objective."""
+        field, values, _ = _OPTIONS[option]
+        return getattr(self, field) in values
+
+    def document(self) -> dict[str, str | float]:
+        """Return what is not None, for a JSON file."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+#: The fields of a configuration that replace what its preset has.
+RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
+
+#: What each option of a recipe belongs to, and its plain value.
+_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
+    "kernel": ("posterior", ("kde",), "epanechnikov"),
+    "prior_length": ("posterior", ("kde",), "learned"),
+    "interval": ("posterior", ("kde",), "printed"),
+    "beta": ("objective", ("elbo", "kde-bound", "uniform-prior"), 1.0),
+    "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
+    "divergence": ("objective", ("uniform-prior",), "kl"),
+}
+
+PRESETS = {
+    "vae": Recipe("gaussian", "elbo"),
+    "evae": Recipe("kde", "kde-bound"),
+    "evae-exact": Recipe("kde", "elbo"),
+    "evae-direct": Recipe("epanechnikov", "elbo"),
+    "evae-repaired": Recipe("epanechnikov", "uniform-prior"),
+    "gaussian-kde": Recipe("kde", "kde-bound", kernel="gaussian"),
+    # Nothing in the paper decides beta: 4 is clearly more than 1, and --beta makes it another.
+    "beta-vae": Recipe("gaussian", "elbo", beta=4.0),
+    "ae": Recipe("none", "reconstruction"),
+}
+
+
+def _require_formula(recipe: Recipe) -> None:
+    """Refuse a pair without an exact, finite formula: nothing is approximated in silence."""
+    posterior, objective = recipe.posterior, recipe.objective
+    pair = f"--objective {objective} has no exact formula for --posterior {posterior}"
+    if objective in ("elbo", "uniform-prior"):
+        if posterior == "none":
+            raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
+        if posterior == "kde" and recipe.kernel == "gaussian":
+            raise InputError(f"{pair} --kernel gaussian: a normal plus a uniform variable has no closed-form entropy.")
+    if objective == "kde-bound" and posterior != "kde":
+        raise InputError(f"{pair}: equation (8) weighs B and r, and only the posterior kde has both.")
+    if objective == "uniform-prior":
+        if posterior == "gaussian":
+            raise InputError(f"{pair}: a normal law reaches beyond every interval, so that the divergence is infinite.")
+        _require_room(recipe)
+
+
+def _require_room(recipe: Recipe) -> None:
+    """Refuse a constant B that leaves the kernel no room inside the uniform prior."""
+    if recipe.uniform_length is not None and isinstance(recipe.prior_length, float):
+        taken = recipe.prior_length * (2 if recipe.interval == "printed" else 1)
+        if taken > 0.99 * recipe.uniform_length:
+            raise InputError(
+                f"--prior-length {recipe.prior_length:g} fills an interval of length {taken:g}, which leaves the "
+                f"kernel no room inside the prior's --uniform-length {recipe.uniform_length:g}."
+            )

@@ -1,0 +1,209 @@
+"""MNIST and Fashion-MNIST: images and labels in the idx format, in the folders that torchvision makes."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evae.data.images import ImageData, Labels, resize, ten_classes
+from evae.data.source import Check, Official, Survey, get_command, md5_check
+from foundation.errors import InputError
+from foundation.files import most_unpacked
+from foundation.progress import ProgressCallback, silent
+
+#: The files with images, and those with their labels.
+TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
+
+TRAIN_LABELS, HOLDOUT_LABELS = "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"
+
+#: MD5 sums of the unpacked files, in torchvision's folders. torchvision publishes those of the packed ones.
+_UNPACKED = {
+    ("MNIST", TRAIN): "6bbc9ace898e44ae57da46a324031adb",
+    ("MNIST", HOLDOUT): "2646ac647ad5339dbf082846283269ea",
+    ("FashionMNIST", TRAIN): "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    ("FashionMNIST", HOLDOUT): "8181f5470baa50b63fa0f6fddb340f0a",
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an idx file holds: its magic number, the shape of one item, and how to call the items.
+
+    The header has the magic number, the number of items and the sides of one, each big-endian in 32 bits.
+    """
+
+    magic: int
+    item: tuple[int, ...]
+    title: str
+
+    @property
+    def header(self) -> int:
+        """The header's length in bytes."""
+        return 4 * (2 + len(self.item))
+
+    def beginning(self) -> str:
+        """Say what the header holds."""
+        *numbers, last = [f"{self.magic}", "the number of " + self.title.split()[-1], *map(str, self.item)]
+        return f"{', '.join(numbers)} and {last}"
+
+
+IMAGES, LABELS = Content(2051, (28, 28), "28x28 images"), Content(2049, (), "labels")
+
+
+@dataclass(frozen=True)
+class IdxPair:
+    """Images and labels of both splits in ``data_dir/folder/raw``, each file unpacked or packed (.gz); seen at 32 x 32.
+
+    Parameters
+    ----------
+    name : str
+        How ``--dataset`` calls it.
+    folder : str
+        torchvision's folder, which is also the name of its class.
+    official : Official
+    data_dir : Path
+        The folder that is called ``root`` in torchvision.
+    """
+
+    name: str
+    folder: str
+    official: Official
+    data_dir: Path
+
+    @property
+    def raw(self) -> Path:
+        """Where the files are."""
+        return self.data_dir / self.folder / "raw"
+
+    def survey(self) -> Survey:
+        """Read the headers only."""
+        try:
+            paths = [self._path(TRAIN), self._path(HOLDOUT)]
+        except InputError:
+            return Survey(self.name, "missing", str(self.raw))
+        size = sum(path.stat().st_size for path in paths)
+        try:
+            train, holdout = (self._count(path) for path in paths)
+        except InputError as error:
+            return Survey(self.name, "damaged", str(self.raw), bytes=size, remark=str(error))
+        return Survey(self.name, self.official.state(train, holdout), str(self.raw), train, holdout, size)
+
+    def checksums(self) -> Iterator[Check]:
+        """Compare packed files with what torchvision publishes, and unpacked ones where the set is complete."""
+        from torchvision import datasets
+
+        for packed, published in getattr(datasets, self.folder).resources:
+            if (self.raw / packed).is_file():
+                yield md5_check(self.raw / packed, published)
+        if self.survey().state == "complete":
+            for name in (TRAIN, HOLDOUT):
+                if (self.raw / name).is_file():
+                    yield md5_check(self.raw / name, _UNPACKED[self.folder, name])
+
+    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+        """Read both files and resize the images from 28 x 28 to 32 x 32 (Appendix B.1)."""
+        train, holdout = (torch.from_numpy(self._items(name, IMAGES))[:, None] for name in (TRAIN, HOLDOUT))
+        return ImageData(resize(train, 32), resize(holdout, 32), self.official.note(len(train), len(holdout)))
+
+    def labels(self) -> Labels:
+        """Read both files of labels, which must be as many as the images."""
+        train, holdout = self._labels(TRAIN_LABELS, TRAIN), self._labels(HOLDOUT_LABELS, HOLDOUT)
+        return ten_classes(train, holdout)
+
+    def _labels(self, name: str, images: str) -> NDArray[np.uint8]:
+        """Read labels of shape (N,), 0 to 9."""
+        labels, expected = self._items(name, LABELS), self._count(self._path(images))
+        path = self._path(name)
+        if len(labels) != expected:
+            raise InputError(
+                f"{path} holds {len(labels):,} labels, but {images} {expected:,} images. {self._remedy(path)}"
+            )
+        if labels.max() > 9:
+            raise InputError(f"{path} holds the label {labels.max()}; a label is from 0 to 9. {self._remedy(path)}")
+        return labels
+
+    def _path(self, name: str) -> Path:
+        """Return the unpacked file, or else the packed one."""
+        for path in (self.raw / name, self.raw / f"{name}.gz"):
+            if path.is_file():
+                return path
+        if name in (TRAIN_LABELS, HOLDOUT_LABELS):
+            raise InputError(f"{self.raw / name} is missing. {self._labels_by_hand(name)}")
+        raise InputError(
+            f"{self.raw / name} is missing. Point --data-dir at the folder in which torchvision made "
+            f"{self.folder}/raw, or run {get_command(self.name, self.data_dir)}."
+        )
+
+    def _count(self, path: Path) -> int:
+        """Return the number of images that the header names; of an unpacked file the size is checked too."""
+        packed = path.suffix == ".gz"
+        try:
+            with gzip.open(path) if packed else path.open("rb") as stream:
+                header = stream.read(IMAGES.header)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise self._damaged(path, error) from error
+        count = self._stated(header, IMAGES, path)
+        if not packed:
+            self._require_size(path.stat().st_size, count, IMAGES, path)
+        return count
+
+    def _items(self, name: str, content: Content) -> NDArray[np.uint8]:
+        """Read the items of a file, uint8 of shape (N, *item)."""
+        path = self._path(name)
+        size = path.stat().st_size
+        packed = path.suffix == ".gz"
+        try:
+            with gzip.open(path) if packed else path.open("rb") as stream:
+                header = stream.read(content.header)
+                count = self._stated(header, content, path)
+                expected = content.header + count * math.prod(content.item)
+                if not packed:
+                    self._require_size(size, count, content, path)
+                elif expected > most_unpacked(size):
+                    raise self._damaged(path, f"{size:,} bytes cannot hold the {expected:,} that its header announces")
+                # One more than there should be shows what is too long; no more of it is unpacked.
+                found = header + stream.read(expected - content.header + 1)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise self._damaged(path, error) from error
+        self._require_size(len(found), count, content, path)
+        # A copy, because a tensor must be writable and the bytes of a file are not.
+        return np.frombuffer(bytearray(found[content.header :]), dtype=np.uint8).reshape(count, *content.item)
+
+    def _stated(self, header: bytes, content: Content, path: Path) -> int:
+        """Take the number of items from a header, which must be the content's."""
+        whole = len(header) == content.header
+        magic, count, *item = np.frombuffer(header, dtype=">u4").tolist() if whole else (0, 0)
+        if magic != content.magic or tuple(item) != content.item or count < 1:
+            raise InputError(
+                f"{path} is no idx file of {content.title}: it should begin with {content.beginning()}. "
+                f"{self._remedy(path)}"
+            )
+        return int(count)
+
+    def _require_size(self, size: int, count: int, content: Content, path: Path) -> None:
+        expected = content.header + count * math.prod(content.item)
+        if size != expected:
+            state = "cut short" if size < expected else "too long"
+            raise InputError(f"{path} is {state} ({size:,} of {expected:,} bytes). {self._remedy(path)}")
+
+    def _damaged(self, path: Path, error: Exception | str) -> InputError:
+        return InputError(f"{path} is cut short or damaged ({error}). {self._remedy(path)}")
+
+    def _remedy(self, path: Path) -> str:
+        name = path.name.removesuffix(".gz")
+        if name in (TRAIN_LABELS, HOLDOUT_LABELS):
+            return f"Delete it. {self._labels_by_hand(name)}"
+        return f"Delete {path} and run {get_command(self.name, self.data_dir)}."
+
+    def _labels_by_hand(self, name: str) -> str:
+        """Say how labels come: ``datasets get`` fetches nothing where the images are whole."""
+        where = f"where there is a network (from {self.official.page})"
+        return f"Fetch {name}.gz {where} and put it, as it is, into {self.raw}."

@@ -1,0 +1,15 @@
+"""The latent laws as `torch.distributions`: import them from here, so that their divergences are registered too."""
+
+from __future__ import annotations
+
+from evae.distributions import kl as _registered  # noqa: F401 (registers the Kullback-Leibler divergences)
+from evae.distributions.epanechnikov import STANDARD_ENTROPY, STANDARD_VARIANCE, Epanechnikov, standard_epanechnikov
+from evae.distributions.epanechnikov_plus_uniform import EpanechnikovPlusUniform
+
+__all__ = [
+    "STANDARD_ENTROPY",
+    "STANDARD_VARIANCE",
+    "Epanechnikov",
+    "EpanechnikovPlusUniform",
+    "standard_epanechnikov",
+]

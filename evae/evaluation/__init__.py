@@ -1,0 +1,1 @@
+"""Evaluation of a trained model: metrics, pictures and new images."""

@@ -1,0 +1,247 @@
+"""New images: codes drawn from a model's prior, or from a mixture fitted to the codes of its training images.
+
+A model that was trained towards a fixed prior can be sampled from that. EVAE cannot: its prior U[-B(x), B(x)] depends
+on the image (``section-4.prior-of-x`` in the ledger). A mixture of normal laws, fitted to the aggregated posterior,
+serves every model alike, so that their samples can be compared.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evae.compute.precision import full_precision_or_tf32
+from evae.compute.random_streams import Stream, generator, stream_seed
+from evae.configuration.recipe import Recipe
+from evae.data import as_images
+from evae.evaluation.holdout import CHUNK
+from evae.metrics import eight_bit
+from evae.models.vae import VAE
+from foundation.errors import InputError, suggestion
+from foundation.progress import ProgressCallback, silent
+
+SAMPLERS = ("prior", "mixture")
+
+#: Normal laws in a mixture.
+COMPONENTS = 10
+
+#: Training images, the first ones, to whose codes a mixture is fitted.
+FITTED_TO = 10_000
+
+#: A component of a d-dimensional mixture has d (d + 3) / 2 parameters; EM seldom needs as many steps as this.
+_STEPS = 200
+
+
+class CodeLaw(ABC):
+    """A law of codes from which new images are decoded."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What it is, in words."""
+
+    @abstractmethod
+    def draw(self, number: int, random: torch.Generator) -> Tensor:
+        """Draw codes of shape (number, d_z) in single precision, on the CPU."""
+
+    def document(self) -> dict[str, Any]:
+        """Return what it is, for a JSON file."""
+        return {"law": self.label}
+
+
+@dataclass(frozen=True)
+class NormalPrior(CodeLaw):
+    """N(0, I), towards which the objective elbo regularises."""
+
+    latent_dim: int
+    label: str = "the prior, N(0, I)"
+
+    def draw(self, number: int, random: torch.Generator) -> Tensor:
+        """Draw standard normal codes."""
+        return torch.randn(number, self.latent_dim, generator=random)
+
+
+@dataclass(frozen=True)
+class UniformPrior(CodeLaw):
+    """Uniform on [-l/2, l/2] in every dimension, inside which the objective uniform-prior keeps the posterior."""
+
+    latent_dim: int
+    length: float
+
+    @property
+    def label(self) -> str:
+        """Its interval."""
+        return f"the prior, uniform on [-{self.length / 2:.4g}, {self.length / 2:.4g}]"
+
+    def draw(self, number: int, random: torch.Generator) -> Tensor:
+        """Draw uniform codes."""
+        return self.length * (torch.rand(number, self.latent_dim, generator=random) - 0.5)
+
+
+@dataclass(frozen=True)
+class Mixture(CodeLaw):
+    """A mixture of normal laws with covariances of their own.
+
+    Attributes
+    ----------
+    weights, means, factors : Tensor
+        Shapes (k,), (k, d) and (k, d, d); a covariance is factor times its transpose. Double precision.
+    images : int
+        To the codes of how many training images it was fitted.
+    converged : bool
+        Whether the EM algorithm came to rest.
+    """
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+    images: int
+    converged: bool
+
+    @property
+    def label(self) -> str:
+        """Its size and what it was fitted to."""
+        return (
+            f"a mixture of {len(self.weights)} normal laws, fitted to one code of each of the first {self.images:,} "
+            "training images"
+        )
+
+    def draw(self, number: int, random: torch.Generator) -> Tensor:
+        """Draw a component, then a code from it."""
+        component = torch.multinomial(self.weights, number, replacement=True, generator=random)
+        noise = torch.randn(number, self.means.shape[1], 1, generator=random, dtype=self.means.dtype)
+        codes = torch.empty(number, self.means.shape[1], dtype=self.means.dtype)
+        for index, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
+            mine = component == index
+            codes[mine] = mean + (factor @ noise[mine]).squeeze(2)
+        return codes.float()
+
+    def document(self) -> dict[str, Any]:
+        """Return its size, what it was fitted to, and whether EM converged."""
+        size = {"components": len(self.weights), "fitted_to_images": self.images, "converged": self.converged}
+        return {**super().document(), **size}
+
+
+def prior_of(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
+    """Return the fixed prior towards which a model is trained; None where its objective has none."""
+    if recipe.objective == "elbo":
+        return NormalPrior(latent_dim)
+    if recipe.uniform_length is not None:
+        return UniformPrior(latent_dim, recipe.uniform_length)
+    return None
+
+
+def code_law(
+    sampler: str,
+    model: VAE,
+    recipe: Recipe,
+    train_pixels: Tensor,
+    seed: int,
+    components: int = COMPONENTS,
+    progress: ProgressCallback = silent,
+) -> CodeLaw:
+    """Return the law that ``sampler`` names, one of `SAMPLERS`; the mixture is fitted to the first training images.
+
+    ``progress`` is called as they are encoded.
+
+    Raises
+    ------
+    InputError
+        If there is no such sampler, the model has no fixed prior, or there are fewer images than components.
+    """
+    if sampler not in SAMPLERS:
+        raise InputError(f"--sampler {sampler!r} is not known. {suggestion(sampler, SAMPLERS)}")
+    if sampler == "mixture":
+        codes = posterior_draws(model, train_pixels[:FITTED_TO], seed, progress)
+        return fitted_mixture(codes, seed, components)
+    prior = prior_of(recipe, model.latent_dim)
+    if prior is None:
+        why = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
+        raise InputError(
+            f"--sampler prior has nothing to draw from for the objective {recipe.objective}: {why}. Use --sampler "
+            "mixture, which is fitted to the codes of the training images."
+        )
+    return prior
+
+
+@torch.no_grad()
+@full_precision_or_tf32("fp32")
+def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent) -> Tensor:
+    """Draw one code for each of N images, (N, d_z), on the CPU: a sample of the aggregated posterior.
+
+    ``model`` is in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), anywhere.
+    """
+    noise = generator(seed, Stream.AGGREGATE, device=model.device)
+    draws, done = [], 0
+    for chunk in pixels.split(CHUNK):
+        draws.append(model.encode(as_images(chunk.to(model.device))).rsample(noise).cpu())
+        done += len(chunk)
+        progress("encoding training images", done, len(pixels))
+    return torch.cat(draws)
+
+
+def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
+    """Fit a mixture of normal laws with full covariances to codes of shape (N, d) by EM, from a seeded start.
+
+    Every dimension is first brought to variance 1, so that the fit does not depend on the codes' unit.
+
+    Raises
+    ------
+    InputError
+        If there are fewer codes than components.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    if components < 1 or len(codes) < components:
+        raise InputError(
+            f"--components must be a whole number from 1 to the {len(codes):,} codes that the mixture is fitted to, "
+            f"got {components}."
+        )
+    values = codes.double()
+    centre, unit = values.mean(0), values.std(0, correction=0)
+    # A dimension in which all codes agree has no unit.
+    unit = torch.where(unit > 0, unit, 1.0)
+    state = stream_seed(seed, Stream.AGGREGATE, batch=1) % 2**32
+    mixture = GaussianMixture(components, random_state=state, max_iter=_STEPS)
+    with warnings.catch_warnings():
+        # What `converged` says.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(((values - centre) / unit).numpy())
+    factors = torch.from_numpy(np.linalg.cholesky(mixture.covariances_))
+    return Mixture(
+        weights=torch.from_numpy(mixture.weights_),
+        means=torch.from_numpy(mixture.means_) * unit + centre,
+        factors=factors * unit[:, None],
+        images=len(codes),
+        converged=bool(mixture.converged_),
+    )
+
+
+@torch.no_grad()
+@full_precision_or_tf32("fp32")
+def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
+    """Draw codes and decode them, chunk by chunk: uint8 images of shape (n, C, S, S), on the CPU.
+
+    The codes depend on the seed and ``number`` alone, not on the device. ``model`` is in evaluation mode.
+    """
+    codes = law.draw(number, generator(seed, Stream.SAMPLES))
+    for chunk in codes.split(CHUNK):
+        yield eight_bit(model.decode(chunk.to(model.device))).cpu()
+
+
+def drawn_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = silent) -> Tensor:
+    """Return what `decoded_samples` yields as one tensor (``number``, C, S, S); ``progress`` is called on the way."""
+    chunks, done = [], 0
+    for images in decoded_samples(model, law, number, seed):
+        chunks.append(images)
+        done += len(images)
+        progress("drawing images", done, number)
+    return torch.cat(chunks)

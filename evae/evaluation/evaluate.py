@@ -1,0 +1,274 @@
+"""The verdict on one trained model: `evaluate` compares hold-out images, their reconstructions and new samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evae import features as feature_networks
+from evae import metrics
+from evae.compute.precision import full_precision_or_tf32, resolve_device
+from evae.configuration.configuration import Configuration
+from evae.data import ImageData, load_for
+from evae.evaluation.code_laws import CodeLaw, code_law, drawn_images, prior_of
+from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
+from evae.evaluation.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
+from evae.evaluation.references import autoencoder_of, training_sample, untrained_error
+from evae.features.choice import chosen_features
+from evae.features.network import FeatureNetwork
+from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
+from evae.models.objectives import reconstruction_error
+from evae.models.vae import VAE
+from evae.runs.run import Run
+from foundation.errors import InputError
+from foundation.progress import ProgressCallback, silent
+
+#: What is drawn into the run's folder.
+PICTURES = ("reconstructions.png", "samples.png", "walks.png")
+
+#: The set of real images that are independent of the originals: their distance is the floor for new images.
+TRAINING_IMAGES = "training_images"
+
+#: Rows of new images in ``samples.png``, for each sampler.
+_SAMPLE_ROWS = 4
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    features: str = "auto",
+    inception_weights: str | Path | None = None,
+    progress: ProgressCallback = silent,
+) -> dict[str, Any]:
+    """Judge a trained model on its hold-out images, and by as many new images.
+
+    Writes ``evaluation.json``, ``reconstructions.png``, ``samples.png`` and ``walks.png`` into the run's folder.
+
+    Parameters
+    ----------
+    run : Run, str or Path
+        The run folder.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    data_dir : str or Path, optional
+        Where the data set is; by default where it was in training.
+    features : str
+        One of `evae.features.CHOICES`. The features whose Fréchet distance is reported: ``inception`` makes it the FID;
+        ``imagenet`` takes those of EfficientNet-Lite0, which need no download; ``classifier`` those of a small
+        classifier trained on the data set's own labels; ``none`` leaves it out. ``auto`` is ``inception`` where its
+        weights can be had and otherwise ``imagenet``: then a warning says so.
+    inception_weights : str or Path, optional
+        pytorch-fid's file of weights; see `evae.features.inception`.
+    progress : function, optional
+        Called with what is done, how many, and of how many.
+
+    Returns
+    -------
+    dict
+        What ``evaluation.json`` holds. ``reconstruction_error`` in nats per image (binary cross-entropy summed over
+        pixels, mean over images); ``sharpness`` and ``frechet_distance`` by set of images: ``originals``, their
+        reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
+        from the ``mixture`` and, where the model has a fixed one, the ``prior``. For comparison: ``training_images``,
+        as many as the originals (their distance is the floor for new images), the reconstruction error of the
+        ``untrained`` model, and ``autoencoder``, the figures of the plain autoencoder (`evae.evaluation.references`).
+        ``latent`` is `evae.evaluation.holdout.latent_summary`.
+
+    Raises
+    ------
+    InputError
+        If the run, its weights, its data or the features' weights are missing or damaged, the data have another shape
+        than in training, or another process is writing the run. Nothing is written then.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    config = run.configuration
+    chosen = resolve_device(device)
+    model = VAE.load(run, chosen)
+    place = config.data_dir if data_dir is None else str(data_dir)
+    data = images_of(run, place, progress)
+    choice = chosen_features(features, inception_weights, progress)
+    side = data.image_shape[-1]
+    network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
+    return judge(run, model, data, network, progress, choice=choice.reason)
+
+
+def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = silent) -> ImageData:
+    """Read the images of a run, by default from where they were in training.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or have another shape than in training.
+    """
+    config = run.configuration
+    data = load_for(config, data_dir, progress=progress)
+    if data.image_shape != run.image_shape:
+        now, then = ("x".join(map(str, shape)) for shape in (data.image_shape, run.image_shape))
+        raise InputError(
+            f"the images of {config.dataset} are {now} (channels, height, width) now, and {run.name} was trained on "
+            f"{then}. Point --data-dir at the original ones."
+        )
+    return data
+
+
+def network_for(
+    config: Configuration,
+    device: torch.device,
+    data_dir: str | Path,
+    features: str,
+    inception_weights: str | Path | None = None,
+    progress: ProgressCallback = silent,
+    *,
+    side: int | None = None,
+) -> FeatureNetwork | None:
+    """Return the network whose features are compared, ready for use; None for ``none``.
+
+    ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` the images', on which a resolution depends.
+
+    Raises
+    ------
+    InputError
+        If there are no such features, or their weights cannot be had; the sentence says what to put where.
+    """
+    if features == "none":
+        if inception_weights is not None:
+            raise InputError("--inception-weights does nothing with --features none. Leave it out.")
+        return None
+    return feature_networks.feature_network(
+        features,
+        dataset=config.dataset,
+        data_dir=data_dir,
+        image_size=config.image_size,
+        side=side,
+        device=device,
+        inception_weights=None if inception_weights is None else Path(inception_weights),
+        progress=progress,
+    )
+
+
+def judge(
+    run: Run,
+    model: VAE,
+    data: ImageData,
+    network: FeatureNetwork | None,
+    progress: ProgressCallback = silent,
+    *,
+    choice: str | None = None,
+) -> dict[str, Any]:
+    """Judge a loaded model on loaded data, as `evaluate` does; ``choice`` says why in these features."""
+    config = run.configuration
+    with run.locked():
+        laws = sampling_laws(model, config, data.train, progress)
+        errors, latent, sets = reconstructed(model, data.holdout, config.seed, progress)
+        errors["untrained"] = untrained_error(config, data.holdout, model.device)
+        sets[TRAINING_IMAGES] = training_sample(data.train, len(data.holdout))
+        for name, law in laws.items():
+            sets[name] = drawn_images(model, law, len(data.holdout), config.seed, progress)
+        document = {
+            **_described(run, data),
+            "reconstruction_error": errors,
+            "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
+            **compared(network, data.holdout, sets, progress, choice=choice),
+            "training_images": len(sets[TRAINING_IMAGES]),
+            "samplers": {name: law.document() for name, law in laws.items()},
+            "latent": latent,
+        }
+        document["autoencoder"] = autoencoder_of(run, document["features"])
+        save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
+        shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
+        save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
+        save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
+        # Last: where it is, a killed process left nothing undone.
+        run.write_evaluation(document)
+    return document
+
+
+def _described(run: Run, data: ImageData) -> dict[str, Any]:
+    """Return what was judged, and on which images."""
+    config = run.configuration
+    return {
+        "run": run.name,
+        "model": config.model,
+        "recipe": config.recipe.document(),
+        "latent_dim": config.latent_dim,
+        "weights_of_epoch": run.weights_epoch,
+        "dataset": config.dataset,
+        "note": data.note,
+        "split": "hold-out",
+        "images": len(data.holdout),
+        "resolution": list(data.holdout.shape[2:]),
+    }
+
+
+def sampling_laws(
+    model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = silent
+) -> dict[str, CodeLaw]:
+    """Return the laws of new codes by sampler: the mixture, and the prior where the model has a fixed one."""
+    laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
+    prior = prior_of(config.recipe, config.latent_dim)
+    return laws if prior is None else {"prior": prior, **laws}
+
+
+@full_precision_or_tf32("fp32")
+def reconstructed(
+    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
+) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
+    """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
+    errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
+    images: dict[str, list[Tensor]] = {name: [] for name in errors}
+    posteriors, done = [], 0
+    for chunk in reconstructions(model, pixels.to(model.device), seed):
+        posteriors.append(chunk.posterior)
+        done += len(chunk.images)
+        progress("reconstructing hold-out images", done, len(pixels))
+        for name, logits in (("one_posterior_draw", chunk.drawn), ("posterior_mean", chunk.at_mean)):
+            errors[name].append(reconstruction_error(logits, chunk.images).double())
+            images[name].append(metrics.eight_bit(logits.sigmoid()).cpu())
+    means = {name: float(torch.cat(values).mean()) for name, values in errors.items()}
+    return means, latent_summary(posteriors), {name: torch.cat(parts) for name, parts in images.items()}
+
+
+def compared(
+    network: FeatureNetwork | None,
+    originals: Tensor,
+    sets: dict[str, Tensor],
+    progress: ProgressCallback = silent,
+    *,
+    choice: str | None = None,
+) -> dict[str, Any]:
+    """Compare sets of uint8 images with the originals, whose statistics are kept on disk.
+
+    Returns
+    -------
+    dict
+        ``frechet_distance`` by set; ``features``, what the network is, with a ``warning`` where there are few images,
+        and the ``choice``: why it is this one, where nobody named it. Both are None without a network.
+    """
+    if network is None:
+        return {"frechet_distance": None, "features": None}
+    real = cached_statistics(network, originals)
+    done, total = 0, sum(len(images) for name, images in sets.items() if name != TRAINING_IMAGES)
+
+    def counted(images: Tensor) -> Iterator[Tensor]:
+        nonlocal done
+        for chunk in images.split(CHUNK):
+            yield chunk
+            done += len(chunk)
+            progress("comparing features", done, total)
+
+    # Those of training images serve every model of the data set.
+    found = {
+        name: cached_statistics(network, images, progress=progress)
+        if name == TRAINING_IMAGES
+        else statistics_of(network, counted(images))
+        for name, images in sets.items()
+    }
+    return {
+        "frechet_distance": {name: distance(real, statistics) for name, statistics in found.items()},
+        "features": {**network.document(), "warning": few_images(real, real), "choice": choice},
+    }

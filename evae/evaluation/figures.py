@@ -1,0 +1,268 @@
+"""Figures of runs: errors by epoch (S6, S7), the noise of the codes by epoch, reconstructions (S2 to S5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from evae.compute.precision import resolve_device
+from evae.evaluation.evaluate import images_of
+from evae.evaluation.pictures import Rows, reconstruction_rows, rows_figure
+from evae.metrics import ACTIVE_BELOW
+from evae.models.vae import VAE
+from evae.runs.run import Run
+from foundation.errors import InputError
+from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, blank, letter, styled
+from foundation.progress import ProgressCallback, silent
+
+Record = dict[str, Any]
+
+#: Of the runs in one figure: colour and marker.
+_RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
+
+#: As many runs as one figure shows.
+MOST_RUNS = len(_RUNS)
+
+#: Of the spreads of a posterior: how they are written, and their colour, dashes and marker.
+_SPREADS: dict[str, tuple[str, str, str, str]] = {
+    "mean_r": ("$r$", VERMILION, "-", "o"),
+    "mean_B": ("$B$", BLUE, "--", "s"),
+    "mean_sigma": (r"$\sigma$", VERMILION, "-", "o"),
+}
+
+#: How the terms beside the reconstruction error are written.
+_TERMS = {"kl": "KL divergence", "renyi2": "Rényi divergence of order 2", "kernel_penalty": "kernel penalty"}
+
+_MARKS = 8
+
+
+@styled
+def training_figure(*runs: Run | str | Path) -> Figure:
+    """Draw the errors of runs, at most 4, by epoch: reconstruction, as in Figures S6 and S7, and regularisation.
+
+    Raises
+    ------
+    InputError
+        If a run has finished no epoch, or its metrics are missing or damaged; or there are more than 4.
+    """
+    opened = [_opened(run) for run in runs]
+    if not 1 <= len(opened) <= MOST_RUNS:
+        raise InputError(f"one figure shows the errors of 1 to {MOST_RUNS} runs, got {len(opened)}.")
+    figure = _of_panels(_training_panels(opened), _title(*opened))
+    if len(opened) > 1:
+        # Names of runs are long: they stand below, once for all panels.
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def latent_figure(run: Run | str | Path) -> Figure:
+    """Draw the noise of a run's codes by epoch: its spreads, its share of the signal, the rate of the codes.
+
+    Raises
+    ------
+    InputError
+        If the run has finished no epoch, its metrics are missing or damaged, or its codes carry no noise.
+    """
+    opened = _opened(run)
+    panels = _latent_panels(opened)
+    if not panels:
+        raise InputError(f"the codes of {opened.path} carry no noise, so that there is nothing to draw.")
+    return _of_panels(panels, _title(opened))
+
+
+@styled
+def run_figure(run: Run | str | Path) -> Figure:
+    """Draw what `training_figure` and, where the codes carry noise, `latent_figure` draw, in one figure.
+
+    Raises
+    ------
+    InputError
+        As `training_figure` says.
+    """
+    opened = _opened(run)
+    return _of_panels([*_training_panels([opened]), *_latent_panels(opened)], _title(opened))
+
+
+def reconstructions_figure(
+    *runs: Run | str | Path,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    progress: ProgressCallback = silent,
+) -> Figure:
+    """Draw the first hold-out images above their reconstructions by a run, or by several, as in Figures S2 to S5.
+
+    Of one run both those from one posterior draw and those from its mean are shown, of several the former.
+
+    Parameters
+    ----------
+    *runs : Run, str or Path
+        Their folders; all were trained on the same images.
+    device, data_dir, progress
+        As in `evae.evaluation.evaluate`.
+
+    Raises
+    ------
+    InputError
+        If a run, its weights or its data are missing or damaged, or the hold-out images differ between runs.
+    """
+    if not runs:
+        raise InputError("a figure of reconstructions needs a run, got none.")
+    blocks: list[Rows] = []
+    for run in map(_opened, runs):
+        pixels = images_of(run, data_dir, progress).holdout
+        model = VAE.load(run, resolve_device(device))
+        originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
+        if blocks and not torch.equal(blocks[0].images, originals.images):
+            raise InputError(f"{run.path} was trained on other images than the first run; draw one at a time.")
+        blocks = blocks or [originals]
+        blocks += [at_mean, drawn] if len(runs) == 1 else [Rows(f"{run.name}, one posterior draw", drawn.images)]
+    title = _opened(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
+    return rows_figure(blocks, title)
+
+
+def _opened(run: Run | str | Path) -> Run:
+    return run if isinstance(run, Run) else Run.open(run)
+
+
+def _title(*runs: Run) -> str:
+    """Say what was trained, each once; the name is that of a single run."""
+    configs = [run.configuration for run in runs]
+    what = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
+    return "; ".join([f"{runs[0].name}: {next(iter(what))}"] if len(runs) == 1 else what)
+
+
+def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
+    """Lay out panels, at most three in a row, each with the epochs below."""
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = blank(0.2 + 2.9 * columns, 0.3 + 2.7 * rows)
+    grid = figure.add_gridspec(rows, columns)
+    drawn = [figure.add_subplot(grid[divmod(number, columns)]) for number in range(len(panels))]
+    for axes, draw in zip(drawn, panels, strict=True):
+        draw(axes)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    if len(drawn) > 1:
+        letter(drawn)
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def _line(axes: Axes, records: Sequence[Record], values: Sequence[float | None], label: str | None, **how: Any) -> None:
+    """Draw a curve over the epochs; a value that is infinite (None) is a gap."""
+    epochs = [record["epoch"] for record in records]
+    heights = [float("nan") if value is None else value for value in values]
+    axes.plot(epochs, heights, label=label, markevery=max(1, len(epochs) // _MARKS), **how)
+
+
+def _metrics(run: Run) -> list[Record]:
+    records = run.metrics
+    if not records:
+        raise InputError(f"{run.path} has finished no epoch, so that there is nothing to draw.")
+    return records
+
+
+def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
+    found = [_metrics(run) for run in runs]
+    names = [run.name for run in runs]
+
+    def reconstruction(axes: Axes) -> None:
+        _errors(axes, found, names, "reconstruction")
+        values = [record["holdout"].get("reconstruction_at_mean") for record in found[0]]
+        # Without noise the two are the same.
+        if len(runs) == 1 and values != [record["holdout"]["reconstruction"] for record in found[0]]:
+            _line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
+        axes.set(title="reconstruction error", ylabel="nats per image")
+        if len(runs) == 1:
+            axes.legend()
+
+    def regularisation(axes: Axes) -> None:
+        terms = list(dict.fromkeys(term for records in found for term in _penalties(records)))
+        for term in terms:
+            _errors(axes, found, names, term)
+        axes.set(
+            title=" and ".join(_TERMS.get(term, term.replace("_", " ")) for term in terms), ylabel="nats per image"
+        )
+        axes.set_yscale("log" if _spans_decades(axes) else "linear")
+        if len(runs) == 1:
+            axes.legend()
+
+    return [reconstruction, *([regularisation] if any(map(_penalties, found)) else [])]
+
+
+def _errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str], term: str) -> None:
+    """Draw a term of the loss for every run that has it, on hold-out images and in training."""
+    for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
+        if term not in records[-1]["train"]:
+            continue
+        how: dict[str, Any] = {"color": colour, "marker": marker}
+        _line(axes, records, [record["holdout"][term] for record in records], _of_run("hold-out", name, names), **how)
+        how |= {"linestyle": "--", "markerfacecolor": "white"}
+        _line(axes, records, [record["train"][term] for record in records], _of_run("training", name, names), **how)
+
+
+def _of_run(what: str, name: str, names: Sequence[str]) -> str:
+    return what if len(names) == 1 else f"{name}, {what}"
+
+
+def _penalties(records: Sequence[Record]) -> list[str]:
+    """Return the names of the terms beside the reconstruction error."""
+    return [term for term in records[-1]["train"] if term not in ("loss", "reconstruction")]
+
+
+def _spans_decades(axes: Axes) -> bool:
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.get_lines()])
+    return bool(values.min() > 0 and values.max() > 10 * values.min())
+
+
+def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
+    records = _metrics(run)
+    # Runs of earlier versions may lack some of it.
+    latents = [record.get("latent", {}) for record in records]
+    spreads = [name for name in _SPREADS if name in latents[-1]]
+    ratios = [latent.get("noise_to_signal", {}) for latent in latents]
+
+    def spread(axes: Axes) -> None:
+        for name in spreads:
+            label, colour, dashes, marker = _SPREADS[name]
+            values = [latent.get(name) for latent in latents]
+            _line(axes, records, values, label, color=colour, linestyle=dashes, marker=marker)
+        axes.set(title="mean spread of the noise", ylabel="units of the code", yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.legend()
+
+    def noise(axes: Axes) -> None:
+        epochs = [record["epoch"] for record in records]
+        known = [value for ratio in ratios for value in ratio.values() if value]
+        # An infinite ratio, of a dimension without signal, goes up to the edge.
+        edge = 10 * max([ACTIVE_BELOW, *known])
+        low, high = ([edge if r.get(end) is None else r[end] for r in ratios] for end in ("min", "max"))
+        label = "all dimensions" + (",\nsome without signal" if edge in high else "")
+        axes.fill_between(epochs, low, high, color=BLUE, alpha=0.2, linewidth=0, label=label)
+        _line(axes, records, [r.get("median") for r in ratios], "their median", color=BLUE, marker="o")
+        if max(high) > ACTIVE_BELOW / 10:
+            axes.axhline(ACTIVE_BELOW, color=GREY, linestyle=":", label=f"active below {ACTIVE_BELOW:g}")
+        if edge in high:
+            axes.set_ylim(top=edge)
+        axes.set(title="noise-to-signal ratio", ylabel="variance of noise / of codes", yscale="log")
+        axes.legend()
+
+    def rate(axes: Axes) -> None:
+        values = [latent.get("rate") for latent in latents]
+        _line(axes, records, values, None, color=GREEN, marker="^")
+        axes.set(title="rate of the codes", ylabel="nats per image", ylim=(0, None))
+
+    noisy = any(ratio and ratio["max"] != 0 for ratio in ratios)
+    rated = any(latent.get("rate") is not None for latent in latents)
+    return [panel for panel, there in ((spread, spreads), (noise, noisy), (rate, rated)) if there]

@@ -1,0 +1,144 @@
+"""``sample``: new images of a trained model, or a walk between two codes, as a picture or as arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evae import metrics
+from evae.compute.precision import resolve_device
+from evae.evaluation.code_laws import COMPONENTS, code_law, drawn_images, prior_of
+from evae.evaluation.evaluate import images_of
+from evae.evaluation.pictures import Rows, save_rows, walk
+from evae.models.vae import VAE
+from evae.runs.run import Run
+from foundation.errors import InputError
+from foundation.files import written_aside
+from foundation.progress import ProgressCallback, silent
+
+#: What images are written as.
+FORMATS = (".png", ".npz")
+
+#: More in one picture could not be looked at.
+MOST_IN_A_PICTURE = 1_200
+
+
+def new_images(
+    run: Run | str | Path,
+    *,
+    sampler: str | None = None,
+    number: int = 48,
+    components: int | None = None,
+    seed: int = 0,
+    output: str | Path | None = None,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    progress: ProgressCallback = silent,
+) -> dict[str, Any]:
+    """Draw codes, decode them and write the images.
+
+    Parameters
+    ----------
+    run : Run, str or Path
+        The run folder.
+    sampler : str, optional
+        One of `evae.evaluation.code_laws.SAMPLERS`; by default the prior where the model has a fixed one, else the
+        mixture.
+    number : int
+        How many images.
+    components : int, optional
+        Normal laws in the mixture; by default `evae.evaluation.code_laws.COMPONENTS`.
+    seed : int
+        Decides the fit of the mixture and the draws.
+    output : str or Path, optional
+        A .png or an .npz; by default a .png in the run's folder.
+    device, data_dir, progress
+        As in `evae.evaluation.evaluate`. Data are read for the mixture alone.
+
+    Returns
+    -------
+    dict
+        ``run``, ``sampler``, ``law`` in words, ``images``, ``seed``, their ``sharpness`` and ``output``.
+
+    Raises
+    ------
+    InputError
+        If an option is out of its range or does nothing, the model has no such sampler, or the run or its data cannot
+        be read.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    if number < 1:
+        raise InputError(f"--images must be a positive whole number, got {number}.")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
+    recipe = run.configuration.recipe
+    chosen = sampler or ("mixture" if prior_of(recipe, 1) is None else "prior")
+    if chosen == "prior" and components is not None:
+        raise InputError("--components does nothing with --sampler prior: it belongs to mixture. Leave it out.")
+    path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
+    model = VAE.load(run, resolve_device(device))
+    train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
+    law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
+    images = drawn_images(model, law, number, seed, progress)
+    _write(Rows(law.label, images), path, run.name)
+    return _document(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
+
+
+def walk_between(
+    run: Run | str | Path,
+    first: int,
+    last: int,
+    *,
+    output: str | Path | None = None,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    progress: ProgressCallback = silent,
+) -> dict[str, Any]:
+    """Walk between the codes of two hold-out images, given by their numbers, and write what is decoded on the way.
+
+    The first and the last image are the originals. Options, result and errors are as for `new_images`.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    path = _destination(output, run.path / f"walk-{first}-{last}.png", 1)
+    model = VAE.load(run, resolve_device(device))
+    pixels = images_of(run, data_dir, progress).holdout
+    rows = walk(model, pixels, first, last)
+    _write(rows, path, run.name)
+    return _document(run, rows.images, path) | {"walk": [first, last], "law": f"a walk {rows.label}"}
+
+
+def _document(run: Run, images: Tensor, path: Path) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "images": len(images),
+        "sharpness": metrics.sharpness(images),
+        "output": str(path),
+    }
+
+
+def _destination(output: str | Path | None, default: Path, number: int) -> Path:
+    """Return where images go; an `InputError`, before any work, where they could not be written."""
+    path = default if output is None else Path(output)
+    if path.suffix not in FORMATS:
+        raise InputError(f"--output must end in {' or '.join(FORMATS)}, got {path}.")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"--output {path} must be a file in a folder that exists.")
+    if path.suffix == ".png" and number > MOST_IN_A_PICTURE:
+        raise InputError(
+            f"--images {number} are more than the {MOST_IN_A_PICTURE} that a picture shows. Write them as arrays: "
+            "--output FILE.npz."
+        )
+    return path
+
+
+def _write(rows: Rows, path: Path, title: str) -> None:
+    if path.suffix == ".png":
+        save_rows([rows], path, title)
+        return
+    arrays = rows.images.permute(0, 2, 3, 1).numpy() if rows.images.shape[1] == 3 else rows.images[:, 0].numpy()
+    with written_aside(path) as aside, aside.open("wb") as stream:
+        np.savez_compressed(stream, images=arrays)

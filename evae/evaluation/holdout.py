@@ -1,0 +1,112 @@
+"""What is measured on hold-out images after every epoch: reconstructions, the terms of the loss, the codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evae import metrics
+from evae.compute.precision import full_precision_or_tf32
+from evae.compute.random_streams import Stream, generator
+from evae.data import as_images
+from evae.models.objectives import Objective, reconstruction_error
+from evae.models.posteriors import Posterior
+from evae.models.vae import VAE
+
+#: Images in one pass through the network. Fixed, because the noise of a seeded draw depends on how it is cut.
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A chunk of hold-out images in [0, 1], their posterior, and the logits of their reconstructions.
+
+    ``drawn`` decodes one seeded draw from the posterior, as in training; ``at_mean`` decodes the posterior's mean.
+    """
+
+    images: Tensor
+    posterior: Posterior
+    drawn: Tensor
+    at_mean: Tensor
+
+
+@torch.no_grad()
+def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstruction]:
+    """Reconstruct uint8 ``pixels`` (N, C, S, S) chunk by chunk with batch normalisation in evaluation mode.
+
+    The draws depend on ``seed`` alone, not on the epoch: epochs are compared under the same noise. The model is left
+    in the mode it was in.
+    """
+    noise = generator(seed, Stream.HOLDOUT, device=pixels.device)
+    was_training = model.training
+    model.eval()
+    try:
+        for chunk in pixels.split(CHUNK):
+            images = as_images(chunk)
+            drawn, posterior = model(images, noise)
+            yield Reconstruction(images, posterior, drawn, at_mean=model.decoder(posterior.mean))
+    finally:
+        model.train(was_training)
+
+
+@full_precision_or_tf32("fp32")
+def holdout_metrics(
+    model: VAE, objective: Objective, pixels: Tensor, seed: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Terms of the loss on hold-out images, and a summary of the latent dimensions.
+
+    Returns
+    -------
+    terms : dict
+        ``loss`` and its terms, in nats per image as in training, with one posterior draw; and
+        ``reconstruction_at_mean``, the reconstruction error without noise.
+    latent : dict
+        `latent_summary` of the posteriors of all images.
+    """
+    rows, posteriors = [], []
+    for chunk in reconstructions(model, pixels, seed):
+        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior)
+        terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
+        rows.append(torch.stack([term.double().sum() for term in terms.values()]))
+        posteriors.append(chunk.posterior)
+        names = list(terms)
+    means = (torch.stack(rows).sum(0) / len(pixels)).tolist()
+    values = dict(zip(names, means, strict=True))
+    return {"loss": sum(values[name] for name in objective.names), **values}, latent_summary(posteriors)
+
+
+def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
+    """Summarise the codes of all images.
+
+    ``noise_to_signal`` has the least, median and largest ratio over the latent dimensions (None if infinite),
+    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, ``rate`` is `metrics.rate` (None where the
+    posterior's entropy has no closed form, or there is no noise), and ``mean_sigma``, ``mean_r`` and ``mean_B``, where
+    the posterior has them, are means over images and dimensions. Without noise every ratio is 0, but for a dimension
+    without signal, where it is infinite.
+    """
+    means = torch.cat([posterior.mean for posterior in posteriors])
+    variances = torch.cat([posterior.variance for posterior in posteriors])
+    entropies = [posterior.entropy for posterior in posteriors if posterior.entropy is not None]
+    ratio = metrics.noise_to_signal(means, variances)
+    least, median, largest = torch.quantile(ratio, torch.tensor([0.0, 0.5, 1.0], device=ratio.device)).tolist()
+    spreads = {
+        f"mean_{name}": float(torch.cat([posterior.spreads[name] for posterior in posteriors]).mean())
+        for name in posteriors[0].spreads
+    }
+    return {
+        **spreads,
+        "noise_to_signal": {
+            name: _finite(value) for name, value in (("min", least), ("median", median), ("max", largest))
+        },
+        "active_dimensions": int((ratio < metrics.ACTIVE_BELOW).sum()),
+        "rate": metrics.rate(means, variances, torch.cat(entropies)) if entropies else None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

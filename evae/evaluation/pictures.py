@@ -1,0 +1,115 @@
+"""Pictures of a model: reconstructions beside their originals, new images, walks between two images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from evae.compute.precision import full_precision_or_tf32
+from evae.data import as_images
+from evae.evaluation.holdout import reconstructions
+from evae.metrics import eight_bit
+from evae.models.vae import VAE
+from foundation.errors import InputError
+from foundation.figures import blank, save_figure, styled
+
+#: Images in a row.
+COLUMNS = 12
+
+#: Walks shown by ``evaluate``: between hold-out images 0 and 1, 2 and 3, and so on.
+WALKS = 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Images under one label, laid out in rows of `COLUMNS`: uint8 of shape (N, C, S, S), C = 1 or 3."""
+
+    label: str
+    images: Tensor
+
+
+@full_precision_or_tf32("fp32")
+def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[Rows]:
+    """Return the first hold-out images and their reconstructions; the same image is in the same column of each row."""
+    shown = pixels[:COLUMNS].to(model.device)
+    (chunk,) = reconstructions(model, shown, seed)
+    return [
+        Rows("originals (hold-out)", shown),
+        Rows("reconstructed from the posterior mean", eight_bit(chunk.at_mean.sigmoid())),
+        Rows("reconstructed from one posterior draw", eight_bit(chunk.drawn.sigmoid())),
+    ]
+
+
+def save_reconstructions(folder: Path, title: str, model: VAE, pixels: Tensor, seed: int) -> None:
+    """Draw `reconstruction_rows` into ``reconstructions.png``."""
+    save_rows(reconstruction_rows(model, pixels, seed), folder / "reconstructions.png", title)
+
+
+@torch.no_grad()
+@full_precision_or_tf32("fp32")
+def walk(model: VAE, pixels: Tensor, first: int, last: int) -> Rows:
+    """Walk on the straight line between the posterior means of two images, decoded in equal steps.
+
+    The row begins and ends with the images themselves, uint8 ``pixels`` (N, C, S, S) anywhere; ``model`` is in
+    evaluation mode. What is returned is on the CPU.
+
+    Raises
+    ------
+    InputError
+        If there is no image of such a number, or both are the same.
+    """
+    for number in (first, last):
+        if not 0 <= number < len(pixels):
+            raise InputError(f"a walk needs numbers of hold-out images from 0 to {len(pixels) - 1}, got {number}.")
+    if first == last:
+        raise InputError(f"a walk needs two different images, got {first} twice.")
+    ends = pixels[[first, last]].to(model.device)
+    codes = model.encode(as_images(ends)).mean
+    share = torch.linspace(0, 1, COLUMNS - 2, device=codes.device)[:, None]
+    steps = eight_bit(model.decode((1 - share) * codes[0] + share * codes[1]))
+    return Rows(f"from hold-out image {first} to {last}", torch.cat([ends[:1], steps, ends[1:]]).cpu())
+
+
+def walks(model: VAE, pixels: Tensor) -> list[Rows]:
+    """Return the first `WALKS` walks between neighbouring hold-out images, or as many as there are."""
+    return [walk(model, pixels, first, first + 1) for first in range(0, min(2 * WALKS, len(pixels) - 1), 2)]
+
+
+def save_rows(blocks: Sequence[Rows], path: Path, title: str) -> None:
+    """Save what `rows_figure` draws as a PNG. The file is whole or not there."""
+    save_figure(rows_figure(blocks, title), path, dots_per_inch=150)
+
+
+@styled
+def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
+    """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
+    mosaics = [tiled(block.images) for block in blocks]
+    width = 0.8 * COLUMNS
+    inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
+    figure = blank(width + 0.1, sum(inches) + 0.4)
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
+    for axes, block, mosaic in zip(panels, blocks, mosaics, strict=True):
+        axes.set_title(block.label, fontsize=8)
+        axes.imshow(mosaic.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
+    return figure
+
+
+def tiled(images: Tensor) -> Tensor:
+    """Lay uint8 images (N, C, S, S) in rows of `COLUMNS` on white: (height, width) if they are grey, else with C = 3.
+
+    Between neighbours is a gap of an eighth of their side.
+    """
+    count, channels, side, _ = images.shape
+    height, gap = -(-count // COLUMNS), side // 8
+    tiles = torch.full((height * COLUMNS, channels, side + gap, side + gap), 255, dtype=torch.uint8)
+    tiles[:count, :, :side, :side] = images.cpu()
+    rows = tiles.view(height, COLUMNS, channels, side + gap, side + gap).permute(0, 3, 1, 4, 2)
+    mosaic = rows.reshape(height * (side + gap), COLUMNS * (side + gap), channels)
+    return mosaic[..., 0] if channels == 1 else mosaic

@@ -1,0 +1,1 @@
+"""Reports of a table's runs: tables, figures, notes and files, for people."""

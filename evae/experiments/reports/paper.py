@@ -1,0 +1,101 @@
+"""Tables 1 and 2: the paper's figures beside ours, what the paper does not report, and who wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from evae.experiments.reports.departures import departures
+from evae.experiments.reports.tables import Report, Table
+from evae.experiments.results import Results
+from evae.experiments.statistics.comparison import compare
+from evae.experiments.statistics.measurements import (
+    ABSENT,
+    CRITERIA,
+    FLOOR,
+    Group,
+    Summary,
+    floor_row,
+    measurement,
+    shown,
+)
+from evae.experiments.statistics.wording import label
+from foundation.errors import InputError
+from theory.paper.tables import Experiment, Metric, published_experiment
+
+Summaries = Mapping[Group, Summary]
+
+#: What ours is called for each of the paper's metrics.
+_OURS = {Metric.FID: "frechet_distance", Metric.SHARPNESS: "sharpness"}
+
+#: The models that the paper compares, by the names that they have there and here.
+_PAPERS = ("vae", "evae")
+
+_UNPUBLISHED = ("reconstruction_error", "generation_distance", "active_dimensions", "noise_to_signal")
+
+
+def paper_report(results: Results) -> Report:
+    """Return the report of Table 1 or 2 from results that hold at least one run."""
+    measurements = [measurement(record) for record in results.records]
+    criteria = [c for c in CRITERIA if any(m.values[c.metric] is not None for m in measurements)]
+    found = compare(measurements, criteria)
+    cells = dict.fromkeys(m.cell for m in measurements)
+    lines = [(*cell, model) for cell in cells for model in models_of(results)]
+    distance = "FID" if results.features == "inception" else "distance"
+    tables = (
+        Table(
+            f"Table {results.table}: the paper's figures beside ours",
+            ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "sharpness, ours"),
+            tuple(_beside_published(found.summaries, *line) for line in lines)
+            + _floors(results, _OURS.values(), (3, 5)),
+            words=3,
+        ),
+        Table(
+            "What the paper does not report",
+            ("data set", "d_z", "model", "error (nats)", f"{distance} of new images", "active", "noise / signal"),
+            tuple(_unpublished(found.summaries, *line) for line in lines) + _floors(results, _UNPUBLISHED),
+            words=3,
+        ),
+    )
+    document = {"comparison": found.document()}
+    return Report(f"Table {results.table}", departures(results), tables, found.paragraphs, document)
+
+
+def models_of(results: Results) -> tuple[str, ...]:
+    """Return the labels of the models that were trained, those of the paper first."""
+    labels = dict.fromkeys(record.label for record in results.records)
+    return tuple(sorted(labels, key=lambda model: _PAPERS.index(model) if model in _PAPERS else len(_PAPERS)))
+
+
+def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+    """Return a line with the paper's figures, each before ours; a dash where the paper has none."""
+    paper = _published(dataset, latent_dim) if model in _PAPERS else None
+    line = [dataset, str(latent_dim), label(model)]
+    for metric, ours in _OURS.items():
+        score = ABSENT if paper is None else str(getattr(paper, model).value(metric))
+        line += [score, shown(summaries.get(Group(dataset, latent_dim, model, ours)), ours)]
+    return tuple(line)
+
+
+def _unpublished(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+    figures = (shown(summaries.get(Group(dataset, latent_dim, model, metric)), metric) for metric in _UNPUBLISHED)
+    return (dataset, str(latent_dim), label(model), *figures)
+
+
+def _floors(results: Results, metrics: Iterable[str], papers: Sequence[int] = ()) -> tuple[tuple[str, ...], ...]:
+    """Return a line for each data set with what training images reach; dashes in the columns of the paper."""
+    lines = []
+    for dataset in dict.fromkeys(record.configuration.dataset for record in results.records):
+        cells = floor_row(results.where(dataset=dataset), metrics)
+        if cells is not None:
+            line = [dataset, ABSENT, FLOOR, *cells]
+            for column in papers:
+                line.insert(column, ABSENT)
+            lines.append(tuple(line))
+    return tuple(lines)
+
+
+def _published(dataset: str, latent_dim: int) -> Experiment | None:
+    try:
+        return published_experiment(dataset, latent_dim)
+    except InputError:
+        return None

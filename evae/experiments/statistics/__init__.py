@@ -1,0 +1,1 @@
+"""Statistics of a table's runs: measurements, comparisons, decompositions, and their wording."""

@@ -1,0 +1,267 @@
+"""Two models on several data sets with several latent dimensions and seeds, as in Tables 1 and 2.
+
+The paper has one run a cell, counts wins and tests their number one-sidedly. Here stand its count and its test, and a
+verdict on each cell: a paired t-test over the seeds, corrected by Holm for the cells of a metric. Both rest on one
+estimate a cell, the mean difference over the seeds that both models have. The JSON document has the sign test without
+the paper's liberties, too: two-sided, corrected for the number of metrics, and with the data sets as the units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from evae.experiments.statistics.estimates import SIGNIFICANCE, Estimate, estimate
+from evae.experiments.statistics.measurements import (
+    Cell,
+    Criterion,
+    Group,
+    Measurement,
+    Summary,
+    _both,
+    _grouped,
+    summarise,
+)
+from evae.experiments.statistics.wins import Wins, count_wins
+from evae.experiments.statistics.wording import counted, label, shown_p, too_few
+from foundation.errors import InputError
+from theory.paper.significance import holm
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The candidate against the baseline with the same seeds in one cell.
+
+    Attributes
+    ----------
+    cell : Cell
+    metric : str
+    estimate : Estimate
+        Of the difference; positive where the candidate is the better one.
+    holm_p_value : float or None
+        The p-value of the paired t-test, adjusted for all cells in which this metric could be tested.
+    unpaired : tuple of int
+        Seeds that only one of the two models has.
+    """
+
+    cell: Cell
+    metric: str
+    estimate: Estimate
+    holm_p_value: float | None
+    unpaired: tuple[int, ...] = ()
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where Holm's correction leaves the candidate or the baseline ahead, otherwise 0."""
+        if self.holm_p_value is None or self.holm_p_value >= SIGNIFICANCE:
+            return 0
+        return 1 if self.estimate.mean > 0 else -1
+
+    def document(self) -> dict[str, Any]:
+        """Return the difference as strict JSON has it."""
+        own = {"holm_p_value": self.holm_p_value, "unpaired": list(self.unpaired)}
+        return {**self.cell._asdict(), **self.estimate.document(), **own}
+
+
+def paired_differences(
+    measurements: Iterable[Measurement], criterion: Criterion, candidate: str = "evae", baseline: str = "vae"
+) -> tuple[PairedDifference, ...]:
+    """Compare two models seed by seed in every cell in which they share one.
+
+    Raises
+    ------
+    InputError
+        If a model was measured twice in one cell with one seed.
+    """
+    found = {}
+    for cell, better, other in _both(_grouped(measurements), criterion.metric, candidate, baseline):
+        seeds = sorted(set(better) & set(other))
+        if seeds:
+            magnitude = max(abs(values[seed]) for values in (better, other) for seed in seeds)
+            difference = estimate([criterion.advantage(better[s], other[s]) for s in seeds], magnitude)
+            found[cell] = difference, tuple(sorted(set(better) ^ set(other)))
+    tested = {cell: p for cell, (difference, _) in found.items() if (p := difference.p_value) is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return tuple(
+        PairedDifference(cell, criterion.metric, difference, adjusted.get(cell), unpaired)
+        for cell, (difference, unpaired) in found.items()
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that is said of a candidate against a baseline.
+
+    Attributes
+    ----------
+    candidate, baseline : str
+    summaries : mapping of Group to Summary
+        Of all models.
+    differences : mapping of str to tuple of PairedDifference
+        By the name of the metric.
+    wins : tuple of Wins
+        One for each criterion that both models have in some cell on a common seed.
+    unmeasured : tuple of Criterion
+        The others.
+    grid : tuple of Cell
+        All cells in which anything was measured.
+    """
+
+    candidate: str
+    baseline: str
+    summaries: Mapping[Group, Summary]
+    differences: Mapping[str, tuple[PairedDifference, ...]]
+    wins: tuple[Wins, ...]
+    unmeasured: tuple[Criterion, ...]
+    grid: tuple[Cell, ...]
+
+    @property
+    def verdict(self) -> str:
+        """What the numbers say, in plain words."""
+        return " ".join(self.paragraphs)
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The verdict by criterion, and what must be known of all."""
+        paragraphs = [" ".join(self._on(count)) for count in self.wins]
+        paragraphs += [
+            f"No cell has the {criterion} of both {label(self.candidate)} and {label(self.baseline)} on a common seed."
+            for criterion in self.unmeasured
+        ]
+        if self.wins:
+            paragraphs.append(_on_datasets(max(len(count.by_dataset) for count in self.wins)))
+        return tuple(paragraphs)
+
+    def _on(self, count: Wins) -> list[str]:
+        differences = self.differences[count.criterion.metric]
+        sentences = [
+            self._on_wins(count),
+            self._on_absent_cells(count),
+            _on_unpaired_seeds(differences),
+            _on_seeds(differences, label(self.candidate), label(self.baseline)),
+        ]
+        return [sentence for sentence in sentences if sentence]
+
+    def _on_wins(self, count: Wins) -> str:
+        better = "lower" if count.criterion.lower_is_better else "higher"
+        ties = f", with {counted(count.ties, 'tie')}" if count.ties else ""
+        return (
+            f"{label(self.candidate)} has the {better} {count.criterion} in {count.wins} of "
+            f"{counted(count.cells, 'cell')}{ties} (the paper's sign test over cells: "
+            f"{shown_p(float(count.one_sided))}) and, on average over latent dimensions, on {count.dataset_wins} of "
+            f"{counted(len(count.by_dataset), 'data set')}."
+        )
+
+    def _on_absent_cells(self, count: Wins) -> str:
+        absent = len(self.grid) - count.cells
+        if not absent:
+            return ""
+        have = "has no seed with both models, and is" if absent == 1 else "have no seed with both models, and are"
+        return f"Of {counted(len(self.grid), 'cell')}, {absent} {have} left out."
+
+    def document(self) -> dict[str, Any]:
+        """Return everything, the words included, as strict JSON has it."""
+        return {
+            "candidate": self.candidate,
+            "baseline": self.baseline,
+            "summaries": [{**group._asdict(), **summary.document()} for group, summary in self.summaries.items()],
+            "metrics": {count.criterion.metric: self._metric(count) for count in self.wins},
+            "unmeasured": [criterion.metric for criterion in self.unmeasured],
+            "verdict": self.verdict,
+        }
+
+    def _metric(self, count: Wins) -> dict[str, Any]:
+        return {
+            "title": str(count.criterion),
+            "lower_is_better": count.criterion.lower_is_better,
+            "differences": [difference.document() for difference in self.differences[count.criterion.metric]],
+            "wins": count.document(),
+        }
+
+
+def compare(
+    measurements: Iterable[Measurement],
+    criteria: Sequence[Criterion],
+    candidate: str = "evae",
+    baseline: str = "vae",
+) -> Comparison:
+    """Compare two models by every criterion.
+
+    Parameters
+    ----------
+    measurements : iterable of Measurement
+        At least one; those of other models are summarised only.
+    criteria : sequence of Criterion
+        At least one. They are the family of Holm's correction of the sign tests.
+    candidate, baseline : str
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare, or a model was measured twice in one cell with one seed.
+    """
+    measured = list(measurements)
+    if not measured or not criteria:
+        raise InputError(
+            f"a comparison needs measurements and criteria, got {len(measured)} and {len(criteria)}; give one of each."
+        )
+    differences = {c: paired_differences(measured, c, candidate, baseline) for c in criteria}
+    return Comparison(
+        candidate,
+        baseline,
+        summarise(measured),
+        {criterion.metric: found for criterion, found in differences.items() if found},
+        count_wins(differences),
+        tuple(criterion for criterion, found in differences.items() if not found),
+        tuple(sorted({m.cell for m in measured})),
+    )
+
+
+def _on_unpaired_seeds(differences: Sequence[PairedDifference]) -> str:
+    cells = sum(bool(difference.unpaired) for difference in differences)
+    if not cells:
+        return ""
+    return f"In {counted(cells, 'cell')}, seeds that only one of the two models has are not compared."
+
+
+def _on_seeds(differences: Sequence[PairedDifference], candidate: str, baseline: str) -> str:
+    """Give the verdicts on single cells, or say why there are none."""
+    tested = [difference for difference in differences if difference.holm_p_value is not None]
+    if not tested:
+        return _on_lack_of_tests(max(difference.estimate.n for difference in differences))
+    signs = Counter(difference.sign for difference in tested)
+    without = len(differences) - len(tested)
+    untested = f" ({counted(without, 'cell')} could not be tested)" if without else ""
+    return (
+        f"Cell by cell, paired t-tests over {_span([d.estimate.n for d in tested])} with Holm's correction for "
+        f"{counted(len(tested), 'cell')} find {candidate} ahead in {signs[1]} and {baseline} in {signs[-1]}, and leave "
+        f"{signs[0]} undecided{untested}."
+    )
+
+
+def _on_lack_of_tests(seeds: int) -> str:
+    few = too_few(seeds)
+    if few:
+        return f"{few.capitalize()} to tell a single cell from chance."
+    return "No single cell can be tested: the seeds are too few, or the differences the same on all."
+
+
+def _on_datasets(datasets: int) -> str:
+    if datasets == 1:
+        return (
+            "All cells share one data set: the sign test over cells takes for independent what is not, and on one "
+            "data set no sign test can go below 1/2."
+        )
+    smallest = Fraction(1, 2) ** datasets
+    return (
+        f"The cells share {datasets} data sets, on which no sign test can go below {smallest} one-sided or "
+        f"{2 * smallest} two-sided; the sign test over cells takes for independent what is not."
+    )
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return counted(high, "seed") if low == high else f"{low} to {high} seeds"

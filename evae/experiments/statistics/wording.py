@@ -1,0 +1,104 @@
+"""Numbers and estimates in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evae.experiments.statistics.digits import Digits
+from evae.experiments.statistics.estimates import FEWEST_SEEDS, SIGNIFICANCE, Estimate
+
+
+def show_interval(found: Estimate, digits: Digits, sign: int = 1) -> str:
+    """Write the interval of ``sign`` times the estimate; empty where there is none."""
+    if found.interval is None:
+        return ""
+    low, high = sorted(sign * bound for bound in found.interval)
+    return f"{digits.show(low)} to {digits.show(high)}"
+
+
+def on_evidence(interval: str, seeds: int) -> str:
+    """Say on how many seeds an estimate rests, with its interval where there is one.
+
+    Examples
+    --------
+    >>> on_evidence("20.1 to 23.0", 3), on_evidence("", 1)
+    ('95 % interval 20.1 to 23.0, 3 seeds', '1 seed')
+    """
+    return f"95 % interval {interval}, {counted(seeds, 'seed')}" if interval else counted(seeds, "seed")
+
+
+def too_few(seeds: int) -> str:
+    """Say that seeds are too few to be judged; empty where they are not.
+
+    Examples
+    --------
+    >>> too_few(1), too_few(2), too_few(3)
+    ('one seed is too few', 'two seeds are too few', '')
+    """
+    assert FEWEST_SEEDS == 3
+    return {1: "one seed is too few", 2: "two seeds are too few"}.get(seeds, "")
+
+
+def on_left_out(seeds: Sequence[int], models: str) -> str:
+    """Say which seeds are left out for want of a model; empty where none is.
+
+    Examples
+    --------
+    >>> on_left_out([2], "the four models")
+    'Seed 2 lacks one of the four models, and is left out.'
+    """
+    if not seeds:
+        return ""
+    named = listed([str(seed) for seed in seeds])
+    if len(seeds) == 1:
+        return f"Seed {named} lacks one of {models}, and is left out."
+    return f"Seeds {named} lack one of {models}, and are left out."
+
+
+def shown_p(p_value: float) -> str:
+    """Write a p-value with two significant digits, or with as many as show on which side of 5 % it lies.
+
+    Examples
+    --------
+    >>> shown_p(1 / 256), shown_p(0.04998), shown_p(1e-20)
+    ('p = 0.0039', 'p = 0.04998', 'p < 1e-16')
+    """
+    if p_value < 1e-16:
+        return "p < 1e-16"
+    significant = p_value < SIGNIFICANCE
+    digits = next((d for d in range(2, 17) if (float(f"{p_value:.{d}g}") < SIGNIFICANCE) == significant), 17)
+    return f"p = {p_value:.{digits}g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, in the plural where it is not 1.
+
+    Examples
+    --------
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words by commas and a final "and".
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def label(model: str) -> str:
+    """Write the name of a model as the paper does.
+
+    Examples
+    --------
+    >>> label("evae"), label("evae-exact")
+    ('EVAE', 'evae-exact')
+    """
+    return model.upper() if model in {"vae", "evae"} else model

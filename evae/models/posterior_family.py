@@ -1,0 +1,123 @@
+"""From the encoder's outputs to a posterior, with every parameter kept in its range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from evae.configuration.recipe import POSTERIORS, STEP_SIZE, Recipe
+from evae.models.kernel_density import NOISE_KERNELS, KernelDensityPosterior
+from evae.models.posteriors import (
+    SMALLEST_SPREAD,
+    EpanechnikovPosterior,
+    GaussianPosterior,
+    PointPosterior,
+    Posterior,
+    UniformPosterior,
+)
+from foundation.errors import InputError
+
+#: A posterior kept inside an interval stays this factor inside it, so that rounding never puts it outside.
+_MARGIN = 1 - 2**-18
+
+
+def positive(raw: Tensor) -> Tensor:
+    """Map a head's output to a spread: softplus, and never below `SMALLEST_SPREAD`, with a gradient everywhere."""
+    return functional.softplus(raw) + SMALLEST_SPREAD
+
+
+def below(limit: Tensor | float, raw: Tensor) -> Tensor:
+    """Map a head's output to a spread between `SMALLEST_SPREAD` and ``limit``, by a sigmoid."""
+    return SMALLEST_SPREAD + (limit - SMALLEST_SPREAD) * raw.sigmoid()
+
+
+@dataclass(frozen=True)
+class PosteriorFamily:
+    """How the encoder's heads become a posterior.
+
+    Unbounded, mu is the head's output and a spread is `positive` of it. With ``within`` the whole support is kept in
+    [-within, within] by construction: every spread takes, by a sigmoid, a share of the room that is left (B before r),
+    and tanh places the mean in the rest.
+
+    Parameters
+    ----------
+    posterior : str
+        A name in `evae.configuration.POSTERIORS`.
+    kernel, interval : str
+        Of the posterior kde: see `KernelDensityPosterior`.
+    prior_length : float, optional
+        A constant B for the posterior kde; None if it is learned.
+    within : float, optional
+        Half the length of the prior's interval.
+    """
+
+    posterior: str
+    kernel: str = "epanechnikov"
+    interval: str = "printed"
+    prior_length: float | None = None
+    within: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.posterior not in POSTERIORS:
+            raise InputError(f"there is no posterior {self.posterior!r}; there is {', '.join(POSTERIORS)}.")
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> PosteriorFamily:
+        """Return the family that a configuration's recipe describes."""
+        constant = None if isinstance(recipe.prior_length, str) else recipe.prior_length
+        return cls(
+            recipe.posterior,
+            kernel=recipe.kernel or "epanechnikov",
+            interval=recipe.interval or "printed",
+            prior_length=constant,
+            within=None if recipe.uniform_length is None else recipe.uniform_length / 2,
+        )
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The outputs of the encoder that `from_heads` takes, in their order."""
+        if self.posterior == "kde":
+            return ("mu", "r", "B") if self.prior_length is None else ("mu", "r")
+        return {"gaussian": ("mu", "sigma"), "none": ("mu",)}.get(self.posterior, ("mu", "r"))
+
+    def from_heads(self, *outputs: Tensor) -> Posterior:
+        """Make the posterior from the unconstrained outputs of the heads, each of shape (N, d_z)."""
+        if self.posterior == "none":
+            return PointPosterior(*outputs)
+        if self.posterior == "kde":
+            return self._kernel_density(*outputs)
+        kind = _LOCATION_SCALE[self.posterior]
+        mu, spread = outputs
+        if self.within is None:
+            return kind(mu, positive(spread))
+        room = self.within * _MARGIN
+        spread = below(room, spread)
+        return kind((room - spread) * mu.tanh(), spread)
+
+    def _kernel_density(self, mu: Tensor, r: Tensor, raw_length: Tensor | None = None) -> KernelDensityPosterior:
+        half = 1.0 if self.interval == "printed" else 0.5
+        if self.within is None:
+            length = self._constant(mu) if raw_length is None else positive(raw_length)
+            return KernelDensityPosterior(mu, positive(r), length, kernel=self.kernel, interval=self.interval)
+        room = self.within * _MARGIN
+        length = self._constant(mu) if raw_length is None else below((room - SMALLEST_SPREAD) / half, raw_length)
+        scale = STEP_SIZE * (NOISE_KERNELS[self.kernel].half_width or math.inf)
+        r = below((room - half * length) / scale, r)
+        mu = (room - half * length - scale * r) * mu.tanh() / STEP_SIZE
+        return KernelDensityPosterior(mu, r, length, kernel=self.kernel, interval=self.interval)
+
+    def _constant(self, like: Tensor) -> Tensor:
+        assert self.prior_length is not None
+        return torch.full_like(like, self.prior_length)
+
+
+_LOCATION_SCALE: dict[str, Callable[[Tensor, Tensor], Posterior]] = {
+    "gaussian": GaussianPosterior,
+    "epanechnikov": EpanechnikovPosterior,
+    "uniform": UniformPosterior,
+}

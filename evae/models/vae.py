@@ -1,0 +1,122 @@
+"""Encoder, posterior and decoder as one module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from evae.compute.precision import layers_in
+from evae.compute.random_streams import Source
+from evae.models.networks import Decoder, Encoder
+from evae.models.posterior_family import PosteriorFamily
+from evae.models.posteriors import Posterior
+from evae.runs.run import Run
+from foundation.errors import InputError
+
+
+class VAE(nn.Module):
+    """A variational autoencoder with the networks of Appendix B.
+
+    Parameters
+    ----------
+    image_shape : sequence of int
+        (channels, side, side), with side 32 or 64.
+    latent_dim : int
+        d_z.
+    posterior : PosteriorFamily or str
+        What the encoder's heads are, and the posterior they make; a name is the family of that name as it stands.
+    networks : int
+        How many networks of this form lie side by side (`evae.models.networks`): each sees N rows of the ``networks`` *
+        N that go in, those of one network after those of another. Of several, `evae.models.stacked.stacked` gives the
+        weights.
+    """
+
+    def __init__(
+        self, image_shape: Sequence[int], latent_dim: int, posterior: PosteriorFamily | str, networks: int = 1
+    ) -> None:
+        super().__init__()
+        self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = latent_dim
+        self.encoder = Encoder(image_shape, latent_dim, self.family.heads, networks)
+        self.decoder = Decoder(image_shape, latent_dim, networks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The encoder's trunk, each of its heads and the decoder, by name."""
+        heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
+        return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
+
+    def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
+        """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
+        with layers_in(precision, images.device):
+            outputs = self.encoder(images)
+        return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
+        probabilities: Tensor = self.decoder(codes).sigmoid()
+        return probabilities
+
+    def forward(self, images: Tensor, generator: Source = None, precision: str = "fp32") -> tuple[Tensor, Posterior]:
+        """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
+
+        With ``precision`` bf16 the layers compute in bfloat16; the posterior, its draw and what is returned do not.
+        """
+        posterior = self.encode(images, precision)
+        codes = posterior.rsample(generator)
+        with layers_in(precision, images.device):
+            logits = self.decoder(codes)
+        return logits.to(images.dtype), posterior
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise."""
+        return self.decode(self.encode(images).mean)
+
+    def placed_on(self, device: torch.device | str) -> VAE:
+        """Move the model to ``device`` in the memory format that is fastest there; returns the model itself.
+
+        On the CPU that is channels last: measured with torch 2.15 on two cores of an AMD EPYC (Zen 5), batch 100 of
+        32 x 32, training at 2,280 images/s against 1,850 in the default format. One thread makes 1,250; torch's own
+        choice, a thread a core, is kept.
+        """
+        self.to(device)
+        if torch.device(device).type == "cpu":
+            self.to(memory_format=torch.channels_last)
+        return self
+
+    @classmethod
+    def load(cls, run: Run | str | Path, device: torch.device | str = "cpu") -> VAE:
+        """Load the trained model of a run folder, in evaluation mode.
+
+        Raises
+        ------
+        InputError
+            If the folder is no run, has no weights yet, or holds a damaged or foreign file; the sentence names it.
+        """
+        run = run if isinstance(run, Run) else Run.open(run)
+        config = run.configuration
+        weights = run.read_weights()
+        # Without memory at first: a damaged configuration could ask for more than there is.
+        with torch.device("meta"):
+            model = cls(run.image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
+        expected = model.state_dict()
+        try:
+            model.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            mismatch = str(error).splitlines()[-1].strip()
+            raise InputError(
+                f"{run.weights_path} holds the weights of another model than config.json: {mismatch}"
+            ) from error
+        for name, tensor in weights.items():
+            if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
+                raise InputError(f"{run.weights_path} is damaged: {name} should hold finite {expected[name].dtype}.")
+        return model.placed_on(device).eval()

@@ -1,0 +1,5 @@
+"""Runs: folders with a configuration, metrics, weights and checkpoints."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

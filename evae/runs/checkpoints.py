@@ -1,0 +1,295 @@
+"""Checkpoints: all that training needs to go on as if it had never stopped.
+
+A checkpoint is a folder such as ``epoch-00017`` (17 epochs are finished) or ``epoch-00018-batch-000120`` (so are 120
+batches of the next one). Its tensors lie in safetensors files; ``manifest.json`` holds how far training was, and size
+and SHA-256 of every file. The folder is written aside, synced and renamed, so that it is whole or absent; what is
+altered afterwards is noticed when it is read. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import LARGEST_JSON, parse_json, read_bytes, regular_size, sync_file, sync_folder
+
+#: Checkpoints kept: the newest, and the one before it should the newest be damaged.
+KEPT = 2
+
+#: The files of a checkpoint, each a group of named tensors.
+GROUPS = ("weights", "optimizer", "epoch")
+
+_POSITION = {
+    "epochs_finished": forms.whole,
+    "batches": forms.whole,
+    "step": forms.whole,
+    "seconds": forms.number,
+    "device": forms.one_of("cpu", "cuda"),
+}
+
+_FILE = forms.record({"bytes": forms.whole, "sha256": forms.text})
+
+_MANIFEST = forms.record({"position": forms.record(_POSITION), "files": forms.record(dict.fromkeys(GROUPS, _FILE))})
+
+_NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?")
+
+
+class DamagedCheckpoint(InputError):
+    """A checkpoint that is not as it was written; the sentence names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far training is.
+
+    Parameters
+    ----------
+    epochs_finished : int
+        Epochs that are trained, measured and logged.
+    batches : int
+        Batches trained of the epoch after these.
+    step : int
+        Batches trained since the beginning.
+    seconds : float
+        Time that the ``batches`` took, in this process and those before it.
+    device : str
+        The kind of device that trained: ``cpu`` or ``cuda``.
+    """
+
+    epochs_finished: int
+    batches: int
+    step: int
+    seconds: float
+    device: str
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's folder."""
+        if self.batches == 0:
+            return f"epoch-{self.epochs_finished:05}"
+        return f"epoch-{self.epochs_finished + 1:05}-batch-{self.batches:06}"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Finished epochs, and batches after them: what orders positions."""
+        return self.epochs_finished, self.batches
+
+    def __str__(self) -> str:
+        if self.batches == 0:
+            return f"epoch {self.epochs_finished}"
+        return f"epoch {self.epochs_finished + 1}, batch {self.batches}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training was at a position: every tensor on the CPU, in the default memory format.
+
+    Parameters
+    ----------
+    position : Position
+    weights, optimizer : dict
+        The model's state, and Adam's by ``step.``, ``exp_avg.`` or ``exp_avg_sq.`` and the name of the weight.
+    epoch : dict
+        Within an epoch ``noise``, the state of the generator (uint8), ``sums``, the sum of each term over each batch
+        (batches, terms), and ``images``, how many were seen; else nothing: an epoch begins with streams of its own.
+    """
+
+    position: Position
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    epoch: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The folder ``checkpoints`` of a run."""
+
+    folder: Path
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint; then remove all but it and the one before it."""
+        path, aside = self.folder / checkpoint.position.name, self.folder / f".{checkpoint.position.name}.part"
+        self.folder.mkdir(exist_ok=True)
+        _remove(aside)
+        try:
+            _write_files(checkpoint, aside)
+            # Only a damaged checkpoint, or one that was not gone on from, can have the name already.
+            self._discard(path)
+            aside.rename(path)
+        finally:
+            _remove(aside)
+        sync_folder(self.folder)
+        self._keep_last(path)
+
+    def newest(self, most: tuple[int, int] | None = None) -> tuple[Checkpoint | None, list[DamagedCheckpoint]]:
+        """Read the newest whole checkpoint; return also what is wrong with those that are newer.
+
+        With ``most`` only those count whose `Position.place` is not behind it. It is None if there is no checkpoint at
+        all, as in a run that was killed before it wrote its first.
+
+        Raises
+        ------
+        InputError
+            If there are checkpoints and none is whole.
+        """
+        damage: list[DamagedCheckpoint] = []
+        for path in reversed(self._paths(most)):
+            try:
+                return read(path), damage
+            except DamagedCheckpoint as error:
+                damage.append(error)
+        if damage:
+            found = " ".join(str(error) for error in damage)
+            raise InputError(f"{self.folder} holds no checkpoint that is whole: {found} The run must begin anew.")
+        return None, []
+
+    def clear_leftovers(self, newest: Position | None = None) -> None:
+        """Remove what a killed process was writing or removing, or would have removed after writing the newest."""
+        if newest is not None:
+            for path in self._too_old(self.folder / newest.name):
+                self._discard(path)
+        for leftover in self.folder.glob(".*"):
+            _remove(leftover)
+
+    def _paths(self, most: tuple[int, int] | None = None) -> list[Path]:
+        """All checkpoints, or those up to a place, the oldest first."""
+        if not self.folder.is_dir():
+            return []
+        names = ((_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
+        found = sorted((_place(match), path) for match, path in names if match)
+        return [path for place, path in found if most is None or place <= most]
+
+    def _keep_last(self, newest: Path) -> None:
+        paths = self._paths()
+        for path in [*self._too_old(newest), *paths[paths.index(newest) + 1 :]]:
+            self._discard(path)
+        self.clear_leftovers()
+
+    def _too_old(self, newest: Path) -> list[Path]:
+        paths = self._paths()
+        return paths[: max(paths.index(newest) + 1 - KEPT, 0)]
+
+    def _discard(self, path: Path) -> None:
+        """Remove a checkpoint such that, killed in the middle, nothing looks like a damaged one."""
+        if path.exists():
+            gone = self.folder / f".{path.name}.gone"
+            _remove(gone)
+            path.rename(gone)
+            _remove(gone)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint; a `DamagedCheckpoint` where it is not as it was written."""
+    manifest = _read_manifest(path / "manifest.json")
+    groups = {group: _read_tensors(path / f"{group}.safetensors", manifest["files"][group]) for group in GROUPS}
+    checkpoint = Checkpoint(Position(**manifest["position"]), **groups)
+    if checkpoint.position.batches > 0:
+        _require_epoch(path / "epoch.safetensors", checkpoint)
+    return checkpoint
+
+
+def _write_files(checkpoint: Checkpoint, folder: Path) -> None:
+    folder.mkdir()
+    files = {}
+    for group in GROUPS:
+        content = save(getattr(checkpoint, group), metadata={"format": "pt"})
+        _write_synced(folder / f"{group}.safetensors", content)
+        files[group] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    document = {"position": vars(checkpoint.position), "files": files}
+    manifest = {**document, "sha256": _digest(document)}
+    _write_synced(folder / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    sync_folder(folder)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = parse_json(_read(path))
+        digest = manifest.pop("sha256")
+    except DamagedCheckpoint:
+        raise
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise DamagedCheckpoint(f"{path} is cut short or damaged: it is no manifest.") from None
+    if digest != _digest(manifest):
+        raise DamagedCheckpoint(f"{path} was altered: its content has another SHA-256 than it says.")
+    if not _MANIFEST(manifest) or set(manifest["position"]) != _POSITION.keys():
+        raise DamagedCheckpoint(f"{path} is no manifest of this program.")
+    return dict(manifest)
+
+
+def _read(path: Path, most: int = LARGEST_JSON) -> bytes:
+    try:
+        return read_bytes(path, most)
+    except InputError as error:
+        raise DamagedCheckpoint(str(error)) from None
+
+
+def _read_tensors(path: Path, expected: dict[str, Any]) -> dict[str, Tensor]:
+    try:
+        return load(_read_checked(path, expected))
+    except SafetensorError as error:
+        raise DamagedCheckpoint(f"{path} holds no tensors ({error}).") from None
+
+
+def _require_epoch(path: Path, checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint within an epoch that lacks what its rest needs."""
+    sums, noise, images = (checkpoint.epoch.get(name) for name in ("sums", "noise", "images"))
+    if (
+        sums is None
+        or noise is None
+        or images is None
+        or sums.dtype != torch.float64
+        or (sums.dim(), len(sums)) != (2, checkpoint.position.batches)
+        or (noise.dtype, noise.dim()) != (torch.uint8, 1)
+        or (images.dtype, images.dim()) != (torch.int64, 0)
+        or int(images) < 1
+    ):
+        raise DamagedCheckpoint(f"{path} lacks the sums, the noise or the number of images of its epoch.")
+
+
+def _read_checked(path: Path, expected: dict[str, Any]) -> bytes:
+    size = expected["bytes"]
+    try:
+        found = regular_size(path)
+    except InputError as error:
+        raise DamagedCheckpoint(str(error)) from None
+    # Before it is read: a file may be of any size.
+    if found != size:
+        state = "cut short" if found < size else "too long"
+        raise DamagedCheckpoint(f"{path} is {state} ({found:,} of {size:,} bytes).")
+    content = _read(path, size)
+    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        raise DamagedCheckpoint(f"{path} was altered: its SHA-256 is not that of manifest.json.")
+    return content
+
+
+def _digest(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _place(name: re.Match[str]) -> tuple[int, int]:
+    epoch, batch = int(name[1]), int(name[2] or 0)
+    return (epoch, 0) if batch == 0 else (epoch - 1, batch)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    sync_file(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,449 @@
+"""The folder of a run: what training writes, and how it comes back.
+
+``config.json`` (the configuration, the images' shape, numbers and SHA-256), ``environment.json`` (versions, device,
+commit), ``metrics.jsonl`` (one line an epoch), ``tensorboard`` (the same as curves), ``model.safetensors`` (the weights
+of the last finished epoch), ``checkpoints`` (the last two), ``reconstructions.png``, ``evaluation.json`` and
+``status.json``. A file is whole or absent: it is written aside, synced and renamed. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from evae.configuration.configuration import Configuration
+from evae.runs.checkpoints import Checkpoints
+from evae.runs.fingerprints import tensors_sha256
+from foundation import validation as forms
+from foundation.errors import InputError
+from foundation.files import (
+    LARGEST_JSON,
+    clear_leftovers,
+    parse_json,
+    read_bytes,
+    read_json,
+    sync_folder,
+    write_json,
+    written_aside,
+)
+
+
+def find_run(name: str | Path, runs_dir: str | Path) -> Run:
+    """Find a run by its folder, or by its name in ``runs_dir``; an `InputError` where there is none."""
+    inside = Path(runs_dir) / name
+    if not Path(name).is_dir() and not inside.is_dir():
+        raise InputError(f"there is no run {name}: neither a folder of that name nor {inside}. Look into {runs_dir}.")
+    return Run.open(name if Path(name).is_dir() else inside)
+
+
+#: What a run can be.
+STATES = ("running", "finished", "failed", "interrupted")
+
+_STATUS = forms.record(
+    {"state": forms.one_of(*STATES), "epochs_finished": forms.whole},
+    {"reason": forms.either(forms.text, forms.nothing)},
+)
+
+#: A term or a summary of codes; where a ratio is infinite it is null.
+_VALUE = forms.either(forms.number, forms.nothing)
+
+_VALUES = forms.mapping(forms.either(_VALUE, forms.mapping(_VALUE)))
+
+_EPOCH = forms.record(
+    {
+        "epoch": forms.whole,
+        "train": _VALUES,
+        "holdout": forms.record({"reconstruction": forms.number}),
+        "seconds": forms.number,
+    },
+    {"latent": _VALUES, "images_per_second": forms.number},
+)
+
+ENVIRONMENT = forms.record(
+    {},
+    {
+        "device_name": forms.either(forms.text, forms.nothing),
+        "packages": forms.mapping(forms.text),
+        "threads": forms.whole,
+        "earlier": forms.listed(forms.record({}, {"packages": forms.mapping(forms.text)})),
+    },
+)
+
+
+class RunInUse(InputError):
+    """Another process writes the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run on disk. `create` begins one, `open` finds one; the properties read its files."""
+
+    path: Path
+
+    @classmethod
+    def create(
+        cls,
+        config: Configuration,
+        image_shape: Sequence[int],
+        images: dict[str, int],
+        sha256: dict[str, str] | None = None,
+        note: str | None = None,
+    ) -> Run:
+        """Make the folder of a new run with its ``config.json``: both are there, or neither.
+
+        Parameters
+        ----------
+        config : Configuration
+            Its name, or else its default name with the first free number behind it, is the folder's.
+        image_shape : sequence of int
+            (channels, side, side) of what the network sees.
+        images : dict
+            Numbers of images by split.
+        sha256 : dict, optional
+            Digests of the images by split (`evae.data.images.fingerprint`); without them a resumed run cannot tell
+            whether its data are still the same.
+        note : str, optional
+            In words, that the data are not the whole official set (`evae.data.ImageData`).
+
+        Raises
+        ------
+        InputError
+            If a run of the given name exists, which is never overwritten, or the folder cannot be written to.
+        """
+        runs = Path(config.runs_dir)
+        data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
+        busy = InputError(f"a run is being made in {runs} by another process. Wait until that ends.")
+        with _named_place(runs):
+            runs.mkdir(parents=True, exist_ok=True)
+            with _held(runs / ".lock", busy, 10.0):
+                return cls._made(runs, config, data)
+
+    @classmethod
+    def _made(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
+        """Make the folder under another name, and rename it; the lock of ``runs`` is held."""
+        # Left by processes that were killed: one that is at work holds the lock.
+        for leftover in runs.glob(".*.new"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        aside = runs / f".{uuid.uuid4().hex}.new"
+        aside.mkdir()
+        try:
+            run = cls(aside)
+            write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
+            run.set_status("running", epochs_finished=0)
+            path = _claim_name(aside, config)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        sync_folder(runs)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Find a run folder; an `InputError` where there is none."""
+        path = Path(path)
+        if not path.is_dir():
+            raise InputError(f"there is no run folder {path}. `train` makes one and prints its name.")
+        if not (path / "config.json").is_file():
+            raise InputError(f"{path} is no run folder: it holds no config.json.")
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @functools.cached_property
+    def _config(self) -> dict[str, Any]:
+        path = self.path / "config.json"
+        document = read_json(path)
+        if not isinstance(document, dict) or set(document) != {"configuration", "data"}:
+            raise InputError(f"{path} is damaged: it should hold a configuration and the shape of the data.")
+        return document
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration the run was started with."""
+        return Configuration.from_dict(self._config["configuration"], self.path / "config.json")
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, side, side) of the network's images."""
+        data = self._config["data"]
+        shape = data.get("image_shape") if isinstance(data, dict) else None
+        if not isinstance(shape, list) or len(shape) != 3 or not all(type(side) is int and side > 0 for side in shape):
+            raise InputError(f"{self.path / 'config.json'} is damaged: image_shape should be three whole numbers.")
+        channels, height, width = shape
+        if channels not in (1, 3):
+            raise InputError(f"{self.path / 'config.json'} is damaged: images have 1 or 3 channels, not {channels}.")
+        return channels, height, width
+
+    def go_on_with(self, config: Configuration) -> Run:
+        """Replace the configuration in ``config.json`` and return the run that has it."""
+        write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
+        return Run(self.path)
+
+    @property
+    def data_sha256(self) -> dict[str, str]:
+        """Digests of the images by split; none in the file of an earlier version."""
+        data = self._config["data"]
+        digests = data.get("sha256") if isinstance(data, dict) else None
+        if not forms.either(forms.nothing, forms.mapping(forms.text))(digests):
+            raise InputError(f"{self.path / 'config.json'} is damaged: sha256 should hold the digests of the images.")
+        return digests or {}
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The last two states of training."""
+        return Checkpoints(self.path / "checkpoints")
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``.
+
+        A process that was killed leaves ``running`` behind; nothing holds the run then, and it is interrupted.
+        """
+        document: dict[str, Any] = read_json(self.path / "status.json")
+        if not _STATUS(document):
+            raise InputError(
+                f"{self.path / 'status.json'} is damaged: it should hold a state ({', '.join(STATES)}) and the number "
+                "of finished epochs."
+            )
+        if document["state"] == "running" and not self._is_held():
+            return {**document, "state": "interrupted", "reason": "its process ended without a word"}
+        return document
+
+    def set_status(self, state: str, *, epochs_finished: int, reason: str | None = None) -> None:
+        """Replace ``status.json``."""
+        document = {"state": state, "epochs_finished": epochs_finished}
+        write_json(self.path / "status.json", document if reason is None else {**document, "reason": reason})
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of the finished epochs. A torn last line, left by a crash while it was written, is dropped."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        *whole, _torn_or_empty = read_bytes(path, LARGEST_JSON).split(b"\n")
+        records = []
+        for number, line in enumerate(whole, 1):
+            try:
+                records.append(parse_json(line))
+            except ValueError as error:
+                raise InputError(f"{path} is damaged: line {number} is no JSON ({error}).") from error
+            if not _EPOCH(records[-1]):
+                raise InputError(f"{path} is damaged: line {number} is not the record of an epoch.")
+        return records
+
+    def first_metrics(self, epochs: int) -> list[dict[str, Any]]:
+        """Return the records of the first ``epochs`` epochs.
+
+        Raises
+        ------
+        InputError
+            If one of them is missing: the file was changed by somebody else.
+        """
+        kept = [record for record in self.metrics if record["epoch"] <= epochs]
+        if len(kept) != epochs or any(record["epoch"] != number for number, record in enumerate(kept, 1)):
+            raise InputError(
+                f"{self.path / 'metrics.jsonl'} should hold the records of epochs 1 to {epochs}, one each; it was "
+                "changed after it was written. Put the original back, or begin a new run."
+            )
+        return kept
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Keep the records of the first ``epochs`` epochs: those after them are trained and written again."""
+        path, content = self.path / "metrics.jsonl", "".join(map(_line, self.first_metrics(epochs)))
+        if path.exists() and path.read_bytes() != content.encode():
+            with written_aside(path) as aside:
+                aside.write_text(content, encoding="utf-8")
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Add the record of an epoch as one line, on disk when this returns."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(_line(record))
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    @property
+    def weights_path(self) -> Path:
+        """Where the weights are."""
+        return self.path / "model.safetensors"
+
+    def write_weights(self, weights: dict[str, Tensor], *, epoch: int) -> None:
+        """Replace the weights by those after ``epoch``, which is kept in the same file."""
+        # safetensors stores a tensor row by row, whatever memory format training prefers.
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        # One entry: two would come in an order that differs from process to process, and so would the file.
+        facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
+        with written_aside(self.weights_path) as path:
+            path.write_bytes(save(tensors, metadata={"written": facts}))
+
+    def read_weights(self) -> dict[str, Tensor]:
+        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged.
+
+        Not a bit of them may have changed, unless an earlier version wrote the file, which then holds no digest.
+        """
+        return self._weights()[0]
+
+    @property
+    def weights_epoch(self) -> int:
+        """The epoch after which the weights were written; errors are those of `read_weights`."""
+        return self._weights()[1]
+
+    def _weights(self) -> tuple[dict[str, Tensor], int]:
+        with self._open_weights() as file:
+            # Copies: the file is mapped, and what is there must not change with it.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            metadata = file.metadata() or {}
+        if set(metadata) <= {"epoch"}:
+            return tensors, self._epoch_of(metadata.get("epoch", "0"))
+        try:
+            facts = parse_json(metadata["written"])
+            intact, epoch = facts["sha256"] == _weights_sha256(tensors, facts["epoch"]), int(facts["epoch"])
+        except (ValueError, KeyError, TypeError):
+            intact, epoch = False, 0
+        if not intact:
+            raise InputError(
+                f"{self.weights_path} was altered after it was written: its SHA-256 is not the one that it says. "
+                f"`python cli.py train --resume {self.path}` makes it again from the last checkpoint."
+            )
+        return tensors, epoch
+
+    def _epoch_of(self, text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise InputError(f"{self.weights_path} is damaged: its epoch is {text!r}, which is no number of one.")
+        return int(text)
+
+    @contextlib.contextmanager
+    def _open_weights(self) -> Iterator[Any]:
+        if not self.weights_path.is_file():
+            state = self.status["state"] if (self.path / "status.json").is_file() else "unknown"
+            raise InputError(
+                f"{self.path} holds no weights (model.safetensors); its status is {state}. "
+                "Weights are written after every epoch."
+            )
+        try:
+            with safe_open(self.weights_path, framework="pt") as file:
+                yield file
+        except SafetensorError as error:
+            size = self.weights_path.stat().st_size
+            raise InputError(f"{self.weights_path} is cut short or damaged ({size:,} bytes): {error}.") from error
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What ``environment.json`` holds; nothing if it was not yet written."""
+        path = self.path / "environment.json"
+        document: dict[str, Any] = read_json(path) if path.exists() else {}
+        if not ENVIRONMENT(document):
+            raise InputError(f"{path} is damaged: it should hold versions, device and threads.")
+        return document
+
+    def write_environment(self, now: dict[str, Any]) -> None:
+        """Write down what `environment` found; an earlier, other one is kept."""
+        before = self.environment
+        earlier = before.pop("earlier", [])
+        if before and before != now:
+            earlier = [*earlier, before]
+        write_json(self.path / "environment.json", {**now, "earlier": earlier} if earlier else now)
+
+    def write_evaluation(self, document: dict[str, Any]) -> None:
+        """Replace ``evaluation.json``."""
+        write_json(self.path / "evaluation.json", document)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for writing; an `InputError` when another process does."""
+        if not self.path.is_dir():
+            # The lock would make the folder again.
+            raise InputError(f"there is no run folder {self.path} any more. Begin a new run.")
+        # Not at once: somebody may be asking for the status, which holds the run for a moment.
+        in_use = RunInUse(f"{self.path} is being written by another process. Wait until that ends.")
+        with _held(self.path / ".lock", in_use, 0.2):
+            clear_leftovers(self.path)
+            yield
+
+    def _is_held(self) -> bool:
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.path / ".lock").acquire(timeout=0):
+                return False
+        except OSError:
+            # Held, or not ours to try: then what is written stands.
+            return True
+
+
+@contextlib.contextmanager
+def _named_place(runs: Path) -> Iterator[None]:
+    """Say in one sentence why no run can be made in a folder."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"no run can be made in {runs}: {error.strerror}. Mend that, or give another --runs-dir."
+        ) from error
+
+
+@contextlib.contextmanager
+def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
+    """Hold a lock, for which others are waited so many seconds; ``otherwise`` is raised when they keep it."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds, poll_interval=0.02)
+    except Timeout as error:
+        raise otherwise from error
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written to: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _claim_name(folder: Path, config: Configuration) -> Path:
+    """Give a run's folder its name. The renaming claims it, so that two processes never share one."""
+    names = [config.name] if config.name else (config.default_name + tail for tail in _tails())
+    for name in names:
+        path = folder.parent / name
+        try:
+            if not path.exists():
+                return folder.rename(path)
+        except OSError as error:
+            # Somebody else was faster by a moment.
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    raise InputError(
+        f"there is a run {path} already, and a run is never overwritten. Give another --name, go on with it by "
+        f"--resume {path.name}, or delete that folder."
+    )
+
+
+def _tails() -> Iterator[str]:
+    """Yield what is put behind a default name, until one is free."""
+    yield ""
+    yield from (f"-{number}" for number in itertools.count(2))
+
+
+def _weights_sha256(tensors: dict[str, Tensor], epoch: int) -> str:
+    return hashlib.sha256(f"{epoch}\0{tensors_sha256(tensors)}".encode()).hexdigest()
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, allow_nan=False) + "\n"

@@ -1,0 +1,2 @@
+from .callbacks import GroupWatcher as GroupWatcher
+from .callbacks import Watcher as Watcher

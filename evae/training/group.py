@@ -1,0 +1,248 @@
+"""The runs that are trained at once, most often one: which of them still go on, and what is written when they end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evae.compute.place import place
+from evae.compute.processes import Processes
+from evae.configuration.configuration import Configuration
+from evae.exceptions import DivergenceError, ProcessLost
+from evae.runs.checkpoints import Position
+from evae.runs.run import Run
+from evae.training.progress import term_label
+from evae.training.stop_request import StopRequest
+from foundation.errors import InputError, Interruption
+
+#: All of their networks and optimizers are in memory at once.
+MOST_SEEDS = 64
+
+
+def configurations(config: Configuration, seeds: Sequence[int]) -> list[Configuration]:
+    """Return a configuration for each seed: they differ in that, and in the name if there is one.
+
+    Raises
+    ------
+    InputError
+        If there is no seed, more than `MOST_SEEDS`, one twice, or one that is none.
+    """
+    listed = ",".join(map(str, seeds))
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds must name at least one, and none twice; got {listed or 'none'}.")
+    if len(seeds) > MOST_SEEDS:
+        raise InputError(f"--seeds trains at most {MOST_SEEDS} runs at once, got {len(seeds):,} seeds.")
+    names = [None if config.name is None else f"{config.name}-seed{seed}" for seed in seeds]
+    return [dataclasses.replace(config, seed=seed, name=name) for seed, name in zip(seeds, names, strict=True)]
+
+
+def require_alone(runs: int) -> None:
+    """Refuse to train several runs at once in processes that torchrun started, with an `InputError`."""
+    count = place().count
+    if runs > 1 and count > 1:
+        raise InputError(
+            f"torchrun started {count} processes, which share one run, and several runs at once share one process. "
+            "Leave torchrun out, or train one seed."
+        )
+
+
+class TrainingStopped(InputError):
+    """The machine could not go on (a full disk, no memory); the sentence says why, and how to go on."""
+
+
+class TrainingInterrupted(Interruption):
+    """Training was stopped by SIGINT or SIGTERM, after a checkpoint was written.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+        Those that can go on, and ``run`` the first of them.
+    """
+
+    def __init__(self, runs: Sequence[Run], epochs_finished: int, signal_name: str, signal_number: int) -> None:
+        self.runs = tuple(runs)
+        self.epochs_finished = epochs_finished
+        where = str(self.run.path) if len(runs) == 1 else f"{self.run.path} and the folders of {_others(runs)}"
+        if epochs_finished == 0:
+            kept = f"no epoch was finished, and {where} {'holds' if len(runs) == 1 else 'hold'} no weights to judge"
+        else:
+            them = "them" if len(runs) == 1 else "each"
+            kept = f"the weights and metrics of epoch {epochs_finished} are in {where}, and `evaluate` judges {them}"
+        super().__init__(f"interrupted by {signal_name}; {kept}; {way_on(runs)}", signal_number)
+
+    @property
+    def run(self) -> Run:
+        """The run, of several the first."""
+        return self.runs[0]
+
+
+class SomeDiverged(DivergenceError):
+    """Of several runs some came to a loss that is no number; the sentence says why, and what became of the others.
+
+    Attributes
+    ----------
+    finished : tuple of Run
+        The others.
+    """
+
+    def __init__(self, group: Group) -> None:
+        self.finished = tuple(run for _, run in group.going())
+        reasons = " ".join(f"{group.runs[number].path}: {error}" for number, error in group.failures.items())
+        rest = f"The other {_runs(self.finished)} finished." if self.finished else "No other run is left."
+        super().__init__(f"{len(group.failures)} of {len(group.runs)} runs failed. {reasons} {rest}")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that are trained at once.
+
+    A run whose loss is no number any more fails alone: nothing of its network enters those beside it, and they go on.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+    told : callable
+        Is told which run failed and why, if others go on.
+    failures : dict
+        Why, by the number of the run.
+    """
+
+    runs: tuple[Run, ...]
+    told: Callable[[int, str], None] = lambda number, reason: None  # noqa: ARG005
+    failures: dict[int, DivergenceError] = field(default_factory=dict)
+
+    def going(self) -> list[tuple[int, Run]]:
+        """Return the runs that have not failed, with their numbers."""
+        return [(number, run) for number, run in enumerate(self.runs) if number not in self.failures]
+
+    @contextlib.contextmanager
+    def failing(self, number: int) -> Iterator[None]:
+        """Let a run fail by a `DivergenceError` that the block raises. When none is left, training ends with it."""
+        try:
+            yield
+        except DivergenceError as error:
+            if len(self.runs) == 1:
+                raise
+            self.failures[number] = error
+            run = self.runs[number]
+            run.set_status("failed", epochs_finished=len(run.metrics), reason=_state(error)[1])
+            if not self.going():
+                raise SomeDiverged(self) from error
+            self.told(number, str(error))
+
+    def set_status(self, state: str, *, epochs_finished: int) -> None:
+        """Replace ``status.json`` of the runs that have not failed."""
+        for _, run in self.going():
+            run.set_status(state, epochs_finished=epochs_finished)
+
+    def require_all(self) -> None:
+        """Raise `SomeDiverged` if a run has failed."""
+        if self.failures:
+            raise SomeDiverged(self)
+
+    @contextlib.contextmanager
+    def outcome_written(self, stop: StopRequest, processes: Processes) -> Iterator[None]:
+        """Write into ``status.json`` why the block ended, and say in one sentence what the machine could not do."""
+        try:
+            yield
+        except BaseException as error:
+            going = [run for _, run in self.going()]
+            epochs = [len(run.metrics) for run in going]
+            outcome = processes.outcome(_in_one_sentence(going, epochs, stop, error))
+            if isinstance(outcome, ProcessLost):
+                outcome = ProcessLost(f"{outcome}; {way_on(going)}")
+            if processes.is_first:
+                state, reason = _state(outcome)
+                for run, epochs_finished in zip(going, epochs, strict=True):
+                    with _if_there_is_room():
+                        run.set_status(state, epochs_finished=epochs_finished, reason=reason)
+            if outcome is error:
+                raise
+            raise outcome from error
+
+
+def way_on(runs: Sequence[Run]) -> str:
+    """Return the command that goes on with the runs, as words in a sentence."""
+    named = " ".join(f"--resume {shlex.quote(str(run.path))}" for run in runs)
+    return f"go on with: python cli.py train {named}"
+
+
+def require_finite(terms: dict[str, float], where: str) -> None:
+    """Raise `DivergenceError` if a term is infinite or NaN."""
+    for name, value in terms.items():
+        if name != "loss" and not math.isfinite(value):
+            raise DivergenceError.of(term_label(name), value, where)
+
+
+def require_finite_weights(weights: dict[str, Tensor], position: Position) -> None:
+    """Raise `DivergenceError` if a weight is infinite or NaN."""
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            value = float(tensor[~tensor.isfinite()][0])
+            raise DivergenceError.of(f"weight {name}", value, f"by {position} (step {position.step})")
+
+
+def _in_one_sentence(
+    runs: Sequence[Run], epochs: Sequence[int], stop: StopRequest, error: BaseException
+) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return TrainingInterrupted(runs, min(epochs), *stop.signal)
+    return _stopped_by_machine(runs, error) or error
+
+
+def _state(outcome: BaseException) -> tuple[str, str | None]:
+    """Return the state in which a run is left, and the reason."""
+    if isinstance(outcome, Interruption):
+        return "interrupted", None
+    if isinstance(outcome, ProcessLost):
+        return "interrupted", "one of its processes ended without a word"
+    return "failed", str(outcome) if isinstance(outcome, TrainingStopped) else f"{type(outcome).__name__}: {outcome}"
+
+
+def _if_there_is_room() -> contextlib.suppress:
+    # On a full disk there may be none; a run that says that it is running while nobody holds it is known to have ended.
+    return contextlib.suppress(OSError)
+
+
+def _stopped_by_machine(runs: Sequence[Run], error: BaseException) -> TrainingStopped | None:
+    if isinstance(error, OSError):
+        for run in runs:
+            if not run.path.exists():
+                return TrainingStopped(f"the folder {run.path} was removed while its run was trained. Begin a new run.")
+    if isinstance(error, OSError) and error.strerror:
+        file = f" ({error.filename})" if error.filename else ""
+        return TrainingStopped(
+            f"{_concerned(runs, error).path} could not be written: {error.strerror}{file}. What was written before is "
+            f"whole. When that is mended, {way_on(runs)}"
+        )
+    if isinstance(error, torch.OutOfMemoryError):
+        step = f"{runs[0].configuration.batch_size} images"
+        step += "" if len(runs) == 1 else f" in each of {len(runs)} runs"
+        less = "begin a new run with a" if len(runs) == 1 else "begin fewer runs at once, or new ones with a"
+        return TrainingStopped(
+            f"the CUDA device has not enough free memory for a step of {step}. When other programs have left "
+            f"it, {way_on(runs)}; or {less} smaller --batch-size."
+        )
+    return None
+
+
+def _concerned(runs: Sequence[Run], error: OSError) -> Run:
+    """Return the run whose file could not be written, as far as that is known."""
+    file = Path(str(error.filename))
+    return next((run for run in runs if file.is_relative_to(run.path)), runs[0])
+
+
+def _runs(runs: Sequence[Run]) -> str:
+    return "run" if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def _others(runs: Sequence[Run]) -> str:
+    return "the other run" if len(runs) == 2 else f"the other {len(runs) - 1} runs"

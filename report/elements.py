@@ -1,0 +1,129 @@
+"""Figures and pictures inside the page: vector drawings that follow its light and dark colours, and pixels as PNG."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from PIL import Image
+
+from foundation.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, STYLE, VERMILION
+from report.formulas import typeset
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table of typeset text.
+
+    Attributes
+    ----------
+    caption : Markup
+    columns : tuple of Markup
+        The first ``words`` hold words, the others figures.
+    rows : tuple of tuple of Markup
+    words : int
+    """
+
+    caption: Markup
+    columns: tuple[Markup, ...]
+    rows: tuple[tuple[Markup, ...], ...]
+    words: int = 1
+
+
+def page_table(caption: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], words: int = 1) -> PageTable:
+    """Typeset a table of plain text."""
+    return PageTable(
+        typeset(caption), tuple(map(typeset, columns)), tuple(tuple(map(typeset, row)) for row in rows), words
+    )
+
+
+_NAMED = {
+    "blue": BLUE,
+    "vermilion": VERMILION,
+    "green": GREEN,
+    "orange": ORANGE,
+    "sky": SKY,
+    "purple": PURPLE,
+    "grey": GREY,
+    "pale": PALE,
+}
+
+#: The page's colours, by the colour in a figure that each stands for.
+COLOURS = {
+    "#ffffff": "var(--paper)",
+    BLACK: "var(--ink)",
+    **{colour.lower(): f"var(--{name})" for name, colour in _NAMED.items()},
+}
+
+_IDENTIFIER = re.compile(r'(\bid="|xlink:href="#|url\(#)')
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
+
+_OPENING = re.compile(r"<svg [^>]*>")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the page.
+
+    Attributes
+    ----------
+    name : str
+        Its anchor, unique on the page.
+    caption : Markup
+        What is to be seen, in words.
+    description : str
+        What a reader who cannot see it is told.
+    source : str
+        The command or the notebook that makes it.
+    html : Markup
+        An ``svg`` or ``img`` element.
+    width : float
+        In CSS pixels, below which it is not shrunk but scrolled.
+    """
+
+    name: str
+    caption: Markup
+    description: str
+    source: str
+    html: Markup
+    width: float
+
+
+def drawing(name: str, figure: Figure, *, caption: str, description: str, source: str) -> Drawing:
+    """Return a Matplotlib figure as an ``svg`` element whose colours are the page's, so that they change with it."""
+    stream = io.StringIO()
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", transparent=True)
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Several drawings share one page, whose identifiers are unique.
+    svg = _IDENTIFIER.sub(rf"\g<1>{name}-", svg)
+    svg = _COLOUR.sub(lambda colour: COLOURS.get(colour.group().lower(), colour.group()), svg)
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+        f'aria-label="{escape(description)}" viewBox="0 0 {width:g} {height:g}" '
+        f'style="aspect-ratio: {width:g} / {height:g}">'
+    )
+    svg = _OPENING.sub(lambda _: opening, svg, count=1)
+    return Drawing(name, typeset(caption), description, source, Markup(svg.strip()), width)
+
+
+def picture(pixels: npt.NDArray[np.uint8], description: str) -> Markup:
+    """Return pixels, (height, width) or (height, width, 3), as an ``img`` element that holds them itself."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    height, width = pixels.shape[:2]
+    return Markup('<img class="pixels" width="{}" height="{}" alt="{}" src="data:image/png;base64,{}">').format(
+        width, height, description, data
+    )

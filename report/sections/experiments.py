@@ -1,0 +1,105 @@
+"""The experiments on the page: the paper's tables beside ours, the ablation, and what follows, with error bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from evae.experiments.reports.figures import figures
+from evae.experiments.reports.files import report
+from evae.experiments.results import Results
+from report.elements import Drawing, PageTable, drawing, page_table
+from report.formulas import typeset
+
+#: Where the figures that come with the project lie, in a checkout of it.
+OURS = Path(__file__).resolve().parents[1] / "results"
+
+#: The files of OURS, and the names of the folders that ``reproduce`` makes in a runs folder.
+TABLES = ("table-1", "table-2", "ablation")
+
+_CAPTIONS = {
+    "curves": "Hold-out reconstruction error by epoch, as in the paper's Figures S6 and S7. Bands span the seeds.",
+    "ablation": "The reconstruction error by kernel and objective, and how the gain over VAE splits between them, with "
+    "95 % intervals.",
+    "rate": "Reconstruction error against rate: what the codes carry. Lines join the means over seeds of one model as "
+    "the weight of the regularisation varies; points are runs.",
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The results of one table as the page shows them.
+
+    Attributes
+    ----------
+    name : str
+        As ``table-1``; its anchor.
+    title : str
+    tables : tuple of PageTable
+    paragraphs, notes, failures : tuple of Markup
+    drawings : tuple of Drawing
+    source : str
+        The file that holds the figures.
+    answer : Markup
+        The first sentences of the first paragraph, which say what came out.
+    """
+
+    name: str
+    title: str
+    tables: tuple[PageTable, ...]
+    paragraphs: tuple[Markup, ...]
+    notes: tuple[Markup, ...]
+    failures: tuple[Markup, ...]
+    drawings: tuple[Drawing, ...]
+    source: str
+    answer: Markup
+
+
+def results_files(runs_dir: Path) -> list[Path]:
+    """Return where there are results: those made in a runs folder, and in place of any that it lacks the project's."""
+    places = ((runs_dir / name / "results.json", OURS / f"{name}.json") for name in TABLES)
+    return [found for pair in places if (found := next(filter(Path.is_file, pair), None))]
+
+
+def experiment_of(path: Path) -> Experiment:
+    """Lay out the results in a file that ``reproduce`` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds no results, or none of its runs was finished.
+    """
+    results = Results.load(path)
+    found = report(results)
+    name = results.table if results.table == "ablation" else f"table-{results.table}"
+    return Experiment(
+        name=name,
+        title=found.title,
+        tables=tuple(page_table(t.title, t.columns, t.rows, t.words) for t in found.tables),
+        paragraphs=tuple(map(typeset, found.paragraphs)),
+        notes=tuple(map(typeset, found.notes)),
+        failures=tuple(typeset(f"{failure.name}: {failure.reason}") for failure in results.failures),
+        drawings=tuple(_drawings(name, results)),
+        source=shown_path(path),
+        answer=typeset(found.answer),
+    )
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a reader of the page can use it: the project's own files by their place in it."""
+    return f"results/{path.name}" if path.parent == OURS else str(path)
+
+
+def _drawings(name: str, results: Results) -> list[Drawing]:
+    return [
+        drawing(
+            f"{name}-{kind}",
+            figure,
+            caption=_CAPTIONS[kind],
+            description=f"{_CAPTIONS[kind]} The tables hold the figures.",
+            source=f"python cli.py reproduce --table {results.table}",
+        )
+        for kind, figure in figures(results).items()
+    ]

@@ -1,0 +1,101 @@
+"""Trained models on the page: originals beside reconstructions, walks between codes, and how the run went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+
+from evae.evaluation.evaluate import images_of
+from evae.evaluation.figures import latent_figure, training_figure
+from evae.evaluation.pictures import Rows, reconstruction_rows, tiled, walks
+from evae.models.vae import VAE
+from evae.runs.run import Run
+from report.elements import Drawing, drawing, picture
+from report.sections.experiments import OURS, shown_path
+
+#: The small model that comes with the project.
+OWN_RUN = OURS / "digits-evae"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Images in a row with the words below them."""
+
+    label: str
+    image: Markup
+
+
+@dataclass(frozen=True)
+class Album:
+    """What the page shows of a trained model.
+
+    Attributes
+    ----------
+    name, description, source : str
+        The run's name, what was trained, and its folder.
+    strips : tuple of Strip
+    drawings : tuple of Drawing
+        How the run went, where it kept its metrics.
+    """
+
+    name: str
+    description: str
+    source: str
+    strips: tuple[Strip, ...]
+    drawings: tuple[Drawing, ...]
+
+
+def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
+    """Show hold-out images of a run beside their reconstructions, and walks between their codes.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, its weights are missing or damaged, or its data cannot be read.
+    """
+    run = Run.open(folder)
+    model = VAE.load(run, "cpu")
+    config = run.configuration
+    holdout = images_of(run, data_dir).holdout
+    rows = [*reconstruction_rows(model, holdout, config.seed), *walks(model, holdout)[:2]]
+    return Album(
+        name=run.name,
+        description=f"{config.label} on {config.dataset}, latent dimensions: {config.latent_dim}, weights after epoch "
+        f"{run.weights_epoch}. The images were not trained on.",
+        source=shown_path(Path(folder)),
+        strips=tuple(_strip(run, block) for block in rows),
+        drawings=tuple(_drawings(run)),
+    )
+
+
+def _drawings(run: Run) -> Iterator[Drawing]:
+    if not run.metrics:
+        return
+    last = run.metrics[-1]
+    yield drawing(
+        f"{run.name}-training",
+        training_figure(run),
+        caption="The terms of the loss by epoch, in training and on hold-out images, as in Figures S6 and S7.",
+        description=f"Curves of the reconstruction error and the regularisation over {last['epoch']} epochs. The "
+        f"hold-out reconstruction error ends at {last['holdout']['reconstruction']:.1f} nats per image.",
+        source="notebooks/reconstructions.ipynb",
+    )
+    if last["latent"].get("noise_to_signal", {}).get("median"):
+        yield drawing(
+            f"{run.name}-latent",
+            latent_figure(run),
+            caption="The codes by epoch: the mean spreads r and B, the ratio of noise to signal, and the rate.",
+            description=f"Curves over {last['epoch']} epochs. The median ratio of noise to signal ends at "
+            f"{last['latent']['noise_to_signal']['median']:.2g}.",
+            source="notebooks/latent.ipynb",
+        )
+
+
+def _strip(run: Run, block: Rows) -> Strip:
+    pixels = np.ascontiguousarray(tiled(block.images).numpy())
+    count = len(block.images)
+    return Strip(block.label, picture(pixels, f"{count} images of {run.configuration.dataset}: {block.label}."))

@@ -1,0 +1,182 @@
+"""The simulation studies on the page: T_m by Monte Carlo beside its exact mean and its limit, as m grows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from report.elements import Drawing, PageTable, drawing, page_table
+from report.formulas import typeset
+from simulations.figures import convergence_figure, law_figure
+from simulations.study.convergence import Convergence
+from simulations.study.study import Result
+from simulations.study.summary import Summary, in_words
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a study at one m says, in sentences."""
+
+    title: str
+    sentences: tuple[Markup, ...]
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies as the page shows them.
+
+    Attributes
+    ----------
+    setting : str
+        Kernel, density, weight, bandwidth, replicates and seed.
+    answer : Markup
+        What they come to, in a sentence.
+    means, shape : PageTable
+    words : tuple of Words
+    drawings : tuple of Drawing
+    command : str
+        What repeats them.
+    """
+
+    setting: str
+    answer: Markup
+    means: PageTable
+    shape: PageTable
+    words: tuple[Words, ...]
+    drawings: tuple[Drawing, ...]
+    command: str
+
+
+def studies_of(results: Sequence[Result]) -> Studies:
+    """Lay out the results of studies that differ in m alone, of at least two replicates each."""
+    summaries = [result.summary for result in results]
+    return Studies(
+        setting=_setting(results[0]),
+        answer=typeset(_answer(summaries[-1])),
+        means=_means(summaries),
+        shape=_shape(summaries),
+        words=tuple(_words(summary) for summary in summaries),
+        drawings=tuple(_drawings(results)),
+        command=_command(results),
+    )
+
+
+def _setting(result: Result) -> str:
+    study, setting = result.study, result.study.setting
+    return (
+        f"kernel {setting.kernel.name}, density {setting.density.name}, weight {setting.weight.name}, "
+        f"b = {setting.bandwidth.name}; {study.replicates:,} replicates at each m, seed {study.seed}"
+    )
+
+
+def _answer(summary: Summary) -> str:
+    gap = summary.exact.total - summary.limit_mean
+    side = "below" if gap < 0 else "above"
+    simulated = "agrees with" if abs(summary.z_exact or 0.0) <= 3 else "contradicts"
+    share = (
+        ""
+        if summary.standardised_variance is None or not summary.limit_variance
+        else (
+            f" The variance is {summary.standardised_variance / summary.limit_variance:.0%} of its limit, the skewness "
+            f"{_signed(summary.skewness)} where the limit law has 0."
+        )
+    )
+    return (
+        f"At m = {summary.m:,} the simulated mean {simulated} the exact mean (z = {_signed(summary.z_exact)}), which "
+        f"is still {abs(gap):.4f} {side} the theorem's limit of {summary.limit_mean:.4f}.{share}"
+    )
+
+
+def _means(summaries: Sequence[Summary]) -> PageTable:
+    columns = ("m", "b", "simulated", "± s.e.", "exact", "limit", "z, exact", "z, limit")
+    rows = tuple(
+        (
+            f"{s.m:,}",
+            f"{s.bandwidth:.4f}",
+            f"{s.mean:.6f}",
+            f"{s.standard_error:.6f}",
+            f"{s.exact.total:.6f}",
+            f"{s.limit_mean:.6f}",
+            _signed(s.z_exact),
+            _signed(s.z_limit),
+        )
+        for s in summaries
+    )
+    return page_table("The mean of T_m: simulated, exact at this m, and its limit", columns, rows, words=0)
+
+
+def _shape(summaries: Sequence[Summary]) -> PageTable:
+    columns = ("m", "mean", "variance", "± s.e.", "variance in the limit", "skewness", "± s.e.", "normality, p")
+    rows = tuple(
+        (
+            f"{s.m:,}",
+            _figure(s.standardised_mean),
+            _figure(s.standardised_variance),
+            _figure(s.standardised_variance_error),
+            _figure(s.limit_variance),
+            _figure(s.skewness),
+            _figure(s.moments.skewness_error),
+            _probability(s.normality.p_value),
+        )
+        for s in summaries
+    )
+    return page_table("The standardised statistic, whose limit law is normal with mean 0", columns, rows, words=0)
+
+
+def _words(summary: Summary) -> Words:
+    return Words(f"m = {summary.m:,}", tuple(typeset(sentence) for sentence in in_words(summary)))
+
+
+def _drawings(results: Sequence[Result]) -> list[Drawing]:
+    last = results[-1]
+    command = _command(results)
+    drawn = [
+        drawing(
+            "law",
+            law_figure(last),
+            caption=f"The simulated law of the standardised statistic at m = {last.study.m:,}, beside the normal law "
+            "it tends to.",
+            description=f"Histogram of the standardised statistic at m = {last.study.m:,} with the normal density of "
+            f"the limit law, the exact mean and the limit of the mean. {_answer(last.summary)}",
+            source=_command([last]),
+        )
+    ]
+    if len(results) > 1:
+        drawn.append(
+            drawing(
+                "convergence",
+                convergence_figure(Convergence.of(results)),
+                caption="How means, quantiles, variance and skewness approach their limits as m grows; bars are two "
+                "standard errors.",
+                description="Four panels: the mean of T_m against m, quantiles of the standardised statistic against "
+                "m, its variance and its skewness against the bandwidth, each beside its limit. The table below "
+                "holds the figures.",
+                source=command,
+            )
+        )
+    return drawn
+
+
+def _command(results: Sequence[Result]) -> str:
+    study, setting = results[0].study, results[0].study.setting
+    words = ["python", "cli.py", "simulate-tm"]
+    for result in results:
+        words += ["--m", str(result.study.m)]
+    words += ["--replicates", str(study.replicates), "--kernel", setting.kernel.name]
+    words += ["--density", setting.density.name, "--weight", setting.weight.name]
+    return shlex.join([*words, "--bandwidth", setting.bandwidth.name, "--seed", str(study.seed)])
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _probability(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}" if value else "< 1e-300"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
