@@ -61,10 +61,10 @@ notebooks: $(INSTALLED)
 	@$(BIN)/python -m notebooks.execute
 
 # The lower bounds in pyproject.toml are claims too: this environment has exactly those versions, and no torch.
-$(LOWEST)/installed: pyproject.toml tests/lowest_requirements.py
+$(LOWEST)/installed: pyproject.toml tests/support/lowest_requirements.py
 	@echo "== Setting up $(LOWEST): $(PYTHON) with the oldest supported packages, without torch"
 	@$(PYTHON) -m venv --clear $(LOWEST)
-	@$(PYTHON) tests/lowest_requirements.py > $(LOWEST)/requirements.txt
+	@$(PYTHON) tests/support/lowest_requirements.py > $(LOWEST)/requirements.txt
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/requirements.txt
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.clusters import Processes, processes
-from tests.faults import Faults
+from tests.support.clusters import Processes, processes
+from tests.support.faults import Faults
 
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
 gc.set_threshold(100_000, 50, 100)

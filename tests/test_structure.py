@@ -2,13 +2,12 @@
 
 import ast
 import tomllib
-from pathlib import Path
 
 import pytest
 
 import theory
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 UPSTREAM = {
     "foundation": {"foundation"},
     "theory": {"foundation", "theory"},

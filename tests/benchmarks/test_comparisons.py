@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from benchmarks import comparisons
+from tests.support.places import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "comparisons.md"
+PAGE = ROOT / "docs" / "comparisons.md"
 
 
 def test_the_page_has_the_lines_that_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,8 @@ from click.testing import CliRunner, Result
 
 import cli
 from evae import Configuration, Run, train
-from tests.faults import Faults
-
-from .trainer import Trainer
+from tests.evae.training.trainer import Trainer
+from tests.support.faults import Faults
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -20,9 +20,8 @@ from evae.data import ImageData, load
 from evae.data.decoding import Framing, decoded
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
-from tests.faults import Faults, complaints
-
-from .trainer import Trainer
+from tests.evae.training.trainer import Trainer
+from tests.support.faults import Faults, complaints
 
 
 def test_a_run_that_is_trained_cannot_be_gone_on_with_or_judged_and_ends_as_it_would_have(

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 import cli
-from tests.runner import runner
+from tests.support.runner import runner
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import Made
+from tests.report.conftest import Made
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,10 +9,9 @@ from itertools import pairwise
 import pytest
 
 from report.sections.experiments import OURS, experiment_of
-from tests.schemas import faults
+from tests.report.conftest import Made
+from tests.support.schemas import faults
 from theory.ledger.registry import claims
-
-from .conftest import Made
 
 VOID = {"meta", "link", "input", "img", "br"}
 

@@ -17,8 +17,8 @@ import pytest
 
 import cli
 from simulations import terminal as presentation
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 TIMES = {"seconds": 0, "replicates_per_second": 0}
 HEAVY = ("torch", "sympy", "numba", "matplotlib", "statsmodels", "scipy")
 

@@ -21,7 +21,7 @@ from simulations import Study, simulate
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.sample_files import read_sample
 from simulations.study.saved_state import state_file
-from tests.mutations import (
+from tests.support.mutations import (
     Trap,
     answered,
     as_json,
@@ -34,7 +34,7 @@ from tests.mutations import (
     mutated_document,
     mutated_json,
 )
-from tests.runner import runner
+from tests.support.runner import runner
 
 TABLE = b"name;height;weight\nA;170.5;60\nB;180;70\nC;1e2;-3\n"
 

@@ -1,0 +1,241 @@
+"""The Bickel-Rosenblatt test: its size, its power beside the classical tests, its null laws and their cache."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+from cli import main
+from foundation.errors import InputError
+from simulations import bickel_rosenblatt_test, tm_statistic
+from simulations.goodness_of_fit.location_scale import standardised
+from simulations.goodness_of_fit.null_law import NullLaw
+from simulations.goodness_of_fit.sample_files import read_sample
+from simulations.study.simulate import replicate_values
+from simulations.study.study import Study
+from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
+
+FALSE_ALARM = 1e-4
+
+REPLICATES = 999
+
+NORMALS = np.random.default_rng(3).standard_normal(200)
+
+
+def p_value(sample: np.ndarray, **choices: Any) -> float:
+    return bickel_rosenblatt_test(sample, replicates=REPLICATES, cache=False, **choices).p_value
+
+
+def p_values(samples: list[np.ndarray], folder: Path, **choices: Any) -> np.ndarray:
+    return np.array(
+        [bickel_rosenblatt_test(sample, replicates=REPLICATES, cache=folder, **choices).p_value for sample in samples]
+    )
+
+
+def rejections(p_values: np.ndarray, level: float = 0.05) -> float:
+    return float(np.mean(p_values <= level))
+
+
+def test_the_statistic_is_tm_and_the_p_value_its_rank_among_the_replicates() -> None:
+    test = bickel_rosenblatt_test(NORMALS, weight="window:-2,2", replicates=REPLICATES, cache=False)
+    assert test.statistic == tm_statistic(NORMALS)
+    null = replicate_values(Study(200, REPLICATES))
+    assert test.p_value == (1 + np.count_nonzero(null >= test.statistic)) / (1 + REPLICATES)
+    assert test.critical_values[0.05] == pytest.approx(np.quantile(null, 0.95))
+
+
+@pytest.mark.parametrize(
+    ("choices", "law"),
+    [
+        ({"density": "normal"}, stats.norm()),
+        ({"density": "beta:2,3", "kernel": "triangular", "bandwidth": 0.2}, stats.beta(2, 3)),
+        ({"density": "laplace", "weight": "window:-1,2"}, stats.laplace()),
+        ({"density": "normal", "estimate": True}, stats.norm(170, 8)),
+        ({"density": "logistic", "estimate": True}, stats.logistic(-3, 0.1)),
+    ],
+)
+def test_under_the_hypothesis_the_p_value_is_uniform(choices: dict[str, Any], law: Any, tmp_path: Path) -> None:
+    samples = [law.rvs(60, random_state=seed) for seed in range(200)]
+    found = p_values(samples, tmp_path, **choices)
+    assert stats.kstest(found, "uniform").pvalue > FALSE_ALARM
+
+
+def test_the_asymptotic_p_value_is_that_of_the_theorems_normal_law() -> None:
+    """With the limit's mean 0.6 and variance 2 J / (2 sqrt(pi)) b of the weight one."""
+    test = bickel_rosenblatt_test(NORMALS, replicates=99, cache=False)
+    spread = math.sqrt(2 * 167 / 385 / (2 * math.sqrt(math.pi)) * 200**-0.235)
+    assert test.asymptotic_p_value == pytest.approx(stats.norm.sf((test.statistic - 0.6) / spread), rel=1e-12)
+
+
+def test_a_fine_structure_is_seen_that_kolmogorov_and_smirnov_do_not_see(tmp_path: Path) -> None:
+    """A normal with a comb on it: its distribution function hardly moves, its density does. A shift is the reverse."""
+    rng = np.random.default_rng(0)
+    combed, shifted = [], []
+    for _ in range(60):
+        normals = rng.standard_normal(2000)
+        keep = rng.random(2000) < (1 + np.cos(20 * normals)) / 2
+        combed.append(normals[keep][:800])
+        shifted.append(rng.standard_normal(800) + 0.1)
+    ours = {"bandwidth": 0.08}
+    kolmogorov = [np.array([stats.kstest(s, "norm").pvalue for s in samples]) for samples in (combed, shifted)]
+    assert rejections(p_values(combed, tmp_path, **ours)) > 0.95
+    assert rejections(kolmogorov[0]) < 0.5
+    assert rejections(p_values(shifted, tmp_path, **ours)) < rejections(kolmogorov[1])
+
+
+@pytest.mark.parametrize("density", ["normal", "laplace", "logistic"])
+def test_an_estimated_location_and_scale_do_not_matter(density: str) -> None:
+    first = bickel_rosenblatt_test(NORMALS, density, estimate=True, replicates=99, cache=False)
+    moved = bickel_rosenblatt_test(7 - 1e3 * NORMALS[::-1], density, estimate=True, replicates=99, cache=False)
+    assert moved.statistic == pytest.approx(first.statistic, rel=1e-9)
+    assert moved.scale == pytest.approx(1e3 * (first.scale or 0), rel=1e-9)
+
+
+def test_the_estimates_are_maximum_likelihood_or_moments() -> None:
+    for density, law in ((NORMAL, stats.norm), (LAPLACE, stats.laplace)):
+        fitted = standardised(NORMALS, density)
+        assert (fitted.location, fitted.scale) == pytest.approx(law.fit(NORMALS))
+    logistic = standardised(NORMALS, LOGISTIC)
+    assert stats.logistic(logistic.location, logistic.scale).std() == pytest.approx(NORMALS.std())
+
+
+def test_a_null_law_is_simulated_once_and_kept(tmp_path: Path) -> None:
+    law = NullLaw(Study(50, 200))
+    values = law.values(cache=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "simulations.goodness_of_fit.null_law.replicate_values", lambda *_, **__: pytest.fail("simulated again")
+        )
+        assert (law.values(cache=tmp_path) == values).all()
+    assert (np.diff(values) >= 0).all()
+    assert sorted(replicate_values(Study(50, 200))) == values.tolist()
+    assert kept.suffix == ".npz"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip file", None])
+def test_a_damaged_null_law_is_simulated_again(tmp_path: Path, damage: bytes | None) -> None:
+    law = NullLaw(Study(50, 200))
+    values = law.values(cache=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    flipped = bytearray(whole)
+    flipped[whole.index(np.float64(values[100]).tobytes())] ^= 1
+    kept.write_bytes(bytes(flipped) if damage is None else damage)
+    assert (law.values(cache=tmp_path) == values).all()
+    assert kept.read_bytes() == whole
+
+
+def test_laws_that_differ_in_anything_are_kept_apart(tmp_path: Path) -> None:
+    studies = [
+        Study(50, 20),
+        Study(51, 20),
+        Study(50, 21),
+        Study(50, 20, seed=1),
+        Study(50, 20, kernel="uniform"),
+        Study(50, 20, density="logistic"),
+        Study(50, 20, weight="one"),
+        Study(50, 20, bandwidth=0.3),
+    ]
+    for study in studies:
+        NullLaw(study).values(cache=tmp_path)
+    NullLaw(Study(50, 20), estimated=True).values(cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(studies) + 1
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("here")
+    assert NullLaw(Study(50, 20)).values(cache=blocked).size == 20
+
+
+@pytest.mark.parametrize(
+    ("sample", "choices", "complaint"),
+    [
+        ([], {}, "the sample is empty"),
+        ([1.0, math.nan], {}, "1 of its 2 values are NaN or infinite"),
+        ([2.0, 2.0], {"estimate": True}, "cannot be estimated from 2 observations of which 1 differ"),
+        ([2.0], {"estimate": True}, "need at least 2 observations, got 1"),
+        ([0.5, 0.6], {"estimate": True, "density": "uniform:0,1"}, "estimated for the densities normal, laplace, log"),
+        ([0.5], {"density": "cauchy"}, "'cauchy' is no density"),
+    ],
+)
+def test_what_cannot_be_tested_is_refused(sample: list[float], choices: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        bickel_rosenblatt_test(sample, **choices, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        ("1\n2.5\n\n# a comment\n-3e-1\n", None, [1, 2.5, -0.3]),
+        ("height\n170\n180\n", None, [170, 180]),
+        ("height\n170\n180\n", "height", [170, 180]),
+        ("name;height\nA;170\nB;180\n", "height", [170, 180]),
+        ("1, 2\n3, 4\n", "2", [2, 4]),
+        ("1\t2\n3\t4\n", "1", [1, 3]),
+        ("\ufeffx\r\n1\r\n", None, [1]),
+    ],
+)
+def test_a_sample_is_read_from_text(text: str, column: str | None, expected: list[float], tmp_path: Path) -> None:
+    path = tmp_path / "sample.csv"
+    path.write_text(text, encoding="utf-8")
+    assert read_sample(path, column).tolist() == expected
+
+
+def test_a_sample_is_read_from_an_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "sample.npy", NORMALS)
+    assert (read_sample(tmp_path / "sample.npy") == NORMALS).all()
+    np.save(tmp_path / "table.npy", np.ones((2, 2)))
+    with pytest.raises(InputError, match=r"one-dimensional numbers.*\(2, 2\)"):
+        read_sample(tmp_path / "table.npy")
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "complaint"),
+    [
+        ("", None, "holds no numbers"),
+        ("height\n", None, "holds no numbers, only the line 'height'"),
+        ("1\ntwo\n", None, "line 2: 'two' is no number"),
+        ("a,b\n1,2\n", None, r"has 2 columns \(a, b\); choose one with --column"),
+        ("height,b\n1,2\n", "heigth", "no column 'heigth'. Did you mean height"),
+        ("1,2\n", "3", "no column '3'. There are 1 to 2"),
+        ("1,2\n3\n", "1", "line 2 has 1 fields where there should be 2"),
+    ],
+)
+def test_a_file_that_holds_no_sample_is_refused(text: str, column: str | None, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "sample.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=complaint):
+        read_sample(path, column)
+
+
+def test_the_command_prints_and_writes_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path, target = tmp_path / "sample.txt", tmp_path / "test.json"
+    path.write_text("\n".join(map(str, 170 + 8 * NORMALS)))
+    arguments = ["test-fit", str(path), "--replicates", "199", "--json", str(target)]
+    blunt = CliRunner().invoke(main, arguments)
+    assert blunt.exit_code == 0
+    assert json.loads(target.read_text())["p_value"] == 0.005
+    assert "--estimate" in blunt.stdout
+    drawing = tmp_path / "test.svg"
+    fitted = CliRunner().invoke(main, [*arguments, "--estimate", "--plot", str(drawing)])
+    assert "samples of the hypothesis" in drawing.read_text(encoding="utf-8")
+    document = json.loads(target.read_text())
+    assert document["p_value"] > 0.01
+    assert document["estimated"]["location"] == pytest.approx(np.mean(170 + 8 * NORMALS))
+    assert f"{document['statistic']:.6f}" in fitted.stdout
+    refused = CliRunner().invoke(main, ["test-fit", str(tmp_path / "none.txt")])
+    assert refused.exit_code == 2
+    assert "none.txt is missing." in refused.output
+    refused = CliRunner().invoke(main, ["test-fit", str(tmp_path / "none.txt"), "--plot", "test.gif"])
+    assert refused.exit_code == 2
+    assert "--plot test.gif must end in .png, .svg or .pdf" in refused.output

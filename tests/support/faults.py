@@ -1,0 +1,408 @@
+"""Commands that meet with faults, for real: a process runs them in children of its own and breaks these on the way.
+
+`Faults` is the side of the tests. The process behind it has imported everything, so that a child costs a fork. A child
+runs one command of the command line and counts moments: each time something in the watched folder was made, opened for
+writing, half written, written, synced, renamed or removed, and each time an optimizer has made a step, one has passed.
+At a moment it can send itself a signal, such as SIGKILL, or SIGSTOP until the test has had its way.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import io
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.places import ROOT
+
+
+def complaints(errors: str) -> list[str]:
+    """Return the lines of standard error, but for what is said of the few steps that tests train for."""
+    return [line for line in errors.splitlines() if line and not line.startswith("Warning: training has ")]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a command: its exit code (minus a signal's number), what it printed, the moments it came to.
+
+    ``stopped`` is the process that waits for SIGCONT, or 0.
+    """
+
+    code: int
+    output: str
+    errors: str
+    moments: list[str]
+    stopped: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """The one line on standard error, which must be a sentence."""
+        (line,) = complaints(self.errors)
+        assert line.startswith("Error: ")
+        assert line.endswith((".", "?")) or " go on with: " in line.lower()
+        return line.removeprefix("Error: ")
+
+
+class Faults:
+    """Runs commands that meet with faults.
+
+    Parameters
+    ----------
+    prefix : sequence of str
+        Put before the process's command, such as ``unshare -rm`` for mounts of its own.
+    environment : mapping, optional
+        Variables for all commands.
+    """
+
+    def __init__(self, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        self.mounting = bool(prefix)
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "tests.support.faults"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1", **(environment or {})},
+        )
+
+    def run(self, *arguments: object, watched: Path | None = None, **faults: Any) -> Ended:
+        """Run a command to its end, or to where it stops itself.
+
+        Parameters
+        ----------
+        *arguments
+            Of the command line.
+        watched : Path, optional
+            What happens in this folder makes the moments.
+        **faults
+            Fields of `Order`.
+        """
+        order = Order([str(argument) for argument in arguments], str(watched or ""), **faults)
+        return Ended(**self._ask(vars(order)))
+
+    def call(self, function: Callable[..., object], *arguments: object, **faults: Any) -> Ended:
+        """Call a function of a module in place of a command."""
+        return self.run(*arguments, function=f"{function.__module__}:{function.__name__}", **faults)
+
+    def go_on(self, stopped: Ended) -> Ended:
+        """Let a command that stopped itself go on to its end."""
+        return Ended(**self._ask({"go_on": stopped.stopped}))
+
+    def mount(self, folder: Path, size: int, *, again: bool = False) -> None:
+        """Put a file system of ``size`` bytes on a folder, for these commands alone; ``again`` changes its size."""
+        remount = "remount," if again else ""
+        self._ask({"mount": ["-t", "tmpfs", "-o", f"{remount}size={size}", "tmpfs", str(folder)]})
+
+    def make_read_only(self, folder: Path) -> None:
+        """Mount a folder on itself so that these commands cannot write there, whoever they are."""
+        self._ask({"mount": ["--bind", str(folder), str(folder)]})
+        self._ask({"mount": ["-o", "remount,bind,ro", str(folder)]})
+
+    def unmount(self, folder: Path) -> None:
+        """Take the newest mount away."""
+        self._ask({"unmount": str(folder)})
+
+    def seen(self, path: Path) -> Path:
+        """Where a path of these commands is seen from here, although they have mounts of their own."""
+        return Path(f"/proc/{self.process.pid}/root{path}") if self.mounting else path
+
+    def end(self) -> None:
+        """End the process; its children have ended."""
+        self.process.communicate(timeout=60)
+
+    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(order), file=self.process.stdin, flush=True)
+        answer = json.loads(self.process.stdout.readline())
+        assert isinstance(answer, dict), answer
+        return answer
+
+
+@dataclass
+class Order:
+    """A command and its faults.
+
+    Attributes
+    ----------
+    arguments, watched
+        As for `Faults.run`.
+    at : dict
+        By the number of a moment, from 1, the signal that is sent there.
+    at_kinds : dict
+        The same by the name of a moment, with N for its numbers (`kind`): the first of it counts.
+    spared : list of str, optional
+        The command is killed at the first moment of a kind that is none of these.
+    file_size : int, optional
+        No file can grow beyond so many bytes.
+    clock : (int, float), optional
+        At this moment the wall clock jumps by so many seconds.
+    save_always : bool
+        simulate-tm saves after every block, and not now and then.
+    function : str, optional
+        Called in place of a command: its module and its name.
+    """
+
+    arguments: list[str]
+    watched: str
+    at: dict[int, int] = field(default_factory=dict)
+    at_kinds: dict[str, int] = field(default_factory=dict)
+    spared: list[str] | None = None
+    file_size: int | None = None
+    clock: tuple[int, float] | None = None
+    save_always: bool = True
+    function: str | None = None
+
+
+def kind(moment: str) -> str:
+    """Return a moment's name with N for its numbers and digests, so that moments of one kind have one name."""
+    return re.sub(r"[0-9a-f]{12,}|\d+", "N", moment)
+
+
+def killed_at_every_kind(command: Callable[..., Ended], spared: Iterable[str] = ()) -> Iterator[str]:
+    """Run a command again and again, each time killed at the first kind of moment that is new, until it ends.
+
+    ``command`` takes ``spared`` as `Faults.run` does. Yields the kind after each kill.
+    """
+    killed = [*spared]
+    while (ended := command(spared=killed)).code:
+        assert ended.code == -signal.SIGKILL, ended.errors
+        killed.append(kind(ended.moments[-1]))
+        yield killed[-1]
+
+
+class Moments:
+    """Counts the moments of this process, writes them down, and does what is ordered."""
+
+    def __init__(self, order: Order, log: int) -> None:
+        self.order, self.log = order, log
+        self.watched = order.watched
+        self.passed = 0
+        # JSON has made texts of the numbers.
+        self.at = {int(moment): number for moment, number in order.at.items()}
+        self.at_kinds = dict(order.at_kinds)
+        self._write = os.write
+
+    def passes(self, what: str, path: Any = "") -> None:
+        """A moment has passed, if ``path`` is in the watched folder."""
+        text = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+        if text and not Path(text).is_absolute():
+            text = str(Path(text).absolute())
+        if not self.watched or (text and not text.startswith(self.watched)):
+            return
+        self.passed += 1
+        name = f"{what} {os.path.relpath(text, self.watched) if text else ''}".strip()
+        self._write(self.log, f"{name}\n".encode())
+        if self.order.clock is not None and self.passed == self.order.clock[0]:
+            _shift_clock(self.order.clock[1])
+        number = self.at.get(self.passed) or self.at_kinds.pop(kind(name), 0)
+        if self.order.spared is not None and kind(name) not in self.order.spared:
+            number = signal.SIGKILL
+        if number:
+            os.kill(os.getpid(), number)
+
+    def install(self) -> None:
+        """Put a moment behind every operation on files and every step."""
+        for name in ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "fsync", "open"):
+            setattr(os, name, self._followed(name, getattr(os, name)))
+        io.open = builtins.open = self._opened(io.open)
+        if "torch" in sys.modules:
+            from torch.optim.optimizer import register_optimizer_step_post_hook
+
+            register_optimizer_step_post_hook(lambda *_: self.passes("step"))
+
+    def _followed(self, name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+        words = {"mkdir": "made", "fsync": "synced", "rename": "renamed", "replace": "renamed", "open": "opened"}
+
+        def follow(*arguments: Any, **options: Any) -> Any:
+            path = arguments[0]
+            if name in ("rename", "replace"):
+                path = arguments[1]
+            elif name == "fsync":
+                path = Path(f"/proc/self/fd/{path}").readlink()
+            elif options.get("dir_fd") is not None:
+                path = Path(f"/proc/self/fd/{options['dir_fd']}").readlink() / os.fsdecode(path)
+            result = operation(*arguments, **options)
+            if name != "open" or arguments[1] & os.O_CREAT:
+                self.passes(words.get(name, "removed"), path)
+            return result
+
+        return follow
+
+    def _opened(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(
+            file: Any,
+            mode: str = "r",
+            buffering: int = -1,
+            encoding: str | None = None,
+            errors: str | None = None,
+            newline: str | None = None,
+            *rest: Any,
+            **options: Any,
+        ) -> Any:
+            if isinstance(file, int) or not set(mode) & set("wax+"):
+                return original(file, mode, buffering, encoding, errors, newline, *rest, **options)
+            raw = _Torn(file, mode.replace("b", "").replace("t", ""))
+            raw.moments = self
+            self.passes("opened", file)
+            buffer = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
+            return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding or "utf-8", errors, newline)
+
+        return opened
+
+
+class _Torn(io.FileIO):
+    """A file whose every write is two, with a moment behind each."""
+
+    moments: Moments
+
+    def write(self, content: Any) -> int:
+        view = memoryview(content).cast("B")
+        written = 0
+        half = len(view) // 2
+        for part, what in ((view[:half], "half written"), (view[half:], "written")):
+            while len(part):
+                count = super().write(part)
+                written, part = written + count, part[count:]
+            self.moments.passes(what, self.name)
+        return written
+
+
+def _shift_clock(seconds: float) -> None:
+    now, now_ns = time.time, time.time_ns
+    time.time = lambda: now() + seconds
+    time.time_ns = lambda: now_ns() + int(seconds * 1e9)
+
+
+def _apply(order: Order, log: int) -> None:
+    Moments(order, log).install()
+    if order.save_always:
+        from simulations.study import saved_state as state
+
+        state.SECONDS_BETWEEN_SAVES, state.SHARE_OF_TIME = 0.0, float("inf")
+    if order.file_size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order.file_size, order.file_size))
+
+
+def _child(order: Order, log: int, streams: Sequence[int]) -> None:
+    """Run the command in this process, which ends with its exit code."""
+    import traceback
+
+    import cli
+
+    for number, stream in enumerate(streams, 1):
+        os.dup2(stream, number)
+    code = 70
+    try:
+        _apply(order, log)
+        if order.function is None:
+            # As in a process of its own, where the command line reads the arguments.
+            sys.argv = ["cli.py", *order.arguments]
+            cli.main()
+        module, _, name = str(order.function).partition(":")
+        getattr(importlib.import_module(module), name)(*order.arguments)
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class _Children:
+    """The side of the process that forks."""
+
+    def __init__(self) -> None:
+        self.files: dict[int, list[Any]] = {}
+
+    def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        if "go_on" in order:
+            os.kill(order["go_on"], signal.SIGCONT)
+            return self._wait(order["go_on"])
+        if "mount" in order:
+            subprocess.run(["mount", *order["mount"]], check=True)
+            return {}
+        if "unmount" in order:
+            subprocess.run(["umount", order["unmount"]], check=True)
+            return {}
+        files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 (they are closed in `_wait`)
+        process = os.fork()
+        if process == 0:
+            _child(Order(**order), files[0].fileno(), [file.fileno() for file in files[1:]])
+        self.files[process] = files
+        return self._wait(process)
+
+    def _wait(self, process: int) -> dict[str, Any]:
+        _, status = os.waitpid(process, os.WUNTRACED)
+        texts = []
+        for file in self.files[process]:
+            file.seek(0)
+            texts.append(file.read().decode())
+        answer = {"moments": texts[0].splitlines(), "output": texts[1], "errors": texts[2], "code": 0}
+        if os.WIFSTOPPED(status):
+            for file in self.files[process]:
+                file.seek(0, os.SEEK_END)
+            return {**answer, "stopped": process}
+        for file in self.files.pop(process):
+            file.close()
+        return {**answer, "code": os.waitstatus_to_exitcode(status)}
+
+
+def _prepare_training() -> None:
+    """Do once what every child would do else: torch imports its compiler, Matplotlib looks for fonts."""
+    import sklearn.mixture  # noqa: F401
+    import torch
+
+    import evae.evaluation.evaluate
+    import evae.evaluation.generation
+    import evae.evaluation.pictures
+    import evae.evaluation.terminal
+    import evae.experiments.display
+    import evae.experiments.reports.figures
+    import evae.experiments.reports.files
+    import evae.experiments.runner
+    import evae.models.networks
+
+    torch.set_num_threads(1)
+    # Few channels: the faults do not mind, and a checkpoint is written sixty times as fast.
+    evae.models.networks.ARCHITECTURES[32] = evae.models.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    rows = evae.evaluation.pictures.Rows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    with tempfile.TemporaryDirectory() as folder:
+        evae.evaluation.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
+
+
+def main() -> None:
+    """Answer orders, one a line, until there are no more."""
+    # Matplotlib looks for fonts once, and keeps what it found: not under a child's quota.
+    import matplotlib.font_manager  # noqa: F401
+
+    from simulations import Study, simulate
+    from simulations.terminal import study_report
+
+    # Numba compiles and sympy simplifies, once.
+    study_report(simulate(Study(m=60, replicates=10), workers=1))
+    # The simulations are tested without torch, too.
+    if importlib.util.find_spec("torch") is not None:
+        _prepare_training()
+    children = _Children()
+    for line in sys.stdin:
+        print(json.dumps(children.answer(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

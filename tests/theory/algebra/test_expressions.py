@@ -1,0 +1,147 @@
+"""The grammar of what a user may type: what it reads, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foundation.errors import InputError
+from theory.algebra.expressions import parse
+
+r = sympy.Symbol("r", positive=True)
+
+mu = sympy.Symbol("mu", real=True)
+
+SYMBOLS = {"r": r, "mu": mu}
+
+expressions = st.recursive(
+    st.sampled_from([r, mu, sympy.pi]) | st.integers(-9, 9).map(sympy.Integer),
+    lambda inner: (
+        st.tuples(inner, inner).map(lambda pair: pair[0] + pair[1])
+        | st.tuples(inner, inner).map(lambda pair: pair[0] * pair[1])
+        | st.tuples(inner, st.integers(1, 3)).map(lambda pair: pair[0] ** pair[1])
+        | inner.map(lambda e: sympy.exp(-(e**2)))
+        | inner.map(lambda e: sympy.sin(e))
+    ),
+    max_leaves=6,
+).filter(lambda e: len(str(e)) < 100 and (not e.is_number or abs(e) < 10**6))
+
+
+@given(expressions)
+def test_what_sympy_writes_is_read_back(expression: sympy.Expr) -> None:
+    try:
+        assert sympy.simplify(parse(str(expression), SYMBOLS) - expression) == 0
+    except InputError as refusal:
+        assert "power above" in str(refusal)  # a nest of powers is the one thing that such text may hold too much of
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("4/(5*r)", 4 / (5 * r)),
+        ("0.1", sympy.Rational(1, 10)),
+        ("1_000*r", 1000 * r),
+        ("-r**2 + 2*mu", -(r**2) + 2 * mu),
+        (" sqrt(r) * log(r) ", sympy.sqrt(r) * sympy.log(r)),
+        ("E**r", sympy.exp(r)),
+        ("(3/4, 1)", sympy.Tuple(sympy.Rational(3, 4), 1)),
+        ("abs(mu)", sympy.Abs(mu)),
+    ],
+)
+def test_formulas_are_read_exactly(text: str, value: sympy.Expr) -> None:
+    assert parse(text, SYMBOLS) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "().__class__.__bases__[0].__subclasses__()",
+        "r.func",
+        "r.__class__",
+        "[r for r in (1, 2)]",
+        "lambda: 1",
+        "(lambda: 1)()",
+        "f'{r}'",
+        "'r'",
+        "b'r'",
+        "r if r else 1",
+        "r < 1",
+        "r and mu",
+        "r[0]",
+        "exp",
+        "exp(r, r)",
+        "exp(*r)",
+        "exp(x=r)",
+        "eval('1')",
+        "open('file')",
+        "True",
+        "None",
+        "...",
+        "1j",
+        "r := 1",
+        "r = 1",
+        "r; mu",
+        "r^2",
+        "r // 2",
+        "r % 2",
+        "~r",
+        "not r",
+        "",
+        "(",
+        "\x00",
+        "r\n+1)",
+        "yield r",
+        "await r",
+        "print(r)",
+    ],
+)
+def test_whatever_is_not_a_formula_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse(text, SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9**9**9",
+        "r**1000000000",
+        "(((r+1)**64+1)**64+1)**64",
+        "((r+mu)**40)*((r-mu)**40)",
+        "factorial(10**9)",
+        "exp(exp(exp(9)))",
+        "exp(-exp(exp(60)))",
+        "10**51",
+        "1e400",
+        "1/0",
+        "0**-1",
+        "log(0)",
+        "log(-1)",
+        "sqrt(-1)",
+        "asin(2)",
+        "(" * 5000 + "r" + ")" * 5000,
+        "+".join(["r"] * 1000),
+        "9" * 399,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_what_would_exhaust_the_machine_or_has_no_value_is_refused_at_once(text: str) -> None:
+    with pytest.raises(InputError):
+        parse(text, SYMBOLS)
+
+
+def test_a_refusal_names_the_part_and_the_nearest_name() -> None:
+    with pytest.raises(InputError, match=r"'m' in '3\*m' is no name known here; did you mean mu\?"):
+        parse("3*m", SYMBOLS)
+    with pytest.raises(InputError, match=r"a power is written \*\*"):
+        parse("r^2", SYMBOLS)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused_in_one_sentence(text: str) -> None:
+    try:
+        parse(text, SYMBOLS)
+    except InputError as refusal:
+        assert "\n" not in str(refusal)
