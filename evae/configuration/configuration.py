@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from evae.configuration.recipe import (
-    _OPTIONS,
     DIVERGENCES,
     INTERVALS,
     KERNELS,
     OBJECTIVES,
     POSTERIORS,
     PRESETS,
+    RECIPE_OPTIONS,
     SHORTEST_PRIOR,
     Recipe,
-    _require_formula,
+    require_formula,
 )
 from foundation.errors import InputError, suggestion
 
@@ -180,8 +180,8 @@ class Configuration:
         for name, pattern in _LABELS.items():
             value, usual = getattr(recipe, name), getattr(preset, name)
             # An option that the preset has no use for is usual at its plain value.
-            if usual is None and name in _OPTIONS:
-                usual = _OPTIONS[name][2]
+            if usual is None and name in RECIPE_OPTIONS:
+                usual = RECIPE_OPTIONS[name][2]
             if value not in (None, usual):
                 parts.append(pattern.format(f"{value:g}" if isinstance(value, float | int) else value))
         return "-".join(parts)
@@ -247,7 +247,7 @@ class Configuration:
         hint = "By default the prior has variance 1."
         _require_between("--uniform-length", self.uniform_length, SHORTEST_PRIOR, hint)
         recipe = self.recipe
-        for option, (field, values, _) in _OPTIONS.items():
+        for option, (field, values, _) in RECIPE_OPTIONS.items():
             if getattr(self, option) is not None and not recipe.uses(option):
                 raise InputError(
                     f"{flag(option)} does nothing with the {field} {getattr(recipe, field)}: it belongs to "
@@ -255,7 +255,7 @@ class Configuration:
                 )
         if self.divergence is not None and recipe.posterior == "uniform":
             raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")
-        _require_formula(recipe)
+        require_formula(recipe)
 
 
 #: How a default name says each difference from the preset.

@@ -56,13 +56,13 @@ class Recipe:
 
     def completed(self) -> Recipe:
         """Give every option that does something its value, by default the plain one, and every other None."""
-        plain = {name: default for name, (_, _, default) in _OPTIONS.items() if self.uses(name)}
+        plain = {name: default for name, (_, _, default) in RECIPE_OPTIONS.items() if self.uses(name)}
         given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         return Recipe(self.posterior, self.objective, **{**plain, **given})
 
     def uses(self, option: str) -> bool:
         """Whether an option does anything for this posterior and this objective."""
-        field, values, _ = _OPTIONS[option]
+        field, values, _ = RECIPE_OPTIONS[option]
         return getattr(self, field) in values
 
     def document(self) -> dict[str, str | float]:
@@ -74,7 +74,7 @@ class Recipe:
 RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 #: What each option of a recipe belongs to, and its plain value.
-_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
+RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "kernel": ("posterior", ("kde",), "epanechnikov"),
     "prior_length": ("posterior", ("kde",), "learned"),
     "interval": ("posterior", ("kde",), "printed"),
@@ -96,7 +96,7 @@ PRESETS = {
 }
 
 
-def _require_formula(recipe: Recipe) -> None:
+def require_formula(recipe: Recipe) -> None:
     """Refuse a pair without an exact, finite formula: nothing is approximated in silence."""
     posterior, objective = recipe.posterior, recipe.objective
     pair = f"--objective {objective} has no exact formula for --posterior {posterior}"

@@ -13,7 +13,7 @@ from evae.compute.random_streams import Source, drawn
 from evae.configuration.recipe import STEP_SIZE
 from evae.distributions import STANDARD_VARIANCE, standard_epanechnikov
 from evae.distributions import closed_forms as convolutions
-from evae.models.posteriors import Posterior, _standard_uniform
+from evae.models.posteriors import Posterior, standard_uniform
 
 
 def step_size(m: int = 100) -> float:
@@ -59,7 +59,7 @@ def _draw_gaussian(like: Tensor, generator: Source) -> Tensor:
 
 
 def _draw_uniform(like: Tensor, generator: Source) -> Tensor:
-    return math.sqrt(3 * STANDARD_VARIANCE) * _standard_uniform(like, generator)
+    return math.sqrt(3 * STANDARD_VARIANCE) * standard_uniform(like, generator)
 
 
 NOISE_KERNELS = {
@@ -150,7 +150,7 @@ class KernelDensityPosterior(Posterior):
     def rsample(self, generator: Source = None) -> Tensor:
         """Draw as Algorithm 1 does."""
         kernel = self.noise.draw(self.mu, generator)
-        uniform = _standard_uniform(self.mu, generator)
+        uniform = standard_uniform(self.mu, generator)
         return self.b * (self.mu + self.r * kernel) + self.half_length * uniform
 
     def kernel_penalty(self, minibatch_size: int) -> Tensor:

@@ -242,8 +242,9 @@ class UniformPosterior(Posterior):
 
     def rsample(self, generator: Source = None) -> Tensor:
         """Draw mu + r U."""
-        return self.mu + self.r * _standard_uniform(self.mu, generator)
+        return self.mu + self.r * standard_uniform(self.mu, generator)
 
 
-def _standard_uniform(like: Tensor, generator: Source) -> Tensor:
+def standard_uniform(like: Tensor, generator: Source) -> Tensor:
+    """Draw from the uniform law on [-1, 1] in the shape, type and device of ``like``."""
     return 2 * drawn(torch.rand, like, generator) - 1

@@ -29,7 +29,7 @@ from evae.training.tensorboard import Curves
 from foundation.errors import InputError
 
 
-def _run(
+def run_epochs(
     group: Group, session: Session, checkpoints: Sequence[Checkpoint], watcher: GroupWatcher, stop: StopRequest
 ) -> None:
     """Train the epochs that are not yet trained. The first process measures and writes, while the others wait."""

@@ -28,7 +28,7 @@ from evae.runs.environment import environment
 from evae.runs.run import Run
 from evae.training.callbacks import GroupWatcher
 from evae.training.group import Group, configurations, require_alone
-from evae.training.loop import _run
+from evae.training.loop import run_epochs
 from evae.training.session import Session
 from evae.training.stop_request import StopRequest
 from foundation.errors import InputError
@@ -161,7 +161,7 @@ def _begun(
     with stop:
         group = Group(_created(configs, data, processes), watcher.run_failed)
         with _held(group.runs, processes):
-            _run(group, session, (), watcher, stop)
+            run_epochs(group, session, (), watcher, stop)
     return group.runs
 
 
@@ -197,7 +197,7 @@ def _gone_on_with(
         if processes.is_first:
             runs = [run.go_on_with(config) for run, config in zip(runs, configs, strict=True)]
         group = Group(tuple(runs), watcher.run_failed)
-        _run(group, session, checkpoints, watcher, stop)
+        run_epochs(group, session, checkpoints, watcher, stop)
     return group.runs
 
 

@@ -39,7 +39,7 @@ from simulations.study.study import (
     SimulationInterrupted,
     SimulationStopped,
     Study,
-    _positive,
+    require_positive,
 )
 
 BLOCKS_AHEAD = 3
@@ -333,7 +333,7 @@ def _refuse_fewer(study: Study, state: StudyState, file: StateFile) -> None:
 @contextlib.contextmanager
 def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
     if workers is not None:
-        _positive("workers", workers, LARGEST_M, "the number of cores")
+        require_positive("workers", workers, LARGEST_M, "the number of cores")
     if address is None:
         with threads(min(workers or usable_cores(), usable_cores())) as pool:
             yield pool

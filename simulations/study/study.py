@@ -72,8 +72,8 @@ class Study:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        _positive("m", self.m, LARGEST_M, "100, as the paper's example")
-        _positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
+        require_positive("m", self.m, LARGEST_M, "100, as the paper's example")
+        require_positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
         checked_seed(self.seed)
         checked_engine(self.engine)
         self.setting.bandwidth.at(self.m)
@@ -198,7 +198,8 @@ class SimulationStopped(InputError):
         )
 
 
-def _positive(name: str, value: int, largest: int, advice: str) -> int:
+def require_positive(name: str, value: int, largest: int, advice: str) -> int:
+    """Return a whole number between 1 and ``largest``, or raise `InputError` with ``advice``."""
     try:
         number = operator.index(value)
     except TypeError:

@@ -76,7 +76,7 @@ class Density:
     @property
     def knots(self) -> tuple[Expr, ...]:
         """The finite points, in order, where one expression gives way to the next or to zero."""
-        return _finite_bounds(self.pieces)
+        return finite_bounds(self.pieces)
 
     @property
     def rough_knots(self) -> tuple[Expr, ...]:
@@ -158,6 +158,7 @@ def overlaps(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> Iterable[Piec
                 yield Piece(lower, upper, one.density * other.density)
 
 
-def _finite_bounds(pieces: tuple[Piece, ...]) -> tuple[Expr, ...]:
+def finite_bounds(pieces: tuple[Piece, ...]) -> tuple[Expr, ...]:
+    """Return the finite ends of the pieces, in order."""
     bounds = {bound for piece in pieces for bound in (piece.lower, piece.upper) if bound.is_finite}
     return tuple(sorted(bounds))

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Integer, oo
 
 from foundation.errors import InputError, suggestion
-from theory.densities.density import SMALLEST_DENSITY, Density, _finite_bounds, overlaps
+from theory.densities.density import SMALLEST_DENSITY, Density, finite_bounds, overlaps
 from theory.densities.families import density_named
 from theory.densities.numbers import numbers_in, written
 from theory.kernels import Piece, x
@@ -49,7 +49,7 @@ class Weight:
     @property
     def knots(self) -> tuple[Expr, ...]:
         """The finite points, in order, where one expression gives way to the next or to zero."""
-        return _finite_bounds(self.pieces)
+        return finite_bounds(self.pieces)
 
 
 WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")

@@ -21,8 +21,8 @@ from evae.experiments.statistics.measurements import (
     Group,
     Measurement,
     Summary,
-    _both,
-    _grouped,
+    group_by_seed,
+    pair_values,
     summarise,
 )
 from evae.experiments.statistics.wins import Wins, count_wins
@@ -77,7 +77,7 @@ def paired_differences(
         If a model was measured twice in one cell with one seed.
     """
     found = {}
-    for cell, better, other in _both(_grouped(measurements), criterion.metric, candidate, baseline):
+    for cell, better, other in pair_values(group_by_seed(measurements), criterion.metric, candidate, baseline):
         seeds = sorted(set(better) & set(other))
         if seeds:
             magnitude = max(abs(values[seed]) for values in (better, other) for seed in seeds)

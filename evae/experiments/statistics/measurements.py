@@ -133,14 +133,14 @@ def summarise(measurements: Iterable[Measurement]) -> dict[Group, Summary]:
     InputError
         If a model was measured twice in one cell with one seed.
     """
-    return {group: _summary(list(values.values())) for group, values in _grouped(measurements).items()}
+    return {group: _summary(list(values.values())) for group, values in group_by_seed(measurements).items()}
 
 
 def _summary(values: Sequence[float]) -> Summary:
     return Summary(fmean(values), stdev(values) if len(values) > 1 else None, len(values), tuple(values))
 
 
-def _grouped(measurements: Iterable[Measurement]) -> dict[Group, dict[int, float]]:
+def group_by_seed(measurements: Iterable[Measurement]) -> dict[Group, dict[int, float]]:
     """Return the values of each group by seed, both in sorted order."""
     ordered = sorted(measurements, key=lambda m: (m.cell, m.model, m.seed))
     repeated = [m for m, n in Counter((m.cell, m.model, m.seed) for m in ordered).items() if n > 1]
@@ -158,7 +158,7 @@ def _grouped(measurements: Iterable[Measurement]) -> dict[Group, dict[int, float
     return {group: grouped[group] for group in sorted(grouped)}
 
 
-def _both(
+def pair_values(
     grouped: Mapping[Group, dict[int, float]], metric: str, candidate: str, baseline: str
 ) -> list[tuple[Cell, dict[int, float], dict[int, float]]]:
     """Return the cells in which both models have the metric, with their values by seed."""
