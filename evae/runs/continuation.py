@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evae.configuration.configuration import Configuration, flag
-from evae.data import ImageData
-from evae.data.images import fingerprint
 from evae.runs.checkpoints import Checkpoint
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -43,9 +41,8 @@ def continued(run: Run, options: dict[str, Any]) -> Configuration:
     return dataclasses.replace(asked, name=config.name)
 
 
-def require_same_data(runs: Sequence[Run], config: Configuration, data: ImageData) -> None:
-    """Refuse to go on with other images than those of the runs, with an `InputError`."""
-    found = fingerprint(data)
+def require_same_data(runs: Sequence[Run], config: Configuration, found: Mapping[str, str]) -> None:
+    """Raise `InputError` unless ``found`` (`evae.data.images.fingerprint`) is what each run was trained on."""
     for run in runs:
         if run.data_sha256 and run.data_sha256 != found:
             raise InputError(

@@ -189,7 +189,7 @@ def _gone_on_with(
 ) -> tuple[Run, ...]:
     checkpoints = _newest_checkpoints(runs, processes)
     data = _data(configs[0], watcher, processes)
-    require_same_data(runs, configs[0], data)
+    require_same_data(runs, configs[0], fingerprint(data))
     session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
     if checkpoints:
         session.restore(checkpoints)

@@ -9,8 +9,8 @@ from fractions import Fraction
 from statistics import fmean
 from typing import Any
 
-from evae.experiments.statistics.comparison import PairedDifference
 from evae.experiments.statistics.measurements import Cell, Criterion
+from evae.experiments.statistics.paired_differences import PairedDifference
 from theory.paper.significance import holm, sign_test
 
 

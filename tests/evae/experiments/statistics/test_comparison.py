@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evae.experiments.statistics.comparison import Comparison, compare, paired_differences
+from evae.experiments.statistics.comparison import Comparison, compare
 from evae.experiments.statistics.estimates import estimate
 from evae.experiments.statistics.measurements import Cell, Criterion, Group, Measurement, summarise
+from evae.experiments.statistics.paired_differences import paired_differences
 from evae.experiments.statistics.wins import Wins, count_wins
 from evae.experiments.statistics.wording import shown_p
 from foundation.errors import InputError
