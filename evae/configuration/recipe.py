@@ -6,9 +6,10 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+from evae.configuration.noises import NOISES
 from foundation.errors import InputError
 
-POSTERIORS = ("gaussian", "epanechnikov", "uniform", "kde", "none")
+POSTERIORS = (*NOISES, "kde", "none")
 
 OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
 
@@ -93,6 +94,7 @@ PRESETS = {
     # Nothing in the paper decides beta: 4 is clearly more than 1, and --beta makes it another.
     "beta-vae": Recipe("gaussian", "elbo", beta=4.0),
     "ae": Recipe("none", "reconstruction"),
+    "laplace-vae": Recipe("laplace", "elbo"),
 }
 
 
@@ -108,8 +110,8 @@ def require_formula(recipe: Recipe) -> None:
     if objective == "kde-bound" and posterior != "kde":
         raise InputError(f"{pair}: equation (8) weighs B and r, and only the posterior kde has both.")
     if objective == "uniform-prior":
-        if posterior == "gaussian":
-            raise InputError(f"{pair}: a normal law reaches beyond every interval, so that the divergence is infinite.")
+        if posterior in NOISES and NOISES[posterior].reach is None:
+            raise InputError(f"{pair}: its support is unbounded, so that the divergence is infinite.")
         _require_room(recipe)
 
 

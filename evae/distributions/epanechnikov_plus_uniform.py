@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
-from evae.distributions.closed_forms import epanechnikov_entropy
+from evae.distributions.closed_forms import epanechnikov_entropy, epanechnikov_roughness
 from evae.distributions.epanechnikov import STANDARD_VARIANCE, resolved, rounding_error, standard_epanechnikov
 
 
@@ -128,6 +128,11 @@ class EpanechnikovPlusUniform(Distribution):
     def entropy(self) -> Tensor:
         """Differential entropy in nats, in closed form. Shape: the batch shape. Source: ``beyond.exact-kl-evae``."""
         return epanechnikov_entropy(self.scale, self.half_width)
+
+    @property
+    def roughness(self) -> Tensor:
+        """Integral of the squared density."""
+        return epanechnikov_roughness(self.scale, self.half_width)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draw loc + scale * K + half_width * U as Algorithm 1 does, differentiable in all three."""

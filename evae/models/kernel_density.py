@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
-from evae.compute.random_streams import Source, drawn
+from evae.compute.random_streams import Source
+from evae.configuration.noises import NOISES, Noise
 from evae.configuration.recipe import STEP_SIZE
-from evae.distributions import STANDARD_VARIANCE, standard_epanechnikov
-from evae.distributions import closed_forms as convolutions
-from evae.models.posteriors import Posterior, standard_uniform
+from evae.distributions import EpanechnikovPlusUniform, UniformPlusUniform
+from evae.models.posteriors import Posterior, draw_noise
 
 
 def step_size(m: int = 100) -> float:
@@ -24,68 +23,18 @@ def step_size(m: int = 100) -> float:
     return float(m ** (-2 / 9))
 
 
-Combination = Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class NoiseKernel:
-    """K of Algorithm 1, of mean 0 and variance 1/5 whatever its shape.
-
-    Parameters
-    ----------
-    draw : callable
-        Of a tensor like which to draw, and a generator.
-    roughness : float
-        I(K), the integral of the squared density.
-    half_width : float, optional
-        Half the length of the support; None if unbounded.
-    entropy_with_uniform, roughness_with_uniform : callable, optional
-        Of s K' + B U as in `evae.distributions.closed_forms`, of s and B, K' being K scaled to the support [-1, 1].
-    """
-
-    draw: Callable[[Tensor, Source], Tensor]
-    roughness: float
-    half_width: float | None = None
-    entropy_with_uniform: Combination | None = None
-    roughness_with_uniform: Combination | None = None
-
-
-def _draw_epanechnikov(like: Tensor, generator: Source) -> Tensor:
-    return drawn(standard_epanechnikov, like, generator)
-
-
-def _draw_gaussian(like: Tensor, generator: Source) -> Tensor:
-    return math.sqrt(STANDARD_VARIANCE) * drawn(torch.randn, like, generator)
-
-
-def _draw_uniform(like: Tensor, generator: Source) -> Tensor:
-    return math.sqrt(3 * STANDARD_VARIANCE) * standard_uniform(like, generator)
-
-
-NOISE_KERNELS = {
-    "epanechnikov": NoiseKernel(
-        _draw_epanechnikov, 3 / 5, 1.0, convolutions.epanechnikov_entropy, convolutions.epanechnikov_roughness
-    ),
-    # There is no closed form of the entropy of a normal plus a uniform variable.
-    "gaussian": NoiseKernel(_draw_gaussian, 1 / (2 * math.sqrt(math.pi * STANDARD_VARIANCE))),
-    "uniform": NoiseKernel(
-        _draw_uniform,
-        1 / (2 * math.sqrt(3 * STANDARD_VARIANCE)),
-        math.sqrt(3 * STANDARD_VARIANCE),
-        convolutions.uniform_entropy,
-        convolutions.uniform_roughness,
-    ),
-}
+#: Of K in Algorithm 1, whatever its shape, so that kernels differ in their shape only: that of the Epanechnikov kernel.
+KERNEL_VARIANCE = NOISES["epanechnikov"].variance
 
 
 @dataclass(frozen=True)
 class KernelDensityPosterior(Posterior):
     """z = b (mu + r K) + U with K of variance 1/5 and U uniform: Algorithm 1, equation (10).
 
-    K is ``kernel``, one of `NOISE_KERNELS`; b is the constant `step_size`. U is drawn from [-B, B] as Algorithm 1
-    prints it (``interval`` printed), though the text calls B the length of that interval (``eq-6.interval-length`` in
-    the ledger): from [-B/2, B/2] if ``interval`` is corrected. Mean b mu; variance b^2 r^2 / 5 + H^2 / 3, H being half
-    the length of U's interval.
+    K is the noise ``kernel`` scaled to that variance; b is the constant `step_size`. U is drawn from [-B, B] as
+    Algorithm 1 prints it (``interval`` printed), though the text calls B the length of that interval
+    (``eq-6.interval-length`` in the ledger): from [-B/2, B/2] if ``interval`` is corrected. Mean b mu; variance b^2 r^2
+    / 5 + H^2 / 3, H being half the length of U's interval.
     """
 
     mu: Tensor
@@ -101,9 +50,14 @@ class KernelDensityPosterior(Posterior):
         return f"posterior kde with the {self.kernel} kernel"
 
     @property
-    def noise(self) -> NoiseKernel:
-        """The kernel, K."""
-        return NOISE_KERNELS[self.kernel]
+    def noise(self) -> Noise:
+        """The noise that K has up to a factor."""
+        return NOISES[self.kernel]
+
+    @property
+    def factor(self) -> float:
+        """The factor that gives the noise the variance of K."""
+        return math.sqrt(KERNEL_VARIANCE / self.noise.variance)
 
     @property
     def half_length(self) -> Tensor:
@@ -118,7 +72,7 @@ class KernelDensityPosterior(Posterior):
     @property
     def variance(self) -> Tensor:
         """The variance, that of the kernel's part and that of the uniform part."""
-        return STANDARD_VARIANCE * (self.b * self.r).square() + self.half_length.square() / 3
+        return KERNEL_VARIANCE * (self.b * self.r).square() + self.half_length.square() / 3
 
     @property
     def spreads(self) -> dict[str, Tensor]:
@@ -128,29 +82,34 @@ class KernelDensityPosterior(Posterior):
     @property
     def reach(self) -> Tensor | None:
         """The sum of the half-widths; None for the Gaussian kernel."""
-        half_width = self.noise.half_width
+        half_width = kernel_reach(self.kernel)
         return None if half_width is None else self.b * half_width * self.r + self.half_length
 
     @property
     def entropy(self) -> Tensor | None:
         """The closed forms of `evae.distributions.closed_forms`; None for the Gaussian kernel."""
-        return self._combine(self.noise.entropy_with_uniform)
+        return self.distribution.entropy() if self.kernel in _LAWS else None
 
     @property
     def roughness(self) -> Tensor | None:
         """The closed forms of `evae.distributions.closed_forms`; None for the Gaussian kernel."""
-        return self._combine(self.noise.roughness_with_uniform)
+        return self._law.roughness if self.kernel in _LAWS else None
 
-    def _combine(self, formula: Combination | None) -> Tensor | None:
-        half_width = self.noise.half_width
-        if formula is None or half_width is None:
-            return None
-        return formula(self.b * half_width * self.r, self.half_length)
+    @property
+    def distribution(self) -> Distribution:
+        """The law of the sum, equation (9) for the Epanechnikov kernel."""
+        # A normal plus a uniform variable has no entropy in closed form.
+        return self._law if self.kernel in _LAWS else super().distribution
+
+    @property
+    def _law(self) -> EpanechnikovPlusUniform | UniformPlusUniform:
+        scale = self.b * self.factor * self.r
+        return _LAWS[self.kernel](self.mean, scale, self.half_length, validate_args=False)
 
     def rsample(self, generator: Source = None) -> Tensor:
         """Draw as Algorithm 1 does."""
-        kernel = self.noise.draw(self.mu, generator)
-        uniform = standard_uniform(self.mu, generator)
+        kernel = self.factor * draw_noise(self.noise, self.mu, generator)
+        uniform = draw_noise(NOISES["uniform"], self.mu, generator)
         return self.b * (self.mu + self.r * kernel) + self.half_length * uniform
 
     def kernel_penalty(self, minibatch_size: int) -> Tensor:
@@ -159,4 +118,16 @@ class KernelDensityPosterior(Posterior):
         I(K_r) = I(K)/r is the roughness of r K, before the step size; 3/(5r) is the least of Lemma 3.2. B is as it is
         printed, whatever the interval. Source: equation (8).
         """
-        return self.noise.roughness * self.prior_length / (minibatch_size * self.r)
+        return self.noise.roughness / self.factor * self.prior_length / (minibatch_size * self.r)
+
+
+def kernel_reach(kernel: str) -> float | None:
+    """Return half the length of the support of K, of variance 1/5; None if it is unbounded."""
+    noise = NOISES[kernel]
+    return None if noise.reach is None else math.sqrt(KERNEL_VARIANCE / noise.variance) * noise.reach
+
+
+_LAWS: dict[str, type[EpanechnikovPlusUniform] | type[UniformPlusUniform]] = {
+    "epanechnikov": EpanechnikovPlusUniform,
+    "uniform": UniformPlusUniform,
+}

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evae.configuration.noises import NOISES
 from evae.configuration.recipe import POSTERIORS, STEP_SIZE, Recipe
-from evae.models.kernel_density import NOISE_KERNELS, KernelDensityPosterior
-from evae.models.posteriors import (
-    SMALLEST_SPREAD,
-    EpanechnikovPosterior,
-    GaussianPosterior,
-    PointPosterior,
-    Posterior,
-    UniformPosterior,
-)
+from evae.models.kernel_density import KernelDensityPosterior, kernel_reach
+from evae.models.posteriors import SMALLEST_SPREAD, LocationScalePosterior, PointPosterior, Posterior
 from foundation.errors import InputError
 
 #: A posterior kept inside an interval stays this factor inside it, so that rounding never puts it outside.
@@ -83,7 +76,7 @@ class PosteriorFamily:
         """The outputs of the encoder that `from_heads` takes, in their order."""
         if self.posterior == "kde":
             return ("mu", "r", "B") if self.prior_length is None else ("mu", "r")
-        return {"gaussian": ("mu", "sigma"), "none": ("mu",)}.get(self.posterior, ("mu", "r"))
+        return ("mu",) if self.posterior == "none" else ("mu", NOISES[self.posterior].scale)
 
     def from_heads(self, *outputs: Tensor) -> Posterior:
         """Make the posterior from the unconstrained outputs of the heads, each of shape (N, d_z)."""
@@ -91,13 +84,13 @@ class PosteriorFamily:
             return PointPosterior(*outputs)
         if self.posterior == "kde":
             return self._kernel_density(*outputs)
-        kind = _LOCATION_SCALE[self.posterior]
         mu, spread = outputs
         if self.within is None:
-            return kind(mu, positive(spread))
+            return LocationScalePosterior(mu, positive(spread), self.posterior)
+        reach = NOISES[self.posterior].reach or math.inf
         room = self.within * _MARGIN
-        spread = below(room, spread)
-        return kind((room - spread) * mu.tanh(), spread)
+        spread = below(room / reach, spread)
+        return LocationScalePosterior((room - reach * spread) * mu.tanh(), spread, self.posterior)
 
     def _kernel_density(self, mu: Tensor, r: Tensor, raw_length: Tensor | None = None) -> KernelDensityPosterior:
         half = 1.0 if self.interval == "printed" else 0.5
@@ -106,7 +99,7 @@ class PosteriorFamily:
             return KernelDensityPosterior(mu, positive(r), length, kernel=self.kernel, interval=self.interval)
         room = self.within * _MARGIN
         length = self._constant(mu) if raw_length is None else below((room - SMALLEST_SPREAD) / half, raw_length)
-        scale = STEP_SIZE * (NOISE_KERNELS[self.kernel].half_width or math.inf)
+        scale = STEP_SIZE * (kernel_reach(self.kernel) or math.inf)
         r = below((room - half * length) / scale, r)
         mu = (room - half * length - scale * r) * mu.tanh() / STEP_SIZE
         return KernelDensityPosterior(mu, r, length, kernel=self.kernel, interval=self.interval)
@@ -114,10 +107,3 @@ class PosteriorFamily:
     def _constant(self, like: Tensor) -> Tensor:
         assert self.prior_length is not None
         return torch.full_like(like, self.prior_length)
-
-
-_LOCATION_SCALE: dict[str, Callable[[Tensor, Tensor], Posterior]] = {
-    "gaussian": GaussianPosterior,
-    "epanechnikov": EpanechnikovPosterior,
-    "uniform": UniformPosterior,
-}

@@ -1,4 +1,4 @@
-"""The posteriors q(z | x): what the encoder's heads mean, how a code is drawn, its moments, entropy and roughness.
+"""The posteriors q(z | x): a code's distribution, how it is drawn, its moments, entropy and roughness.
 
 A posterior is a small frozen object that holds the parameters of one batch, each of shape (N, d_z). The codes of
 different images and dimensions are independent given these parameters. What has no closed form, or is infinite, is
@@ -7,16 +7,19 @@ None: an objective that needs it refuses the posterior by name.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pkgutil import resolve_name
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from evae.compute.random_streams import Source, drawn
-from evae.distributions import STANDARD_ENTROPY, STANDARD_VARIANCE, standard_epanechnikov
+from evae.configuration.noises import NOISES, Noise
 from foundation.errors import InputError
 
 #: Least value of a spread. Equation (8) divides by r, and softplus alone reaches zero in single precision.
@@ -61,25 +64,23 @@ class Posterior(ABC):
         """Integral of the squared density, exact; None without a density or a closed form."""
         return None
 
+    @property
+    def distribution(self) -> Distribution:
+        """q(z | x) as a distribution with batch shape (N, d_z).
+
+        Raises
+        ------
+        InputError
+            If it has no entropy in closed form, or no density.
+        """
+        raise InputError(f"the {self.label} has no distribution with an entropy in closed form.")
+
     @abstractmethod
     def rsample(self, generator: Source = None) -> Tensor:
         """Draw one code for every image, differentiable in the parameters.
 
         ``generator`` may be the `evae.compute.random_streams.RowsOf` a batch, where these images are some of its rows.
         """
-
-    def kl_to_standard_normal(self) -> Tensor:
-        """KL(q || N(0, 1)) = -h(q) + log(2 pi)/2 + (mean^2 + variance)/2 in nats, exact, for every dimension.
-
-        Raises
-        ------
-        InputError
-            If the entropy has no closed form.
-        """
-        entropy = self.entropy
-        if entropy is None:
-            raise InputError(f"the elbo has no exact formula for the {self.label}.")
-        return 0.5 * (math.log(2 * math.pi) + self.mean.square() + self.variance) - entropy
 
 
 @dataclass(frozen=True)
@@ -111,17 +112,26 @@ class PointPosterior(Posterior):
 
 
 @dataclass(frozen=True)
-class GaussianPosterior(Posterior):
-    """z = mu + sigma * eps with eps standard normal: the vanilla VAE's.
+class LocationScalePosterior(Posterior):
+    """z = mu + scale * noise, with a noise of `NOISES`: sigma eps, r K, r U, and so on.
 
-    sigma is made positive by softplus, as r and B of `KernelDensityPosterior` are, so that the models differ in
+    A scale is made positive by softplus whatever the noise (`evae.models.posterior_family`), so that models differ in
     their noise and not in how a spread is parametrised.
     """
 
     mu: Tensor
-    sigma: Tensor
+    scale: Tensor
+    name: str
 
-    label: ClassVar[str] = "posterior gaussian"
+    @property
+    def noise(self) -> Noise:
+        """The noise's constants."""
+        return NOISES[self.name]
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return f"posterior {self.name}"
 
     @property
     def mean(self) -> Tensor:
@@ -130,121 +140,48 @@ class GaussianPosterior(Posterior):
 
     @property
     def variance(self) -> Tensor:
-        """The variance, sigma^2."""
-        return self.sigma.square()
+        """The noise's variance times scale^2."""
+        return self.noise.variance * self.scale.square()
 
     @property
     def spreads(self) -> dict[str, Tensor]:
-        """The standard deviation, sigma."""
-        return {"sigma": self.sigma}
+        """The scale."""
+        return {self.noise.scale: self.scale}
+
+    @property
+    def reach(self) -> Tensor | None:
+        """The noise's half-width times the scale."""
+        return None if self.noise.reach is None else self.noise.reach * self.scale
 
     @property
     def entropy(self) -> Tensor:
-        """The entropy, log sigma + log(2 pi e)/2."""
-        return self.sigma.log() + 0.5 * math.log(2 * math.pi * math.e)
+        """The noise's entropy, shifted by log scale."""
+        return self.scale.log() + self.noise.entropy
 
     @property
     def roughness(self) -> Tensor:
-        """1 / (2 sqrt(pi) sigma)."""
-        return 1 / (2 * math.sqrt(math.pi) * self.sigma)
+        """The noise's roughness over the scale."""
+        return self.noise.roughness / self.scale
+
+    @property
+    def distribution(self) -> Distribution:
+        """The noise's law at mu and scale."""
+        return law_of(self.noise)(self.mu, self.scale, validate_args=False)
 
     def rsample(self, generator: Source = None) -> Tensor:
-        """Draw mu + sigma * eps."""
-        return self.mu + self.sigma * drawn(torch.randn, self.mu, generator)
-
-    def kl_to_standard_normal(self) -> Tensor:
-        """KL(N(mu, sigma^2) || N(0, 1)) in nats, without the constants that cancel."""
-        return 0.5 * (self.mu.square() + self.sigma.square() - 1) - self.sigma.log()
+        """Draw mu + scale * noise."""
+        return self.mu + self.scale * draw_noise(self.noise, self.mu, generator)
 
 
-@dataclass(frozen=True)
-class EpanechnikovPosterior(Posterior):
-    """z = mu + r K with K standard Epanechnikov: the kernel itself as the noise. Variance r^2 / 5."""
-
-    mu: Tensor
-    r: Tensor
-
-    label: ClassVar[str] = "posterior epanechnikov"
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean, mu."""
-        return self.mu
-
-    @property
-    def variance(self) -> Tensor:
-        """The variance, r^2 / 5."""
-        return STANDARD_VARIANCE * self.r.square()
-
-    @property
-    def spreads(self) -> dict[str, Tensor]:
-        """The half-width, r."""
-        return {"r": self.r}
-
-    @property
-    def reach(self) -> Tensor:
-        """The half-width, r."""
-        return self.r
-
-    @property
-    def entropy(self) -> Tensor:
-        """The entropy, log r + 5/3 - log 3."""
-        return self.r.log() + STANDARD_ENTROPY
-
-    @property
-    def roughness(self) -> Tensor:
-        """3 / (5 r), the least of Lemma 3.2."""
-        return 3 / (5 * self.r)
-
-    def rsample(self, generator: Source = None) -> Tensor:
-        """Draw mu + r K by Algorithm 2."""
-        return self.mu + self.r * drawn(standard_epanechnikov, self.mu, generator)
+def draw_noise(noise: Noise, like: Tensor, source: Source) -> Tensor:
+    """Draw a standard noise in the shape, type and device of ``like``."""
+    return drawn(_resolve(noise.draw), like, source)
 
 
-@dataclass(frozen=True)
-class UniformPosterior(Posterior):
-    """z = mu + r U with U uniform on [-1, 1]. Variance r^2 / 3."""
-
-    mu: Tensor
-    r: Tensor
-
-    label: ClassVar[str] = "posterior uniform"
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean, mu."""
-        return self.mu
-
-    @property
-    def variance(self) -> Tensor:
-        """The variance, r^2 / 3."""
-        return self.r.square() / 3
-
-    @property
-    def spreads(self) -> dict[str, Tensor]:
-        """The half-width, r."""
-        return {"r": self.r}
-
-    @property
-    def reach(self) -> Tensor:
-        """The half-width, r."""
-        return self.r
-
-    @property
-    def entropy(self) -> Tensor:
-        """The entropy, log 2r."""
-        return (2 * self.r).log()
-
-    @property
-    def roughness(self) -> Tensor:
-        """1 / 2r."""
-        return 1 / (2 * self.r)
-
-    def rsample(self, generator: Source = None) -> Tensor:
-        """Draw mu + r U."""
-        return self.mu + self.r * standard_uniform(self.mu, generator)
+def law_of(noise: Noise) -> Callable[..., Distribution]:
+    """Return the class of the noise's distribution, which takes a location and a scale."""
+    law: Callable[..., Distribution] = _resolve(noise.law)
+    return law
 
 
-def standard_uniform(like: Tensor, generator: Source) -> Tensor:
-    """Draw from the uniform law on [-1, 1] in the shape, type and device of ``like``."""
-    return 2 * drawn(torch.rand, like, generator) - 1
+_resolve = cache(resolve_name)

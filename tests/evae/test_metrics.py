@@ -11,8 +11,8 @@ from scipy import ndimage, optimize
 from torch.distributions import Normal, kl_divergence
 
 from evae import metrics
-from evae.models.posteriors import EpanechnikovPosterior, GaussianPosterior
 from foundation.errors import InputError
+from tests.evae.models.posteriors import epanechnikov_posterior, gaussian_posterior
 
 LAPLACE = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 
@@ -103,7 +103,7 @@ def test_the_rate_knows_no_unit_and_adds_over_dimensions() -> None:
     scale, shift = torch.tensor([0.01, 1.0, 40.0]), torch.tensor([5.0, 0.0, -300.0])
 
     def rate(means: torch.Tensor, r: torch.Tensor) -> float:
-        q = EpanechnikovPosterior(means.double(), r.double())
+        q = epanechnikov_posterior(means.double(), r.double())
         assert q.entropy is not None
         return metrics.rate(q.mean, q.variance, q.entropy)
 
@@ -114,6 +114,6 @@ def test_the_rate_knows_no_unit_and_adds_over_dimensions() -> None:
 def test_posteriors_that_ignore_their_image_have_the_rate_of_their_own_shape() -> None:
     """Nothing is sent: for normal noise the rate is 0; for Epanechnikov noise it is 0.04617, what its shape costs."""
     mu, spread = torch.zeros(20, 1).double(), torch.full((20, 1), 0.7).double()
-    for q, expected in ((GaussianPosterior(mu, spread), 0), (EpanechnikovPosterior(mu, spread), 0.0461652)):
+    for q, expected in ((gaussian_posterior(mu, spread), 0), (epanechnikov_posterior(mu, spread), 0.0461652)):
         assert q.entropy is not None
         assert metrics.rate(q.mean, q.variance, q.entropy) == pytest.approx(expected, abs=1e-7)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evae.configuration.configuration import Configuration
 from evae.configuration.recipe import KERNELS, PRESETS
 from evae.experiments.plan import (
+    ABLATION_PRESETS,
     CURVES,
     FACTOR_KERNELS,
     FACTOR_OBJECTIVES,
@@ -51,7 +52,8 @@ def test_the_defaults_are_the_papers_settings() -> None:
 def test_the_ablation_has_every_preset_every_cell_and_every_point_of_the_curves_once() -> None:
     recipes = [Configuration(**member).recipe for member in ablation_members()]
     assert len(set(recipes)) == len(recipes)
-    assert {preset.completed() for preset in PRESETS.values()} <= set(recipes)
+    assert {PRESETS[name].completed() for name in ABLATION_PRESETS} <= set(recipes)
+    assert PRESETS["laplace-vae"].completed() not in recipes
     assert {factors_of(recipe) for recipe in recipes} - {None} == {
         (kernel, objective) for kernel in FACTOR_KERNELS for objective in FACTOR_OBJECTIVES
     }
@@ -93,7 +95,9 @@ def test_every_model_is_known_by_its_label() -> None:
     for label, member in known_models().items():
         assert Configuration(**member).label == label
     assert set(PRESETS) <= set(known_models())
-    assert [config.label for config in Plan.of("ablation", seeds=(0,)).configurations] == [*known_models()]
+    assert [config.label for config in Plan.of("ablation", seeds=(0,)).configurations] == [
+        label for label in known_models() if label != "laplace-vae"
+    ]
 
 
 @pytest.mark.parametrize(

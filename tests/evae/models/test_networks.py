@@ -96,7 +96,9 @@ def test_a_size_that_appendix_b_has_no_network_for_is_refused(shape: tuple[int, 
 
 
 def test_an_unknown_posterior_is_refused() -> None:
-    with pytest.raises(InputError, match="no posterior 'cauchy'; there is gaussian, epanechnikov, uniform, kde, none"):
+    with pytest.raises(
+        InputError, match="no posterior 'cauchy'; there is gaussian, epanechnikov, uniform, laplace, kde, none"
+    ):
         VAE((1, 32, 32), 8, "cauchy")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -24,14 +25,15 @@ from evae.models.objectives import (
     reconstruction_error,
 )
 from evae.models.posterior_family import PosteriorFamily, positive
-from evae.models.posteriors import EpanechnikovPosterior, GaussianPosterior, PointPosterior, Posterior
+from evae.models.posteriors import PointPosterior, Posterior
 from foundation.errors import InputError
+from tests.evae.models.posteriors import epanechnikov_posterior, gaussian_posterior
 from theory.kernels import EPANECHNIKOV
 
 DRAWS = 40_000
 
 
-def one_number(posterior: type[Posterior], *parameters: float) -> Posterior:
+def one_number(posterior: Callable[..., Posterior], *parameters: float) -> Posterior:
     """A posterior of many images that are all alike, in one dimension."""
     return posterior(*(torch.full((DRAWS, 1), value) for value in parameters))
 
@@ -53,7 +55,7 @@ def test_spreads_are_positive_and_their_gradient_does_not_vanish_into_nothing() 
 @pytest.mark.parametrize(
     ("posterior", "parameters"),
     [
-        (GaussianPosterior, (0.7, 1.3)),
+        (gaussian_posterior, (0.7, 1.3)),
         (KernelDensityPosterior, (-2.0, 1.5, 0.3)),
         (KernelDensityPosterior, (1.0, 0.2, 2.0)),
     ],
@@ -93,8 +95,8 @@ def test_draws_depend_on_the_generator_and_carry_gradients_to_every_head(name: s
 
 
 def test_the_gaussian_kl_is_torchs() -> None:
-    q = GaussianPosterior(torch.randn(6, 4), torch.rand(6, 4) + 0.1)
-    expected = kl_divergence(Normal(q.mu, q.sigma), Normal(0.0, 1.0)).sum(1)
+    q = gaussian_posterior(torch.randn(6, 4), torch.rand(6, 4) + 0.1)
+    expected = kl_divergence(Normal(q.mu, q.scale), Normal(0.0, 1.0)).sum(1)
     torch.testing.assert_close(EvidenceLowerBound().regularisation(q), expected)
 
 
@@ -130,7 +132,7 @@ def test_extreme_logits_give_a_finite_error_where_probabilities_would_not() -> N
 
 
 def test_terms_are_per_image_and_positive_signs_are_minimised() -> None:
-    q = GaussianPosterior(torch.randn(5, 2), torch.rand(5, 2) + 0.5)
+    q = gaussian_posterior(torch.randn(5, 2), torch.rand(5, 2) + 0.5)
     logits, images = torch.randn(5, 1, 8, 8), torch.rand(5, 1, 8, 8)
     terms = EvidenceLowerBound().terms(logits, images, q)
     assert list(terms) == ["reconstruction", "kl"]
@@ -138,7 +140,7 @@ def test_terms_are_per_image_and_positive_signs_are_minimised() -> None:
 
 
 def test_a_pair_without_an_exact_formula_is_refused_by_name() -> None:
-    gaussian = one_number(GaussianPosterior, 0.0, 1.0)
+    gaussian = one_number(gaussian_posterior, 0.0, 1.0)
     kde = replace(one_number(KernelDensityPosterior, 0.0, 1.0, 1.0), kernel="gaussian")  # type: ignore[type-var]
     point = one_number(PointPosterior, 0.0)
     with pytest.raises(InputError, match="elbo has no exact formula for the posterior kde with the gaussian kernel"):
@@ -167,6 +169,7 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
         "gaussian-kde": ("kde", KernelDensityBound(100)),
         "beta-vae": ("gaussian", EvidenceLowerBound(beta=4.0)),
         "ae": ("none", ReconstructionAlone()),
+        "laplace-vae": ("laplace", EvidenceLowerBound()),
     }
     assert {name: (c.recipe.posterior, objective_for(c)) for name in PRESETS if (c := Configuration(model=name))} == (
         expected
@@ -177,10 +180,10 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
 def test_beta_weighs_the_regularisation_and_the_weighted_term_has_another_name() -> None:
     images, mu, spread = torch.rand(5, 1, 8, 8), torch.randn(5, 2) / 9, torch.rand(5, 2) / 9 + 0.5
     pairs = [
-        (EvidenceLowerBound(), GaussianPosterior(mu, spread)),
+        (EvidenceLowerBound(), gaussian_posterior(mu, spread)),
         (KernelDensityBound(50), KernelDensityPosterior(mu, spread, spread)),
-        (UniformPriorBound(4.0), EpanechnikovPosterior(mu, spread)),
-        (UniformPriorBound(4.0, "renyi2"), EpanechnikovPosterior(mu, spread)),
+        (UniformPriorBound(4.0), epanechnikov_posterior(mu, spread)),
+        (UniformPriorBound(4.0, "renyi2"), epanechnikov_posterior(mu, spread)),
     ]
     for plain, q in pairs:
         weighted = replace(plain, beta=4.0)
@@ -226,7 +229,7 @@ def test_the_penalty_has_the_kernels_own_roughness(kernel: str) -> None:
 
 def test_the_divergences_from_a_uniform_prior_are_the_ledgers() -> None:
     """`beyond.repaired-bound`: l = 2, r = 0.4: 1.041384 <= log 3, with a slack of 0.0572 for every r."""
-    q = EpanechnikovPosterior(torch.tensor([[0.3, -0.6]]), torch.tensor([[0.4, 0.4]]))
+    q = epanechnikov_posterior(torch.tensor([[0.3, -0.6]]), torch.tensor([[0.4, 0.4]]))
     kl, bound = (float(UniformPriorBound(2.0, name).regularisation(q)) / 2 for name in ("kl", "renyi2"))
     assert kl == pytest.approx(1.041384, abs=1e-6)
     assert bound == pytest.approx(math.log(3), abs=1e-6)
@@ -234,5 +237,5 @@ def test_the_divergences_from_a_uniform_prior_are_the_ledgers() -> None:
 
 
 def test_a_posterior_that_reaches_beyond_the_uniform_prior_has_an_infinite_term() -> None:
-    outside = EpanechnikovPosterior(torch.tensor([[0.7]]), torch.tensor([[0.4]]))
+    outside = epanechnikov_posterior(torch.tensor([[0.7]]), torch.tensor([[0.4]]))
     assert float(UniformPriorBound(2.0).regularisation(outside)) == math.inf

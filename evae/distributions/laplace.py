@@ -1,0 +1,23 @@
+"""Draws from the Laplace distribution, with a generator of the caller's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def standard_laplace(
+    shape: Any,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Draw from the density exp(-|x|) / 2; the arguments are those of `torch.rand`.
+
+    An exponential variable with a random sign. Both come from uniform numbers below 1, so that every draw is finite.
+    """
+    size, side = torch.rand((2, *shape), generator=generator, dtype=dtype, device=device).unbind()
+    return torch.where(side < 0.5, 1.0, -1.0) * (-size).log1p()
