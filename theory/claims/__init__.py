@@ -1,15 +1,15 @@
 """The claims, one module for each part of the paper; what is on record about each is recomputed, never copied."""
 
-from theory.claims import beyond, bickel_rosenblatt, kernels, kl_bound, objective, optimal_kernel, posterior, published
+from theory.claims import beyond, kernels, lemma_2_1, lemma_3_2, posterior, section_4, sections_5_6, theorem_3_1
 
 ALL_CLAIMS = (
-    *kl_bound.CLAIMS,
+    *lemma_2_1.CLAIMS,
     *kernels.CLAIMS,
-    *optimal_kernel.CLAIMS,
-    *bickel_rosenblatt.CLAIMS,
-    *objective.CLAIMS,
+    *lemma_3_2.CLAIMS,
+    *theorem_3_1.CLAIMS,
+    *section_4.CLAIMS,
     *posterior.CLAIMS,
-    *published.CLAIMS,
+    *sections_5_6.CLAIMS,
     *beyond.CLAIMS,
 )
 """Every claim, in the order of the ledger."""

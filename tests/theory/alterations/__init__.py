@@ -2,22 +2,22 @@
 
 from tests.theory.alterations import (
     beyond,
-    bickel_rosenblatt,
     kernels,
-    kl_bound,
-    objective,
-    optimal_kernel,
+    lemma_2_1,
+    lemma_3_2,
     posterior,
-    published,
+    section_4,
+    sections_5_6,
+    theorem_3_1,
 )
 
 ALTERED: dict[str, list[tuple[str, str]]] = {
-    **kl_bound.ALTERED,
+    **lemma_2_1.ALTERED,
     **kernels.ALTERED,
-    **optimal_kernel.ALTERED,
-    **bickel_rosenblatt.ALTERED,
-    **objective.ALTERED,
+    **lemma_3_2.ALTERED,
+    **theorem_3_1.ALTERED,
+    **section_4.ALTERED,
     **posterior.ALTERED,
-    **published.ALTERED,
+    **sections_5_6.ALTERED,
     **beyond.ALTERED,
 }

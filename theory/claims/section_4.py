@@ -13,7 +13,7 @@ from theory.algebra.balls import ball_of, shown
 from theory.algebra.decisions import Undecided
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.claim import Argument, Claim, Decision, Verdict
-from theory.claims.kl_bound import divergence_density, sharp_constant, taylor_coefficient
+from theory.claims.lemma_2_1 import divergence_density, sharp_constant, taylor_coefficient
 from theory.claims.posterior import B_STEP, EXCESS, HALF_WIDTH, MU, R, Z
 from theory.kernels import EPANECHNIKOV, GAUSSIAN
 from theory.posterior import (
