@@ -13,7 +13,8 @@ from theory.algebra import decisions
 from theory.algebra.balls import ball_of, shown
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims import lemma_3_2
-from theory.claims.posterior import B_STEP, EXCESS, HALF_WIDTH, MU, REGIMES, R, Z, law_moment, record_scaling
+from theory.claims.posterior import REGIMES, law_moment, record_scaling
+from theory.claims.symbols import B_STEP, EXCESS, HALF_WIDTH, MU, ROUGHNESS, R, Z
 from theory.kernels import EPANECHNIKOV, Kernel, Piece, x
 from theory.posterior import (
     EPANECHNIKOV_ENTROPY,
@@ -32,7 +33,6 @@ from theory.posterior import (
 from theory.smoothed_normal import enclosed_kl
 
 LENGTH = sympy.Symbol("l", positive=True)
-ROUGHNESS = sympy.Symbol("I", positive=True)
 SPREAD = sympy.Symbol("t", positive=True)
 FREQUENCY = sympy.Symbol("t", real=True)
 U, V = sympy.symbols("U V", real=True)

@@ -16,11 +16,9 @@ from theory.algebra import decisions
 from theory.algebra.decisions import Undecided
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.claim import Argument, Claim, Decision, Verdict
-from theory.claims.kernels import MU, R, is_nonnegative_density, on_unit_interval
+from theory.claims.kernels import is_nonnegative_density, on_unit_interval
+from theory.claims.symbols import MU, ROUGHNESS, SIGMA, R
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, x
-
-ROUGHNESS = sympy.Symbol("I", positive=True)
-DEVIATION = sympy.Symbol("sigma", positive=True)
 
 _T = sympy.Symbol("t", real=True)
 _BEST = "K*(x) = 3/(4 r) (1 - ((x - mu)/r)^2) on [mu - r, mu + r], with I(K*) = 3/(5 r)"
@@ -325,7 +323,7 @@ def _decide_scale(functional: Expr) -> Decision:
         sympy.simplify(scaled - EPANECHNIKOV.roughness / factor) == 0,
         f"for K* of scale c, I = {scaled}; in general by substituting x = c t",
     )
-    after = functional.subs({ROUGHNESS: ROUGHNESS / factor, DEVIATION: factor * DEVIATION}, simultaneous=True)
+    after = functional.subs({ROUGHNESS: ROUGHNESS / factor, SIGMA: factor * SIGMA}, simultaneous=True)
     invariant = bool(decisions.equal(after, functional))
     argument.step(
         "The functional does not change under stretching, so its minimiser has no scale to run away with.",
@@ -342,7 +340,7 @@ def _decide_scale(functional: Expr) -> Decision:
         return _no_guide(argument)
     if not _record_rise(functional, argument):
         return _no_guide(argument)
-    along = after.subs({ROUGHNESS: Rational(3, 5), DEVIATION: 1 / sqrt(5)})
+    along = after.subs({ROUGHNESS: Rational(3, 5), SIGMA: 1 / sqrt(5)})
     limits = {end: sympy.limit(along, factor, end, "+") for end in (oo, Integer(0))}
     if 0 not in limits.values() or not functional.is_positive:
         raise Undecided(f"{functional} changes under stretching, but does not fall to 0 along K*: {limits}.")
@@ -595,7 +593,7 @@ CLAIMS = (
         "minimising I(K) picks the kernel",
         "I",
         "the functional that is minimised, of the roughness I and the standard deviation sigma",
-        (ROUGHNESS, DEVIATION),
+        (ROUGHNESS, SIGMA),
         Verdict.CONDITIONAL,
         _decide_scale,
     ),

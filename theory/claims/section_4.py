@@ -14,7 +14,22 @@ from theory.algebra.decisions import Undecided
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.lemma_2_1 import divergence_density, sharp_constant, taylor_coefficient
-from theory.claims.posterior import B_STEP, EXCESS, HALF_WIDTH, MU, R, Z
+from theory.claims.symbols import (
+    B_STEP,
+    EXCESS,
+    HALF_WIDTH,
+    LIKELIHOOD,
+    MEAN,
+    MINIBATCH,
+    MU,
+    PAPER_STEP,
+    SIGMA,
+    M,
+    N,
+    R,
+    Z,
+    u,
+)
 from theory.kernels import EPANECHNIKOV, GAUSSIAN
 from theory.posterior import (
     direct_kl_to_standard_normal,
@@ -26,22 +41,13 @@ from theory.posterior import (
     uniform_prior_divergences,
 )
 
-SIGMA = sympy.Symbol("sigma", positive=True)
-M = sympy.Symbol("m", positive=True)
-N = sympy.Symbol("n", positive=True)
-MINIBATCH = sympy.Symbol("M", positive=True)
 DATA_DIMENSION, LATENT_DIMENSION, UNDEFINED_DIMENSION = sympy.symbols("d p D", positive=True, integer=True)
 DATUM = sympy.Symbol("x", real=True)
 FIRST, SECOND = sympy.symbols("K1 K2", nonnegative=True)
-MEAN = sympy.Symbol("E", real=True)
 VARIANCE_PART, BIAS_PART = sympy.symbols("V S", nonnegative=True)
-LIKELIHOOD, PENALTY, DIVERGENCE = sympy.symbols("log_likelihood penalty divergence", real=True)
+PENALTY, DIVERGENCE = sympy.symbols("penalty divergence", real=True)
 LOG_PRIOR, LOG_POSTERIOR = sympy.symbols("log_prior log_posterior", real=True)
 B_FIRST, B_SECOND = sympy.symbols("B1 B2", positive=True)
-DEVIATION = sympy.Symbol("u", real=True)
-
-PAPER_STEP = Rational(3594, 10000)
-"""The step size that Section 4 prints for b(100)."""
 
 REFERENCES: Mapping[int, str] = {
     15: "Denoising normalizing flow",
@@ -329,7 +335,7 @@ def _decide_constant(printed: Expr) -> Decision:
         return argument.decision(Verdict.REFUTED, "arithmetic", charitable="sizes and bandwidths are positive numbers")
     value = m * step / n
     least = 2 * log(2) - 1
-    at_one = divergence_density(DEVIATION).subs(DEVIATION, 1)
+    at_one = divergence_density(u).subs(u, 1)
     argument.step(
         "Every q that meets the lemma's condition has KL >= phi(1) chi-square, phi(u) = ((1+u) log(1+u) - u)/u^2.",
         bool(decisions.equal(at_one, least)),
@@ -843,12 +849,12 @@ def _decide_constant_b(printed: Expr) -> Decision:
 
 def _decide_higher_order(printed: Expr) -> Decision:
     argument = Argument()
-    poly = sympy.Poly(printed if printed.is_polynomial(DEVIATION) else Integer(0), DEVIATION)
+    poly = sympy.Poly(printed if printed.is_polynomial(u) else Integer(0), u)
     order = poly.degree()
-    if order < 2 or order % 2 or any(poly.coeff_monomial(DEVIATION**k) != _coefficient(k) for k in range(order)):
+    if order < 2 or order % 2 or any(poly.coeff_monomial(u**k) != _coefficient(k) for k in range(order)):
         return _not_a_truncation(argument, printed)
     _remainder(argument, order)
-    last = poly.coeff_monomial(DEVIATION**order)
+    last = poly.coeff_monomial(u**order)
     best = 1 - sum((_coefficient(k) * (-1) ** k for k in range(order)), start=Integer(0))
     argument.step(
         f"With Taylor's coefficients below u^{order}, the least constant before u^{order} is 1/{order - 1}.",
@@ -858,7 +864,7 @@ def _decide_higher_order(printed: Expr) -> Decision:
     valid = argument.step(
         "The polynomial is at least h(u) = (1 + u) log(1 + u) - u for every u >= -1.",
         bool(last >= best),
-        f"its last coefficient is {last}; at u = -1 it is {printed.subs(DEVIATION, -1)}, and h is 1",
+        f"its last coefficient is {last}; at u = -1 it is {printed.subs(u, -1)}, and h is 1",
     )
     for_positive = argument.step(
         "It is for every u >= 0.", bool(last >= _coefficient(order)), f"there {_coefficient(order)} is enough"
@@ -866,7 +872,7 @@ def _decide_higher_order(printed: Expr) -> Decision:
     if not valid:
         _missing_mass(argument, printed)
     if order == 4 and valid and last == best:
-        gain = decisions.keeps_nonnegative(sympy.expand(DEVIATION**2 - printed), DEVIATION, Integer(-1), Rational(3, 2))
+        gain = decisions.keeps_nonnegative(sympy.expand(u**2 - printed), u, Integer(-1), Rational(3, 2))
         argument.step("For u <= 3/2 it is sharper than u^2.", bool(gain), gain.detail)
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.CONDITIONAL if for_positive else Verdict.REFUTED,
@@ -889,7 +895,7 @@ def _decide_higher_order(printed: Expr) -> Decision:
 
 def _missing_mass(argument: Argument, polynomial: Expr) -> None:
     """Record how much KL exceeds the integral of the polynomial when q misses a small part of p."""
-    bound = _T * polynomial.subs(DEVIATION, -1) + (1 - _T) * polynomial.subs(DEVIATION, _T / (1 - _T))
+    bound = _T * polynomial.subs(u, -1) + (1 - _T) * polynomial.subs(u, _T / (1 - _T))
     ratio = sympy.limit(-log(1 - _T) / bound, _T, 0, "+")
     argument.step(
         "So KL exceeds its integral against p: take q = 0 on p-mass e and q = p/(1 - e) elsewhere, e small.",
@@ -905,12 +911,12 @@ def _coefficient(order: int) -> Expr:
 
 def _remainder(argument: Argument, order: int) -> None:
     """Record that (h - Taylor's terms below an even order)/u**order decreases, through its integral representation."""
-    derivative = sympy.diff(divergence_density(DEVIATION), DEVIATION, order)
-    formula = sympy.factorial(order - 2) / (1 + DEVIATION) ** (order - 1)
+    derivative = sympy.diff(divergence_density(u), u, order)
+    formula = sympy.factorial(order - 2) / (1 + u) ** (order - 1)
     s = sympy.Symbol("s", positive=True)
     weight = (1 - s) ** (order - 1) / sympy.factorial(order - 1)
-    at_edge = sympy.integrate(sympy.cancel(weight * formula.subs(DEVIATION, -s)), (s, 0, 1))
-    slope = decisions.equal(sympy.diff(formula, DEVIATION), -sympy.factorial(order - 1) / (1 + DEVIATION) ** order)
+    at_edge = sympy.integrate(sympy.cancel(weight * formula.subs(u, -s)), (s, 0, 1))
+    slope = decisions.equal(sympy.diff(formula, u), -sympy.factorial(order - 1) / (1 + u) ** order)
     argument.step(
         f"(h - Taylor's terms below u^{order})/u^{order} is an integral of h^({order})(s u) over s, and falls in u.",
         bool(decisions.equal(derivative, formula)) and bool(slope) and at_edge == Rational(1, order - 1),
@@ -920,8 +926,8 @@ def _remainder(argument: Argument, order: int) -> None:
 
 def _not_a_truncation(argument: Argument, printed: Expr) -> Decision:
     trials = [Rational(k, 16) for k in range(-15, 0)], [Rational(k, 16) for k in range(1, 65)]
-    h = divergence_density(DEVIATION)
-    below = [decisions.find_below(printed, h, DEVIATION, points) for points in trials]
+    h = divergence_density(u)
+    below = [decisions.find_below(printed, h, u, points) for points in trials]
     if None not in below:
         argument.step(
             "The polynomial bounds h(u) on one side of 0 at least.",
@@ -1165,7 +1171,7 @@ CLAIMS = (
         "a higher order of the expansion gives sharper bounds",
         "u**2/2 - u**3/6 + u**4/12",
         "the bound of (1 + u) log(1 + u) - u, where q = (1 + u) p: the series to u^4, with 1/4! put right",
-        (DEVIATION,),
+        (u,),
         Verdict.CONDITIONAL,
         _decide_higher_order,
     ),

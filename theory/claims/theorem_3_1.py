@@ -20,21 +20,17 @@ from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import limit_mean
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
 from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Verdict, pending
+from theory.claims.symbols import B_STEP, MU, ROUGHNESS, M, N
 from theory.densities.assumptions import density_assumptions
 from theory.densities.density import Density
 from theory.densities.families import NORMAL
 from theory.kernels import EPANECHNIKOV, Piece, assumption_a1, x
 
-M = sympy.Symbol("m", positive=True)
-WIDTH = sympy.Symbol("b", positive=True)
-ROUGHNESS = sympy.Symbol("I", positive=True)
 MASS = sympy.Symbol("W", positive=True)
 CONVOLUTION = sympy.Symbol("J", positive=True)
 SQUARE = sympy.Symbol("S", positive=True)
 CURVATURE = sympy.Symbol("Q", positive=True)
 SECOND = sympy.Symbol("mu2", positive=True)
-SIZE = sympy.Symbol("n", positive=True)
-MU = sympy.Symbol("mu", real=True)
 PRIOR = sympy.Symbol("p", positive=True)
 LOWER, UPPER = sympy.symbols("c d", real=True)
 DENSITY = sympy.Symbol("f", positive=True)
@@ -57,12 +53,12 @@ _WINDOW_RATES = (Rational(2, 9), Rational(1, 4))
 def _record_identity(argument: Argument) -> None:
     """Record why E T_m = A - B + C."""
     mean, target, square = sympy.symbols("g f s", real=True)
-    variance = (square / WIDTH - mean**2) / M
+    variance = (square / B_STEP - mean**2) / M
     error = variance + (mean - target) ** 2
-    terms = square - WIDTH * mean**2 + M * WIDTH * (mean - target) ** 2
+    terms = square - B_STEP * mean**2 + M * B_STEP * (mean - target) ** 2
     argument.step(
         "E T_m = A - B + C for every m, from E (f_m - f)^2 = Var f_m + (E f_m - f)^2.",
-        bool(decisions.equal(M * WIDTH * error, terms)),
+        bool(decisions.equal(M * B_STEP * error, terms)),
         "with g = K_b * f = E f_m and s the integral of K^2(u) f(x - b u): m b E (f_m - f)^2 = s - b g^2 + m b (g-f)^2",
     )
 
@@ -98,15 +94,15 @@ def _record_bounds(argument: Argument) -> None:
     """Record the bounds on A - I W, B and C, for a symmetric kernel and a bounded second derivative."""
     value, slope, bend = sympy.symbols("f f1 f2", real=True)
     offset = sympy.Symbol("u", real=True)
-    taylor = value - WIDTH * offset * slope + WIDTH**2 * offset**2 / 2 * bend
+    taylor = value - B_STEP * offset * slope + B_STEP**2 * offset**2 / 2 * bend
     moments = {offset**2: SECOND, offset: 0}
     bias = sympy.expand(taylor).subs(moments) - value
     argument.step(
         "|K_b * f - f| <= b^2 mu_2 sup|f''|/2, by Taylor's formula with remainder; the term in f' vanishes with E K.",
-        bool(decisions.equal(bias, WIDTH**2 * SECOND / 2 * bend)),
+        bool(decisions.equal(bias, B_STEP**2 * SECOND / 2 * bend)),
         "K(u) (-b u f' + b^2 u^2 f''/2) integrates to b^2 mu_2 f''/2, f'' taken at an intermediate point",
     )
-    power = sympy.Poly(M * WIDTH * bias**2, WIDTH).degree()
+    power = sympy.Poly(M * B_STEP * bias**2, B_STEP).degree()
     argument.step(
         "So C <= m b^5 (mu_2 sup|f''|/2)^2 times the integral of a, and B <= b (sup f)^2 times the integral of a.",
         power == 5,
@@ -142,12 +138,12 @@ def _decide_expansion(expansion: Expr) -> Decision:
     offset = sympy.Symbol("u", real=True)
     argument = Argument()
     _record_identity(argument)
-    taylor = value - WIDTH * offset * slope + WIDTH**2 * offset**2 / 2 * bend
+    taylor = value - B_STEP * offset * slope + B_STEP**2 * offset**2 / 2 * bend
     smoothed = sympy.expand(taylor).subs({offset**2: SECOND, offset: 0})
     terms = {
         "A": (sympy.expand(taylor).subs({offset**2: 0, offset: 0}), value),
-        "B": (sympy.series(WIDTH * smoothed**2, WIDTH, 0, 2).removeO(), WIDTH * value**2),
-        "C": (M * WIDTH * (smoothed - value) ** 2, M * WIDTH**5 * SECOND**2 * bend**2 / 4),
+        "B": (sympy.series(B_STEP * smoothed**2, B_STEP, 0, 2).removeO(), B_STEP * value**2),
+        "C": (M * B_STEP * (smoothed - value) ** 2, M * B_STEP**5 * SECOND**2 * bend**2 / 4),
     }
     for name, (found, leading) in terms.items():
         same = decisions.equal(found, leading)
@@ -156,7 +152,7 @@ def _decide_expansion(expansion: Expr) -> Decision:
             bool(same),
             f"from f(x - b u) = {taylor} + o(b^2), K symmetric; {same.detail}",
         )
-    target = ROUGHNESS * MASS - WIDTH * SQUARE + M * WIDTH**5 * SECOND**2 / 4 * CURVATURE
+    target = ROUGHNESS * MASS - B_STEP * SQUARE + M * B_STEP**5 * SECOND**2 / 4 * CURVATURE
     same = decisions.equal(expansion, target)
     argument.step(
         f"Integrated against a: E T_m = {expansion}, up to O(b^2) and o(m b^5).",
@@ -185,7 +181,7 @@ def _record_remainder(argument: Argument, expansion: Expr) -> None:
     ratios = []
     for size in (10**6, 10**9, 10**12):
         width = ball_of(Integer(size) ** -Rational(47, 200))
-        value = ball_of(expansion.subs(constants), {WIDTH: width, M: ball_of(Integer(size))})
+        value = ball_of(expansion.subs(constants), {B_STEP: width, M: ball_of(Integer(size))})
         ratios.append(abs(enclosed_mean(size).total - value) / width**2)
     argument.step(
         "For the standard example the remainder, divided by b^2, stays below 1/10 at m = 10^6, 10^9, 10^12.",
@@ -281,9 +277,9 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
     t = sympy.Symbol("t", positive=True)
     argument = Argument()
     for rate in rates:
-        if not rate.subs(SIZE, exp(1 + t)).is_positive:
+        if not rate.subs(N, exp(1 + t)).is_positive:
             raise Undecided(f"{rate} is not known to be positive for every n > e, as a bandwidth is.")
-    gap = sympy.expand_log(log(upper) - log(lower), force=True).subs(SIZE, exp(t))
+    gap = sympy.expand_log(log(upper) - log(lower), force=True).subs(N, exp(t))
     gap = sympy.expand(sympy.expand_log(sympy.simplify(gap), force=True))
     limit = sympy.limit(gap, t, oo)
     compatible = argument.step(
@@ -314,7 +310,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
     )
     if open_throughout:
         return argument.decision(Verdict.PROVED, "limits in t = log n; enclosed roots")
-    at_hundred = [ball_of(rate, {SIZE: ball_of(Integer(100))}) for rate in (lower, upper)]
+    at_hundred = [ball_of(rate, {N: ball_of(Integer(100))}) for rate in (lower, upper)]
     argument.step(
         "At n = 100, the paper's, there is a bandwidth between the two.",
         at_hundred[0] < at_hundred[1],
@@ -497,10 +493,10 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
     argument.step("The uniform density meets A2, A3 and A4.", not failing, f"it fails {', '.join(failing)}")
     deficit = sympy.integrate((1 - _DISTRIBUTION) ** 2, (x, 0, 1))
     # Within b of an end of [-B, B], at a distance s b, K_b * f - f = (F(s) - 1)/(2B); the weight is 2B.
-    bias = M * WIDTH * 2 * WIDTH * deficit / (2 * half) ** 2 * (2 * half)
+    bias = M * B_STEP * 2 * B_STEP * deficit / (2 * half) ** 2 * (2 * half)
     argument.step(
         "With a = 1/p on [-B, B] and b <= B the squared bias term is C = (33/560) m b^2/B.",
-        bool(decisions.equal(bias, Rational(33, 560) * M * WIDTH**2 / half)),
+        bool(decisions.equal(bias, Rational(33, 560) * M * B_STEP**2 / half)),
         f"near an end K_b * f misses (1 - F(s))/(2B); the integral of (1 - F)^2 over [0, 1] is {deficit}",
     )
     limit = sympy.limit(M * M ** (-2 * delta), M, oo)
@@ -535,7 +531,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
 
 
 def _at(size: int, exponent: Expr) -> dict[sympy.Symbol, flint.arb]:
-    return {M: ball_of(Integer(size)), WIDTH: ball_of(Integer(size) ** -exponent)}
+    return {M: ball_of(Integer(size)), B_STEP: ball_of(Integer(size) ** -exponent)}
 
 
 def _decide_shifted_kernel(shift: Expr) -> Decision:
@@ -550,7 +546,7 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
     symmetric = next(c for c in assumption_a1(kernel) if c.name == "A1: symmetric about 0")
     centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.reason)
     slope = sympy.Symbol("f1", real=True)
-    first = sympy.expand(kernel.integral(lambda k: -WIDTH * x * slope * k))
+    first = sympy.expand(kernel.integral(lambda k: -B_STEP * x * slope * k))
     argument.step(
         "The bias has no term of first order in b, so that C vanishes when m b^5 -> 0.",
         first == 0,
@@ -709,7 +705,7 @@ CLAIMS = (
         "E T_m = I W - b S + m b^5 (mu_2^2/4) Q, up to O(b^2) and o(m b^5), for continuous f''",
         "I*W - b*S + m*b**5*mu2**2/4*Q",
         "the expansion; W, S, Q are the integrals of f a, f^2 a and f''^2 a, mu2 the second moment of K",
-        (ROUGHNESS, MASS, SQUARE, CURVATURE, SECOND, M, WIDTH),
+        (ROUGHNESS, MASS, SQUARE, CURVATURE, SECOND, M, B_STEP),
         Verdict.PROVED,
         _decide_expansion,
     ),
@@ -753,7 +749,7 @@ CLAIMS = (
         "b(n) = o(n^(-2/9)) and o(b(n)) = n^(-1/4) (log n)^(1/2) (log log n)^(1/4), read as: the right side is o(b(n))",
         _RATES,
         "the two rates between which b(n) lies",
-        (SIZE,),
+        (N,),
         Verdict.CONDITIONAL,
         _decide_bandwidth_window,
     ),
