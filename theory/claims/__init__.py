@@ -1,9 +1,19 @@
 """The claims, one module for each part of the paper; what is on record about each is recomputed, never copied."""
 
 from theory.claim import Claim
-from theory.claims import beyond, kernels, lemma_2_1, lemma_3_2, posterior, section_4, sections_5_6, theorem_3_1
+from theory.claims import (
+    appendices,
+    beyond,
+    kernels,
+    lemma_2_1,
+    lemma_3_2,
+    posterior,
+    section_4,
+    sections_5_6,
+    theorem_3_1,
+)
 
-MODULES = (lemma_2_1, kernels, lemma_3_2, theorem_3_1, section_4, posterior, sections_5_6, beyond)
+MODULES = (lemma_2_1, kernels, lemma_3_2, theorem_3_1, section_4, posterior, sections_5_6, appendices, beyond)
 """The modules that hold the claims."""
 
 _ORDER = (

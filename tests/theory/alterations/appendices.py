@@ -1,0 +1,66 @@
+"""Other things that the claims on the appendices might have said, and the verdict that each must meet."""
+
+ALTERED = {
+    "appendix-b.mnist-shapes": [
+        ("(1024, 8)", "proved"),
+        ("(256, 8)", "erratum"),
+        ("(1024, 32)", "erratum"),
+        ("(512, 32)", "refuted"),
+        ("(256, 28)", "refuted"),
+    ],
+    "appendix-b.cifar-shapes": [("(256, 8)", "proved"), ("(1024, 32)", "refuted"), ("(256, 16)", "refuted")],
+    "appendix-b.celeba-shapes": [("(8192, 64)", "refuted"), ("(512, 32)", "refuted"), ("(256, 64)", "refuted")],
+    "appendix-b.channels": [("128", "proved"), ("64", "refuted"), ("256", "refuted"), ("162", "refuted")],
+    "appendix-b.latent": [
+        ("d_z", "proved"),
+        ("d_z**3", "erratum"),
+        ("2*d_z", "refuted"),
+        ("64", "refuted"),
+        ("1", "refuted"),
+        ("1/d_z", "refuted"),
+        ("0", "refuted"),
+    ],
+    "appendix-b.bernoulli": [
+        ("p**x*(1 - p)**(1 - x)*log(p/(1 - p))/(2*p - 1)", "proved"),
+        ("p**x*(1 - p)**(1 - x)*log(p/(1 - p))/abs(2*p - 1)", "refuted"),
+        ("p**x*(1 - p)**x", "refuted"),
+        ("p**abs(x)*abs(1 - p)**(1 - x)", "conditional"),
+        ("p**(1 - x)*(1 - p)**x", "refuted"),
+        ("2*p**x*(1 - p)**(1 - x)", "refuted"),
+        ("4*x - 1", "refuted"),
+    ],
+    "appendix-c.splits": [
+        ("(162770, 19962)", "erratum"),
+        ("(162770, 19687)", "refuted"),
+        ("(19867, 162770)", "refuted"),
+    ],
+    "appendix-c.samples": [
+        ("(50000, 10000, 28, 50000, 10000, 32)", "refuted"),
+        ("(60000, 10000, 32, 50000, 10000, 32)", "refuted"),
+        ("(60000, 10000, 28, 60000, 10000, 32)", "refuted"),
+    ],
+    "appendix-c.sharpness": [
+        ("-abs(S - S0)", "proved"),
+        ("-(S - S0)**2", "proved"),
+        ("S/S0", "conditional"),
+        ("log(S)", "conditional"),
+        ("-S", "refuted"),
+        ("S0", "refuted"),
+    ],
+    "binomial.fid": [
+        ("(15, 2.59e-4)", "proved"),
+        ("(15, 17/65536)", "proved"),
+        ("(15, 2.5e-4)", "erratum"),
+        ("(16, 1.5e-5)", "erratum"),
+        ("(15, 2.6e-3)", "refuted"),
+        ("(16, 2.6e-4)", "refuted"),
+    ],
+    "binomial.sharpness": [
+        ("(12, 0.038)", "proved"),
+        ("(12, 0.0385)", "erratum"),
+        ("(12, 0.0768)", "refuted"),
+        ("(11, 0.105)", "refuted"),
+    ],
+    "binomial.null-hypothesis": [("0.6", "refuted"), ("1 - 1/3", "refuted")],
+    "binomial.conclusion": [("0.1", "conditional"), ("0.3", "proved"), ("0.03", "refuted"), ("2", "undecided")],
+}
