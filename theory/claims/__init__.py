@@ -9,11 +9,23 @@ from theory.claims import (
     lemma_3_2,
     posterior,
     section_4,
+    sections_1_2,
     sections_5_6,
     theorem_3_1,
 )
 
-MODULES = (lemma_2_1, kernels, lemma_3_2, theorem_3_1, section_4, posterior, sections_5_6, appendices, beyond)
+MODULES = (
+    sections_1_2,
+    lemma_2_1,
+    kernels,
+    lemma_3_2,
+    theorem_3_1,
+    section_4,
+    posterior,
+    sections_5_6,
+    appendices,
+    beyond,
+)
 """The modules that hold the claims."""
 
 _ORDER = (

@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, shown
-from theory.algebra.decisions import Condition, Undecided
+from theory.algebra.decisions import Undecided
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import limit_mean
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
@@ -33,7 +33,6 @@ CURVATURE = sympy.Symbol("Q", positive=True)
 SECOND = sympy.Symbol("mu2", positive=True)
 PRIOR = sympy.Symbol("p", positive=True)
 LOWER, UPPER = sympy.symbols("c d", real=True)
-DENSITY = sympy.Symbol("f", positive=True)
 
 STUDIES = (StudyPlan(100, 20_000, seed=1), StudyPlan(1_000, 20_000, seed=2), StudyPlan(10_000, 4_000, seed=3))
 """What ``--with-simulations`` runs for the claims on the limit law: about ten seconds on two cores."""
@@ -572,116 +571,6 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
     )
 
 
-def _decide_assumptions(share: Expr) -> Decision:
-    if not (share.is_number and 0 <= share < 1):
-        raise Undecided(f"a share that most exceed lies between 0 and 1, and {share} does not.")
-    argument = Argument()
-    verdicts = _families()
-    for name, (holds, reason) in verdicts.items():
-        argument.step(f"{name}: {'meets' if holds else 'does not meet'} A2 to A4.", True, reason)
-    count = sum(holds for holds, _ in verdicts.values())
-    found = Rational(count, len(verdicts))
-    most = found > share
-    argument.step(
-        f"The share of these families that meets A1 to A4 exceeds {share}.", most, f"it is {count} of {len(verdicts)}"
-    )
-    return argument.decision(
-        Verdict.PROVED if most else Verdict.CONDITIONAL,
-        "the conditions of each family, symbolically",
-        corrected="the normal, Gaussian mixtures and the VampPrior do; a flow may, by its map; the others do not",
-        charitable="true of the Gaussian families; a flow depends on its map, and some have no density on R at all",
-    )
-
-
-def _families() -> dict[str, tuple[bool, str]]:
-    """Return, for each prior or posterior of Section 1, whether A2 to A4 hold, and why."""
-    lognormal = Density(
-        "lognormal",
-        (Piece(Integer(0), oo, exp(-(log(x) ** 2) / 2) / (x * sqrt(2 * pi))),),
-        erf(log(x) / sqrt(2)) / 2 + Rational(1, 2),
-        exp(x),
-    )
-    uniform = Density("uniform", (Piece(Integer(-1), Integer(1), Rational(1, 2)),), (x + 1) / 2, 2 * x - 1)
-    beta = Density("beta:2,2", (Piece(Integer(0), Integer(1), 6 * x * (1 - x)),), 3 * x**2 - 2 * x**3, x)
-    score = sympy.limit((sympy.diff(_NORMAL, x) ** 2 / _NORMAL), x, oo)
-    mixture = (
-        score == 0,
-        "sums of normal densities; f'^2/f <= sum of w f_i'^2/f_i (Cauchy-Schwarz), each bounded, tending to 0",
-    )
-    return {
-        "Normal": _all_hold(density_assumptions(NORMAL)),
-        "Gaussian mixture": mixture,
-        "VampPrior, a mixture of Gaussian posteriors": mixture,
-        "Normalising flow z -> exp(z), a map that flows may take": _all_hold(density_assumptions(lognormal)[:2]),
-        "Stick-breaking fractions (beta)": _all_hold(density_assumptions(beta)),
-        "Uniform on an interval": _all_hold(density_assumptions(uniform)),
-        "von Mises-Fisher, and with it the uniform on the sphere": (
-            False,
-            "a law on the sphere has no density on R^d, and its coordinates have bounded support",
-        ),
-        "Riemannian Brownian motion": (False, "a law on a manifold: A2 to A4 speak of densities on R"),
-    }
-
-
-def _all_hold(conditions: tuple[Condition, ...]) -> tuple[bool, str]:
-    failing = [f"{condition.name} ({condition.reason})" for condition in conditions if not condition.holds]
-    return not failing, f"fails {failing[0]}" if failing else "each condition is decided symbolically"
-
-
-def _decide_wording(printed: Expr) -> Decision:
-    words, symbol = printed
-    argument = Argument()
-    same = decisions.equal(words, symbol)
-    argument.step(
-        "What A3 says in words is what it writes in symbols.", bool(same), f"{words} against {symbol}; {same.detail}"
-    )
-    root = decisions.equal(symbol, sqrt(DENSITY))
-    argument.step("The condition of the theorem is on the square root.", bool(root), f"it is written {symbol}")
-    return argument.decision(
-        Verdict.PROVED if argument.holds else (Verdict.ERRATUM if root else Verdict.REFUTED),
-        "comparison of the words with the symbol",
-        corrected="the square root of the density, f^(1/2), is absolutely continuous",
-        charitable=None if argument.holds else "the symbol is right, and the word is a slip",
-    )
-
-
-REFERENCES = {
-    3: ("Bickel and Rosenblatt", 1973, "On Some Global Measures of the Deviations of Density Function Estimates"),
-    23: ("Parzen", 1962, "On Estimation of a Probability Density Function and Mode"),
-    25: ("Rosenblatt", 1956, "Remarks on Some Nonparametric Estimates of a Density Function"),
-}
-"""The paper's references on kernel density estimates: authors, year, title."""
-
-LAST_REFERENCE = 29
-"""The number of the last entry in the paper's bibliography."""
-
-
-def _decide_citation(number: Expr) -> Decision:
-    argument = Argument()
-    global_measures = [key for key, (_, _, title) in REFERENCES.items() if "Global Measures" in title]
-    entry = REFERENCES.get(int(number)) if number.is_Integer else None
-    right = argument.step(
-        f"[{number}] is the work that studies the quadratic functional of f_n - f.",
-        entry is not None and int(number) in global_measures,
-        f"it is {entry[0]} ({entry[1]}), {entry[2]}" if entry else "it is not a reference on density estimates",
-    )
-    listed = number.is_Integer and 1 <= number <= LAST_REFERENCE
-    return argument.decision(
-        Verdict.PROVED if right else Verdict.ERRATUM if listed else Verdict.REFUTED,
-        "the paper's own list of references",
-        corrected="[3], Bickel and Rosenblatt (1973), as Theorem 3.1 has it",
-        charitable=(
-            None
-            if right
-            else "[25] introduces the estimate that [3] studies"
-            if number == 25
-            else "a wrong number; Theorem 3.1 has the right one"
-            if listed
-            else f"the paper has the references [1] to [{LAST_REFERENCE}]"
-        ),
-    )
-
-
 def _power_of_ten(size: int) -> str:
     return f"10^{len(str(size)) - 1}"
 
@@ -802,35 +691,5 @@ CLAIMS = (
         (MU,),
         Verdict.CONDITIONAL,
         _decide_shifted_kernel,
-    ),
-    Claim(
-        "section-2.a1-a4",
-        "Section 2.2.2, after A4",
-        "most priors and posteriors listed in Section 1 satisfy A1 to A4",
-        "1/2",
-        "the share that 'most' must exceed",
-        (),
-        Verdict.CONDITIONAL,
-        _decide_assumptions,
-    ),
-    Claim(
-        "section-2.a3-wording",
-        "Section 2.2.2, A3",
-        "the 'squared density' f^(1/2) is absolutely continuous",
-        "(f**2, f**(1/2))",
-        "what the words say and what the symbol says",
-        (DENSITY,),
-        Verdict.ERRATUM,
-        _decide_wording,
-    ),
-    Claim(
-        "section-2.citation",
-        "Section 2.2.2",
-        "[25] studied the asymptotic distribution of the quadratic functional",
-        "25",
-        "the number of the reference",
-        (),
-        Verdict.ERRATUM,
-        _decide_citation,
     ),
 )

@@ -8,11 +8,13 @@ from tests.theory.alterations import (
     lemma_3_2,
     posterior,
     section_4,
+    sections_1_2,
     sections_5_6,
     theorem_3_1,
 )
 
 ALTERED: dict[str, list[tuple[str, str]]] = {
+    **sections_1_2.ALTERED,
     **lemma_2_1.ALTERED,
     **kernels.ALTERED,
     **lemma_3_2.ALTERED,

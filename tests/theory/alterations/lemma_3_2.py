@@ -28,6 +28,5 @@ ALTERED = {
         ("sigma", "refuted"),
         ("I/sigma", "conditional"),
     ],
-    "section-2.mise": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("3/8*(1 + x)**2", "refuted")],
     "section-6.uniform-minimises-j": [("3/4*(1 - x**2)", "refuted"), ("1", "refuted")],
 }
