@@ -4,6 +4,7 @@ from theory.claim import Claim
 from theory.claims import (
     appendices,
     beyond,
+    equation_6,
     kernels,
     lemma_2_1,
     lemma_3_2,
@@ -20,6 +21,7 @@ MODULES = (
     kernels,
     lemma_3_2,
     theorem_3_1,
+    equation_6,
     section_4,
     posterior,
     sections_5_6,

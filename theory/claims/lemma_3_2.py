@@ -17,8 +17,8 @@ from theory.algebra.decisions import Undecided
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.kernels import is_nonnegative_density, on_unit_interval
-from theory.claims.symbols import MU, ROUGHNESS, SIGMA, R
-from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, x
+from theory.claims.symbols import MU, R
+from theory.kernels import KERNELS, UNIFORM, x
 
 _T = sympy.Symbol("t", real=True)
 _BEST = "K*(x) = 3/(4 r) (1 - ((x - mu)/r)^2) on [mu - r, mu + r], with I(K*) = 3/(5 r)"
@@ -282,106 +282,6 @@ def _discrete_minimum(cells: int) -> tuple[float, float]:
     return float(width * np.sum(solution**2)), float(np.max(np.abs(solution - optimum)))
 
 
-def _decide_gain(density: Expr) -> Decision:
-    kernel = on_unit_interval(density)
-    argument = Argument()
-    if not is_nonnegative_density(kernel, argument):
-        return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
-    claimed = kernel.roughness * sqrt(5 * kernel.variance)
-    table = roughness_table()
-    best = next(iter(table))
-    argument.step(
-        "At equal variance no kernel of the table is less rough than the printed one.",
-        all(decisions.sign_of(value - claimed) >= 0 for value in table.values()),
-        f"printed {sympy.N(claimed, 6)}; " + ", ".join(f"{name} {sympy.N(v, 6)}" for name, v in table.items()),
-    )
-    record_certificate(argument)
-    gain = sympy.simplify(table["epanechnikov"] / (GAUSSIAN.roughness * sqrt(5)))
-    argument.step(
-        "How much it gains over the Gaussian of equal variance is a fixed number.",
-        decisions.sign_of(1 - gain) > 0,
-        f"I(Epanechnikov)/I(Gaussian) = {gain} = {sympy.N(gain, 6)}: {sympy.N(100 * (1 - gain), 2)} % less",
-    )
-    return argument.decision(
-        Verdict.PROVED if argument.holds else Verdict.REFUTED,
-        "the certificate of lemma-3.2.optimal, and exact constants",
-        corrected=None if argument.holds else f"the least rough kernel at equal variance is the {best} one",
-        charitable=(
-            "4.9 % of the roughness is all that the choice of the kernel can give"
-            if argument.holds
-            else "it may be optimal for another criterion"
-        ),
-    )
-
-
-def _decide_scale(functional: Expr) -> Decision:
-    argument = Argument()
-    factor = sympy.Symbol("c", positive=True)
-    scaled = EPANECHNIKOV.transformed(Integer(0), factor).roughness
-    argument.step(
-        "Stretching a kernel by c divides I by c and multiplies the standard deviation by c.",
-        sympy.simplify(scaled - EPANECHNIKOV.roughness / factor) == 0,
-        f"for K* of scale c, I = {scaled}; in general by substituting x = c t",
-    )
-    after = functional.subs({ROUGHNESS: ROUGHNESS / factor, SIGMA: factor * SIGMA}, simultaneous=True)
-    invariant = bool(decisions.equal(after, functional))
-    argument.step(
-        "The functional does not change under stretching, so its minimiser has no scale to run away with.",
-        invariant,
-        f"{functional} becomes {after}",
-    )
-    if invariant and _record_rise(functional, argument):
-        record_certificate(argument)
-        return argument.decision(
-            Verdict.PROVED if argument.holds else Verdict.UNDECIDED,
-            "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        )
-    if invariant:
-        return _no_guide(argument)
-    if not _record_rise(functional, argument):
-        return _no_guide(argument)
-    along = after.subs({ROUGHNESS: Rational(3, 5), SIGMA: 1 / sqrt(5)})
-    limits = {end: sympy.limit(along, factor, end, "+") for end in (oo, Integer(0))}
-    if 0 not in limits.values() or not functional.is_positive:
-        raise Undecided(f"{functional} changes under stretching, but does not fall to 0 along K*: {limits}.")
-    argument.step(
-        "Without the constraint on the variance the infimum is attained by some kernel.",
-        False,
-        f"along K* stretched by c the functional tends to 0 (limits {limits}), and being positive it never is 0",
-    )
-    record_certificate(argument)
-    return argument.decision(
-        Verdict.CONDITIONAL,
-        "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        corrected="at fixed variance the Epanechnikov kernel minimises I; over all scales the infimum 0 is no minimum",
-        charitable=(
-            "on the class of Lemma 3.2, whose variance is fixed, it is right; as a penalty in training, where r is "
-            "free, it is lowered by r -> infinity (or by B -> 0) whatever the kernel"
-        ),
-    )
-
-
-def _record_rise(functional: Expr, argument: Argument) -> bool:
-    """Record whether the functional rises with I at a fixed standard deviation; `Undecided` if that is unclear."""
-    slope = sympy.simplify(sympy.diff(functional, ROUGHNESS))
-    if slope.is_positive is None:
-        raise Undecided(f"the sign of {slope}, the derivative in I, is not clear.")
-    return argument.step(
-        "It rises with I at a fixed standard deviation, so that to minimise it is to minimise I there.",
-        slope.is_positive,
-        f"its derivative in I is {slope}",
-    )
-
-
-def _no_guide(argument: Argument) -> Decision:
-    return argument.decision(
-        Verdict.REFUTED,
-        "the derivative in I",
-        corrected="at fixed variance I picks the Epanechnikov kernel, and so does I sigma up to stretching",
-        charitable="it does not prefer the less rough of two kernels of the same variance",
-    )
-
-
 def _decide_uniform(density: Expr) -> Decision:
     kernel = on_unit_interval(density)
     argument = Argument()
@@ -516,26 +416,6 @@ CLAIMS = (
         (R,),
         Verdict.COMPUTED,
         _decide_numeric,
-    ),
-    Claim(
-        "section-3.gain",
-        "Section 3, before Lemma 3.2",
-        "the Epanechnikov kernel is the optimal choice",
-        "3/4*(1 - x**2)",
-        "the kernel on [-1, 1] that is claimed to be the least rough at equal variance",
-        (x,),
-        Verdict.PROVED,
-        _decide_gain,
-    ),
-    Claim(
-        "section-3.scale",
-        "Section 3, after equation (6)",
-        "minimising I(K) picks the kernel",
-        "I",
-        "the functional that is minimised, of the roughness I and the standard deviation sigma",
-        (ROUGHNESS, SIGMA),
-        Verdict.CONDITIONAL,
-        _decide_scale,
     ),
     Claim(
         "section-6.uniform-minimises-j",

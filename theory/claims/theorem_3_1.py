@@ -31,8 +31,6 @@ CONVOLUTION = sympy.Symbol("J", positive=True)
 SQUARE = sympy.Symbol("S", positive=True)
 CURVATURE = sympy.Symbol("Q", positive=True)
 SECOND = sympy.Symbol("mu2", positive=True)
-PRIOR = sympy.Symbol("p", positive=True)
-LOWER, UPPER = sympy.symbols("c d", real=True)
 
 STUDIES = (StudyPlan(100, 20_000, seed=1), StudyPlan(1_000, 20_000, seed=2), StudyPlan(10_000, 4_000, seed=3))
 """What ``--with-simulations`` runs for the claims on the limit law: about ten seconds on two cores."""
@@ -414,70 +412,6 @@ def _record_drift(argument: Argument, exponent: Expr) -> None:
     )
 
 
-def _decide_weight(weight: Expr) -> Decision:
-    exponent = sympy.simplify(log(weight) / log(PRIOR))
-    if not exponent.is_Rational:
-        raise Undecided(f"{weight} is not a power of p.")
-    if 0 < exponent < 1:
-        raise Undecided(f"whether {weight} is integrable depends on the tails of p.")
-    argument = Argument()
-    argument.step(
-        f"The weight {weight} is bounded on R, for every density p that meets A2.",
-        exponent >= 0,
-        f"p <= sup p < infinity, by A2; inf p = 0, since p is integrable, and there {weight} is "
-        + ("unbounded" if exponent < 0 else "bounded"),
-    )
-    if exponent == -1:
-        reach = sympy.Symbol("N", positive=True)
-        least = sympy.integrate(1, (x, -reach, reach)) ** 2
-        detail = f"(2N)^2 <= (integral of p) (integral of 1/p) over [-N, N]: the integral of 1/p is at least {least}"
-    elif exponent <= 0:
-        detail = f"p <= 1 outside a set of length at most 1, and there {weight} >= 1"
-    else:
-        detail = f"{weight} <= (sup p)^({exponent - 1}) p, and p integrates to 1"
-    argument.step(f"The weight {weight} is integrable on R.", exponent >= 1, detail)
-    return argument.decision(
-        Verdict.PROVED if argument.holds else Verdict.REFUTED,
-        "Cauchy-Schwarz, and Markov's inequality for the length of {p > 1}",
-        corrected=None
-        if argument.holds
-        else "a = 1/p on a bounded window [c, d] and 0 elsewhere meets the assumptions",
-        charitable=(
-            None
-            if argument.holds
-            else "no prior meets all the assumptions: if p is positive on R, 1/p is neither bounded nor integrable, "
-            "and otherwise A2 fails. The repair is section-3.weight-window"
-        ),
-    )
-
-
-def _decide_weight_window(limit: Expr) -> Decision:
-    argument = Argument()
-    density = sympy.Function("p", positive=True)(x)
-    found = ROUGHNESS * sympy.integrate(density * (1 / density), (x, LOWER, UPPER))
-    ordered = {UPPER: LOWER + sympy.Symbol("h", positive=True)}
-    same = decisions.equal(limit.subs(ordered), found.subs(ordered))
-    argument.step(
-        "The limit of theorem-3.1.mean with a = 1/p on [c, d] is I times the integral of p a.",
-        bool(same),
-        f"p a = 1 on [c, d], so that it is {found}; with d = c + h, h > 0, {same.detail}",
-    )
-    conditions = {condition.name: condition.holds for condition in density_assumptions(NORMAL)}
-    argument.step(
-        "That weight is bounded and integrable, for p is continuous and positive on the compact [c, d].",
-        conditions["A2: f continuous"] and conditions["A2: f positive"],
-        "1/p <= 1/min p over [c, d]; for the normal, A2 is checked here",
-    )
-    return argument.decision(
-        Verdict.PROVED if argument.holds else Verdict.REFUTED,
-        "theorem-3.1.mean",
-        corrected=None if argument.holds else f"E T_m tends to {found}",
-        charitable=None
-        if argument.holds
-        else "at c = 0, d = 1 other expressions may agree; they do not for every window",
-    )
-
-
 def _decide_uniform_prior(delta: Expr) -> Decision:
     if not delta.is_Rational:
         raise Undecided(f"{delta} is not a rational exponent.")
@@ -651,26 +585,6 @@ CLAIMS = (
         (),
         Verdict.CONDITIONAL,
         _decide_step_size,
-    ),
-    Claim(
-        "section-3.weight",
-        "Equation (6), Section 3",
-        "Theorem 3.1 may be used with the weight a = 1/p, p the prior",
-        "1/p",
-        "the weight as a power of the density p",
-        (PRIOR,),
-        Verdict.REFUTED,
-        _decide_weight,
-    ),
-    Claim(
-        "section-3.weight-window",
-        "beyond the paper: a repair of equation (6)",
-        "with a = 1/p on [c, d] and 0 elsewhere, E T_m tends to I(K) (d - c)",
-        "I*(d - c)",
-        "the limit",
-        (ROUGHNESS, LOWER, UPPER),
-        Verdict.PROVED,
-        _decide_weight_window,
     ),
     Claim(
         "section-4.uniform-prior",

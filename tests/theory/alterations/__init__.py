@@ -3,6 +3,7 @@
 from tests.theory.alterations import (
     appendices,
     beyond,
+    equation_6,
     kernels,
     lemma_2_1,
     lemma_3_2,
@@ -19,6 +20,7 @@ ALTERED: dict[str, list[tuple[str, str]]] = {
     **kernels.ALTERED,
     **lemma_3_2.ALTERED,
     **theorem_3_1.ALTERED,
+    **equation_6.ALTERED,
     **section_4.ALTERED,
     **posterior.ALTERED,
     **sections_5_6.ALTERED,

@@ -33,8 +33,6 @@ ALTERED = {
         ("(0.6310, 1/10)", "refuted"),
         ("(0.1, 1/2)", "conditional"),
     ],
-    "section-3.weight": [("p", "proved"), ("p**2", "proved"), ("1/p**2", "refuted"), ("sqrt(p)", "undecided")],
-    "section-3.weight-window": [("I*abs(c - d)", "proved"), ("I*(d - c)**2", "refuted"), ("I*(d + c)", "refuted")],
     "section-4.uniform-prior": [
         ("3/5", "conditional"),
         ("1/2", "refuted"),
