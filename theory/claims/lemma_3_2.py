@@ -1,24 +1,20 @@
-"""Lemma 3.2: the Epanechnikov kernel minimises the roughness I, and what else is claimed to be optimal.
+"""Lemma 3.2: the Epanechnikov kernel minimises the roughness I.
 
 Throughout, the class of the lemma is that of the densities with mean mu and variance r**2/5.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import sympy
 from scipy.optimize import nnls
-from sympy import Expr, Integer, Rational, oo, sqrt
+from sympy import Expr, Integer, Rational, sqrt
 
 from theory.algebra import decisions
 from theory.algebra.decisions import Undecided
-from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.claim import Argument, Claim, Decision, Verdict
-from theory.claims.kernels import is_nonnegative_density, on_unit_interval
 from theory.claims.symbols import MU, R
-from theory.kernels import KERNELS, UNIFORM, x
+from theory.kernels import KERNELS, x
 
 _T = sympy.Symbol("t", real=True)
 _BEST = "K*(x) = 3/(4 r) (1 - ((x - mu)/r)^2) on [mu - r, mu + r], with I(K*) = 3/(5 r)"
@@ -282,78 +278,6 @@ def _discrete_minimum(cells: int) -> tuple[float, float]:
     return float(width * np.sum(solution**2)), float(np.max(np.abs(solution - optimum)))
 
 
-def _decide_uniform(density: Expr) -> Decision:
-    kernel = on_unit_interval(density)
-    argument = Argument()
-    if not is_nonnegative_density(kernel, argument):
-        return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
-    claimed = kernel.convolution_roughness / sqrt(1 / kernel.variance)
-    uniform = UNIFORM.convolution_roughness * sqrt(UNIFORM.variance)
-    least = argument.step(
-        "At equal variance the printed kernel's J is that of the uniform kernel, which is proved below to be least.",
-        decisions.sign_of(claimed - uniform) == 0,
-        f"J sigma is {sympy.N(claimed, 6)}, for the uniform kernel {sympy.N(uniform, 6)}",
-    )
-    _record_uniform_certificate(argument)
-    argument.step(
-        "Without a fixed variance there is no minimiser: J falls to 0 as any kernel is stretched.",
-        UNIFORM.transformed(Integer(0), Integer(2)).convolution_roughness == UNIFORM.convolution_roughness / 2,
-        "J of a kernel stretched by c is J/c",
-    )
-    return argument.decision(
-        Verdict.CONDITIONAL if least and argument.holds else Verdict.REFUTED,
-        "a Karush-Kuhn-Tucker certificate; Plancherel for convexity",
-        corrected="at fixed variance the uniform kernel alone minimises J, up to translation",
-        charitable=(
-            "on the class of Lemma 3.2, whose variance is fixed, it is right; J is proportional to 1/r otherwise"
-            if least
-            else "at equal variance the uniform kernel has a smaller J"
-        ),
-    )
-
-
-def _record_uniform_certificate(argument: Argument) -> bool:
-    """Record why the uniform kernel U on [-1/2, 1/2] minimises J among the densities of its mean and variance."""
-    a, real = sympy.symbols("a u", real=True)
-    identity = decisions.equal(real**4 - 4 * a**3 * real + 3 * a**4, (real - a) ** 2 * ((real + a) ** 2 + 2 * a**2))
-    tangent = argument.step(
-        "J(K) is the integral of |K^|^4 over 2 pi, and |w|^4 lies above its tangent: |w|^4 >= a^4 + 4 a^3 (Re w - a).",
-        bool(identity),
-        "for a >= 0 after a rotation: |w| >= Re w = u, and u^4 - 4 a^3 u + 3 a^4 = (u - a)^2 ((u + a)^2 + 2 a^2)",
-    )
-    half = Fraction(1, 2)
-    box = PiecewisePolynomial.from_pieces([PolynomialPiece(-half, half, (Fraction(1),))])
-    triple = box.convolved_with(box.reflected()).convolved_with(box)
-    spline = argument.step(
-        "So J(K) >= J(U) + 4 times the integral of T (K - U), T the triple convolution of U, a quadratic B-spline.",
-        triple(Fraction(0)) == Fraction(3, 4) and len(triple.pieces) == 3,
-        "; ".join(f"T = {_expression(piece)} from {piece.lower} to {piece.upper}" for piece in triple.pieces),
-    )
-    signs = [decisions.keeps_nonnegative(4 * x**2 - 3, x, Rational(3, 2), oo)]
-    for piece in triple.pieces:
-        slack = sympy.expand(4 * _expression(piece) - 3 + 4 * x**2)
-        signs.append(decisions.keeps_nonnegative(slack, x, _exact(piece.lower), _exact(piece.upper)))
-    central = sympy.expand(4 * _expression(triple.pieces[1]) - 3 + 4 * x**2)
-    complementary = argument.step(
-        "4 T - 3 + 4 x^2 is 0 on the support of U and >= 0 everywhere else.",
-        all(signs) and central == 0,
-        "on 1/2 <= |x| <= 3/2 it is 2 (3/2 - |x|)^2 - 3 + 4 x^2, beyond it 4 x^2 - 3; no change of sign (Sturm)",
-    )
-    return argument.step(
-        "The moments fix the integral of 3 - 4 x^2, so that of 4 T (K - U) is that of (4 T - 3 + 4 x^2) K, >= 0.",
-        tangent and spline and complementary,
-        "J(K) >= J(U); the tangent touches only at w = a, so equality makes K^ = U^: unique, up to translation",
-    )
-
-
-def _expression(piece: PolynomialPiece) -> Expr:
-    return sum((_exact(c) * x**power for power, c in enumerate(piece.coefficients)), start=Integer(0))
-
-
-def _exact(value: Fraction) -> Expr:
-    return Rational(value.numerator, value.denominator)
-
-
 _PRINTED_OPTIMUM = "3/(4*r)*(1 - ((x - mu)/r)**2)"
 
 CLAIMS = (
@@ -416,15 +340,5 @@ CLAIMS = (
         (R,),
         Verdict.COMPUTED,
         _decide_numeric,
-    ),
-    Claim(
-        "section-6.uniform-minimises-j",
-        "Section 6, optimal kernel under different criterions",
-        "the uniform kernel minimises the asymptotic variance of T_m, that is J(K)",
-        "1/2",
-        "the kernel on [-1, 1] that is claimed to be optimal",
-        (x,),
-        Verdict.CONDITIONAL,
-        _decide_uniform,
     ),
 )

@@ -1,4 +1,4 @@
-"""Theorem 3.1 and what the paper draws from it: the mean of T_m, its limit, the bandwidth, the prior and the kernel.
+"""Theorem 3.1: the mean of T_m and its limit, the limit law, and the window of the bandwidth.
 
 E T_m = A - B + C for every m (see `theory.bickel_rosenblatt`). The standard example is the normal density, the weight
 1 on [-2, 2], the Epanechnikov kernel and b = m^(-0.235), a rate inside the theorem's window.
@@ -17,14 +17,10 @@ from theory.algebra import decisions
 from theory.algebra.balls import ball_of, shown
 from theory.algebra.decisions import Undecided
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
-from theory.bickel_rosenblatt.mean import limit_mean
-from theory.bickel_rosenblatt.symbolic_mean import mean_expression
 from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Verdict, pending
-from theory.claims.symbols import B_STEP, MU, ROUGHNESS, M, N
-from theory.densities.assumptions import density_assumptions
-from theory.densities.density import Density
+from theory.claims.symbols import B_STEP, ROUGHNESS, M, N
 from theory.densities.families import NORMAL
-from theory.kernels import EPANECHNIKOV, Piece, assumption_a1, x
+from theory.kernels import EPANECHNIKOV, x
 
 MASS = sympy.Symbol("W", positive=True)
 CONVOLUTION = sympy.Symbol("J", positive=True)
@@ -39,12 +35,13 @@ STANDARD_ERRORS = 3.5
 """How far an estimate may be from a true value: a false alarm once in 2,100 studies, and the seeds are fixed."""
 
 SIZES = (100, 1_000, 10_000, 100_000)
-LARGEST_EXPONENT = 64
+"""The m at which exact means are shown, the paper's first."""
+
+WINDOW_RATES = (Rational(2, 9), Rational(1, 4))
+"""The exponents between which the theorem has that of the bandwidth, but for logarithms."""
+
 _EPANECHNIKOV = EPANECHNIKOV.pieces[0].density
 _NORMAL = NORMAL.pieces[0].density
-_DISTRIBUTION = sympy.expand(sympy.integrate(_EPANECHNIKOV, x) + Rational(1, 2))
-
-_WINDOW_RATES = (Rational(2, 9), Rational(1, 4))
 
 
 def _record_identity(argument: Argument) -> None:
@@ -64,7 +61,7 @@ def _decide_mean(limit: Expr) -> Decision:
     argument = Argument()
     _record_identity(argument)
     _record_bounds(argument)
-    rate = 1 - 5 * _WINDOW_RATES[0]
+    rate = 1 - 5 * WINDOW_RATES[0]
     argument.step(
         "So E T_m tends to I times the integral of f a as b -> 0 and m b^5 -> 0, which the theorem's window implies.",
         argument.holds and rate < 0,
@@ -351,160 +348,6 @@ def _bisected(function: Expr, t: sympy.Symbol, left: Rational, right: Rational) 
         return low.union(high)
 
 
-def _decide_step_size(printed: Expr) -> Decision:
-    value, exponent = printed
-    if not (exponent.is_Rational and abs(exponent) <= LARGEST_EXPONENT):
-        raise Undecided(f"{exponent} is not a rational exponent of at most {LARGEST_EXPONENT} in size.")
-    argument = Argument()
-    number = ball_of(Integer(100) ** -exponent)
-    right = argument.step(
-        f"100^(-{exponent}) is {sympy.N(value, 5)} to four digits.",
-        abs(number - ball_of(value)) <= ball_of(Rational(1, 20000)),
-        f"it is {shown(number, 8)}",
-    )
-    if not right:
-        return argument.decision(
-            Verdict.REFUTED,
-            "enclosure",
-            corrected=f"100^(-{exponent}) = {number.str(6, radius=False)}",
-            charitable="to fewer digits it may agree",
-        )
-    inside = argument.step(
-        f"The rate m^(-{exponent}) is inside the theorem's window, 2/9 < exponent < 1/4.",
-        bool(_WINDOW_RATES[0] < exponent < _WINDOW_RATES[1]),
-        "m^(-2/9) is not o(m^(-2/9)): the ratio is 1"
-        if exponent == _WINDOW_RATES[0]
-        else f"the exponent is {exponent}",
-    )
-    if inside:
-        return argument.decision(Verdict.PROVED, "enclosure; comparison of exponents")
-    on_the_edge = exponent == _WINDOW_RATES[0]
-    if on_the_edge:
-        _record_drift(argument, exponent)
-    admissible = argument.step(
-        "For the mean alone the rate is admissible: b -> 0 and m b^5 -> 0.",
-        bool(exponent > Rational(1, 5)),
-        f"m b^5 = m^({1 - 5 * exponent})",
-    )
-    return argument.decision(
-        Verdict.CONDITIONAL if admissible else Verdict.REFUTED,
-        "enclosure; comparison of exponents",
-        corrected="100^(-2/9) = 0.35938; m^(-DELTA) with 2/9 < DELTA < 1/4 is inside the window",
-        charitable=(
-            "the number is right, and for the mean the rate serves; for asymptotic normality it is "
-            + ("on the edge" if on_the_edge else "outside the window")
-            if admissible
-            else "the number is right, but the rate serves neither for the mean nor for asymptotic normality"
-        ),
-    )
-
-
-def _record_drift(argument: Argument, exponent: Expr) -> None:
-    """Record what the standardised mean tends to where b = m^(-exponent) is on the upper edge of the window."""
-    bend = sympy.integrate(sympy.diff(_NORMAL, x, 2) ** 2, (x, -2, 2))
-    drift = sympy.simplify(EPANECHNIKOV.second_moment**2 / 4 * bend)
-    power = Rational(9, 2) * exponent - 1
-    argument.step(
-        "At exactly m^(-2/9) the standardised mean tends to mu_2^2/4 times the integral of f''^2 a, not to 0.",
-        power == 0 and decisions.sign_of(drift) > 0,
-        f"b^(-1/2) m b^5 = m^(1 - 9/2 * {exponent}) = m^({-power}); for the standard example the drift is "
-        f"{shown(ball_of(drift), 6)}",
-    )
-
-
-def _decide_uniform_prior(delta: Expr) -> Decision:
-    if not delta.is_Rational:
-        raise Undecided(f"{delta} is not a rational exponent.")
-    if not 0 < delta <= LARGEST_EXPONENT:
-        raise Undecided(
-            f"the exponent of a bandwidth m^(-delta) lies above 0, here up to {LARGEST_EXPONENT}; not {delta}."
-        )
-    argument = Argument()
-    half = sympy.Symbol("B", positive=True)
-    uniform = Density("uniform", (Piece(Integer(-1), Integer(1), Rational(1, 2)),), (x + 1) / 2, 2 * x - 1)
-    failing = [condition.name for condition in density_assumptions(uniform) if not condition.holds]
-    argument.step("The uniform density meets A2, A3 and A4.", not failing, f"it fails {', '.join(failing)}")
-    deficit = sympy.integrate((1 - _DISTRIBUTION) ** 2, (x, 0, 1))
-    # Within b of an end of [-B, B], at a distance s b, K_b * f - f = (F(s) - 1)/(2B); the weight is 2B.
-    bias = M * B_STEP * 2 * B_STEP * deficit / (2 * half) ** 2 * (2 * half)
-    argument.step(
-        "With a = 1/p on [-B, B] and b <= B the squared bias term is C = (33/560) m b^2/B.",
-        bool(decisions.equal(bias, Rational(33, 560) * M * B_STEP**2 / half)),
-        f"near an end K_b * f misses (1 - F(s))/(2B); the integral of (1 - F)^2 over [0, 1] is {deficit}",
-    )
-    limit = sympy.limit(M * M ** (-2 * delta), M, oo)
-    limits = EPANECHNIKOV.roughness * 2
-    converges = argument.step(
-        f"At b = m^(-{delta}) it vanishes, so that E T_m tends to I times the integral of f a (1.2 for B = 1).",
-        limit == 0,
-        f"m b^2 = m^({1 - 2 * delta}) tends to {limit}",
-    )
-    total = mean_expression("epanechnikov", "uniform:-1,1", "inverse-density:-1,1").total
-    values = {size: ball_of(total, _at(size, delta)) for size in SIZES}
-    argument.step(
-        "The exact means for B = 1 show it.",
-        (abs(values[SIZES[-1]] - ball_of(limits)) < abs(values[SIZES[0]] - ball_of(limits))) == converges,
-        ", ".join(f"m = {size}: {value.str(9, radius=False)}" for size, value in values.items()),
-    )
-    argument.step(
-        "The theorem's window, exponents between 2/9 and 1/4, holds such a rate.",
-        converges and delta < _WINDOW_RATES[1],
-        f"the exponent is {delta}; m b^2 -> 0 wants more than 1/2",
-    )
-    return argument.decision(
-        Verdict.CONDITIONAL if converges else Verdict.REFUTED,
-        "the boundary bias, exactly",
-        corrected="E T_m tends to I times the integral of f a only if m b^2 -> 0 as well, outside the theorem's window",
-        charitable=(
-            "restricted to [-B, B], with a bandwidth so small that m b^2 -> 0, the limit of the mean is right"
-            if converges
-            else "on [-B, B] it diverges at the theorem's rates; over R the weight is infinite where mass leaks"
-        ),
-    )
-
-
-def _at(size: int, exponent: Expr) -> dict[sympy.Symbol, flint.arb]:
-    return {M: ball_of(Integer(size)), B_STEP: ball_of(Integer(size) ** -exponent)}
-
-
-def _decide_shifted_kernel(shift: Expr) -> Decision:
-    argument = Argument()
-    location = MU if shift == MU else shift
-    kernel = EPANECHNIKOV.transformed(location, Integer(1))
-    argument.step(
-        "I(K) does not depend on the mean of K.",
-        bool(decisions.equal(kernel.roughness, EPANECHNIKOV.roughness)),
-        f"I = {kernel.roughness} for every mean: the algebra is right",
-    )
-    symmetric = next(c for c in assumption_a1(kernel) if c.name == "A1: symmetric about 0")
-    centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.reason)
-    slope = sympy.Symbol("f1", real=True)
-    first = sympy.expand(kernel.integral(lambda k: -B_STEP * x * slope * k))
-    argument.step(
-        "The bias has no term of first order in b, so that C vanishes when m b^5 -> 0.",
-        first == 0,
-        f"the term is {first}, so that C = m b^3 mu^2 times the integral of f'^2 a, plus smaller terms",
-    )
-    if centred:
-        return argument.decision(Verdict.PROVED, "exact integration; A1")
-    half = EPANECHNIKOV.transformed(Rational(1, 2), Integer(1))
-    values = {size: enclosed_mean(size, half).total for size in (100, 10_000, 100_000)}
-    argument.step(
-        "At mu = 1/2, b = m^(-0.235) the exact mean stays near the limit I W = 0.5727.",
-        all(abs(value - ball_of(limit_mean())) < flint.arb(1) / 100 for value in values.values()),
-        ", ".join(f"m = {size}: {value.str(6, radius=False)}" for size, value in values.items()),
-    )
-    return argument.decision(
-        Verdict.CONDITIONAL,
-        "exact integration; enclosures of the exact mean",
-        corrected="with mean mu the bias is -b mu f' + O(b^2), and m b^3 mu^2 times the integral of f'^2 a diverges",
-        charitable=(
-            "the algebra is true, and the penalty of (8) does not contain mu; that mu is free in a bound of the "
-            "divergence does not follow, for Theorem 3.1 asks for a kernel symmetric about 0"
-        ),
-    )
-
-
 def _power_of_ten(size: int) -> str:
     return f"10^{len(str(size)) - 1}"
 
@@ -575,35 +418,5 @@ CLAIMS = (
         (N,),
         Verdict.CONDITIONAL,
         _decide_bandwidth_window,
-    ),
-    Claim(
-        "section-4.step-size",
-        "Section 4, before Algorithm 1",
-        "the conditions on b(m) are demanding, and the step size b(100) = 100^(-2/9), about 0.3594, is good enough",
-        "(0.3594, 2/9)",
-        "the step size and the exponent it comes from",
-        (),
-        Verdict.CONDITIONAL,
-        _decide_step_size,
-    ),
-    Claim(
-        "section-4.uniform-prior",
-        "Section 4, before Algorithm 1",
-        "Theorem 3.1 may be used with a uniform prior, at the bandwidth m^(-delta)",
-        "2/9",
-        "the exponent delta of the bandwidth",
-        (),
-        Verdict.REFUTED,
-        _decide_uniform_prior,
-    ),
-    Claim(
-        "section-4.shifted-kernel",
-        "Section 3, observation 3, and Section 4",
-        "I(K*) does not include mu, so that mu is optimised only in the reconstruction term",
-        "mu",
-        "the mean of the kernel",
-        (MU,),
-        Verdict.CONDITIONAL,
-        _decide_shifted_kernel,
     ),
 )

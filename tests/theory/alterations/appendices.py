@@ -1,4 +1,4 @@
-"""Other things that the claims on the appendices might have said, and the verdict that each must meet."""
+"""Other things that the claims on Appendices B and C might have said, and the verdict that each must meet."""
 
 ALTERED = {
     "appendix-b.mnist-shapes": [

@@ -18,5 +18,4 @@ ALTERED = {
     ],
     "lemma-3.2.multipliers": [("(1/2, 1)", "refuted"), ("(3/4, 2)", "refuted"), ("(-3/4, 1)", "refuted")],
     "lemma-3.2.numeric": [("4/(5*r)", "refuted"), ("59/(100*r)", "refuted"), ("log(-r)", "undecided")],
-    "section-6.uniform-minimises-j": [("3/4*(1 - x**2)", "refuted"), ("1", "refuted")],
 }

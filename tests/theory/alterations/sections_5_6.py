@@ -1,4 +1,4 @@
-"""Other things that the claims on Section 5 might have said, and the verdict that each must meet."""
+"""Other things that the claims on Sections 5 and 6 might have said, and the verdict that each must meet."""
 
 ALTERED = {
     "table.wins-fid": [("15", "proved"), ("14", "erratum"), ("12", "refuted"), ("31/2", "undecided")],
@@ -20,4 +20,19 @@ ALTERED = {
         ("((x1 + x2)/2 - (y1 + y2)/2)**2", "conditional"),
         ("(x1 + x2 - y1 - y2)**2", "refuted"),
     ],
+    "section-6.constant-b": [("3/5*B/M*r", "refuted"), ("-3/5*B/M/r", "refuted"), ("3/5*B/(M*r)", "conditional")],
+    "section-6.uniform-minimises-j": [("3/4*(1 - x**2)", "refuted"), ("1", "refuted")],
+    "section-6.higher-order": [
+        ("u**2/2 - u**3/6 + u**4/3", "proved"),
+        ("u**2", "proved"),
+        ("u**2/2", "conditional"),
+        ("u**2/2 - u**3/6 + u**4/24", "refuted"),
+        ("u**2/2 - u**3/6 + u**4/12 - u**5/20 + u**6/5", "proved"),
+        ("u**2/2 - u**3/6", "refuted"),
+        ("u**2 + u**3", "undecided"),
+        ("u**2/3", "refuted"),
+        ("1", "undecided"),
+        ("exp(u)", "undecided"),
+    ],
+    "section-6.citation": [("24", "proved"), ("15", "erratum"), ("99", "refuted"), ("24/5", "refuted")],
 }

@@ -27,18 +27,4 @@ ALTERED = {
         ("(10**20*n**(-1/4), n**(-2/9))", "undecided"),
         ("(-n**(-1/4), n**(-2/9))", "undecided"),
     ],
-    "section-4.step-size": [
-        ("(0.3604, 2/9)", "refuted"),
-        ("(0.3388, 0.235)", "proved"),
-        ("(0.6310, 1/10)", "refuted"),
-        ("(0.1, 1/2)", "conditional"),
-    ],
-    "section-4.uniform-prior": [
-        ("3/5", "conditional"),
-        ("1/2", "refuted"),
-        ("0.235", "refuted"),
-        ("-1", "undecided"),
-        ("10**40", "undecided"),
-    ],
-    "section-4.shifted-kernel": [("0", "proved"), ("1/2", "conditional")],
 }
