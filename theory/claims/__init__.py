@@ -1,4 +1,10 @@
-"""The claims, one module for each part of the paper; what is on record about each is recomputed, never copied."""
+"""The claims, one module for each part of the paper; what is on record about each is recomputed, never copied.
+
+The first part of an id is an address in the paper and leads to the module: ``lemma-2.1`` to `lemma_2_1`, ``section-4``
+to `section_4`. What has no module by its own name is where the paper has it: equations (1), (2) and (4) with Sections
+1 and 2, the rest of Section 3 with equation (6), (7) and (8) with Section 4, the tables with Section 5, the binomial
+test with the appendices. Equation (9) and the algorithms that sample it are in `posterior`.
+"""
 
 from theory.claim import Claim
 from theory.claims import (
@@ -28,7 +34,7 @@ MODULES = (
     appendices,
     beyond,
 )
-"""The modules that hold the claims."""
+"""The modules that hold claims, in the order of the paper."""
 
 _ORDER = (
     # The bound of the divergence, the optimal kernel, and what the paper draws from it.
