@@ -4,7 +4,7 @@ import sympy
 from sympy import Rational
 
 MU = sympy.Symbol("mu", real=True)
-"""The mean of a kernel, and of a posterior but for the bandwidth."""
+"""The mean of a kernel; that of a posterior is b mu."""
 R = sympy.Symbol("r", positive=True)
 """The half-width of a kernel's support."""
 SIGMA = sympy.Symbol("sigma", positive=True)
@@ -17,7 +17,7 @@ B_STEP = sympy.Symbol("b", positive=True)
 M = sympy.Symbol("m", positive=True)
 """The number of draws from the prior."""
 N = sympy.Symbol("n", positive=True)
-"""What Theorem 3.1 has the rates of the bandwidth in, and what equation (6) divides by."""
+"""The n of the rates in Theorem 3.1, and of equation (6)."""
 MINIBATCH = sympy.Symbol("M", positive=True)
 """The size of the minibatch."""
 
