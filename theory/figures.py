@@ -36,8 +36,8 @@ from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, numerical
 from theory.bickel_rosenblatt.smoothing import b
 from theory.bickel_rosenblatt.symbolic_mean import MeanExpression, m, mean_expression
 from theory.claims.kernels import TABLED
-from theory.claims.kl_bound import C, divergence_density, sharp_constant
-from theory.claims.optimal_kernel import roughness_table
+from theory.claims.lemma_2_1 import C, divergence_density, sharp_constant
+from theory.claims.lemma_3_2 import roughness_table
 from theory.kernel_assessment import Judgement
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
 

@@ -1,7 +1,10 @@
 """Every claim comes out as recorded, and comes out differently when what is printed is altered."""
 
+from collections import defaultdict
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 import sympy
@@ -9,6 +12,7 @@ import sympy
 from foundation.errors import InputError
 from tests.theory.alterations import ALTERED
 from theory.claim import Decision, Verdict
+from theory.claims import MODULES
 from theory.ledger.finding import Finding
 from theory.ledger.registry import claim_named, claims, select, verify
 
@@ -21,6 +25,20 @@ def decided(claim_id: str, printed: str | None = None) -> Finding:
 
 def test_every_claim_has_alterations_and_no_alteration_is_without_a_claim() -> None:
     assert set(ALTERED) == set(claims())
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_the_alterations_of_a_module_are_in_one_of_the_same_name(module: ModuleType) -> None:
+    altered = import_module(module.__name__.replace("theory.claims", "tests.theory.alterations"))
+    assert set(altered.ALTERED) == {claim.id for claim in module.CLAIMS}
+
+
+def test_a_group_of_claims_is_in_one_module() -> None:
+    homes = defaultdict(set)
+    for module in MODULES:
+        for claim in module.CLAIMS:
+            homes[claim.id.rpartition(".")[0]].add(module.__name__)
+    assert all(len(modules) == 1 for modules in homes.values())
 
 
 @pytest.mark.parametrize("claim_id", claims())

@@ -1,4 +1,4 @@
-"""Decision procedures: is an expression zero, does a polynomial keep its sign, is one function above another?
+"""Decision procedures: is this zero, is it a whole number, does it keep its sign, is one function above another?
 
 Each answers for certain or raises `Undecided`; none compares floating-point numbers with a tolerance.
 """
@@ -168,6 +168,24 @@ def sign_of(number: Expr) -> int:
     if ball < 0:
         return -1
     raise Undecided(f"the sign of {number} is not clear from {ball}.")
+
+
+def whole_number(number: Expr, what: str) -> int:
+    """Return ``number``, which stands for ``what``, as an int; raise `Undecided` if it is none or negative.
+
+    Examples
+    --------
+    >>> whole_number(Integer(16), "a number of wins")
+    16
+    """
+    if not (number.is_Integer and number >= 0):
+        raise Undecided(f"{what} is a whole number, and {number} is none.")
+    return int(number)
+
+
+def whole_numbers(numbers: Expr, what: str) -> tuple[int, ...]:
+    """Return each of ``numbers`` as `whole_number` does."""
+    return tuple(whole_number(number, what) for number in numbers)
 
 
 def _reduced(expression: Expr) -> Expr:

@@ -12,8 +12,9 @@ from sympy import Expr, Integer, Rational, cosh, exp, log, oo, pi, sqrt
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, shown
 from theory.claim import Argument, Claim, Decision, Verdict
-from theory.claims import optimal_kernel
-from theory.claims.posterior import B_STEP, EXCESS, HALF_WIDTH, MU, REGIMES, R, Z, law_moment, record_scaling
+from theory.claims import lemma_3_2
+from theory.claims.posterior import REGIMES, law_moment, record_scaling
+from theory.claims.symbols import B_STEP, EXCESS, HALF_WIDTH, MU, ROUGHNESS, R, Z
 from theory.kernels import EPANECHNIKOV, Kernel, Piece, x
 from theory.posterior import (
     EPANECHNIKOV_ENTROPY,
@@ -32,7 +33,6 @@ from theory.posterior import (
 from theory.smoothed_normal import enclosed_kl
 
 LENGTH = sympy.Symbol("l", positive=True)
-ROUGHNESS = sympy.Symbol("I", positive=True)
 SPREAD = sympy.Symbol("t", positive=True)
 FREQUENCY = sympy.Symbol("t", real=True)
 U, V = sympy.symbols("U V", real=True)
@@ -88,7 +88,7 @@ def _jensen(argument: Argument) -> None:
 
 def _least_for_epanechnikov(argument: Argument) -> None:
     slopes = [sympy.diff(value, ROUGHNESS) for value in (LENGTH * ROUGHNESS - 1, log(LENGTH * ROUGHNESS))]
-    (unique,) = (claim for claim in optimal_kernel.CLAIMS if claim.id == "lemma-3.2.unique")
+    (unique,) = (claim for claim in lemma_3_2.CLAIMS if claim.id == "lemma-3.2.unique")
     lemma = unique.decide(unique.parse(unique.printed)).verdict is Verdict.PROVED
     argument.step(
         "So the Epanechnikov density alone minimises both, at fixed mean and variance, if |mu - centre| + r <= l/2.",

@@ -13,11 +13,8 @@ from theory.algebra import decisions
 from theory.algebra.balls import ball_of, shown
 from theory.algebra.decisions import Undecided
 from theory.claim import Argument, Claim, Decision, Verdict
+from theory.claims.symbols import MU, SIGMA, R
 from theory.kernels import EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, x
-
-MU = sympy.Symbol("mu", real=True)
-R = sympy.Symbol("r", positive=True)
-SIGMA = sympy.Symbol("sigma", positive=True)
 
 _DIGITS = 20
 

@@ -8,17 +8,12 @@ from sympy import Expr, Integer, Rational, asin, binomial, pi, sin
 from theory.algebra import decisions
 from theory.algebra.decisions import Undecided
 from theory.claim import Argument, Claim, Decision, Verdict
+from theory.claims.symbols import B_STEP, EXCESS, HALF_WIDTH, MU, R, Z
 from theory.kernels import EPANECHNIKOV, Kernel, x
 from theory.posterior import epanechnikov_distribution, epanechnikov_distribution_integral, posterior_law
 
 PROBABILITY = sympy.Symbol("p", real=True)
 T = sympy.Symbol("t", real=True)
-Z = sympy.Symbol("z", real=True)
-MU = sympy.Symbol("mu", real=True)
-R = sympy.Symbol("r", positive=True)
-B_STEP = sympy.Symbol("b", positive=True)
-HALF_WIDTH = sympy.Symbol("B", positive=True)
-EXCESS = sympy.Symbol("d", positive=True)
 
 REGIMES: tuple[tuple[str, Expr, Expr], ...] = (
     ("b r <= B", Integer(1), 1 + EXCESS),

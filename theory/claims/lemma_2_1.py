@@ -12,9 +12,9 @@ from sympy import Expr, Integer, Rational, log, oo
 from theory.algebra import decisions
 from theory.algebra.decisions import Undecided
 from theory.claim import Argument, Claim, Decision, Verdict
+from theory.claims.symbols import u
 from theory.kernels import EPANECHNIKOV, x
 
-u = sympy.Symbol("u", real=True)
 C = sympy.Symbol("C", positive=True)
 C_TILDE = sympy.Symbol("C_tilde", positive=True)
 CHI_SQUARE = sympy.Symbol("chi2", positive=True)

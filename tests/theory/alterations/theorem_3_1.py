@@ -27,23 +27,4 @@ ALTERED = {
         ("(10**20*n**(-1/4), n**(-2/9))", "undecided"),
         ("(-n**(-1/4), n**(-2/9))", "undecided"),
     ],
-    "section-4.step-size": [
-        ("(0.3604, 2/9)", "refuted"),
-        ("(0.3388, 0.235)", "proved"),
-        ("(0.6310, 1/10)", "refuted"),
-        ("(0.1, 1/2)", "conditional"),
-    ],
-    "section-3.weight": [("p", "proved"), ("p**2", "proved"), ("1/p**2", "refuted"), ("sqrt(p)", "undecided")],
-    "section-3.weight-window": [("I*abs(c - d)", "proved"), ("I*(d - c)**2", "refuted"), ("I*(d + c)", "refuted")],
-    "section-4.uniform-prior": [
-        ("3/5", "conditional"),
-        ("1/2", "refuted"),
-        ("0.235", "refuted"),
-        ("-1", "undecided"),
-        ("10**40", "undecided"),
-    ],
-    "section-4.shifted-kernel": [("0", "proved"), ("1/2", "conditional")],
-    "section-2.a1-a4": [("1/4", "proved"), ("3/4", "conditional"), ("2", "undecided")],
-    "section-2.a3-wording": [("(f**(1/2), f**(1/2))", "proved"), ("(f**2, f**2)", "refuted")],
-    "section-2.citation": [("3", "proved"), ("23", "erratum"), ("4", "erratum"), ("99", "refuted"), ("7/2", "refuted")],
 }

@@ -1,26 +1,20 @@
-"""Lemma 3.2: the Epanechnikov kernel minimises the roughness I, and what else is claimed to be optimal.
+"""Lemma 3.2: the Epanechnikov kernel minimises the roughness I.
 
 Throughout, the class of the lemma is that of the densities with mean mu and variance r**2/5.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import sympy
 from scipy.optimize import nnls
-from sympy import Expr, Integer, Rational, oo, sqrt
+from sympy import Expr, Integer, Rational, sqrt
 
 from theory.algebra import decisions
 from theory.algebra.decisions import Undecided
-from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.claim import Argument, Claim, Decision, Verdict
-from theory.claims.kernels import MU, R, is_nonnegative_density, on_unit_interval
-from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, x
-
-ROUGHNESS = sympy.Symbol("I", positive=True)
-DEVIATION = sympy.Symbol("sigma", positive=True)
+from theory.claims.symbols import MU, R
+from theory.kernels import KERNELS, x
 
 _T = sympy.Symbol("t", real=True)
 _BEST = "K*(x) = 3/(4 r) (1 - ((x - mu)/r)^2) on [mu - r, mu + r], with I(K*) = 3/(5 r)"
@@ -74,7 +68,7 @@ def _decide_minimum(value: Expr) -> Decision:
     argument.step(
         f"I(K*) = {value}.", bool(same), f"the integral of K*^2 over [mu - r, mu + r] is {roughness}; {same.detail}"
     )
-    _record_certificate(argument)
+    record_certificate(argument)
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
         "exact integration; the certificate of lemma-3.2.optimal",
@@ -83,7 +77,7 @@ def _decide_minimum(value: Expr) -> Decision:
     )
 
 
-def _record_certificate(argument: Argument, density: Expr | None = None) -> bool:
+def record_certificate(argument: Argument, density: Expr | None = None) -> bool:
     """Record why I(K) >= I(K*) for every K of the class, where K* is ``density``; by default the paper's.
 
     Let Q be the expression of K* on its support, extended to all of R. If Q is a quadratic in x - mu without a linear
@@ -134,7 +128,7 @@ def _decide_optimal(density: Expr) -> Decision:
         return argument.decision(
             Verdict.REFUTED, method, corrected=_BEST, charitable="a minimiser must first belong to the class"
         )
-    if not _record_certificate(argument, density):
+    if not record_certificate(argument, density):
         _record_better(density, argument)
         return argument.decision(
             Verdict.REFUTED, method, corrected=_BEST, charitable="it belongs to the class and is not the minimiser"
@@ -175,7 +169,7 @@ def roughness_table() -> dict[str, Expr]:
 def _decide_unique(density: Expr) -> Decision:
     argument = Argument()
     feasible = _record_constraints(density, argument)
-    if feasible and _record_certificate(argument, density):
+    if feasible and record_certificate(argument, density):
         argument.step(
             "If I(K) = I(K*), then the integral of (K - K*)^2 is 0, so K = K* almost everywhere.",
             argument.holds,
@@ -284,239 +278,7 @@ def _discrete_minimum(cells: int) -> tuple[float, float]:
     return float(width * np.sum(solution**2)), float(np.max(np.abs(solution - optimum)))
 
 
-def _decide_gain(density: Expr) -> Decision:
-    kernel = on_unit_interval(density)
-    argument = Argument()
-    if not is_nonnegative_density(kernel, argument):
-        return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
-    claimed = kernel.roughness * sqrt(5 * kernel.variance)
-    table = roughness_table()
-    best = next(iter(table))
-    argument.step(
-        "At equal variance no kernel of the table is less rough than the printed one.",
-        all(decisions.sign_of(value - claimed) >= 0 for value in table.values()),
-        f"printed {sympy.N(claimed, 6)}; " + ", ".join(f"{name} {sympy.N(v, 6)}" for name, v in table.items()),
-    )
-    _record_certificate(argument)
-    gain = sympy.simplify(table["epanechnikov"] / (GAUSSIAN.roughness * sqrt(5)))
-    argument.step(
-        "How much it gains over the Gaussian of equal variance is a fixed number.",
-        decisions.sign_of(1 - gain) > 0,
-        f"I(Epanechnikov)/I(Gaussian) = {gain} = {sympy.N(gain, 6)}: {sympy.N(100 * (1 - gain), 2)} % less",
-    )
-    return argument.decision(
-        Verdict.PROVED if argument.holds else Verdict.REFUTED,
-        "the certificate of lemma-3.2.optimal, and exact constants",
-        corrected=None if argument.holds else f"the least rough kernel at equal variance is the {best} one",
-        charitable=(
-            "4.9 % of the roughness is all that the choice of the kernel can give"
-            if argument.holds
-            else "it may be optimal for another criterion"
-        ),
-    )
-
-
-def _decide_scale(functional: Expr) -> Decision:
-    argument = Argument()
-    factor = sympy.Symbol("c", positive=True)
-    scaled = EPANECHNIKOV.transformed(Integer(0), factor).roughness
-    argument.step(
-        "Stretching a kernel by c divides I by c and multiplies the standard deviation by c.",
-        sympy.simplify(scaled - EPANECHNIKOV.roughness / factor) == 0,
-        f"for K* of scale c, I = {scaled}; in general by substituting x = c t",
-    )
-    after = functional.subs({ROUGHNESS: ROUGHNESS / factor, DEVIATION: factor * DEVIATION}, simultaneous=True)
-    invariant = bool(decisions.equal(after, functional))
-    argument.step(
-        "The functional does not change under stretching, so its minimiser has no scale to run away with.",
-        invariant,
-        f"{functional} becomes {after}",
-    )
-    if invariant and _record_rise(functional, argument):
-        _record_certificate(argument)
-        return argument.decision(
-            Verdict.PROVED if argument.holds else Verdict.UNDECIDED,
-            "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        )
-    if invariant:
-        return _no_guide(argument)
-    if not _record_rise(functional, argument):
-        return _no_guide(argument)
-    along = after.subs({ROUGHNESS: Rational(3, 5), DEVIATION: 1 / sqrt(5)})
-    limits = {end: sympy.limit(along, factor, end, "+") for end in (oo, Integer(0))}
-    if 0 not in limits.values() or not functional.is_positive:
-        raise Undecided(f"{functional} changes under stretching, but does not fall to 0 along K*: {limits}.")
-    argument.step(
-        "Without the constraint on the variance the infimum is attained by some kernel.",
-        False,
-        f"along K* stretched by c the functional tends to 0 (limits {limits}), and being positive it never is 0",
-    )
-    _record_certificate(argument)
-    return argument.decision(
-        Verdict.CONDITIONAL,
-        "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        corrected="at fixed variance the Epanechnikov kernel minimises I; over all scales the infimum 0 is no minimum",
-        charitable=(
-            "on the class of Lemma 3.2, whose variance is fixed, it is right; as a penalty in training, where r is "
-            "free, it is lowered by r -> infinity (or by B -> 0) whatever the kernel"
-        ),
-    )
-
-
-def _record_rise(functional: Expr, argument: Argument) -> bool:
-    """Record whether the functional rises with I at a fixed standard deviation; `Undecided` if that is unclear."""
-    slope = sympy.simplify(sympy.diff(functional, ROUGHNESS))
-    if slope.is_positive is None:
-        raise Undecided(f"the sign of {slope}, the derivative in I, is not clear.")
-    return argument.step(
-        "It rises with I at a fixed standard deviation, so that to minimise it is to minimise I there.",
-        slope.is_positive,
-        f"its derivative in I is {slope}",
-    )
-
-
-def _no_guide(argument: Argument) -> Decision:
-    return argument.decision(
-        Verdict.REFUTED,
-        "the derivative in I",
-        corrected="at fixed variance I picks the Epanechnikov kernel, and so does I sigma up to stretching",
-        charitable="it does not prefer the less rough of two kernels of the same variance",
-    )
-
-
-def _decide_mise(density: Expr) -> Decision:
-    kernel = on_unit_interval(density)
-    argument = Argument()
-    if not is_nonnegative_density(kernel, argument):
-        return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
-    b, m, roughness, second, curvature = sympy.symbols("b m I mu_2 R", positive=True)
-    error = roughness / (m * b) + b**4 * second**2 * curvature / 4
-    point, slope, bend = sympy.symbols("f f1 f2", real=True)
-    taylor = point - b * x * slope + (b * x) ** 2 / 2 * bend
-    bias = sympy.expand(kernel.integral(lambda k: sympy.expand(taylor) * k) - point)
-    argument.step(
-        "To second order the bias is b^2 mu_2 f''/2: the first-order term vanishes with the mean of K.",
-        bool(decisions.equal(bias, b**2 * kernel.second_moment * bend / 2)),
-        f"integrating K(u) (f - b u f' + b^2 u^2 f''/2) over u leaves f + {bias}; the variance is I(K) f/(m b)",
-    )
-    best = (roughness / (second**2 * curvature * m)) ** Rational(1, 5)
-    stationary = decisions.is_zero(sympy.powsimp(sympy.diff(error, b).subs(b, best), force=True))
-    argument.step(
-        "The asymptotic error I/(m b) + b^4 mu_2^2 R/4 (R the integral of f''^2) is least at (I/(mu_2^2 R m))^(1/5).",
-        bool(stationary) and sympy.diff(error, b, 2).is_positive is True,
-        "the derivative vanishes there, and the error is convex in b",
-    )
-    least = sympy.simplify(error.subs(b, best))
-    product = (
-        Rational(5, 4)
-        * (roughness * sqrt(second)) ** Rational(4, 5)
-        * curvature ** Rational(1, 5)
-        / m ** Rational(4, 5)
-    )
-    argument.step(
-        "The least error depends on the kernel through I sqrt(mu_2) alone.",
-        bool(decisions.equal(least**5, product**5)),
-        f"it is {product}",
-    )
-    claimed = kernel.roughness * sqrt(kernel.variance)
-    target = EPANECHNIKOV.roughness * sqrt(EPANECHNIKOV.variance)
-    argument.step(
-        "The printed kernel has the least I sqrt(mu_2).",
-        decisions.sign_of(claimed - target) == 0,
-        f"it has {claimed} = {sympy.N(claimed, 6)}; the Epanechnikov kernel {target} = {sympy.N(target, 6)}",
-    )
-    _record_certificate(argument)
-    argument.step(
-        "The bandwidth of least error, of order m^(-1/5), is outside Theorem 3.1, which wants o(m^(-2/9)).",
-        Rational(1, 5) < Rational(2, 9),
-        "m^(-1/5)/m^(-2/9) = m^(1/45) tends to infinity",
-    )
-    return argument.decision(
-        Verdict.PROVED if argument.holds else Verdict.REFUTED,
-        "calculus in b; the certificate of lemma-3.2.optimal",
-        corrected=None if argument.holds else "the Epanechnikov kernel has the least I sqrt(mu_2), 3/(5 sqrt 5)",
-        charitable=(
-            "the optimum is asymptotic, for f with a square integrable second derivative, and for non-negative kernels"
-            if argument.holds
-            else "it may be close: the efficiency is the ratio of the two"
-        ),
-    )
-
-
-def _decide_uniform(density: Expr) -> Decision:
-    kernel = on_unit_interval(density)
-    argument = Argument()
-    if not is_nonnegative_density(kernel, argument):
-        return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
-    claimed = kernel.convolution_roughness / sqrt(1 / kernel.variance)
-    uniform = UNIFORM.convolution_roughness * sqrt(UNIFORM.variance)
-    least = argument.step(
-        "At equal variance the printed kernel's J is that of the uniform kernel, which is proved below to be least.",
-        decisions.sign_of(claimed - uniform) == 0,
-        f"J sigma is {sympy.N(claimed, 6)}, for the uniform kernel {sympy.N(uniform, 6)}",
-    )
-    _record_uniform_certificate(argument)
-    argument.step(
-        "Without a fixed variance there is no minimiser: J falls to 0 as any kernel is stretched.",
-        UNIFORM.transformed(Integer(0), Integer(2)).convolution_roughness == UNIFORM.convolution_roughness / 2,
-        "J of a kernel stretched by c is J/c",
-    )
-    return argument.decision(
-        Verdict.CONDITIONAL if least and argument.holds else Verdict.REFUTED,
-        "a Karush-Kuhn-Tucker certificate; Plancherel for convexity",
-        corrected="at fixed variance the uniform kernel alone minimises J, up to translation",
-        charitable=(
-            "on the class of Lemma 3.2, whose variance is fixed, it is right; J is proportional to 1/r otherwise"
-            if least
-            else "at equal variance the uniform kernel has a smaller J"
-        ),
-    )
-
-
-def _record_uniform_certificate(argument: Argument) -> bool:
-    """Record why the uniform kernel U on [-1/2, 1/2] minimises J among the densities of its mean and variance."""
-    a, real = sympy.symbols("a u", real=True)
-    identity = decisions.equal(real**4 - 4 * a**3 * real + 3 * a**4, (real - a) ** 2 * ((real + a) ** 2 + 2 * a**2))
-    tangent = argument.step(
-        "J(K) is the integral of |K^|^4 over 2 pi, and |w|^4 lies above its tangent: |w|^4 >= a^4 + 4 a^3 (Re w - a).",
-        bool(identity),
-        "for a >= 0 after a rotation: |w| >= Re w = u, and u^4 - 4 a^3 u + 3 a^4 = (u - a)^2 ((u + a)^2 + 2 a^2)",
-    )
-    half = Fraction(1, 2)
-    box = PiecewisePolynomial.from_pieces([PolynomialPiece(-half, half, (Fraction(1),))])
-    triple = box.convolved_with(box.reflected()).convolved_with(box)
-    spline = argument.step(
-        "So J(K) >= J(U) + 4 times the integral of T (K - U), T the triple convolution of U, a quadratic B-spline.",
-        triple(Fraction(0)) == Fraction(3, 4) and len(triple.pieces) == 3,
-        "; ".join(f"T = {_expression(piece)} from {piece.lower} to {piece.upper}" for piece in triple.pieces),
-    )
-    signs = [decisions.keeps_nonnegative(4 * x**2 - 3, x, Rational(3, 2), oo)]
-    for piece in triple.pieces:
-        slack = sympy.expand(4 * _expression(piece) - 3 + 4 * x**2)
-        signs.append(decisions.keeps_nonnegative(slack, x, _exact(piece.lower), _exact(piece.upper)))
-    central = sympy.expand(4 * _expression(triple.pieces[1]) - 3 + 4 * x**2)
-    complementary = argument.step(
-        "4 T - 3 + 4 x^2 is 0 on the support of U and >= 0 everywhere else.",
-        all(signs) and central == 0,
-        "on 1/2 <= |x| <= 3/2 it is 2 (3/2 - |x|)^2 - 3 + 4 x^2, beyond it 4 x^2 - 3; no change of sign (Sturm)",
-    )
-    return argument.step(
-        "The moments fix the integral of 3 - 4 x^2, so that of 4 T (K - U) is that of (4 T - 3 + 4 x^2) K, >= 0.",
-        tangent and spline and complementary,
-        "J(K) >= J(U); the tangent touches only at w = a, so equality makes K^ = U^: unique, up to translation",
-    )
-
-
-def _expression(piece: PolynomialPiece) -> Expr:
-    return sum((_exact(c) * x**power for power, c in enumerate(piece.coefficients)), start=Integer(0))
-
-
-def _exact(value: Fraction) -> Expr:
-    return Rational(value.numerator, value.denominator)
-
-
 _PRINTED_OPTIMUM = "3/(4*r)*(1 - ((x - mu)/r)**2)"
-_PRINTED_STANDARD = "3/4*(1 - x**2)"
 
 CLAIMS = (
     Claim(
@@ -578,45 +340,5 @@ CLAIMS = (
         (R,),
         Verdict.COMPUTED,
         _decide_numeric,
-    ),
-    Claim(
-        "section-3.gain",
-        "Section 3, before Lemma 3.2",
-        "the Epanechnikov kernel is the optimal choice",
-        _PRINTED_STANDARD,
-        "the kernel on [-1, 1] that is claimed to be the least rough at equal variance",
-        (x,),
-        Verdict.PROVED,
-        _decide_gain,
-    ),
-    Claim(
-        "section-3.scale",
-        "Section 3, after equation (6)",
-        "minimising I(K) picks the kernel",
-        "I",
-        "the functional that is minimised, of the roughness I and the standard deviation sigma",
-        (ROUGHNESS, DEVIATION),
-        Verdict.CONDITIONAL,
-        _decide_scale,
-    ),
-    Claim(
-        "section-2.mise",
-        "Section 2.2.1, after equation (4)",
-        "the Epanechnikov kernel minimises the integrated mean squared error asymptotically",
-        _PRINTED_STANDARD,
-        "the kernel on [-1, 1] that is claimed to be optimal",
-        (x,),
-        Verdict.PROVED,
-        _decide_mise,
-    ),
-    Claim(
-        "section-6.uniform-minimises-j",
-        "Section 6, optimal kernel under different criterions",
-        "the uniform kernel minimises the asymptotic variance of T_m, that is J(K)",
-        "1/2",
-        "the kernel on [-1, 1] that is claimed to be optimal",
-        (x,),
-        Verdict.CONDITIONAL,
-        _decide_uniform,
     ),
 )

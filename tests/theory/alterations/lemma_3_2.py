@@ -18,16 +18,4 @@ ALTERED = {
     ],
     "lemma-3.2.multipliers": [("(1/2, 1)", "refuted"), ("(3/4, 2)", "refuted"), ("(-3/4, 1)", "refuted")],
     "lemma-3.2.numeric": [("4/(5*r)", "refuted"), ("59/(100*r)", "refuted"), ("log(-r)", "undecided")],
-    "section-3.gain": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("1 - x**2", "refuted")],
-    "section-3.scale": [
-        ("I*sigma", "proved"),
-        ("I**2", "conditional"),
-        ("I + sigma", "undecided"),
-        ("5", "refuted"),
-        ("1/(I*sigma)", "refuted"),
-        ("sigma", "refuted"),
-        ("I/sigma", "conditional"),
-    ],
-    "section-2.mise": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("3/8*(1 + x)**2", "refuted")],
-    "section-6.uniform-minimises-j": [("3/4*(1 - x**2)", "refuted"), ("1", "refuted")],
 }
