@@ -50,15 +50,16 @@ if TYPE_CHECKING:
     help="A posterior with an objective. vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the "
     "paper's method. evae-exact: kde + elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + "
     "elbo, compact support alone. evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. "
-    "gaussian-kde: evae with a Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. The options "
-    "below change it.",
+    "gaussian-kde: evae with a Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: "
+    "laplace + elbo. The options below change it.",
 )
 @click.option(
     "--posterior",
     metavar="NAME",
     shell_complete=one_of(completions.settings("POSTERIORS")),
     help="The noise of a code, in place of the model's. gaussian: mu + sigma eps. epanechnikov: mu + r K with density "
-    "(3/4)(1 - x^2). uniform: mu + r U[-1, 1]. laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
+    "(3/4)(1 - x^2). uniform: mu + r U[-1, 1]. laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + "
+    "U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
 )
 @click.option(
     "--objective",
