@@ -30,7 +30,7 @@ from foundation.progress import ProgressCallback, silent
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
 
 
-#: An evaluation with all that `evae.evaluation.judge` finds today; one of an earlier version is made again.
+#: An evaluation with all that `evae.evaluation.evaluate.judge` finds today; one of an earlier version is made again.
 _REFERENCES = forms.record(
     {
         "reconstruction_error": forms.record({"untrained": forms.number}),

@@ -1,4 +1,4 @@
-"""Training, readable from top to bottom: `train` begins a run, `resume` goes on with one, `train_epoch` is the loop.
+"""Training, readable from top to bottom: `train` begins a run, `resume` goes on with one, `evae.training.loop.train_epoch` is the loop.
 
 `train_seeds` and `resume_seeds` do the same with several runs at once, which differ in their seeds. All of them go
 through the same functions: what trains one run trains a group of one.

@@ -12,11 +12,11 @@ STEPS = """
 import platform, resource, torch
 from evae.configuration import Configuration
 from evae.data import ImageData
-from evae.processes import Processes
-from evae.session import Session
-from evae.steps import Steps
-from evae.training import train_epoch
-from evae.watching import GroupWatcher
+from evae.compute.processes import Processes
+from evae.training.session import Session
+from evae.training.steps import Steps
+from evae.training.loop import train_epoch
+from evae.training.callbacks import GroupWatcher
 
 torch.set_num_threads(1)
 pixels = torch.randint(0, 256, (300, 1, 32, 32), dtype=torch.uint8)

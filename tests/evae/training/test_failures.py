@@ -81,8 +81,8 @@ def test_a_disk_without_room_for_the_status_leaves_one_that_is_understood(
             def full(*_: object, **__: object) -> None:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-            monkeypatch.setattr("evae.runs.written_aside", full)
-            monkeypatch.setattr("evae.runs.write_json", full)
+            monkeypatch.setattr("evae.runs.run.written_aside", full)
+            monkeypatch.setattr("evae.runs.run.write_json", full)
 
     watcher = Filling()
     with pytest.raises(TrainingStopped, match=r"could not be written: No space left on device\. What was written"):

@@ -237,7 +237,7 @@ def test_an_error_in_a_replicate_is_not_swallowed(monkeypatch: pytest.MonkeyPatc
     def failing(*_: object) -> float:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulations.engines.choice.draw", failing)
+    monkeypatch.setattr("simulations.engines.exact.replicates.draw", failing)
     with pytest.raises(ZeroDivisionError):
         simulate(replace(SMALL, engine="exact"))
 
