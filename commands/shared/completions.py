@@ -1,7 +1,7 @@
 """What the shell is offered when a word of the command line is completed.
 
-Completion answers while somebody waits, so that nothing heavy is imported: names that belong to a module which needs
-torch, numba or sympy are read from its source.
+Completion answers while somebody waits, so that nothing heavy is imported: the words come from modules that need
+neither torch nor numba nor sympy, and the ids of claims, which need sympy, are read from the sources.
 """
 
 from __future__ import annotations
@@ -89,31 +89,39 @@ def assumptions() -> list[str]:
     return sorted(f"{name}=" for module in modules for name in _first_arguments(module, {"Claim"}))
 
 
-def kernels() -> list[str]:
+def kernels() -> Iterable[str]:
     """Return the names of the kernels of `theory.kernels`."""
-    return _first_arguments(_ROOT / "theory" / "kernels.py", {"Kernel", "_on_unit_interval"})
+    from theory.names import KERNEL_NAMES
+
+    return KERNEL_NAMES
 
 
-def densities() -> list[str]:
+def densities() -> Iterable[str]:
     """Return the names of the densities of `theory.densities`; numbers follow where one ends in a colon."""
-    source = _ROOT / "theory" / "densities" / "families.py"
-    return [*_first_arguments(source, {"Density"}), *(f"{name}:" for name in _names(source, "FAMILIES")), "mixture:"]
+    from theory.names import DENSITY_FORMS
+
+    return _beginnings(DENSITY_FORMS)
 
 
-def weights() -> list[str]:
+def weights() -> Iterable[str]:
     """Return the names of the weights of `theory.densities`; numbers follow where one ends in a colon."""
-    forms = (form.partition(":") for form in _names(_ROOT / "theory" / "densities" / "weights.py", "WEIGHT_FORMS"))
-    return [f"{kind}{colon}" for kind, colon, _ in forms]
+    from theory.names import WEIGHT_FORMS
+
+    return _beginnings(WEIGHT_FORMS)
 
 
-def engines() -> list[str]:
+def engines() -> Iterable[str]:
     """Return the names of the engines of `simulations.engines.choice`."""
-    return ["auto", *_names(_ROOT / "simulations" / "engines" / "choice.py", "ENGINES")]
+    from simulations.engines.names import ENGINE_NAMES
+
+    return ENGINE_NAMES
 
 
-def samplers() -> list[str]:
+def samplers() -> Iterable[str]:
     """Return the names of the samplers of `evae.evaluation.code_laws`."""
-    return _names(_ROOT / "evae" / "evaluation" / "code_laws.py", "SAMPLERS")
+    from evae.evaluation.names import SAMPLERS
+
+    return SAMPLERS
 
 
 def features() -> list[str]:
@@ -168,19 +176,9 @@ def _first_arguments(source: Path, callees: set[str]) -> list[str]:
     return found
 
 
-def _names(source: Path, variable: str) -> list[str]:
-    """Return the strings of a tuple, or the keys of a dictionary, that a module assigns to a variable."""
-    import ast
-
-    for node in ast.parse(source.read_text(encoding="utf-8")).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
-            value = node.value  # type: ignore[attr-defined]
-            written = value.keys if isinstance(value, ast.Dict) else value.elts
-            return [str(ast.literal_eval(name)) for name in written if name is not None]
-    raise LookupError(f"{source} assigns no {variable}")
+def _beginnings(forms: Iterable[str]) -> list[str]:
+    """Return each form up to its colon."""
+    return ["".join(form.partition(":")[:2]) for form in forms]
 
 
 class Bash(BashComplete):

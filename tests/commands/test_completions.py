@@ -20,7 +20,7 @@ from click.shell_completion import FishComplete, ShellComplete, ZshComplete
 from cli import main
 from commands.shared import completions
 from evae import configuration
-from evae.evaluation.code_laws import SAMPLERS
+from evae.evaluation.names import SAMPLERS
 from evae.experiments.plan import TABLES
 from evae.features.names import CHOICES
 from simulations.engines.choice import ENGINES, checked_engine
