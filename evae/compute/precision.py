@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from evae.configuration.configuration import require_device
+from evae.configuration.options import OPTIONS
 from evae.exceptions import ArithmeticWarning
 from foundation.errors import InputError
 
@@ -44,7 +44,7 @@ def keep_freed_memory(device: torch.device) -> None:
 
 def resolve_device(name: str) -> torch.device:
     """``auto`` is CUDA where there is a usable device, else the CPU; an `InputError` for another name, or vain CUDA."""
-    require_device(name)
+    OPTIONS["device"].require(name)
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("--device cuda was asked for, but torch finds no CUDA device. Use --device cpu or auto.")

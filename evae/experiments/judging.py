@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from evae.compute.precision import resolve_device
-from evae.configuration.configuration import Configuration, flag
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import CHANGEABLE, flag
 from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
 from evae.evaluation.evaluate import judge, network_for
 from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.models.vae import VAE
-from evae.runs.continuation import CHANGEABLE
 from evae.runs.run import Run
 from evae.runs.versions import named, package_version, versions_of
 from evae.training.callbacks import GroupWatcher

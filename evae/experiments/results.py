@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evae.configuration.configuration import Configuration
+from evae.configuration.options import WITHOUT_EFFECT
 from evae.configuration.recipe import Recipe
 from evae.experiments.plan import TABLES
 from evae.runs.run import Run
@@ -152,10 +153,9 @@ class RunRecord:
         return versions_of(self.environment)
 
     def document(self) -> dict[str, Any]:
-        """Return the record for a JSON file, without what only this machine knows."""
-        configuration = dataclasses.asdict(self.configuration)
-        for name in ("data_dir", "runs_dir", "name", "checkpoint_minutes"):
-            del configuration[name]
+        """Return the record for a JSON file, without the options that affect nothing."""
+        options = dataclasses.asdict(self.configuration)
+        configuration = {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
         return {**dataclasses.asdict(self), "configuration": configuration, "curve": list(self.curve)}
 
     @classmethod

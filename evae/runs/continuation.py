@@ -6,13 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evae.configuration.configuration import Configuration, flag
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import CHANGEABLE, flag
 from evae.runs.checkpoints import Checkpoint
 from evae.runs.run import Run
 from foundation.errors import InputError
-
-#: What may be given anew: more epochs, and what decides nothing of the result, or nothing but its last bits.
-CHANGEABLE = ("epochs", "device", "data_dir", "checkpoint_minutes")
 
 
 def continued(run: Run, options: dict[str, Any]) -> Configuration:

@@ -16,7 +16,7 @@ import pytest
 
 import cli
 from evae import Configuration, Run
-from evae.configuration.configuration import DATASETS, DEVICES, PRECISIONS
+from evae.configuration.options import DATASETS, DEVICES, PRECISIONS
 from evae.configuration.recipe import DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from tests.evae.conftest import command_environment, invoke, refusal
 
@@ -112,8 +112,11 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--latent-dim", "0"], "--latent-dim must be a positive whole number, got 0. The paper uses 8, 16, 32 or 64."),
-        (["--epochs", "-3"], "--epochs must be a positive whole number, got -3. The paper uses 50."),
+        (
+            ["--latent-dim", "0"],
+            "--latent-dim must be a whole number from 1 to 65,536, got 0. The paper uses 8, 16, 32 or 64.",
+        ),
+        (["--epochs", "-3"], "--epochs must be a whole number from 1 to 1,000,000,000, got -3. The paper uses 50."),
         (["--dataset", "mnits"], "--dataset 'mnits' is not known. Did you mean mnist?"),
         (["--model", "betavae"], "--model 'betavae' is not known. Did you mean beta-vae?"),
         (["--model", "ae", "--beta", "2"], f"--beta does nothing with the objective reconstruction: {BELONGS}"),

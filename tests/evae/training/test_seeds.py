@@ -461,7 +461,7 @@ def test_the_command_trains_runs_that_are_named_after_their_seeds_and_resumes_th
         (["--seeds", "0-64"], "--seeds trains at most 64 runs at once, got 65 seeds."),
         (["--seeds", "0-1", "--seed", "0"], "--seeds and --seed exclude each other. Give one of them."),
         (["--seeds", "0-1", "--resume", "mine"], "--seeds and --resume exclude each other. Give one of them."),
-        (["--seeds", "0-1", "--latent-dim", "0"], "--latent-dim must be a positive whole number, got 0. The paper"),
+        (["--seeds", "0-1", "--latent-dim", "0"], "--latent-dim must be a whole number from 1 to 65,536, got 0."),
     ],
 )
 def test_wrong_use_of_several_seeds_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
