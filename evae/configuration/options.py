@@ -320,7 +320,8 @@ class TrainingOptions:
             choice(*POSTERIORS),
             "Noise of a code, in place of the model's.",
             "gaussian: mu + sigma eps. epanechnikov: mu + r K with density (3/4)(1 - x^2). uniform: mu + r U[-1, 1]. "
-            "laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
+            "laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. "
+            "none: mu.",
             metavar="NAME",
             label="{}",
         ),
