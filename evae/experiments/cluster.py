@@ -29,6 +29,7 @@ from evae.experiments.outcomes import Outcomes
 from evae.experiments.plan import Plan
 from evae.experiments.results import RunRecord
 from evae.models.vae import VAE
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run, RunInUse
 from evae.training.callbacks import Watcher
 from evae.training.stop_request import StopRequest
@@ -270,8 +271,8 @@ class _Reporting(Watcher):
     def run_started(self, run: Run, model: VAE, data: object) -> None:  # noqa: ARG002
         self._name = run.name
 
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        self._correspondence.report({"run": self._name, "epoch": record["epoch"]})
+    def epoch_finished(self, record: EpochRecord) -> None:
+        self._correspondence.report({"run": self._name, "epoch": record.epoch})
 
 
 def trained_and_judged(work: Work, config: Configuration) -> str | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from evae.data import ImageData
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Position
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.progress import Progress
 
@@ -36,8 +36,8 @@ class GroupWatcher:
     def run_failed(self, number: int, reason: str) -> None:
         """Be told that a run's loss is no number any more, and that the others go on without it."""
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
-        """Be told that an epoch is trained, measured and written: by number, each run's line of ``metrics.jsonl``."""
+    def epoch_trained(self, records: Mapping[int, EpochRecord]) -> None:
+        """Be told that an epoch is trained, measured and written: each run's record by number."""
 
 
 class Watcher(GroupWatcher):
@@ -49,8 +49,8 @@ class Watcher(GroupWatcher):
     def run_resumed(self, position: Position) -> None:
         """Be told, after `run_started`, where a run goes on."""
 
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        """Be told that an epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
+    def epoch_finished(self, record: EpochRecord) -> None:
+        """Be told that an epoch is trained, measured and written; its record."""
 
     def runs_started(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
         """Pass on what concerns the one run."""
@@ -60,6 +60,6 @@ class Watcher(GroupWatcher):
         """Pass on what concerns the one run."""
         self.run_resumed(position)
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
+    def epoch_trained(self, records: Mapping[int, EpochRecord]) -> None:
         """Pass on what concerns the one run."""
         self.epoch_finished(records[0])

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -16,6 +15,7 @@ from evae.data import ImageData
 from evae.exceptions import DivergenceError
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Position
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.callbacks import GroupWatcher
 from evae.training.progress import Progress as EpochProgress
@@ -118,21 +118,20 @@ class TrainingDisplay(GroupWatcher):
         """Say which, and why."""
         say(self._console, f"{self._runs[number].path} FAILED, the others go on: {reason}")
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
+    def epoch_trained(self, records: Mapping[int, EpochRecord]) -> None:
         """Print the epoch's line."""
         each = list(records.values())
-        latent = _mean([record["latent"] for record in each])
-        train = [record["train"] for record in each]
-        holdout = [{name: record["holdout"][name] for name in record["train"]} for record in each]
-        spreads = "  ".join(
-            f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
-        )
+        train = [record.train for record in each]
+        holdout = [{name: record.holdout[name] for name in record.train} for record in each]
+        spreads = _means([record.latent.spreads for record in each])
+        active = statistics.fmean(record.latent.active_dimensions or 0 for record in each)
+        # Runs that have failed are computed too.
+        speed = len(self._runs) * (each[0].images_per_second or 0)
         say(
             self._console,
-            f"epoch {each[0]['epoch']}/{self._epochs}  train {_sum_of_terms(train)}  "
-            f"hold-out {_sum_of_terms(holdout)}  {spreads}  {latent['active_dimensions']:.3g} active  "
-            # Those that have failed are computed all the same.
-            f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s",
+            f"epoch {each[0].epoch}/{self._epochs}  train {_sum_of_terms(train)}  hold-out {_sum_of_terms(holdout)}  "
+            + "  ".join(f"mean {name} {value:.3g}" for name, value in spreads.items())
+            + f"  {active:.3g} active  {speed:,.0f} images/s",
         )
         if self._minute_line is not None:
             self._minute_line.restart()
@@ -173,20 +172,19 @@ def _terms(progress: EpochProgress) -> list[dict[str, float]]:
     return found
 
 
-def _mean(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the means, by name, of what is a number in all."""
-    numbers = {name: [one[name] for one in each] for name, value in each[0].items() if isinstance(value, float | int)}
-    return {name: statistics.fmean(values) for name, values in numbers.items()}
+def _means(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the means over the runs by name."""
+    return {name: statistics.fmean(one[name] for one in each) for name in each[0]}
 
 
-def _sum_of_terms(each: Sequence[dict[str, float]]) -> str:
+def _sum_of_terms(each: Sequence[Mapping[str, float]]) -> str:
     """Such as ``150.10 = reconstruction 140.12 + kl 9.98``, and of several ``150.10 ± 0.31 = …``.
 
     The loss is the sum of the terms as they are printed, so that a reader who adds them up finds it.
     """
     if not each:
         return "no run has a finite loss"
-    cents = {name: round(100 * value) for name, value in _mean(each).items() if name != "loss"}
+    cents = {name: round(100 * value) for name, value in _means(each).items() if name != "loss"}
     parts = [f"{name.replace('_', ' ')} {value / 100:.2f}" for name, value in cents.items()]
     spread = f" ± {statistics.stdev(one['loss'] for one in each):.2f}" if len(each) > 1 else ""
     return f"{sum(cents.values()) / 100:.2f}{spread} = {' + '.join(parts)}"

@@ -133,7 +133,7 @@ class Group:
                 raise
             self.failures[number] = error
             run = self.runs[number]
-            run.set_status("failed", epochs_finished=len(run.metrics), reason=_state(error)[1])
+            run.set_status("failed", epochs_finished=len(run.records), reason=_state(error)[1])
             if not self.going():
                 raise SomeDiverged(self) from error
             self.told(number, str(error))
@@ -155,7 +155,7 @@ class Group:
             yield
         except BaseException as error:
             going = [run for _, run in self.going()]
-            epochs = [len(run.metrics) for run in going]
+            epochs = [len(run.records) for run in going]
             outcome = processes.outcome(_in_one_sentence(going, epochs, stop, error))
             if isinstance(outcome, ProcessLost):
                 outcome = ProcessLost(f"{outcome}; {way_on(going)}")

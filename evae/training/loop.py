@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from evae.evaluation.holdout import holdout_metrics
 from evae.evaluation.pictures import reconstruction_rows, save_reconstructions
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Checkpoint, Position
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.batch_statistics import warn_of_few_steps
 from evae.training.callbacks import GroupWatcher
@@ -48,7 +48,7 @@ def run_epochs(
             warn_of_few_steps(session.model, session.batches * config.epochs)
             for number, run in group.going():
                 run.checkpoints.clear_leftovers(position)
-                run.keep_metrics(position.epochs_finished)
+                run.keep_records(position.epochs_finished)
                 _mend_weights(run, session.models[number], position)
                 run.set_status("running", epochs_finished=position.epochs_finished)
         watcher.runs_started(group.runs, session.models, session.data)
@@ -62,18 +62,18 @@ def run_epochs(
                 with full_precision_or_tf32(config.precision):
                     progress, seconds = train_epoch(steps, epoch, watcher, saver, begun=checkpoints)
                 checkpoints = ()
-                records = {}
+                records: dict[int, EpochRecord] = {}
                 for number, run in group.going():
                     with group.failing(number):
-                        record = {"epoch": epoch, "train": progress.means(number)}
+                        # Every process raises where a term is not finite, also those that write nothing.
+                        means = progress.means(number)
                         if writes:
-                            record |= _measured(session, number, epoch, seconds)
-                            _write(run, session, number, record, curves[number])
-                        records[number] = record
+                            records[number] = measure_epoch(session, number, epoch, means, seconds)
+                            write_epoch(run, session, number, records[number], curves[number])
                 saver.epoch_finished(epoch)
                 if writes:
                     group.set_status("running", epochs_finished=epoch)
-                watcher.epoch_trained(records)
+                    watcher.epoch_trained(records)
         if writes:
             for number, run in group.going():
                 model, seed = session.models[number], session.seeds[number]
@@ -82,20 +82,37 @@ def run_epochs(
     group.require_all()
 
 
-def _measured(session: Session, number: int, epoch: int, seconds: float) -> dict[str, Any]:
-    """Measure a run's model on hold-out images, after an epoch that took so many seconds."""
+def measure_epoch(session: Session, number: int, epoch: int, means: dict[str, float], seconds: float) -> EpochRecord:
+    """Measure a run's model on hold-out images after an epoch.
+
+    Parameters
+    ----------
+    session : Session
+    number : int
+        Index of the run in the group.
+    epoch : int
+        From 1.
+    means : dict
+        `Progress.means` of the epoch.
+    seconds : float
+        Duration of the epoch.
+
+    Raises
+    ------
+    DivergenceError
+        If a term of the loss on hold-out images is infinite or NaN.
+    """
     model, seed = session.models[number], session.seeds[number]
     holdout, latent = holdout_metrics(model, session.objective, session.holdout_pixels, seed)
     require_finite(holdout, f"on hold-out images after epoch {epoch}")
-    speed = len(session.train_pixels) / seconds
-    return {"holdout": holdout, "latent": latent, "seconds": seconds, "images_per_second": speed}
+    return EpochRecord(epoch, means, holdout, seconds, latent, images_per_second=len(session.train_pixels) / seconds)
 
 
-def _write(run: Run, session: Session, number: int, record: dict[str, Any], curves: Curves) -> None:
-    """Write a run's weights, metrics and curves after an epoch."""
+def write_epoch(run: Run, session: Session, number: int, record: EpochRecord, curves: Curves) -> None:
+    """Write a run's weights, record and curves after an epoch."""
     model = session.models[number]
-    run.write_weights(model.state_dict(), epoch=record["epoch"])
-    run.append_metrics(record)
+    run.write_weights(model.state_dict(), epoch=record.epoch)
+    run.append_record(record)
     pictures = reconstruction_rows(model, session.holdout_pixels, session.seeds[number])
     curves.write(record, [rows.images for rows in pictures])
 

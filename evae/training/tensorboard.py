@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
+
+from evae.runs.epoch_record import EpochRecord
 
 
 class Curves:
@@ -44,11 +45,11 @@ class Curves:
         self._add(step=0, file_version="brain.Event:2")
         self._add(step=epochs_finished + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def write(self, record: dict[str, Any], pictures: list[Tensor]) -> None:
-        """Write an epoch's line of ``metrics.jsonl``, and uint8 ``pictures``, each row (n, C, S, S), C = 1 or 3."""
-        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars(record)]
+    def write(self, record: EpochRecord, pictures: list[Tensor]) -> None:
+        """Write the curves of an epoch, and rows of uint8 ``pictures``, each (n, C, S, S) with C = 1 or 3."""
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in record.scalars()]
         values.append(Summary.Value(tag="reconstructions", image=_picture(mosaic(pictures))))
-        self._add(step=record["epoch"], summary=Summary(value=values))
+        self._add(step=record.epoch, summary=Summary(value=values))
         # The system has it now: killing this process loses nothing.
         self._records.flush()
 
@@ -60,15 +61,6 @@ class Curves:
 
     def _add(self, **content: Any) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
-
-
-def scalars(record: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield what of an epoch's record is a curve, as tag and value; a ratio that is infinite (None) is left out."""
-    for group in ("train", "holdout", "latent"):
-        for name, value in record[group].items():
-            parts = {f"{name}_{part}": one for part, one in value.items()} if isinstance(value, dict) else {name: value}
-            yield from ((f"{group}/{tag}", float(one)) for tag, one in parts.items() if one is not None)
-    yield "speed/images_per_second", record["images_per_second"]
 
 
 def mosaic(rows: list[Tensor]) -> Tensor:

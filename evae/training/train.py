@@ -261,11 +261,11 @@ def _newest_checkpoints(runs: Sequence[Run], processes: Processes) -> list[Check
     checkpoints, now = [], environment(processes.device, processes.count, len(runs))
     for run, (checkpoint, damage) in zip(runs, found, strict=True):
         if checkpoint is None:
-            if run.metrics:
+            if run.records:
                 raise InputError(f"{run.path} holds no checkpoint to go on from. Begin a new run.")
             continue
         # What is wrong with them is said while nothing is changed.
-        run.first_metrics(checkpoint.position.epochs_finished)
+        run.require_records(checkpoint.position.epochs_finished)
         checkpoints.append(checkpoint)
         if processes.is_first:
             warned = [f"{error} The run goes on from {checkpoint.position}." for error in damage]

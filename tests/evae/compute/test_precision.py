@@ -132,7 +132,7 @@ def test_bf16_learns_and_its_loss_is_near_that_of_fp32(tmp_path: Path) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):
         run = train(small(tmp_path, precision=precision, epochs=3))
-        losses[precision] = [record["holdout"]["loss"] for record in run.metrics]
+        losses[precision] = [record.holdout["loss"] for record in run.records]
         assert losses[precision] == sorted(losses[precision], reverse=True)
         assert all(tensor.dtype != torch.bfloat16 for tensor in run.read_weights().values())
     assert losses["bf16"] != losses["fp32"]

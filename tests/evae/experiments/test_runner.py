@@ -23,6 +23,7 @@ from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Checkpoint, Checkpoints
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.versions import PACKAGE, UNKNOWN, package_version
 from evae.training.callbacks import Watcher
 from evae.training.progress import Progress
@@ -103,7 +104,7 @@ def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path
     for record in results.records:
         run = Run.open(tmp_path / record.name)
         assert run.status["state"] == "finished"
-        assert record.curve == tuple(line["holdout"]["reconstruction"] for line in run.metrics)
+        assert record.curve == tuple(line.reconstruction for line in run.records)
         assert record.evaluation["weights_of_epoch"] == 1
     again = reproduce(plan(tmp_path), second)
     assert (len(second.found), second.finished) == (4, [])
@@ -209,7 +210,7 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
 
         def following(self, configuration: Configuration) -> Watcher:  # noqa: ARG002
             class Following(Watcher):
-                def epoch_finished(_, record: dict[str, Any]) -> None:  # noqa: ARG002, N805
+                def epoch_finished(_, record: EpochRecord) -> None:  # noqa: ARG002, N805
                     self.send("after its last batch")
 
             return Following()
@@ -346,7 +347,7 @@ def test_a_run_killed_before_it_was_trained_has_no_version_and_is_begun(tmp_path
     run = Run.create(config, (1, 32, 32), {"train": 60, "holdout": 299})
     assert foreign_versions(run) == ()
     assert reproduce(plan(tmp_path, latent_dims=(2,), models=("vae",))).failures == ()
-    assert len(Run.open(run.path).metrics) == 1
+    assert len(Run.open(run.path).records) == 1
     # Whatever was trained says by which version, and what does not say it is of no known one.
     (run.path / "environment.json").unlink()
     assert foreign_versions(run) == (UNKNOWN,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from evae.configuration.configuration import Configuration
 from evae.experiments.display import GridDisplay
+from evae.runs.epoch_record import EpochRecord, LatentSummary
 from evae.training.display import TrainingDisplay
 from evae.training.progress import Progress
 from foundation.minute_line import INTERVAL, MinuteLine
@@ -39,8 +39,7 @@ def progress(batch: int = 3) -> Progress:
 )
 def test_the_printed_terms_add_up_to_the_printed_loss(reconstruction: float, kl: float, runs: int) -> None:
     terms = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-    latent = {"active_dimensions": 2}
-    record: dict[str, Any] = {"epoch": 1, "train": terms, "holdout": terms, "latent": latent, "images_per_second": 5.0}
+    record = EpochRecord(1, terms, terms, 2.0, LatentSummary(active_dimensions=2), images_per_second=5.0)
     console = Console(width=300, record=True, file=io.StringIO())
     TrainingDisplay(console, bar=None).epoch_trained(dict(enumerate([record] * runs)))
     (loss, first, second), _ = re.findall(

@@ -81,8 +81,8 @@ def test_a_disk_without_room_for_the_status_leaves_one_that_is_understood(
             def full(*_: object, **__: object) -> None:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-            monkeypatch.setattr("evae.runs.written_aside", full)
-            monkeypatch.setattr("evae.runs.write_json", full)
+            monkeypatch.setattr("evae.runs.run.written_aside", full)
+            monkeypatch.setattr("evae.runs.run.write_json", full)
 
     watcher = Filling()
     with pytest.raises(TrainingStopped, match=r"could not be written: No space left on device\. What was written"):
@@ -101,7 +101,7 @@ def test_a_disk_too_small_for_a_checkpoint_is_found_before_the_first_epoch(
     monkeypatch.setattr(Checkpoints, "write", full)
     with pytest.raises(TrainingStopped, match="No space left"):
         train(small(tmp_path, name="run"))
-    assert Run.open(tmp_path / "run").metrics == []
+    assert Run.open(tmp_path / "run").records == ()
 
 
 def test_memory_that_is_missing_on_the_device_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from evae.exceptions import ResumeWarning
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import objective_for
 from evae.models.stacked import parts, stacked
+from evae.runs.epoch_record import EpochRecord, LatentSummary, NoiseToSignal
 from evae.training.callbacks import GroupWatcher
 from evae.training.display import TrainingDisplay
 from evae.training.group import SomeDiverged, TrainingInterrupted
@@ -371,7 +372,7 @@ class Poisoning(GroupWatcher):
     def run_failed(self, number: int, reason: str) -> None:
         self.failed[number] = reason
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
+    def epoch_trained(self, records: Mapping[int, EpochRecord]) -> None:
         self.trained.append(list(records))
 
 
@@ -420,7 +421,7 @@ def test_when_no_run_is_left_training_ends(digits: dict[str, Any], tmp_path: Pat
 
 def test_what_the_machine_could_not_do_is_said_of_the_run_it_concerns(digits: dict[str, Any], tmp_path: Path) -> None:
     class Removing(GroupWatcher):
-        def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:  # noqa: ARG002
+        def epoch_trained(self, records: Mapping[int, EpochRecord]) -> None:  # noqa: ARG002
             shutil.rmtree(tmp_path / "run-seed1")
 
     with pytest.raises(InputError, match=r"run-seed1 was removed while its run was trained\."):
@@ -479,12 +480,12 @@ def test_several_seeds_under_torchrun_are_refused(tmp_path: Path, monkeypatch: p
 
 def test_the_display_shows_means_and_leaves_out_a_run_without_a_finite_loss(capsys: pytest.CaptureFixture[str]) -> None:
     display = TrainingDisplay(Console(width=200), bar=None)
-    latent = {"mean_r": 0.5, "noise_to_signal": {"min": None}, "active_dimensions": 2, "rate": None}
+    latent = LatentSummary({"r": 0.5}, NoiseToSignal(None, None, None), active_dimensions=2)
     losses = ({"loss": 10.0, "reconstruction": 8.0, "kl": 2.0}, {"loss": 14.0, "reconstruction": 10.0, "kl": 4.0})
-    records = [
-        {"epoch": 1, "train": loss, "holdout": loss, "latent": latent, "images_per_second": 5.0} for loss in losses
-    ]
-    display.epoch_trained(dict(enumerate(records)))
+    records = {
+        number: EpochRecord(1, loss, loss, 2.0, latent, images_per_second=5.0) for number, loss in enumerate(losses)
+    }
+    display.epoch_trained(records)
     shown = "12.00 ± 2.83 = reconstruction 9.00 + kl 3.00"
     line = capsys.readouterr().out.splitlines()[0]
     assert line.startswith(f"epoch 1/0  train {shown}  hold-out {shown}  mean r 0.5  2 active")
