@@ -180,7 +180,7 @@ class Run:
             raise InputError(f"{self.path / 'config.json'} is damaged: images have 1 or 3 channels, not {channels}.")
         return channels, height, width
 
-    def go_on_with(self, config: Configuration) -> Run:
+    def replace_configuration(self, config: Configuration) -> Run:
         """Replace the configuration in ``config.json`` and return the run that has it."""
         write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
         return Run(self.path)

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from evae import Run, train
 from evae.runs.epoch_record import EpochRecord
 from evae.training.group import TrainingInterrupted
-from evae.training.tensorboard import Curves, mosaic
+from evae.training.tensorboard import Curves, make_mosaic
 from evae.training.train import resume
 from tests.evae.conftest import small
 from tests.evae.training.test_resume import Stopping
@@ -58,7 +58,7 @@ def test_the_picture_shows_hold_out_images_over_their_reconstructions(trained: d
 def test_a_mosaic_has_each_image_in_its_place() -> None:
     rows = [torch.full((2, 3, 4, 4), value, dtype=torch.uint8) for value in (10, 20)]
     rows[1][1] = 30
-    picture = mosaic(rows)
+    picture = make_mosaic(rows)
     assert picture.shape == (3, 8, 8)
     assert [int(picture[0, y, x]) for y, x in ((0, 0), (0, 7), (7, 0), (7, 7))] == [10, 10, 20, 30]
 

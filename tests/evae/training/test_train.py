@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +27,28 @@ from evae.models.initial_weights import initial_model
 from evae.models.objectives import EvidenceLowerBound, objective_for
 from evae.models.posterior_family import PosteriorFamily
 from evae.runs.epoch_record import EpochRecord, NoiseToSignal
-from evae.training.callbacks import Watcher
+from evae.training.callbacks import Callback
 from evae.training.group import TrainingInterrupted
 from evae.training.progress import Progress
 from foundation.errors import InputError
 from tests.evae.conftest import command_environment, small
 
 
-class Recorder(Watcher):
+class Recorder(Callback):
     """Keeps all that it is told."""
 
     def __init__(self) -> None:
         self.batches: list[Progress] = []
         self.records: list[EpochRecord] = []
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        self.run, self.model, self.data = run, model, data
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
+        (self.run,), (self.model,), self.data = runs, models, data
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         self.batches.append(progress)
 
-    def epoch_finished(self, record: EpochRecord) -> None:
-        self.records.append(record)
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        self.records.append(records[0])
 
 
 @pytest.mark.parametrize("model", list(PRESETS))
@@ -75,13 +76,13 @@ def test_terms_add_up_to_the_loss_and_have_one_scale(trained: dict[str, Run]) ->
 
 def test_training_terms_are_means_over_images_also_with_a_short_last_batch(tmp_path: Path) -> None:
     """With a learning rate too small to change a weight, the epoch's mean is the mean over its images."""
-    watcher = Recorder()
+    callback = Recorder()
     config = small(tmp_path, limit_train=70, batch_size=50, lr=1e-30)
-    (record,) = train(config, watcher).records
-    sums = watcher.batches[-1].sums
-    assert [progress.images for progress in watcher.batches] == [50, 70]
+    (record,) = train(config, callback).records
+    sums = callback.batches[-1].sums
+    assert [progress.images for progress in callback.batches] == [50, 70]
     assert record.train["reconstruction"] == pytest.approx(float(sums[:, :, 0].sum()) / 70)
-    assert watcher.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0, 0]) / 50)
+    assert callback.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0, 0]) / 50)
 
 
 def test_hold_out_terms_do_not_depend_on_the_mode_or_the_callers_random_numbers() -> None:
@@ -170,9 +171,9 @@ class Listening(Recorder):
         self.images: list[torch.Tensor] = []
         self.codes: list[torch.Tensor] = []
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        super().run_started(run, model, data)
-        for module, kept in ((model.encoder, self.images), (model.decoder, self.codes)):
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
+        super().on_start(runs, models, data)
+        for module, kept in ((models[0].encoder, self.images), (models[0].decoder, self.codes)):
             module.register_forward_pre_hook(
                 lambda module, given, kept=kept: kept.append(given[0].detach().clone()) if module.training else None
             )
@@ -180,9 +181,9 @@ class Listening(Recorder):
 
 def listen(folder: Path, **options: object) -> Listening:
     """Train with weights that stand still, so that only order and noise change from batch to batch."""
-    watcher = Listening()
-    train(small(folder, lr=1e-30, **options), watcher)
-    return watcher
+    callback = Listening()
+    train(small(folder, lr=1e-30, **options), callback)
+    return callback
 
 
 def test_every_epoch_shows_every_image_once_in_an_order_of_its_own(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ class Poison(Recorder):
         super().__init__()
         self.batch = batch
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == (2, self.batch):
             with torch.no_grad():
                 self.model.encoder.heads["sigma"].bias.fill_(math.inf)  # type: ignore[operator]
@@ -280,17 +281,17 @@ def test_a_far_too_large_learning_rate_is_reported_as_divergence(tmp_path: Path)
 
 
 class Failing(Recorder):
-    def epoch_finished(self, record: EpochRecord) -> None:
-        super().epoch_finished(record)
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        super().on_epoch_end(records)
         raise OSError("the disk is on fire")
 
 
 def test_any_other_failure_is_written_down_too(tmp_path: Path) -> None:
-    watcher = Failing()
+    callback = Failing()
     with pytest.raises(OSError, match="on fire"):
-        train(small(tmp_path), watcher)
-    assert watcher.run.status["state"] == "failed"
-    assert watcher.run.status["reason"] == "OSError: the disk is on fire"
+        train(small(tmp_path), callback)
+    assert callback.run.status["state"] == "failed"
+    assert callback.run.status["reason"] == "OSError: the disk is on fire"
 
 
 class Interrupting(Recorder):
@@ -300,7 +301,7 @@ class Interrupting(Recorder):
         super().__init__()
         self.number = number
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == (2, 1):
             os.kill(os.getpid(), self.number)
 
@@ -308,13 +309,13 @@ class Interrupting(Recorder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_the_last_epochs_weights(tmp_path: Path, number: signal.Signals) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    watcher = Interrupting(number)
+    callback = Interrupting(number)
     with pytest.raises(TrainingInterrupted) as caught:
-        train(small(tmp_path, epochs=3), watcher)
+        train(small(tmp_path, epochs=3), callback)
     assert caught.value.signal_number == number
     assert caught.value.sentence.startswith(f"interrupted by {number.name}; the weights and metrics of epoch 1 ")
-    assert watcher.run.status == {"state": "interrupted", "epochs_finished": 1}
-    assert watcher.run.weights_epoch == len(watcher.run.records) == 1
+    assert callback.run.status == {"state": "interrupted", "epochs_finished": 1}
+    assert callback.run.weights_epoch == len(callback.run.records) == 1
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
