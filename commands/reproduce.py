@@ -167,11 +167,11 @@ def reproduce(
             results.save(folder / "results.json")
 
     with json_output(json_path) as stream, warnings_as_sentences():
-        from evae.experiments.display import grid_display
+        from evae.experiments.display import open_grid_display
         from evae.experiments.runner import reproduce as reproduce_table
 
-        with grid_display(console) as watcher:
-            results = reproduce_table(plan, watcher, cluster=cluster, known=known, hours=hours, kept=keep)
+        with open_grid_display(console) as callback:
+            results = reproduce_table(plan, callback, cluster=cluster, known=known, hours=hours, kept=keep)
         status = report_results(results, folder, plots, stream, console)
     if results.unfinished:
         print(

@@ -93,20 +93,20 @@ def train(
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
         from evae.runs.run import find_run
-        from evae.training.display import training_display
+        from evae.training.display import open_training_display
         from evae.training.train import resume_seeds, train_seeds
         from evae.training.train import train as train_model
         from foundation.terminal import say
 
-        with training_display(console) as watcher:
+        with open_training_display(console) as callback:
             if resume:
                 given = {name: value for name, value in options.items() if was_given(context, name)}
                 runs_dir = given.pop("runs_dir", config.runs_dir)
-                runs = resume_seeds([find_run(name, runs_dir) for name in resume], watcher, **given)
+                runs = resume_seeds([find_run(name, runs_dir) for name in resume], callback, **given)
             elif at_once is not None:
-                runs = train_seeds(config, at_once, watcher)
+                runs = train_seeds(config, at_once, callback)
             else:
-                runs = (train_model(config, watcher),)
+                runs = (train_model(config, callback),)
         several = at_once is not None or len(resume) > 1
         if plots:
             from evae.evaluation.figures import run_figure, training_figure

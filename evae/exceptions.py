@@ -17,8 +17,8 @@ class ResumeWarning(TrainingWarning):
     """A run goes on, but not quite as if it had never stopped."""
 
 
-class RecordingWarning(TrainingWarning):
-    """A step could not be recorded, and training is slower than it could be."""
+class CaptureWarning(TrainingWarning):
+    """A step could not be captured as a CUDA graph, so that training is slower."""
 
 
 class BatchStatisticsWarning(TrainingWarning):

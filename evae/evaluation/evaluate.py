@@ -23,6 +23,7 @@ from evae.features.network import FeatureNetwork
 from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
 from evae.models.objectives import reconstruction_error
 from evae.models.vae import VAE
+from evae.runs.epoch_record import LatentSummary
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, silent
@@ -176,7 +177,7 @@ def judge(
             **compared(network, data.holdout, sets, progress, choice=choice),
             "training_images": len(sets[TRAINING_IMAGES]),
             "samplers": {name: law.document() for name, law in laws.items()},
-            "latent": latent,
+            "latent": latent.document(),
         }
         document["autoencoder"] = autoencoder_of(run, document["features"])
         save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
@@ -217,7 +218,7 @@ def sampling_laws(
 @full_precision_or_tf32("fp32")
 def reconstructed(
     model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
-) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
+) -> tuple[dict[str, float], LatentSummary, dict[str, Tensor]]:
     """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
     images: dict[str, list[Tensor]] = {name: [] for name in errors}

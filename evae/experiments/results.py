@@ -122,7 +122,7 @@ class RunRecord:
     @classmethod
     def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
         """Gather what a finished run says of itself."""
-        metrics = run.metrics
+        records = run.records
         if not _MACHINE(run.environment):
             raise InputError(
                 f"{run.path / 'environment.json'} is missing or does not say on what machine the run was made."
@@ -130,8 +130,8 @@ class RunRecord:
         return cls(
             run.name,
             run.configuration,
-            seconds=sum(record["seconds"] for record in metrics),
-            curve=tuple(record["holdout"]["reconstruction"] for record in metrics),
+            seconds=sum(record.seconds for record in records),
+            curve=tuple(record.reconstruction for record in records),
             evaluation=evaluation,
             environment=run.environment,
             data_sha256=run.data_sha256,

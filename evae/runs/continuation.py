@@ -69,7 +69,7 @@ def require_alike(runs: Sequence[Run], configs: Sequence[Configuration]) -> None
                 option = flag(name)
                 remedy = f"give {option} for all, or resume" if name in CHANGEABLE else "resume"
                 raise InputError(
-                    f"the runs cannot go on at once: {runs[0].path} has {option} {first[name]}, {run.path} has "
+                    f"the runs cannot be resumed together: {runs[0].path} has {option} {first[name]}, {run.path} has "
                     f"{option} {value}, and only their seeds may differ; {remedy} each alone."
                 )
 

@@ -169,7 +169,7 @@ def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: 
     assert sentence.startswith(f"--latent-dim 8 contradicts the run {tmp_path / 'run'}, which has --latent-dim 4.")
     result = invoke(*resumed, "--epochs", "2", "--latent-dim", "4")
     assert result.exit_code == 0, result.output
-    assert "The run goes on from epoch 1." in result.stdout.splitlines()
+    assert "The run is resumed from epoch 1." in result.stdout.splitlines()
     run = Run.open(tmp_path / "run")
     assert run.metrics[:1] == first
     assert [record["epoch"] for record in run.metrics] == [1, 2]
@@ -187,7 +187,7 @@ def test_a_damaged_checkpoint_is_one_sentence_of_warning(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"Warning: {weights} is cut short (1,000 of ")
-    assert line.endswith("The run goes on from epoch 0.")
+    assert line.endswith("The run is resumed from epoch 0.")
     assert json.loads(result.stdout)["state"] == "finished"
 
 
