@@ -46,11 +46,6 @@ def vectorised(function: Function) -> Function:
     return _kept(function, fastmath={"reassoc", "nsz", "contract"})
 
 
-def inlined(function: Function) -> Function:
-    """Compile ``function`` into each function that calls it: a call with several arrays costs more than small work."""
-    return cast(Function, numba.njit(inline="always", nogil=True, error_model="numpy")(function))
-
-
 def _kept(function: Function, **options: Any) -> Function:
     # Every callee is compiled into its caller. Otherwise its machine code would exist twice, compiled on its own and
     # kept on disk with the caller. The two are optimised separately and may add in different orders. A process that
