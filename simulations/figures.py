@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import ndtri
@@ -29,14 +28,13 @@ from foundation.figures import (
     styled,
     with_minus,
 )
+from foundation.types import Array, Counts
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.fit import SIGNIFICANCE, GoodnessOfFit
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result
 from simulations.study.summary import Summary
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
-
-Array = npt.NDArray[np.float64]
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -248,7 +246,7 @@ def _histogram(axes: Axes, summary: Summary) -> None:
     _stairs(axes, _counts(summary, edges), summary.moments.count, edges, "simulated, ± 2 s.e.")
 
 
-def _counts(summary: Summary, edges: Array) -> npt.NDArray[np.int64]:
+def _counts(summary: Summary, edges: Array) -> Counts:
     return summary.sketch.histogram(summary.limit_mean + np.sqrt(summary.bandwidth) * edges)
 
 
@@ -258,12 +256,12 @@ def _heights(summary: Summary, low: float, high: float, bars: int) -> tuple[Arra
     return _densities(_counts(summary, edges), summary.moments.count, edges)
 
 
-def _densities(counts: npt.NDArray[np.int64], total: int, edges: Array) -> tuple[Array, Array, Array]:
+def _densities(counts: Counts, total: int, edges: Array) -> tuple[Array, Array, Array]:
     shares = counts / total
     return shares / np.diff(edges), edges, np.sqrt(shares * (1 - shares) / total) / np.diff(edges)
 
 
-def _stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array, label: str) -> None:
+def _stairs(axes: Axes, counts: Counts, total: int, edges: Array, label: str) -> None:
     """Draw a histogram with a band of two standard errors about its heights."""
     heights, _, errors = _densities(counts, total, edges)
     axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.2)

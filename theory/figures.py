@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,6 +30,7 @@ from foundation.figures import (
     letter,
     styled,
 )
+from foundation.types import Array
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named, window_at
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, numerical
 from theory.bickel_rosenblatt.smoothing import b
@@ -40,8 +40,6 @@ from theory.claims.kl_bound import C, divergence_density, sharp_constant
 from theory.claims.optimal_kernel import roughness_table
 from theory.kernel_assessment import Judgement
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
-
-Array = npt.NDArray[np.float64]
 
 #: How each kernel is drawn: colour, dashes.
 _LINES = {

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evae.features.network import CHUNK, FeatureNetwork
@@ -19,8 +18,7 @@ from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import user_cache
 from foundation.progress import ProgressCallback, silent
-
-Array = NDArray[np.float64]
+from foundation.types import Array
 
 #: As many images as Inception has features. The distance's bias falls with the number of images, and is large below.
 FEW_IMAGES = 2048

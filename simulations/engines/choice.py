@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from foundation.errors import InputError, suggestion
+from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.replicates import MultinomialReplicates
-
-Array = npt.NDArray[np.float64]
 
 
 class Replicates(Protocol):

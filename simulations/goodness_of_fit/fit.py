@@ -13,6 +13,7 @@ from scipy.special import ndtr
 
 from foundation.errors import InputError
 from foundation.files import user_cache
+from foundation.types import Array
 from simulations.engines.exact.statistic import checked_sample, tm_statistic
 from simulations.goodness_of_fit.location_scale import Standardised, standardised
 from simulations.goodness_of_fit.null_law import NullLaw
@@ -24,8 +25,6 @@ from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_co
 from theory.densities.density import Density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
-
-Array = npt.NDArray[np.float64]
 
 FEWEST = 2
 """Observations with which location and scale can be estimated."""

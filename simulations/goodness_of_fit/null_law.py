@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.files import written_aside
+from foundation.types import Array
 from foundation.untrusted import ArrayArchive
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.goodness_of_fit.location_scale import standardised
 from simulations.study.simulate import Progress, replicate_values
 from simulations.study.study import Study
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

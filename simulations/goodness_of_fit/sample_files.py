@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError, suggestion
 from foundation.files import read_bytes
+from foundation.types import Array
 from foundation.untrusted import read_npy
-
-Array = npt.NDArray[np.float64]
 
 Row = tuple[int, list[str]]
 """The number of a line, from 1, and its fields."""

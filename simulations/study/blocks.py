@@ -17,11 +17,6 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[np.float64]
-
 Piece = TypeVar("Piece")
 
 Values = TypeVar("Values")

@@ -16,6 +16,7 @@ import numpy as np
 from foundation.cluster import ClusterLost, WorkersDied, cluster
 from foundation.errors import InputError
 from foundation.processes import usable_cores
+from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.choice import Replicates, engine_for
 from simulations.study.accumulators import Accumulator
@@ -34,7 +35,6 @@ from simulations.study.blocks import (
 from simulations.study.saved_state import Identity, StateFile, StudyState, state_file, unused_path
 from simulations.study.study import (
     LARGEST_M,
-    Array,
     Result,
     SimulationInterrupted,
     SimulationStopped,

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy import integrate, stats
 from torch import Tensor
 
@@ -25,6 +24,7 @@ from evae.models.posteriors import (
     Posterior,
     UniformPosterior,
 )
+from foundation.types import Array
 from theory.posterior import direct_kl_to_standard_normal, kl_to_standard_normal
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -33,8 +33,6 @@ DRAWS = 40_000
 
 #: Standard errors that a Monte Carlo mean may be off: a false alarm of 7e-6 a comparison, under fixed seeds.
 SIGMAS = 4.5
-
-Array = NDArray[np.float64]
 
 Distribution = Callable[[Array], Array]
 

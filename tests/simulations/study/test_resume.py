@@ -15,9 +15,10 @@ import pytest
 from filelock import FileLock
 
 from foundation.errors import InputError
+from foundation.types import Array
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
 from simulations.study import saved_state as state
-from simulations.study.accumulators import Array, QuantileSketch
+from simulations.study.accumulators import QuantileSketch
 from simulations.study.blocks import blocks_of
 from simulations.study.saved_state import state_file
 from tests.support.places import ROOT
