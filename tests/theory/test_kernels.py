@@ -125,7 +125,7 @@ def test_every_named_kernel_meets_a1(kernel: Kernel) -> None:
 
 
 def failing(kernel: Kernel) -> set[str]:
-    return {condition.name.removeprefix("A1: ") for condition in assumption_a1(kernel) if not condition.holds}
+    return {condition.statement.removeprefix("A1: ") for condition in assumption_a1(kernel) if not condition.holds}
 
 
 def test_a_shifted_kernel_breaks_the_symmetry_of_a1_alone() -> None:

@@ -16,7 +16,7 @@ from sympy import Expr
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.algebra.decisions import Condition
+from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density
@@ -168,14 +168,14 @@ def theorem_conditions(
     density: str | Density = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
-) -> tuple[Condition, ...]:
+) -> tuple[Evidence, ...]:
     """Decide every condition of Theorem 3.1, each with its reason: A1 to A4, the weight's, the bandwidth's.
 
     Examples
     --------
     >>> all(condition.holds for condition in theorem_conditions())
     True
-    >>> [condition.name for condition in theorem_conditions(bandwidth="m^-0.3") if not condition.holds]
+    >>> [condition.statement for condition in theorem_conditions(bandwidth="m^-0.3") if not condition.holds]
     ['bandwidth: m^(-1/4) (log m)^(1/2) (log log m)^(1/4) = o(b)']
     """
     return (

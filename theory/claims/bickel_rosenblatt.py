@@ -15,7 +15,8 @@ from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, shown
-from theory.algebra.decisions import Condition, Undecided
+from theory.algebra.decisions import Undecided
+from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import limit_mean
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
@@ -467,7 +468,7 @@ def _decide_weight_window(limit: Expr) -> Decision:
         bool(same),
         f"p a = 1 on [c, d], so that it is {found}; with d = c + h, h > 0, {same.detail}",
     )
-    conditions = {condition.name: condition.holds for condition in density_assumptions(NORMAL)}
+    conditions = {condition.statement: condition.holds for condition in density_assumptions(NORMAL)}
     argument.step(
         "That weight is bounded and integrable, for p is continuous and positive on the compact [c, d].",
         conditions["A2: f continuous"] and conditions["A2: f positive"],
@@ -493,7 +494,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
     argument = Argument()
     half = sympy.Symbol("B", positive=True)
     uniform = Density("uniform", (Piece(Integer(-1), Integer(1), Rational(1, 2)),), (x + 1) / 2, 2 * x - 1)
-    failing = [condition.name for condition in density_assumptions(uniform) if not condition.holds]
+    failing = [condition.statement for condition in density_assumptions(uniform) if not condition.holds]
     argument.step("The uniform density meets A2, A3 and A4.", not failing, f"it fails {', '.join(failing)}")
     deficit = sympy.integrate((1 - _DISTRIBUTION) ** 2, (x, 0, 1))
     # Within b of an end of [-B, B], at a distance s b, K_b * f - f = (F(s) - 1)/(2B); the weight is 2B.
@@ -547,8 +548,8 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
         bool(decisions.equal(kernel.roughness, EPANECHNIKOV.roughness)),
         f"I = {kernel.roughness} for every mean: the algebra is right",
     )
-    symmetric = next(c for c in assumption_a1(kernel) if c.name == "A1: symmetric about 0")
-    centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.reason)
+    symmetric = next(c for c in assumption_a1(kernel) if c.statement == "A1: symmetric about 0")
+    centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.detail)
     slope = sympy.Symbol("f1", real=True)
     first = sympy.expand(kernel.integral(lambda k: -WIDTH * x * slope * k))
     argument.step(
@@ -627,8 +628,8 @@ def _families() -> dict[str, tuple[bool, str]]:
     }
 
 
-def _all_hold(conditions: tuple[Condition, ...]) -> tuple[bool, str]:
-    failing = [f"{condition.name} ({condition.reason})" for condition in conditions if not condition.holds]
+def _all_hold(conditions: tuple[Evidence, ...]) -> tuple[bool, str]:
+    failing = [f"{condition.statement} ({condition.detail})" for condition in conditions if not condition.holds]
     return not failing, f"fails {failing[0]}" if failing else "each condition is decided symbolically"
 
 

@@ -19,7 +19,8 @@ from rich.text import Text
 from foundation.terminal import beside_or_below
 from foundation.typography import latex as latex_text
 from foundation.typography import shown
-from theory.claim import Claim, Decision, Evidence, Verdict
+from theory.algebra.evidence import Evidence
+from theory.claim import Claim, Decision, Verdict
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
         "method": decision.method,
         "corrected": decision.corrected,
         "charitable": decision.charitable,
-        "evidence": [{"step": e.step, "holds": e.holds, "detail": e.detail} for e in decision.evidence],
+        "evidence": [{"step": e.statement, "holds": e.holds, "detail": e.detail} for e in decision.evidence],
         "seconds": round(finding.seconds, 3),
     }
 
@@ -232,7 +233,7 @@ def _steps(evidence: Sequence[Evidence]) -> RenderableType:
     grid.add_column(overflow="fold")
     for number, step in enumerate(evidence, start=1):
         mark = Text("holds", style="green") if step.holds else Text("fails", style="red")
-        text = Text(shown(step.step))
+        text = Text(shown(step.statement))
         text.append(f"\n{shown(step.detail)}", style="dim")
         grid.add_row(f"{number}.", mark, text)
     return Padding(grid, (0, 0, 0, 4))
@@ -270,7 +271,7 @@ def _markdown_section(finding: Finding) -> str:
     ]
     for number, evidence in enumerate(decision.evidence, start=1):
         mark = "holds" if evidence.holds else "**fails**"
-        lines.append(f"{number}. {mark}: {_escaped_markdown(evidence.step)} {_escaped_markdown(evidence.detail)}")
+        lines.append(f"{number}. {mark}: {_escaped_markdown(evidence.statement)} {_escaped_markdown(evidence.detail)}")
     lines.append("")
     for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
@@ -328,4 +329,4 @@ def _for(claim: Claim) -> str:
 
 def _latex_step(evidence: Evidence) -> str:
     mark = "" if evidence.holds else "\\textbf{Fails:} "
-    return f"\\item {mark}{latex_text(evidence.step)}\\par{{\\small {latex_text(evidence.detail)}\\par}}"
+    return f"\\item {mark}{latex_text(evidence.statement)}\\par{{\\small {latex_text(evidence.detail)}\\par}}"

@@ -54,7 +54,7 @@ def test_the_table_fits_80_columns(findings: list[Finding]) -> None:
 def test_an_explanation_shows_each_step_and_what_holds_instead(findings: list[Finding]) -> None:
     text = printed(report.explanation(findings[0]), width=200)
     for evidence in findings[0].evidence:
-        assert shown(evidence.step) in text
+        assert shown(evidence.statement) in text
         assert shown(evidence.detail) in text
     assert "fails" in text
     assert "what holds" in text
@@ -67,7 +67,8 @@ def test_markdown_keeps_its_columns_whatever_the_text_holds(findings: list[Findi
     assert len(rows) == 2 + len(findings)
     assert {line.replace("\\|", "").count("|") for line in rows} == {5}
     assert all(
-        shown(evidence.step).split()[0] in report.markdown(findings, explain=True) for evidence in findings[0].evidence
+        shown(evidence.statement).split()[0] in report.markdown(findings, explain=True)
+        for evidence in findings[0].evidence
     )
 
 
