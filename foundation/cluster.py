@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any
 
 from foundation.errors import InputError
+from foundation.signals import ignore_signals
 
 SECONDS_TO_CONNECT = 5
 
@@ -204,7 +205,7 @@ def cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
         _require_this_program(found)
         if local:
             # A terminal sends Ctrl-C to all: what becomes of the workers is decided here.
-            found.ask(_leave_interrupts_to_the_parent)
+            found.ask(ignore_signals, [signal.SIGINT])
         yield found
 
 
@@ -328,11 +329,6 @@ def _request_stop(session: str, dask_worker: Any) -> None:
     companion = dask_worker.plugins.get(session)
     if companion is not None:
         companion.stopped.set()
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 from commands.shared import completions
+from foundation.signals import handle_signals, ignore_signals, set_handler
 
 if TYPE_CHECKING:
     pass
@@ -50,9 +50,9 @@ class CommandLine(click.Group):
         except SystemExit as exit_without_a_word:
             status = exit_without_a_word.code
         except BaseException as error:
-            if given is None and threading.current_thread() is threading.main_thread():
+            if given is None:
                 # This process is about to end, and a second Ctrl-C does not disturb it.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                ignore_signals([signal.SIGINT])
             if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
@@ -78,16 +78,8 @@ def terminated_in_order() -> Iterator[None]:
 
         raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with handle_signals(interrupt, [signal.SIGTERM]):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        # One of several processes that ends because another failed ignores it from then on.
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _answer(error: BaseException) -> int:
@@ -183,12 +175,11 @@ def _let_the_first_process_speak(status: int) -> None:
     if here.count == 1:
         return
     if here.is_first:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
     elif status > 128:
         _exit(status, at_once=True)
     else:
-        signal.signal(signal.SIGTERM, lambda *_: _exit(status, at_once=True))
+        set_handler(lambda *_: _exit(status, at_once=True), [signal.SIGTERM])
         time.sleep(SECONDS_TO_SPEAK)
 
 

@@ -23,8 +23,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from evae.data.sources.image_files import ImageFiles
 from foundation.errors import InputError
 from foundation.files import regular_size
-from foundation.processes import LOST, listen_to_the_parent_alone, started, usable_cores
+from foundation.processes import LOST, start_process, usable_cores
 from foundation.progress import ProgressCallback
+from foundation.signals import ignore_terminal_signals
 
 #: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -203,7 +204,7 @@ def _side_by_side(
     under_way: deque[tuple[Sequence[str], Connection]] = deque()
     try:
         for batch, encoded in itertools.islice(contents, workers):
-            process, connection = started(_serve, framing)
+            process, connection = start_process(_serve, framing)
             processes.append(process)
             _hand_over(connection, encoded)
             under_way.append((batch, connection))
@@ -227,7 +228,7 @@ def _side_by_side(
 
 def _serve(connection: Connection, framing: Framing) -> None:
     """In a new process: decode what comes through ``connection`` until the parent closes it or ends."""
-    listen_to_the_parent_alone()
+    ignore_terminal_signals()
     with contextlib.suppress(*LOST):
         while True:
             encoded = connection.recv()

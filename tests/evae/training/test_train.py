@@ -317,6 +317,15 @@ def test_a_signal_ends_the_run_with_the_last_epochs_weights(tmp_path: Path, numb
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
+def test_a_run_whose_process_ignores_sigint_is_not_interrupted_by_it(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = train(small(tmp_path, epochs=2), Interrupting(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.status["state"] == "finished"
+
+
 def test_training_in_a_thread_leaves_signals_alone(tmp_path: Path) -> None:
     finished: list[Run] = []
     thread = threading.Thread(target=lambda: finished.append(train(small(tmp_path))))
