@@ -1,4 +1,4 @@
-"""Processes that work for this one."""
+"""Worker processes, and the number of cores for them."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from multiprocessing.process import BaseProcess
 from foundation.signals import signals_deferred
 
 
-def usable_cores() -> int:
-    """Return the number of cores this process may use."""
+def count_usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def start_process(target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
-    """Start ``target(connection, *arguments)`` in a process of its own; return it and our end of the connection.
+    """Start ``target(connection, *arguments)`` in a new process; return the process and this end of the connection.
 
-    Each process has a pipe of its own, which is at its end when the process dies, even in the middle of an answer
-    (`LOST`). Where processes share a queue, as in `concurrent.futures`, one that is killed there leaves all waiting.
+    Each process has its own pipe, which ends when the process dies, even in the middle of a message (`LOST`). With a
+    queue that processes share, as in `concurrent.futures`, a process that is killed while writing blocks all others.
+    The process starts with SIGINT and SIGTERM blocked: ``target`` calls `ignore_terminal_signals` first.
     """
-    # It lets signals through again when it starts, and the process that started it would meet them as it comes up.
+    # The tracker unblocks signals when it starts, and the new process would then start with them unblocked.
     resource_tracker.ensure_running()
     with signals_deferred():
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+        connection, other_end = context.Pipe()
+        process = context.Process(target=target, args=(other_end, *arguments), daemon=True)
         process.start()
-        theirs.close()
-        return process, ours
+        other_end.close()
+        return process, connection
 
 
-#: What reading from or writing to a process that died raises.
+#: Exceptions of reading from or writing to a process that has died.
 LOST = (EOFError, OSError)

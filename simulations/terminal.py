@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from foundation.terminal import FittingTable, say
+from foundation.terminal import FittingTable, print_sentence
 from foundation.types import Array
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result, Study
@@ -163,7 +163,7 @@ def _plain_progress(study: Study, console: Console) -> Callable[[int], None]:
         elif done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
             said, rate = now, (done - earlier) / (now - started)
             left = (study.replicates - done) / rate
-            say(
+            print_sentence(
                 console,
                 f"m = {study.m:,}: {done:,} of {study.replicates:,} replicates, {rate:,.0f}/s, {left:,.0f} s left",
             )

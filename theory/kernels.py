@@ -15,7 +15,7 @@ from itertools import pairwise
 import sympy
 from sympy import Expr, Rational, cos, exp, oo, pi, sqrt
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 from theory.algebra.evidence import Evidence
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 
@@ -327,5 +327,5 @@ def kernel_named(name: str | Kernel) -> Kernel:
     if isinstance(name, Kernel):
         return name
     if name not in KERNELS:
-        raise InputError(f"{name!r} is no kernel. {suggestion(name, KERNELS)}")
+        raise InputError(f"{name!r} is no kernel. {suggest(name, KERNELS)}")
     return KERNELS[name]

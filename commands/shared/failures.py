@@ -63,9 +63,9 @@ class CommandLine(click.Group):
         """Find the command, or suggest the nearest."""
         unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
         if unknown and not ctx.resilient_parsing:
-            from foundation.errors import suggestion
+            from foundation.errors import suggest
 
-            raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
+            raise click.UsageError(f"{args[0]!r} is no command. {suggest(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
@@ -133,7 +133,7 @@ def _as_written(parameter: click.Parameter) -> str:
 
 def _nearest_option(name: str, context: click.Context) -> str:
     """Return the nearest option, or which commands have one of this name, or where all are listed."""
-    from foundation.errors import suggestion
+    from foundation.errors import suggest
 
     known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
     group = context.find_root().command
@@ -144,7 +144,7 @@ def _nearest_option(name: str, context: click.Context) -> str:
         *first, last = map(str, others)
         named = f"{', '.join(first)} and {last} have" if first else f"{last} has"
         otherwise = f"{named} it; {otherwise}"
-    return suggestion(name, [*known, "--help"], otherwise, likeness=0.66)
+    return suggest(name, [*known, "--help"], otherwise, likeness=0.66)
 
 
 def _command(context: click.Context) -> str:
@@ -204,11 +204,11 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word, or refuse it."""
-        from foundation.errors import suggestion
+        from foundation.errors import suggest
 
         if value not in self.choices:
             raise click.UsageError(
-                f"{param.opts[0] if param else ''} {value!r} is not known. {suggestion(value, self.choices)}"
+                f"{param.opts[0] if param else ''} {value!r} is not known. {suggest(value, self.choices)}"
             )
         return super().convert(value, param, ctx)
 

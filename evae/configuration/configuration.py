@@ -22,7 +22,7 @@ from evae.configuration.recipe import (
     Recipe,
     require_formula,
 )
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 
 #: The data sets that `evae.data` reads by name.
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10", "celeba")
@@ -286,7 +286,7 @@ def require_dataset(dataset: Any) -> None:
     if kind in kinds and not path:
         raise InputError(f"--dataset {dataset} lacks its path: it is {kinds[kind]}.")
     if kind not in kinds and dataset not in DATASETS:
-        near = suggestion(f"{kind}:FILE" if path else str(dataset), (*DATASETS, *DATASET_FORMS))
+        near = suggest(f"{kind}:FILE" if path else str(dataset), (*DATASETS, *DATASET_FORMS))
         raise InputError(f"--dataset {dataset!r} is not known. {near}")
 
 
@@ -343,4 +343,4 @@ def _require_whole(option: str, value: Any, hint: str, most: int = MOST) -> None
 
 def _require_one_of(option: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise InputError(f"{option} {value!r} is not known. {suggestion(str(value), allowed)}")
+        raise InputError(f"{option} {value!r} is not known. {suggest(str(value), allowed)}")

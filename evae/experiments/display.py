@@ -16,9 +16,8 @@ from evae.experiments.callbacks import GridWatcher
 from evae.experiments.results import Failure, RunRecord
 from evae.training.callbacks import GroupWatcher
 from evae.training.display import TrainingDisplay, terms_column
-from foundation.minute_line import MinuteLine
-from foundation.progress import DecodingDisplay
-from foundation.terminal import progress_console, say
+from foundation.progress import DecodingDisplay, ProgressLog
+from foundation.terminal import choose_progress_console, print_sentence
 
 
 class GridDisplay(GridWatcher):
@@ -26,7 +25,7 @@ class GridDisplay(GridWatcher):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown_on = progress_console(console)
+        self._shown_on = choose_progress_console(console)
         self._decoding = DecodingDisplay()
         self._bar: Progress | None = None
         self._place = ""
@@ -36,7 +35,7 @@ class GridDisplay(GridWatcher):
         self._handed_out: int | None = None
         self._epochs = 0
         self._epochs_to_do = 0
-        self._minute_line = MinuteLine(lambda sentence: say(self._shown_on, sentence))
+        self._progress_log = ProgressLog(lambda sentence: print_sentence(self._shown_on, sentence))
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show how far decoding, or the training of a classifier, is."""
@@ -56,8 +55,8 @@ class GridDisplay(GridWatcher):
         self._begun = time.perf_counter()
         if not self._shown_on.is_terminal:
             place = f"{self._place} {configuration.name}"
-            minute_line = MinuteLine(lambda sentence: say(self._shown_on, f"{place}: {sentence}"))
-            return TrainingDisplay(Console(quiet=True), bar=None, minute_line=minute_line)
+            progress_log = ProgressLog(lambda sentence: print_sentence(self._shown_on, f"{place}: {sentence}"))
+            return TrainingDisplay(Console(quiet=True), bar=None, progress_log=progress_log)
         name = TextColumn(f"{self._place} {configuration.name}", table_column=Column(overflow="fold"))
         columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._shown_on, transient=True)
@@ -67,11 +66,11 @@ class GridDisplay(GridWatcher):
     def handed_out(self, runs: int, epochs: int) -> None:
         """Say how many runs a cluster has, and begin a bar for all their epochs."""
         self._end_bar()
-        say(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
+        print_sentence(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
         self._handed_out, self._left, self._place = runs, runs, ""
         self._begun = time.perf_counter()
         self._epochs, self._epochs_to_do = 0, epochs
-        self._minute_line.restart()
+        self._progress_log.restart()
         if self._shown_on.is_terminal:
             columns = (TextColumn("epochs"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
             last = TextColumn("{task.fields[last]}", table_column=Column(overflow="fold"))
@@ -84,14 +83,14 @@ class GridDisplay(GridWatcher):
         self._epochs += 1
         if not self._shown_on.is_terminal:
             place = f"{self._epochs:,} of {self._epochs_to_do:,} epochs"
-            self._minute_line(lambda: f"{place}; the last is epoch {epoch} of {name}")
+            self._progress_log(lambda: f"{place}; the last is epoch {epoch} of {name}")
         if self._bar is not None:
             (task,) = self._bar.task_ids
             self._bar.update(task, advance=1, last=f"{name}: epoch {epoch}")
 
     def known_counted(self, source: Path, used: int, total: int) -> None:
         """Say it."""
-        say(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")
+        print_sentence(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")
 
     def run_known(self, record: RunRecord) -> None:
         """Say that it is taken from a file."""
@@ -133,7 +132,7 @@ class GridDisplay(GridWatcher):
     def _say(self, name: str, text: str) -> None:
         if self._handed_out is None:
             self._end_bar()
-        say(self._console, f"{self._place} {name}: {text}".strip())
+        print_sentence(self._console, f"{self._place} {name}: {text}".strip())
 
     def _end_bar(self) -> None:
         if self._bar is not None:

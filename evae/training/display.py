@@ -19,9 +19,8 @@ from evae.runs.checkpoints import Position
 from evae.runs.run import Run
 from evae.training.callbacks import GroupWatcher
 from evae.training.progress import Progress as EpochProgress
-from foundation.minute_line import MinuteLine
-from foundation.progress import ProgressCallback, decoding_display, silent
-from foundation.terminal import progress_console, say
+from foundation.progress import ProgressCallback, ProgressLog, ignore_progress, show_decoding_progress
+from foundation.terminal import choose_progress_console, print_sentence
 
 #: Seconds between two looks at the loss: each look waits for the device.
 REFRESH = 0.5
@@ -30,7 +29,7 @@ REFRESH = 0.5
 class TrainingDisplay(GroupWatcher):
     """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left.
 
-    Without a bar, ``minute_line`` says the same once a minute. Of several runs that are trained at once it shows the
+    Without a bar, ``progress_log`` says the same once a minute. Of several runs that are trained at once it shows the
     mean, and the standard deviation of the loss.
     """
 
@@ -38,13 +37,13 @@ class TrainingDisplay(GroupWatcher):
         self,
         console: Console,
         bar: Progress | None,
-        decoding: ProgressCallback = silent,
-        minute_line: MinuteLine | None = None,
+        decoding: ProgressCallback = ignore_progress,
+        progress_log: ProgressLog | None = None,
     ) -> None:
         self._console = console
         self._decoding = decoding
         self._bar = bar
-        self._minute_line = minute_line
+        self._progress_log = progress_log
         self._task: TaskID | None = None
         self._runs: Sequence[Run] = ()
         self._epochs = 0
@@ -65,28 +64,28 @@ class TrainingDisplay(GroupWatcher):
         size = "x".join(str(side) for side in runs[0].image_shape[1:])
         parameters = sum(parameter.numel() for parameter in models[0].parameters())
         alone = len(runs) == 1
-        say(
+        print_sentence(
             self._console,
             f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; "
             + (f"run {runs[0].path}" if alone else f"{len(runs)} runs at once"),
         )
         for run in () if alone else runs:
-            say(self._console, f"seed {run.configuration.seed}: run {run.path}")
+            print_sentence(self._console, f"seed {run.configuration.seed}: run {run.path}")
         spread = "" if alone else " Means of the runs, with the standard deviation of the loss."
-        say(
+        print_sentence(
             self._console,
             f"Losses are in nats per image: sums over pixels and latent dimensions, means over images.{spread}",
         )
         if data.note is not None:
-            say(self._console, f"The data are {data.note}.")
+            print_sentence(self._console, f"The data are {data.note}.")
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
     def runs_resumed(self, position: Position) -> None:
         """Say where the runs go on; the bar begins there."""
-        say(
+        print_sentence(
             self._console,
             f"The run goes on from {position}." if len(self._runs) == 1 else f"They go on from {position}.",
         )
@@ -96,12 +95,12 @@ class TrainingDisplay(GroupWatcher):
 
     def step_recorded(self, seconds: float) -> None:
         """Say what the bar waited for."""
-        say(self._console, f"A step of training was recorded as a CUDA graph in {seconds:.1f} s.")
+        print_sentence(self._console, f"A step of training was recorded as a CUDA graph in {seconds:.1f} s.")
 
     def batch_finished(self, progress: EpochProgress) -> None:
         """Move the bar, and look at the loss if the last look is old enough; or print the line of the minute."""
-        if self._minute_line is not None:
-            self._minute_line(lambda: f"{self._place(progress)}, batch {progress.batch:,} of {progress.batches:,}")
+        if self._progress_log is not None:
+            self._progress_log(lambda: f"{self._place(progress)}, batch {progress.batch:,} of {progress.batches:,}")
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
@@ -116,7 +115,7 @@ class TrainingDisplay(GroupWatcher):
 
     def run_failed(self, number: int, reason: str) -> None:
         """Say which, and why."""
-        say(self._console, f"{self._runs[number].path} FAILED, the others go on: {reason}")
+        print_sentence(self._console, f"{self._runs[number].path} FAILED, the others go on: {reason}")
 
     def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
         """Print the epoch's line."""
@@ -127,15 +126,15 @@ class TrainingDisplay(GroupWatcher):
         spreads = "  ".join(
             f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
         )
-        say(
+        print_sentence(
             self._console,
             f"epoch {each[0]['epoch']}/{self._epochs}  train {_sum_of_terms(train)}  "
             f"hold-out {_sum_of_terms(holdout)}  {spreads}  {latent['active_dimensions']:.3g} active  "
             # Those that have failed are computed all the same.
             f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s",
         )
-        if self._minute_line is not None:
-            self._minute_line.restart()
+        if self._progress_log is not None:
+            self._progress_log.restart()
         self._epoch_started = time.perf_counter()
         self._images_before = 0
 
@@ -146,11 +145,11 @@ def training_display(console: Console) -> Iterator[GroupWatcher]:
     if console.quiet:
         yield GroupWatcher()
         return
-    with decoding_display(quiet=False) as decoding:
-        shown_on = progress_console(console)
+    with show_decoding_progress(quiet=False) as decoding:
+        shown_on = choose_progress_console(console)
         if not shown_on.is_terminal:
-            minute_line = MinuteLine(lambda sentence: say(shown_on, sentence))
-            yield TrainingDisplay(console, bar=None, decoding=decoding, minute_line=minute_line)
+            progress_log = ProgressLog(lambda sentence: print_sentence(shown_on, sentence))
+            yield TrainingDisplay(console, bar=None, decoding=decoding, progress_log=progress_log)
             return
         columns = (BarColumn(bar_width=16), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
         with Progress(*columns, console=shown_on, transient=True) as bar:

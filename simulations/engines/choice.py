@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.cells.replicates import CellReplicates
@@ -76,7 +76,7 @@ def checked_engine(name: str) -> str:
     'auto'
     """
     if name != "auto" and name not in ENGINES:
-        raise InputError(f"{name!r} is no engine. {suggestion(name, ['auto', *ENGINES])}")
+        raise InputError(f"{name!r} is no engine. {suggest(name, ['auto', *ENGINES])}")
     return name
 
 

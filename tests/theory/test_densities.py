@@ -125,7 +125,7 @@ def test_the_name_of_a_density_reads_back_as_the_same_density(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("gausian", "There is normal, logistic, laplace, uniform:lo,hi, beta:p,q, mixture:"),
+        ("gausian", "Choose from normal, logistic, laplace, uniform:lo,hi, beta:p,q, mixture:"),
         ("unifrom:0,1", r"Did you mean uniform\? There is"),
         ("uniform", "uniform needs two numbers, uniform:lo,hi"),
         ("uniform:1,0", "two finite ends, the lower first, got 1 and 0"),

@@ -162,5 +162,5 @@ def test_a_name_finds_its_kernel_and_a_near_miss_is_told_the_nearest() -> None:
     assert kernel_named(UNIFORM) is UNIFORM
     with pytest.raises(InputError, match="Did you mean epanechnikov"):
         kernel_named("epanechnikow")
-    with pytest.raises(InputError, match="There is epanechnikov, uniform"):
+    with pytest.raises(InputError, match="Choose from epanechnikov, uniform"):
         kernel_named("zzz")
