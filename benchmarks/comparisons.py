@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from scipy import special
 
@@ -27,8 +26,7 @@ from evae.experiments.statistics.anova import EFFECTS, effect_contrasts, multiva
 from evae.experiments.statistics.decomposition import decompose_gain
 from evae.experiments.statistics.estimates import CONFIDENCE, SIGNIFICANCE
 from evae.experiments.statistics.trials import Trial
-
-Array = npt.NDArray[np.float64]
+from foundation.types import Array
 
 KERNELS = ("gaussian", "epanechnikov", "uniform")
 OBJECTIVES = ("elbo", "kde-bound", "kde-bound, constant B")

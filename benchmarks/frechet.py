@@ -9,15 +9,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from scipy import linalg
 
 from benchmarks.report import at_least, at_most, write
 from benchmarks.timing import side_by_side
 from evae.metrics import frechet_distance
+from foundation.types import Array
 
-Array = npt.NDArray[np.float64]
 Law = tuple[Array, Array]
 
 

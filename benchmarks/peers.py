@@ -10,10 +10,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import gaussian_kde
 
-Array = npt.NDArray[np.float64]
+from foundation.types import Array
 
 LOWER, UPPER = -2.0, 2.0
 """The window of the standard example; its density is the standard normal."""

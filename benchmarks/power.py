@@ -22,12 +22,12 @@ from rich.table import Table
 from scipy.special import log_ndtr, ndtr
 
 from benchmarks.report import Target, at_least, at_most, write
+from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import draw
 from simulations.study.study import Study
 from theory.densities.families import NORMAL
 
-Array = npt.NDArray[np.float64]
 Test = Callable[[Array], float]
 """A statistic of a sorted sample that is large where the sample speaks against the standard normal."""
 

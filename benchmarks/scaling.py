@@ -34,7 +34,7 @@ from evae.configuration.configuration import Configuration
 from evae.experiments.plan import Plan
 from evae.experiments.runner import reproduce
 from evae.features.inception import InceptionNetwork
-from foundation.cluster import Cluster, cluster
+from foundation.cluster import Cluster, open_cluster
 from simulations import Study, simulate
 from simulations.study.accumulators import Accumulator
 
@@ -261,7 +261,7 @@ def _grid(where: str | None) -> Law:
 
 
 def _on_cluster(measured: Callable[[Cluster], Law]) -> Law:
-    with cluster(f"local:{os.cpu_count()}") as workers:
+    with open_cluster(f"local:{os.cpu_count()}") as workers:
         return measured(workers)
 
 

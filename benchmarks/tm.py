@@ -16,20 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import peers
 from benchmarks.report import Target, at_least, at_most, write
 from benchmarks.timing import Times, Work, side_by_side
+from foundation.types import Array
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.choice import Replicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.multinomial.replicates import MultinomialReplicates
 from simulations.study.study import Study
 
-Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], float]
 
 M = 10_000

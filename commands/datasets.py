@@ -83,25 +83,25 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
     anything is missing or damaged.
     """
     from evae.data.catalogue import check
-    from foundation.progress import decoding_display
-    from foundation.terminal import say
+    from foundation.progress import show_decoding_progress
+    from foundation.terminal import print_sentence
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        with decoding_display(quiet) as progress:
+        with show_decoding_progress(quiet) as progress:
             checks = check(name, data_dir, progress=progress)
         passed = all(result.passed for result in checks)
         document = {"dataset": name, "passed": passed, "checks": [dataclasses.asdict(result) for result in checks]}
         write_json(stream, document)
         for result in checks:
             verdict = "right" if result.passed else "WRONG"
-            say(console, f"{verdict}  {result.name}: {result.detail}")
+            print_sentence(console, f"{verdict}  {result.name}: {result.detail}")
     return 0 if passed else EXIT_CHECK_FAILED
 
 
 def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
     """Lay out what is there of each data set, with a line on each that is damaged."""
-    from foundation.terminal import FittingTable, say
+    from foundation.terminal import FittingTable, print_sentence
 
     rows = []
     for found in surveys:
@@ -113,4 +113,4 @@ def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) ->
     console.print(FittingTable(columns, rows, range(2, 5), f"In {data_dir}"))
     for found in surveys:
         if found.remark:
-            say(console, f"{found.name}: {found.remark}")
+            print_sentence(console, f"{found.name}: {found.remark}")

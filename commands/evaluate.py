@@ -42,10 +42,10 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         from evae.evaluation.evaluate import PICTURES
         from evae.evaluation.evaluate import evaluate as evaluate_run
         from evae.evaluation.terminal import evaluation_report
-        from foundation.progress import decoding_display
-        from foundation.terminal import say
+        from foundation.progress import show_decoding_progress
+        from foundation.terminal import print_sentence
 
-        with decoding_display(quiet) as progress:
+        with show_decoding_progress(quiet) as progress:
             result = evaluate_run(run, progress=progress, **options)
         if plots:
             from evae.evaluation.figures import reconstructions_figure
@@ -54,4 +54,4 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         write_json(stream, result)
         console.print(evaluation_report(result))
         written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))
-        say(console, f"Written: {written}")
+        print_sentence(console, f"Written: {written}")

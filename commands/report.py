@@ -16,7 +16,7 @@ from commands.shared.invocation import command_line
 from commands.shared.options import SHARED, common_options, option, original_data_dir_option, table_options
 from commands.shared.output import console_for, json_output, replaced_file, write_json
 from evae.configuration.options import OPTIONS
-from foundation.progress import progress_bar
+from foundation.progress import show_progress_bar
 
 if TYPE_CHECKING:
     from simulations import Study
@@ -88,7 +88,7 @@ def report(
       python cli.py report --results runs/ablation/results.json
     """  # noqa: D301
     from foundation.errors import InputError
-    from foundation.terminal import say
+    from foundation.terminal import print_sentence
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output {output} must end in .html, which is what the page is.")
@@ -100,7 +100,7 @@ def report(
 
         contents = Contents(**{name: value for name, value in options.items() if value != ()})
         with contextlib.ExitStack() as deciding:
-            advance = deciding.enter_context(progress_bar("deciding", len(ledger.claims()), quiet))
+            advance = deciding.enter_context(show_progress_bar("deciding", len(ledger.claims()), quiet))
 
             def simulating(study: Study) -> contextlib.AbstractContextManager[Callable[[int], None]]:
                 # One bar at a time: the claims are decided by now.
@@ -110,5 +110,5 @@ def report(
             page = make_page(contents, command=command_line(context), jobs=jobs, decided=advance, display=simulating)
         file.write(page.html())
         write_json(stream, {"report": str(output), **page.document()})
-        say(console, f"Written: {output}")
+        print_sentence(console, f"Written: {output}")
     return EXIT_CHECK_FAILED if page.ledger.unexpected else 0

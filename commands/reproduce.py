@@ -138,10 +138,10 @@ def reproduce(
         checked_plots(plots)
         with json_output(json_path) as stream:
             from evae.experiments.merging import merged_files
-            from foundation.terminal import say
+            from foundation.terminal import print_sentence
 
             found = merged_files(merge)
-            say(console, f"Merged: {found.sentence}")
+            print_sentence(console, f"Merged: {found.sentence}")
             return report_results(found.results, output, plots, stream, console)
     if table is None:
         (needed,) = (parameter for parameter in context.command.params if parameter.name == "table")
@@ -198,7 +198,7 @@ def report_results(
     """Write and print what the runs of a table came to; return the exit status."""
     if results.records:
         from evae.experiments.reports.files import report, write_results
-        from foundation.terminal import say
+        from foundation.terminal import print_sentence
 
         found = report(results)
         with naming("--output", folder):
@@ -209,7 +209,7 @@ def report_results(
             save_plots(next(iter(figures(results).values())), plots)
         write_json(stream, {**results.document(), **found.document, "notes": found.notes})
         console.print(found.for_terminal())
-        say(console, f"Written: {', '.join(map(str, written))}")
+        print_sentence(console, f"Written: {', '.join(map(str, written))}")
     else:
         write_json(stream, results.document())
         if plots:

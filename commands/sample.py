@@ -62,18 +62,18 @@ def sample(
         raise click.UsageError(f"--{given[0]} does nothing with --walk, which draws no codes. Leave it out.")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        from foundation.progress import decoding_display
-        from foundation.terminal import say
+        from foundation.progress import show_decoding_progress
+        from foundation.terminal import print_sentence
 
-        with decoding_display(quiet) as progress:
+        with show_decoding_progress(quiet) as progress:
             if walk is None:
                 result = new_images(run, progress=progress, **options)
             else:
                 places = {name: value for name, value in options.items() if name not in DRAWING}
                 result = walk_between(run, *_pair(walk), progress=progress, **places)
         write_json(stream, result)
-        say(console, f"{result['images']:,} images: {result['law']}.")
-        say(console, f"Written: {result['output']}")
+        print_sentence(console, f"{result['images']:,} images: {result['law']}.")
+        print_sentence(console, f"Written: {result['output']}")
 
 
 #: What decides the codes that ``sample`` draws.

@@ -96,7 +96,7 @@ def train(
         from evae.training.display import open_training_display
         from evae.training.train import resume_seeds, train_seeds
         from evae.training.train import train as train_model
-        from foundation.terminal import say
+        from foundation.terminal import print_sentence
 
         with open_training_display(console) as callback:
             if resume:
@@ -119,7 +119,7 @@ def train(
         told = f"The runs are in {where}; look at {picture} in each."
         if not several:
             told = f"The run is in {where}; look at {runs[0].path / picture}."
-        say(console, told)
+        print_sentence(console, told)
         # A command stays on one line, so that it can be copied.
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
 

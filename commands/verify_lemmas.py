@@ -14,7 +14,7 @@ from commands.shared.completions import one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, OneOf
 from commands.shared.options import SHARED, common_options, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, text_output, write_json
-from foundation.progress import progress_bar, spinner
+from foundation.progress import show_progress_bar, show_spinner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,7 +104,7 @@ def verify_lemmas(
 
     The exit code is 1 if a verdict is not the one on record.
     """  # noqa: D301 (click wants the character itself)
-    from foundation.processes import usable_cores
+    from foundation.processes import count_usable_cores
     from theory import ledger
     from theory.ledger import finding as report
     from theory.ledger import parallel as workers
@@ -133,14 +133,14 @@ def verify_lemmas(
         return 0
     requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream, text_output(output, console) as page:
-        with progress_bar("deciding", len(requests), quiet) as advance:
+        with show_progress_bar("deciding", len(requests), quiet) as advance:
             findings = workers.decide(
-                requests, jobs or usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
+                requests, jobs or count_usable_cores(), time_limit, lambda finding: advance(finding.claim.id)
             )
         if with_simulations:
             from simulations.evidence import with_evidence
 
-            with spinner("simulating what some claims need", quiet):
+            with show_spinner("simulating what some claims need", quiet):
                 findings = [with_evidence(finding) for finding in findings]
         write_json(stream, report.document(findings))
         show_ledger(findings, form, explain, page)
@@ -164,7 +164,7 @@ def judge_kernel(
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
     with json_output(json_path) as stream:
-        with spinner("judging the kernel", console.quiet):
+        with show_spinner("judging the kernel", console.quiet):
             judgement = within(time_limit, judge_whole, density, support)
         if plots:
             from theory.figures import kernel_figure

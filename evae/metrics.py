@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from foundation.errors import InputError
-
-Array = npt.NDArray[np.float64]
+from foundation.types import Array
 
 ASYMMETRY = 1e-6
 """How far a covariance may be from symmetric, or an eigenvalue below 0, relative to the largest: rounding, no more."""

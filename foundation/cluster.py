@@ -1,8 +1,8 @@
-"""A dask cluster, one that is there or one that is started on this machine, as something that work is handed to.
+"""Dask clusters, existing ones or started on this machine, that compute functions for the other packages.
 
-It serves `simulations` and `evae` alike. What a worker computes is a pure function of its arguments, so that work whose
-worker died is simply done again, by another: dask's scheduler sees to that. What is left to do here is to say in one
-sentence what went wrong, to end when the scheduler or all workers are gone, and to let workers report and be stopped.
+A task is a pure function of its arguments, so that dask's scheduler repeats the task of a worker that died on another.
+This module adds errors of one sentence, an end when the scheduler or all workers are lost, and messages between tasks
+and the program.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from functools import partial
 from typing import Any
 
 from foundation.errors import InputError
+from foundation.signals import ignore_signals
 
 SECONDS_TO_CONNECT = 5
 
 SECONDS_TO_CLOSE = 15
 
 SECONDS_WITHOUT_WORKERS = 60
-"""How long a cluster may have no worker at all, as while a batch system replaces them, before it counts as lost."""
+"""How long a cluster may have no workers before it counts as lost; a batch system may be replacing them."""
 
-SECONDS_BETWEEN_LOOKS = 2
+SECONDS_BETWEEN_CHECKS = 2
 
 MOST_LOCAL_WORKERS = 256
 
 GPU = "GPU"
-"""The resource of a worker that has a GPU for itself: ``dask worker ADDRESS --resources GPU=1``."""
+"""The resource of a worker with a GPU of its own: ``dask worker ADDRESS --resources GPU=1``."""
 
 _DISTRIBUTION = "epanechnikov-vae"
 
@@ -45,16 +46,16 @@ _ADDRESS = re.compile(r"([a-z]+://)?[^\s:/][^\s/]*:\d{1,5}")
 
 
 class ClusterLost(InputError):
-    """The scheduler, or all its workers, went away while they computed; what they had handed over is not lost."""
+    """The scheduler or all its workers were lost during a computation; results received before are kept."""
 
 
 class WorkersDied(InputError):
-    """A piece of work is not tried again, since one worker after another died in it."""
+    """A task is not repeated any more, because several workers died in it."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker of the cluster: its address, the threads it computes in, and the resources it was started with."""
+    """A worker of a cluster: its address, its number of threads, and the resources it was started with."""
 
     address: str
     threads: int
@@ -63,184 +64,197 @@ class Worker:
 
 @dataclass
 class Cluster:
-    """The workers of a dask scheduler.
+    """A connection to a dask scheduler and its workers.
 
     Attributes
     ----------
     address : str
-        As it was asked for.
+        As given to `open_cluster`.
     client : distributed.Client
     """
 
     address: str
     client: Any
     _session: str = field(default_factory=lambda: f"{_DISTRIBUTION}-{uuid.uuid4().hex}")
-    _looked: float = field(default=-float("inf"), repr=False)
-    _last_seen: float = field(default_factory=time.monotonic, repr=False)
+    _checked_at: float = field(default=-float("inf"), repr=False)
+    _alive_at: float = field(default_factory=time.monotonic, repr=False)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, needs: Mapping[str, float] | None = None) -> Any:
-        """Begin ``function(*arguments)`` on a worker that has what it ``needs``; return its `Future`.
+        """Submit ``function(*arguments)`` to a worker that has the resources it ``needs``; return its `Future`.
 
-        The future raises what the function raises, `ClusterLost` or `WorkersDied`. The one that dask itself makes
-        for the standard library stays unfinished for ever when the scheduler goes away.
+        The future raises the function's own exceptions, `ClusterLost` or `WorkersDied`. Dask's own future of the
+        standard library's type would never finish after the loss of the scheduler.
         """
         future: Future[Any] = Future()
         task = self.client.submit(function, *arguments, pure=False, resources=dict(needs or {}) or None)
-        task.add_done_callback(partial(self._hand_over, future))
-        # This also keeps the task alive, which the cluster would forget with its last reference.
+        task.add_done_callback(partial(self._transfer_result, future))
+        # The reference also keeps the task alive: dask cancels a task without references.
         future.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
         return future
 
-    def workers(self) -> list[Worker]:
-        """Return the workers that there are now."""
+    def list_workers(self) -> list[Worker]:
+        """Return the present workers."""
         found = self.client.scheduler_info().get("workers", {})
         return [Worker(at, int(one["nthreads"]), dict(one.get("resources") or {})) for at, one in found.items()]
 
-    def ask(self, function: Callable[..., Any], /, *arguments: Any) -> list[Any]:
-        """Return what each worker there is now answers to ``function(*arguments)``, beside its work."""
+    def run_on_workers(self, function: Callable[..., Any], /, *arguments: Any) -> list[Any]:
+        """Call ``function(*arguments)`` on each present worker, besides its tasks; return the results."""
         try:
             return list(self.client.run(function, *arguments).values())
         except (ImportError, AttributeError) as error:
-            raise _stranger(self.address, str(error)) from None
+            raise _version_error(self.address, str(error)) from None
 
-    def look(self) -> None:
-        """Raise `ClusterLost` if the scheduler does not answer, or no worker was there for a while. Cheap to repeat."""
-        now = time.monotonic()
-        if now - self._looked < SECONDS_BETWEEN_LOOKS:
-            return
-        self._looked = now
-        try:
-            there = bool(self.client.nthreads())
-        except (OSError, RuntimeError, ValueError, TimeoutError) as error:
-            raise self._lost(type(error).__name__) from error
-        if there:
-            self._last_seen = now
-        elif now - self._last_seen > SECONDS_WITHOUT_WORKERS:
-            raise self._lost(f"no worker for {SECONDS_WITHOUT_WORKERS} seconds")
+    def check_alive(self) -> None:
+        """Raise `ClusterLost` if the scheduler does not answer or workers are missing for too long.
 
-    def listen(self, handler: Callable[[Any], None]) -> Correspondence:
-        """Return what the functions submitted are to be given to `report` and be stopped.
-
-        ``handler`` takes each message, in another thread.
+        It may be called often: the scheduler is asked at most once in `SECONDS_BETWEEN_CHECKS`.
         """
-        self.client.register_plugin(_companion(self._session))
+        now = time.monotonic()
+        if now - self._checked_at < SECONDS_BETWEEN_CHECKS:
+            return
+        self._checked_at = now
+        try:
+            has_workers = bool(self.client.nthreads())
+        except (OSError, RuntimeError, ValueError, TimeoutError) as error:
+            raise self._loss(type(error).__name__) from error
+        if has_workers:
+            self._alive_at = now
+        elif now - self._alive_at > SECONDS_WITHOUT_WORKERS:
+            raise self._loss(f"no worker for {SECONDS_WITHOUT_WORKERS} seconds")
+
+    def listen(self, handler: Callable[[Any], None]) -> Channel:
+        """Return a channel for submitted functions, through which they send messages and learn that they should stop.
+
+        ``handler`` is called with each message, in another thread.
+        """
+        self.client.register_plugin(_stop_plugin(self._session))
         self.client.subscribe_topic(self._session, lambda event: handler(event[1]))
-        return Correspondence(self._session)
+        return Channel(self._session)
 
     def request_stop(self) -> None:
-        """Let `Correspondence.stop_requested` be true on every worker."""
+        """Make `Channel.stop_requested` true on every worker."""
         with contextlib.suppress(OSError, RuntimeError, ValueError, TimeoutError):
             self.client.run(_request_stop, self._session)
 
-    def _hand_over(self, future: Future[Any], task: Any) -> None:
+    def _transfer_result(self, future: Future[Any], task: Any) -> None:
         if not future.set_running_or_notify_cancel():
             return
         try:
             future.set_result(task.result())
         except BaseException as error:
-            future.set_exception(self._explained(error))
+            future.set_exception(self._explain(error))
 
-    def _explained(self, error: BaseException) -> BaseException:
+    def _explain(self, error: BaseException) -> BaseException:
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
         if isinstance(error, KilledWorker):
             return WorkersDied(
-                f"one worker of the cluster at {self.address} after another died in the same piece of work "
-                f"({error.allowed_failures + 1} of them). See why in their logs; too little memory is the usual reason."
+                f"{error.allowed_failures + 1} workers of the cluster at {self.address} died in the same task. "
+                "See their logs for the reason, which is usually too little memory."
             )
         if isinstance(error, (CancelledError, CommClosedError)):
-            return self._lost(type(error).__name__)
+            return self._loss(type(error).__name__)
         if isinstance(error, ModuleNotFoundError):
-            return _stranger(self.address, str(error))
+            return _version_error(self.address, str(error))
         return error
 
-    def _lost(self, reason: str) -> ClusterLost:
+    def _loss(self, reason: str) -> ClusterLost:
         return ClusterLost(f"the cluster at {self.address} was lost while it computed ({reason}).")
 
 
 @dataclass(frozen=True)
-class Correspondence:
-    """What travels with a piece of work, for what the worker and the program that submitted it tell each other."""
+class Channel:
+    """The connection of a task with the program that submitted it; it can be pickled."""
 
     session: str
 
     def report(self, message: Any) -> None:
-        """Send a message, made of JSON values, from a worker to the handler of `Cluster.listen`."""
+        """Send a message of JSON values from a worker to the handler of `Cluster.listen`."""
         from distributed import get_worker
 
         get_worker().log_event(self.session, message)
 
     def stop_requested(self) -> bool:
-        """Whether the program has asked this worker to stop."""
+        """Return whether the program has asked this worker to stop."""
         from distributed import get_worker
 
-        companion = get_worker().plugins.get(self.session)
-        return companion is not None and companion.stopped.is_set()
+        plugin = get_worker().plugins.get(self.session)
+        return plugin is not None and plugin.stop.is_set()
 
 
 @contextlib.contextmanager
-def cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
-    """Connect to a dask scheduler, or start one here, until the block ends.
+def open_cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
+    """Connect to a dask scheduler, or start one on this machine, until the block ends.
 
     Parameters
     ----------
     address : str
-        Such as ``tcp://host:8786``; or ``local:N``, which starts N workers on this machine, each of one thread.
+        A scheduler's address, such as ``tcp://host:8786``, or ``local:N``, which starts a scheduler and N workers of
+        one thread each on this machine.
     gpus : int
-        With ``local:N``, how many GPUs this machine has: each is given to one of the workers, as the resource `GPU`.
+        With ``local:N``, the number of GPUs of this machine. Each is given to one worker, as the resource `GPU`.
 
     Raises
     ------
     InputError
         If dask.distributed is not installed, no scheduler answers within `SECONDS_TO_CONNECT`, it has no workers, or
-        they do not have this program.
+        they have another version of this program or none.
     """
     _require_dask()
-    with _without_its_tracebacks(), _scheduler(address, gpus) as (where, local), _connection(where) as client:
-        found = Cluster(address, client)
-        if not found.workers():
+    with _dask_logging_silenced(), _scheduler(address, gpus) as (found, is_local), _connection(found) as client:
+        cluster = Cluster(address, client)
+        if not cluster.list_workers():
             raise InputError(f"the cluster at {address} has no workers. Start some: dask worker {address}")
-        _require_this_program(found)
-        if local:
-            # A terminal sends Ctrl-C to all: what becomes of the workers is decided here.
-            found.ask(_leave_interrupts_to_the_parent)
-        yield found
+        _require_same_version(cluster)
+        if is_local:
+            # Ctrl-C in a terminal reaches the workers too; the program decides when they end.
+            cluster.run_on_workers(ignore_signals, [signal.SIGINT])
+        yield cluster
 
 
 @contextlib.contextmanager
 def _scheduler(address: str, gpus: int) -> Iterator[tuple[str, bool]]:
     """Yield the address of the scheduler, and whether it was started here."""
-    match = _LOCAL.fullmatch(address)
-    if match is None:
-        if address.partition(":")[0] == "local":
-            raise InputError(f"--cluster {address} should be local:N, as in local:4, or a scheduler's address.")
-        if not _ADDRESS.fullmatch(address):
-            raise InputError(f"--cluster {address!r} is no address such as tcp://host:8786, nor local:N, as local:4.")
+    number = _parse_address(address)
+    if number is None:
         yield address, False
         return
-    number = int(match[1])
-    if not 1 <= number <= MOST_LOCAL_WORKERS:
-        raise InputError(f"--cluster {address} must start between 1 and {MOST_LOCAL_WORKERS} workers.")
     from distributed import Nanny, Scheduler, SpecCluster
 
     workers = {index: {"cls": Nanny, "options": _worker_options(index, gpus)} for index in range(number)}
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}}
-    started = SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
+    local = SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
     try:
-        yield started.scheduler_address, True
+        yield local.scheduler_address, True
     finally:
-        # One that is just being started in place of a dead one would not end well; one that never comes is not waited
-        # for: it ends with this process.
+        # A worker that is being started in place of a dead one cannot be closed in order, so it is awaited first. One
+        # that does not start in time ends with this process.
         with contextlib.suppress(TimeoutError):
-            started.wait_for_workers(number, timeout=SECONDS_TO_CONNECT)
+            local.wait_for_workers(number, timeout=SECONDS_TO_CONNECT)
         with contextlib.suppress(TimeoutError):
-            started.close(timeout=SECONDS_TO_CLOSE)
+            local.close(timeout=SECONDS_TO_CLOSE)
+
+
+def _parse_address(address: str) -> int | None:
+    """Return how many workers are to be started on this machine, or None for a scheduler's address."""
+    match = _LOCAL.fullmatch(address)
+    if match is None:
+        if address.partition(":")[0] == "local" or not _ADDRESS.fullmatch(address):
+            raise InputError(
+                f"--cluster must be local:N or a scheduler's address, got {address!r}. Write local:4 or "
+                "tcp://host:8786, for example."
+            )
+        return None
+    number = int(match[1])
+    if not 1 <= number <= MOST_LOCAL_WORKERS:
+        raise InputError(f"--cluster local:N must have N from 1 to {MOST_LOCAL_WORKERS}, got {number}.")
+    return number
 
 
 def _worker_options(index: int, gpus: int) -> dict[str, Any]:
-    # Threads that wait for each other by sleeping: several processes of several threads share the cores, where
-    # threads that spin would take five to ten times as long.
+    # OpenMP threads wait asleep: several processes with several threads share the cores, and threads that spin would
+    # make the computation five to ten times slower.
     environment = {"OMP_WAIT_POLICY": "PASSIVE"}
     if index < gpus:
         environment["CUDA_VISIBLE_DEVICES"] = str(index)
@@ -262,7 +276,7 @@ def _connection(address: str) -> Iterator[Any]:
 
     if address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
         raise InputError(
-            f"--cluster {address} wants certificates, and dask's configuration names none. Give them, for example in "
+            f"--cluster {address} needs certificates, and dask's configuration names none. Name them, for example in "
             "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY."
         )
     try:
@@ -270,12 +284,12 @@ def _connection(address: str) -> Iterator[Any]:
     except (OSError, ValueError) as error:
         raise InputError(
             f"no dask scheduler answers at {address} within {SECONDS_TO_CONNECT} seconds "
-            f"({type(error).__name__}). Start one with `dask scheduler`, give --cluster local:N, or run without it."
+            f"({type(error).__name__}). Start one with `dask scheduler`, use --cluster local:N, or omit --cluster."
         ) from None
     try:
         yield client
     finally:
-        # It may be gone already.
+        # The scheduler may be lost already.
         with contextlib.suppress(OSError, RuntimeError, TimeoutError):
             client.close(timeout=SECONDS_TO_CONNECT)
 
@@ -285,59 +299,54 @@ def _require_dask() -> None:
         import distributed  # noqa: F401
     except ImportError:
         raise InputError(
-            "--cluster needs dask and distributed, which are not installed. Add them: pip install "
+            "--cluster needs dask and distributed, which are not installed. Install them: pip install "
             "'epanechnikov-vae[cluster]'"
         ) from None
 
 
-def _require_this_program(found: Cluster) -> None:
-    """Refuse workers that do not have this version of this program, with an `InputError`."""
-    here = version_here()
-    for there in found.ask(version_here):
-        if there != here:
-            raise _stranger(found.address, f"a worker has version {there}, and this is {here}")
+def _require_same_version(cluster: Cluster) -> None:
+    """Raise an `InputError` if a worker has another version of this program or none."""
+    version = read_version()
+    for other in cluster.run_on_workers(read_version):
+        if other != version:
+            raise _version_error(cluster.address, f"a worker has version {other}")
 
 
-def version_here() -> str:
-    """Return the version of this program, as a worker says it too."""
+def read_version() -> str:
+    """Return the installed version of this program."""
     return importlib.metadata.version(_DISTRIBUTION)
 
 
-def _stranger(address: str, reason: str) -> InputError:
+def _version_error(address: str, reason: str) -> InputError:
     return InputError(
-        f"the workers of the cluster at {address} do not have this program as it is here ({reason}). Install the same "
-        "version in the environment in which they are started."
+        f"the workers of the cluster at {address} must have version {read_version()} of this program ({reason}). "
+        "Install it in the environment in which they are started."
     )
 
 
-def _companion(session: str) -> Any:
-    """Make what stays on every worker, also on those that come later, for a `Correspondence`."""
+def _stop_plugin(session: str) -> Any:
+    """Return the plugin of every worker, also of those that connect later, that records a request to stop."""
     from distributed import WorkerPlugin
 
-    # A class of its own at each call would not travel; one at the top of this module would need dask to import it.
-    class Companion(WorkerPlugin):
+    # Defined here, because at the top of the module it would make dask a requirement; dask pickles it by value.
+    class StopPlugin(WorkerPlugin):
         name = session
 
         def setup(self, worker: Any) -> None:  # noqa: ARG002
-            self.stopped = threading.Event()
+            self.stop = threading.Event()
 
-    return Companion()
+    return StopPlugin()
 
 
 def _request_stop(session: str, dask_worker: Any) -> None:
-    companion = dask_worker.plugins.get(session)
-    if companion is not None:
-        companion.stopped.set()
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    plugin = dask_worker.plugins.get(session)
+    if plugin is not None:
+        plugin.stop.set()
 
 
 @contextlib.contextmanager
-def _without_its_tracebacks() -> Iterator[None]:
-    """Keep dask, which sets these levels when imported, from logging what one sentence says here."""
+def _dask_logging_silenced() -> Iterator[None]:
+    """Silence dask's loggers, whose levels dask sets when it is imported; errors are reported in one sentence here."""
     import distributed  # noqa: F401
 
     names = ("distributed", "distributed.client", "distributed.nanny", "distributed.scheduler", "tornado.application")

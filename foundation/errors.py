@@ -1,34 +1,35 @@
-"""What all packages raise: for wrong use or bad input, and when they are stopped."""
+"""Exceptions that all packages raise, and the wording of their messages."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
+#: Characters of the longest message, and of the beginning and the end that are kept of a longer one.
 _LONGEST, _BEGINNING, _END = 4000, 2500, 1000
 
 
 class InputError(ValueError):
-    """Bad input, said in one sentence that names the value, the rule and the remedy.
+    """Invalid input, described in one sentence that names the value, the rule and the remedy.
 
-    The command line prints the sentence and exits with 2; a caller of the Python API can catch it as a `ValueError`.
-    Whatever bad input put into it, the sentence is one line: what cannot be printed is escaped, and a sentence longer
-    than 4,000 characters loses its middle.
+    The command line prints the sentence and exits with 2. A caller of the Python API can catch it as a `ValueError`.
+    The sentence is always one line: characters that cannot be printed are escaped, and a sentence of more than 4,000
+    characters is shortened in the middle.
     """
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(_one_line(sentence))
+        super().__init__(_format_line(sentence))
 
 
 class Interruption(BaseException):
-    """Work was stopped by SIGINT or SIGTERM, and what was begun was brought to an orderly end.
+    """SIGINT or SIGTERM stopped the work, which ended in order.
 
-    Like `KeyboardInterrupt` it is no `Exception`, so that nothing takes it for a failure.
+    Like `KeyboardInterrupt` it is not an `Exception`, so that no handler of failures catches it.
 
     Attributes
     ----------
     sentence : str
-        What was done, what is kept, and how to go on.
+        What was done, what is saved, and how to resume.
     signal_number : int
     """
 
@@ -37,37 +38,37 @@ class Interruption(BaseException):
         super().__init__(sentence)
 
 
-def reason_of(error: Exception) -> str:
-    """Return the sentence of an `InputError`; of a defect its type and what it says."""
+def describe_error(error: Exception) -> str:
+    """Return the sentence of an `InputError`, or the type and the message of any other exception."""
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def suggestion(name: str, known: Iterable[str], otherwise: str | None = None, *, likeness: float = 0.5) -> str:
-    """Return what to say to somebody who wrote ``name``: the nearest known name, or ``otherwise``, or all there are.
+def suggest(name: str, known: Iterable[str], otherwise: str | None = None, *, likeness: float = 0.5) -> str:
+    """Return a suggestion for an unknown ``name``: the most similar known name, else ``otherwise`` or all names.
 
-    A name is near if its `difflib` ratio is at least ``likeness``, or if it begins as the written one does.
+    A known name is similar if its `difflib` ratio is at least ``likeness``, or if it begins with ``name``.
 
     Examples
     --------
-    >>> suggestion("gausian", ["gaussian", "uniform"])
+    >>> suggest("gausian", ["gaussian", "uniform"])
     'Did you mean gaussian?'
-    >>> suggestion("x", ["gaussian", "uniform"])
-    'There is gaussian, uniform.'
+    >>> suggest("x", ["gaussian", "uniform"])
+    'Choose from gaussian, uniform.'
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
-    near = near or [longer for longer in names if len(name) > 2 and longer.startswith(name)]
-    return f"Did you mean {near[0]}?" if near else otherwise or f"There is {', '.join(names)}."
+    similar = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
+    similar = similar or [longer for longer in names if len(name) > 2 and longer.startswith(name)]
+    return f"Did you mean {similar[0]}?" if similar else otherwise or f"Choose from {', '.join(names)}."
 
 
-def _one_line(sentence: str) -> str:
-    shorter = _shortened(sentence)
+def _format_line(sentence: str) -> str:
+    shorter = _shorten(sentence)
     if shorter.isprintable():
         return shorter
-    return _shortened("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shorter))
+    return _shorten("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shorter))
 
 
-def _shortened(sentence: str) -> str:
+def _shorten(sentence: str) -> str:
     if len(sentence) <= _LONGEST:
         return sentence
     return f"{sentence[:_BEGINNING]} ... {sentence[-_END:]}"

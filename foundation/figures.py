@@ -1,7 +1,7 @@
-"""One style for every figure, and how a figure is saved.
+"""The common style of all figures, and their files.
 
-Colours are told apart by the colour-blind and, with line styles and markers, in grey. Figures carry no state: each is
-a `Styled` of its own, which a notebook shows by itself, and the same figure gives the same file.
+The colours can be distinguished by colour-blind readers and, with line styles and markers, in grey. A figure is an
+object of its own, without global state: a notebook displays it by itself, and the same figure gives the same file.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from foundation.errors import InputError
-from foundation.files import written_aside
+from foundation.files import atomic_write
 
 Parameters = ParamSpec("Parameters")
 
 FORMATS = (".png", ".svg", ".pdf")
-"""What a figure is written as."""
+"""The endings of the files in which a figure can be saved."""
 
 # Okabe and Ito's colours. Their yellow is too pale for lines on white.
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
@@ -57,10 +57,10 @@ STYLE: dict[Any, Any] = {
 }
 
 DOTS_PER_INCH = 200
-"""Of a PNG file."""
+"""Resolution of a PNG file."""
 
-SHOWN_DOTS_PER_INCH = 100
-"""Of a figure in a notebook."""
+NOTEBOOK_DOTS_PER_INCH = 100
+"""Resolution of a figure in a notebook."""
 
 _WITHOUT_DATES: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -69,58 +69,58 @@ _WITHOUT_DATES: dict[str, dict[str, None]] = {
 }
 
 
-class Styled(Figure):
-    """A figure in the one style."""
+class StyledFigure(Figure):
+    """A figure in the common style."""
 
     def _repr_png_(self) -> bytes:
-        """Return what a notebook shows."""
+        """Return the PNG image that a notebook displays."""
         page = io.BytesIO()
-        _draw(self, page, "png", SHOWN_DOTS_PER_INCH)
+        _draw(self, page, "png", NOTEBOOK_DOTS_PER_INCH)
         return page.getvalue()
 
 
-def styled(function: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Apply the style to all that a function draws."""
+def apply_style(function: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
+    """Decorate a function that draws a figure, so that it draws in the common style."""
 
     @functools.wraps(function)
-    def in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+    def draw_in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
         with matplotlib.rc_context(STYLE):
             return function(*args, **kwargs)
 
-    return in_style
+    return draw_in_style
 
 
-def blank(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches, whose panels make room for their labels."""
-    return Styled(figsize=(width, height), layout="constrained")
+def create_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this width and height, in inches, which makes room for the labels of its panels."""
+    return StyledFigure(figsize=(width, height), layout="constrained")
 
 
-def letter(panels: Sequence[Axes]) -> None:
-    """Mark panels a, b, c, ... above their upper left corners."""
+def label_panels(panels: Sequence[Axes]) -> None:
+    """Label panels a, b, c, ... above their upper left corners."""
     for axes, name in zip(panels, "abcdefghijkl", strict=False):
         axes.annotate(name, (0, 1), (-14, 6), "axes fraction", "offset points", weight="bold", va="baseline")
 
 
-def legend_on_top(axes: Axes, share: float, columns: int = 1) -> None:
-    """Put the legend above everything drawn, in room of its own: a share of the height."""
+def place_legend_on_top(axes: Axes, share: float, columns: int = 1) -> None:
+    """Place the legend above the data, for which the vertical axis is extended by ``share`` of its length."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + share * (high - low))
     axes.legend(loc="upper left", ncols=columns)
 
 
-def bandwidth_label(rule: str) -> str:
-    """Return a bandwidth, such as m^-0.235 or 0.1, as a formula."""
+def format_bandwidth(rule: str) -> str:
+    """Return the formula, in matplotlib's notation, of a bandwidth such as ``m^-0.235`` or ``0.1``."""
     base, power, exponent = rule.partition("^")
     return f"$b = {base}^{{{exponent}}}$" if power else f"$b = {base}$"
 
 
-def with_minus(text: str) -> str:
-    """Return a number as text with the minus sign that the axes have."""
+def format_minus(text: str) -> str:
+    """Replace the hyphens of a formatted number by the minus sign that the axes use."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def checked_plot_path(path: Path) -> Path:
-    """Return ``path``.
+def check_plot_path(path: Path) -> Path:
+    """Return ``path`` if a figure can be saved there.
 
     Raises
     ------
@@ -129,19 +129,20 @@ def checked_plot_path(path: Path) -> Path:
     """
     if path.suffix.lower() not in FORMATS:
         *others, last = FORMATS
-        raise InputError(f"--plot {path} must end in {', '.join(others)} or {last}, which say how it is drawn.")
+        endings = f"{', '.join(others)} or {last}"
+        raise InputError(f"--plot must end in {endings}, got {path}. The ending selects the format.")
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"--plot {path} cannot be written: name a file in a folder that exists and can be written to.")
+        raise InputError(f"--plot must be a file in a writable folder, got {path}. Name one in a folder that exists.")
     return path
 
 
 def save_figure(figure: Figure, path: Path, dots_per_inch: float = DOTS_PER_INCH) -> None:
-    """Write a figure to a .png, .svg or .pdf, whole or not at all; the same figure gives the same bytes.
+    """Save a figure as .png, .svg or .pdf, completely or not at all; the same figure gives the same bytes.
 
-    ``dots_per_inch`` is that of a .png, and of pictures inside the others.
+    ``dots_per_inch`` is the resolution of a .png, and of images inside the other formats.
     """
-    with written_aside(path) as aside:
-        _draw(figure, aside, path.suffix.lower()[1:], dots_per_inch)
+    with atomic_write(path) as temporary:
+        _draw(figure, temporary, path.suffix.lower()[1:], dots_per_inch)
 
 
 def _draw(figure: Figure, target: Path | IO[bytes], kind: str, dots_per_inch: float) -> None:

@@ -1,28 +1,58 @@
-"""Progress on a terminal: bars, a spinner, and the callback by which long work reports how far it is."""
+"""Progress of long computations: callbacks, displays on a terminal, and lines for log files."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-#: Called as work proceeds, with what is being done, how many items are done, and their total.
-ProgressCallback = Callable[[str, int, int], object]
+#: Called during a computation with its description, the number of items that are done, and their total.
+ProgressCallback: TypeAlias = Callable[[str, int, int], object]
 
-#: Seconds between two lines of progress where there is no terminal.
+#: Seconds between two lines of `DecodingDisplay` where there is no terminal.
 SECONDS_BETWEEN_LINES = 2.0
 
+#: Seconds between two lines of a `ProgressLog`.
+LOG_INTERVAL = 60.0
 
-def silent(what: str, done: int, total: int) -> None:
-    """Report nothing: the `ProgressCallback` of callers that want none."""
+
+def ignore_progress(description: str, done: int, total: int) -> None:
+    """Do nothing: the default `ProgressCallback`."""
+
+
+class ProgressLog:
+    """Writes a sentence on progress at most once in `LOG_INTERVAL` seconds, the first one after that time.
+
+    Parameters
+    ----------
+    write : callable
+        Called with the sentence.
+    clock : callable
+        Returns the time in seconds.
+    """
+
+    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
+        self._clock = clock
+        self._written_at = clock()
+
+    def restart(self) -> None:
+        """Wait a whole interval again, because something else was written."""
+        self._written_at = self._clock()
+
+    def __call__(self, sentence: Callable[[], str]) -> None:
+        """Write the sentence if it is due. It is only composed then, because that may wait for the device."""
+        if self._clock() - self._written_at >= LOG_INTERVAL:
+            self._write(sentence())
+            self._written_at = self._clock()
 
 
 class DecodingDisplay:
-    """Progress of decoding on standard error: a bar on a terminal, else a line for each tenth. `close` ends it."""
+    """Progress of decoding images on standard error: a bar on a terminal, elsewhere a line for each tenth."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -31,29 +61,29 @@ class DecodingDisplay:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._tenths = 0
-        self._said = time.monotonic()
+        self._written_at = time.monotonic()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are done."""
-        from foundation.terminal import say
+    def __call__(self, description: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` images are decoded."""
+        from foundation.terminal import print_sentence
 
         if self._console.is_terminal:
-            self._move_bar(what, done, total)
-        elif 10 * done // total > self._tenths and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
-            self._tenths, self._said = 10 * done // total, time.monotonic()
-            say(self._console, f"{what}: {done:,} of {total:,}")
+            self._update_bar(description, done, total)
+        elif 10 * done // total > self._tenths and time.monotonic() - self._written_at > SECONDS_BETWEEN_LINES:
+            self._tenths, self._written_at = 10 * done // total, time.monotonic()
+            print_sentence(self._console, f"{description}: {done:,} of {total:,}")
         if done == total:
             self.close()
 
-    def _move_bar(self, what: str, done: int, total: int) -> None:
+    def _update_bar(self, description: str, done: int, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        # Started at the first images, because nothing is decoded where a cache holds them.
+        # Not started before the first images, because nothing is decoded if they are in a cache.
         if self._bar is None or self._task is None:
-            columns = (TextColumn(what), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (TextColumn(description), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.start()
-            self._task = self._bar.add_task(what, total=total)
+            self._task = self._bar.add_task(description, total=total)
         self._bar.update(self._task, completed=done)
 
     def close(self) -> None:
@@ -65,10 +95,10 @@ class DecodingDisplay:
 
 
 @contextlib.contextmanager
-def decoding_display(quiet: bool) -> Iterator[ProgressCallback]:
-    """Yield a callback that shows the progress of decoding on standard error, or nothing if ``quiet``."""
+def show_decoding_progress(quiet: bool) -> Iterator[ProgressCallback]:
+    """Yield a callback that shows the progress of decoding on standard error, or does nothing if ``quiet``."""
     if quiet:
-        yield silent
+        yield ignore_progress
         return
     display = DecodingDisplay()
     try:
@@ -78,13 +108,13 @@ def decoding_display(quiet: bool) -> Iterator[ProgressCallback]:
 
 
 @contextlib.contextmanager
-def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show a bar over ``total`` items on a terminal; yield the function that advances it by the item it names."""
+def show_progress_bar(description: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show a bar over ``total`` items on a terminal; yield the function to call with the name of each finished item."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn(what),
+        TextColumn(description),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -92,17 +122,17 @@ def progress_bar(what: str, total: int, quiet: bool) -> Iterator[Callable[[str],
     )
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        # A disabled bar prints an empty line in some versions of rich.
+        # Some versions of rich print an empty line for a disabled bar.
         yield lambda _: None
         return
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=total, last="")
+        task = progress.add_task(description, total=total, last="")
         yield lambda last: progress.update(task, advance=1, last=last)
 
 
 @contextlib.contextmanager
-def spinner(what: str, quiet: bool) -> Iterator[None]:
-    """Show on a terminal that work of unknown length is under way, and the time since it started."""
+def show_spinner(description: str, quiet: bool) -> Iterator[None]:
+    """Show on a terminal that a computation of unknown length is running, and for how long."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -110,6 +140,7 @@ def spinner(what: str, quiet: bool) -> Iterator[None]:
     if quiet or not console.is_terminal:
         yield
         return
-    with Progress(SpinnerColumn(), TextColumn(what), TimeElapsedColumn(), console=console, transient=True) as progress:
-        progress.add_task(what, total=None)
+    columns = (SpinnerColumn(), TextColumn(description), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        progress.add_task(description, total=None)
         yield

@@ -1,4 +1,4 @@
-"""How text and tables are laid out on a terminal: nothing is cut off, and no word or number is broken."""
+"""Layout of text and tables on a terminal, without truncated cells, broken words or broken numbers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-#: No terminal is wider, so that what a table measures at this width is what it would like to have.
+#: Characters. No terminal is wider, so that a table measured at this width has the width that it needs.
 _UNBOUNDED = 10_000
 
-#: A heading of so many characters is not wrapped, however narrow the figures below it, where there is room.
+#: Where there is room, headings of at most this many characters are not wrapped, even above narrower numbers.
 _HEADING = 12
 
+#: Characters of the narrowest terminal on which `fit_columns` sets columns.
+_NARROWEST = 70
 
-def progress_console(console: Console) -> Console:
-    """Return where a bar goes: to ``console`` if that is a terminal, since both write there, else to standard error."""
+
+def choose_progress_console(console: Console) -> Console:
+    """Return the console for a progress bar: ``console`` if it is a terminal or quiet, else standard error.
+
+    A bar and lines on the same terminal must be written by one console, or they overwrite each other.
+    """
     return console if console.is_terminal or console.quiet else Console(stderr=True, highlight=False)
 
 
-def say(console: Console, sentence: str) -> None:
-    """Print a sentence: on a terminal wrapped between words, elsewhere as one line, which stays whole in a log.
+def print_sentence(console: Console, sentence: str) -> None:
+    """Print a sentence, wrapped between words on a terminal, and as one line elsewhere, as in a log file.
 
-    A path or another word that is longer than the terminal is wide keeps its line, so that it can be copied.
+    A path or another word that is wider than the terminal is not broken, so that it can be copied.
     """
     lines = [sentence]
     if console.is_terminal:
@@ -43,19 +49,23 @@ def say(console: Console, sentence: str) -> None:
 
 @dataclass(frozen=True)
 class FittingTable:
-    """A table that is set closer where it would be too wide, and one cell under another where that is not enough.
+    """A table that adapts to the width of the terminal.
+
+    It is set with less space between the columns if it would be too wide, and as one paragraph for each row if that is
+    still too wide.
 
     Attributes
     ----------
     columns : tuple of str
         The headings.
-    rows : sequence of sequences
-        Of cells, each a string or a `rich.text.Text`.
+    rows : sequence of sequences of str or rich.text.Text
+        The cells.
     figures : range or set of int
-        The columns that hold numbers: aligned at the right, and never wrapped, though their headings are.
-    title : str
+        The indices of columns of numbers, which are aligned at the right and not wrapped; their headings may be.
+    title : str, optional
     box : rich.box.Box
-    style : rich style of the title
+    style : str
+        The title's style, as rich spells it.
     """
 
     columns: tuple[str, ...]
@@ -66,7 +76,7 @@ class FittingTable:
     style: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the first layout that fits."""
+        """Yield the first layout that fits the width of the terminal."""
         for table in (self._table(self.box, padding=1), self._table(SIMPLE_HEAD, padding=0)):
             if _least_width(table, console, options) <= options.max_width:
                 yield table
@@ -85,15 +95,15 @@ class FittingTable:
         everywhere = range(len(self.columns))
         widths = [max((cell_len(str(row[number])) for row in self.rows), default=0) for number in everywhere]
         words = [number for number in everywhere if number not in self.figures]
-        # Were more than one column to give way, rich would break words in one before it wraps the other.
-        gives_way = max(words, key=lambda number: widths[number], default=None)
+        # Only one column may be wrapped: with two, rich would break words in one before it wraps the other.
+        wrapped = max(words, key=lambda number: widths[number], default=None)
         for number, heading in enumerate(self.columns):
-            if number == gives_way:
+            if number == wrapped:
                 table.add_column(heading, overflow="fold")
                 continue
-            heading = _wrapped(heading, max(widths[number], _HEADING if padding else 0))
+            heading = _wrap(heading, max(widths[number], _HEADING if padding else 0))
             side: Literal["left", "right"] = "right" if number in self.figures else "left"
-            # Without a least width rich takes the longest word for what a column needs, wrapped or not.
+            # Without a minimal width rich reserves only the longest word of a column that is not wrapped.
             least = max(widths[number], *map(cell_len, heading.splitlines() or [""]))
             table.add_column(heading, justify=side, no_wrap=True, min_width=least)
         for row in self.rows:
@@ -101,7 +111,7 @@ class FittingTable:
         return table
 
     def _records(self) -> RenderResult:
-        """Yield a paragraph for each row: its first cell, and below it the others behind their headings."""
+        """Yield a paragraph for each row: its first cell, and below it the other cells after their headings."""
         if self.title is not None:
             yield Text(self.title, style=self.style)
         for first, *others in self.rows:
@@ -115,18 +125,21 @@ class FittingTable:
             yield Padding(grid, (0, 0, 0, 2))
 
 
-def beside_or_below(rows: Sequence[tuple[Text, RenderableType]], columns: Table) -> RenderableType:
-    """Return ``columns``, or, on a terminal under 70 columns, each of the ``rows`` as a heading with its body below."""
-    return _BesideOrBelow(rows, columns)
+def fit_columns(rows: Sequence[tuple[Text, RenderableType]], columns: Table) -> RenderableType:
+    """Return ``columns``, which on a terminal of less than 70 characters are replaced by ``rows``.
+
+    Each of the ``rows`` is a heading and the body that is then set below it.
+    """
+    return _FittingColumns(rows, columns)
 
 
 @dataclass(frozen=True)
-class _BesideOrBelow:
+class _FittingColumns:
     rows: Sequence[tuple[Text, RenderableType]]
     columns: Table
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        if options.max_width >= 70:
+        if options.max_width >= _NARROWEST:
             yield self.columns
             return
         for heading, body in self.rows:
@@ -138,8 +151,8 @@ def _least_width(table: Table, console: Console, options: ConsoleOptions) -> int
     return table.__rich_measure__(console, options.update_width(_UNBOUNDED)).minimum
 
 
-def _wrapped(heading: str, width: int) -> str:
-    """Wrap a heading to the width of the cells below it, but for words that are longer."""
+def _wrap(heading: str, width: int) -> str:
+    """Wrap a heading to the width of the cells below it, or to its longest word if that is wider."""
     longest = max(map(len, heading.split()), default=0)
     return "\n".join(
         textwrap.fill(line, max(width, longest), break_on_hyphens=False) for line in heading.splitlines() or [""]

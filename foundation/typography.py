@@ -1,7 +1,7 @@
-"""How formulas in plain text are shown to a reader: Greek letters, comparison signs, powers.
+"""Mathematical symbols for formulas in plain text: Greek letters, comparison signs, powers.
 
-The claims are written in ASCII, which can be searched, compared and typed back. A reader is shown the same text with
-the signs of mathematics in it, on a terminal, in Markdown, or as LaTeX commands.
+The claims are written in ASCII, which can be searched, compared and typed. A reader sees the same text with
+mathematical symbols, on a terminal and in Markdown, or as LaTeX commands.
 """
 
 from __future__ import annotations
@@ -99,12 +99,12 @@ _LATEX_SPECIAL = {
 }
 
 
-def shown(text: str) -> str:
-    """Return ``text`` with the signs of mathematics in place of their spelling.
+def format_symbols(text: str) -> str:
+    """Replace the ASCII spelling of mathematical symbols in ``text`` by the symbols.
 
     Examples
     --------
-    >>> shown("K* has mean mu and variance r**2/5, for sigma >= 0")
+    >>> format_symbols("K* has mean mu and variance r**2/5, for sigma >= 0")
     'K* has mean μ and variance r²/5, for σ ≥ 0'
     """
     for spelling, sign in _SIGNS:
@@ -113,20 +113,20 @@ def shown(text: str) -> str:
     return _POWER.sub(lambda match: match.group(1).translate(_SUPERSCRIPTS), text)
 
 
-def latex(text: str) -> str:
-    r"""Return ``text`` as LaTeX text, with the signs of mathematics as commands and everything special escaped.
+def format_latex(text: str) -> str:
+    r"""Return ``text`` as LaTeX text, with mathematical symbols as commands and special characters escaped.
 
     Examples
     --------
-    >>> print(latex("mu_2 >= r^2/5"))
+    >>> print(format_latex("mu_2 >= r^2/5"))
     $\mu$${}_2$ $\ge$ r${}^{2}$/5
     """
-    text = shown(text)
+    text = format_symbols(text)
     pieces = re.split("(C̃|[⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text)
-    return "".join(_latex_piece(piece) for piece in pieces)
+    return "".join(_format_latex_piece(piece) for piece in pieces)
 
 
-def _latex_piece(piece: str) -> str:
+def _format_latex_piece(piece: str) -> str:
     if piece in _LATEX_SPECIAL:
         return _LATEX_SPECIAL[piece]
     if piece and all(character in "⁰¹²³⁴⁵⁶⁷⁸⁹" for character in piece):

@@ -1,101 +1,103 @@
-"""What a JSON document of ours must look like: a form takes a value and says whether it is of that form."""
+"""Predicates for the values of a JSON document, and predicates made of others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-Form = Callable[[Any], bool]
+Predicate: TypeAlias = Callable[[Any], bool]
 
-#: Beyond this a sum of squares would leave double precision.
-LARGEST = 1e150
+#: A sum of squares of larger numbers would overflow double precision.
+LARGEST_NUMBER = 1e150
 
 
-def text(value: Any) -> bool:
-    """Whether it is a string."""
+def is_text(value: Any) -> bool:
+    """Return whether a value is a string."""
     return isinstance(value, str)
 
 
-def number(value: Any) -> bool:
-    """Whether it is a finite number.
+def is_finite_number(value: Any) -> bool:
+    """Return whether a value is a number of absolute value below `LARGEST_NUMBER`.
 
     Examples
     --------
-    >>> number(1.5), number(float("nan")), number("1")
+    >>> is_finite_number(1.5), is_finite_number(float("nan")), is_finite_number("1")
     (True, False, False)
     """
-    return real(value) and -LARGEST < value < LARGEST
+    return is_number(value) and -LARGEST_NUMBER < value < LARGEST_NUMBER
 
 
-def real(value: Any) -> bool:
-    """Whether it is a number, be it infinite or NaN."""
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number, infinity and NaN included."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def integer(value: Any) -> bool:
-    """Whether it is a whole number that 64 bits hold."""
+def is_integer(value: Any) -> bool:
+    """Return whether a value is an integer of 64 bits, from -2^63 to 2^63 - 1."""
     return type(value) is int and -(2**63) <= value < 2**63
 
 
-def whole(value: Any) -> bool:
-    """Whether it is a whole number from 0 to 2^63 - 1.
+def is_count(value: Any) -> bool:
+    """Return whether a value is an integer from 0 to 2^63 - 1.
 
     Examples
     --------
-    >>> whole(3), whole(-1), whole(True)
+    >>> is_count(3), is_count(-1), is_count(True)
     (True, False, False)
     """
     return type(value) is int and 0 <= value < 2**63
 
 
-def nothing(value: Any) -> bool:
-    """Whether it is null."""
+def is_null(value: Any) -> bool:
+    """Return whether a value is null."""
     return value is None
 
 
-def either(*forms: Form) -> Form:
-    """Whether it has one of these forms."""
-    return lambda value: any(form(value) for form in forms)
+def is_any_of(*predicates: Predicate) -> Predicate:
+    """Return the predicate that holds where one of the predicates does."""
+    return lambda value: any(predicate(value) for predicate in predicates)
 
 
-def one_of(*values: Any) -> Form:
-    """Whether it is one of these strings.
+def is_one_of(*strings: str) -> Predicate:
+    """Return the predicate that holds for each of the strings, and for no other value.
 
     Examples
     --------
-    >>> one_of("running", "finished")("running")
+    >>> is_one_of("running", "finished")("running")
     True
     """
-    return lambda value: isinstance(value, str) and value in values
+    return lambda value: isinstance(value, str) and value in strings
 
 
-def listed(form: Form) -> Form:
-    """Whether it is a list of values of a form.
+def is_list_of(predicate: Predicate) -> Predicate:
+    """Return the predicate that holds for a list of which every item satisfies ``predicate``.
 
     Examples
     --------
-    >>> listed(number)([1, 2.5]), listed(number)([1, None])
+    >>> is_list_of(is_finite_number)([1, 2.5]), is_list_of(is_finite_number)([1, None])
     (True, False)
     """
-    return lambda value: isinstance(value, list) and all(map(form, value))
+    return lambda value: isinstance(value, list) and all(map(predicate, value))
 
 
-def mapping(form: Form) -> Form:
-    """Whether it is an object whose values have a form, whatever their names."""
-    return lambda value: isinstance(value, dict) and all(map(form, value.values()))
+def is_mapping_of(predicate: Predicate) -> Predicate:
+    """Return the predicate that holds for an object of which every value satisfies ``predicate``, whatever its name."""
+    return lambda value: isinstance(value, dict) and all(map(predicate, value.values()))
 
 
-def record(required: Mapping[str, Form], optional: Mapping[str, Form] | None = None) -> Form:
-    """Whether it is an object in which the required names, and the optional ones where they stand, have their forms.
+def is_record(required: Mapping[str, Predicate], optional: Mapping[str, Predicate] | None = None) -> Predicate:
+    """Return the predicate that holds for an object whose named values satisfy the predicates for them.
+
+    The ``required`` names must be present. The ``optional`` ones may be absent, and other names are permitted.
 
     Examples
     --------
-    >>> point = record({"x": number}, {"label": text})
-    >>> point({"x": 1, "other": None}), point({"x": True}), point({"x": 1, "label": 2})
+    >>> is_point = is_record({"x": is_finite_number}, {"label": is_text})
+    >>> is_point({"x": 1, "other": None}), is_point({"x": True}), is_point({"x": 1, "label": 2})
     (True, False, False)
     """
     return lambda value: (
         isinstance(value, dict)
-        and all(name in value and form(value[name]) for name, form in required.items())
-        and all(form(value[name]) for name, form in (optional or {}).items() if name in value)
+        and all(name in value and predicate(value[name]) for name, predicate in required.items())
+        and all(predicate(value[name]) for name, predicate in (optional or {}).items() if name in value)
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.errors import InputError
-from foundation.processes import usable_cores
+from foundation.processes import count_usable_cores
 from report.page import Page
 from report.sections.experiments import Experiment, experiment_of, results_files
 from report.sections.ledger import ledger_of
@@ -108,7 +108,9 @@ def make_page(
     contents = contents or Contents()
     studies, experiments, albums = contents.studies(), contents.experiments(), contents.albums()
     requests = [workers.Request(name, None) for name in ledger.claims()]
-    findings = workers.decide(requests, jobs or usable_cores(), progress=lambda finding: decided(finding.claim.id))
+    findings = workers.decide(
+        requests, jobs or count_usable_cores(), progress=lambda finding: decided(finding.claim.id)
+    )
     results = list(simulate_studies(studies, workers=jobs, display=display))
     return Page(
         command=command,

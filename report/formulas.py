@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from sympy import Expr, Symbol
 
 from foundation.errors import InputError
-from foundation.typography import shown
+from foundation.typography import format_symbols
 from theory.algebra.expressions import CONSTANTS, FUNCTIONS, LONGEST_TEXT, parse
 
 MINUS = "\N{MINUS SIGN}"
@@ -78,10 +78,10 @@ def typeset(text: str) -> Markup:
 
 
 def _words(text: str) -> Markup:
-    html = str(escape(shown(text)))
+    html = str(escape(format_symbols(text)))
     for sign, letter in _SUBSCRIPTS.items():
         html = html.replace(sign, f"<sub>{letter}</sub>")
-    html = _POWER.sub(lambda power: f"<sup>{shown((power[1] or power[2]).replace('-', MINUS))}</sup>", html)
+    html = _POWER.sub(lambda power: f"<sup>{format_symbols((power[1] or power[2]).replace('-', MINUS))}</sup>", html)
     for spelling, sign in _SIGNS.items():
         html = html.replace(spelling, sign)
     html = _DIFFERENCE.sub(MINUS, html)

@@ -16,12 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-
-Indices = npt.NDArray[np.int64]
+from foundation.types import Array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

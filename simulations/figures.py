@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import ndtri
@@ -22,21 +21,20 @@ from foundation.figures import (
     PURPLE,
     SKY,
     VERMILION,
-    bandwidth_label,
-    blank,
-    legend_on_top,
-    letter,
-    styled,
-    with_minus,
+    apply_style,
+    create_figure,
+    format_bandwidth,
+    format_minus,
+    label_panels,
+    place_legend_on_top,
 )
+from foundation.types import Array, Counts
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.fit import SIGNIFICANCE, GoodnessOfFit
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result
 from simulations.study.summary import Summary
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
-
-Array = npt.NDArray[np.float64]
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -76,7 +74,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
     return law_figure(results[0]) if len(results) == 1 else convergence_figure(Convergence.of(results))
 
 
-@styled
+@apply_style
 def law_figure(result: Result) -> Figure:
     """Draw the simulated law of the standardised statistic beside the normal law it tends to.
 
@@ -86,14 +84,14 @@ def law_figure(result: Result) -> Figure:
         If T_m does not vary, so that there is nothing to draw.
     """
     summary = _that_varies(result)
-    figure = blank(6.3, 3.9)
+    figure = create_figure(6.3, 3.9)
     axes = figure.subplots()
     _histogram(axes, summary)
     deviation = np.sqrt(summary.limit_variance)
     x = np.linspace(*_shown_range(summary), 400)
     axes.plot(x, norm.pdf(x, scale=deviation), color=VERMILION, label=rf"limit law, $N(0,\ {deviation**2:.4f})$")
     exact = summary.standardised(summary.exact.total)
-    axes.axvline(exact, color=GREEN, linestyle="--", label=with_minus(f"exact mean, {exact:.4f}"))
+    axes.axvline(exact, color=GREEN, linestyle="--", label=format_minus(f"exact mean, {exact:.4f}"))
     axes.axvline(0.0, color=GREY, linestyle=":", label="limit of the mean, 0")
     axes.set(xlabel=_STATISTIC, ylabel="density", xlim=(x[0], x[-1]))
     axes.set_ylim(bottom=0)
@@ -108,7 +106,7 @@ def _that_varies(result: Result) -> Summary:
     return result.summary
 
 
-@styled
+@apply_style
 def laws_figure(results: Sequence[Result]) -> Figure:
     """Draw the laws of the standardised statistic at several m, at most 6, beside the limit: densities and quantiles.
 
@@ -121,7 +119,7 @@ def laws_figure(results: Sequence[Result]) -> Figure:
         raise InputError(f"one figure shows the laws at {len(_SIZES)} sizes m at most, got {len(results)}.")
     ordered = sorted(results, key=lambda result: result.study.m)
     summaries = [_that_varies(result) for result in ordered]
-    figure = blank(7.4, 3.7)
+    figure = create_figure(7.4, 3.7)
     densities, quantiles = figure.subplots(1, 2)
     deviation = float(np.sqrt(summaries[0].limit_variance))
     ranges = np.array([_shown_range(summary) for summary in summaries])
@@ -143,9 +141,11 @@ def laws_figure(results: Sequence[Result]) -> Figure:
     densities.legend(loc="upper right")
     quantiles.set(xlabel="quantile of the limit law", ylabel="simulated quantile, ± 2 s.e.", title="quantiles")
     quantiles.legend(loc="upper left")
-    letter([densities, quantiles])
+    label_panels([densities, quantiles])
     rule = ordered[0].study.setting.bandwidth.name
-    figure.suptitle(_setting(ordered[0], f"{bandwidth_label(rule)}, {_replicates(ordered[0])} each"), x=0.01, ha="left")
+    figure.suptitle(
+        _setting(ordered[0], f"{format_bandwidth(rule)}, {_replicates(ordered[0])} each"), x=0.01, ha="left"
+    )
     return figure
 
 
@@ -159,7 +159,7 @@ def _quantile_band(summary: Summary, levels: Array) -> tuple[Array, Array, Array
     return values, below, above
 
 
-@styled
+@apply_style
 def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     """Draw the law of T_m under the hypothesis, simulated and in the limit, with the value that was observed.
 
@@ -177,7 +177,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     observed = test.statistic
     far = observed > high + FAR * (high - low)
     high = high if far else max(high, observed + 0.05 * (high - low))
-    figure = blank(6.3, 3.9)
+    figure = create_figure(6.3, 3.9)
     axes = figure.subplots()
     edges = np.linspace(low, high, BARS + 1)
     _stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
@@ -197,7 +197,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     axes.legend(loc="upper right")
     shape = "" if test.location is None else f", location {test.location:.4g} and scale {test.scale:.4g} estimated"
     rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{shape}"
-    axes.set_title(f"{_choice(setting)}\n{with_minus(rest)}")
+    axes.set_title(f"{_choice(setting)}\n{format_minus(rest)}")
     return figure
 
 
@@ -207,19 +207,19 @@ def _limit_law(setting: Statistic, m: int) -> tuple[float, float]:
     return float(limit_mean(*arguments)), float(np.sqrt(float(limit_variance(*arguments)) * setting.bandwidth.at(m)))
 
 
-@styled
+@apply_style
 def convergence_figure(convergence: Convergence) -> Figure:
     """Draw how the means, quantiles, variance and skewness of several m approach their limits."""
-    figure = blank(7.4, 6.0)
+    figure = create_figure(7.4, 6.0)
     (means, quantiles), (variance, skewness) = figure.subplots(2, 2)
     _means(means, convergence)
     _quantiles(quantiles, convergence)
     _variance(variance, convergence)
     _skewness(skewness, convergence)
-    letter((means, quantiles, variance, skewness))
+    label_panels((means, quantiles, variance, skewness))
     result = convergence.results[0]
     rule = result.study.setting.bandwidth.name
-    figure.suptitle(_setting(result, f"{bandwidth_label(rule)}, {_replicates(result)} each"), x=0.01, ha="left")
+    figure.suptitle(_setting(result, f"{format_bandwidth(rule)}, {_replicates(result)} each"), x=0.01, ha="left")
     return figure
 
 
@@ -248,7 +248,7 @@ def _histogram(axes: Axes, summary: Summary) -> None:
     _stairs(axes, _counts(summary, edges), summary.moments.count, edges, "simulated, ± 2 s.e.")
 
 
-def _counts(summary: Summary, edges: Array) -> npt.NDArray[np.int64]:
+def _counts(summary: Summary, edges: Array) -> Counts:
     return summary.sketch.histogram(summary.limit_mean + np.sqrt(summary.bandwidth) * edges)
 
 
@@ -258,12 +258,12 @@ def _heights(summary: Summary, low: float, high: float, bars: int) -> tuple[Arra
     return _densities(_counts(summary, edges), summary.moments.count, edges)
 
 
-def _densities(counts: npt.NDArray[np.int64], total: int, edges: Array) -> tuple[Array, Array, Array]:
+def _densities(counts: Counts, total: int, edges: Array) -> tuple[Array, Array, Array]:
     shares = counts / total
     return shares / np.diff(edges), edges, np.sqrt(shares * (1 - shares) / total) / np.diff(edges)
 
 
-def _stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array, label: str) -> None:
+def _stairs(axes: Axes, counts: Counts, total: int, edges: Array, label: str) -> None:
     """Draw a histogram with a band of two standard errors about its heights."""
     heights, _, errors = _densities(counts, total, edges)
     axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.2)
@@ -286,7 +286,7 @@ def _means(axes: Axes, convergence: Convergence) -> None:
     _points(axes, sizes, means, errors, "simulated, ± 2 s.e.")
     axes.set(ylabel=r"$\mathrm{E}\,T_m$", title="mean")
     _size_axis(axes, sizes.tolist())
-    legend_on_top(axes, share=0.4)
+    place_legend_on_top(axes, share=0.4)
 
 
 def _quantiles(axes: Axes, convergence: Convergence) -> None:
@@ -304,7 +304,7 @@ def _quantiles(axes: Axes, convergence: Convergence) -> None:
     axes.plot([], [], color=VERMILION, linestyle="--", linewidth=1.0, label="normal limit")
     axes.set(ylabel="standardised statistic", title="quantiles")
     _size_axis(axes, sizes)
-    legend_on_top(axes, share=0.14, columns=2)
+    place_legend_on_top(axes, share=0.14, columns=2)
 
 
 def _variance(axes: Axes, convergence: Convergence) -> None:
@@ -335,7 +335,7 @@ def _skewness(axes: Axes, convergence: Convergence) -> None:
     axes.axhline(0.0, color=VERMILION, linestyle="--", label="limit, 0")
     axes.set(xlabel="bandwidth $b$", ylabel="skewness", title="skewness")
     axes.set_xlim(left=0)
-    legend_on_top(axes, share=0.4)
+    place_legend_on_top(axes, share=0.4)
 
 
 def _curve(convergence: Convergence) -> tuple[Array, Array]:

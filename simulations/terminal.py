@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
@@ -22,7 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from foundation.terminal import FittingTable, say
+from foundation.terminal import FittingTable, print_sentence
+from foundation.types import Array
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result, Study
 from simulations.study.summary import Summary, in_words
@@ -164,7 +163,7 @@ def _plain_progress(study: Study, console: Console) -> Callable[[int], None]:
         elif done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
             said, rate = now, (done - earlier) / (now - started)
             left = (study.replicates - done) / rate
-            say(
+            print_sentence(
                 console,
                 f"m = {study.m:,}: {done:,} of {study.replicates:,} replicates, {rate:,.0f}/s, {left:,.0f} s left",
             )
@@ -245,7 +244,7 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit, sample: npt.NDArray[np.float64]) -> RenderableType:
+def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType:
     """Return what a reader wants to see of a test of ``sample``, in at most 80 columns."""
     study, setting = test.study, test.study.setting
     b = setting.bandwidth.at(study.m)

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.support.clusters import Processes, processes
 from tests.support.faults import Faults
+from tests.support.signals import interrupts_accepted
 
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
 gc.set_threshold(100_000, 50, 100)
@@ -17,6 +18,13 @@ gc.set_threshold(100_000, 50, 100)
 # The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> Iterator[None]:
+    """SIGINT has its usual effect in tests and in what they start, even where pytest was started with it ignored."""
+    with interrupts_accepted():
+        yield
 
 
 @pytest.fixture(scope="session")

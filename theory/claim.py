@@ -16,6 +16,7 @@ from sympy import Expr
 
 from foundation.errors import InputError as InputError
 from theory.algebra import expressions
+from theory.algebra.evidence import Evidence
 
 
 class Verdict(StrEnum):
@@ -37,24 +38,6 @@ class Verdict(StrEnum):
     """Waits for a simulation that was not asked for (``--with-simulations``); not counted as decided."""
     UNDECIDED = "undecided"
     """Neither proved nor refuted by the means at hand; the last step says what was missing."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One step of a proof or a refutation.
-
-    Attributes
-    ----------
-    step : str
-        What is asserted, in words.
-    holds : bool
-    detail : str
-        The formula or the value that decides it, and how it was decided.
-    """
-
-    step: str
-    holds: bool
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -165,9 +148,9 @@ class Argument:
 
     evidence: list[Evidence] = field(default_factory=list)
 
-    def step(self, step: str, holds: bool, detail: str) -> bool:
+    def step(self, statement: str, holds: bool, detail: str) -> bool:
         """Record one step and return whether it holds."""
-        self.evidence.append(Evidence(step, bool(holds), detail))
+        self.evidence.append(Evidence(statement, bool(holds), detail))
         return bool(holds)
 
     @property

@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,12 +24,13 @@ from foundation.figures import (
     PURPLE,
     SKY,
     VERMILION,
-    bandwidth_label,
-    blank,
-    legend_on_top,
-    letter,
-    styled,
+    apply_style,
+    create_figure,
+    format_bandwidth,
+    label_panels,
+    place_legend_on_top,
 )
+from foundation.types import Array
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named, window_at
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, numerical
 from theory.bickel_rosenblatt.smoothing import b
@@ -40,8 +40,6 @@ from theory.claims.lemma_2_1 import C, divergence_density, sharp_constant
 from theory.claims.lemma_3_2 import roughness_table
 from theory.kernel_assessment import Judgement
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
-
-Array = npt.NDArray[np.float64]
 
 #: How each kernel is drawn: colour, dashes.
 _LINES = {
@@ -59,10 +57,10 @@ _REACH = 3.2
 _PERCENT = 100.0
 
 
-@styled
+@apply_style
 def kernels_figure() -> Figure:
     """Draw Figure S1's two kernels, kernels of equal variance, and what each is worth against the best of its kind."""
-    figure = blank(7.4, 5.4)
+    figure = create_figure(7.4, 5.4)
     grid = figure.add_gridspec(2, 2, height_ratios=(1.15, 1))
     printed, equal = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     _densities(printed, [EPANECHNIKOV, GAUSSIAN])
@@ -71,10 +69,10 @@ def kernels_figure() -> Figure:
     names = ("epanechnikov", "gaussian", "uniform", "biweight", "triangular", "logistic")
     _densities(equal, [KERNELS[name].scaled(variance=1) for name in names])
     equal.set(title="at variance 1", xlabel="$x$ (standard deviations)", ylabel="density $K(x)$")
-    legend_on_top(equal, share=0.32, columns=2)
+    place_legend_on_top(equal, share=0.32, columns=2)
     efficiency = figure.add_subplot(grid[1, :])
     _efficiencies(efficiency, {name: KERNELS[name] for name in TABLED})
-    letter([printed, equal, efficiency])
+    label_panels([printed, equal, efficiency])
     return figure
 
 
@@ -152,11 +150,11 @@ def _titled(name: str) -> str:
     return name[:1].upper() + name[1:] if name in ("epanechnikov", "gaussian") else name
 
 
-@styled
+@apply_style
 def kernel_figure(judgement: Judgement) -> Figure:
     """Draw a kernel that was judged beside the Epanechnikov kernel of the same mean and variance, and their worth."""
     kernel = judgement.kernel
-    figure = blank(7.4, 3.3)
+    figure = create_figure(7.4, 3.3)
     densities, efficiency = figure.subplots(1, 2, width_ratios=(1, 1.1))
     best = EPANECHNIKOV.scaled(variance=kernel.variance).transformed(kernel.mean, sympy.Integer(1))
     ends = np.array([_shown_support(one) for one in (kernel, best)])
@@ -167,9 +165,9 @@ def kernel_figure(judgement: Judgement) -> Figure:
     tallest = max(np.nanmax(line.get_ydata()) for line in densities.lines)
     # An unbounded density is cut where it leaves the other far below.
     densities.set_ylim(0, min(tallest, 4 * float(np.nanmax(densities.lines[1].get_ydata()))))
-    legend_on_top(densities, share=0.3)
+    place_legend_on_top(densities, share=0.3)
     _judged(efficiency, judgement)
-    letter([densities, efficiency])
+    label_panels([densities, efficiency])
     return figure
 
 
@@ -192,17 +190,17 @@ def _judged(axes: Axes, judgement: Judgement) -> None:
     axes.set(title="efficiency at equal variance, by $I(K)$", xlabel="efficiency (%)", xlim=(0, 116))
 
 
-@styled
+@apply_style
 def kl_bound_figure(seed: int = 0, laws: int = 400) -> Figure:
     """Draw the least constant of Lemma 2.1 beside the printed series, and the bound that needs no condition.
 
     ``seed`` and ``laws`` choose the random pairs of laws with which the second bound is met.
     """
-    figure = blank(7.4, 3.4)
+    figure = create_figure(7.4, 3.4)
     constants, divergences = figure.subplots(1, 2)
     _constants(constants)
     _divergences(divergences, seed, laws)
-    letter([constants, divergences])
+    label_panels([constants, divergences])
     return figure
 
 
@@ -218,7 +216,7 @@ def _constants(axes: Axes) -> None:
     axes.set(xlim=(0, 1.02), ylim=(0.45, 1.05), xlabel=r"bound $C$ on $|q/p - 1|$")
     axes.set(ylabel=r"$\mathrm{KL}(q\,\|\,p)\ /\ \int (q - p)^2/p$", title="Lemma 2.1: the constant")
     axes.set_yticks(np.arange(0.5, 1.01, 0.1))
-    legend_on_top(axes, share=0.45)
+    place_legend_on_top(axes, share=0.45)
 
 
 def _two_point_ratio(bounds: Array, other: float) -> Array:
@@ -253,13 +251,13 @@ def _random_pair(random: np.random.Generator) -> tuple[float, float]:
     return float(np.sum((q - p) ** 2 / p)), float(np.sum(q * np.log(q / p)))
 
 
-@styled
+@apply_style
 def optimal_kernel_figure(seed: int = 0, rivals: int = 400) -> Figure:
     """Draw the roughness of rivals of the Epanechnikov kernel that have its variance: two families, and random ones.
 
     ``seed`` and ``rivals`` choose the random densities, each a mixture of intervals.
     """
-    figure = blank(7.4, 5.6)
+    figure = create_figure(7.4, 5.6)
     (beta, power), (named, random) = figure.subplots(2, 2)
     exponents = np.linspace(-0.3, 5, 213)
     _family(beta, exponents, _beta_excess(exponents), {0: "uniform", 1: "Epanechnikov", 2: "biweight", 3: "triweight"})
@@ -273,7 +271,7 @@ def optimal_kernel_figure(seed: int = 0, rivals: int = 400) -> Figure:
     power.set_xticks([], minor=True)
     _named(named)
     _random_rivals(random, seed, rivals)
-    letter([beta, power, named, random])
+    label_panels([beta, power, named, random])
     return figure
 
 
@@ -339,7 +337,7 @@ def _random_rivals(axes: Axes, seed: int, rivals: int) -> None:
     axes.set(xscale="log", title="random rivals of mean 0 and variance 1/5")
     axes.set(xlabel=r"distance $\int (K - K^*)^2$", ylabel=r"$(I(K) - I(K^*))\ /\ \int (K - K^*)^2$")
     axes.set_ylim(bottom=0.9)
-    legend_on_top(axes, share=0.3)
+    place_legend_on_top(axes, share=0.3)
 
 
 def _rival(random: np.random.Generator) -> tuple[float, float]:
@@ -369,13 +367,13 @@ def _primitive(points: Array) -> Array:
     return np.asarray((2 + 3 * inside - inside**3) / 4, dtype=np.float64)
 
 
-@styled
+@apply_style
 def bandwidth_window_figure(rule: str = "m^-0.235", largest: int = 10**100) -> Figure:
     """Draw the two sides of Theorem 3.1's window of bandwidths, with constants 1, against m from 3 to ``largest``.
 
     Where the lower side is the larger one the window is empty. ``rule`` is a bandwidth to draw with it.
     """
-    figure = blank(7.4, 3.5)
+    figure = create_figure(7.4, 3.5)
     absolute, relative = figure.subplots(1, 2)
     sizes = [max(3, round(10**exponent)) for exponent in np.linspace(np.log10(3), np.log10(float(largest)), 600)]
     sides = np.array([window_at(size) for size in sizes])
@@ -384,8 +382,8 @@ def bandwidth_window_figure(rule: str = "m^-0.235", largest: int = 10**100) -> F
     _window(relative, sizes, sides / sides[:, 1:], values / sides[:, 1], rule)
     absolute.set(yscale="log", ylabel="bandwidth $b$", title="the window of Theorem 3.1")
     relative.set(ylabel=r"bandwidth $b\ /\ m^{-2/9}$", title="relative to its upper side", ylim=(0, None))
-    legend_on_top(relative, share=0.5)
-    letter([absolute, relative])
+    place_legend_on_top(relative, share=0.5)
+    label_panels([absolute, relative])
     return figure
 
 
@@ -401,7 +399,7 @@ def _window(axes: Axes, sizes: Sequence[int], sides: Array, values: Array, rule:
     axes.plot(shown, upper, color=BLUE, label="upper side, $m^{-2/9}$")
     label = r"lower side, $m^{-1/4}(\log m)^{1/2}(\log\log m)^{1/4}$"
     axes.plot(shown, lower, color=VERMILION, linestyle="--", label=label)
-    axes.plot(shown, values, color=BLACK, linestyle="-.", linewidth=1, label=bandwidth_label(rule))
+    axes.plot(shown, values, color=BLACK, linestyle="-.", linewidth=1, label=format_bandwidth(rule))
     axes.set(xscale="log", xlabel="sample size $m$", xlim=(3, float(sizes[-1])))
     decades = 20 if sizes[-1] > 10**40 else 5
     axes.set_xticks([10.0**power for power in range(0, len(str(sizes[-1])), decades) if power > 0])
@@ -412,13 +410,13 @@ def _first_empty() -> int:
     return next(size for size in range(3, 1000) if window_at(size)[0] >= window_at(size)[1])
 
 
-@styled
+@apply_style
 def uniform_prior_figure(rules: Sequence[str] = ("m^-2/9", "m^-0.235", "m^-1/4"), largest: int = 10**8) -> Figure:
     """Draw E T_m against m at the theorem's bandwidths: for the uniform prior it diverges, for a normal density not.
 
     The weight is 1/f on the prior's support, as in the paper, and a window for the normal density.
     """
-    figure = blank(7.4, 3.5)
+    figure = create_figure(7.4, 3.5)
     uniform, normal = figure.subplots(1, 2)
     sizes = sorted({round(size) for size in np.geomspace(100, largest, 31)})
     _means(uniform, sizes, rules, *_uniform_means(sizes, rules))
@@ -433,7 +431,7 @@ def uniform_prior_figure(rules: Sequence[str] = ("m^-2/9", "m^-0.235", "m^-1/4")
     _means(normal, sizes, rules, means, float(limit_mean()))
     normal.set(title="normal density, weight 1 on $[-2, 2]$")
     normal.legend(loc="lower right")
-    letter([uniform, normal])
+    label_panels([uniform, normal])
     return figure
 
 
@@ -455,6 +453,6 @@ def _means(
 ) -> None:
     styles = ((BLUE, "-"), (SKY, "-."), (GREEN, (0, (3, 1, 1, 1, 1, 1))))
     for rule, (colour, dashes) in zip(rules, styles, strict=False):
-        axes.plot(sizes, means[rule], color=colour, linestyle=dashes, label=bandwidth_label(rule))
+        axes.plot(sizes, means[rule], color=colour, linestyle=dashes, label=format_bandwidth(rule))
     axes.axhline(limit, color=VERMILION, linestyle="--", label=rf"limit, $I(K) \int\,f\,a$ = {limit:.4g}")
     axes.set(xscale="log", xlabel="sample size $m$", ylabel=r"$\mathrm{E}\,T_m$ (exact)")

@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Rational, oo, sqrt
 from foundation.errors import InputError
 from theory.algebra import decisions, expressions
 from theory.algebra.balls import ball_of
-from theory.algebra.decisions import Condition
+from theory.algebra.evidence import Evidence, assumptions_document
 from theory.kernels import EPANECHNIKOV, UNIFORM, Kernel, Piece, assumption_a1, x
 
 _INFINITE = {"oo": oo, "inf": oo, "-oo": -oo, "-inf": -oo}
@@ -28,7 +28,7 @@ class Judgement:
     Attributes
     ----------
     kernel : Kernel
-    conditions : tuple of Condition
+    conditions : tuple of Evidence
         Those of assumption A1.
     efficiency : sympy.Expr
         The least I(K) sqrt(mu_2), the Epanechnikov kernel's, over this one's: the share of a sample that the optimal
@@ -38,7 +38,7 @@ class Judgement:
     """
 
     kernel: Kernel
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Evidence, ...]
     efficiency: Expr
     convolution_efficiency: Expr
 
@@ -63,7 +63,7 @@ class Judgement:
             "density": str(self.kernel.pieces[0].density),
             "support": [str(lower), str(upper)],
             "constants": {name: {"exact": _exactly(v), "value": _number(v)} for name, v in self.constants.items()},
-            "assumptions": [{"name": c.name, "holds": c.holds, "reason": c.reason} for c in self.conditions],
+            "assumptions": assumptions_document(self.conditions),
         }
 
     def table(self) -> RenderableType:
@@ -83,7 +83,7 @@ class Judgement:
             conditions.add_column(column, overflow="fold")
         for condition in self.conditions:
             mark = Text("holds", style="green") if condition.holds else Text("fails", style="red")
-            conditions.add_row(condition.name, mark, Text(condition.reason))
+            conditions.add_row(condition.statement, mark, Text(condition.detail))
         return Group(constants, Text(), conditions)
 
 

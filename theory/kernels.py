@@ -15,8 +15,8 @@ from itertools import pairwise
 import sympy
 from sympy import Expr, Rational, cos, exp, oo, pi, sqrt
 
-from foundation.errors import InputError, suggestion
-from theory.algebra.decisions import Condition
+from foundation.errors import InputError, suggest
+from theory.algebra.evidence import Evidence
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 
 x = sympy.Symbol("x", real=True)
@@ -166,7 +166,7 @@ class Kernel:
         return sympy.integrate(sympy.powsimp(product), (x, piece.lower, piece.upper - lag))
 
 
-def assumption_a1(kernel: Kernel) -> tuple[Condition, ...]:
+def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     """Decide the conditions of assumption A1 for ``kernel``, each with its reason.
 
     Source: Section 2.2.2, A1. Case (a) is a closed bounded interval [-B, B], case (b) the whole line.
@@ -176,75 +176,75 @@ def assumption_a1(kernel: Kernel) -> tuple[Condition, ...]:
     >>> all(condition.holds for condition in assumption_a1(EPANECHNIKOV))
     True
     >>> moved = EPANECHNIKOV.transformed(Rational(1, 2), sympy.Integer(1))
-    >>> [condition.name for condition in assumption_a1(moved) if not condition.holds]
+    >>> [condition.statement for condition in assumption_a1(moved) if not condition.holds]
     ['A1: symmetric about 0']
     """
     compact = kernel.has_compact_support
     return (
         _bounded(kernel),
-        Condition("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
+        Evidence("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
         _symmetric(kernel),
         _finite("A1: finite second moment", "the integral of x^2 K", kernel.second_moment),
         _finite("A1: square integrable", "the integral of K^2", kernel.roughness),
         _absolutely_continuous(kernel),
-        _tail(kernel) if not compact else Condition("A1: tail integral", True, "K vanishes outside a bounded interval"),
+        _tail(kernel) if not compact else Evidence("A1: tail integral", True, "K vanishes outside a bounded interval"),
     )
 
 
-def _bounded(kernel: Kernel) -> Condition:
+def _bounded(kernel: Kernel) -> Evidence:
     name = "A1: bounded"
     for piece in kernel.pieces:
         interval = sympy.Interval(piece.lower, piece.upper)
         poles = sympy.singularities(piece.density, x, sympy.Reals) & interval
         if poles is not sympy.S.EmptySet:
-            return Condition(name, False, f"K is unbounded near {poles}")
+            return Evidence(name, False, f"K is unbounded near {poles}")
         for bound in (piece.lower, piece.upper):
             limit = sympy.limit(piece.density, x, bound, "-" if bound == piece.upper else "+")
             if not limit.is_finite:
-                return Condition(name, False, f"K tends to {limit} at {bound}")
-    return Condition(name, True, "K is continuous on each closed piece, with finite limits at its ends")
+                return Evidence(name, False, f"K tends to {limit} at {bound}")
+    return Evidence(name, True, "K is continuous on each closed piece, with finite limits at its ends")
 
 
-def _symmetric(kernel: Kernel) -> Condition:
+def _symmetric(kernel: Kernel) -> Evidence:
     mirrored = zip(kernel.pieces, reversed(kernel.pieces), strict=True)
     for piece, mirror in mirrored:
         difference = sympy.simplify(piece.density - mirror.density.subs(x, -x))
         if sympy.simplify(piece.lower + mirror.upper) not in (0, sympy.nan) or difference != 0:
-            return Condition("A1: symmetric about 0", False, f"K(x) - K(-x) = {difference} is not 0")
-    return Condition("A1: symmetric about 0", True, "K(-x) = K(x) identically")
+            return Evidence("A1: symmetric about 0", False, f"K(x) - K(-x) = {difference} is not 0")
+    return Evidence("A1: symmetric about 0", True, "K(-x) = K(x) identically")
 
 
-def _finite(name: str, what: str, value: Expr) -> Condition:
-    return Condition(name, bool(value.is_finite), f"{what} is {value}")
+def _finite(name: str, what: str, value: Expr) -> Evidence:
+    return Evidence(name, bool(value.is_finite), f"{what} is {value}")
 
 
-def _absolutely_continuous(kernel: Kernel) -> Condition:
+def _absolutely_continuous(kernel: Kernel) -> Evidence:
     name = "A1: absolutely continuous on its support"
     for left, right in pairwise(kernel.pieces):
         jump = sympy.simplify(left.density.subs(x, left.upper) - right.density.subs(x, right.lower))
         if jump != 0:
-            return Condition(name, False, f"K jumps by {jump} at {left.upper}")
+            return Evidence(name, False, f"K jumps by {jump} at {left.upper}")
     if kernel.has_compact_support:
-        return Condition(name, True, "continuous, with a bounded derivative on each closed piece: case (a)")
+        return Evidence(name, True, "continuous, with a bounded derivative on each closed piece: case (a)")
     for piece, end, side in ((kernel.pieces[0], kernel.support[0], "+"), (kernel.pieces[-1], kernel.support[1], "-")):
         start = sympy.limit(piece.density, x, end, side)
         if end.is_finite and start != 0:
-            return Condition(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
+            return Evidence(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
     slope = _decay(kernel, lambda density: sympy.diff(density, x), power=2)
-    return Condition(
+    return Evidence(
         name, slope == 0, f"case (b): x^2 K' tends to {slope} at infinity, so that |K'| and K'^2 are integrable"
     )
 
 
-def _tail(kernel: Kernel) -> Condition:
+def _tail(kernel: Kernel) -> Evidence:
     """Decide the last integral of A1, over x >= 3, where (log log x)^(1/2) <= x^(1/8), and >= 1 from e^e on."""
     name, weight = "A1: tail integral", Rational(3, 2)
     decay = _decay(kernel, lambda density: density + abs(sympy.diff(density, x)), power=Rational(11, 4))
     if decay == 0:
-        return Condition(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
+        return Evidence(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
     total = sympy.integrate(x**weight * kernel.pieces[-1].density, (x, 3, oo))
     outcome = "diverges" if total == oo else "is not established to converge"
-    return Condition(name, False, f"x^(11/4) (|K| + |K'|) tends to {decay}, and the integral {outcome}")
+    return Evidence(name, False, f"x^(11/4) (|K| + |K'|) tends to {decay}, and the integral {outcome}")
 
 
 def _decay(kernel: Kernel, function: Callable[[Expr], Expr], power: Expr | int) -> Expr:
@@ -327,5 +327,5 @@ def kernel_named(name: str | Kernel) -> Kernel:
     if isinstance(name, Kernel):
         return name
     if name not in KERNELS:
-        raise InputError(f"{name!r} is no kernel. {suggestion(name, KERNELS)}")
+        raise InputError(f"{name!r} is no kernel. {suggest(name, KERNELS)}")
     return KERNELS[name]

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 from commands.shared import completions
+from foundation.signals import handle_signals, ignore_signals, set_handler
 
 if TYPE_CHECKING:
     pass
@@ -50,9 +50,9 @@ class CommandLine(click.Group):
         except SystemExit as exit_without_a_word:
             status = exit_without_a_word.code
         except BaseException as error:
-            if given is None and threading.current_thread() is threading.main_thread():
+            if given is None:
                 # This process is about to end, and a second Ctrl-C does not disturb it.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                ignore_signals([signal.SIGINT])
             if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
@@ -63,9 +63,9 @@ class CommandLine(click.Group):
         """Find the command, or suggest the nearest."""
         unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
         if unknown and not ctx.resilient_parsing:
-            from foundation.errors import suggestion
+            from foundation.errors import suggest
 
-            raise click.UsageError(f"{args[0]!r} is no command. {suggestion(args[0], self.list_commands(ctx))}")
+            raise click.UsageError(f"{args[0]!r} is no command. {suggest(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
@@ -78,16 +78,8 @@ def terminated_in_order() -> Iterator[None]:
 
         raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with handle_signals(interrupt, [signal.SIGTERM]):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        # One of several processes that ends because another failed ignores it from then on.
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _answer(error: BaseException) -> int:
@@ -141,7 +133,7 @@ def _as_written(parameter: click.Parameter) -> str:
 
 def _nearest_option(name: str, context: click.Context) -> str:
     """Return the nearest option, or which commands have one of this name, or where all are listed."""
-    from foundation.errors import suggestion
+    from foundation.errors import suggest
 
     known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
     group = context.find_root().command
@@ -152,7 +144,7 @@ def _nearest_option(name: str, context: click.Context) -> str:
         *first, last = map(str, others)
         named = f"{', '.join(first)} and {last} have" if first else f"{last} has"
         otherwise = f"{named} it; {otherwise}"
-    return suggestion(name, [*known, "--help"], otherwise, likeness=0.66)
+    return suggest(name, [*known, "--help"], otherwise, likeness=0.66)
 
 
 def _command(context: click.Context) -> str:
@@ -183,12 +175,11 @@ def _let_the_first_process_speak(status: int) -> None:
     if here.count == 1:
         return
     if here.is_first:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
     elif status > 128:
         _exit(status, at_once=True)
     else:
-        signal.signal(signal.SIGTERM, lambda *_: _exit(status, at_once=True))
+        set_handler(lambda *_: _exit(status, at_once=True), [signal.SIGTERM])
         time.sleep(SECONDS_TO_SPEAK)
 
 
@@ -213,11 +204,11 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word, or refuse it."""
-        from foundation.errors import suggestion
+        from foundation.errors import suggest
 
         if value not in self.choices:
             raise click.UsageError(
-                f"{param.opts[0] if param else ''} {value!r} is not known. {suggestion(value, self.choices)}"
+                f"{param.opts[0] if param else ''} {value!r} is not known. {suggest(value, self.choices)}"
             )
         return super().convert(value, param, ctx)
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def checked_plots(plots: Sequence[Path]) -> None:
     """Refuse, before the work begins, a file of ``--plot`` that could not be written."""
     if plots:
-        from foundation.figures import checked_plot_path
+        from foundation.figures import check_plot_path
 
         for path in plots:
-            checked_plot_path(path)
+            check_plot_path(path)
 
 
 def save_plots(figure: Figure, plots: Sequence[Path]) -> None:
@@ -59,17 +59,17 @@ def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
 def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
     """Give a page whose text replaces ``path`` when the block ends well, after a look whether that can be written."""
     from foundation.errors import InputError
-    from foundation.files import written_aside
+    from foundation.files import atomic_write
 
     if path.is_dir():
         raise InputError(f"{option} {path} is a folder; name a file in it.")
     page = io.StringIO()
     with contextlib.ExitStack() as writing:
         with naming(option, path):
-            aside = writing.enter_context(written_aside(path))
+            temporary = writing.enter_context(atomic_write(path))
         yield page
         with naming(option, path):
-            aside.write_text(page.getvalue(), encoding="utf-8")
+            temporary.write_text(page.getvalue(), encoding="utf-8")
             writing.pop_all().close()
 
 

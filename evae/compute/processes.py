@@ -15,7 +15,6 @@ import gc
 import inspect
 import json
 import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 from evae.compute.place import Place, place
 from evae.exceptions import ProcessLost
 from foundation.errors import InputError, Interruption
+from foundation.signals import handle_signals, ignore_signals
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import ProcessGroup, Store
@@ -149,7 +149,8 @@ class Processes:
         """
         if self.store is None or not dist.is_initialized():
             return error
-        _end_in_peace()
+        # torchrun sends signals to the processes that are left, which end by themselves and say why.
+        ignore_signals()
         cause = _Cause.of(error, self)
         first = cause.posted(self.store)
         # When one has failed, torchrun ends those that are left by a signal: that is not why they end.
@@ -264,7 +265,8 @@ def _join(here: Place, device: torch.device) -> Processes:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    with _ended_by_signals():
+    # A signal ends the process at once: while torch waits for the others, Python does not hear of it.
+    with handle_signals(signal.SIG_DFL):
         shared, _, _ = next(rendezvous("env://"))
         # A program may train one run after another: each has keys of its own.
         number = shared.add(f"runs of process {here.rank}", 1)
@@ -274,27 +276,6 @@ def _join(here: Place, device: torch.device) -> Processes:
     on_cuda = device.type == "cuda"
     group: Any = dist.new_group(backend="nccl", timeout=PATIENCE) if on_cuda else dist.group.WORLD
     return Processes(here, device, store, group)
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let a signal end the process at once: while torch waits for the others, Python does not hear of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_in_peace() -> None:
-    """Ignore from now on the signals by which torchrun hurries those that are left: they say why, and end."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _is_broken_connection(error: BaseException) -> bool:

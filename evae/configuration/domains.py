@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 
 #: Bounds of a weight and of B: single precision resolves them, and a learned B is no smaller.
 SMALLEST, LARGEST = 1e-6, 1e6
@@ -132,7 +132,7 @@ class Choice(Domain):
         if value in self.words:
             return value
         meant = self.aliases.get(str(value))
-        near = f"Did you mean {meant}?" if meant else suggestion(str(value), self.words)
+        near = f"Did you mean {meant}?" if meant else suggest(str(value), self.words)
         raise InputError(f"{flag} {value!r} is not known. {near}")
 
     def schema(self) -> dict[str, Any]:
@@ -176,13 +176,13 @@ class DataSet(Domain):
     def require(self, flag: str, value: Any) -> str:
         """Return the data set as text; the path need not exist."""
         if not _is_path(value):
-            raise InputError(f"{flag} must be a data set, got {value!r}. {suggestion('', (*self.names, *self.forms))}")
+            raise InputError(f"{flag} must be a data set, got {value!r}. {suggest('', (*self.names, *self.forms))}")
         kind, _, path = str(value).partition(":")
         forms = {form.partition(":")[0]: form for form in self.forms}
         if kind in forms and not path:
             raise InputError(f"{flag} {value} lacks its path: it is {forms[kind]}.")
         if kind not in forms and str(value) not in self.names:
-            near = suggestion(f"{kind}:FILE" if path else str(value), (*self.names, *self.forms))
+            near = suggest(f"{kind}:FILE" if path else str(value), (*self.names, *self.forms))
             raise InputError(f"{flag} {str(value)!r} is not known. {near}")
         return str(value)
 

@@ -21,10 +21,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from foundation import validation as forms
 from foundation.errors import InputError
-from foundation.files import read_json, regular_size, user_cache
-from foundation.untrusted import npy_header
+from foundation.files import locate_user_cache, read_file_size, read_json
+from foundation.untrusted import read_npy_header
+from foundation.validation import is_count
 
 #: Changes whenever the same source and parameters would give other pixels.
 VERSION = 1
@@ -83,7 +83,7 @@ def cache_folder(data_dir: Path) -> Path:
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if os.access(nearest, os.W_OK):
         return folder
-    return user_cache("decoded")
+    return locate_user_cache("decoded")
 
 
 def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bool = False) -> Decoded:
@@ -115,10 +115,10 @@ def _intact(array: Path, record: Path, request: Request) -> int | None:
         if document != request.record() or digest != _sha256(array):
             return None
         with array.open("rb") as stream:
-            shape, fortran, dtype = npy_header(stream, regular_size(array))
+            shape, fortran, dtype = read_npy_header(stream, read_file_size(array))
     except (InputError, OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    if not (forms.whole(train) and forms.whole(holdout) and train > 0 and holdout > 0):
+    if not (is_count(train) and is_count(holdout) and train > 0 and holdout > 0):
         return None
     described = len(shape) == 4 and dtype == np.uint8 and not fortran and shape[0] == train + holdout
     return int(train) if described else None

@@ -16,7 +16,7 @@ from evae.data.sources.folders import ImageFolder
 from evae.data.sources.idx import IdxPair
 from evae.data.sources.npz import ArrayFile
 from foundation.errors import InputError
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 MNIST = Official("MNIST", 60_000, 10_000, "yann.lecun.com/exdb/mnist")
 FASHION_MNIST = Official("Fashion-MNIST", 60_000, 10_000, "github.com/zalandoresearch/fashion-mnist")
@@ -29,7 +29,7 @@ def load(
     limit_train: int | None = None,
     limit_holdout: int | None = None,
     image_size: int | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> ImageData:
     """Read a data set.
 
@@ -61,7 +61,7 @@ def load(
 
 
 def load_for(
-    config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = silent
+    config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = ignore_progress
 ) -> ImageData:
     """Read the images that a configuration names, by default from its own ``data_dir``; see `load`."""
     return load(
@@ -114,7 +114,7 @@ def survey(data_dir: str | Path = "data") -> list[Survey]:
     return [source_for(name, data_dir).survey() for name in DATASETS]
 
 
-def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = silent) -> list[Check]:
+def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = ignore_progress) -> list[Check]:
     """Compare a data set's files with published checksums, and decode every image that training or judging uses.
 
     Raises

@@ -22,9 +22,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evae.data.sources.image_files import ImageFiles
 from foundation.errors import InputError
-from foundation.files import regular_size
-from foundation.processes import LOST, listen_to_the_parent_alone, started, usable_cores
+from foundation.files import read_file_size
+from foundation.processes import LOST, count_usable_cores, start_process
 from foundation.progress import ProgressCallback
+from foundation.signals import ignore_terminal_signals
 
 #: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -130,7 +131,7 @@ def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> No
 def looked_at(path: Path) -> tuple[bool, int]:
     """Return whether an image is grey, and the length of its shorter side, from its header, or raise a `ValueError`."""
     try:
-        regular_size(path)
+        read_file_size(path)
         with _opened(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except Exception as error:
@@ -175,7 +176,7 @@ def decoded(
         If a file cannot be read or decoded; it is named.
     """
     if workers is None:
-        workers = usable_cores() if len(names) >= WORTH_PROCESSES else 1
+        workers = count_usable_cores() if len(names) >= WORTH_PROCESSES else 1
     batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
     done = 0
     results = _side_by_side(files, batches, framing, workers) if workers > 1 else _one_by_one(files, batches, framing)
@@ -203,7 +204,7 @@ def _side_by_side(
     under_way: deque[tuple[Sequence[str], Connection]] = deque()
     try:
         for batch, encoded in itertools.islice(contents, workers):
-            process, connection = started(_serve, framing)
+            process, connection = start_process(_serve, framing)
             processes.append(process)
             _hand_over(connection, encoded)
             under_way.append((batch, connection))
@@ -227,7 +228,7 @@ def _side_by_side(
 
 def _serve(connection: Connection, framing: Framing) -> None:
     """In a new process: decode what comes through ``connection`` until the parent closes it or ends."""
-    listen_to_the_parent_alone()
+    ignore_terminal_signals()
     with contextlib.suppress(*LOST):
         while True:
             encoded = connection.recv()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
     from evae.data.images import ImageData, Labels
@@ -81,7 +81,7 @@ class Source(Protocol):
     def checksums(self) -> Iterator[Check]:
         """Compare the files with published checksums, where there are any."""
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
         """Read the images, or raise a `foundation.errors.InputError` that names what is missing or damaged.
 
         ``fresh`` decodes anew what a cache may hold.

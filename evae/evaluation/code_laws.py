@@ -25,8 +25,8 @@ from evae.evaluation.holdout import CHUNK
 from evae.evaluation.names import SAMPLERS
 from evae.metrics import eight_bit
 from evae.models.vae import VAE
-from foundation.errors import InputError, suggestion
-from foundation.progress import ProgressCallback, silent
+from foundation.errors import InputError, suggest
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: Normal laws in a mixture.
 COMPONENTS = 10
@@ -144,7 +144,7 @@ def code_law(
     train_pixels: Tensor,
     seed: int,
     components: int = COMPONENTS,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> CodeLaw:
     """Return the law that ``sampler`` names, one of `SAMPLERS`; the mixture is fitted to the first training images.
 
@@ -156,7 +156,7 @@ def code_law(
         If there is no such sampler, the model has no fixed prior, or there are fewer images than components.
     """
     if sampler not in SAMPLERS:
-        raise InputError(f"--sampler {sampler!r} is not known. {suggestion(sampler, SAMPLERS)}")
+        raise InputError(f"--sampler {sampler!r} is not known. {suggest(sampler, SAMPLERS)}")
     if sampler == "mixture":
         codes = posterior_draws(model, train_pixels[:FITTED_TO], seed, progress)
         return fitted_mixture(codes, seed, components)
@@ -172,7 +172,7 @@ def code_law(
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent) -> Tensor:
+def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress) -> Tensor:
     """Draw one code for each of N images, (N, d_z), on the CPU: a sample of the aggregated posterior.
 
     ``model`` is in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), anywhere.
@@ -236,7 +236,9 @@ def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterato
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
 
 
-def drawn_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = silent) -> Tensor:
+def drawn_images(
+    model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = ignore_progress
+) -> Tensor:
     """Return what `decoded_samples` yields as one tensor (``number``, C, S, S); ``progress`` is called on the way."""
     chunks, done = [], 0
     for images in decoded_samples(model, law, number, seed):

@@ -26,7 +26,7 @@ from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary
 from evae.runs.run import Run
 from foundation.errors import InputError
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: What is drawn into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")
@@ -45,7 +45,7 @@ def evaluate(
     data_dir: str | Path | None = None,
     features: str = "auto",
     inception_weights: str | Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
     """Judge a trained model on its hold-out images, and by as many new images.
 
@@ -98,7 +98,7 @@ def evaluate(
     return judge(run, model, data, network, progress, choice=choice.reason)
 
 
-def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = silent) -> ImageData:
+def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
     """Read the images of a run, by default from where they were in training.
 
     Raises
@@ -123,7 +123,7 @@ def network_for(
     data_dir: str | Path,
     features: str,
     inception_weights: str | Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
     *,
     side: int | None = None,
 ) -> FeatureNetwork | None:
@@ -157,7 +157,7 @@ def judge(
     model: VAE,
     data: ImageData,
     network: FeatureNetwork | None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
     *,
     choice: str | None = None,
 ) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def _described(run: Run, data: ImageData) -> dict[str, Any]:
 
 
 def sampling_laws(
-    model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = silent
+    model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = ignore_progress
 ) -> dict[str, CodeLaw]:
     """Return the laws of new codes by sampler: the mixture, and the prior where the model has a fixed one."""
     laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
@@ -217,7 +217,7 @@ def sampling_laws(
 
 @full_precision_or_tf32("fp32")
 def reconstructed(
-    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
+    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress
 ) -> tuple[dict[str, float], LatentSummary, dict[str, Tensor]]:
     """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
@@ -238,7 +238,7 @@ def compared(
     network: FeatureNetwork | None,
     originals: Tensor,
     sets: dict[str, Tensor],
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
     *,
     choice: str | None = None,
 ) -> dict[str, Any]:

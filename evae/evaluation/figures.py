@@ -20,8 +20,8 @@ from evae.models.vae import VAE
 from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from foundation.errors import InputError
-from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, blank, letter, styled
-from foundation.progress import ProgressCallback, silent
+from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, apply_style, create_figure, label_panels
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: Of the runs in one figure: colour and marker.
 _RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
@@ -42,7 +42,7 @@ _TERMS = {"kl": "KL divergence", "renyi2": "Rényi divergence of order 2", "kern
 _MARKS = 8
 
 
-@styled
+@apply_style
 def training_figure(*runs: Run | str | Path) -> Figure:
     """Draw the errors of runs, at most 4, by epoch: reconstruction, as in Figures S6 and S7, and regularisation.
 
@@ -62,7 +62,7 @@ def training_figure(*runs: Run | str | Path) -> Figure:
     return figure
 
 
-@styled
+@apply_style
 def latent_figure(run: Run | str | Path) -> Figure:
     """Draw the noise of a run's codes by epoch: its spreads, its share of the signal, the rate of the codes.
 
@@ -78,7 +78,7 @@ def latent_figure(run: Run | str | Path) -> Figure:
     return _of_panels(panels, _title(opened))
 
 
-@styled
+@apply_style
 def run_figure(run: Run | str | Path) -> Figure:
     """Draw what `training_figure` and, where the codes carry noise, `latent_figure` draw, in one figure.
 
@@ -95,7 +95,7 @@ def reconstructions_figure(
     *runs: Run | str | Path,
     device: str = "auto",
     data_dir: str | Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> Figure:
     """Draw the first hold-out images above their reconstructions by a run, or by several, as in Figures S2 to S5.
 
@@ -143,7 +143,7 @@ def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
     """Lay out panels, at most three in a row, each with the epochs below."""
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = blank(0.2 + 2.9 * columns, 0.3 + 2.7 * rows)
+    figure = create_figure(0.2 + 2.9 * columns, 0.3 + 2.7 * rows)
     grid = figure.add_gridspec(rows, columns)
     drawn = [figure.add_subplot(grid[divmod(number, columns)]) for number in range(len(panels))]
     for axes, draw in zip(drawn, panels, strict=True):
@@ -151,7 +151,7 @@ def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     if len(drawn) > 1:
-        letter(drawn)
+        label_panels(drawn)
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 

@@ -17,8 +17,8 @@ from evae.evaluation.pictures import Rows, save_rows, walk
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
-from foundation.files import written_aside
-from foundation.progress import ProgressCallback, silent
+from foundation.files import atomic_write
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: What images are written as.
 FORMATS = (".png", ".npz")
@@ -37,7 +37,7 @@ def new_images(
     output: str | Path | None = None,
     device: str = "auto",
     data_dir: str | Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
     """Draw codes, decode them and write the images.
 
@@ -96,7 +96,7 @@ def walk_between(
     output: str | Path | None = None,
     device: str = "auto",
     data_dir: str | Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
     """Walk between the codes of two hold-out images, given by their numbers, and write what is decoded on the way.
 
@@ -140,5 +140,5 @@ def _write(rows: Rows, path: Path, title: str) -> None:
         save_rows([rows], path, title)
         return
     arrays = rows.images.permute(0, 2, 3, 1).numpy() if rows.images.shape[1] == 3 else rows.images[:, 0].numpy()
-    with written_aside(path) as aside, aside.open("wb") as stream:
+    with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, images=arrays)

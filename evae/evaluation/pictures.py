@@ -16,7 +16,7 @@ from evae.evaluation.holdout import reconstructions
 from evae.metrics import eight_bit
 from evae.models.vae import VAE
 from foundation.errors import InputError
-from foundation.figures import blank, save_figure, styled
+from foundation.figures import apply_style, create_figure, save_figure
 
 #: Images in a row.
 COLUMNS = 12
@@ -85,13 +85,13 @@ def save_rows(blocks: Sequence[Rows], path: Path, title: str) -> None:
     save_figure(rows_figure(blocks, title), path, dots_per_inch=150)
 
 
-@styled
+@apply_style
 def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
     """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
     mosaics = [tiled(block.images) for block in blocks]
     width = 0.8 * COLUMNS
     inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
-    figure = blank(width + 0.1, sum(inches) + 0.4)
+    figure = create_figure(width + 0.1, sum(inches) + 0.4)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
     for axes, block, mosaic in zip(panels, blocks, mosaics, strict=True):

@@ -19,22 +19,22 @@ from evae.models.initial_weights import initial_model
 from evae.models.objectives import reconstruction_error
 from evae.models.vae import VAE
 from evae.runs.run import Run
-from foundation import validation as forms
 from foundation.errors import InputError
 from foundation.files import read_json
+from foundation.validation import is_any_of, is_count, is_finite_number, is_null, is_record, is_text
 
 #: What a run and its plain autoencoder may differ in: the model, and what decides nothing of the result.
 _MAY_DIFFER = INDIFFERENT | RECIPE_FIELDS | {"model"}
 
-_AT_MEAN = forms.record({"posterior_mean": forms.number})
+_AT_MEAN = is_record({"posterior_mean": is_finite_number})
 
-_JUDGED = forms.record(
+_JUDGED = is_record(
     {
-        "weights_of_epoch": forms.whole,
+        "weights_of_epoch": is_count,
         "reconstruction_error": _AT_MEAN,
         "sharpness": _AT_MEAN,
-        "frechet_distance": forms.either(forms.nothing, _AT_MEAN),
-        "features": forms.either(forms.nothing, forms.record({"identity": forms.text})),
+        "frechet_distance": is_any_of(is_null, _AT_MEAN),
+        "features": is_any_of(is_null, is_record({"identity": is_text})),
     }
 )
 

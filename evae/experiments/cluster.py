@@ -33,8 +33,8 @@ from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run, RunInUse
 from evae.training.callbacks import Callback
 from evae.training.stop_request import StopRequest
-from foundation.cluster import GPU, Cluster, ClusterLost, Correspondence, cluster
-from foundation.errors import InputError, Interruption, reason_of
+from foundation.cluster import GPU, Channel, Cluster, ClusterLost, open_cluster
+from foundation.errors import InputError, Interruption, describe_error
 
 SECONDS_BETWEEN_GLANCES = 0.2
 
@@ -56,7 +56,7 @@ class Work:
         What the features' network says of itself on the machine that asks: the worker's must be the same.
     threads : int
         For the CPU's arithmetic, whose last bits depend on their number.
-    correspondence : Correspondence
+    channel : Channel
     """
 
     features: str
@@ -64,7 +64,7 @@ class Work:
     choice: str | None
     network: dict[str, Any] | None
     threads: int
-    correspondence: Correspondence
+    channel: Channel
 
 
 def on_cluster(outcomes: Outcomes, judges: dict[str, Judge], address: str, late: Callable[[], bool]) -> None:
@@ -81,7 +81,7 @@ def on_cluster(outcomes: Outcomes, judges: dict[str, Judge], address: str, late:
     """
     waiting = outcomes.waiting
     gpus = 0 if waiting[0].device == "cpu" else torch.cuda.device_count()
-    with cluster(address, gpus=gpus) as workers:
+    with open_cluster(address, gpus=gpus) as workers:
         device = _device(workers, waiting[0])
         _require_alike(workers)
         with _shared_folder(workers, Path(waiting[0].runs_dir)):
@@ -97,19 +97,19 @@ def _hand_out(
 ) -> None:
     """Hand out the runs and gather what comes of them."""
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
-    correspondence = workers.listen(messages.put)
+    channel = workers.listen(messages.put)
     outcomes.callback.on_runs_submitted(len(waiting), sum(config.epochs for config in waiting))
     needs = {GPU: 1.0} if waiting[0].device == "cuda" else {}
     with StopRequest() as stop:
         pending: dict[Future[str | None], Configuration] = {}
         for config in waiting:
-            work = _work(outcomes.plan, judges[config.dataset], correspondence)
+            work = _work(outcomes.plan, judges[config.dataset], channel)
             pending[workers.submit(trained_and_judged, work, config, needs=needs)] = config
         try:
             while pending and not stop.requested and not late():
                 _gather(pending, judges, outcomes)
                 _pass_on(messages, outcomes.callback)
-                workers.look()
+                workers.check_alive()
             _pass_on(messages, outcomes.callback)
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
@@ -141,7 +141,7 @@ def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, 
 def _outcome(config: Configuration, said: BaseException | str | None, judge: Judge) -> RunRecord | str:
     """Return what came of a run, of which its worker ``said`` nothing, or why it failed."""
     if isinstance(said, Exception):
-        return reason_of(said)
+        return describe_error(said)
     if said is not None:
         return str(said)
     try:
@@ -175,7 +175,7 @@ def _stop(workers: Cluster, pending: list[Future[str | None]]) -> None:
     deadline = time.monotonic() + SECONDS_TO_STOP
     with contextlib.suppress(KeyboardInterrupt, ClusterLost):
         while time.monotonic() < deadline and wait(pending, SECONDS_BETWEEN_GLANCES).not_done:
-            workers.look()
+            workers.check_alive()
 
 
 def _way_on(outcomes: Outcomes) -> str:
@@ -190,10 +190,10 @@ def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
     return Interruption(f"interrupted by {name}; {_way_on(outcomes)}", number)
 
 
-def _work(plan: Plan, judge: Judge, correspondence: Correspondence) -> Work:
+def _work(plan: Plan, judge: Judge, channel: Channel) -> Work:
     weights = None if plan.inception_weights is None else str(Path(plan.inception_weights).resolve())
     network = None if judge.network is None else judge.network.document()
-    return Work(plan.features, weights, plan.choice, network, torch.get_num_threads(), correspondence)
+    return Work(plan.features, weights, plan.choice, network, torch.get_num_threads(), channel)
 
 
 def _placed(config: Configuration, device: str) -> Configuration:
@@ -204,7 +204,7 @@ def _placed(config: Configuration, device: str) -> Configuration:
 
 def _device(workers: Cluster, config: Configuration) -> str:
     """Return cpu or cuda: for ``auto``, cuda if any worker has a GPU as a resource."""
-    gpus = sum(worker.resources.get(GPU, 0) > 0 for worker in workers.workers())
+    gpus = sum(worker.resources.get(GPU, 0) > 0 for worker in workers.list_workers())
     if config.device == "cuda" and not gpus:
         raise InputError(
             f"--device cuda was asked for, but no worker of the cluster at {workers.address} was started with a GPU as "
@@ -219,12 +219,12 @@ def _device(workers: Cluster, config: Configuration) -> str:
 
 def _require_alike(workers: Cluster) -> None:
     """Refuse workers of several threads, or with another torch, with an `InputError`."""
-    if threads := [worker.threads for worker in workers.workers() if worker.threads > 1]:
+    if threads := [worker.threads for worker in workers.list_workers() if worker.threads > 1]:
         raise InputError(
             f"a worker of the cluster at {workers.address} computes in {threads[0]} threads, and a process trains one "
             f"model at a time. Start the workers with: dask worker {workers.address} --nthreads 1"
         )
-    for version in set(workers.ask(torch_version)) - {torch_version()}:
+    for version in set(workers.run_on_workers(torch_version)) - {torch_version()}:
         raise InputError(
             f"a worker of the cluster at {workers.address} has torch {version}, and this is {torch_version()}: results "
             "would depend on where a run is trained. Install the same version."
@@ -246,7 +246,7 @@ def _shared_folder(workers: Cluster, folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"--runs-dir {folder} cannot be written: {error.strerror}.") from None
     try:
-        if not all(workers.ask(is_there, str(mark))):
+        if not all(workers.run_on_workers(is_there, str(mark))):
             raise InputError(
                 f"a worker of the cluster at {workers.address} does not see {folder.resolve()}. Let --runs-dir (and "
                 "--data-dir) be in a folder that all machines share under the same path."
@@ -264,15 +264,15 @@ def is_there(path: str) -> bool:
 class _EpochReporter(Callback):
     """Reports the end of every epoch to the machine that submitted the run."""
 
-    def __init__(self, correspondence: Correspondence) -> None:
-        self._correspondence = correspondence
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         self._name = ""
 
     def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: object) -> None:  # noqa: ARG002
         self._name = runs[0].name
 
     def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
-        self._correspondence.report({"run": self._name, "epoch": records[0].epoch})
+        self._channel.report({"run": self._name, "epoch": records[0].epoch})
 
 
 def trained_and_judged(work: Work, config: Configuration) -> str | None:
@@ -281,7 +281,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
     A process that was thought dead may still be writing the run: then this one waits until it is done.
     """
     torch.set_num_threads(work.threads)
-    stop, callback = work.correspondence.stop_requested, _EpochReporter(work.correspondence)
+    stop, callback = work.channel.stop_requested, _EpochReporter(work.channel)
     try:
         while not stop():
             judge = _judge(_decides_judge(config), work.features, work.inception_weights, work.choice)
@@ -296,7 +296,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
     except Interruption as interruption:
         return interruption.sentence
     except Exception as error:
-        return reason_of(error)
+        return describe_error(error)
     return f"interrupted by {signal.SIGTERM.name} before it began."
 
 

@@ -16,9 +16,8 @@ from evae.experiments.callbacks import GridCallback
 from evae.experiments.results import Failure, RunRecord
 from evae.training.callbacks import Callback
 from evae.training.display import TrainingDisplay, make_terms_column
-from foundation.minute_line import MinuteLine
-from foundation.progress import DecodingDisplay
-from foundation.terminal import progress_console, say
+from foundation.progress import DecodingDisplay, ProgressLog
+from foundation.terminal import choose_progress_console, print_sentence
 
 
 class GridDisplay(GridCallback):
@@ -26,7 +25,7 @@ class GridDisplay(GridCallback):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown_on = progress_console(console)
+        self._shown_on = choose_progress_console(console)
         self._decoding = DecodingDisplay()
         self._bar: Progress | None = None
         self._place = ""
@@ -36,7 +35,7 @@ class GridDisplay(GridCallback):
         self._submitted: int | None = None
         self._epochs = 0
         self._epochs_submitted = 0
-        self._minute_line = MinuteLine(lambda sentence: say(self._shown_on, sentence))
+        self._minute_line = ProgressLog(lambda sentence: print_sentence(self._shown_on, sentence))
 
     def on_prepare(self, description: str, done: int, total: int) -> None:
         """Show the progress in decoding, or in training a classifier."""
@@ -56,8 +55,8 @@ class GridDisplay(GridCallback):
         self._started = time.perf_counter()
         if not self._shown_on.is_terminal:
             place = f"{self._place} {configuration.name}"
-            minute_line = MinuteLine(lambda sentence: say(self._shown_on, f"{place}: {sentence}"))
-            return TrainingDisplay(Console(quiet=True), bar=None, minute_line=minute_line)
+            progress_log = ProgressLog(lambda sentence: print_sentence(self._shown_on, f"{place}: {sentence}"))
+            return TrainingDisplay(Console(quiet=True), bar=None, progress_log=progress_log)
         name = TextColumn(f"{self._place} {configuration.name}", table_column=Column(overflow="fold"))
         columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), make_terms_column(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._shown_on, transient=True)
@@ -67,7 +66,7 @@ class GridDisplay(GridCallback):
     def on_runs_submitted(self, runs: int, epochs: int) -> None:
         """Print the number of runs on the cluster, and start a bar for all their epochs."""
         self._end_bar()
-        say(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
+        print_sentence(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
         self._submitted, self._remaining, self._place = runs, runs, ""
         self._started = time.perf_counter()
         self._epochs, self._epochs_submitted = 0, epochs
@@ -91,7 +90,7 @@ class GridDisplay(GridCallback):
 
     def on_known_runs(self, source: Path, used: int, total: int) -> None:
         """Print the numbers of known runs."""
-        say(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")
+        print_sentence(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")
 
     def on_run_known(self, record: RunRecord) -> None:
         """Print the figures of a run from a file."""
@@ -133,7 +132,7 @@ class GridDisplay(GridCallback):
     def _say(self, name: str, text: str) -> None:
         if self._submitted is None:
             self._end_bar()
-        say(self._console, f"{self._place} {name}: {text}".strip())
+        print_sentence(self._console, f"{self._place} {name}: {text}".strip())
 
     def _end_bar(self) -> None:
         if self._bar is not None:

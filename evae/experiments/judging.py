@@ -21,20 +21,20 @@ from evae.runs.run import Run
 from evae.runs.versions import named, package_version, versions_of
 from evae.training.callbacks import Callback
 from evae.training.train import resume, train
-from foundation import validation as forms
 from foundation.errors import InputError
 from foundation.files import read_json
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
+from foundation.validation import is_finite_number, is_record
 
 #: What may differ between a run that is there and the one that is wanted: it decides nothing, or goes on to the same.
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
 
 
 #: An evaluation with all that `evae.evaluation.evaluate.judge` finds today; one of an earlier version is made again.
-_REFERENCES = forms.record(
+_REFERENCES = is_record(
     {
-        "reconstruction_error": forms.record({"untrained": forms.number}),
-        "sharpness": forms.record({"training_images": forms.number}),
+        "reconstruction_error": is_record({"untrained": is_finite_number}),
+        "sharpness": is_record({"training_images": is_finite_number}),
     }
 )
 
@@ -73,8 +73,8 @@ class Judge:
         config: Configuration,
         features: str,
         inception_weights: str | None = None,
-        preparing: ProgressCallback = silent,
-        comparing: ProgressCallback = silent,
+        preparing: ProgressCallback = ignore_progress,
+        comparing: ProgressCallback = ignore_progress,
         choice: str | None = None,
     ) -> Judge:
         """Read a run's data set once, so that what is wrong with it is said before anything is trained; make features.

@@ -11,7 +11,7 @@ from typing import Any
 from evae.configuration.configuration import Configuration
 from evae.configuration.recipe import KERNELS, PRESETS, Recipe
 from evae.features.names import require_features
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 
 TABLES = ("1", "2", "ablation")
 
@@ -110,7 +110,7 @@ class Plan:
         """
         require_features(features)
         if table not in TABLES:
-            raise InputError(f"--table {table!r} is not known. {suggestion(table, TABLES)}")
+            raise InputError(f"--table {table!r} is not known. {suggest(table, TABLES)}")
         datasets, dims = datasets or DATASETS[table], latent_dims or LATENT_DIMS[table]
         models = default_models(table) if models is None else models
         given = {"--datasets": datasets, "--latent-dims": dims, "--seeds": seeds, "--models": models}
@@ -234,7 +234,7 @@ def _members(names: Sequence[str]) -> list[dict[str, Any]]:
     models = known_models()
     for name in names:
         if name not in models:
-            raise InputError(f"--models {name!r} is not known. {suggestion(name, models)}")
+            raise InputError(f"--models {name!r} is not known. {suggest(name, models)}")
     return [models[name] for name in names]
 
 

@@ -14,78 +14,86 @@ from evae.configuration.recipe import Recipe
 from evae.experiments.plan import TABLES
 from evae.runs.run import Run
 from evae.runs.versions import versions_of
-from foundation import validation as forms
 from foundation.errors import InputError
 from foundation.files import read_json, write_json
+from foundation.validation import (
+    is_any_of,
+    is_count,
+    is_finite_number,
+    is_list_of,
+    is_mapping_of,
+    is_null,
+    is_one_of,
+    is_record,
+    is_text,
+)
 
 #: Changes whenever the file's form does. A file of version 1 says neither on which images its runs were trained nor
 #: which runs were planned.
 VERSION = 2
 READABLE = (1, VERSION)
 
-_NUMBER = forms.either(forms.number, forms.nothing)
-_TEXT = forms.either(forms.text, forms.nothing)
+_NUMBER = is_any_of(is_finite_number, is_null)
+_TEXT = is_any_of(is_text, is_null)
 
 #: What is compared of a run, as `evae.evaluation.evaluate` writes it.
-EVALUATION = forms.record(
+EVALUATION = is_record(
     {
         "note": _TEXT,
-        "reconstruction_error": forms.record({"one_posterior_draw": forms.number}, {"untrained": forms.number}),
-        "sharpness": forms.record({"one_posterior_draw": forms.number}, {"training_images": forms.number}),
-        "frechet_distance": forms.either(forms.nothing, forms.mapping(_NUMBER)),
-        "features": forms.either(
-            forms.nothing,
-            forms.record(
-                {"warning": _TEXT}, {"choice": _TEXT, "holdout_accuracy": forms.number, "resolution": forms.whole}
+        "reconstruction_error": is_record({"one_posterior_draw": is_finite_number}, {"untrained": is_finite_number}),
+        "sharpness": is_record({"one_posterior_draw": is_finite_number}, {"training_images": is_finite_number}),
+        "frechet_distance": is_any_of(is_null, is_mapping_of(_NUMBER)),
+        "features": is_any_of(
+            is_null,
+            is_record(
+                {"warning": _TEXT}, {"choice": _TEXT, "holdout_accuracy": is_finite_number, "resolution": is_count}
             ),
         ),
-        "latent": forms.record(
-            {"active_dimensions": forms.number, "noise_to_signal": forms.record({"median": _NUMBER}), "rate": _NUMBER}
+        "latent": is_record(
+            {"active_dimensions": is_finite_number, "noise_to_signal": is_record({"median": _NUMBER}), "rate": _NUMBER}
         ),
     }
 )
 
 #: What `evae.experiments.reports.departures` says of the machine, and the versions that trained the run.
-_MACHINE = forms.record(
-    {"device_name": forms.text, "threads": forms.whole, "packages": forms.record({"torch": forms.text})},
+_MACHINE = is_record(
+    {"device_name": is_text, "threads": is_count, "packages": is_record({"torch": is_text})},
     {
-        "packages": forms.mapping(forms.text),
-        "earlier": forms.listed(forms.record({}, {"packages": forms.mapping(forms.text)})),
+        "packages": is_mapping_of(is_text),
+        "earlier": is_list_of(is_record({}, {"packages": is_mapping_of(is_text)})),
     },
 )
 
 #: What the evaluations hold by the features of the table.
 _JUDGED = {
-    "none": forms.record({"features": forms.nothing, "frechet_distance": forms.nothing}),
-    "inception": forms.record({"features": forms.record({}), "frechet_distance": forms.record({})}),
-    "imagenet": forms.record(
-        {"features": forms.record({"resolution": forms.whole}), "frechet_distance": forms.record({})}
-    ),
-    "classifier": forms.record(
-        {"features": forms.record({"holdout_accuracy": forms.number}), "frechet_distance": forms.record({})}
+    "none": is_record({"features": is_null, "frechet_distance": is_null}),
+    "inception": is_record({"features": is_record({}), "frechet_distance": is_record({})}),
+    "imagenet": is_record({"features": is_record({"resolution": is_count}), "frechet_distance": is_record({})}),
+    "classifier": is_record(
+        {"features": is_record({"holdout_accuracy": is_finite_number}), "frechet_distance": is_record({})}
     ),
 }
 
-_RUN = forms.record(
+_RUN = is_record(
     {
-        "name": forms.text,
-        "configuration": forms.record({}),
-        "seconds": forms.number,
-        "curve": forms.listed(forms.number),
+        "name": is_text,
+        "configuration": is_record({}),
+        "seconds": is_finite_number,
+        "curve": is_list_of(is_finite_number),
         "evaluation": EVALUATION,
         "environment": _MACHINE,
     },
-    {"data_sha256": forms.mapping(forms.text)},
+    {"data_sha256": is_mapping_of(is_text)},
 )
-_FAILURE = forms.record({"name": forms.text, "reason": forms.text})
-_RESULTS = forms.record(
+_FAILURE = is_record({"name": is_text, "reason": is_text})
+_RESULTS = is_record(
     {
-        "table": forms.one_of(*TABLES),
-        "features": forms.one_of(*_JUDGED),
-        "runs": forms.listed(_RUN),
-        "failures": forms.listed(_FAILURE),
+        "table": is_one_of(*TABLES),
+        "features": is_one_of(*_JUDGED),
+        "runs": is_list_of(_RUN),
+        "failures": is_list_of(_FAILURE),
     },
-    {"unfinished": forms.listed(forms.text)},
+    {"unfinished": is_list_of(is_text)},
 )
 
 

@@ -24,7 +24,7 @@ from evae.runs.run import Run
 from evae.runs.versions import named, package_version
 from evae.training.callbacks import Callback
 from evae.training.stop_request import StopRequest
-from foundation.errors import InputError, Interruption, reason_of
+from foundation.errors import InputError, Interruption, describe_error
 
 
 def reproduce(
@@ -126,7 +126,7 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[],
                     raise _interruption(stop, outcomes) from None
                 break
             except Exception as error:
-                outcomes.failed(config, reason_of(error))
+                outcomes.failed(config, describe_error(error))
             else:
                 (outcomes.finished if found is None else outcomes.found)(config, record)
         if stop.requested:

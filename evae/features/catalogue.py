@@ -9,8 +9,8 @@ import torch
 from evae.data import load
 from evae.features.names import FEATURES
 from evae.features.network import FeatureNetwork
-from foundation.errors import InputError, suggestion
-from foundation.progress import ProgressCallback, silent
+from foundation.errors import InputError, suggest
+from foundation.progress import ProgressCallback, ignore_progress
 
 
 def feature_network(
@@ -22,7 +22,7 @@ def feature_network(
     side: int | None = None,
     device: torch.device | str = "cpu",
     inception_weights: Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> FeatureNetwork:
     """Return a feature network, ready to use.
 
@@ -51,7 +51,7 @@ def feature_network(
     """
     device = torch.device(device)
     if name not in FEATURES:
-        raise InputError(f"--features {name!r} is not known. {suggestion(name, FEATURES)}")
+        raise InputError(f"--features {name!r} is not known. {suggest(name, FEATURES)}")
     if name == "inception":
         from evae.features.inception import inception_network
 

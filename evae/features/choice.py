@@ -9,7 +9,7 @@ from pathlib import Path
 from evae.exceptions import FeaturesWarning
 from evae.features.inception import SHORT_PATIENCE, WeightsUnavailable, find_weights, is_named
 from evae.features.names import require_features
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Choice:
 
 
 def chosen_features(
-    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = silent
+    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> Choice:
     """Choose the features for ``auto``, and leave any other name as it is.
 

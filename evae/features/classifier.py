@@ -25,8 +25,8 @@ from evae.features.network import FeatureNetwork
 from evae.features.store import Entry, kept
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
-from foundation.files import user_cache
-from foundation.progress import ProgressCallback, silent
+from foundation.files import locate_user_cache
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: Changes whenever the same images, labels and seed would give another classifier.
 VERSION = 1
@@ -98,7 +98,7 @@ def classifier_network(
     device: torch.device | str = "cpu",
     seed: int = 0,
     cache: Path | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> FeatureNetwork:
     """Return a classifier of a data set, trained on all its training images, or read from the cache.
 
@@ -131,7 +131,9 @@ def classifier_network(
     device = torch.device(device)
     key = _key(images, labels, seed)
     entry = kept(
-        cache or user_cache("classifiers"), key, lambda: trained(images, labels, device, seed=seed, progress=progress)
+        cache or locate_user_cache("classifiers"),
+        key,
+        lambda: trained(images, labels, device, seed=seed, progress=progress),
     )
     channels, side, _ = images.image_shape
     module = _untrained(channels, side, labels.classes, seed)
@@ -140,7 +142,12 @@ def classifier_network(
 
 
 def trained(
-    images: ImageData, labels: Labels, device: torch.device, *, seed: int = 0, progress: ProgressCallback = silent
+    images: ImageData,
+    labels: Labels,
+    device: torch.device,
+    *,
+    seed: int = 0,
+    progress: ProgressCallback = ignore_progress,
 ) -> Entry:
     """Train a classifier: its weights, and as facts how it was trained and its accuracy on the hold-out images.
 

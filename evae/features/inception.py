@@ -24,8 +24,8 @@ from torch import Tensor
 from evae.data.downloads import PATIENCE, reason_of
 from evae.features.network import FeatureNetwork
 from foundation.errors import InputError
-from foundation.files import written_aside
-from foundation.progress import ProgressCallback, silent
+from foundation.files import atomic_write
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: The published weights: the name of their file, its size and its SHA-256.
 NAME = "pt_inception-2015-12-05-6726825d.pth"
@@ -67,7 +67,11 @@ class InceptionNetwork(FeatureNetwork):
 
 
 def inception_network(
-    weights: Path | None, device: torch.device | str, sha256: str | None = None, *, progress: ProgressCallback = silent
+    weights: Path | None,
+    device: torch.device | str,
+    sha256: str | None = None,
+    *,
+    progress: ProgressCallback = ignore_progress,
 ) -> FeatureNetwork:
     """Return pytorch-fid's network with the weights that `find_weights` finds; arguments and errors as there."""
     from pytorch_fid.inception import InceptionV3
@@ -97,7 +101,7 @@ def find_weights(
     *,
     sha256: str | None = None,
     patience: float | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback = ignore_progress,
 ) -> Path:
     """Return the file with Inception's weights, checked, so that nothing fails for want of them hours later.
 
@@ -172,9 +176,9 @@ def _download(path: Path, expected: str, patience: float | None, progress: Progr
         if patience is not None:
             _require_answer(url, patience)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(path) as aside:
-            _fetch(url, aside, progress)
-            with aside.open("rb") as stream:
+        with atomic_write(path) as temporary:
+            _fetch(url, temporary, progress)
+            with temporary.open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found != expected:
                 raise ValueError(f"what came has the SHA-256 {found}, not {expected}")

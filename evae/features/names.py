@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 
 #: The networks by name.
 FEATURES = ("inception", "imagenet", "classifier")
@@ -14,4 +14,4 @@ CHOICES = ("auto", *FEATURES, "none")
 def require_features(name: str) -> None:
     """Raise `InputError` unless ``name`` is one of `CHOICES`."""
     if name not in CHOICES:
-        raise InputError(f"--features {name!r} is not known. {suggestion(name, CHOICES)}")
+        raise InputError(f"--features {name!r} is not known. {suggest(name, CHOICES)}")

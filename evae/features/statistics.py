@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evae.features.network import CHUNK, FeatureNetwork
@@ -17,10 +16,9 @@ from evae.features.store import Entry, kept
 from evae.metrics import frechet_distance
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
-from foundation.files import user_cache
-from foundation.progress import ProgressCallback, silent
-
-Array = NDArray[np.float64]
+from foundation.files import locate_user_cache
+from foundation.progress import ProgressCallback, ignore_progress
+from foundation.types import Array
 
 #: As many images as Inception has features. The distance's bias falls with the number of images, and is large below.
 FEW_IMAGES = 2048
@@ -88,7 +86,7 @@ def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureS
 
 
 def cached_statistics(
-    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = silent
+    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> FeatureStatistics:
     """Return the statistics of a network's features of images, computed once and then read from disk.
 
@@ -114,7 +112,7 @@ def cached_statistics(
         tensors = {"mean": torch.from_numpy(found.mean), "covariance": torch.from_numpy(found.covariance)}
         return Entry(tensors, {"images": found.images})
 
-    entry = kept(cache or user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
+    entry = kept(cache or locate_user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
     mean, covariance = (entry.tensors[name].numpy() for name in ("mean", "covariance"))
     return FeatureStatistics(entry.facts["images"], mean, covariance)
 

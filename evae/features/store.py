@@ -20,7 +20,7 @@ from torch import Tensor
 
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
-from foundation.files import parse_json, read_bytes, written_aside
+from foundation.files import atomic_write, parse_json, read_bytes
 
 #: The covariance of Inception's features has 33,554,432 bytes.
 LARGEST_ENTRY = 2**28
@@ -73,8 +73,8 @@ def _write(path: Path, key: str, entry: Entry) -> None:
     facts = json.dumps(entry.facts, sort_keys=True, allow_nan=False)
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
-        with written_aside(path) as aside:
-            aside.write_bytes(save(entry.tensors, metadata))
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(save(entry.tensors, metadata))
     except OSError as error:
         raise _unwritable(path.parent, error) from error
 

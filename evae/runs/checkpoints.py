@@ -21,9 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from foundation import validation as forms
 from foundation.errors import InputError
-from foundation.files import LARGEST_JSON, parse_json, read_bytes, regular_size, sync_file, sync_folder
+from foundation.files import LARGEST_JSON, parse_json, read_bytes, read_file_size, sync_file, sync_folder
+from foundation.validation import is_count, is_finite_number, is_one_of, is_record, is_text
 
 #: Checkpoints kept: the newest, and the one before it should the newest be damaged.
 KEPT = 2
@@ -32,16 +32,16 @@ KEPT = 2
 GROUPS = ("weights", "optimizer", "epoch")
 
 _POSITION = {
-    "epochs_finished": forms.whole,
-    "batches": forms.whole,
-    "step": forms.whole,
-    "seconds": forms.number,
-    "device": forms.one_of("cpu", "cuda"),
+    "epochs_finished": is_count,
+    "batches": is_count,
+    "step": is_count,
+    "seconds": is_finite_number,
+    "device": is_one_of("cpu", "cuda"),
 }
 
-_FILE = forms.record({"bytes": forms.whole, "sha256": forms.text})
+_FILE = is_record({"bytes": is_count, "sha256": is_text})
 
-_MANIFEST = forms.record({"position": forms.record(_POSITION), "files": forms.record(dict.fromkeys(GROUPS, _FILE))})
+_MANIFEST = is_record({"position": is_record(_POSITION), "files": is_record(dict.fromkeys(GROUPS, _FILE))})
 
 _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?")
 
@@ -261,7 +261,7 @@ def _require_epoch(path: Path, checkpoint: Checkpoint) -> None:
 def _read_checked(path: Path, expected: dict[str, Any]) -> bytes:
     size = expected["bytes"]
     try:
-        found = regular_size(path)
+        found = read_file_size(path)
     except InputError as error:
         raise DamagedCheckpoint(str(error)) from None
     # Before it is read: a file may be of any size.

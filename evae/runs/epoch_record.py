@@ -7,35 +7,35 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from foundation import validation as forms
+from foundation.validation import is_any_of, is_count, is_finite_number, is_mapping_of, is_null, is_record
 
 #: A number; JSON has null where it is infinite or undefined.
-_VALUE = forms.either(forms.number, forms.nothing)
+_VALUE = is_any_of(is_finite_number, is_null)
 
-_QUANTILES = forms.record({"min": _VALUE, "median": _VALUE, "max": _VALUE})
+_QUANTILES = is_record({"min": _VALUE, "median": _VALUE, "max": _VALUE})
 
 #: The beginning of a spread's name in a document.
 _SPREAD_PREFIX = "mean_"
 
-_LATENT = forms.record({}, {"noise_to_signal": _QUANTILES, "active_dimensions": forms.whole, "rate": _VALUE})
+_LATENT = is_record({}, {"noise_to_signal": _QUANTILES, "active_dimensions": is_count, "rate": _VALUE})
 
 
 def _is_latent(document: Any) -> bool:
     return _LATENT(document) and all(
-        forms.number(value) for name, value in document.items() if name.startswith(_SPREAD_PREFIX)
+        is_finite_number(value) for name, value in document.items() if name.startswith(_SPREAD_PREFIX)
     )
 
 
-_TERMS = forms.mapping(forms.number)
+_TERMS = is_mapping_of(is_finite_number)
 
-_EPOCH = forms.record(
+_EPOCH = is_record(
     {
-        "epoch": forms.whole,
+        "epoch": is_count,
         "train": _TERMS,
-        "holdout": forms.record({"reconstruction": forms.number}),
-        "seconds": forms.number,
+        "holdout": is_record({"reconstruction": is_finite_number}),
+        "seconds": is_finite_number,
     },
-    {"latent": _is_latent, "images_per_second": forms.number},
+    {"latent": _is_latent, "images_per_second": is_finite_number},
 )
 
 

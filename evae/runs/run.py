@@ -32,17 +32,26 @@ from evae.configuration.configuration import Configuration
 from evae.runs.checkpoints import Checkpoints
 from evae.runs.epoch_record import EpochRecord
 from evae.runs.fingerprints import tensors_sha256
-from foundation import validation as forms
 from foundation.errors import InputError
 from foundation.files import (
     LARGEST_JSON,
+    atomic_write,
     clear_leftovers,
     parse_json,
     read_bytes,
     read_json,
     sync_folder,
     write_json,
-    written_aside,
+)
+from foundation.validation import (
+    is_any_of,
+    is_count,
+    is_list_of,
+    is_mapping_of,
+    is_null,
+    is_one_of,
+    is_record,
+    is_text,
 )
 
 
@@ -57,18 +66,18 @@ def find_run(name: str | Path, runs_dir: str | Path) -> Run:
 #: What a run can be.
 STATES = ("running", "finished", "failed", "interrupted")
 
-_STATUS = forms.record(
-    {"state": forms.one_of(*STATES), "epochs_finished": forms.whole},
-    {"reason": forms.either(forms.text, forms.nothing)},
+_STATUS = is_record(
+    {"state": is_one_of(*STATES), "epochs_finished": is_count},
+    {"reason": is_any_of(is_text, is_null)},
 )
 
-ENVIRONMENT = forms.record(
+ENVIRONMENT = is_record(
     {},
     {
-        "device_name": forms.either(forms.text, forms.nothing),
-        "packages": forms.mapping(forms.text),
-        "threads": forms.whole,
-        "earlier": forms.listed(forms.record({}, {"packages": forms.mapping(forms.text)})),
+        "device_name": is_any_of(is_text, is_null),
+        "packages": is_mapping_of(is_text),
+        "threads": is_count,
+        "earlier": is_list_of(is_record({}, {"packages": is_mapping_of(is_text)})),
     },
 )
 
@@ -190,7 +199,7 @@ class Run:
         """Digests of the images by split; none in the file of an earlier version."""
         data = self._config["data"]
         digests = data.get("sha256") if isinstance(data, dict) else None
-        if not forms.either(forms.nothing, forms.mapping(forms.text))(digests):
+        if not is_any_of(is_null, is_mapping_of(is_text))(digests):
             raise InputError(f"{self.path / 'config.json'} is damaged: sha256 should hold the digests of the images.")
         return digests or {}
 
@@ -258,8 +267,8 @@ class Run:
         """Remove the records after the first ``epochs`` epochs, which are trained and written again."""
         path, content = self.path / "metrics.jsonl", "".join(map(_write_line, self.require_records(epochs)))
         if path.exists() and path.read_bytes() != content.encode():
-            with written_aside(path) as aside:
-                aside.write_text(content, encoding="utf-8")
+            with atomic_write(path) as temporary:
+                temporary.write_text(content, encoding="utf-8")
 
     def append_record(self, record: EpochRecord) -> None:
         """Add a line to ``metrics.jsonl``, on disk when this returns; a `ValueError` if a number is infinite or NaN."""
@@ -279,7 +288,7 @@ class Run:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         # One entry: two would come in an order that differs from process to process, and so would the file.
         facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
-        with written_aside(self.weights_path) as path:
+        with atomic_write(self.weights_path) as path:
             path.write_bytes(save(tensors, metadata={"written": facts}))
 
     def read_weights(self) -> dict[str, Tensor]:

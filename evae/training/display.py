@@ -19,9 +19,8 @@ from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.callbacks import Callback
 from evae.training.progress import Progress as EpochProgress
-from foundation.minute_line import MinuteLine
-from foundation.progress import ProgressCallback, decoding_display, silent
-from foundation.terminal import progress_console, say
+from foundation.progress import ProgressCallback, ProgressLog, ignore_progress, show_decoding_progress
+from foundation.terminal import choose_progress_console, print_sentence
 
 #: Seconds between two readings of the loss, each of which waits for the device.
 REFRESH = 0.5
@@ -48,13 +47,13 @@ class TrainingDisplay(Callback):
         self,
         console: Console,
         bar: Progress | None,
-        decoding: ProgressCallback = silent,
-        minute_line: MinuteLine | None = None,
+        decoding: ProgressCallback = ignore_progress,
+        progress_log: ProgressLog | None = None,
     ) -> None:
         self._console = console
         self._decoding = decoding
         self._bar = bar
-        self._minute_line = minute_line
+        self._progress_log = progress_log
         self._task: TaskID | None = None
         self._runs: Sequence[Run] = ()
         self._epochs = 0
@@ -75,28 +74,28 @@ class TrainingDisplay(Callback):
         size = "x".join(str(side) for side in runs[0].image_shape[1:])
         parameters = sum(parameter.numel() for parameter in models[0].parameters())
         single = len(runs) == 1
-        say(
+        print_sentence(
             self._console,
             f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; "
             + (f"run {runs[0].path}" if single else f"{len(runs)} runs at once"),
         )
         for run in () if single else runs:
-            say(self._console, f"seed {run.configuration.seed}: run {run.path}")
+            print_sentence(self._console, f"seed {run.configuration.seed}: run {run.path}")
         spread = "" if single else " Means of the runs, with the standard deviation of the loss."
-        say(
+        print_sentence(
             self._console,
             f"Losses are in nats per image: sums over pixels and latent dimensions, means over images.{spread}",
         )
         if data.note is not None:
-            say(self._console, f"The data are {data.note}.")
+            print_sentence(self._console, f"The data are {data.note}.")
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
     def on_resume(self, position: Position) -> None:
         """Print where training continues, and move the bar there."""
-        say(
+        print_sentence(
             self._console,
             f"The run is resumed from {position}." if len(self._runs) == 1 else f"They are resumed from {position}.",
         )
@@ -106,12 +105,12 @@ class TrainingDisplay(Callback):
 
     def on_step_captured(self, seconds: float) -> None:
         """Print how long the bar waited for the capture."""
-        say(self._console, f"A step of training was captured as a CUDA graph in {seconds:.1f} s.")
+        print_sentence(self._console, f"A step of training was captured as a CUDA graph in {seconds:.1f} s.")
 
     def on_batch_end(self, progress: EpochProgress) -> None:
         """Move the bar, with the terms of the loss once per `REFRESH`; or print the line of the minute."""
-        if self._minute_line is not None:
-            self._minute_line(lambda: f"{self._describe(progress)}, batch {progress.batch:,} of {progress.batches:,}")
+        if self._progress_log is not None:
+            self._progress_log(lambda: f"{self._describe(progress)}, batch {progress.batch:,} of {progress.batches:,}")
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
@@ -127,7 +126,7 @@ class TrainingDisplay(Callback):
 
     def on_run_failed(self, number: int, reason: str) -> None:
         """Print the run that failed, and the reason."""
-        say(self._console, f"{self._runs[number].path} FAILED, the others are trained further: {reason}")
+        print_sentence(self._console, f"{self._runs[number].path} FAILED, the others are trained further: {reason}")
 
     def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
         """Print the line of the epoch."""
@@ -138,14 +137,14 @@ class TrainingDisplay(Callback):
         active = statistics.fmean(record.latent.active_dimensions or 0 for record in each)
         # A run that has failed is computed further with the others.
         speed = len(self._runs) * (each[0].images_per_second or 0)
-        say(
+        print_sentence(
             self._console,
             f"epoch {each[0].epoch}/{self._epochs}  train {_format_terms(train)}  hold-out {_format_terms(holdout)}  "
             + "  ".join(f"mean {name} {value:.3g}" for name, value in spreads.items())
             + f"  {active:.3g} active  {speed:,.0f} images/s",
         )
-        if self._minute_line is not None:
-            self._minute_line.restart()
+        if self._progress_log is not None:
+            self._progress_log.restart()
         self._epoch_started = time.perf_counter()
         self._images_before = 0
 
@@ -156,11 +155,11 @@ def open_training_display(console: Console) -> Iterator[Callback]:
     if console.quiet:
         yield Callback()
         return
-    with decoding_display(quiet=False) as decoding:
-        shown_on = progress_console(console)
+    with show_decoding_progress(quiet=False) as decoding:
+        shown_on = choose_progress_console(console)
         if not shown_on.is_terminal:
-            minute_line = MinuteLine(lambda sentence: say(shown_on, sentence))
-            yield TrainingDisplay(console, bar=None, decoding=decoding, minute_line=minute_line)
+            progress_log = ProgressLog(lambda sentence: print_sentence(shown_on, sentence))
+            yield TrainingDisplay(console, bar=None, decoding=decoding, progress_log=progress_log)
             return
         columns = (BarColumn(bar_width=16), MofNCompleteColumn(), make_terms_column(), TimeRemainingColumn())
         with Progress(*columns, console=shown_on, transient=True) as bar:

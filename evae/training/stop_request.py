@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import Any
 
 from evae.compute.processes import Processes
+from foundation.signals import Handler, restore_handlers, set_handler
 
 
 class StopRequest:
@@ -35,20 +34,15 @@ class StopRequest:
         self._asked = asked
         self._heard = self._told = self._agreed = 0
         self._acts_at_once = False
-        self._before: dict[int, Any] = {}
+        self._replaced: Mapping[signal.Signals, Handler] = {}
 
     def __enter__(self) -> StopRequest:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._request)
+        self._replaced = set_handler(self._request)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            # A process that ends because another failed ignores signals from then on.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, handler)
-        around = getattr(self._before.get(signal.SIGTERM), "__self__", None)
+        restore_handlers(self._replaced)
+        around = getattr(self._replaced.get(signal.SIGTERM), "__self__", None)
         if self._heard and isinstance(around, StopRequest):
             around._request(self._heard, None)
 
@@ -68,7 +62,7 @@ class StopRequest:
             raise KeyboardInterrupt
         if self._processes.count == 1:
             # A second Ctrl-C does not wait.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            set_handler(signal.default_int_handler, [signal.SIGINT])
 
     def agree(self, *numbers: int) -> tuple[int, ...]:
         """Share a received signal with all processes, and return the maximum of each number over the processes.

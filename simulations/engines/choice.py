@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
+from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.replicates import MultinomialReplicates
 from simulations.engines.names import CHOSEN_FROM
-
-Array = npt.NDArray[np.float64]
 
 
 class Replicates(Protocol):
@@ -74,7 +70,7 @@ def checked_engine(name: str) -> str:
     'auto'
     """
     if name != "auto" and name not in ENGINES:
-        raise InputError(f"{name!r} is no engine. {suggestion(name, ['auto', *ENGINES])}")
+        raise InputError(f"{name!r} is no engine. {suggest(name, ['auto', *ENGINES])}")
     return name
 
 

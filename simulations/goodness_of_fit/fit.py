@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,19 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from foundation.errors import InputError
-from foundation.files import user_cache
+from foundation.files import locate_user_cache
+from foundation.types import Array
 from simulations.engines.exact.statistic import checked_sample, tm_statistic
 from simulations.goodness_of_fit.location_scale import Standardised, standardised
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
-from theory.algebra.decisions import Condition
+from theory.algebra.evidence import Evidence, assumptions_document
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
 from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_conditions
 from theory.densities.density import Density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
-
-Array = npt.NDArray[np.float64]
 
 FEWEST = 2
 """Observations with which location and scale can be estimated."""
@@ -52,7 +51,7 @@ class GoodnessOfFit:
         The null law's quantiles at 1 - level.
     location, scale : float or None
         The estimates, where they were asked for.
-    conditions : tuple of Condition
+    conditions : tuple of Evidence
         What Theorem 3.1, and with it the asymptotic p-value, asks for.
     null_law : array, shape (replicates,)
         T_m of the simulated samples of the hypothesis, ascending.
@@ -66,7 +65,7 @@ class GoodnessOfFit:
     critical_values: dict[float, float]
     location: float | None
     scale: float | None
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Evidence, ...]
     null_law: Array = field(repr=False, compare=False)
 
     def in_words(self, sample: Array) -> list[str]:
@@ -80,7 +79,7 @@ class GoodnessOfFit:
         return f"The sample does not speak against {name}; nor does it show that it comes from it."
 
     def _on_the_limit(self) -> str:
-        broken = [condition.name for condition in self.conditions if not condition.holds]
+        broken = [condition.statement for condition in self.conditions if not condition.holds]
         if broken:
             return (
                 f"Theorem 3.1 does not cover this choice ({'; '.join(broken)}): the p-value by its limit law is loose."
@@ -116,7 +115,7 @@ class GoodnessOfFit:
             "critical_values": {f"{level:g}": value for level, value in self.critical_values.items()},
             "replicates": study.replicates,
             "seed": study.seed,
-            "assumptions": [asdict(condition) for condition in self.conditions],
+            "assumptions": assumptions_document(self.conditions),
         }
 
 
@@ -195,7 +194,7 @@ def bickel_rosenblatt_test(
         weight=setting.weight,
         bandwidth=setting.bandwidth,
     )
-    folder = (user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
+    folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     null = NullLaw(study, estimate).values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
     return GoodnessOfFit(

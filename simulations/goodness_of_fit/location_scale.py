@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError
+from foundation.types import Array
 from theory.densities.density import Density
 from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from foundation.files import written_aside
+from foundation.files import atomic_write
+from foundation.types import Array
 from foundation.untrusted import ArrayArchive
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.goodness_of_fit.location_scale import standardised
 from simulations.study.simulate import Progress, replicate_values
 from simulations.study.study import Study
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class NullLaw:
     def _keep(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # To an open file: given a name, NumPy would add an ending to it.
-        with written_aside(path) as aside, aside.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(file, values=values, identity=np.array(self._identity))
 
 

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 from foundation.files import read_bytes
+from foundation.types import Array
 from foundation.untrusted import read_npy
-
-Array = npt.NDArray[np.float64]
 
 Row = tuple[int, list[str]]
 """The number of a line, from 1, and its fields."""
@@ -112,7 +110,7 @@ def _index(name: str, names: list[str] | None, width: int, column: str | None) -
         return names.index(column)
     if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= width:
         return int(column) - 1
-    near = suggestion(column, names) if names else f"There are {listed}."
+    near = suggest(column, names) if names else f"There are {listed}."
     raise InputError(f"{name} has no column {column!r}. {near}")
 
 

@@ -5,7 +5,6 @@ The quantiles come from their definitions in `theory`; the table's pieces are th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import sympy
 
 from foundation.errors import InputError
+from foundation.types import Array, ArrayFunction, Indices
 from simulations.sampling.quantile_tables import (
     DEGREE,
     FURTHER_BITS,
@@ -23,8 +23,6 @@ from simulations.sampling.quantile_tables import (
     PARTS,
     PIECES_ON_A_SIDE,
     SMALLEST_EXPONENT,
-    Array,
-    Indices,
     QuantileTable,
 )
 from theory.densities.density import Density, probability
@@ -32,7 +30,6 @@ from theory.densities.quantiles import NumericalInverse
 from theory.kernels import x
 
 Choice: TypeAlias = npt.NDArray[np.bool_]
-Function: TypeAlias = Callable[[Array], Array]
 
 MOST_PIECES = 500_000
 
@@ -106,12 +103,12 @@ def quantile_table(density: Density) -> QuantileTable:
     return QuantileTable(np.concatenate(coefficients), np.concatenate(parts), lower, upper)
 
 
-def lower_tail_quantiles(density: Density) -> Function:
+def lower_tail_quantiles(density: Density) -> ArrayFunction:
     """Return the quantile as a function of the probability below it."""
     return density.quantiles
 
 
-def upper_tail_quantiles(density: Density) -> Function:
+def upper_tail_quantiles(density: Density) -> ArrayFunction:
     """Return the quantile as a function of the probability above it, so that the upper tail keeps full precision.
 
     Raises
@@ -123,7 +120,7 @@ def upper_tail_quantiles(density: Density) -> Function:
         mirrored = density.quantile.subs(probability, 1 - probability)
         # erfcinv(2 - a) is -erfcinv(a), and only the latter is precise for small a.
         mirrored = mirrored.replace(sympy.erfcinv, lambda a: -sympy.erfcinv(sympy.expand(2 - a)))
-        closed: Function = sympy.lambdify(probability, mirrored, "scipy")
+        closed: ArrayFunction = sympy.lambdify(probability, mirrored, "scipy")
         return closed
     if density.survival is None:
         raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
@@ -136,11 +133,11 @@ def upper_tail_quantiles(density: Density) -> Function:
     return lambda tails: -inverse(tails)
 
 
-def _reflected(function: Function) -> Function:
+def _reflected(function: ArrayFunction) -> ArrayFunction:
     return lambda points: function(-points)
 
 
-def _scale(sides: tuple[Function, Function], width: float) -> float:
+def _scale(sides: tuple[ArrayFunction, ArrayFunction], width: float) -> float:
     """Return the width of the support, or the interquartile range of a density whose support is unbounded."""
     below, above = (float(function(np.array([0.25]))[0]) for function in sides)
     return width if np.isfinite(width) else above - below
@@ -154,7 +151,7 @@ def _first_pieces() -> _Pieces:
     return _Pieces(upper, np.tile(exponent, 2), np.tile(start, 2), np.full(upper.size, np.inf), LEADING_BITS)
 
 
-def _values(pieces: _Pieces, sides: tuple[Function, Function]) -> Array:
+def _values(pieces: _Pieces, sides: tuple[ArrayFunction, ArrayFunction]) -> Array:
     """Return the quantiles at the nodes of every piece, shape (pieces, 8)."""
     tails = pieces.tails(_T)
     values = np.empty_like(tails)
@@ -163,7 +160,7 @@ def _values(pieces: _Pieces, sides: tuple[Function, Function]) -> Array:
     return values
 
 
-def _first_values(function: Function, negligible: float) -> Array:
+def _first_values(function: ArrayFunction, negligible: float) -> Array:
     """Return the quantiles of one side at the nodes of its first pieces, shape (PIECES_ON_A_SIDE, 8).
 
     An octave of p takes one long Chebyshev series where that converges, so that few quantiles are computed.

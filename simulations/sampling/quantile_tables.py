@@ -8,15 +8,13 @@ rough for that, as beside a gap in the density, a piece is split by further bits
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array, Indices
 from simulations.compiled import compiled
-
-Array: TypeAlias = npt.NDArray[np.float64]
-Indices: TypeAlias = npt.NDArray[np.int64]
 
 DEGREE = 5
 SMALLEST_EXPONENT = -65

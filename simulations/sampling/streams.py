@@ -13,16 +13,14 @@ are so symmetric about the median, and both tails are as finely resolved as p is
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError
+from foundation.types import Array
 from simulations.compiled import compiled
 from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, Words, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import SMALLEST_EXPONENT, QuantileTable, quantiles_into
 from theory.densities.density import Density
-
-Array = npt.NDArray[np.float64]
 
 LARGEST_SEED = 2**64 - 1
 BATCH = 512

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-
-Counts = npt.NDArray[np.int64]
+from foundation.types import Array, Counts, Indices
 
 ORDER = 8
 """The highest central moment kept: the standard error of a sample kurtosis asks for it."""
@@ -170,14 +167,14 @@ class QuantileSketch:
     pages: dict[int, Counts] = field(default_factory=dict)
 
     @classmethod
-    def from_bins(cls, bins: Counts, counts: Counts) -> QuantileSketch:
+    def from_bins(cls, bins: Indices, counts: Counts) -> QuantileSketch:
         """Return the sketch whose `occupied` bins and counts these are."""
         sketch = cls()
         sketch._add(bins, counts)
         return sketch
 
     @property
-    def occupied(self) -> tuple[Counts, Counts]:
+    def occupied(self) -> tuple[Indices, Counts]:
         """The numbers of the occupied bins, ascending, and how many values each holds."""
         numbers = sorted(self.pages)
         if not numbers:
@@ -221,7 +218,7 @@ class QuantileSketch:
         bins, counts = self.occupied
         return np.histogram(bin_middles(bins), edges, weights=counts)[0].astype(np.int64)
 
-    def _add(self, bins: Counts, counts: Counts) -> None:
+    def _add(self, bins: Indices, counts: Counts) -> None:
         numbers, places = np.divmod(bins, PAGE)
         edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1), bins.size]
         for start, stop in pairwise(edges if bins.size else []):
@@ -259,12 +256,12 @@ class Accumulator:
         return Accumulator(self.moments, self.sketch.merged(QuantileSketch()))
 
 
-def bin_middles(bins: Counts) -> Array:
+def bin_middles(bins: Indices) -> Array:
     """Return the value that stands for each bin of a `QuantileSketch`."""
     return np.sign(bins) * np.exp((np.abs(bins) - OFFSET) * LOG_WIDTH)
 
 
-def _bins(values: Array) -> Counts:
+def _bins(values: Array) -> Indices:
     """Return the bin of each value: an odd function that rises with the value."""
     sizes = np.abs(values)
     counted = sizes >= SMALLEST_NORMAL

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,10 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[np.float64]
+from foundation.signals import handle_signals
 
 Piece = TypeVar("Piece")
 
@@ -84,10 +79,7 @@ class Stop:
 
 @contextlib.contextmanager
 def signals_noted() -> Iterator[Stop]:
-    """Note SIGINT and SIGTERM instead of breaking off somewhere in the middle; a second one does break off.
-
-    Python delivers signals to the main thread only, so in any other thread nothing changes.
-    """
+    """Note SIGINT and SIGTERM instead of breaking off somewhere in the middle; a second one does break off."""
     stop = Stop()
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -95,15 +87,8 @@ def signals_noted() -> Iterator[Stop]:
         if len(stop.signals) > 1:
             raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
+    with handle_signals(note):
         yield stop
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

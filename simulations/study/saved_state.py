@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from foundation import validation as forms
 from foundation.errors import InputError
-from foundation.files import LARGEST_JSON, parse_json, read_bytes, written_aside
+from foundation.files import LARGEST_JSON, atomic_write, parse_json, read_bytes
+from foundation.validation import (
+    is_any_of,
+    is_count,
+    is_finite_number,
+    is_integer,
+    is_list_of,
+    is_null,
+    is_number,
+    is_record,
+)
 from simulations.study.accumulators import LARGEST_BIN, ORDER, Accumulator, Moments, QuantileSketch
 
 FORMAT = "T_m simulation, 1"
@@ -27,21 +36,21 @@ SHARE_OF_TIME = 0.05
 """The share of a run that may be spent on saving: where saving is slow it is done less often."""
 
 _MOMENTS = {
-    "count": forms.whole,
-    "mean": forms.real,
-    "least": forms.real,
-    "greatest": forms.real,
+    "count": is_count,
+    "mean": is_number,
+    "least": is_number,
+    "greatest": is_number,
     # Large values can have powers beyond double precision.
-    "sums": forms.listed(forms.real),
+    "sums": is_list_of(is_number),
 }
 
-_STUDY = forms.record(
+_STUDY = is_record(
     {
-        "identity": forms.record({"m": forms.whole}),
-        "seconds": forms.number,
-        "moments": forms.either(forms.nothing, forms.record(_MOMENTS)),
-        "bins": forms.listed(forms.integer),
-        "counts": forms.listed(forms.whole),
+        "identity": is_record({"m": is_count}),
+        "seconds": is_finite_number,
+        "moments": is_any_of(is_null, is_record(_MOMENTS)),
+        "bins": is_list_of(is_integer),
+        "counts": is_list_of(is_count),
     }
 )
 
@@ -131,8 +140,8 @@ class StateFile:
         studies = [state.document() for state in self.states]
         text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
         try:
-            with written_aside(self.path) as aside:
-                aside.write_text(text, encoding="utf-8")
+            with atomic_write(self.path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         except OSError as error:
             kept = "; what was saved in it before is whole, and the same command goes on" if self.path.exists() else ""
             raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
@@ -219,7 +228,7 @@ def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
         raise InputError(f"--resume {path} is not a file that this version of simulate-tm wrote. {remedy}")
     if document.get("sha256") != _digest(document.get("studies")):
         raise InputError(f"--resume {path} has been altered: its checksum does not fit. {remedy}")
-    if not forms.listed(_STUDY)(document["studies"]):
+    if not is_list_of(_STUDY)(document["studies"]):
         raise InputError(f"--resume {path} holds something else than studies. {remedy}")
     try:
         states = [StudyState.from_document(study) for study in document["studies"]]

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from foundation.cluster import ClusterLost, WorkersDied, cluster
+from foundation.cluster import ClusterLost, WorkersDied, open_cluster
 from foundation.errors import InputError
-from foundation.processes import usable_cores
+from foundation.processes import count_usable_cores
+from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.choice import Replicates, engine_for
 from simulations.study.accumulators import Accumulator
@@ -34,7 +35,6 @@ from simulations.study.blocks import (
 from simulations.study.saved_state import Identity, StateFile, StudyState, state_file, unused_path
 from simulations.study.study import (
     LARGEST_M,
-    Array,
     Result,
     SimulationInterrupted,
     SimulationStopped,
@@ -335,14 +335,14 @@ def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
     if workers is not None:
         require_positive("workers", workers, LARGEST_M, "the number of cores")
     if address is None:
-        with threads(min(workers or usable_cores(), usable_cores())) as pool:
+        with threads(min(workers or count_usable_cores(), count_usable_cores())) as pool:
             yield pool
         return
     if workers is not None:
         raise InputError("--workers counts threads on this machine, and --cluster uses another's. Give one of them.")
-    with cluster(address) as found:
-        threads_there = sum(worker.threads for worker in found.workers())
-        yield Pool(found.submit, threads_there, remote=True, look=found.look)
+    with open_cluster(address) as found:
+        threads_there = sum(worker.threads for worker in found.list_workers())
+        yield Pool(found.submit, threads_there, remote=True, look=found.check_alive)
 
 
 def _ignored(_done: int) -> None:

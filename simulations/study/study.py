@@ -9,9 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from foundation.errors import InputError, Interruption
 from simulations.engines.choice import checked_engine
 from simulations.engines.exact.statistic import Statistic
@@ -23,8 +20,6 @@ from theory.densities.density import Density
 from theory.densities.families import density_named
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
-
-Array = npt.NDArray[np.float64]
 
 LARGEST_M = 10**9
 """Beyond this a sample would take more than 8 GB."""

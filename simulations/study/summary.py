@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from simulations.engines.exact.statistic import Statistic
 from simulations.study.accumulators import Accumulator, Moments, QuantileSketch
-from theory.algebra.decisions import Condition
+from theory.algebra.evidence import Evidence, assumptions_document
 from theory.bickel_rosenblatt.bandwidth import window_at
 from theory.bickel_rosenblatt.mean import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
 
@@ -102,7 +102,7 @@ class Summary:
     limit_mean, limit_variance : float
         :math:`I \int f a`, and :math:`2 J \int a^2 f^2`, the variance of the standardised statistic's limit law.
     normality : Normality
-    conditions : tuple of Condition
+    conditions : tuple of Evidence
         Of Theorem 3.1.
     discretisation : mapping or None
         The measured error of the engine; None for the exact one.
@@ -116,7 +116,7 @@ class Summary:
     limit_mean: float
     limit_variance: float
     normality: Normality
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Evidence, ...]
     discretisation: Mapping[str, Any] | None = None
 
     @property
@@ -215,7 +215,7 @@ class Summary:
                 "quantiles": {f"{level:g}": value for level, value in self.quantiles.items()},
             },
             "normality": asdict(self.normality),
-            "assumptions": [asdict(condition) for condition in self.conditions],
+            "assumptions": assumptions_document(self.conditions),
         }
 
     def _z(self, reference: float) -> float | None:
@@ -272,7 +272,7 @@ def _on_the_conditions(summary: Summary) -> str:
         )
     named_by_reason: dict[str, list[str]] = {}
     for condition in broken:
-        named_by_reason.setdefault(condition.reason, []).append(condition.name)
+        named_by_reason.setdefault(condition.detail, []).append(condition.statement)
     listed = "; ".join(f"{', and '.join(names)} ({reason})" for reason, names in named_by_reason.items())
     return f"Theorem 3.1 is not shown to apply. What fails or is not established: {listed}."
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy import stats
 
@@ -16,7 +15,6 @@ from benchmarks import peers, power, report, tm
 from benchmarks.timing import Times, side_by_side
 from simulations import tm_statistic
 
-Array = npt.NDArray[np.float64]
 SAMPLE = np.random.default_rng(2).standard_normal(2_000)
 B = 0.2
 ALL = {**peers.EPANECHNIKOV, **peers.GAUSSIAN}

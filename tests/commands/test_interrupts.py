@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foundation.processes import usable_cores
+from foundation.processes import count_usable_cores
 from tests.support.places import ROOT
 
 
@@ -66,7 +66,7 @@ def test_ctrl_c_twice_ends_every_process(command: str, pictures: Path, tmp_path:
         text=True,
         start_new_session=True,
     )
-    processes = 1 + (2 if command == "verify-lemmas" else min(2, usable_cores()))
+    processes = 1 + (2 if command == "verify-lemmas" else min(2, count_usable_cores()))
     try:
         assert wait_until(lambda: len(running(process.pid)) >= processes)
         for _ in range(2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mpmath
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +11,7 @@ from scipy import linalg
 
 from evae.metrics import frechet_distance
 from foundation.errors import InputError
-
-Array = npt.NDArray[np.float64]
+from foundation.types import Array
 
 
 def covariance(rng: np.random.Generator, size: int, images: int | None = None) -> Array:

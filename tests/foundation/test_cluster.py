@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from foundation import cluster as clusters
-from foundation.cluster import Cluster, ClusterLost, Correspondence, WorkersDied, cluster
+from foundation.cluster import Channel, Cluster, ClusterLost, WorkersDied, open_cluster
 from foundation.errors import InputError
 from tests.support.clusters import Processes, processes
 
@@ -24,7 +24,7 @@ pytest.importorskip("distributed")
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[Cluster]:
-    with cluster("local:2", gpus=1) as found:
+    with open_cluster("local:2", gpus=1) as found:
         yield found
 
 
@@ -57,13 +57,13 @@ def until(marks: Path) -> int:
 def awaited(futures: list[Any], found: Cluster) -> None:
     """Wait for the first of the futures as the program does."""
     while not wait(futures[:1], 0.05).done:
-        found.look()
+        found.check_alive()
     futures[0].result(0)
 
 
 def test_a_cluster_started_here_has_as_many_workers_as_asked_for_and_gives_one_the_gpu(local: Cluster) -> None:
-    assert [worker.threads for worker in local.workers()] == [1, 1]
-    assert sorted(worker.resources.get("GPU", 0) for worker in local.workers()) == [0, 1]
+    assert [worker.threads for worker in local.list_workers()] == [1, 1]
+    assert sorted(worker.resources.get("GPU", 0) for worker in local.list_workers()) == [0, 1]
     assert local.submit(variable, "CUDA_VISIBLE_DEVICES", needs={"GPU": 1}).result(30) == "0"
     assert local.submit(os.getpid).result(30) != os.getpid()
 
@@ -73,11 +73,11 @@ def test_what_the_work_raises_is_raised_here(local: Cluster) -> None:
         local.submit(refuse).result(30)
 
 
-def report_until_stopped(correspondence: Correspondence) -> str:
-    correspondence.report({"began": True})
+def report_until_stopped(channel: Channel) -> str:
+    channel.report({"began": True})
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if correspondence.stop_requested():
+        if channel.stop_requested():
             return "stopped"
         time.sleep(0.01)
     return "never stopped"
@@ -101,18 +101,18 @@ def test_work_reports_and_can_be_stopped(local: Cluster) -> None:
 def test_a_stop_of_one_program_is_none_of_the_next(local: Cluster) -> None:
     local.listen(lambda _: None)
     local.request_stop()
-    with cluster(local.client.scheduler.address) as another:
+    with open_cluster(local.client.scheduler.address) as another:
         assert another.submit(stopped, another.listen(lambda _: None)).result(30) is False
 
 
-def stopped(correspondence: Correspondence) -> bool:
-    return correspondence.stop_requested()
+def stopped(channel: Channel) -> bool:
+    return channel.stop_requested()
 
 
 def test_the_work_of_a_worker_that_dies_is_done_again_once_counted(mortal: Processes, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    with cluster(mortal.address) as found:
+    with open_cluster(mortal.address) as found:
         futures = [found.submit(slowly, 0.5, marks) for _ in range(4)]
         os.kill(until(marks), signal.SIGKILL)
         assert [future.result(60) for future in futures] == ["done"] * 4
@@ -120,14 +120,14 @@ def test_the_work_of_a_worker_that_dies_is_done_again_once_counted(mortal: Proce
 
 
 def test_work_that_kills_its_workers_is_given_up_in_a_sentence(local: Cluster) -> None:
-    with pytest.raises(WorkersDied, match=r"one worker of the cluster at local:2 after another died .* \(\d of them\)"):
+    with pytest.raises(WorkersDied, match=r"\d workers of the cluster at local:2 died in the same task"):
         local.submit(die).result(120)
 
 
 def test_a_scheduler_that_is_killed_ends_all_work_in_a_sentence(mortal: Processes, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    with cluster(mortal.address) as found:
+    with open_cluster(mortal.address) as found:
         futures = [found.submit(slowly, 300, marks) for _ in range(3)]
         until(marks)
         mortal.kill_scheduler()
@@ -139,9 +139,9 @@ def test_a_cluster_whose_workers_are_all_gone_is_not_waited_for_for_ever(
     mortal: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(clusters, "SECONDS_WITHOUT_WORKERS", 0.5)
-    monkeypatch.setattr(clusters, "SECONDS_BETWEEN_LOOKS", 0.05)
-    with cluster(mortal.address) as found:
-        found.look()
+    monkeypatch.setattr(clusters, "SECONDS_BETWEEN_CHECKS", 0.05)
+    with open_cluster(mortal.address) as found:
+        found.check_alive()
         for worker in mortal.workers:
             worker.kill()
         future = found.submit(slowly, 0, tmp_path)
@@ -152,28 +152,28 @@ def test_a_cluster_whose_workers_are_all_gone_is_not_waited_for_for_ever(
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("local:0", "--cluster local:0 must start between 1 and 256 workers"),
-        ("local:9999", "must start between 1 and 256 workers"),
-        ("local:two", "--cluster local:two should be local:N, as in local:4"),
-        ("local", "--cluster local should be local:N"),
-        ("nonsense", "--cluster 'nonsense' is no address such as tcp://host:8786, nor local:N"),
-        ("", "--cluster '' is no address"),
+        ("local:0", "--cluster local:N must have N from 1 to 256, got 0"),
+        ("local:9999", "must have N from 1 to 256, got 9999"),
+        ("local:two", r"--cluster must be local:N or a scheduler's address, got 'local:two'\. Write local:4 or tcp://"),
+        ("local", "--cluster must be local:N or a scheduler's address, got 'local'"),
+        ("nonsense", "--cluster must be local:N or a scheduler's address, got 'nonsense'"),
+        ("", "--cluster must be local:N or a scheduler's address, got ''"),
         ("tcp://127.0.0.1:9", "no dask scheduler answers at tcp://127.0.0.1:9 within 0.5 seconds"),
-        ("tls://127.0.0.1:9", "--cluster tls://127.0.0.1:9 wants certificates, and dask's configuration names none"),
-        ("127.0.0.1:9", r"no dask scheduler answers at 127\.0\.0\.1:9 .* or run without it"),
+        ("tls://127.0.0.1:9", "--cluster tls://127.0.0.1:9 needs certificates, and dask's configuration names none"),
+        ("127.0.0.1:9", r"no dask scheduler answers at 127\.0\.0\.1:9 .* or omit --cluster"),
     ],
 )
 def test_an_address_where_nobody_answers_is_refused_in_a_sentence(
     address: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "SECONDS_TO_CONNECT", 0.5)
-    with pytest.raises(InputError, match=sentence), cluster(address):
+    with pytest.raises(InputError, match=sentence), open_cluster(address):
         pass
 
 
 def test_a_scheduler_without_workers_is_refused(tmp_path: Path) -> None:
     refused = pytest.raises(InputError, match=r"has no workers\. Start some: dask worker tcp://")
-    with processes(tmp_path, workers=0) as started, refused, cluster(started.address):
+    with processes(tmp_path, workers=0) as started, refused, open_cluster(started.address):
         pass
 
 
@@ -181,8 +181,8 @@ def test_workers_with_another_version_of_the_program_are_refused(
     local: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local.client, "run", lambda _: {"a": "0.0.0"})
-    with pytest.raises(InputError, match=r"do not have this program as it is here \(a worker has version 0\.0\.0, and"):
-        clusters._require_this_program(local)
+    with pytest.raises(InputError, match=r"must have version [\d.]+ of this program \(a worker has version 0\.0\.0\)"):
+        clusters._require_same_version(local)
 
 
 def test_workers_without_the_program_are_refused(local: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,11 +190,11 @@ def test_workers_without_the_program_are_refused(local: Cluster, monkeypatch: py
         raise ModuleNotFoundError("No module named 'theory'")
 
     monkeypatch.setattr(local.client, "run", run)
-    with pytest.raises(InputError, match=r"\(No module named 'theory'\)\. Install the same version"):
-        clusters._require_this_program(local)
+    with pytest.raises(InputError, match=r"\(No module named 'theory'\)\. Install it in the environment"):
+        clusters._require_same_version(local)
 
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'epanechnikov-vae\[cluster\]'"), cluster("local:2"):
+    with pytest.raises(InputError, match=r"pip install 'epanechnikov-vae\[cluster\]'"), open_cluster("local:2"):
         pass

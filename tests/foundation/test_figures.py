@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from foundation.errors import InputError
-from foundation.figures import FORMATS, STYLE, Styled, blank, checked_plot_path, save_figure, styled
+from foundation.figures import FORMATS, STYLE, StyledFigure, apply_style, check_plot_path, create_figure, save_figure
 
 
-@styled
+@apply_style
 def drawn() -> Figure:
-    figure = blank(3, 2)
+    figure = create_figure(3, 2)
     axes = figure.subplots()
     axes.fill_between([0, 1], [0, 1], [1, 2], hatch="//", label="a band")
     axes.plot([0, 1], [1, 2], clip_on=True, label=r"a curve, $\int f$")
@@ -49,7 +49,7 @@ def test_each_format_is_what_its_name_says(tmp_path: Path) -> None:
 
 def test_a_notebook_shows_a_figure_by_itself() -> None:
     figure = drawn()
-    assert isinstance(figure, Styled)
+    assert isinstance(figure, StyledFigure)
     assert figure._repr_png_().startswith(b"\x89PNG")
     assert figure._repr_png_() == figure._repr_png_()
 
@@ -64,8 +64,8 @@ def test_the_style_is_not_left_behind() -> None:
 @pytest.mark.parametrize("name", ["figure.eps", "figure", "no/such/folder/figure.png", "folder.png"])
 def test_a_path_that_cannot_be_drawn_to_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(InputError, match=r"^--plot .*(end in .png, .svg or .pdf|cannot be written)"):
-        checked_plot_path(tmp_path / name)
+    with pytest.raises(InputError, match=r"^--plot .*(end in .png, .svg or .pdf|be a file in a writable folder), got "):
+        check_plot_path(tmp_path / name)
 
 
 def test_a_figure_that_fails_while_it_is_drawn_leaves_the_earlier_file(tmp_path: Path) -> None:

@@ -26,18 +26,18 @@ from theory.ledger.registry import claims
     ],
 )
 def test_signs_take_the_place_of_their_spelling(written: str, shown: str) -> None:
-    assert typography.shown(written) == shown
+    assert typography.format_symbols(written) == shown
 
 
 def test_every_claim_is_plain_text_that_becomes_plain_latex() -> None:
     for claim in claims().values():
         for text in (claim.source, claim.statement, claim.meaning):
             assert text.isascii()
-            assert typography.latex(text).isascii()
+            assert typography.format_latex(text).isascii()
 
 
 @given(st.text(alphabet=st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=60))
 def test_no_text_breaks_out_of_latex(text: str) -> None:
-    commands = re.sub(r"\\[a-zA-Z]+(\{\})?|\\[&%$#_{}]", "", typography.latex(text))
+    commands = re.sub(r"\\[a-zA-Z]+(\{\})?|\\[&%$#_{}]", "", typography.format_latex(text))
     mathematics = re.sub(r"\$[^$]*\$", "", commands)
     assert not set(mathematics) & set("\\&%$#_{}~^<>|")

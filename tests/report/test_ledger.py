@@ -8,7 +8,8 @@ import re
 import pytest
 
 from report.sections.ledger import MEANINGS, TURNING_POINTS, Ledger, ledger_of
-from theory.claim import Decision, Evidence, Verdict
+from theory.algebra.evidence import Evidence
+from theory.claim import Decision, Verdict
 from theory.ledger.finding import Finding
 from theory.ledger.registry import claims, verify
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from foundation.figures import Styled
+from foundation.figures import StyledFigure
 
 #: Inches by which text may be outside: what a font's metrics leave empty.
 SLACK = 0.02
@@ -19,7 +19,7 @@ SLACK = 0.02
 
 def assert_fit_to_print(figure: Figure) -> None:
     """A figure of ours: in the one style, its axes labelled, legible without colour, nothing cut off at its edges."""
-    assert isinstance(figure, Styled)
+    assert isinstance(figure, StyledFigure)
     figure.savefig(io.BytesIO(), format="png")
     drawn = [axes for axes in figure.axes if axes.axison]
     for axes in drawn:

@@ -38,7 +38,7 @@ LOGISTIC = density_of(Piece(-oo, oo, exp(-x) / (1 + exp(-x)) ** 2))
 
 
 def failures(density: Density) -> set[str]:
-    return {condition.name.split(":")[0] for condition in density_assumptions(density) if not condition.holds}
+    return {condition.statement.split(":")[0] for condition in density_assumptions(density) if not condition.holds}
 
 
 def inside(piece: Piece) -> sympy.Expr:
@@ -125,7 +125,7 @@ def test_the_name_of_a_density_reads_back_as_the_same_density(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("gausian", "There is normal, logistic, laplace, uniform:lo,hi, beta:p,q, mixture:"),
+        ("gausian", "Choose from normal, logistic, laplace, uniform:lo,hi, beta:p,q, mixture:"),
         ("unifrom:0,1", r"Did you mean uniform\? There is"),
         ("uniform", "uniform needs two numbers, uniform:lo,hi"),
         ("uniform:1,0", "two finite ends, the lower first, got 1 and 0"),
@@ -179,12 +179,12 @@ def test_each_assumption_is_decided(density: Density, broken: set[str]) -> None:
 
 
 def test_a_broken_assumption_says_where_it_breaks() -> None:
-    reasons = {condition.name: condition.reason for condition in density_assumptions(LAPLACE)}
+    reasons = {condition.statement: condition.detail for condition in density_assumptions(LAPLACE)}
     assert reasons["A4: f'' exists and is bounded"] == "f' jumps from 1/2 to -1/2 at 0"
 
 
 def test_a_second_derivative_that_jumps_breaks_a4() -> None:
-    reasons = {condition.name: condition.reason for condition in density_assumptions("beta:3,3")}
+    reasons = {condition.statement: condition.detail for condition in density_assumptions("beta:3,3")}
     assert reasons["A4: f'' exists and is bounded"] == "f'' jumps from 0 to 60 at 0"
 
 
@@ -201,7 +201,7 @@ def test_a_window_meets_what_the_theorem_asks_of_a_weight() -> None:
 
 def test_the_reciprocal_of_the_normal_density_is_no_weight_for_the_theorem() -> None:
     reciprocal = Weight("1/f", (Piece(-oo, oo, 1 / NORMAL.pieces[0].density),))
-    broken = {condition.name for condition in weight_conditions(reciprocal) if not condition.holds}
+    broken = {condition.statement for condition in weight_conditions(reciprocal) if not condition.holds}
     assert broken == {"weight: integrable", "weight: bounded"}
 
 
@@ -219,7 +219,7 @@ def test_the_reciprocal_on_an_interval_is_a_weight_for_the_theorem(density: str)
 
 def test_the_weight_one_is_not_integrable() -> None:
     assert weight_named("one") is ONE
-    assert [c.name for c in weight_conditions("one") if not c.holds] == ["weight: integrable"]
+    assert [c.statement for c in weight_conditions("one") if not c.holds] == ["weight: integrable"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_no_reciprocal_is_taken_where_the_density_vanishes(density: str | None, 
 
 
 def test_a_pole_inside_the_window_is_found() -> None:
-    broken = {condition.name for condition in weight_conditions(Weight("pole", (Piece(-UNIT, UNIT, 1 / Abs(x)),)))}
+    broken = {condition.statement for condition in weight_conditions(Weight("pole", (Piece(-UNIT, UNIT, 1 / Abs(x)),)))}
     assert "weight: bounded" in broken
 
 

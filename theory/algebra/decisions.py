@@ -6,7 +6,6 @@ Each answers for certain or raises `Undecided`; none compares floating-point num
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, count, cycle, product
 
 import flint
@@ -14,25 +13,7 @@ import sympy
 from sympy import Expr, Integer, Rational
 
 from theory.algebra.balls import ball_of, interval
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Whether one named condition holds, and why.
-
-    Attributes
-    ----------
-    name : str
-        The condition in words, with the paper's label where it has one, as in ``"A1: symmetric about 0"``.
-    holds : bool
-    reason : str
-        What decides it: a value, an integral, or the point where the condition breaks.
-    """
-
-    name: str
-    holds: bool
-    reason: str
-
+from theory.algebra.evidence import Evidence
 
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
 
@@ -40,18 +21,7 @@ _OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 
 """Values for the third symbol and those after it: all different, so that differences of symbols do not vanish."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Whether something holds, and what decides it."""
-
-    holds: bool
-    detail: str
-
-    def __bool__(self) -> bool:
-        return self.holds
-
-
-def is_zero(expression: Expr) -> Answer:
+def is_zero(expression: Expr) -> Evidence:
     """Decide whether ``expression`` vanishes identically in its symbols.
 
     Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point is
@@ -63,16 +33,17 @@ def is_zero(expression: Expr) -> Answer:
     >>> is_zero((t + 1) ** 2 - t**2 - 2 * t - 1).holds, is_zero(t**2 - 1).holds
     (True, False)
     """
+    statement = "the expression vanishes identically"
     reduced = _reduced(expression)
     if reduced == 0:
-        return Answer(True, "the difference simplifies to 0")
+        return Evidence(statement, True, "the difference simplifies to 0")
     point = _point_of_difference(reduced)
     if point is not None:
-        return Answer(False, f"the difference is {_short(reduced)}{point}")
+        return Evidence(statement, False, f"the difference is {_short(reduced)}{point}")
     raise Undecided(f"{reduced} neither simplifies to 0 nor shows a value other than 0.")
 
 
-def equal(left: Expr, right: Expr) -> Answer:
+def equal(left: Expr, right: Expr) -> Evidence:
     """Decide whether two expressions are identical in all of their symbols.
 
     Examples
@@ -84,7 +55,7 @@ def equal(left: Expr, right: Expr) -> Answer:
     return is_zero(left - right)
 
 
-def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr) -> Answer:
+def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr) -> Evidence:
     """Decide whether a polynomial with rational coefficients is >= 0 on an interval with rational or infinite ends.
 
     Sign changes happen only at real roots of odd multiplicity; these are counted exactly (Sturm).
@@ -104,16 +75,16 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
     if not all(end.is_Rational or end.is_infinite for end in (lower, upper)):
         raise Undecided(f"({lower}, {upper}) has an end that is neither rational nor infinite.")
+    statement = f"the polynomial is >= 0 on ({lower}, {upper})"
     if poly.is_zero:
-        return Answer(True, "it is identically 0")
+        return Evidence(statement, True, "it is identically 0")
     root = _sign_change(poly, lower, upper)
     if root is not None:
-        return Answer(False, f"it changes sign at {variable} = {root}")
+        return Evidence(statement, False, f"it changes sign at {variable} = {root}")
     inside = next(point for point in _inside(lower, upper) if poly.eval(point) != 0)
     value = poly.eval(inside)
-    return Answer(
-        bool(value > 0), f"it has no change of sign in ({lower}, {upper}), and is {value} at {variable} = {inside}"
-    )
+    detail = f"it has no change of sign in ({lower}, {upper}), and is {value} at {variable} = {inside}"
+    return Evidence(statement, bool(value > 0), detail)
 
 
 def find_below(left: Expr, right: Expr, variable: sympy.Symbol, points: Sequence[Expr]) -> Expr | None:
@@ -127,12 +98,13 @@ def find_below(left: Expr, right: Expr, variable: sympy.Symbol, points: Sequence
 
 def above_increasing(
     bound: Expr, function: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr, ends: tuple[Expr, Expr]
-) -> Answer:
+) -> Evidence:
     """Decide whether ``bound >= function`` on an interval where ``function`` is increasing with the limits ``ends``.
 
     On each subinterval an enclosure of ``bound`` is compared with the value of ``function`` at the right end; the
     subintervals are halved where that is not enough, down to a width of 1/4096 of the whole.
     """
+    statement = f"the bound is not below the function for {variable} from {lower} to {upper}"
     pending = [(lower, upper)]
     cells = 0
     while pending:
@@ -144,12 +116,12 @@ def above_increasing(
             continue
         bottom = ball_of(ends[0]) if left == lower else ball_of(function, {variable: ball_of(left)})
         if values < bottom:
-            return Answer(False, f"for {variable} from {left} to {right} it lies below")
+            return Evidence(statement, False, f"for {variable} from {left} to {right} it lies below")
         if (right - left) * 4096 < upper - lower:
             raise Undecided(f"between {variable} = {left} and {right} the two are too close to tell apart.")
         middle = (left + right) / 2
         pending += [(left, middle), (middle, right)]
-    return Answer(True, f"enclosures on {cells} subintervals lie above")
+    return Evidence(statement, True, f"enclosures on {cells} subintervals lie above")
 
 
 def sign_of(number: Expr) -> int:

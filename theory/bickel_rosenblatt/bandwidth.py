@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from foundation.errors import InputError
-from theory.algebra.decisions import Condition
+from theory.algebra.evidence import Evidence
 from theory.densities.numbers import LONGEST
 
 SMALLEST, LARGEST = 1e-100, 1e100
@@ -94,7 +94,7 @@ def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
     return Bandwidth(f"m^-{rule[2]}", factor=1.0, exponent=exponent)
 
 
-def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition, Condition]:
+def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Evidence, Evidence]:
     """Decide the two sides of Theorem 3.1's window of bandwidths, as a statement about the rule.
 
     An o(.) speaks of m tending to infinity: no bandwidth at one m can satisfy or break it. So a number, which states
@@ -114,7 +114,7 @@ def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition,
             f"not established: {bandwidth.name} is one number, which states no rate, and o(.) is never decided at "
             "one m. State a rule, such as m^-0.235"
         )
-        return Condition(above, False, reason), Condition(below, False, reason)
+        return Evidence(above, False, reason), Evidence(below, False, reason)
     return _narrow_enough(above, bandwidth.exponent), _wide_enough(below, bandwidth.exponent)
 
 
@@ -134,24 +134,24 @@ def window_at(m: int) -> tuple[float, float]:
     return lower, m ** -float(UPPER_RATE)
 
 
-def _narrow_enough(name: str, exponent: Fraction) -> Condition:
+def _narrow_enough(name: str, exponent: Fraction) -> Evidence:
     printed = f"{float(exponent):.6g}"
     if exponent > UPPER_RATE:
-        return Condition(name, True, f"as m grows without bound, because {printed} > 2/9 = 0.2222...")
+        return Evidence(name, True, f"as m grows without bound, because {printed} > 2/9 = 0.2222...")
     if exponent == UPPER_RATE:
-        return Condition(name, False, "the ratio b / m^(-2/9) is 1 for every m and does not tend to 0")
-    return Condition(name, False, f"{printed} < 2/9: the ratio b / m^(-2/9) grows without bound")
+        return Evidence(name, False, "the ratio b / m^(-2/9) is 1 for every m and does not tend to 0")
+    return Evidence(name, False, f"{printed} < 2/9: the ratio b / m^(-2/9) grows without bound")
 
 
-def _wide_enough(name: str, exponent: Fraction) -> Condition:
+def _wide_enough(name: str, exponent: Fraction) -> Evidence:
     printed = f"{float(exponent):.6g}"
     if exponent < LOWER_RATE:
         reason = f"as m grows without bound, because {printed} < 1/4 and a power of m outgrows every power of log m"
-        return Condition(name, True, reason)
+        return Evidence(name, True, reason)
     if exponent == LOWER_RATE:
         reason = "the ratio of the left side to b is (log m)^(1/2) (log log m)^(1/4), which grows without bound"
-        return Condition(name, False, reason)
-    return Condition(name, False, f"{printed} > 1/4: the ratio of the left side to b grows without bound")
+        return Evidence(name, False, reason)
+    return Evidence(name, False, f"{printed} > 1/4: the ratio of the left side to b grows without bound")
 
 
 def _constant(text: str) -> Bandwidth:

@@ -9,25 +9,22 @@ order b.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 
 from foundation.errors import InputError
+from foundation.types import Array, ArrayFunction
 from theory.algebra.piecewise import PiecewisePolynomial
 from theory.bickel_rosenblatt.mean import limit_variance
 from theory.densities.density import Density
 from theory.densities.families import density_named
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, Piece, kernel_named, x
-
-Array = npt.NDArray[np.float64]
 
 TAIL = 1e-18
 """The mass in each tail that is neglected where the weight does not end."""
@@ -165,7 +162,7 @@ def _squared_jumps(density: Density, weight: Weight) -> float:
 
 
 @cache
-def _numerical(pieces: tuple[Piece, ...], order: int) -> Callable[[Array], Array]:
+def _numerical(pieces: tuple[Piece, ...], order: int) -> ArrayFunction:
     """Return a derivative of a piecewise function, zero outside its pieces, as a function of NumPy arrays."""
     functions = [sympy.lambdify(x, sympy.diff(piece.density, x, order), "scipy") for piece in pieces]
 

@@ -6,17 +6,17 @@ density :math:`f`, with bandwidth :math:`b`, and :math:`a` is a weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
-from theory.algebra.decisions import Condition
+from foundation.types import Array, ArrayFunction
+from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density
@@ -24,8 +24,6 @@ from theory.densities.families import density_named
 from theory.densities.integrals import integral_of_product
 from theory.densities.weights import ONE, Weight, weight_named
 from theory.kernels import GAUSSIAN, Kernel, Piece, assumption_a1, kernel_named, x
-
-Array = npt.NDArray[np.float64]
 
 RELATIVE_TOLERANCE = 1e-13
 
@@ -170,14 +168,14 @@ def theorem_conditions(
     density: str | Density = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
-) -> tuple[Condition, ...]:
+) -> tuple[Evidence, ...]:
     """Decide every condition of Theorem 3.1, each with its reason: A1 to A4, the weight's, the bandwidth's.
 
     Examples
     --------
     >>> all(condition.holds for condition in theorem_conditions())
     True
-    >>> [condition.name for condition in theorem_conditions(bandwidth="m^-0.3") if not condition.holds]
+    >>> [condition.statement for condition in theorem_conditions(bandwidth="m^-0.3") if not condition.holds]
     ['bandwidth: m^(-1/4) (log m)^(1/2) (log log m)^(1/4) = o(b)']
     """
     return (
@@ -284,7 +282,7 @@ class _Problem:
 
 
 @cache
-def numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
     """Return the piecewise function, zero outside its pieces, as a function of NumPy arrays."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]

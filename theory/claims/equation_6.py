@@ -446,7 +446,7 @@ def _decide_weight_window(limit: Expr) -> Decision:
         bool(same),
         f"p a = 1 on [c, d], so that it is {found}; with d = c + h, h > 0, {same.detail}",
     )
-    conditions = {condition.name: condition.holds for condition in density_assumptions(NORMAL)}
+    conditions = {condition.statement: condition.holds for condition in density_assumptions(NORMAL)}
     argument.step(
         "That weight is bounded and integrable, for p is continuous and positive on the compact [c, d].",
         conditions["A2: f continuous"] and conditions["A2: f positive"],

@@ -101,12 +101,12 @@ def _decide_gaussian_a1(density: Expr) -> Decision:
     kernel = Kernel("printed", (Piece(-sympy.oo, sympy.oo, density),))
     argument = Argument()
     for condition in assumption_a1(kernel):
-        argument.step(f"{condition.name}.", condition.holds, condition.reason)
+        argument.step(f"{condition.statement}.", condition.holds, condition.detail)
     if argument.holds:
         return argument.decision(Verdict.PROVED, "exact integration; domination of the tail integral")
     centred = density.subs(MU, 0)
     conditions = assumption_a1(Kernel("centred", (Piece(-sympy.oo, sympy.oo, centred),)))
-    failing = ", ".join(condition.name for condition in conditions if not condition.holds)
+    failing = ", ".join(condition.statement for condition in conditions if not condition.holds)
     argument.step(
         "With mu = 0 every condition of A1 holds.",
         not failing,

@@ -183,8 +183,8 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
         bool(decisions.equal(kernel.roughness, EPANECHNIKOV.roughness)),
         f"I = {kernel.roughness} for every mean: the algebra is right",
     )
-    symmetric = next(c for c in assumption_a1(kernel) if c.name == "A1: symmetric about 0")
-    centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.reason)
+    symmetric = next(c for c in assumption_a1(kernel) if c.statement == "A1: symmetric about 0")
+    centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.detail)
     slope = sympy.Symbol("f1", real=True)
     first = sympy.expand(kernel.integral(lambda k: -B_STEP * x * slope * k))
     argument.step(
@@ -280,7 +280,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
         )
     argument = Argument()
     uniform = Density("uniform", (Piece(Integer(-1), Integer(1), Rational(1, 2)),), (x + 1) / 2, 2 * x - 1)
-    failing = [condition.name for condition in density_assumptions(uniform) if not condition.holds]
+    failing = [condition.statement for condition in density_assumptions(uniform) if not condition.holds]
     argument.step("The uniform density meets A2, A3 and A4.", not failing, f"it fails {', '.join(failing)}")
     distribution = sympy.expand(sympy.integrate(EPANECHNIKOV.pieces[0].density, x) + Rational(1, 2))
     deficit = sympy.integrate((1 - distribution) ** 2, (x, 0, 1))

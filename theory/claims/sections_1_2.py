@@ -7,7 +7,8 @@ from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of
-from theory.algebra.decisions import Condition, Undecided
+from theory.algebra.decisions import Undecided
+from theory.algebra.evidence import Evidence
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.kernels import is_nonnegative_density, on_unit_interval
 from theory.claims.lemma_3_2 import record_certificate
@@ -344,8 +345,8 @@ def _families() -> dict[str, tuple[bool, str]]:
     }
 
 
-def _all_hold(conditions: tuple[Condition, ...]) -> tuple[bool, str]:
-    failing = [f"{condition.name} ({condition.reason})" for condition in conditions if not condition.holds]
+def _all_hold(conditions: tuple[Evidence, ...]) -> tuple[bool, str]:
+    failing = [f"{condition.statement} ({condition.detail})" for condition in conditions if not condition.holds]
     return not failing, f"fails {failing[0]}" if failing else "each condition is decided symbolically"
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import sympy
 from sympy import Expr, Pow, cosh, exp, oo, sqrt
 
-from theory.algebra.decisions import Condition
+from theory.algebra.evidence import Evidence
 from theory.densities.density import Density
 from theory.densities.families import density_named
 from theory.densities.integrals import integral_of
@@ -16,7 +16,7 @@ from theory.densities.weights import Weight, weight_named
 from theory.kernels import Piece, x
 
 
-def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
+def density_assumptions(density: str | Density) -> tuple[Evidence, ...]:
     """Decide A2, A3 and A4 for ``density``, each with its reason.
 
     Source: Section 2.2.2. The decisions are symbolic: a function that is continuous on an open interval and has
@@ -26,7 +26,7 @@ def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
     --------
     >>> all(condition.holds for condition in density_assumptions("normal"))
     True
-    >>> [condition.name[:2] for condition in density_assumptions("uniform:-1,1") if not condition.holds]
+    >>> [condition.statement[:2] for condition in density_assumptions("uniform:-1,1") if not condition.holds]
     ['A2', 'A2', 'A3', 'A4']
     """
     density = density_named(density)
@@ -43,7 +43,7 @@ def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
     )
 
 
-def _component_assumptions(density: Density) -> tuple[Condition, ...]:
+def _component_assumptions(density: Density) -> tuple[Evidence, ...]:
     """Decide A2 to A4 for a mixture whose components meet them all; otherwise return nothing.
 
     With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
@@ -54,11 +54,12 @@ def _component_assumptions(density: Density) -> tuple[Condition, ...]:
     reasons = {"A3": "(f')^2 / f <= the weighted sum of (f_i')^2 / f_i (Cauchy-Schwarz), and each is bounded"}
     each = "f is a weighted sum of densities, each of which meets it"
     return tuple(
-        Condition(condition.name, True, reasons.get(condition.name.split(":")[0], each)) for condition in decided[0]
+        Evidence(condition.statement, True, reasons.get(condition.statement.split(":")[0], each))
+        for condition in decided[0]
     )
 
 
-def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Condition, ...]:
+def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Evidence, ...]:
     """Decide what Theorem 3.1 asks of the weight: integrable, piecewise continuous and bounded.
 
     ``density`` is needed where ``weight`` is a name that depends on it, as ``"inverse-density:-2,2"``.
@@ -67,7 +68,7 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     --------
     >>> [condition.holds for condition in weight_conditions("window:-2,2")]
     [True, True, True]
-    >>> [condition.reason for condition in weight_conditions("one") if not condition.holds]
+    >>> [condition.detail for condition in weight_conditions("one") if not condition.holds]
     ['the integral of a is oo']
     """
     weight = weight_named(weight, density)
@@ -75,55 +76,55 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)
     return (
         _integrable(weight, bounded=continuous and not unbounded),
-        Condition(
+        Evidence(
             "weight: piecewise continuous",
             continuous,
             f"a is {'' if continuous else 'not '}continuous between its knots {_listed(weight.knots)}",
         ),
-        Condition("weight: bounded", not unbounded, unbounded or "a has finite limits at both ends of every piece"),
+        Evidence("weight: bounded", not unbounded, unbounded or "a has finite limits at both ends of every piece"),
     )
 
 
-def _integrable(weight: Weight, bounded: bool) -> Condition:
+def _integrable(weight: Weight, bounded: bool) -> Evidence:
     name = "weight: integrable"
     if bounded and all(end.is_finite for end in weight.support) and any(p.density.has(x) for p in weight.pieces):
-        return Condition(name, True, "a is bounded, and vanishes outside a bounded interval")
+        return Evidence(name, True, "a is bounded, and vanishes outside a bounded interval")
     integral = integral_of(weight.pieces)
-    return Condition(name, bool(integral.is_finite), f"the integral of a is {integral}")
+    return Evidence(name, bool(integral.is_finite), f"the integral of a is {integral}")
 
 
-def _continuous(density: Density) -> Condition:
+def _continuous(density: Density) -> Evidence:
     name = "A2: f continuous"
     for piece in density.pieces:
         gaps = _singularities(piece, piece.density)
         if gaps is not sympy.S.EmptySet:
-            return Condition(name, False, f"f is singular at {gaps}")
+            return Evidence(name, False, f"f is singular at {gaps}")
     jump = _jump_of(density, lambda pdf: pdf)
-    return Condition(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
+    return Evidence(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
 
 
-def _positive(density: Density) -> Condition:
+def _positive(density: Density) -> Evidence:
     name = "A2: f positive"
     lower, upper = density.support
     if lower.is_finite or upper.is_finite:
-        return Condition(name, False, f"f vanishes outside [{lower}, {upper}]")
+        return Evidence(name, False, f"f vanishes outside [{lower}, {upper}]")
     positive = all(piece.density.is_positive for piece in density.pieces)
-    return Condition(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
+    return Evidence(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
 
 
-def _smooth_root(density: Density, continuous: Condition) -> Condition:
+def _smooth_root(density: Density, continuous: Evidence) -> Evidence:
     name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
     if not continuous.holds:
-        return Condition(name, False, f"sqrt(f) is not continuous: {continuous.reason}")
+        return Evidence(name, False, f"sqrt(f) is not continuous: {continuous.detail}")
     return _bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
 
 
-def _second_derivative(density: Density) -> Condition:
+def _second_derivative(density: Density) -> Evidence:
     name = "A4: f'' exists and is bounded"
     for order, symbol in enumerate(("f", "f'", "f''")):
         jump = _jump_of(density, _derivative(order))
         if jump:
-            return Condition(name, False, f"{symbol} {jump}")
+            return Evidence(name, False, f"{symbol} {jump}")
     return _bounded(name, "f''", density, _derivative(2))
 
 
@@ -131,12 +132,12 @@ def _derivative(order: int) -> Callable[[Expr], Expr]:
     return lambda pdf: sympy.diff(pdf, x, order)
 
 
-def _bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Condition:
+def _bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Evidence:
     broken = _unbounded_where(density.pieces, derived)
     reason = (
         f"{symbol} {broken}" if broken else f"{symbol} is continuous between knots with finite limits at their ends"
     )
-    return Condition(name, not broken, reason)
+    return Evidence(name, not broken, reason)
 
 
 def _unbounded_where(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr]) -> str:

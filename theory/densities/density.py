@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 
-import numpy as np
-import numpy.typing as npt
 import sympy
 from sympy import Expr, Pow
 
 from foundation.errors import InputError
+from foundation.types import Array, ArrayFunction
 from theory.densities.quantiles import NumericalInverse
 from theory.kernels import Piece, x
-
-Array = npt.NDArray[np.float64]
 
 SMALLEST_DENSITY = 1e-290
 """Where a density is smaller, its reciprocal nears the end of double precision."""
@@ -52,6 +49,7 @@ class Density:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from theory.densities import NORMAL
     >>> NORMAL.support, NORMAL.knots
     ((-oo, oo), ())
@@ -124,9 +122,9 @@ class Density:
 
 
 @cache
-def _quantile_function(density: Density) -> Callable[[Array], Array]:
+def _quantile_function(density: Density) -> ArrayFunction:
     if density.quantile is not None:
-        closed: Callable[[Array], Array] = sympy.lambdify(probability, density.quantile, "scipy")
+        closed: ArrayFunction = sympy.lambdify(probability, density.quantile, "scipy")
         return closed
     if density.survival is None:
         raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")

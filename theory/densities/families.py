@@ -26,7 +26,7 @@ from sympy import (
     sqrt,
 )
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 from theory.densities import repeated_integrals
 from theory.densities.density import Density, probability
 from theory.densities.numbers import NUMBER, numbers_in, written
@@ -269,7 +269,7 @@ def density_named(name: str | Density) -> Density:
     if kind == "mixture":
         return mixture(*_components(name, parameters))
     known = [*DENSITIES, *FAMILIES, "mixture"]
-    near = suggestion(kind, known, otherwise=" ").strip()
+    near = suggest(kind, known, otherwise=" ").strip()
     raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {', '.join(DENSITY_FORMS)}.")
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[np.float64]
-
-Function: TypeAlias = Callable[[Array], Array]
+from foundation.types import Array, ArrayFunction
 
 LOGITS = np.linspace(-40.0, 40.0, 2001)
 """The log odds of the tabulated levels: from 4e-18 to 1 - 4e-18."""
@@ -45,9 +40,9 @@ class NumericalInverse:
     array([0.5, 0.9])
     """
 
-    density: Function
-    distribution: Function
-    survival: Function
+    density: ArrayFunction
+    distribution: ArrayFunction
+    survival: ArrayFunction
     support: tuple[float, float]
 
     def __call__(self, levels: Array) -> Array:

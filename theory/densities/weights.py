@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from sympy import Expr, Integer, oo
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 from theory.densities.density import SMALLEST_DENSITY, Density, finite_bounds, overlaps
 from theory.densities.families import density_named
 from theory.densities.numbers import numbers_in, written
@@ -152,8 +152,8 @@ def weight_named(name: str | Weight, density: str | Density | None = None) -> We
         return ONE
     kind, _, ends = text.partition(":")
     if kind not in ("window", "inverse-density"):
-        near = suggestion(kind, WEIGHT_FORMS, otherwise=" ").strip()
-        raise InputError(f"{name!r} is no weight. {near + ' ' if near else ''}There is {', '.join(WEIGHT_FORMS)}.")
+        near = suggest(kind, WEIGHT_FORMS, otherwise=" ").strip()
+        raise InputError(f"{name!r} is no weight. {near + ' ' if near else ''}Choose from {', '.join(WEIGHT_FORMS)}.")
     numbers = numbers_in(ends, 2)
     if numbers is None:
         raise InputError(f"{name!r} is no weight: {kind} needs two numbers, the lower first. Try {kind}:-2,2.")

@@ -16,10 +16,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from foundation.terminal import beside_or_below
-from foundation.typography import latex as latex_text
-from foundation.typography import shown
-from theory.claim import Claim, Decision, Evidence, Verdict
+from foundation.terminal import fit_columns
+from foundation.typography import format_latex, format_symbols
+from theory.algebra.evidence import Evidence
+from theory.claim import Claim, Decision, Verdict
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
         "method": decision.method,
         "corrected": decision.corrected,
         "charitable": decision.charitable,
-        "evidence": [{"step": e.step, "holds": e.holds, "detail": e.detail} for e in decision.evidence],
+        "evidence": [{"step": e.statement, "holds": e.holds, "detail": e.detail} for e in decision.evidence],
         "seconds": round(finding.seconds, 3),
     }
 
@@ -152,10 +152,12 @@ def claim_list(claims: Iterable[Claim]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("claim", no_wrap=True)
     table.add_column("where, and what is printed", overflow="fold")
-    rows = [(Text(claim.id, style="bold"), Text(shown(f"{claim.source}: {claim.statement}"))) for claim in claims]
+    rows = [
+        (Text(claim.id, style="bold"), Text(format_symbols(f"{claim.source}: {claim.statement}"))) for claim in claims
+    ]
     for row in rows:
         table.add_row(*row)
-    return beside_or_below(rows, table)
+    return fit_columns(rows, table)
 
 
 def table(findings: Sequence[Finding]) -> RenderableType:
@@ -169,7 +171,7 @@ def table(findings: Sequence[Finding]) -> RenderableType:
         name, cell = Text(finding.claim.id, style="bold"), _cell(finding)
         columns.add_row(name, _verdict(finding), cell)
         rows.append((Text.assemble(name, "  ", _verdict(finding)), cell))
-    return Group(beside_or_below(rows, columns), Text(), _summary_line(findings))
+    return Group(fit_columns(rows, columns), Text(), _summary_line(findings))
 
 
 def _verdict(finding: Finding) -> Text:
@@ -177,13 +179,13 @@ def _verdict(finding: Finding) -> Text:
 
 
 def _cell(finding: Finding) -> Text:
-    text = Text(shown(finding.claim.statement))
+    text = Text(format_symbols(finding.claim.statement))
     if finding.assumed is not None:
         text.append(f"\nassumed: {finding.assumed}", style="italic")
     if not finding.as_expected:
         text.append(f"\nrecorded: {finding.claim.expected.value}", style="bold red")
     if finding.verdict is not Verdict.PROVED and finding.decision.corrected:
-        text.append(f"\nholds: {shown(finding.decision.corrected)}", style="dim")
+        text.append(f"\nholds: {format_symbols(finding.decision.corrected)}", style="dim")
     return text
 
 
@@ -205,16 +207,19 @@ def explanation(finding: Finding) -> RenderableType:
     if not finding.as_expected:
         head.append(f"  (recorded: {claim.expected.value})", style="bold red")
     lines: list[RenderableType] = [head]
-    lines += [_field("source", claim.source), _field("statement", shown(claim.statement))]
+    lines += [_field("source", claim.source), _field("statement", format_symbols(claim.statement))]
     label = "printed" if finding.assumed is None else "assumed"
-    lines += [_field(label, f"{finding.printed}   ({shown(claim.meaning)})"), _field("method", shown(decision.method))]
+    lines += [
+        _field(label, f"{finding.printed}   ({format_symbols(claim.meaning)})"),
+        _field("method", format_symbols(decision.method)),
+    ]
     if claim.assumptions:
-        lines.append(_field("for", shown(claim.assumptions)))
+        lines.append(_field("for", format_symbols(claim.assumptions)))
     lines.append(_steps(decision.evidence))
     if decision.corrected:
-        lines.append(_field("what holds", shown(decision.corrected)))
+        lines.append(_field("what holds", format_symbols(decision.corrected)))
     if decision.charitable:
-        lines.append(_field("charitably", shown(decision.charitable)))
+        lines.append(_field("charitably", format_symbols(decision.charitable)))
     return Group(*lines, Text())
 
 
@@ -232,8 +237,8 @@ def _steps(evidence: Sequence[Evidence]) -> RenderableType:
     grid.add_column(overflow="fold")
     for number, step in enumerate(evidence, start=1):
         mark = Text("holds", style="green") if step.holds else Text("fails", style="red")
-        text = Text(shown(step.step))
-        text.append(f"\n{shown(step.detail)}", style="dim")
+        text = Text(format_symbols(step.statement))
+        text.append(f"\n{format_symbols(step.detail)}", style="dim")
         grid.add_row(f"{number}.", mark, text)
     return Padding(grid, (0, 0, 0, 4))
 
@@ -270,7 +275,7 @@ def _markdown_section(finding: Finding) -> str:
     ]
     for number, evidence in enumerate(decision.evidence, start=1):
         mark = "holds" if evidence.holds else "**fails**"
-        lines.append(f"{number}. {mark}: {_escaped_markdown(evidence.step)} {_escaped_markdown(evidence.detail)}")
+        lines.append(f"{number}. {mark}: {_escaped_markdown(evidence.statement)} {_escaped_markdown(evidence.detail)}")
     lines.append("")
     for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
@@ -284,7 +289,7 @@ def _marked(finding: Finding) -> str:
 
 
 def _escaped_markdown(text: str) -> str:
-    text = shown(text)
+    text = format_symbols(text)
     for character in "\\*_|<>~":
         text = text.replace(character, f"\\{character}")
     return text.replace("\n", " ")
@@ -297,7 +302,7 @@ def latex(findings: Sequence[Finding], explain: bool = False) -> str:
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n"
         "\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2.5cm]{geometry}\n\\setlength{\\parindent}{0pt}\n"
         "\\sloppy\n\\begin{document}\n\\section*{The ledger of claims}\n"
-        f"{latex_text(_summary_line(findings).plain)}\n\n{body}\n\\end{{document}}\n"
+        f"{format_latex(_summary_line(findings).plain)}\n\n{body}\n\\end{{document}}\n"
     )
 
 
@@ -308,17 +313,17 @@ def _latex_section(finding: Finding, explain: bool) -> str:
     )
     label = "Printed" if finding.assumed is None else "Assumed"
     lines = [
-        f"\\subsection*{{\\texttt{{{latex_text(claim.id)}}} \\hfill {verdict}}}",
-        f"\\emph{{{latex_text(claim.source)}.}} {latex_text(claim.statement)}.\\par",
-        f"{label}: $\\displaystyle {sympy.latex(claim.parse(finding.printed))}$ ({latex_text(claim.meaning)}). "
-        f"Decided by {latex_text(decision.method)}"
-        f"{latex_text(_for(claim))}.",
+        f"\\subsection*{{\\texttt{{{format_latex(claim.id)}}} \\hfill {verdict}}}",
+        f"\\emph{{{format_latex(claim.source)}.}} {format_latex(claim.statement)}.\\par",
+        f"{label}: $\\displaystyle {sympy.latex(claim.parse(finding.printed))}$ ({format_latex(claim.meaning)}). "
+        f"Decided by {format_latex(decision.method)}"
+        f"{format_latex(_for(claim))}.",
     ]
     if explain:
         lines += ["\\begin{enumerate}", *(_latex_step(step) for step in decision.evidence), "\\end{enumerate}"]
     for name, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
-            lines.append(f"\\par\\textbf{{{name}:}} {latex_text(text)}.")
+            lines.append(f"\\par\\textbf{{{name}:}} {format_latex(text)}.")
     return "\n".join(lines)
 
 
@@ -328,4 +333,4 @@ def _for(claim: Claim) -> str:
 
 def _latex_step(evidence: Evidence) -> str:
     mark = "" if evidence.holds else "\\textbf{Fails:} "
-    return f"\\item {mark}{latex_text(evidence.step)}\\par{{\\small {latex_text(evidence.detail)}\\par}}"
+    return f"\\item {mark}{format_latex(evidence.statement)}\\par{{\\small {format_latex(evidence.detail)}\\par}}"

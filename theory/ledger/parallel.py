@@ -17,7 +17,8 @@ from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from foundation.errors import InputError
-from foundation.processes import LOST, listen_to_the_parent_alone, started
+from foundation.processes import LOST, start_process
+from foundation.signals import ignore_terminal_signals
 from theory.claim import undecided
 from theory.ledger.finding import Finding
 from theory.ledger.registry import claim_named, verify
@@ -77,7 +78,7 @@ def decide(
     workers: list[_Worker] = []
     try:
         for _ in range(min(jobs, unique)):
-            workers.append(_Worker(*started(_serve)))
+            workers.append(_Worker(*start_process(_serve)))
         while len(findings) < unique:
             for worker in workers:
                 if worker.request is None and pending:
@@ -88,7 +89,7 @@ def decide(
                 if progress is not None:
                     progress(finding)
                 if not workers[index].process.is_alive() and pending:
-                    workers[index] = _Worker(*started(_serve))
+                    workers[index] = _Worker(*start_process(_serve))
     finally:
         for worker in workers:
             worker.process.kill()
@@ -105,7 +106,7 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
     """
     process: BaseProcess | None = None
     try:
-        process, connection = started(_call, function, arguments)
+        process, connection = start_process(_call, function, arguments)
         if not connection.poll(time_limit):
             raise InputError(f"nothing came out within {time_limit:g} seconds. Try --time-limit with more.")
         answer = connection.recv()
@@ -121,7 +122,7 @@ def within(time_limit: float, function: Callable[..., T], *arguments: object) ->
 
 
 def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    listen_to_the_parent_alone()
+    ignore_terminal_signals()
     try:
         connection.send(function(*arguments))
     except Exception as error:
@@ -171,7 +172,7 @@ def _give_up(worker: _Worker, reason: str) -> Finding:
 
 def _serve(connection: Connection) -> None:
     """Decide the requests that come through ``connection`` until it is closed."""
-    listen_to_the_parent_alone()
+    ignore_terminal_signals()
     while True:
         try:
             request = connection.recv()

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from sympy.polys.polyerrors import BasePolynomialError
 
-from foundation.errors import InputError, suggestion
+from foundation.errors import InputError, suggest
 from theory.algebra.decisions import Undecided
 from theory.claim import Claim, Simulated, undecided
 from theory.claims import ALL_CLAIMS
@@ -114,4 +114,4 @@ def _belongs(claim_id: str, name: str) -> bool:
 
 def _unknown(name: str, known: Mapping[str, Claim]) -> str:
     groups = {claim_id.rsplit(".", 1)[0] for claim_id in known}
-    return f"{name!r} is no claim. {suggestion(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"
+    return f"{name!r} is no claim. {suggest(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"

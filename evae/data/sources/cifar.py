@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evae.data.images import ImageData, Labels, as_tensor, ten_classes
 from evae.data.source import Check, Official, Survey, get_command, md5_check
 from foundation.errors import InputError
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 OFFICIAL = Official("CIFAR-10", 50_000, 10_000, "www.cs.toronto.edu/~kriz/cifar.html")
 
@@ -79,7 +79,7 @@ class Cifar10:
                 if self._path(name).is_file():
                     yield md5_check(self._path(name), published[name])
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the official training and test images."""
         train, holdout = self._both(binary_images, listed_images)
         return ImageData(as_tensor(train), as_tensor(holdout))

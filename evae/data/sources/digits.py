@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evae.data.images import ImageData, Labels, resize, ten_classes
 from evae.data.source import Check, Survey
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 
 class Digits:
@@ -27,7 +27,7 @@ class Digits:
         """There are none: the digits come with scikit-learn."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Every sixth digit is held out: no seed, and every writer and digit on both sides."""
         grey = torch.from_numpy(_embedded().images)[:, None]
         images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)

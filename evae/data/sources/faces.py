@@ -19,7 +19,7 @@ from evae.data.images import ImageData, Labels, as_tensor
 from evae.data.source import Check, Official, Survey, get_command, md5_check
 from evae.data.sources.image_files import Archive, Folder, ImageFiles, file_stamp, folder_stamp
 from foundation.errors import InputError
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 OFFICIAL = Official("CelebA", 162_770, 19_867, "mmlab.ie.cuhk.edu.hk/projects/CelebA.html")
 
@@ -70,7 +70,7 @@ class Celeba:
             published = {name: md5 for _, md5, name in CelebA.file_list}
             yield md5_check(self.archive, published[self.archive.name])
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
         """Decode the training and the validation images once, and read them from the cache from then on."""
         stamp = self._stamp()
         parameters = {"side": FRAMING.side, "crop": FRAMING.crop}

@@ -14,7 +14,7 @@ from evae.data.images import ImageData, Labels, as_tensor, default_side, numbere
 from evae.data.source import Check, Survey
 from evae.data.sources.image_files import Folder, folder_stamp
 from foundation.errors import InputError
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: What is read; other files are passed over.
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"))
@@ -67,7 +67,7 @@ class ImageFolder:
         """Nobody publishes any."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
         """Decode the images once, and read them from the cache from then on."""
         train, holdout = self._names()
         parameters = {"side": self.image_size, "splits": list(SPLITS)}

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from evae.data.images import ImageData, Labels, resize, ten_classes
 from evae.data.source import Check, Official, Survey, get_command, md5_check
 from foundation.errors import InputError
-from foundation.files import most_unpacked
-from foundation.progress import ProgressCallback, silent
+from foundation.files import limit_unpacked_size
+from foundation.progress import ProgressCallback, ignore_progress
 
 #: The files with images, and those with their labels.
 TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
@@ -108,7 +108,7 @@ class IdxPair:
                 if (self.raw / name).is_file():
                     yield md5_check(self.raw / name, _UNPACKED[self.folder, name])
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read both files and resize the images from 28 x 28 to 32 x 32 (Appendix B.1)."""
         train, holdout = (torch.from_numpy(self._items(name, IMAGES))[:, None] for name in (TRAIN, HOLDOUT))
         return ImageData(resize(train, 32), resize(holdout, 32), self.official.note(len(train), len(holdout)))
@@ -167,7 +167,7 @@ class IdxPair:
                 expected = content.header + count * math.prod(content.item)
                 if not packed:
                     self._require_size(size, count, content, path)
-                elif expected > most_unpacked(size):
+                elif expected > limit_unpacked_size(size):
                     raise self._damaged(path, f"{size:,} bytes cannot hold the {expected:,} that its header announces")
                 # One more than there should be shows what is too long; no more of it is unpacked.
                 found = header + stream.read(expected - content.header + 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from foundation.errors import InputError
-from foundation.files import read_bytes, regular_size
+from foundation.files import read_bytes, read_file_size
 from foundation.untrusted import open_zip, read_member
 
 #: An encoded image is smaller by far.
@@ -107,6 +107,6 @@ def folder_stamp(path: Path, suffixes: frozenset[str]) -> dict[str, Any]:
     digest = hashlib.sha256()
     names = Folder(path).names(suffixes)
     for name in names:
-        size = regular_size(path / name)
+        size = read_file_size(path / name)
         digest.update(f"{name}\0{size}\0{(path / name).stat().st_mtime_ns}\0".encode(errors="surrogateescape"))
     return {"path": str(path.resolve()), "files": len(names), "sha256_of_names_sizes_times": digest.hexdigest()}

@@ -15,7 +15,7 @@ from torch import Tensor
 from evae.data.images import ImageData, Labels, as_tensor, centred_square, default_side, numbered, resize
 from evae.data.source import Check, Survey
 from foundation.errors import InputError
-from foundation.progress import ProgressCallback, silent
+from foundation.progress import ProgressCallback, ignore_progress
 from foundation.untrusted import ArrayArchive
 
 #: The names of the training and the hold-out images: MedMNIST's and ours, and Keras's.
@@ -62,7 +62,7 @@ class ArrayFile:
         """Nobody publishes any; the archive's own are compared when it is read."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read both arrays, one after the other: no more than one is there at its own size."""
         train_name, holdout_name = self._names()
         train = self._images(train_name, self.image_size)

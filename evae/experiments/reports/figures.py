@@ -30,10 +30,10 @@ from foundation.figures import (
     PURPLE,
     SKY,
     VERMILION,
-    blank,
-    letter,
-    styled,
-    with_minus,
+    apply_style,
+    create_figure,
+    format_minus,
+    label_panels,
 )
 
 #: Colour, line and marker, so that the models are told apart in grey too.
@@ -54,14 +54,14 @@ def figures(results: Results) -> dict[str, Figure]:
     return {"curves": curve_figure(results)}
 
 
-@styled
+@apply_style
 def curve_figure(results: Results) -> Figure:
     """Draw the hold-out error by epoch, a panel for each data set and dimension, a band over the seeds."""
     datasets = list(dict.fromkeys(record.configuration.dataset for record in results.records))
     dims = list(dict.fromkeys(record.configuration.latent_dim for record in results.records))
     others = itertools.cycle(_OTHER_STYLES)
     styles = {model: _STYLES.get(model) or next(others) for model in models_of(results)}
-    figure = blank(0.6 + 2.6 * len(dims), 0.6 + 2.2 * len(datasets))
+    figure = create_figure(0.6 + 2.6 * len(dims), 0.6 + 2.2 * len(datasets))
     panels = figure.subplots(len(datasets), len(dims), squeeze=False, sharex=True, sharey="row")
     for row, dataset in zip(panels, datasets, strict=True):
         row[0].set_ylabel(f"{dataset}\nhold-out error (nats)")
@@ -95,7 +95,7 @@ def _explain(axes: Axes, panels: Iterable[Axes]) -> None:
         axes.legend(found.values(), found.keys())
 
 
-@styled
+@apply_style
 def ablation_figure(results: Results) -> Figure:
     """Draw the error by kernel and objective, and the split of EVAE's gain with 95 % t-intervals over the seeds.
 
@@ -103,14 +103,14 @@ def ablation_figure(results: Results) -> Figure:
     cells would not tell whether they differ. Where a gain cannot be split, because a run is missing, its panel says so.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
-    figure = blank(9.0, 0.4 + 3.3 * len(places))
+    figure = create_figure(9.0, 0.4 + 3.3 * len(places))
     panels = figure.subplots(len(places), 2, squeeze=False, width_ratios=(1.25, 1))
     for (cells, split), (dataset, dim) in zip(panels, places, strict=True):
         found = trials(results.where(dataset=dataset, latent_dim=dim), ERROR)
         _draw_cells(cells, values_by_treatment(found) if found else {})
         cells.set_title(f"{dataset}, $d_z$ = {dim}: kernel by objective, means over seeds")
         _draw_split(split, found)
-    letter(panels.ravel().tolist())
+    label_panels(panels.ravel().tolist())
     return figure
 
 
@@ -147,7 +147,7 @@ def _draw_split(axes: Axes, found: Sequence[Trial]) -> None:
     axes.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
     for height, (part, amount, colour, marker) in zip(range(0, -len(parts), -1), parts.values(), strict=True):
         _draw_estimate(axes, height, part, colour, marker)
-        text = with_minus(f"{amount.mean} ({amount.interval})" if amount.interval else amount.mean)
+        text = format_minus(f"{amount.mean} ({amount.interval})" if amount.interval else amount.mean)
         axes.annotate(text, (part.mean, height), (0, 7), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(range(0, -len(parts), -1), list(parts))
     unit = "nats per image" + (" (95 % interval)" if split.gain.interval else "")
@@ -162,7 +162,7 @@ def _draw_estimate(axes: Axes, height: float, found: Estimate, colour: str, mark
     axes.errorbar(found.mean, height, xerr=reach, color=colour, marker=marker, elinewidth=1.2)
 
 
-@styled
+@apply_style
 def rate_figure(results: Results) -> Figure:
     """Draw reconstruction against the rate: a line for each model as its weight varies, a point for each run.
 
@@ -173,7 +173,7 @@ def rate_figure(results: Results) -> Figure:
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
     with_distance = any(measured(record)[DISTANCE.metric] is not None for record in results.records)
     columns = 3 if with_distance else 2
-    figure = blank(4.8 * columns, 0.4 + 3.6 * len(places))
+    figure = create_figure(4.8 * columns, 0.4 + 3.6 * len(places))
     for row, (dataset, dim) in zip(figure.subplots(len(places), columns, squeeze=False), places, strict=True):
         records = results.where(dataset=dataset, latent_dim=dim)
         for axes in row[2:]:

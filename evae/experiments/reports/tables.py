@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from foundation.terminal import FittingTable
-from foundation.typography import latex as latex_text
+from foundation.typography import format_latex
 
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
@@ -45,8 +45,8 @@ class Table:
     def latex(self) -> str:
         """Return the table as a LaTeX ``table`` with rules of the package booktabs."""
         alignment = "l" * self.words + "r" * (len(self.columns) - self.words)
-        head, *body = (" & ".join(map(latex_text, line)) + r" \\" for line in (self.columns, *self.rows))
-        lines = [r"\begin{table}", rf"\caption{{{latex_text(self.title)}}}", r"\centering", r"\small"]
+        head, *body = (" & ".join(map(format_latex, line)) + r" \\" for line in (self.columns, *self.rows))
+        lines = [r"\begin{table}", rf"\caption{{{format_latex(self.title)}}}", r"\centering", r"\small"]
         lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}", r"\end{table}", ""])
 

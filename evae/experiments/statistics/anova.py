@@ -15,9 +15,10 @@ import numpy as np
 from scipy import linalg, special
 
 from evae.experiments.statistics.estimates import ROUNDING_UNITS
-from evae.experiments.statistics.trials import Matrix, Treatment, Trial, complete_blocks, ordered
+from evae.experiments.statistics.trials import Treatment, Trial, complete_blocks, ordered
 from evae.experiments.statistics.wording import listed
 from foundation.errors import InputError
+from foundation.types import Array
 
 INTERACTION = "kernel x objective"
 
@@ -133,7 +134,7 @@ def analyse(trials: Iterable[Trial]) -> AnalysisOfVariance:
     return AnalysisOfVariance(sources, blocks.seeds, blocks.left_out, kernels, objectives)
 
 
-def _sources(values: Matrix, kernels: int, objectives: int) -> tuple[Source, ...]:
+def _sources(values: Array, kernels: int, objectives: int) -> tuple[Source, ...]:
     """Return the lines for values of shape (seeds, kernels * objectives)."""
     seeds = len(values)
     magnitude = float(np.abs(values).max())
@@ -156,11 +157,11 @@ def _sources(values: Matrix, kernels: int, objectives: int) -> tuple[Source, ...
     )
 
 
-def _square(values: Matrix) -> float:
+def _square(values: Array) -> float:
     return float((values**2).sum())
 
 
-def effect_contrasts(kernels: int, objectives: int) -> tuple[Matrix, Matrix, Matrix]:
+def effect_contrasts(kernels: int, objectives: int) -> tuple[Array, Array, Array]:
     """Return orthonormal contrasts of the kernel, the objective and their interaction.
 
     Each has the shape (degrees of freedom, kernels * objectives), for treatments in the order of the kernels, those of
@@ -171,7 +172,7 @@ def effect_contrasts(kernels: int, objectives: int) -> tuple[Matrix, Matrix, Mat
     return np.kron(kernel, mean_objective), np.kron(mean_kernel, objective), np.kron(kernel, objective)
 
 
-def multivariate_test(vectors: Matrix, magnitude: float = 0.0) -> tuple[float, float] | None:
+def multivariate_test(vectors: Array, magnitude: float = 0.0) -> tuple[float, float] | None:
     r"""Test by Hotelling's :math:`T^2` that the mean of independent vectors is 0.
 
     Parameters

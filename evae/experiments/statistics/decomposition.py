@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from evae.experiments.statistics.estimates import Estimate, estimate, t_quantile
-from evae.experiments.statistics.trials import Blocks, Matrix, Treatment, Trial, complete_blocks
+from evae.experiments.statistics.trials import Blocks, Treatment, Trial, complete_blocks
 from foundation.errors import InputError
+from foundation.types import Array
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _decomposition(start: Treatment, end: Treatment, lower_is_better: bool, bloc
     magnitude = float(np.abs(blocks.values).max())
     old, kernel_only, objective_only, new = (-1 if lower_is_better else 1) * blocks.values.T
 
-    def estimated(gains: Matrix) -> Estimate:
+    def estimated(gains: Array) -> Estimate:
         return estimate(gains.tolist(), magnitude)
 
     return Decomposition(

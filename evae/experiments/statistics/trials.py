@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evae.experiments.statistics.estimates import require_finite
 from evae.experiments.statistics.wording import listed
 from foundation.errors import InputError
-
-Matrix = NDArray[np.float64]
+from foundation.types import Array
 
 
 class Treatment(NamedTuple):
@@ -71,7 +69,7 @@ class Blocks:
         Seeds with some of the treatments, but not all.
     """
 
-    values: Matrix
+    values: Array
     seeds: tuple[int, ...]
     left_out: tuple[int, ...]
 

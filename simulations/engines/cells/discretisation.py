@@ -9,9 +9,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError
+from foundation.types import Array
 from simulations.engines.cells.grids import TooManyCells, grid, require_positive
 from simulations.engines.cells.kernel_expansions import kernel_geometry
 from simulations.engines.cells.quadrature import TooFewNodes
@@ -20,8 +20,6 @@ from simulations.sampling.philox import OBSERVATIONS, PILOT
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.streams import draw_into
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
-
-Array = npt.NDArray[np.float64]
 
 LARGEST_ERROR = 1.5e-4
 """The root mean square, over the pilot study, of the relative error of T_m that is allowed.

@@ -8,12 +8,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation, chosen_discretisation, measured_discretisation
 from simulations.engines.cells.grids import Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import checked_seed
-
-Array: TypeAlias = npt.NDArray[np.float64]
 
 Numbers: TypeAlias = npt.NDArray[np.uint64]
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError
+from foundation.types import Array, Indices
 from simulations.engines.cells.kernel_expansions import kernel_geometry
 from simulations.engines.cells.moments import GridTables, kernel_sums, scatter, statistic_of_moments
 from simulations.engines.cells.quadrature import Segment, TooFewNodes, nodes_over, segments
 from simulations.engines.exact.statistic import Statistic
 from theory.densities.weights import ONE
-
-Array = npt.NDArray[np.float64]
-
-Indices = npt.NDArray[np.int64]
 
 MOST_CELLS = 2**18
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 
 from foundation.errors import InputError
+from foundation.types import Array, ArrayFunction, Indices
 from simulations.engines.cells.quadrature import expression_at, function_of
 from theory.kernels import Kernel, x
-
-Array = npt.NDArray[np.float64]
-
-Indices = npt.NDArray[np.int64]
 
 NEGLIGIBLE = 1e-9
 """Share of K(0) below which a kernel without bounded support is cut off, and the terms of an expansion are dropped."""
@@ -177,5 +172,5 @@ def _derivative(kernel: Kernel, order: int, points: Array) -> Array:
 
 
 @cache
-def _derivatives(kernel: Kernel, order: int) -> tuple[Callable[[Array], Array], ...]:
+def _derivatives(kernel: Kernel, order: int) -> tuple[ArrayFunction, ...]:
     return tuple(function_of(sympy.diff(piece.density, x, order)) for piece in kernel.pieces)

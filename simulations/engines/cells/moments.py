@@ -12,11 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array, Indices
 from simulations.compiled import vectorised
-
-Array = npt.NDArray[np.float64]
-
-Indices = npt.NDArray[np.int64]
 
 Rows = npt.NDArray[np.uint32]
 

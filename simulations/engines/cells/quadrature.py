@@ -7,19 +7,17 @@ hold on: f_m is known there as well, so jumps and kinks of f and a cost no order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 
+from foundation.types import Array, ArrayFunction
 from theory.densities.density import Density
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
-
-Array = npt.NDArray[np.float64]
 
 STENCIL = 4
 """Nodes through which a cubic runs."""
@@ -98,7 +96,7 @@ def segments(nodes: Nodes, density: Density, weight: Weight, support: tuple[floa
 
 def smooth_parts(
     density: Density, weight: Weight, support: tuple[float, float]
-) -> Iterator[tuple[tuple[float, float], Callable[[Array], Array], Callable[[Array], Array]]]:
+) -> Iterator[tuple[tuple[float, float], ArrayFunction, ArrayFunction]]:
     """Yield the intervals between knots of f and a within ``support``, each with f and a as functions of arrays."""
     lower, upper = support
     knots = [float(knot) for knot in (*density.knots, *weight.knots)]
@@ -115,7 +113,7 @@ def expression_at(pieces: tuple[Piece, ...], point: float) -> sympy.Expr | None:
     return next((piece.density for piece in pieces if float(piece.lower) < point < float(piece.upper)), None)
 
 
-def function_of(expression: sympy.Expr | None) -> Callable[[Array], Array]:
+def function_of(expression: sympy.Expr | None) -> ArrayFunction:
     """Return an expression in `x`, None being zero, as a function of arrays; it is NaN where it is undefined."""
     if expression is None:
         return np.zeros_like
@@ -129,9 +127,7 @@ def function_of(expression: sympy.Expr | None) -> Callable[[Array], Array]:
     return evaluate
 
 
-def _segment(
-    nodes: Nodes, start: float, end: float, f: Callable[[Array], Array], a: Callable[[Array], Array]
-) -> Segment:
+def _segment(nodes: Nodes, start: float, end: float, f: ArrayFunction, a: ArrayFunction) -> Segment:
     place = np.array([start - nodes.first, end - nodes.first]) / nodes.spacing
     # Rounding must not push a node that lies on a knot to its other side.
     nearest = np.rint(place)
@@ -151,8 +147,8 @@ def _segment(
 def _continuation(
     points: Array,
     inside: range,
-    f: Callable[[Array], Array],
-    a: Callable[[Array], Array],
+    f: ArrayFunction,
+    a: ArrayFunction,
     ends: tuple[float, float],
 ) -> range:
     """Return the range of ``points`` around those ``inside`` on which f and a hold on without growing much."""

@@ -6,11 +6,10 @@ statistic's but for the discretisation. Observations are drawn a few at a time: 
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array
 from simulations.compiled import vectorised
 from simulations.engines.cells.grid_replicates import GridReplicates, Numbers
 from simulations.engines.cells.moments import GridTables, scatter, statistic_of_moments
@@ -18,8 +17,6 @@ from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, f
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable, quantiles_into
 from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, draw, signed_tails
-
-Array: TypeAlias = npt.NDArray[np.float64]
 
 
 class CellReplicates(GridReplicates):

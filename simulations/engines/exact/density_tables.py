@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,11 +10,10 @@ import numpy.typing as npt
 import sympy
 
 from foundation.errors import InputError
+from foundation.types import Array, ArrayFunction
 from theory.densities.density import Density
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
-
-Array = npt.NDArray[np.float64]
 
 QUINTIC = 5
 """Degree of the local polynomials that stand for a density or a weight under a kernel with bounded support."""
@@ -114,9 +112,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     )
 
 
-def _refined(
-    edges: Array, functions: tuple[Callable[[Array], Array], ...], degree: int, rough: Array, floor: float
-) -> Array:
+def _refined(edges: Array, functions: tuple[ArrayFunction, ...], degree: int, rough: Array, floor: float) -> Array:
     """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""
     smallest = SMALLEST_SHARE * (edges[-1] - edges[0])
     for _ in range(MOST_HALVINGS):
@@ -132,9 +128,7 @@ def _refined(
     raise InputError("the density or the weight is too steep for T_m to be computed to 10 digits.")
 
 
-def _is_polynomial(
-    function: Callable[[Array], Array], edges: Array, degree: int, floor: float
-) -> npt.NDArray[np.bool_]:
+def _is_polynomial(function: ArrayFunction, edges: Array, degree: int, floor: float) -> npt.NDArray[np.bool_]:
     """Return, for each cell, whether the local polynomial reproduces ``function`` between its own nodes."""
     v = np.linspace(-0.98, 0.98, degree + 4)
     exact = function(_points(edges, v))
@@ -147,7 +141,7 @@ def _is_polynomial(
     return np.asarray(np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale + noise)
 
 
-def _local_polynomials(function: Callable[[Array], Array], edges: Array, degree: int) -> Array:
+def _local_polynomials(function: ArrayFunction, edges: Array, degree: int) -> Array:
     """Return the coefficients, shape (cells, degree + 1), of polynomials through each cell's Chebyshev points."""
     v = np.polynomial.chebyshev.chebpts1(degree + 1)
     values = function(_points(edges, v))
@@ -164,7 +158,7 @@ def _points(edges: Array, v: npt.NDArray[np.floating]) -> Array:
     return centres[:, None] + halves[:, None] * v
 
 
-def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+def _numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
     """Return the piecewise function as a function of arrays of points inside cells, shape (cells, points)."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]

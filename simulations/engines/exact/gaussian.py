@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from simulations.compiled import Array, Indices, compiled, horner
+from foundation.types import Array, Indices
+from simulations.compiled import compiled, horner
 
 WIDTH = 2.0
 """Of a panel, in standard deviations of the kernel; `TAIL_WIDTH` / distance where all observations are farther."""

@@ -8,14 +8,12 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
+from foundation.types import Array
 from theory.kernels import KERNELS, Kernel, x
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

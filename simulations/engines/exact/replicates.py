@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foundation.errors import InputError
-from simulations.compiled import Array
+from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import draw
 

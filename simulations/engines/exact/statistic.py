@@ -10,7 +10,8 @@ import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
 from foundation.errors import InputError
-from simulations.engines.exact.density_tables import QUINTIC, Array, CellTable, cell_table
+from foundation.types import Array
+from simulations.engines.exact.density_tables import QUINTIC, CellTable, cell_table
 from simulations.engines.exact.gaussian import REACH, gaussian_statistic
 from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
 from simulations.engines.exact.sweep import SHORT, sweep

@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from simulations.compiled import Array, Indices, compiled, horner
+from foundation.types import Array, Indices
+from simulations.compiled import compiled, horner
 
 SHORT = 0.125
 """Share of a cell, and angle of a cosine, up to which half a piece needs only the few nodes that are exact for f_m."""

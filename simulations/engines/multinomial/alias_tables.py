@@ -14,12 +14,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array, Indices
 from simulations.compiled import compiled
 from simulations.sampling.philox import Whole
-
-Array: TypeAlias = npt.NDArray[np.float64]
-
-Indices: TypeAlias = npt.NDArray[np.int64]
 
 Columns: TypeAlias = npt.NDArray[np.uint64]
 

@@ -8,18 +8,14 @@ remain when N - m, drawn without replacement, are taken away. With mu a little b
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from foundation.types import Array, Counts
 from simulations.compiled import compiled
 from simulations.engines.multinomial.alias_tables import Columns, PoissonTables, alias_table, pick, poisson_tables
 from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
-
-Array: TypeAlias = npt.NDArray[np.float64]
-
-Indices: TypeAlias = npt.NDArray[np.int64]
 
 MARGIN = 2.5
 """How many standard deviations mu lies below m: what then is mostly missing costs little, and an excess is rare."""
@@ -68,7 +64,7 @@ def count_tables(probabilities: Array, m: int, margin: float = MARGIN) -> CountT
 
 
 @compiled
-def draw_counts(counts: Indices, m: int, tables: CountTables, seed: Whole, replicate: Whole, purpose: Whole) -> None:
+def draw_counts(counts: Counts, m: int, tables: CountTables, seed: Whole, replicate: Whole, purpose: Whole) -> None:
     """Set ``counts``, shape (n,), to multinomial counts that sum to ``m``; they depend on the stream alone.
 
     Parameters
@@ -119,7 +115,7 @@ def _more(words: Words, seed: Whole, replicate: Whole, purpose: Whole, block: Wh
 
 
 @compiled
-def _take_away(counts: Indices, observation: Whole) -> None:
+def _take_away(counts: Counts, observation: Whole) -> None:
     """Take the observation of that number, counted through the classes, away."""
     c = 0
     while observation >= counts[c]:

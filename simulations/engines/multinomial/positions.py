@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from foundation.types import Array, Counts, Indices
 from simulations.compiled import vectorised
 from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
-
-Array: TypeAlias = npt.NDArray[np.float64]
-
-Indices: TypeAlias = npt.NDArray[np.int64]
 
 WORDS_AT_A_TIME = 2048
 """Words that are drawn at a time: enough to spread the cost of starting, few enough for the fastest memory."""
@@ -25,7 +19,7 @@ _WORD = 2.0**-32
 
 @vectorised
 def add_power_sums(
-    moments: Array, counts: Indices, cells: Indices, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
+    moments: Array, counts: Counts, cells: Indices, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
 ) -> None:
     """Draw the positions of ``counts`` observations in every stratum, and add their power sums to its cell.
 
@@ -105,7 +99,7 @@ def _add_all_power_sums(positions: Array, powers: Array, count: int, moments: Ar
 
 @vectorised
 def draw_positions(
-    positions: Array, counts: Indices, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
+    positions: Array, counts: Counts, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
 ) -> None:
     """Set ``positions`` to those that `add_power_sums` sums up, stratum after stratum.
 

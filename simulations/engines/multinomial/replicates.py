@@ -8,11 +8,12 @@ than the one `simulations.sampling.streams.draw` gives.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array, Counts, Indices
 from simulations.compiled import vectorised
 from simulations.engines.cells.grid_replicates import GridReplicates, Numbers
 from simulations.engines.cells.moments import GridTables, statistic_of_moments
@@ -21,10 +22,6 @@ from simulations.engines.multinomial.positions import add_power_sums, draw_posit
 from simulations.engines.multinomial.strata import strata
 from simulations.sampling.philox import COUNTS, POSITIONS, Whole
 from simulations.sampling.streams import checked_seed
-
-Array: TypeAlias = npt.NDArray[np.float64]
-
-Indices: TypeAlias = npt.NDArray[np.int64]
 
 FEWEST_IN_A_CELL = 8
 """Observations, on average, from which on the counts of cells are drawn in less time than the observations."""
@@ -74,7 +71,7 @@ class MultinomialReplicates(GridReplicates):
         inside = centres.repeat(counts[:-1]) + self.grid.width * positions
         return np.concatenate([inside, np.full(int(counts[-1]), self.grid.edges[-1] + self.grid.width)])
 
-    def counts(self, seed: int, replicate: int) -> Indices:
+    def counts(self, seed: int, replicate: int) -> Counts:
         """Return the counts in the strata and, last, outside all cells; they sum to m."""
         counts = np.empty(self._strata.cells.size + 1, np.int64)
         key = np.uint64(checked_seed(seed))

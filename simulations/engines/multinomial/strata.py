@@ -9,15 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError
+from foundation.types import Array, Indices
 from simulations.engines.cells.quadrature import function_of
 from theory.densities.density import Density
-
-Array = npt.NDArray[np.float64]
-
-Indices = npt.NDArray[np.int64]
 
 DEGREE = 5
 """Degree of a stratum's quantile polynomial."""

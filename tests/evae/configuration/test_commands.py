@@ -56,9 +56,13 @@ def test_train_leaves_a_run_and_says_how_to_evaluate_it(tmp_path: Path) -> None:
 )
 def test_a_plot_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, command: list[str]) -> None:
     runs = [] if command[0] == "evaluate" else ["--runs-dir", tmp_path / "runs"]
-    assert refusal(*command, *runs, "--plot", "curves.gif").startswith("--plot curves.gif must end in .png, .svg or")
+    assert refusal(*command, *runs, "--plot", "curves.gif").startswith(
+        "--plot must end in .png, .svg or .pdf, got curves.gif"
+    )
     missing = tmp_path / "missing" / "curves.png"
-    assert refusal(*command, *runs, "--plot", missing).startswith(f"--plot {missing} cannot be written")
+    assert refusal(*command, *runs, "--plot", missing).startswith(
+        f"--plot must be a file in a writable folder, got {missing}"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

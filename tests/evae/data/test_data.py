@@ -112,7 +112,7 @@ def test_a_damaged_packed_file_is_named(mnist: Path, damage: object) -> None:
 
 
 def test_an_unknown_data_set_is_refused() -> None:
-    with pytest.raises(InputError, match=r"--dataset 'imagenet' is not known\. There is digits, mnist, "):
+    with pytest.raises(InputError, match=r"--dataset 'imagenet' is not known\. Choose from digits, mnist, "):
         data.load("imagenet")
 
 

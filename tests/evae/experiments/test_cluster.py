@@ -24,7 +24,7 @@ from evae.experiments.outcomes import Outcomes
 from evae.experiments.plan import Plan
 from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
-from foundation.cluster import Correspondence, Worker
+from foundation.cluster import Channel, Worker
 from foundation.errors import InputError, Interruption
 from tests.evae.conftest import refusal, small
 from tests.support.clusters import Processes
@@ -191,7 +191,7 @@ def test_a_run_that_cannot_be_is_listed_and_the_others_are_done(address: str, tm
 
 
 class Alone:
-    """A correspondence of a worker that nobody listens to."""
+    """A channel of a worker that nobody listens to."""
 
     def __init__(self, stop: bool = False) -> None:
         self.stop = stop
@@ -203,8 +203,8 @@ class Alone:
         return self.stop
 
 
-def work(correspondence: object = None, network: dict[str, Any] | None = None) -> Work:
-    return Work("none", None, None, network, 1, correspondence or Alone())  # type: ignore[arg-type]
+def work(channel: object = None, network: dict[str, Any] | None = None) -> Work:
+    return Work("none", None, None, network, 1, channel or Alone())  # type: ignore[arg-type]
 
 
 def test_a_worker_waits_for_a_process_that_still_writes_the_run(
@@ -251,10 +251,10 @@ class Fleet:
     def __init__(self, *workers: Worker, answer: Any = None) -> None:
         self._workers, self._answer = workers, answer
 
-    def workers(self) -> list[Worker]:
+    def list_workers(self) -> list[Worker]:
         return list(self._workers)
 
-    def ask(self, *_: object) -> list[Any]:
+    def run_on_workers(self, *_: object) -> list[Any]:
         return [self._answer]
 
 
@@ -278,10 +278,10 @@ def test_the_runs_of_a_grid_ask_for_what_their_device_needs(
     class Refusing(Fleet):
         asked: ClassVar[list[dict[str, float]]] = []
 
-        def listen(self, _handler: object) -> Correspondence:
-            return Correspondence("nobody")
+        def listen(self, _handler: object) -> Channel:
+            return Channel("nobody")
 
-        def look(self) -> None:
+        def check_alive(self) -> None:
             pass
 
         def submit(self, *_: object, needs: dict[str, float]) -> Future[str]:
@@ -307,11 +307,11 @@ def test_a_gpu_that_no_worker_has_is_refused(address: str, tmp_path: Path) -> No
 
 
 def test_a_run_that_needs_a_gpu_is_given_to_the_worker_that_has_one(mortal: Processes) -> None:
-    from foundation.cluster import cluster
+    from foundation.cluster import open_cluster
 
     has = mortal.add_worker("--resources", "GPU=1")
     mortal.wait_for_workers(3)
-    with cluster(mortal.address) as found:
+    with open_cluster(mortal.address) as found:
         assert {found.submit(os.getpid, needs={"GPU": 1}).result(30) for _ in range(6)} == {has.pid}
 
 
@@ -346,13 +346,15 @@ def test_a_worker_with_another_network_of_features_is_refused(tmp_path: Path) ->
         distributed._require_network(judge, work(network={"sha256": "this"}))
 
 
-def test_a_correspondence_travels() -> None:
+def test_a_channel_can_be_pickled() -> None:
     import pickle
 
-    assert pickle.loads(pickle.dumps(Correspondence("a"))) == Correspondence("a")
+    assert pickle.loads(pickle.dumps(Channel("a"))) == Channel("a")
 
 
 def test_the_command_refuses_a_cluster_that_is_not_there(tmp_path: Path) -> None:
     options = ["--table", "1", "--datasets", "digits", "--features", "none", "--runs-dir", tmp_path / "runs"]
-    assert "is no address such as tcp://host:8786" in refusal("reproduce", *options, "--cluster", "nonsense")
+    assert "--cluster must be local:N or a scheduler's address, got 'nonsense'" in refusal(
+        "reproduce", *options, "--cluster", "nonsense"
+    )
     assert not (tmp_path / "runs").exists()

@@ -124,7 +124,7 @@ def test_what_decides_a_run_is_in_its_name(option: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("table", "options", "sentence"),
     [
-        ("3", {}, "--table '3' is not known. There is 1, 2, ablation."),
+        ("3", {}, "--table '3' is not known. Choose from 1, 2, ablation."),
         ("ablatoin", {}, "--table 'ablatoin' is not known. Did you mean ablation?"),
         ("1", {"seeds": (0, 0)}, "--seeds must name at least one, and none twice; got 0,0."),
         ("1", {"models": ("vae", "vae")}, "--models must name at least one, and none twice; got vae,vae."),

@@ -244,7 +244,7 @@ def test_reproduce_without_any_time_says_what_is_left(tmp_path: Path) -> None:
         (["--merge", "a.json", "--epochs", "3"], "--epochs does nothing with --merge, which joins results and trains"),
         (["--merge", "a.json", "--table", "1"], "--table does nothing with --merge, which joins results and trains"),
         (["--merge", "a.json", "--deterministic"], "--deterministic does nothing with --merge, which joins results"),
-        (["--table", "3"], "--table '3' is not known. There is 1, 2, ablation."),
+        (["--table", "3"], "--table '3' is not known. Choose from 1, 2, ablation."),
         ([], "reproduce needs --table 1|2|ablation."),
         (["--table", "1", "--seeds", "a"], "--seeds takes whole numbers and ranges, such as 0,1,2 or 0-7; got 'a'."),
         (["--table", "1", "--seeds", "1,1"], "--seeds must name at least one, and none twice; got 1,1."),

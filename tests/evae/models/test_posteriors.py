@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy import integrate, stats
 from torch import Tensor
 from torch.distributions import kl_divergence
@@ -21,6 +20,7 @@ from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.objectives import EvidenceLowerBound, KernelDensityBound, Objective, UniformPriorBound
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import PointPosterior, Posterior
+from foundation.types import Array
 from tests.evae.models.posteriors import (
     epanechnikov_posterior,
     gaussian_posterior,
@@ -35,8 +35,6 @@ DRAWS = 40_000
 
 #: Standard errors that a Monte Carlo mean may be off: a false alarm of 7e-6 a comparison, under fixed seeds.
 SIGMAS = 4.5
-
-Array = NDArray[np.float64]
 
 Distribution = Callable[[Array], Array]
 

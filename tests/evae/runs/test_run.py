@@ -16,7 +16,7 @@ from safetensors.torch import save
 from evae import VAE, Run
 from evae.training.train import resume
 from foundation.errors import InputError
-from foundation.files import clear_leftovers, written_aside
+from foundation.files import atomic_write, clear_leftovers
 from tests.evae.conftest import refusal
 
 
@@ -172,12 +172,12 @@ def test_what_a_killed_process_wrote_aside_goes_and_what_another_is_writing_stay
     left = [tmp_path / ".file.1.part", tmp_path / ".other.2.part"]
     for path in left:
         path.touch()
-    with written_aside(tmp_path / "file") as aside:
-        aside.write_text("mine")
+    with atomic_write(tmp_path / "file") as temporary:
+        temporary.write_text("mine")
         assert not left[0].exists()
         clear_leftovers(tmp_path)
         assert not left[1].exists()
-        assert aside.exists()
+        assert temporary.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -212,16 +212,16 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     path.write_text("before")
 
     def fail_in_the_middle() -> None:
-        with written_aside(path) as aside:
-            aside.write_text("half")
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
             raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
         fail_in_the_middle()
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "before"
-    with written_aside(path) as aside:
-        aside.write_text("after")
+    with atomic_write(path) as temporary:
+        temporary.write_text("after")
     assert path.read_text() == "after"
 
 

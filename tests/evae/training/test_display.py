@@ -16,7 +16,7 @@ from evae.experiments.display import GridDisplay
 from evae.runs.epoch_record import EpochRecord, LatentSummary
 from evae.training.display import TrainingDisplay
 from evae.training.progress import Progress
-from foundation.minute_line import INTERVAL, MinuteLine
+from foundation.progress import LOG_INTERVAL, ProgressLog
 
 
 class Clock:
@@ -54,7 +54,7 @@ def test_a_line_comes_once_a_minute_and_is_not_made_before() -> None:
     said: list[str] = []
     made: list[float] = []
     clock = Clock()
-    line = MinuteLine(said.append, clock)
+    line = ProgressLog(said.append, clock)
 
     def sentence() -> str:
         made.append(clock.seconds)
@@ -70,9 +70,9 @@ def test_a_line_comes_once_a_minute_and_is_not_made_before() -> None:
 def test_what_is_said_otherwise_postpones_the_line() -> None:
     said: list[str] = []
     clock = Clock()
-    line = MinuteLine(said.append, clock)
+    line = ProgressLog(said.append, clock)
     for _ in range(10):
-        clock.seconds += 0.9 * INTERVAL
+        clock.seconds += 0.9 * LOG_INTERVAL
         line.restart()
         line(lambda: "never")
     assert said == []
@@ -81,9 +81,9 @@ def test_what_is_said_otherwise_postpones_the_line() -> None:
 def test_training_without_a_terminal_prints_where_it_is_once_a_minute() -> None:
     said: list[str] = []
     clock = Clock()
-    display = TrainingDisplay(Console(quiet=True), bar=None, minute_line=MinuteLine(said.append, clock))
+    display = TrainingDisplay(Console(quiet=True), bar=None, progress_log=ProgressLog(said.append, clock))
     for batch in range(1, 6):
-        clock.seconds += 0.4 * INTERVAL
+        clock.seconds += 0.4 * LOG_INTERVAL
         display.on_batch_end(progress(batch))
     assert [re.sub(r"[\d,]+ images/s", "N images/s", line) for line in said] == [
         "epoch 1/2  102.00 = reconstruction 100.00 + kl 2.00  N images/s, batch 3 of 5"
@@ -93,7 +93,7 @@ def test_training_without_a_terminal_prints_where_it_is_once_a_minute() -> None:
 def test_a_table_without_a_terminal_prints_which_run_is_where_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("foundation.minute_line.INTERVAL", 0.0)
+    monkeypatch.setattr("foundation.progress.LOG_INTERVAL", 0.0)
     callback = GridDisplay(Console(file=None)).on_run_start(2, 16, Configuration(name="mnist-evae"))
     callback.on_batch_end(progress())
     (line,) = capsys.readouterr().err.splitlines()
@@ -103,7 +103,7 @@ def test_a_table_without_a_terminal_prints_which_run_is_where_once_a_minute(
 def test_a_cluster_without_a_terminal_counts_its_epochs_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("foundation.minute_line.INTERVAL", 0.0)
+    monkeypatch.setattr("foundation.progress.LOG_INTERVAL", 0.0)
     display = GridDisplay(Console(file=None))
     display.on_runs_submitted(2, 100)
     for epoch in (1, 2):

@@ -319,6 +319,15 @@ def test_a_signal_ends_the_run_with_the_last_epochs_weights(tmp_path: Path, numb
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
+def test_a_run_whose_process_ignores_sigint_is_not_interrupted_by_it(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = train(small(tmp_path, epochs=2), Interrupting(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.status["state"] == "finished"
+
+
 def test_training_in_a_thread_leaves_signals_alone(tmp_path: Path) -> None:
     finished: list[Run] = []
     thread = threading.Thread(target=lambda: finished.append(train(small(tmp_path))))
@@ -354,12 +363,16 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
         ("lr", math.inf, "--lr must be a positive number, got inf"),
         ("seed", -1, "--seed must be a whole number from 0"),
         ("dataset", "mnits", "--dataset 'mnits' is not known. Did you mean mnist?"),
-        ("model", "transformer", "--model 'transformer' is not known. There is vae, evae, evae-exact, evae-direct, "),
+        (
+            "model",
+            "transformer",
+            "--model 'transformer' is not known. Choose from vae, evae, evae-exact, evae-direct, ",
+        ),
         ("device", "tpu", "--device 'tpu' is not known."),
-        ("posterior", "cauchy", "--posterior 'cauchy' is not known. There is gaussian, epanechnikov, uniform, kde"),
+        ("posterior", "cauchy", "--posterior 'cauchy' is not known. Choose from gaussian, epanechnikov, uniform, kde"),
         ("objective", "kdebound", "--objective 'kdebound' is not known. Did you mean kde-bound?"),
         ("kernel", "cosine", "--kernel 'cosine' is not known."),
-        ("interval", "half", "--interval 'half' is not known. There is printed, corrected."),
+        ("interval", "half", "--interval 'half' is not known. Choose from printed, corrected."),
         ("divergence", "renyi", "--divergence 'renyi' is not known. Did you mean renyi2?"),
         ("prior_length", "short", "--prior-length must be learned or a number from 1e-06 to 1e6, got 'short'."),
         (

@@ -10,13 +10,13 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
+from foundation.types import Array, ArrayFunction
 from simulations.compiled import vectorised
 from simulations.engines.cells import discretisation
 from simulations.engines.cells.discretisation import chosen_discretisation, measured_discretisation
@@ -30,8 +30,6 @@ from theory.densities.density import Density
 from theory.densities.families import density_named
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import KERNELS, Piece, kernel_named, x
-
-Array = npt.NDArray[np.float64]
 
 POLYNOMIAL_KERNELS = ("epanechnikov", "uniform", "triangular", "biweight", "triweight")
 
@@ -64,7 +62,7 @@ def rms(values: Array) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def by_definition(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+def by_definition(pieces: tuple[Piece, ...]) -> ArrayFunction:
     functions = [(float(p.lower), float(p.upper), sympy.lambdify(x, p.density, "numpy")) for p in pieces]
     return lambda u: sum((np.where((u > low) & (u <= high), f(u), 0.0) for low, high, f in functions), np.zeros_like(u))
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from mpmath import mp
 from scipy import stats
 
 from foundation.errors import InputError
+from foundation.types import Counts
 from simulations.engines.cells.discretisation import LARGEST_ERROR
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.statistic import Statistic
@@ -33,10 +33,6 @@ from theory.densities.families import density_named
 from theory.densities.weights import weight_named
 from theory.kernels import kernel_named
 
-Array = npt.NDArray[np.float64]
-
-Indices = npt.NDArray[np.int64]
-
 FALSE_ALARM = 1e-4
 
 CRITICAL = float(stats.norm.isf(FALSE_ALARM / 2))
@@ -53,7 +49,7 @@ def setting(kernel: str = "epanechnikov", density: str = "normal", weight: str =
     return Statistic(kernel_named(kernel), f, weight_named(weight, f), bandwidth_named("m^-0.235"))
 
 
-def multinomial_counts(m: int, margin: float, replicates: int, seed: int = 1) -> Indices:
+def multinomial_counts(m: int, margin: float, replicates: int, seed: int = 1) -> Counts:
     tables = count_tables(CLASSES, m, margin)
     counts = np.empty((replicates, CLASSES.size), np.int64)
     for replicate, row in enumerate(counts):

@@ -238,4 +238,4 @@ def test_the_command_prints_and_writes_the_test(tmp_path: Path, monkeypatch: pyt
     assert "none.txt is missing." in refused.output
     refused = CliRunner().invoke(main, ["test-fit", str(tmp_path / "none.txt"), "--plot", "test.gif"])
     assert refused.exit_code == 2
-    assert "--plot test.gif must end in .png, .svg or .pdf" in refused.output
+    assert "--plot must end in .png, .svg or .pdf, got test.gif" in refused.output

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import mpmath
 import numpy as np
-import numpy.typing as npt
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
+from foundation.types import Array
 from simulations.sampling.quantile_fitting import quantile_table, upper_tail_quantiles
 from simulations.sampling.quantile_tables import (
     FURTHER_BITS,
@@ -28,8 +28,6 @@ from simulations.sampling.quantile_tables import (
 from theory.densities.density import Density, probability
 from theory.densities.families import LAPLACE, NORMAL, density_named
 from theory.kernels import Piece, x
-
-Array = npt.NDArray[np.float64]
 
 EPSILON = 2.0**-52
 

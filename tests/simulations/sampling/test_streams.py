@@ -9,7 +9,6 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import sympy
 from hypothesis import given
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from foundation.errors import InputError
+from foundation.types import Array
 from simulations.sampling.philox import COUNTS, OBSERVATIONS, PILOT, POSITIONS, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import quantiles_into
@@ -38,7 +38,7 @@ LAWS = [
 ]
 
 
-def stream(seed: int, replicate: int, purpose: int, m: int) -> npt.NDArray[np.float64]:
+def stream(seed: int, replicate: int, purpose: int, m: int) -> Array:
     """Return ``m`` normals of any stream, also of those that serve another purpose than observations."""
     sample = np.empty(m)
     draw_into(sample, quantile_table(NORMAL), np.uint64(seed), np.uint64(replicate), np.uint32(purpose))

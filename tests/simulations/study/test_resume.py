@@ -15,12 +15,14 @@ import pytest
 from filelock import FileLock
 
 from foundation.errors import InputError
+from foundation.types import Array
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
 from simulations.study import saved_state as state
-from simulations.study.accumulators import Array, QuantileSketch
+from simulations.study.accumulators import QuantileSketch
 from simulations.study.blocks import blocks_of
 from simulations.study.saved_state import state_file
 from tests.support.places import ROOT
+from tests.support.signals import ignoring_interrupts
 
 STUDY = Study(m=60, replicates=3500, seed=5)
 
@@ -83,6 +85,18 @@ def test_a_stopped_process_is_gone_on_with_to_the_identical_result(tmp_path: Pat
     assert kept_replicates(path) in (1000, 2000, 3000)
     assert list(tmp_path.glob("*.json")) == [path]
     assert told(simulate(STUDY, resume=path)) == told(simulate(STUDY))
+
+
+def test_a_process_started_with_sigint_ignored_is_not_interrupted(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    command = ignoring_interrupts(sys.executable, "-c", RUN, str(path))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1000\n"
+    process.send_signal(signal.SIGINT)
+    done, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert done.split() == ["2000", "3000", "3500"]
 
 
 def test_a_second_ctrl_c_in_the_middle_of_a_merge_saves_nothing_half_merged(

@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 from foundation.errors import InputError
-from foundation.processes import usable_cores
+from foundation.processes import count_usable_cores
 from simulations import Result, SimulationInterrupted, Study, replicate_values, simulate, tm_statistic
 from simulations.engines import choice as engine
 from simulations.engines.cells.discretisation import Discretisation
@@ -414,12 +414,12 @@ def test_the_conditions_that_fail_are_named_with_their_reasons() -> None:
         ({"m": 5, "replicates": 0}, "replicates must be a positive whole number, got 0"),
         ({"m": 5, "seed": -1}, "the seed must be"),
         ({"m": 5, "kernel": "epanechnikow"}, r"Did you mean epanechnikov\?"),
-        ({"m": 5, "density": "cauchy"}, "There is normal"),
+        ({"m": 5, "density": "cauchy"}, "Choose from normal"),
         ({"m": 5, "weight": "window:2,-2"}, "the lower first, got 2 and -2"),
         ({"m": 5, "bandwidth": "m^0.2"}, "must shrink as m grows"),
         ({"m": 10**9, "bandwidth": "m^-30"}, "must lie between"),
         ({"m": 5, "replicates": 2**33}, "replicates must be at most 4,294,967,296"),
-        ({"m": 5, "engine": "quick"}, "There is auto, exact"),
+        ({"m": 5, "engine": "quick"}, "Choose from auto, exact"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_when_it_is_stated(arguments: dict[str, object], complaint: str) -> None:
@@ -433,4 +433,4 @@ def test_a_number_of_workers_that_is_not_positive_is_refused() -> None:
 
 
 def test_there_is_at_least_one_usable_core() -> None:
-    assert usable_cores() >= 1
+    assert count_usable_cores() >= 1

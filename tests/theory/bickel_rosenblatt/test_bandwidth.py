@@ -82,4 +82,4 @@ def test_both_sides_of_the_window_are_decided(text: str, narrow_enough: bool, wi
 
 def test_a_number_is_said_to_state_no_rate() -> None:
     for condition in bandwidth_conditions(0.1):
-        assert condition.reason.startswith("not established: 0.1 is one number, which states no rate")
+        assert condition.detail.startswith("not established: 0.1 is one number, which states no rate")

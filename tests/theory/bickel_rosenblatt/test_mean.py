@@ -364,7 +364,14 @@ def test_the_leading_terms_of_the_mean_are_those_of_the_expansion() -> None:
 def test_the_default_choice_meets_every_condition_of_the_theorem() -> None:
     conditions = theorem_conditions()
     assert all(condition.holds for condition in conditions)
-    assert {condition.name.split(":")[0] for condition in conditions} == {"A1", "A2", "A3", "A4", "weight", "bandwidth"}
+    assert {condition.statement.split(":")[0] for condition in conditions} == {
+        "A1",
+        "A2",
+        "A3",
+        "A4",
+        "weight",
+        "bandwidth",
+    }
 
 
 @pytest.mark.parametrize(
@@ -379,9 +386,9 @@ def test_the_default_choice_meets_every_condition_of_the_theorem() -> None:
 )
 def test_the_conditions_of_every_choice_are_decided(density: str, weight: str, broken: set[str]) -> None:
     conditions = theorem_conditions(density=density, weight=weight)
-    assert {c.name.split(":")[0] for c in conditions if not c.holds} == broken
+    assert {c.statement.split(":")[0] for c in conditions if not c.holds} == broken
 
 
 def test_the_papers_own_bandwidth_breaks_the_upper_rate_alone() -> None:
-    broken = [c.name for c in theorem_conditions(GAUSSIAN, NORMAL, "window:-2,2", "m^-2/9") if not c.holds]
+    broken = [c.statement for c in theorem_conditions(GAUSSIAN, NORMAL, "window:-2,2", "m^-2/9") if not c.holds]
     assert broken == ["bandwidth: b = o(m^(-2/9))"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from foundation.typography import shown
+from foundation.typography import format_symbols
 from theory.ledger import finding as report
 from theory.ledger.finding import Finding
 from theory.ledger.registry import verify
@@ -54,8 +54,8 @@ def test_the_table_fits_80_columns(findings: list[Finding]) -> None:
 def test_an_explanation_shows_each_step_and_what_holds_instead(findings: list[Finding]) -> None:
     text = printed(report.explanation(findings[0]), width=200)
     for evidence in findings[0].evidence:
-        assert shown(evidence.step) in text
-        assert shown(evidence.detail) in text
+        assert format_symbols(evidence.statement) in text
+        assert format_symbols(evidence.detail) in text
     assert "fails" in text
     assert "what holds" in text
     assert "charitably" in text
@@ -67,7 +67,8 @@ def test_markdown_keeps_its_columns_whatever_the_text_holds(findings: list[Findi
     assert len(rows) == 2 + len(findings)
     assert {line.replace("\\|", "").count("|") for line in rows} == {5}
     assert all(
-        shown(evidence.step).split()[0] in report.markdown(findings, explain=True) for evidence in findings[0].evidence
+        format_symbols(evidence.statement).split()[0] in report.markdown(findings, explain=True)
+        for evidence in findings[0].evidence
     )
 
 

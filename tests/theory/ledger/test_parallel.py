@@ -40,8 +40,8 @@ def test_the_first_process_too_comes_up_undisturbed() -> None:
     """Python's resource tracker, which starts with the first one, lets signals through again."""
     script = (
         "from tests.support.signals import tell_what_is_blocked\n"
-        "from foundation.processes import started\n"
-        "print(*(int(number) for number in started(tell_what_is_blocked)[1].recv()))"
+        "from foundation.processes import start_process\n"
+        "print(*(int(number) for number in start_process(tell_what_is_blocked)[1].recv()))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {signal.SIGINT, signal.SIGTERM} <= set(map(int, done.stdout.split()))

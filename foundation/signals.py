@@ -1,0 +1,95 @@
+"""Handling of SIGINT, which Ctrl-C sends to every process of a command, and of SIGTERM.
+
+Three rules hold for every function here:
+
+- Python sets handlers in the main thread only, so in any other thread nothing is changed.
+- A signal that is ignored stays ignored. A shell starts a background job of a script (``command &``) with SIGINT
+  ignored, so that Ctrl-C stops only the command in the foreground.
+- A block gives back the handlers that it replaced, except for signals that have been ignored meanwhile: a process that
+  ignores them (`ignore_signals`) is about to end and is not to be disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FrameType
+from typing import Any, TypeAlias
+
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+"""A function of the signal's number and the interrupted frame, or a constant of `signal.Handlers`."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def set_handler(handler: Handler, numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> dict[signal.Signals, Handler]:
+    """Handle signals by ``handler`` from now on; return the handlers that were replaced, for `restore_handlers`."""
+    if not _is_main_thread():
+        return {}
+    handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in handled}
+
+
+def restore_handlers(handlers: Mapping[signal.Signals, Handler]) -> None:
+    """Undo `set_handler`."""
+    for number, handler in handlers.items():
+        set_handler(handler, [number])
+
+
+@contextlib.contextmanager
+def handle_signals(
+    handler: Handler, numbers: Iterable[signal.Signals] = STOP_SIGNALS
+) -> Iterator[Mapping[signal.Signals, Handler]]:
+    """Handle signals by ``handler`` until the block ends; yield the handlers that are replaced."""
+    replaced = set_handler(handler, numbers)
+    try:
+        yield replaced
+    finally:
+        restore_handlers(replaced)
+
+
+@contextlib.contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM to the end of the block, so that a process is started and known before it is ended.
+
+    The block's signal mask is for the new process, which inherits it and is not interrupted while it starts. In this
+    process a library's own thread may still receive a signal; Python then calls the handler here, which records it.
+    """
+    if not _is_main_thread():
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    with handle_signals(lambda number, frame: received.append((number, frame))) as replaced:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for number, frame in received:
+        handler = replaced[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.raise_signal(number)
+
+
+def ignore_signals(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
+    """Ignore signals from now on, in this process and in those that it starts."""
+    if _is_main_thread():
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def ignore_terminal_signals() -> None:
+    """Leave Ctrl-C, which a terminal sends to every process, to the process that started this one.
+
+    To be called first in a process that was started while `signals_deferred`; it lets SIGTERM through again.
+    """
+    ignore_signals([signal.SIGINT])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,0 +1,161 @@
+"""SIGINT and SIGTERM: who handles them, what is restored, and what stays ignored."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from foundation.processes import start_process
+from foundation.signals import (
+    STOP_SIGNALS,
+    handle_signals,
+    ignore_signals,
+    restore_handlers,
+    set_handler,
+    signals_deferred,
+)
+from tests.support.places import ROOT
+from tests.support.signals import ignoring_interrupts, tell_what_a_worker_handles
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in STOP_SIGNALS]
+
+
+@pytest.fixture
+def received() -> Iterator[list[int]]:
+    """The signals that came to a handler that was there before; the handlers of the test run are put back."""
+    numbers: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: numbers.append(number)) for number in STOP_SIGNALS}
+    yield numbers
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def in_a_thread(function: Callable[[], object]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_block_handles_signals_and_restores_the_handlers_before_it(
+    received: list[int], number: signal.Signals
+) -> None:
+    inside: list[int] = []
+    before = handlers()
+    with handle_signals(lambda number, _: inside.append(number)) as replaced:
+        assert list(replaced.values()) == before
+        signal.raise_signal(number)
+    assert handlers() == before
+    signal.raise_signal(number)
+    assert (inside, received) == ([number], [number])
+
+
+@pytest.mark.usefixtures("received")
+def test_a_block_that_fails_restores_them_too() -> None:
+    before = handlers()
+    with pytest.raises(RuntimeError), handle_signals(signal.SIG_DFL):
+        raise RuntimeError
+    assert handlers() == before
+
+
+def test_only_the_named_signals_are_handled(received: list[int]) -> None:
+    with handle_signals(signal.SIG_IGN, [signal.SIGTERM]):
+        signal.raise_signal(signal.SIGINT)
+    assert received == [signal.SIGINT]
+
+
+def test_handlers_are_set_until_they_are_restored(received: list[int]) -> None:
+    replaced = set_handler(lambda *_: None)
+    signal.raise_signal(signal.SIGINT)
+    restore_handlers(replaced)
+    signal.raise_signal(signal.SIGTERM)
+    assert received == [signal.SIGTERM]
+
+
+@pytest.mark.usefixtures("received")
+def test_in_another_thread_nothing_is_changed() -> None:
+    before = handlers()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    def use_all() -> None:
+        with handle_signals(signal.SIG_DFL) as replaced, signals_deferred():
+            assert replaced == {}
+            assert handlers() == before
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+        ignore_signals()
+        seen.append(handlers())
+
+    seen: list[list[object]] = []
+    in_a_thread(use_all)
+    assert seen == [before]
+
+
+def test_what_is_ignored_stays_ignored(received: list[int]) -> None:
+    ignore_signals([signal.SIGINT])
+    with handle_signals(lambda number, _: received.append(number)):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    set_handler(signal.default_int_handler, [signal.SIGINT])
+    with signals_deferred():
+        signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    assert received == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_what_is_ignored_inside_a_block_stays_ignored_after_it(received: list[int]) -> None:
+    with handle_signals(lambda *_: None):
+        ignore_signals()
+    for number in STOP_SIGNALS:
+        signal.raise_signal(number)
+    assert received == []
+
+
+def test_deferred_signals_arrive_after_the_block(received: list[int]) -> None:
+    with signals_deferred():
+        for number in STOP_SIGNALS:
+            os.kill(os.getpid(), number)
+        assert received == []
+    assert sorted(received) == sorted(STOP_SIGNALS)
+
+
+def test_a_block_that_fails_does_not_defer_any_longer(received: list[int]) -> None:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(RuntimeError), signals_deferred():
+        raise RuntimeError
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+    signal.raise_signal(signal.SIGTERM)
+    assert received == [signal.SIGTERM]
+
+
+def run(code: str, *, ignoring: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", f"import os, signal\nfrom foundation.signals import *\n{code}"]
+    command = ignoring_interrupts(*command) if ignoring else command
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_deferred_signal_without_a_handler_ends_the_process() -> None:
+    done = run("with signals_deferred():\n    os.kill(os.getpid(), signal.SIGTERM)\n    print('done', flush=True)")
+    assert (done.stdout, done.returncode) == ("done\n", -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("ignoring", "code"), [(False, -signal.SIGINT), (True, 0)])
+def test_a_program_started_with_sigint_ignored_goes_on(ignoring: bool, code: int) -> None:
+    done = run("with handle_signals(signal.SIG_DFL):\n    os.kill(os.getpid(), signal.SIGINT)", ignoring=ignoring)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_worker_leaves_ctrl_c_to_its_parent_and_is_ended_by_sigterm() -> None:
+    process, connection = start_process(tell_what_a_worker_handles)
+    blocked, handled = connection.recv(), connection.recv()
+    process.join()
+    assert set(STOP_SIGNALS).isdisjoint(blocked)
+    assert handled == [signal.SIG_IGN, signal.SIG_DFL]
