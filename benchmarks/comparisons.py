@@ -100,14 +100,14 @@ def stratum_p_values(vectors: Array) -> Array:
     return np.asarray(special.fdtrc(p, p * (seeds - 1), in_stratum(vectors)[0]))
 
 
-def corrected_p_values(vectors: Array) -> Array:
+def greenhouse_geisser_p_values(vectors: Array) -> Array:
     """Return the same with Greenhouse and Geisser's correction."""
     _, seeds, p = vectors.shape
     f, epsilon = in_stratum(vectors)
     return np.asarray(special.fdtrc(epsilon * p, epsilon * p * (seeds - 1), f))
 
 
-def pooled_p_values(values: Array, vectors: Array) -> Array:
+def one_residual_p_values(values: Array, vectors: Array) -> Array:
     """Return the p-values of the F test with one residual for all effects.
 
     ``values`` has the shape (tables, seeds, treatments).
@@ -131,9 +131,9 @@ def p_values(values: Array) -> dict[str, dict[str, Array]]:
     for effect, contrasts in zip(EFFECTS, effect_contrasts(*values.shape[2:]), strict=True):
         vectors = flat @ contrasts.T
         found[effect] = {
-            "pooled": pooled_p_values(flat, vectors),
+            "pooled": one_residual_p_values(flat, vectors),
             "stratum": stratum_p_values(vectors),
-            "corrected": corrected_p_values(vectors),
+            "corrected": greenhouse_geisser_p_values(vectors),
             "multivariate": multivariate_p_values(vectors),
         }
     return found
@@ -181,7 +181,7 @@ def truth(means: Array) -> dict[str, float]:
     return {**{name: float(value) for name, value in whole.items()}, "kernel_share": float(kernel / gain)}
 
 
-def covered(values: Array, means: Array) -> dict[str, bool | None]:
+def check_coverage(values: Array, means: Array) -> dict[str, bool | None]:
     """Tell for one table whether each interval holds the truth; None where there is no interval."""
     split = decompose_gain(trials_of(values))
     found: dict[str, bool | None] = {}
@@ -206,7 +206,7 @@ def coverages(noise: Noise, means: Array, tables: int) -> dict[str, list[Coverag
     found: dict[str, list[Coverage]] = {name: [] for name in truth(means)}
     for seeds in SEEDS:
         drawn = means + noise.draw(np.random.default_rng([SEED, seeds, 1]), tables, seeds)
-        every = [covered(values, means) for values in drawn]
+        every = [check_coverage(values, means) for values in drawn]
         for name, column in found.items():
             given = [hit for one in every if (hit := one[name]) is not None]
             column.append(Coverage(sum(given) / len(given), len(given), tables))

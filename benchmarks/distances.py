@@ -28,7 +28,7 @@ BLURS, NOISES = (0.5, 0.7, 1.0, 1.5, 2.0), (0.02, 0.05, 0.1, 0.2)
 _AT_A_TIME = 500
 
 
-def blurred(pixels: Tensor, sigma: float) -> Tensor:
+def blur(pixels: Tensor, sigma: float) -> Tensor:
     """Return images of 8 bits, blurred by a normal kernel that is cut off at four standard deviations."""
     side = 2 * round(4 * sigma) + 1
     parts = [
@@ -37,7 +37,7 @@ def blurred(pixels: Tensor, sigma: float) -> Tensor:
     return eight_bit(torch.cat(parts))
 
 
-def noisy(pixels: Tensor, sigma: float) -> Tensor:
+def add_noise(pixels: Tensor, sigma: float) -> Tensor:
     """Return images of 8 bits with normal noise, which is the same at every level but for its size."""
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(1))
     return eight_bit((as_images(pixels) + sigma * noise).clamp(0, 1))
@@ -48,9 +48,9 @@ def distances(network: FeatureNetwork, train: Tensor, holdout: Tensor) -> dict[s
     real = cached_statistics(network, holdout)
     found = {"training images": distance(real, cached_statistics(network, train))}
     for sigma in BLURS:
-        found[f"blurred, {sigma:g} pixels"] = distance(real, statistics_of(network, [blurred(holdout, sigma)]))
+        found[f"blurred, {sigma:g} pixels"] = distance(real, statistics_of(network, [blur(holdout, sigma)]))
     for sigma in NOISES:
-        found[f"noisy, {sigma:g}"] = distance(real, statistics_of(network, [noisy(holdout, sigma)]))
+        found[f"noisy, {sigma:g}"] = distance(real, statistics_of(network, [add_noise(holdout, sigma)]))
     return found
 
 

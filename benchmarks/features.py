@@ -25,7 +25,7 @@ from evae.features.imagenet import CENTRE, LARGE, SCALE, SMALL, imagenet_network
 Features = Callable[[Tensor], Tensor]
 
 
-def prepared(pixels: Tensor, resolution: int) -> Tensor:
+def prepare(pixels: Tensor, resolution: int) -> Tensor:
     """Return what the network sees of grey images (N, 1, S, S) of 8 bits."""
     resized = functional.interpolate(as_images(pixels), size=(resolution, resolution), mode="bilinear")
     return ((255 * resized - CENTRE) / SCALE).expand(-1, 3, -1, -1)
@@ -38,7 +38,7 @@ def by_the_author(resolution: int, memory_format: torch.memory_format) -> Featur
     model = cast("nn.Module", model).eval().to(memory_format=memory_format)
 
     def features(pixels: Tensor) -> Tensor:
-        images = prepared(pixels, resolution).contiguous(memory_format=memory_format)
+        images = prepare(pixels, resolution).contiguous(memory_format=memory_format)
         with torch.no_grad():
             maps: Tensor = model.extract_features(images)  # type: ignore[operator]
         return maps.mean((2, 3))

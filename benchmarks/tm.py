@@ -70,7 +70,7 @@ def evaluation(kernel: str, others: Mapping[str, Callable[[Array, float], float]
     contestants: dict[str, Statistic] = {
         f"{CELLS}, L = {cells.cells_per_bandwidth}": cells.grid.of_sample,
         EXACT: lambda sample: setting.of_sorted(np.sort(sample)),
-        **{name: _bound(peer, b) for name, peer in others.items()},
+        **{name: _bind(peer, b) for name, peer in others.items()},
     }
     exact = [setting.of_sorted(np.sort(sample)) for sample in samples]
     times = side_by_side({name: _cycling(value, samples) for name, value in contestants.items()}, rounds)
@@ -107,7 +107,7 @@ def _blocks(engine: Replicates, block: int) -> Work:
     return lambda call: engine.values(SEED, range(call * block, (call + 1) * block))
 
 
-def _bound(peer: Callable[[Array, float], float], b: float) -> Statistic:
+def _bind(peer: Callable[[Array, float], float], b: float) -> Statistic:
     return lambda sample: peer(sample, b)
 
 

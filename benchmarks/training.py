@@ -84,7 +84,7 @@ def measure(found: Mapping[str, Contestant], images: int, rounds: int) -> tuple[
     losses: dict[str, float] = {}
     missing = None
 
-    def recorded(name: str, epoch: Epoch) -> Epoch:
+    def record(name: str, epoch: Epoch) -> Epoch:
         def run(number: int) -> float:
             losses[name] = epoch(number)
             return losses[name]
@@ -98,7 +98,7 @@ def measure(found: Mapping[str, Contestant], images: int, rounds: int) -> tuple[
         epochs: dict[str, Epoch] = {}
         for name, ready in starting.items():
             try:
-                epochs[name] = recorded(name, ready())
+                epochs[name] = record(name, ready())
             except ImportError as error:
                 missing = f"{name} is not compared: {error}. It comes with the extra `bench`."
         times = side_by_side(epochs, rounds)

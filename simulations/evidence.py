@@ -13,7 +13,7 @@ from theory.ledger.finding import Finding
 
 
 @cache
-def simulated(plan: StudyPlan) -> SimulatedMoments:
+def simulate_moments(plan: StudyPlan) -> SimulatedMoments:
     """Run the standard example of Theorem 3.1 as ``plan`` says; once, however many claims ask for it.
 
     Raises
@@ -23,7 +23,7 @@ def simulated(plan: StudyPlan) -> SimulatedMoments:
 
     Examples
     --------
-    >>> simulated(StudyPlan(m=50, replicates=200)).plan.m
+    >>> simulate_moments(StudyPlan(m=50, replicates=200)).plan.m
     50
     """
     summary = simulate(Study(m=plan.m, replicates=plan.replicates, seed=plan.seed)).summary
@@ -38,4 +38,4 @@ def with_evidence(finding: Finding) -> Finding:
     """Run the simulations that a pending finding waits for, and decide it by them; another is returned as it is."""
     if finding.verdict is not Verdict.PENDING:
         return finding
-    return ledger.verify(finding.claim.id, finding.assumed, tuple(map(simulated, finding.claim.plans)))
+    return ledger.verify(finding.claim.id, finding.assumed, tuple(map(simulate_moments, finding.claim.plans)))

@@ -85,14 +85,14 @@ def law_figure(result: Result) -> Figure:
     InputError
         If T_m does not vary, so that there is nothing to draw.
     """
-    summary = _that_varies(result)
+    summary = _require_variation(result)
     figure = blank(6.3, 3.9)
     axes = figure.subplots()
-    _histogram(axes, summary)
+    _draw_histogram(axes, summary)
     deviation = np.sqrt(summary.limit_variance)
-    x = np.linspace(*_shown_range(summary), 400)
+    x = np.linspace(*_plot_range(summary), 400)
     axes.plot(x, norm.pdf(x, scale=deviation), color=VERMILION, label=rf"limit law, $N(0,\ {deviation**2:.4f})$")
-    exact = summary.standardised(summary.exact.total)
+    exact = summary.standardise(summary.exact.total)
     axes.axvline(exact, color=GREEN, linestyle="--", label=with_minus(f"exact mean, {exact:.4f}"))
     axes.axvline(0.0, color=GREY, linestyle=":", label="limit of the mean, 0")
     axes.set(xlabel=_STATISTIC, ylabel="density", xlim=(x[0], x[-1]))
@@ -102,7 +102,7 @@ def law_figure(result: Result) -> Figure:
     return figure
 
 
-def _that_varies(result: Result) -> Summary:
+def _require_variation(result: Result) -> Summary:
     if result.summary.skewness is None or not result.summary.limit_variance:
         raise InputError("--plot has nothing to draw: T_m has the same value in all replicates, or its limit law has.")
     return result.summary
@@ -120,11 +120,11 @@ def laws_figure(results: Sequence[Result]) -> Figure:
     if len(results) > len(_SIZES):
         raise InputError(f"one figure shows the laws at {len(_SIZES)} sizes m at most, got {len(results)}.")
     ordered = sorted(results, key=lambda result: result.study.m)
-    summaries = [_that_varies(result) for result in ordered]
+    summaries = [_require_variation(result) for result in ordered]
     figure = blank(7.4, 3.7)
     densities, quantiles = figure.subplots(1, 2)
     deviation = float(np.sqrt(summaries[0].limit_variance))
-    ranges = np.array([_shown_range(summary) for summary in summaries])
+    ranges = np.array([_plot_range(summary) for summary in summaries])
     low, high = ranges[:, 0].min(), ranges[:, 1].max()
     x = np.linspace(low, high, 400)
     densities.fill_between(x, norm.pdf(x, scale=deviation), color=VERMILION, alpha=0.18, linewidth=0)
@@ -154,7 +154,7 @@ def _quantile_band(summary: Summary, levels: Array) -> tuple[Array, Array, Array
     errors = 2 * np.sqrt(levels * (1 - levels) / summary.moments.count)
     parts = (levels, np.maximum(levels - errors, 0), np.minimum(levels + errors, 1))
     values, below, above = (
-        np.array([summary.standardised(value) for value in summary.sketch.quantiles(part.tolist())]) for part in parts
+        np.array([summary.standardise(value) for value in summary.sketch.quantiles(part.tolist())]) for part in parts
     )
     return values, below, above
 
@@ -180,7 +180,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     figure = blank(6.3, 3.9)
     axes = figure.subplots()
     edges = np.linspace(low, high, BARS + 1)
-    _stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
+    _draw_stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
     x = np.linspace(low, high, 400)
     label = f"limit law, normal (its p-value {test.asymptotic_p_value:.3g})"
     axes.plot(x, norm.pdf(x, mean, deviation), color=VERMILION, linestyle="--", label=label)
@@ -212,10 +212,10 @@ def convergence_figure(convergence: Convergence) -> Figure:
     """Draw how the means, quantiles, variance and skewness of several m approach their limits."""
     figure = blank(7.4, 6.0)
     (means, quantiles), (variance, skewness) = figure.subplots(2, 2)
-    _means(means, convergence)
-    _quantiles(quantiles, convergence)
-    _variance(variance, convergence)
-    _skewness(skewness, convergence)
+    _draw_means(means, convergence)
+    _draw_quantiles(quantiles, convergence)
+    _draw_variance(variance, convergence)
+    _draw_skewness(skewness, convergence)
     letter((means, quantiles, variance, skewness))
     result = convergence.results[0]
     rule = result.study.setting.bandwidth.name
@@ -235,17 +235,17 @@ def _replicates(result: Result) -> str:
     return f"{result.study.replicates:,} replicates"
 
 
-def _shown_range(summary: Summary) -> tuple[float, float]:
+def _plot_range(summary: Summary) -> tuple[float, float]:
     """Return the interval on which nearly all of the simulated law and of its limit lies."""
-    low, high = (summary.standardised(value) for value in summary.sketch.quantiles([0.0, 0.999]))
+    low, high = (summary.standardise(value) for value in summary.sketch.quantiles([0.0, 0.999]))
     reach = 3.2 * float(np.sqrt(summary.limit_variance))
     return min(low, -reach), max(high, reach)
 
 
-def _histogram(axes: Axes, summary: Summary) -> None:
-    low, high = _shown_range(summary)
+def _draw_histogram(axes: Axes, summary: Summary) -> None:
+    low, high = _plot_range(summary)
     edges = np.linspace(low, high, BARS + 1)
-    _stairs(axes, _counts(summary, edges), summary.moments.count, edges, "simulated, ± 2 s.e.")
+    _draw_stairs(axes, _counts(summary, edges), summary.moments.count, edges, "simulated, ± 2 s.e.")
 
 
 def _counts(summary: Summary, edges: Array) -> npt.NDArray[np.int64]:
@@ -263,7 +263,7 @@ def _densities(counts: npt.NDArray[np.int64], total: int, edges: Array) -> tuple
     return shares / np.diff(edges), edges, np.sqrt(shares * (1 - shares) / total) / np.diff(edges)
 
 
-def _stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array, label: str) -> None:
+def _draw_stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array, label: str) -> None:
     """Draw a histogram with a band of two standard errors about its heights."""
     heights, _, errors = _densities(counts, total, edges)
     axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.2)
@@ -272,7 +272,7 @@ def _stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array,
     axes.stairs(heights, edges, color=BLUE, linewidth=0.8, label=label)
 
 
-def _means(axes: Axes, convergence: Convergence) -> None:
+def _draw_means(axes: Axes, convergence: Convergence) -> None:
     setting = convergence.results[0].study.setting
     sizes = np.array([point.m for point in convergence.points])
     summaries = [result.summary for result in convergence.results]
@@ -283,31 +283,31 @@ def _means(axes: Axes, convergence: Convergence) -> None:
     axes.plot(curve, exact, color=GREEN, label=r"exact, $A - B + C$")
     axes.axhline(summaries[0].limit_mean, color=VERMILION, linestyle="--", label=r"limit, $I(K) \int\,f\,a$")
     means, errors = [summary.mean for summary in summaries], [2 * (s.standard_error or 0.0) for s in summaries]
-    _points(axes, sizes, means, errors, "simulated, ± 2 s.e.")
+    _draw_points(axes, sizes, means, errors, "simulated, ± 2 s.e.")
     axes.set(ylabel=r"$\mathrm{E}\,T_m$", title="mean")
     _size_axis(axes, sizes.tolist())
     legend_on_top(axes, share=0.4)
 
 
-def _quantiles(axes: Axes, convergence: Convergence) -> None:
+def _draw_quantiles(axes: Axes, convergence: Convergence) -> None:
     sizes = [point.m for point in convergence.points]
     deviation = np.sqrt(convergence.terms.limit_variance)
     bands = np.array([_quantile_band(result.summary, np.array(LEVELS)) for result in convergence.results])
     for level, (values, below, above) in zip(LEVELS, bands.transpose(2, 1, 0), strict=True):
         axes.plot(sizes, values, color=BLUE, linewidth=0.8)
-        _points(axes, sizes, values, np.array([values - below, above - values]))
+        _draw_points(axes, sizes, values, np.array([values - below, above - values]))
         axes.axhline(deviation * float(ndtri(level)), color=VERMILION, linestyle="--", linewidth=1.0)
         axes.annotate(
             f"{level:.0%}", (1.01, deviation * float(ndtri(level))), xycoords=("axes fraction", "data"), va="center"
         )
-    _points(axes, [], [], [], "simulated, ± 2 s.e.")
+    _draw_points(axes, [], [], [], "simulated, ± 2 s.e.")
     axes.plot([], [], color=VERMILION, linestyle="--", linewidth=1.0, label="normal limit")
     axes.set(ylabel="standardised statistic", title="quantiles")
     _size_axis(axes, sizes)
     legend_on_top(axes, share=0.14, columns=2)
 
 
-def _variance(axes: Axes, convergence: Convergence) -> None:
+def _draw_variance(axes: Axes, convergence: Convergence) -> None:
     points = convergence.points
     axes.axhline(
         convergence.terms.limit_variance, color=VERMILION, linestyle="--", label=r"limit, $2J(K) \int\,a^2 f^2$"
@@ -318,20 +318,20 @@ def _variance(axes: Axes, convergence: Convergence) -> None:
         axes.plot(b, np.array(leading, dtype=float), color=GREEN, label="leading terms")
     values = [np.nan if point.variance is None else point.variance for point in points]
     errors = [2 * (point.variance_error or 0.0) for point in points]
-    _points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
+    _draw_points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
     axes.set(xlabel="bandwidth $b$", ylabel="variance", title="variance of the standardised statistic")
     axes.set_xlim(left=0)
     axes.legend(loc="best")
 
 
-def _skewness(axes: Axes, convergence: Convergence) -> None:
+def _draw_skewness(axes: Axes, convergence: Convergence) -> None:
     points = convergence.points
     b, _ = _curve(convergence)
     leading = [convergence.terms.skewness_at(float(width)) for width in b]
     axes.plot(b, leading, color=GREEN, label=rf"leading term, ${convergence.terms.skewness:.3g}\,b^{{1/2}}$")
     values = [np.nan if point.skewness is None else point.skewness for point in points]
     errors = [2 * (point.skewness_error or 0.0) for point in points]
-    _points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
+    _draw_points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
     axes.axhline(0.0, color=VERMILION, linestyle="--", label="limit, 0")
     axes.set(xlabel="bandwidth $b$", ylabel="skewness", title="skewness")
     axes.set_xlim(left=0)
@@ -358,7 +358,7 @@ def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
         axes.set_xticks([], minor=True)
 
 
-def _points(
+def _draw_points(
     axes: Axes,
     x: Sequence[float] | Array,
     y: Sequence[float] | Array,

@@ -38,7 +38,9 @@ def study_report(result: Result) -> RenderableType:
     words = Table.grid(padding=(0, 1))
     for sentence in in_words(result.summary):
         words.add_row("-", Text(sentence))
-    return Group(_heading(result), "", _means(result.summary), "", _standardised(result.summary), "", words, "")
+    return Group(
+        _heading(result), "", _means_table(result.summary), "", _statistic_table(result.summary), "", words, ""
+    )
 
 
 def partial_report(partial: Result, study: Study) -> RenderableType:
@@ -70,8 +72,8 @@ def _difference_table(convergence: Convergence) -> FittingTable:
     rows: list[tuple[str, ...]] = []
     for point in convergence.points:
         numbers = point.product, point.squared_bias, point.leading_difference
-        simulated = f"{point.mean_difference:.5f} ± {_rounded(point.mean_error)}"
-        rows.append((f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_rounded, numbers)))
+        simulated = f"{point.mean_difference:.5f} ± {_decimal(point.mean_error)}"
+        rows.append((f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_decimal, numbers)))
     title = "E T_m - I(K) ∫ f a, beside its leading terms"
     return _table(title, ("m", "simulated", "exact", "-b∫f²a", "+ bias²", "= sum"), rows)
 
@@ -79,11 +81,11 @@ def _difference_table(convergence: Convergence) -> FittingTable:
 def _shape_table(convergence: Convergence) -> FittingTable:
     rows: list[tuple[str | Text, ...]] = []
     for p in convergence.points:
-        variance = f"{_rounded(p.variance)} ± {_rounded(p.variance_error)}"
-        skewness = f"{_rounded(p.skewness)} ± {_rounded(p.skewness_error)}"
-        rows.append((f"{p.m:,}", variance, _rounded(p.leading_variance), skewness, _rounded(p.leading_skewness)))
-    limit = _rounded(convergence.terms.limit_variance)
-    rows.append(tuple(Text(cell, style="dim") for cell in ("limit", limit, limit, _rounded(0.0), _rounded(0.0))))
+        variance = f"{_decimal(p.variance)} ± {_decimal(p.variance_error)}"
+        skewness = f"{_decimal(p.skewness)} ± {_decimal(p.skewness_error)}"
+        rows.append((f"{p.m:,}", variance, _decimal(p.leading_variance), skewness, _decimal(p.leading_skewness)))
+    limit = _decimal(convergence.terms.limit_variance)
+    rows.append(tuple(Text(cell, style="dim") for cell in ("limit", limit, limit, _decimal(0.0), _decimal(0.0))))
     title = "Variance and skewness of the standardised statistic, beside their leading terms"
     return _table(title, ("m", "variance", "leading", "skewness", "leading"), rows)
 
@@ -190,7 +192,7 @@ def _engine(result: Result) -> str:
     return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} cells a bandwidth)"
 
 
-def _means(summary: Summary) -> FittingTable:
+def _means_table(summary: Summary) -> FittingTable:
     exact = summary.exact
     rows = [
         ("simulated", _number(summary.mean), _number(summary.standard_error), ""),
@@ -203,7 +205,7 @@ def _means(summary: Summary) -> FittingTable:
     return _table("Mean of T_m", ("", "value", "± s.e.", "z of simulated"), rows)
 
 
-def _standardised(summary: Summary) -> FittingTable:
+def _statistic_table(summary: Summary) -> FittingTable:
     moments = summary.moments
     variance = summary.standardised_variance, summary.standardised_variance_error, summary.limit_variance
     numbers: dict[str, tuple[float | None, float | None, float]] = {
@@ -215,12 +217,12 @@ def _standardised(summary: Summary) -> FittingTable:
     rows: list[tuple[str, ...]] = [(name, *map(_number, values)) for name, values in numbers.items()]
     for level, value in summary.quantiles.items():
         rows.append((f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level])))
-    rows.append(("normality, D'Agostino-Pearson K²", *_judged(summary), ""))
+    rows.append(("normality, D'Agostino-Pearson K²", *_format_normality(summary), ""))
     title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
     return _table(title, ("", "simulated", "± s.e.", "normal limit"), rows)
 
 
-def _judged(summary: Summary) -> tuple[str, str]:
+def _format_normality(summary: Summary) -> tuple[str, str]:
     test = summary.normality
     if test.p_value is None:
         return "too few replicates", ""
@@ -237,7 +239,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.6f}"
 
 
-def _rounded(value: float | None) -> str:
+def _decimal(value: float | None) -> str:
     return "-" if value is None else f"{value:.5f}"
 
 

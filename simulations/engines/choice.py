@@ -66,7 +66,7 @@ about 3,000 on drawing the counts of the cells is faster than drawing every obse
 """
 
 
-def checked_engine(name: str) -> str:
+def check_engine(name: str) -> str:
     """Return ``name``, which is ``auto`` or an engine's.
 
     Raises
@@ -76,7 +76,7 @@ def checked_engine(name: str) -> str:
 
     Examples
     --------
-    >>> checked_engine("auto")
+    >>> check_engine("auto")
     'auto'
     """
     if name != "auto" and name not in ENGINES:
@@ -95,7 +95,7 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
     InputError
         If there is no such engine, or it does not compute T_m for the setting.
     """
-    if checked_engine(name) != "auto":
+    if check_engine(name) != "auto":
         return ENGINES[name](statistic, m, cells_per_bandwidth)
     ascending = sorted(ENGINES, key=lambda engine: CHOSEN_FROM[engine])
     ranked = [engine for engine in reversed(ascending) if CHOSEN_FROM[engine] <= m]

@@ -13,8 +13,8 @@ from scipy.special import ndtr
 
 from foundation.errors import InputError
 from foundation.files import user_cache
-from simulations.engines.exact.statistic import checked_sample, tm_statistic
-from simulations.goodness_of_fit.location_scale import Standardised, standardised
+from simulations.engines.exact.statistic import check_sample, tm_statistic
+from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
@@ -184,9 +184,9 @@ def bickel_rosenblatt_test(
     >>> test.p_value > 0.5
     True
     """
-    values = checked_sample(sample)
+    values = check_sample(sample)
     study = Study(values.size, replicates, kernel, density, weight, bandwidth, seed)
-    fitted = _fitted(values, study.setting.density) if estimate else None
+    fitted = _standardise_sample(values, study.setting.density) if estimate else None
     setting = study.setting
     statistic = tm_statistic(
         values if fitted is None else fitted.values,
@@ -212,10 +212,10 @@ def bickel_rosenblatt_test(
     )
 
 
-def _fitted(values: Array, density: Density) -> Standardised:
+def _standardise_sample(values: Array, density: Density) -> StandardisedSample:
     if values.size < FEWEST:
         raise InputError(f"location and scale need at least {FEWEST} observations, got {values.size}.")
-    return standardised(values, density)
+    return standardise(values, density)
 
 
 def _asymptotic_p_value(statistic: float, study: Study) -> float:

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Standardised:
+class StandardisedSample:
     """A sample in units of its own estimates.
 
     Attributes
@@ -33,7 +33,7 @@ class Standardised:
     scale: float
 
 
-def standardised(sample: Array, density: Density) -> Standardised:
+def standardise(sample: Array, density: Density) -> StandardisedSample:
     """Return ``sample`` standardised by estimates that move and stretch with it.
 
     Under the hypothesis the law of anything computed from the result is therefore free of the unknown location and
@@ -47,8 +47,8 @@ def standardised(sample: Array, density: Density) -> Standardised:
 
     Examples
     --------
-    >>> standardised(np.array([1.0, 3.0]), NORMAL)
-    Standardised(values=array([-1.,  1.]), location=2.0, scale=1.0)
+    >>> standardise(np.array([1.0, 3.0]), NORMAL)
+    StandardisedSample(values=array([-1.,  1.]), location=2.0, scale=1.0)
     """
     if density not in _ESTIMATORS:
         names = ", ".join(known.name for known in _ESTIMATORS)
@@ -59,7 +59,7 @@ def standardised(sample: Array, density: Density) -> Standardised:
             f"location and scale cannot be estimated from {sample.size} observations of which "
             f"{np.unique(sample).size} differ: they have no spread, or one beyond double precision."
         )
-    return Standardised((sample - location) / scale, location, scale)
+    return StandardisedSample((sample - location) / scale, location, scale)
 
 
 def _of_normal(sample: Array) -> tuple[float, float]:

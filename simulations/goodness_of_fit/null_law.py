@@ -14,7 +14,7 @@ import numpy.typing as npt
 from foundation.files import written_aside
 from foundation.untrusted import ArrayArchive
 from simulations.engines.exact.replicates import ExactReplicates
-from simulations.goodness_of_fit.location_scale import standardised
+from simulations.goodness_of_fit.location_scale import standardise
 from simulations.study.simulate import Progress, replicate_values
 from simulations.study.study import Study
 
@@ -50,15 +50,15 @@ class NullLaw:
             Called with the number of replicates done so far.
         """
         path = None if cache is None else cache / f"{self._digest}.npz"
-        values = None if path is None else self._kept(path)
+        values = None if path is None else self._load(path)
         if values is None:
-            values = np.sort(self._simulated(workers, progress))
+            values = np.sort(self._simulate(workers, progress))
             if path is not None:
                 with contextlib.suppress(OSError):
-                    self._keep(path, values)
+                    self._save(path, values)
         return values
 
-    def _simulated(self, workers: int | None, progress: Progress | None) -> Array:
+    def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
         engine = EstimatedReplicates(self.study.setting, self.study.m) if self.estimated else None
         return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
 
@@ -73,7 +73,7 @@ class NullLaw:
     def _digest(self) -> str:
         return hashlib.sha256(self._identity.encode()).hexdigest()
 
-    def _kept(self, path: Path) -> Array | None:
+    def _load(self, path: Path) -> Array | None:
         """Return the values kept at ``path``, if they are whole and of this law; a zip file checks its own sums."""
         try:
             with ArrayArchive(path) as file:
@@ -85,7 +85,7 @@ class NullLaw:
         whole = of_this_law and ascending and np.isfinite(values).all() and (np.diff(values) >= 0).all()
         return values if whole else None
 
-    def _keep(self, path: Path, values: Array) -> None:
+    def _save(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # To an open file: given a name, NumPy would add an ending to it.
         with written_aside(path) as aside, aside.open("wb") as file:
@@ -96,4 +96,4 @@ class EstimatedReplicates(ExactReplicates):
     """The engine ``exact``, with every sample standardised by its own estimates."""
 
     def _sample(self, seed: int, replicate: int) -> Array:
-        return standardised(super()._sample(seed, replicate), self._statistic.density).values
+        return standardise(super()._sample(seed, replicate), self._statistic.density).values

@@ -89,7 +89,7 @@ def quantile_table(density: Density) -> QuantileTable:
     values = np.concatenate([_first_values(function, negligible) for function in sides])
     coefficients, parts, count = [], [], 0
     while pieces.start.size:
-        fitted, error, rough = _fitted(values, pieces, negligible)
+        fitted, error, rough = _fit(values, pieces, negligible)
         count += rough.size
         first_parts = np.zeros(rough.size, np.int64)
         first_parts[rough] = count + PARTS * np.arange(np.count_nonzero(rough))
@@ -129,14 +129,14 @@ def upper_tail_quantiles(density: Density) -> Function:
         raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
     ((piece,), (lower, upper)) = density.pieces, density.support
     pdf, below, above = (
-        _reflected(sympy.lambdify(x, function, "scipy"))
+        _reflect(sympy.lambdify(x, function, "scipy"))
         for function in (piece.density, density.survival, density.distribution)
     )
     inverse = NumericalInverse(pdf, below, above, (-float(upper), -float(lower)))
     return lambda tails: -inverse(tails)
 
 
-def _reflected(function: Function) -> Function:
+def _reflect(function: Function) -> Function:
     return lambda points: function(-points)
 
 
@@ -175,13 +175,13 @@ def _first_values(function: Function, negligible: float) -> Array:
     error = np.abs(series[:, -4:]).sum(axis=1) + _EPSILON * np.abs(series).max(axis=1)
     t = ((np.arange(2**LEADING_BITS)[:, None] + _T) / 2**LEADING_BITS).ravel()
     values = middle + np.polynomial.chebyshev.chebval(2 * t - 1, series.T)
-    direct = error > _allowed(known, 1.5 + _LONG_NODES / 2, negligible)
+    direct = error > _tolerance(known, 1.5 + _LONG_NODES / 2, negligible)
     values[direct] = function(np.ldexp(1 + t, octaves[direct]))
     median = np.full(_T.size, function(np.array([0.5]))[0])
     return np.vstack([values.reshape(-1, _T.size), median])
 
 
-def _allowed(values: Array, positions: Array, negligible: float) -> Array:
+def _tolerance(values: Array, positions: Array, negligible: float) -> Array:
     """Return the error that each row of quantiles may have; their positions are p in units of its octave."""
     return RELATIVE_TOLERANCE * np.abs(values).min(axis=1) + BACKWARD_TOLERANCE * _slope(values, positions) + negligible
 
@@ -191,7 +191,7 @@ def _slope(values: Array, positions: Array) -> Array:
     return np.asarray(np.abs(np.diff(values, axis=1) / np.diff(positions)).min(axis=1))
 
 
-def _fitted(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, Array, Choice]:
+def _fit(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, Array, Choice]:
     """Return the coefficients on every piece, their error, and which pieces are too rough for them.
 
     A Chebyshev series of degree 7 through 8 points is cut after degree 5: the terms cut off are the error.
@@ -202,7 +202,7 @@ def _fitted(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, A
     coefficients[:, 0] += middle[:, 0]
     error = np.abs(series[:, DEGREE + 1 :]).sum(axis=1)
     positions = np.ldexp(_T, -pieces.bits)
-    rough = error > _allowed(values, positions, negligible)
+    rough = error > _tolerance(values, positions, negligible)
     # What splitting did not make smaller is rounding, of the distribution function that is inverted.
     noise = np.maximum(NOISE * _slope(values, positions), _EPSILON / NEGLIGIBLE * negligible)
     rough &= (error > noise) | (error < pieces.error / PARTS)

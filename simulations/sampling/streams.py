@@ -57,7 +57,7 @@ def draw(density: Density, seed: int, replicate: int, m: int) -> Array:
     array([ 2.127744, -1.563337,  0.550555])
     """
     sample = np.empty(m)
-    key = np.uint64(checked_seed(seed))
+    key = np.uint64(check_seed(seed))
     draw_into(sample, quantile_table(density), key, np.uint64(replicate), np.uint32(OBSERVATIONS))
     return sample
 
@@ -85,12 +85,12 @@ def draw_into(out: Array, table: QuantileTable, seed: Whole, replicate: Whole, p
             purpose,
             WORDS_OF_AN_OBSERVATION * start // WORDS_IN_A_BLOCK,
         )
-        signed_tails(tails[:size], words)
+        fill_signed_tails(tails[:size], words)
         quantiles_into(out[start : start + size], tails[:size], table)
 
 
 @compiled
-def signed_tails(out: Array, words: Words) -> None:
+def fill_signed_tails(out: Array, words: Words) -> None:
     """Fill ``out`` with the tails that ``words`` mean, two words each: p, with a minus for the lower tail."""
     for i in range(out.size):
         word = (np.uint64(words[2 * i]) << _WORD_SHIFT) | np.uint64(words[2 * i + 1])
@@ -98,7 +98,7 @@ def signed_tails(out: Array, words: Words) -> None:
         out[i] = -tail if word >> _SIGN_SHIFT == 0 else tail
 
 
-def checked_seed(seed: int) -> int:
+def check_seed(seed: int) -> int:
     """Return ``seed``.
 
     Raises

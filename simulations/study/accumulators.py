@@ -52,7 +52,7 @@ class Moments:
 
     Examples
     --------
-    >>> halves = Moments.of(np.array([1.0, 2.0])).merged(Moments.of(np.array([3.0, 6.0])))
+    >>> halves = Moments.of(np.array([1.0, 2.0])).merge(Moments.of(np.array([3.0, 6.0])))
     >>> halves.mean, halves.variance
     (3.0, 4.666666666666667)
     """
@@ -78,7 +78,7 @@ class Moments:
                 sums.append(float(np.sum(powers)))
         return cls(values.size, mean, float(values.min()), float(values.max()), tuple(sums))
 
-    def merged(self, other: Moments) -> Moments:
+    def merge(self, other: Moments) -> Moments:
         """Return the moments of the values of both."""
         count, gap = self.count + other.count, other.mean - self.mean
         # Each part's deviations from the common mean are its own deviations plus a constant.
@@ -102,12 +102,12 @@ class Moments:
     @property
     def skewness(self) -> float | None:
         """The third central moment over the cubed standard deviation; None where nothing varies."""
-        return self._standardised(3)
+        return self._z_moment(3)
 
     @property
     def kurtosis(self) -> float | None:
         """The fourth central moment over the squared variance, 3 for a normal law; None where nothing varies."""
-        return self._standardised(4)
+        return self._z_moment(4)
 
     @property
     def variance_error(self) -> float | None:
@@ -127,7 +127,7 @@ class Moments:
         g, k = self.skewness, self.kurtosis
         return None if g is None or k is None else self._error((k, -4.0 * g, -2.0 * k, 0.0, 1.0))
 
-    def _standardised(self, power: int) -> float | None:
+    def _z_moment(self, power: int) -> float | None:
         """Return the mean of z**power, z the deviation in standard deviations; None where nothing varies."""
         scale = math.sqrt(self.sums[0] / self.count)
         # Deviations below the rounding of the mean are not deviations.
@@ -141,7 +141,7 @@ class Moments:
     def _error(self, influence: tuple[float, ...]) -> float | None:
         """Return the standard error of an estimate whose influence function is this polynomial of z (delta method)."""
         square = np.polynomial.polynomial.polypow(influence, 2)
-        moments = [1.0, 0.0, *(self._standardised(power) for power in range(2, square.size))]
+        moments = [1.0, 0.0, *(self._z_moment(power) for power in range(2, square.size))]
         if None in moments:
             return None
         return math.sqrt(max(0.0, float(np.dot(square, np.array(moments, dtype=float)))) / self.count)
@@ -195,7 +195,7 @@ class QuantileSketch:
         """Count ``values``, finite numbers, shape (n,)."""
         self._add(*np.unique(_bins(values), return_counts=True))
 
-    def merged(self, other: QuantileSketch) -> QuantileSketch:
+    def merge(self, other: QuantileSketch) -> QuantileSketch:
         """Return the sketch of the values of both."""
         sketch = QuantileSketch({number: page.copy() for number, page in self.pages.items()})
         sketch._add(*other.occupied)
@@ -251,12 +251,12 @@ class Accumulator:
     def add(self, values: Array) -> None:
         """Take in ``values``, shape (n,), n at least 1; the same blocks in the same order give the same bits."""
         moments = Moments.of(values)
-        self.moments = moments if self.moments is None else self.moments.merged(moments)
+        self.moments = moments if self.moments is None else self.moments.merge(moments)
         self.sketch.add(values)
 
     def copy(self) -> Accumulator:
         """Return an accumulator of the same values that goes its own way."""
-        return Accumulator(self.moments, self.sketch.merged(QuantileSketch()))
+        return Accumulator(self.moments, self.sketch.merge(QuantileSketch()))
 
 
 def bin_middles(bins: Counts) -> Array:

@@ -187,15 +187,15 @@ def in_order(
         for block in blocks:
             pending.append(submit(block))
             if len(pending) >= ahead:
-                yield _awaited(pending.popleft(), stop, look)
+                yield _wait_for(pending.popleft(), stop, look)
         while pending:
-            yield _awaited(pending.popleft(), stop, look)
+            yield _wait_for(pending.popleft(), stop, look)
     finally:
         for future in pending:
             future.cancel()
 
 
-def _awaited(future: Future[Values], stop: Stop, look: Callable[[], None]) -> Values:
+def _wait_for(future: Future[Values], stop: Stop, look: Callable[[], None]) -> Values:
     while not future.done():
         if stop:
             future.cancel()

@@ -170,10 +170,10 @@ def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
         ("skewness", 0.5, [(point.skewness, point.skewness_error) for point in points]),
     )
     for quantity, predicted, values in observed:
-        yield Rate(quantity, predicted, *_fitted_power(bandwidths, values))
+        yield Rate(quantity, predicted, *_fit_power(bandwidths, values))
 
 
-def _fitted_power(
+def _fit_power(
     bandwidths: Sequence[float], values: Sequence[tuple[float | None, float | None]]
 ) -> tuple[float | None, float | None]:
     """Return the slope of log |value| in log b, weighted by the standard errors of the values, and its own error.

@@ -147,7 +147,7 @@ class StateFile:
             self.save()
 
 
-def unused_path(seed: int) -> Path:
+def find_unused_path(seed: int) -> Path:
     """Return the name of a file in the current folder that does not exist, for a study that was to be kept nowhere."""
     names = (f"simulate-tm-seed{seed}{tail}.json" for tail in ("", *(f"-{number}" for number in range(2, 10_000))))
     return next(path for path in map(Path, names) if not path.exists()).resolve()

@@ -31,7 +31,7 @@ from simulations.study.blocks import (
     threads,
     whole_blocks,
 )
-from simulations.study.saved_state import Identity, StateFile, StudyState, state_file, unused_path
+from simulations.study.saved_state import Identity, StateFile, StudyState, find_unused_path, state_file
 from simulations.study.study import (
     LARGEST_M,
     Array,
@@ -98,7 +98,7 @@ def simulate(
         workers=workers,
         cluster=cluster,
         resume=resume,
-        display=lambda _: contextlib.nullcontext(progress or _ignored),
+        display=lambda _: contextlib.nullcontext(progress or _ignore),
     )
     return result
 
@@ -109,7 +109,7 @@ def simulate_studies(
     workers: int | None = None,
     cluster: str | None = None,
     resume: str | Path | None = None,
-    display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: contextlib.nullcontext(_ignored),
+    display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: contextlib.nullcontext(_ignore),
 ) -> Generator[Result, None, None]:
     """Run studies one after another, such as those of several m; yield each result when it is there.
 
@@ -134,7 +134,7 @@ def simulate_studies(
                     try:
                         result = _run(study, engine, state, file, pool, progress)
                     except (ClusterLost, WorkersDied) as error:
-                        kept = _kept(file, studies, engines)
+                        kept = _save_and_describe(file, studies, engines)
                         raise SimulationStopped(study, str(error), *kept, _partial(study, engine, state)) from None
                 yield result
 
@@ -161,10 +161,10 @@ def replicate_values(
         done: list[Array] = []
         count = 0
         try:
-            for values in _computed(study, engine, pool, 0, stop):
+            for values in _compute_blocks(study, engine, pool, 0, stop):
                 done.append(values)
                 count += len(values)
-                (progress or _ignored)(count)
+                (progress or _ignore)(count)
         except Stopped:
             raise SimulationInterrupted(study, count, stop.signals[0]) from None
     return np.concatenate(done)
@@ -180,9 +180,9 @@ def _run(
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
     if accumulator.count:
         progress(accumulator.count)
-    with signals_noted() as stop, _broken_off(study, state, file, stop):
+    with signals_noted() as stop, _report_second_signal(study, state, file, stop):
         try:
-            for values in _computed(study, engine, pool, accumulator.count, stop):
+            for values in _compute_blocks(study, engine, pool, accumulator.count, stop):
                 if accumulator.count == whole:
                     # The last block may be cut short; it is not saved, so that more replicates can follow.
                     accumulator = accumulator.copy()
@@ -193,7 +193,7 @@ def _run(
                     file.save_now_and_then()
                 progress(accumulator.count)
         except Stopped:
-            raise _interrupted(study, engine, state, file, stop) from None
+            raise _interruption(study, engine, state, file, stop) from None
         finally:
             # A second signal may have come in the middle of a merge, which must not be saved.
             if len(stop.signals) < 2:
@@ -201,7 +201,7 @@ def _run(
     return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
 
 
-def _computed(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
+def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
     """Yield T_m of the replicates after those that are done, block by block in order, computed in ``pool``."""
     blocks, ahead = blocks_of(study.m, done, study.replicates), BLOCKS_AHEAD * pool.size
     if not pool.remote:
@@ -253,7 +253,7 @@ def _engine(study: Study, name: str, cells_per_bandwidth: int | None) -> Replica
 
 
 @contextlib.contextmanager
-def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) -> Iterator[None]:
+def _report_second_signal(study: Study, state: StudyState, file: StateFile, stop: Stop) -> Iterator[None]:
     """Say what a second signal, which ends everything at once, has left: what was saved before."""
     try:
         yield
@@ -264,7 +264,7 @@ def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) ->
         raise SimulationInterrupted(study, done, stop.signals[0], file.path) from second
 
 
-def _interrupted(
+def _interruption(
     study: Study, engine: Replicates, state: StudyState, file: StateFile, stop: Stop
 ) -> SimulationInterrupted:
     partial = _partial(study, engine, state)
@@ -276,13 +276,15 @@ def _partial(study: Study, engine: Replicates, state: StudyState) -> Result | No
     return _result(replace(study, replicates=done), engine, state.accumulator, state.seconds) if done else None
 
 
-def _kept(file: StateFile, studies: Sequence[Study], engines: Sequence[Replicates]) -> tuple[str, Path | None]:
+def _save_and_describe(
+    file: StateFile, studies: Sequence[Study], engines: Sequence[Replicates]
+) -> tuple[str, Path | None]:
     """Say in words where what was done is, and return that file: a new one, where none was asked for."""
     try:
         if file.path is None:
             for study, engine, state in zip(studies, engines, file.states, strict=True):
                 state.identity = _identity(study, engine)
-            file.path = unused_path(studies[0].seed)
+            file.path = find_unused_path(studies[0].seed)
             file.save()
     except OSError as error:
         return f"could not be kept, since {file.path} cannot be written ({error.strerror})", None
@@ -345,5 +347,5 @@ def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
         yield Pool(found.submit, threads_there, remote=True, look=found.look)
 
 
-def _ignored(_done: int) -> None:
+def _ignore(_done: int) -> None:
     pass

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from foundation.errors import InputError, Interruption
-from simulations.engines.choice import checked_engine
+from simulations.engines.choice import check_engine
 from simulations.engines.exact.statistic import Statistic
-from simulations.sampling.streams import checked_seed
+from simulations.sampling.streams import check_seed
 from simulations.study.accumulators import Accumulator
 from simulations.study.summary import Summary, summarise
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
@@ -74,8 +74,8 @@ class Study:
     def __post_init__(self) -> None:
         require_positive("m", self.m, LARGEST_M, "100, as the paper's example")
         require_positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
-        checked_seed(self.seed)
-        checked_engine(self.engine)
+        check_seed(self.seed)
+        check_engine(self.engine)
         self.setting.bandwidth.at(self.m)
 
     def __reduce__(self) -> tuple[type[Study], tuple[Any, ...]]:

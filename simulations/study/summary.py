@@ -147,7 +147,7 @@ class Summary:
     @property
     def standardised_mean(self) -> float:
         """The mean of the standardised statistic, 0 in the limit."""
-        return self.standardised(self.mean)
+        return self.standardise(self.mean)
 
     @property
     def standardised_mean_error(self) -> float | None:
@@ -174,9 +174,9 @@ class Summary:
     def quantiles(self) -> dict[float, float]:
         """The quantiles of the standardised statistic, by probability."""
         values = self.sketch.quantiles(PROBABILITIES)
-        return {level: self.standardised(value) for level, value in zip(PROBABILITIES, values, strict=True)}
+        return {level: self.standardise(value) for level, value in zip(PROBABILITIES, values, strict=True)}
 
-    def standardised(self, value: float) -> float:
+    def standardise(self, value: float) -> float:
         """Return what a value of T_m is as a value of the standardised statistic."""
         return (value - self.limit_mean) / math.sqrt(self.bandwidth)
 

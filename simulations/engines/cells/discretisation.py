@@ -74,7 +74,7 @@ class Discretisation:
         return self.rms_relative_error <= LARGEST_ERROR and bias <= LARGEST_BIAS
 
 
-def chosen_discretisation(statistic: Statistic, m: int) -> Discretisation:
+def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
     """Return the coarsest discretisation whose error is small enough, or the finest there is.
 
     Raises
@@ -87,7 +87,7 @@ def chosen_discretisation(statistic: Statistic, m: int) -> Discretisation:
     divisor = kernel_geometry(statistic.kernel).divisor
     for cells in CELLS_PER_BANDWIDTH:
         try:
-            best = measured_discretisation(statistic, m, cells * divisor)
+            best = measure_discretisation(statistic, m, cells * divisor)
         except TooFewNodes:
             continue
         except TooManyCells:
@@ -104,7 +104,7 @@ def chosen_discretisation(statistic: Statistic, m: int) -> Discretisation:
 
 
 @lru_cache(maxsize=64)
-def measured_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Discretisation:
+def measure_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Discretisation:
     """Measure the error with that many cells in a bandwidth.
 
     Raises

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simulations.engines.cells.discretisation import Discretisation, chosen_discretisation, measured_discretisation
+from simulations.engines.cells.discretisation import Discretisation, choose_discretisation, measure_discretisation
 from simulations.engines.cells.grids import Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic
-from simulations.sampling.streams import checked_seed
+from simulations.sampling.streams import check_seed
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class GridReplicates(ABC):
         self.statistic, self.m = statistic, m
         statistic.prepare()
         if cells_per_bandwidth is None:
-            cells_per_bandwidth = chosen_discretisation(statistic, m).cells_per_bandwidth
+            cells_per_bandwidth = choose_discretisation(statistic, m).cells_per_bandwidth
         self.cells_per_bandwidth = cells_per_bandwidth
         self.grid = usable_grid(statistic, m, cells_per_bandwidth)
 
@@ -60,7 +60,7 @@ class GridReplicates(ABC):
             If the seed is not a whole number from 0 to 2**64 - 1.
         """
         values = np.empty(len(replicates))
-        self._fill(values, np.array(replicates, dtype=np.uint64), np.uint64(checked_seed(seed)))
+        self._fill(values, np.array(replicates, dtype=np.uint64), np.uint64(check_seed(seed)))
         return values
 
     @abstractmethod
@@ -75,4 +75,4 @@ class GridReplicates(ABC):
     @property
     def discretisation(self) -> Discretisation:
         """The error of T_m from these cells, measured in a pilot study."""
-        return measured_discretisation(self.statistic, self.m, self.cells_per_bandwidth)
+        return measure_discretisation(self.statistic, self.m, self.cells_per_bandwidth)

@@ -17,7 +17,7 @@ from simulations.engines.cells.moments import GridTables, scatter, statistic_of_
 from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable, quantiles_into
-from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, draw, signed_tails
+from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, draw, fill_signed_tails
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -70,6 +70,6 @@ def _scatter_sample(
         size = min(BATCH, m - start)
         block = np.uint64(WORDS_OF_AN_OBSERVATION * start // WORDS_IN_A_BLOCK)
         fill(words[: WORDS_OF_AN_OBSERVATION * size], seed, replicate, np.uint64(OBSERVATIONS), block)
-        signed_tails(tails[:size], words)
+        fill_signed_tails(tails[:size], words)
         quantiles_into(batch[:size], tails[:size], table)
         scatter(batch[:size], place[0], place[1], rows)

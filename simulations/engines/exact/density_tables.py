@@ -106,7 +106,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     floor = (
         FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight.is_one else SMALLEST_NORMAL / TOLERANCE
     )
-    edges = _refined(np.unique(inside), (f, a), degree, rough, floor)
+    edges = _refine(np.unique(inside), (f, a), degree, rough, floor)
     weights = _local_polynomials(a, edges, degree)
     constant = not weights[:, 1:].any()
     return CellTable(
@@ -114,7 +114,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     )
 
 
-def _refined(
+def _refine(
     edges: Array, functions: tuple[Callable[[Array], Array], ...], degree: int, rough: Array, floor: float
 ) -> Array:
     """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""

@@ -189,7 +189,7 @@ def tm_statistic(
     """
     density = density_named(density)
     statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
-    values = checked_sample(sample)
+    values = check_sample(sample)
     _check_reach(values, statistic)
     return statistic.of_sorted(np.sort(values))
 
@@ -214,7 +214,7 @@ def _is_nearly_quadratic(polynomials: Array) -> bool:
     return bool((neglected <= NEGLIGIBLE * scale**2).all())
 
 
-def checked_sample(sample: npt.ArrayLike) -> Array:
+def check_sample(sample: npt.ArrayLike) -> Array:
     """Return ``sample`` as an array, shape (m,).
 
     Raises
@@ -224,7 +224,7 @@ def checked_sample(sample: npt.ArrayLike) -> Array:
 
     Examples
     --------
-    >>> checked_sample([1, 2.5])
+    >>> check_sample([1, 2.5])
     array([1. , 2.5])
     """
     try:

@@ -99,7 +99,7 @@ def fill_columns(columns: Columns, probabilities: Array) -> None:
     while smalls > 0 and larges > 0:
         smalls -= 1
         poor, rich = small[smalls], large[larges - 1]
-        columns[poor] = _packed(share[poor], rich)
+        columns[poor] = _pack(share[poor], rich)
         share[rich] -= 1.0 - share[poor]
         if share[rich] < 1.0:
             larges -= 1
@@ -107,13 +107,13 @@ def fill_columns(columns: Columns, probabilities: Array) -> None:
             smalls += 1
     # What is left has a full column, but for rounding.
     for place in range(smalls):
-        columns[small[place]] = _packed(1.0, small[place])
+        columns[small[place]] = _pack(1.0, small[place])
     for place in range(larges):
-        columns[large[place]] = _packed(1.0, large[place])
+        columns[large[place]] = _pack(1.0, large[place])
 
 
 @compiled
-def _packed(share: float, alias: Whole) -> np.uint64:
+def _pack(share: float, alias: Whole) -> np.uint64:
     threshold = min(np.uint64(share * _THRESHOLDS), np.uint64(_THRESHOLDS - 1))
     return (threshold << _ALIAS_BITS) | np.uint64(alias)
 

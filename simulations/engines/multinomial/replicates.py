@@ -20,7 +20,7 @@ from simulations.engines.multinomial.counts import CountTables, count_tables, dr
 from simulations.engines.multinomial.positions import add_power_sums, draw_positions
 from simulations.engines.multinomial.strata import strata
 from simulations.sampling.philox import COUNTS, POSITIONS, Whole
-from simulations.sampling.streams import checked_seed
+from simulations.sampling.streams import check_seed
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class MultinomialReplicates(GridReplicates):
     def counts(self, seed: int, replicate: int) -> Indices:
         """Return the counts in the strata and, last, outside all cells; they sum to m."""
         counts = np.empty(self._strata.cells.size + 1, np.int64)
-        key = np.uint64(checked_seed(seed))
+        key = np.uint64(check_seed(seed))
         draw_counts(counts, self.m, self._strata.counts, key, np.uint64(replicate), np.uint64(COUNTS))
         return counts
 

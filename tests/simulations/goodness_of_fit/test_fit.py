@@ -15,7 +15,7 @@ from scipy import stats
 from cli import main
 from foundation.errors import InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
-from simulations.goodness_of_fit.location_scale import standardised
+from simulations.goodness_of_fit.location_scale import standardise
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.sample_files import read_sample
 from simulations.study.simulate import replicate_values
@@ -100,9 +100,9 @@ def test_an_estimated_location_and_scale_do_not_matter(density: str) -> None:
 
 def test_the_estimates_are_maximum_likelihood_or_moments() -> None:
     for density, law in ((NORMAL, stats.norm), (LAPLACE, stats.laplace)):
-        fitted = standardised(NORMALS, density)
+        fitted = standardise(NORMALS, density)
         assert (fitted.location, fitted.scale) == pytest.approx(law.fit(NORMALS))
-    logistic = standardised(NORMALS, LOGISTIC)
+    logistic = standardise(NORMALS, LOGISTIC)
     assert stats.logistic(logistic.location, logistic.scale).std() == pytest.approx(NORMALS.std())
 
 
