@@ -1,4 +1,4 @@
-"""What the two engines that compute T_m from power sums in cells have in common."""
+"""The common base of the engines that compute T_m from power sums in cells."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class GridReplicates(ABC):
     m : int
         At least 1.
     cells_per_bandwidth : int, optional
-        By default the fewest whose discretisation error a pilot study finds small enough.
+        By default the fewest whose discretisation error in a pilot study is within its bounds.
 
     Raises
     ------
     InputError
-        If the setting is not one that T_m is computed for, or not by cells; the message says why.
+        If T_m cannot be computed for the setting at all, or not by cells.
     """
 
     statistic: Statistic
@@ -52,7 +52,7 @@ class GridReplicates(ABC):
         self.grid = usable_grid(statistic, m, cells_per_bandwidth)
 
     def values(self, seed: int, replicates: range) -> Array:
-        """Return T_m of the replicates, shape (len(replicates),), each from its own streams.
+        """Compute T_m of the replicates, shape (len(replicates),), each drawn from its own streams.
 
         Raises
         ------
@@ -65,11 +65,11 @@ class GridReplicates(ABC):
 
     @abstractmethod
     def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
-        """Set ``values`` to T_m of the replicates of these numbers."""
+        """Set ``values`` to T_m of the replicates with the numbers ``replicates``."""
 
     @property
     def is_economical(self) -> bool:
-        """Whether a replicate takes less time than one of the exact engine, as far as counting steps can tell."""
+        """Whether, by a count of steps, a replicate takes less time than with the exact engine."""
         return self.grid.steps <= STEPS_OF_AN_EXACT_OBSERVATION * self.m
 
     @property

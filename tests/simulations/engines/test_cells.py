@@ -271,12 +271,12 @@ def test_an_error_that_no_cells_make_small_enough_is_reported(monkeypatch: pytes
     [
         (setting(bandwidth=1e-6), 100, 8, r"8 cells in the bandwidth 1e-06 would be too many"),
         (setting(bandwidth=1e-6), 100, None, r"cells cannot cover window:-2,2 with normal at the bandwidth 1e-06"),
-        (setting(density="beta:2.5,1.75", weight="window:0,1", bandwidth=0.9), 50, 2, "are too wide for how near"),
+        (setting(density="beta:2.5,1.75", weight="window:0,1", bandwidth=0.9), 50, 2, "are too wide for the distances"),
         (setting(), 100, 0, "the number of cells in a bandwidth must be a positive whole number, got 0"),
         (setting(), 0, 8, "m must be a positive whole number, got 0"),
         (setting(), -3, None, "m must be a positive whole number, got -3"),
-        (setting("logistic"), 100, None, "not for logistic"),
-        (setting("logistic"), 100, 8, "not for logistic"),
+        (setting("logistic"), 100, None, "or Gaussian, got logistic"),
+        (setting("logistic"), 100, 8, "or Gaussian, got logistic"),
         (setting(density="beta:0.5,2", weight="one"), 100, None, "beta:0.5,2 is unbounded at 0"),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sample", "choices", "complaint"),
     [
-        ([], {}, "the sample is empty"),
+        ([], {}, "must have at least one observation"),
         ([1.0, math.nan], {}, "1 of its 2 values are NaN or infinite"),
         ([2.0, 2.0], {"estimate": True}, "cannot be estimated from 2 observations of which 1 differ"),
         ([2.0], {"estimate": True}, "need at least 2 observations, got 1"),

@@ -134,7 +134,7 @@ def test_the_error_of_the_cells_stands_in_the_result() -> None:
 
 def test_auto_passes_over_an_engine_that_does_not_take_the_setting() -> None:
     assert engine.engine_for("auto", Study(m=700, bandwidth=1e-90).setting, 700).name == "exact"
-    with pytest.raises(InputError, match="take the engine exact"):
+    with pytest.raises(InputError, match="Use the engine exact"):
         simulate(Study(m=700, bandwidth=1e-90, engine="cells"))
 
 
