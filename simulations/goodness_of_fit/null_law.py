@@ -1,4 +1,4 @@
-"""The law of T_m under the hypothesis, by simulation, kept on disk for the next time."""
+"""The simulated null distribution of T_m, with a cache on disk."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NullLaw:
-    """What a null law is simulated for.
+    """A null distribution of T_m, specified by everything it depends on.
 
     Parameters
     ----------
     study : Study
-        The setting, the number of observations and replicates, the seed.
+        The setting, the numbers of observations and replicates, and the seed.
     estimated : bool
         Whether location and scale are estimated from each sample, which is then standardised.
     """
@@ -37,15 +37,15 @@ class NullLaw:
     estimated: bool = False
 
     def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
-        """Return T_m under the hypothesis, ascending, shape (replicates,).
+        """Load or simulate T_m under the null hypothesis, ascending, shape (replicates,).
 
         Parameters
         ----------
         workers : int, optional
             Threads; by default one for each usable core. The values do not depend on it.
         cache : Path, optional
-            A folder in which values are looked up and left. A file there that is damaged, or one that cannot be
-            written, costs time only: the values are simulated.
+            Folder of the cache. A damaged file, or one that cannot be written, costs time only: the values are
+            simulated.
         progress : callable, optional
             Called with the number of replicates done so far.
         """
@@ -74,7 +74,10 @@ class NullLaw:
         return hashlib.sha256(self._identity.encode()).hexdigest()
 
     def _load(self, path: Path) -> Array | None:
-        """Return the values kept at ``path``, if they are whole and of this law; a zip file checks its own sums."""
+        """Load the values cached at ``path``, or return None unless they are intact and of this null distribution.
+
+        The checksums are those of the zip format.
+        """
         try:
             with ArrayArchive(path) as file:
                 identity, values = file.read("identity"), file.read("values")
@@ -87,13 +90,13 @@ class NullLaw:
 
     def _save(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # To an open file: given a name, NumPy would add an ending to it.
+        # Written to an open file, since NumPy would append a suffix to a name.
         with written_aside(path) as aside, aside.open("wb") as file:
             np.savez(file, values=values, identity=np.array(self._identity))
 
 
 class EstimatedReplicates(ExactReplicates):
-    """The engine ``exact``, with every sample standardised by its own estimates."""
+    """The engine ``exact``, with every sample standardised by its estimates of location and scale."""
 
     def _sample(self, seed: int, replicate: int) -> Array:
         return standardise(super()._sample(seed, replicate), self._statistic.density).values

@@ -36,7 +36,7 @@ def test_the_errors_are_the_spread_over_batches() -> None:
 
 
 def test_a_plan_with_too_few_replicates_is_refused() -> None:
-    with pytest.raises(InputError, match="several replicates, but its plan has 1"):
+    with pytest.raises(InputError, match="must have several replicates, got 1"):
         simulate_moments(StudyPlan(m=60, replicates=1))
 
 
