@@ -1,4 +1,4 @@
-"""Figures of simulations: the law of T_m beside its limit, how it gets there as m grows, and a test of fit."""
+"""Figures of simulations: the distribution of T_m and its limit, the convergence as m grows, and a test of fit."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ FEWER_BARS = 36
 MOST_MARKS = 6
 
 SMALLEST_SHARE = 0.005
-"""How close to 0 the curves over b are drawn, as a share of the largest b."""
+"""Smallest b to which curves over b are drawn, as a share of the largest b."""
 
 FAR = 3.0
-"""An observed value further out than so many widths of what is shown is named at the edge, and not drawn to scale."""
+"""Distance beyond the plotted range, in its widths, at which an observed value is marked at the edge, not to scale."""
 
 _STATISTIC = r"$b^{-1/2}\,(T_m - I(K) \int\,f\,a)$"
 
-#: Of the m of a study, from the smallest: colour, dashes, marker.
+#: Colour, dashes and marker for each m of a study, from the smallest.
 _SIZES: tuple[tuple[str, Any, str], ...] = (
     (SKY, (0, (1, 1)), "o"),
     (GREEN, (0, (5, 1.5, 1, 1.5)), "s"),
@@ -66,7 +66,7 @@ _SIZES: tuple[tuple[str, Any, str], ...] = (
 
 
 def study_figure(results: Sequence[Result]) -> Figure:
-    """Draw one result as its law, or several as a study of convergence.
+    """Draw the distribution of a single result, or the convergence of several.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
 
 @styled
 def law_figure(result: Result) -> Figure:
-    """Draw the simulated law of the standardised statistic beside the normal law it tends to.
+    """Draw the simulated distribution of the standardised statistic with its normal limit.
 
     Raises
     ------
@@ -104,13 +104,13 @@ def law_figure(result: Result) -> Figure:
 
 def _require_variation(result: Result) -> Summary:
     if result.summary.skewness is None or not result.summary.limit_variance:
-        raise InputError("--plot has nothing to draw: T_m has the same value in all replicates, or its limit law has.")
+        raise InputError("--plot has nothing to draw: T_m or its limit law does not vary. Use more replicates.")
     return result.summary
 
 
 @styled
 def laws_figure(results: Sequence[Result]) -> Figure:
-    """Draw the laws of the standardised statistic at several m, at most 6, beside the limit: densities and quantiles.
+    """Draw densities and quantiles of the standardised statistic at several m, at most 6, with their limits.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def laws_figure(results: Sequence[Result]) -> Figure:
         If T_m does not vary at some m, or there are more than 6.
     """
     if len(results) > len(_SIZES):
-        raise InputError(f"one figure shows the laws at {len(_SIZES)} sizes m at most, got {len(results)}.")
+        raise InputError(f"a figure must have at most {len(_SIZES)} sizes m, got {len(results)}.")
     ordered = sorted(results, key=lambda result: result.study.m)
     summaries = [_require_variation(result) for result in ordered]
     figure = blank(7.4, 3.7)
@@ -150,7 +150,7 @@ def laws_figure(results: Sequence[Result]) -> Figure:
 
 
 def _quantile_band(summary: Summary, levels: Array) -> tuple[Array, Array, Array]:
-    """Return the quantiles of the standardised statistic, and those two standard errors of the level away."""
+    """Compute quantiles of the standardised statistic, and those at levels two standard errors below and above."""
     errors = 2 * np.sqrt(levels * (1 - levels) / summary.moments.count)
     parts = (levels, np.maximum(levels - errors, 0), np.minimum(levels + errors, 1))
     values, below, above = (
@@ -161,17 +161,17 @@ def _quantile_band(summary: Summary, levels: Array) -> tuple[Array, Array, Array
 
 @styled
 def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
-    """Draw the law of T_m under the hypothesis, simulated and in the limit, with the value that was observed.
+    """Draw the null distribution of T_m, simulated and in the limit, with the observed value.
 
     Raises
     ------
     InputError
-        If T_m has the same value in all samples of the hypothesis.
+        If T_m has the same value in all samples under the null hypothesis.
     """
     null, setting = test.null_law, test.study.setting
     mean, deviation = _limit_law(setting, test.study.m)
     if not null[-1] > null[0]:
-        raise InputError("--plot has nothing to draw: T_m has the same value in all samples of the hypothesis.")
+        raise InputError("--plot has nothing to draw: T_m does not vary under the hypothesis. Use more replicates.")
     low = min(float(null[0]), mean - 3.2 * deviation)
     high = max(float(np.quantile(null, 0.999)), mean + 3.2 * deviation)
     observed = test.statistic
@@ -202,7 +202,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
 
 
 def _limit_law(setting: Statistic, m: int) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the normal law that T_m is near in the limit."""
+    """Compute mean and standard deviation of the normal approximation of T_m at m by the limit theorem."""
     arguments = setting.kernel, setting.density, setting.weight
     return float(limit_mean(*arguments)), float(np.sqrt(float(limit_variance(*arguments)) * setting.bandwidth.at(m)))
 
@@ -236,7 +236,7 @@ def _replicates(result: Result) -> str:
 
 
 def _plot_range(summary: Summary) -> tuple[float, float]:
-    """Return the interval on which nearly all of the simulated law and of its limit lies."""
+    """Compute an interval that contains nearly all of the simulated distribution and of its limit."""
     low, high = (summary.standardise(value) for value in summary.sketch.quantiles([0.0, 0.999]))
     reach = 3.2 * float(np.sqrt(summary.limit_variance))
     return min(low, -reach), max(high, reach)
@@ -253,7 +253,7 @@ def _counts(summary: Summary, edges: Array) -> npt.NDArray[np.int64]:
 
 
 def _heights(summary: Summary, low: float, high: float, bars: int) -> tuple[Array, Array, Array]:
-    """Return a histogram's heights, its edges and the heights' standard errors."""
+    """Compute a histogram's heights, its edges and the heights' standard errors."""
     edges = np.linspace(low, high, bars + 1)
     return _densities(_counts(summary, edges), summary.moments.count, edges)
 
@@ -339,9 +339,9 @@ def _draw_skewness(axes: Axes, convergence: Convergence) -> None:
 
 
 def _curve(convergence: Convergence) -> tuple[Array, Array]:
-    """Return bandwidths from the largest of the study towards 0, and the m at which the rule gives each.
+    """Compute bandwidths from the largest of the study towards 0, and the m at which the rule gives each.
 
-    A bandwidth that states no rate has no curve, only its own m.
+    A bandwidth without a rate has no curve, only the m of the study.
     """
     rule = convergence.results[0].study.setting.bandwidth
     if not rule.states_a_rate:
@@ -351,7 +351,7 @@ def _curve(convergence: Convergence) -> tuple[Array, Array]:
 
 
 def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
-    """Make the horizontal axis that of m, marked at the m of the study unless they are many."""
+    """Format the horizontal axis for m, with ticks at the m of the study unless there are many."""
     axes.set(xscale="log", xlabel="$m$")
     if len(sizes) <= MOST_MARKS:
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
