@@ -94,7 +94,7 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
     Raises
     ------
     InputError
-        If there is no such engine, or it does not support the setting.
+        If the engine does not exist, or does not support the setting.
     """
     if check_engine(name) != "auto":
         return ENGINES[name](statistic, m, cells_per_bandwidth)

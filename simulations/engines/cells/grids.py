@@ -149,7 +149,7 @@ def usable_grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     Raises
     ------
     InputError
-        If the number is not positive, or there is no such grid.
+        If the number is not positive, or the grid is impossible.
     """
     require_positive("m", m)
     require_positive("the number of cells in a bandwidth", cells_per_bandwidth)
