@@ -254,6 +254,7 @@ def targets(
     tables: int,
 ) -> list[Target]:
     """Return the targets: our tests have size 5 % and our intervals coverage 95 %, under every noise."""
+    # Simulated shares have a binomial standard error; the bound allows for the largest of many.
     error = math.sqrt(SIGNIFICANCE * (1 - SIGNIFICANCE) / tables)
     ours = [
         size

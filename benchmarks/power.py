@@ -106,6 +106,7 @@ def powers(m: int, samples: int) -> dict[str, dict[str, Power]]:
     """Estimate the power of every test against every alternative."""
     tests: dict[str, Test] = {f"T_m, b = {b}": bickel_rosenblatt(m, b) for b in BANDWIDTHS}
     tests |= {"Kolmogorov-Smirnov": kolmogorov_smirnov, "Anderson-Darling": anderson_darling}
+    # All tests see the same samples, under the hypothesis and under every alternative.
     null = [np.sort(draw(NORMAL, SEED, replicate, m)) for replicate in range(NULL_SAMPLES)]
     critical = {name: float(np.quantile([test(sample) for sample in null], 1 - LEVEL)) for name, test in tests.items()}
     found = {}

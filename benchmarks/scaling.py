@@ -103,6 +103,7 @@ def law(
     """Measure all sizes in each of ``rounds`` rounds, and fit the law to the medians."""
     sizes = [*fitted, *checked]
     taken: dict[int, list[float]] = {one: [] for one in sizes}
+    # The first call may compile; rounds over all sizes spread a slow phase of the machine.
     seconds(min(sizes))
     for _ in range(rounds):
         for one in sizes:

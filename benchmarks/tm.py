@@ -74,6 +74,7 @@ def evaluation(kernel: str, others: Mapping[str, Callable[[Array, float], float]
     }
     exact = [setting.of_sorted(np.sort(sample)) for sample in samples]
     times = side_by_side({name: _cycling(value, samples) for name, value in contestants.items()}, rounds)
+    # The accuracy of slow peers is measured on fewer samples.
     accuracies = {
         name: _rms_error(value, samples[: SAMPLES if name not in SLOW else FEW], exact)
         for name, value in contestants.items()

@@ -130,6 +130,7 @@ def products_alone(setting: Setting) -> Epoch:
     with FlopCounterMode(display=False) as counter:
         logits, _ = model(images)
         logits.sum().backward()
+    # Products of square matrices with the same number of operations, and one of fewer rows for the remainder.
     operations = counter.get_total_flops() / len(images) * len(setting.pixels)
     factors = torch.randn(2, _SIDE, _SIDE, device=setting.device)
     product = torch.empty(_SIDE, _SIDE, device=setting.device)
@@ -218,6 +219,7 @@ def pythae(setting: Setting, folder: Path) -> Epoch:
             seed=config.seed % 2**32,
         ),
     )
+    # The trainer's setup, which an epoch does not repeat.
     trainer.prepare_training()
 
     def epoch(number: int) -> float:

@@ -127,11 +127,13 @@ def laws_figure(results: Sequence[Result]) -> Figure:
     ranges = np.array([_plot_range(summary) for summary in summaries])
     low, high = ranges[:, 0].min(), ranges[:, 1].max()
     x = np.linspace(low, high, 400)
+    # The limit in both panels.
     densities.fill_between(x, norm.pdf(x, scale=deviation), color=VERMILION, alpha=0.18, linewidth=0)
     densities.plot(x, norm.pdf(x, scale=deviation), color=VERMILION, label=rf"limit, $N(0,\ {deviation**2:.4f})$")
     levels = np.concatenate([[0.005], np.linspace(0.01, 0.99, 50), [0.995]])
     normal = deviation * ndtri(levels)
     quantiles.plot(normal, normal, color=VERMILION, label="limit")
+    # One curve in each panel for every m.
     for summary, (colour, dashes, _) in zip(summaries, _SIZES, strict=False):
         heights, edges, _ = _heights(summary, low, high, FEWER_BARS)
         middles = (edges[1:] + edges[:-1]) / 2
@@ -172,6 +174,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     mean, deviation = _limit_law(setting, test.study.m)
     if not null[-1] > null[0]:
         raise InputError("--plot has nothing to draw: T_m does not vary under the hypothesis. Use more replicates.")
+    # The range covers both distributions, and the observed value unless it is far away.
     low = min(float(null[0]), mean - 3.2 * deviation)
     high = max(float(np.quantile(null, 0.999)), mean + 3.2 * deviation)
     observed = test.statistic
@@ -179,6 +182,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     high = high if far else max(high, observed + 0.05 * (high - low))
     figure = blank(6.3, 3.9)
     axes = figure.subplots()
+    # The null distribution, its normal limit and the critical value.
     edges = np.linspace(low, high, BARS + 1)
     _draw_stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
     x = np.linspace(low, high, 400)
@@ -186,6 +190,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     axes.plot(x, norm.pdf(x, mean, deviation), color=VERMILION, linestyle="--", label=label)
     critical = test.critical_values[SIGNIFICANCE]
     axes.axvline(critical, color=GREY, linestyle=":", label=f"critical at {SIGNIFICANCE:.0%}, {critical:.4g}")
+    # The observed value: a line, or an arrow at the edge.
     label = f"observed, {observed:.4g}\np = {test.p_value:.4g} ± {test.p_value_error:.1g} (s.e.)"
     if far:
         arrow = {"arrowstyle": "->", "color": BLACK}

@@ -191,6 +191,7 @@ def bickel_rosenblatt_test(
     >>> test.p_value > 0.5
     True
     """
+    # T_m of the sample, standardised first if location and scale are to be estimated.
     values = check_sample(sample)
     study = Study(values.size, replicates, kernel, density, weight, bandwidth, seed)
     fitted = _standardise_sample(values, study.setting.density) if estimate else None
@@ -202,6 +203,7 @@ def bickel_rosenblatt_test(
         weight=setting.weight,
         bandwidth=setting.bandwidth,
     )
+    # The null distribution, and the p-value with the observed sample counted as one of the samples.
     folder = (user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     null = NullLaw(study, estimate).values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)

@@ -54,6 +54,7 @@ def read_sample(path: str | Path, column: str | None = None) -> Array:
     first = next(rows, None)
     if first is None:
         raise InputError(f"{name} must contain numbers, got none.")
+    # A first line that is not all numbers is a header.
     names = None if all(map(_is_number, first[1])) else first[1]
     width = len(first[1])
     index = _index(name, names, width, column)
@@ -112,6 +113,7 @@ def _index(name: str, names: list[str] | None, width: int, column: str | None) -
         if width > 1:
             raise InputError(f"{name} has {width} columns ({columns}). Choose one with --column.")
         return 0
+    # A name takes precedence over a number, since a header such as `2,b` may name a column by a number.
     if names and column in names:
         return names.index(column)
     if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= width:

@@ -73,6 +73,7 @@ def _fill_blocks(words: Words, seed: Whole, replicate: Whole, purpose: Whole, fi
     for k in range(words.size // WORDS_IN_A_BLOCK):
         # 64-bit lanes hold 32-bit words in their low halves, so that a product of two words stays in its lane.
         zero, one, two, three = (first + np.uint64(k)) & _LOW, np.uint64(purpose) & _LOW, low, high
+        # Ten rounds, with the key bumped by constant increments after each.
         key, other_key = np.uint64(seed) & _LOW, np.uint64(seed) >> _HALF
         for _ in range(ROUNDS):
             product, other_product = _FIRST_MULTIPLIER * zero, _SECOND_MULTIPLIER * two

@@ -91,6 +91,7 @@ def quantile_table(density: Density) -> QuantileTable:
     coefficients, parts, count = [], [], 0
     while pieces.start.size:
         fitted, error, rough = _fit(values, pieces, negligible)
+        # A rough piece holds NaN and the index of its first part in the next pass.
         count += rough.size
         first_parts = np.zeros(rough.size, np.int64)
         first_parts[rough] = count + PARTS * np.arange(np.count_nonzero(rough))
@@ -128,6 +129,7 @@ def upper_tail_quantiles(density: Density) -> Function:
         return closed
     if density.survival is None:
         raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
+    # The survival function of f is the distribution function of f reflected at 0.
     ((piece,), (lower, upper)) = density.pieces, density.support
     pdf, below, above = (
         _reflect(sympy.lambdify(x, function, "scipy"))
@@ -169,11 +171,13 @@ def _first_values(function: Function, negligible: float) -> Array:
 
     On an octave of p one long Chebyshev series is used where it converges, so that few quantiles are computed.
     """
+    # Evaluate the quantiles at few nodes of every octave, and judge the series by its last coefficients.
     octaves = np.arange(SMALLEST_EXPONENT, -1)[:, None]
     known = function(np.ldexp(1.5 + _LONG_NODES / 2, octaves))
     middle = known[:, [_LONG_NODES.size // 2]]
     series = _chebyshev_series(known - middle)
     error = np.abs(series[:, -4:]).sum(axis=1) + _EPSILON * np.abs(series).max(axis=1)
+    # Evaluate the series at the nodes of all pieces; where it has not converged, the quantile function itself.
     t = ((np.arange(2**LEADING_BITS)[:, None] + _T) / 2**LEADING_BITS).ravel()
     values = middle + np.polynomial.chebyshev.chebval(2 * t - 1, series.T)
     direct = error > _tolerance(known, 1.5 + _LONG_NODES / 2, negligible)
@@ -197,6 +201,7 @@ def _fit(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, Arra
 
     A Chebyshev series of degree 7 through 8 points is truncated after degree 5: the dropped terms are the error.
     """
+    # Subtracting the middle value keeps the digits of quantiles that hardly vary on a piece.
     middle = values[:, [_T.size // 2]]
     series = _chebyshev_series(values - middle)
     coefficients = series[:, : DEGREE + 1] @ _powers_of_chebyshev()

@@ -83,6 +83,7 @@ def quantiles_into(out: Array, tails: Array, table: QuantileTable) -> None:
 @compiled
 def _locate(pieces: npt.NDArray[np.uint64], positions: Array, tails: Array) -> None:
     """Set the first-level piece of each tail and the position in it, from 0 to 1; by bits alone, in vector lanes."""
+    # The exponent and the leading bits of a double, read as one integer, number the pieces of a side consecutively.
     for i in range(tails.size):
         bits = np.float64(tails[i]).view(np.uint64)
         digits = bits & _MAGNITUDE
@@ -99,6 +100,7 @@ def _fraction(digits: np.uint64) -> float:
 
 @compiled
 def _polynomial(coefficients: Array, piece: np.uint64, t: float) -> float:
+    # Unrolled: a loop over the coefficients would be slower.
     value = coefficients[piece, 5] * t + coefficients[piece, 4]
     value = value * t + coefficients[piece, 3]
     value = value * t + coefficients[piece, 2]

@@ -94,6 +94,7 @@ def fill_signed_tails(out: Array, words: Words) -> None:
     """Fill ``out`` with the signed tails of ``words``, two words each: p, negative for the lower tail."""
     for i in range(out.size):
         word = (np.uint64(words[2 * i]) << _WORD_SHIFT) | np.uint64(words[2 * i + 1])
+        # The shift drops the sign bit; the odd last bit keeps the tail away from 0.
         tail = np.float64((word << _UNIT) | _UNIT) * 2.0**SMALLEST_EXPONENT
         out[i] = -tail if word >> _SIGN_SHIFT == 0 else tail
 

@@ -72,6 +72,7 @@ class Moments:
         mean += float(deviations.mean())
         deviations = values - mean
         powers, sums = deviations.copy(), []
+        # High powers of extreme values may overflow; the moments that need them are then None.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for _ in range(2, ORDER + 1):
                 powers *= deviations
@@ -89,6 +90,7 @@ class Moments:
 
     def _sums_shifted(self, shift: float) -> Array:
         """Compute the sums of the powers 2, 3, ... of the deviations plus ``shift``."""
+        # The binomial theorem, with the sums of the powers 0 and 1 of the deviations in front.
         sums = np.array([self.count, 0.0, *self.sums])
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             powers = np.float64(shift) ** np.arange(ORDER + 1)
@@ -211,6 +213,7 @@ class QuantileSketch:
         middles = bin_middles(bins)
         quantiles = []
         for probability in probabilities:
+            # The bins of the two order statistics around the level, found by their cumulative counts.
             lower, share = divmod(probability * (int(behind[-1]) - 1), 1.0)
             below, above = np.searchsorted(behind, [lower, lower + (share > 0)], side="right")
             quantiles.append(float(middles[below] + share * (middles[above] - middles[below])))
@@ -222,6 +225,7 @@ class QuantileSketch:
         return np.histogram(bin_middles(bins), edges, weights=counts)[0].astype(np.int64)
 
     def _add(self, bins: Counts, counts: Counts) -> None:
+        # The bins are sorted, so those of one page are contiguous.
         numbers, places = np.divmod(bins, PAGE)
         edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1), bins.size]
         for start, stop in pairwise(edges if bins.size else []):

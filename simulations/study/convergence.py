@@ -187,6 +187,7 @@ def _fit_power(
     sizes, errors = np.array(known).T
     exact = not errors.all()
     weights = np.ones(len(known)) if exact else (sizes / errors) ** 2
+    # By the delta method the variance of log |value| is the squared relative error, hence the weights.
     logs = np.log(bandwidths)
     deviations = logs - np.average(logs, weights=weights)
     spread = float(weights @ deviations**2)

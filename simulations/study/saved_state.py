@@ -213,6 +213,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
     remedy = "The file is unchanged. Name another file to start over."
+    # From the outside in: a readable file, JSON of this format, intact, of the right form, and possible.
     try:
         content = read_bytes(path, LARGEST_JSON)
     except InputError as error:
@@ -231,6 +232,7 @@ def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
         states = [StudyState.from_document(study) for study in document["studies"]]
     except ValueError as error:
         raise InputError(f"--resume {path} holds an impossible study: {error}. {remedy}") from None
+    # The file is valid; it must also belong to these studies.
     difference = _difference([state.identity for state in states], identities)
     if difference:
         raise InputError(f"--resume {path} belongs to another study: {difference}. {remedy}")

@@ -123,6 +123,7 @@ def simulate_studies(
     [20, 40]
     """
     with _pool(workers, cluster) as pool:
+        # Every study is checked before the first one runs, which may take hours.
         engines = [engine_for(study.engine, study.setting, study.m) for study in studies]
         identify = _identity if resume is not None else _no_identity
         identities = [identify(study, engine) for study, engine in zip(studies, engines, strict=True)]
@@ -209,6 +210,7 @@ def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, sto
             lambda block: pool.submit(engine.values, study.seed, study.streams(block)), blocks, ahead, stop
         )
         return
+    # Workers of a cluster may run other versions: each proves on the first replicate that it computes the same bits.
     expected = engine.values(study.seed, study.streams(range(1))).tobytes()
     compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
     pieces = pieces_of(blocks, number_of_blocks(study.m, done, study.replicates), pool.size)

@@ -270,6 +270,7 @@ def _on_the_conditions(summary: Summary) -> str:
             f"Theorem 3.1 applies: all {len(summary.conditions)} of its conditions hold, those on the bandwidth as "
             "statements about the rule for m tending to infinity, which no single m can decide."
         )
+    # Conditions that fail for the same reason are listed together.
     named_by_reason: dict[str, list[str]] = {}
     for condition in broken:
         named_by_reason.setdefault(condition.reason, []).append(condition.name)
@@ -325,6 +326,7 @@ def _bias_in_standard_errors(summary: Summary) -> float:
 
 def _on_the_limit(summary: Summary) -> str:
     exact, gap = summary.exact, summary.exact.total - summary.limit_mean
+    # The exact mean minus the limit is the sum of these parts; the largest is named first.
     parts = [
         (exact.variance_term - summary.limit_mean, "A - I(K) ∫ f a, the smoothing inside the variance term"),
         (-exact.product_term, "-B = -b ∫ (K_b*f)² a, the product term"),

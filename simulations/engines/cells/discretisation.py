@@ -89,8 +89,10 @@ def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
         try:
             best = measure_discretisation(statistic, m, cells * divisor)
         except TooFewNodes:
+            # Finer cells have more nodes between knots.
             continue
         except TooManyCells:
+            # Finer cells would be even more.
             break
         if best.is_within_target:
             break
@@ -114,6 +116,7 @@ def measure_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: in
     TooManyCells, TooFewNodes
         As from `simulations.engines.cells.grids.grid`.
     """
+    # A large m is represented by a smaller sample at its bandwidth, on which the error depends.
     size = min(m, LARGEST_PILOT)
     pilot = _at_the_bandwidth_of(statistic, m)
     cells = grid(pilot, size, cells_per_bandwidth)

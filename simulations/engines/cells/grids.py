@@ -98,11 +98,13 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
             f"the cells in a bandwidth must be a multiple of {geometry.divisor} for the kernel "
             f"{statistic.kernel.name}, got {cells_per_bandwidth}."
         )
+    # Scale the kernel's expansion, which is in bandwidths, to the data.
     expansion = geometry.expansion(cells_per_bandwidth)
     width, scale = bandwidth * expansion.width, m * bandwidth
     support = _support(statistic, m, bandwidth * expansion.lower, bandwidth * expansion.upper)
     if (support[1] - support[0]) / width > MOST_CELLS:
         raise TooManyCells
+    # Place the nodes on edges of cells, and collect the quadrature of all smooth segments between knots of f and a.
     nodes = nodes_over(support, width)
     parts = segments(nodes, statistic.density, statistic.weight, support)
     tables = GridTables(
@@ -116,6 +118,7 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
         np.concatenate([part.density for part in parts]) * scale,
         np.concatenate([part.a for part in parts]) * (width / scale),
     )
+    # The cells reach beyond the first and the last node as far as the kernel does.
     cells = nodes.count - 1 + expansion.reach
     built = Grid(nodes.first - bandwidth * expansion.upper, width, cells, expansion.orders, tables)
     if built.steps > MOST_STEPS:

@@ -125,6 +125,7 @@ class KernelGeometry:
     def _jump(self, knot: sympy.Rational, order: int) -> float:
         """Compute the jump of the derivative of the given order at a knot."""
         point = knot * self.unit
+        # Exact one-sided limits: the expression on each side is evaluated at the knot itself.
         sides = []
         for sign in (1, -1):
             expression = expression_at(self.kernel.pieces, float(point) + sign * NEARLY * float(self.unit))
@@ -144,6 +145,7 @@ def kernel_geometry(kernel: Kernel) -> KernelGeometry:
     """
     if not kernel.has_compact_support:
         return _truncate(kernel)
+    # In units of the half-width all knots must be rational, so that a common denominator exists.
     ends = [piece.lower for piece in kernel.pieces] + [kernel.support[1]]
     unit = max(abs(ends[0]), abs(ends[-1]))
     knots = tuple(sympy.nsimplify(sympy.simplify(end / unit)) for end in ends)
@@ -160,6 +162,7 @@ def _truncate(kernel: Kernel) -> KernelGeometry:
     unit = sympy.sqrt(kernel.variance)
     centre = sympy.nsimplify(sympy.simplify(kernel.mean / unit))
     (peak,) = _derivative(kernel, 0, np.array([float(centre * unit)]))
+    # The smallest whole number of units beyond which the kernel is negligible.
     for units in range(1, MOST_UNITS) if centre.is_Rational and len(kernel.pieces) == 1 else ():
         ends = np.array([float((centre - units) * unit), float((centre + units) * unit)])
         if _derivative(kernel, 0, ends).max() <= NEGLIGIBLE * peak:

@@ -156,6 +156,7 @@ def _sums_between_knots(counts: Array, tables: GridTables, sums: Array) -> None:
     for cell in range(counts.size):
         before[cell + 1] = before[cell] + counts[cell]
     sums[:] = 0.0
+    # Each knot contributes its jump times the number of observations in the cells before its offset.
     for knot in range(tables.offsets.size):
         start = tables.offsets[knot]
         _add_one(sums, tables.jumps[knot], before[start : start + sums.size])
@@ -250,6 +251,7 @@ def _of_pairs_of_jumps(
     """
     total = 0.0
     for i in range(sums.size - 1):
+        # The sum of the jumps in the interval, and the part of its square that pairs an observation with itself.
         change, variation = 0.0, 0.0
         for knot in range(tables.offsets.size):
             jumps = tables.jumps[knot] * counts[node + i + tables.offsets[knot]]

@@ -86,6 +86,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
         If the weight's support is unbounded and the weight is not 1, if the density is unbounded inside the support,
         or if a function is too steep for polynomials on any reasonable cells.
     """
+    # The interval to cover: the weight's support, or the bulk of f if the weight is 1 everywhere.
     lower, upper = density.bulk(TAIL) if weight.is_one else (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
         raise InputError(
@@ -98,14 +99,17 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
                 f"the density must be bounded on the weight's support, but {density.name} is unbounded at {knot}. "
                 "Choose a window:c,d without that point."
             )
+    # No cell may straddle a knot: the first cells are the intervals between knots.
     knots = np.array([lower, upper, *(float(knot) for knot in (*density.knots, *weight.knots))])
     inside = knots[(knots >= lower) & (knots <= upper)]
     rough = np.array([float(knot) for knot in density.rough_knots])
+    # Under the weight 1 small values of f are negligible; elsewhere a weight such as 1/f may magnify them.
     f, a = _numerical(density.pieces), _numerical(weight.pieces)
     floor = (
         FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight.is_one else SMALLEST_NORMAL / TOLERANCE
     )
     edges = _refine(np.unique(inside), (f, a), degree, rough, floor)
+    # A weight that is constant on every cell, such as a window, is stored as one coefficient: the usual, faster case.
     weights = _local_polynomials(a, edges, degree)
     constant = not weights[:, 1:].any()
     return CellTable(
@@ -123,6 +127,7 @@ def _refine(
         # A bounded f that behaves like a fractional power at a knot vanishes there, and nearly so on a small cell.
         coarse &= (np.diff(edges) > smallest) | ~(np.isin(edges[:-1], rough) | np.isin(edges[1:], rough))
         middles = (edges[:-1] + edges[1:]) / 2
+        # One more halving of every cell leaves a margin below the tolerance.
         if not coarse.any():
             return np.union1d(edges, middles)
         edges = np.union1d(edges, middles[coarse])

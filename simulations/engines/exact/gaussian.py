@@ -139,6 +139,7 @@ def _expansions(sample: Array, width: float, first: Indices) -> tuple[Array, Arr
     """Compute the centre of each group and, for large groups, the sums of exp(-d^2 / 2) d^n / n!."""
     count = first.size - 1
     centres, moments = np.empty(count), np.zeros((count, ORDER))
+    # Small groups keep their centre alone: they are summed directly.
     for g in range(count):
         start, end = sample[first[g]], sample[first[g + 1] - 1]
         centres[g] = start + (end - start) / 2
@@ -150,6 +151,7 @@ def _expansions(sample: Array, width: float, first: Indices) -> tuple[Array, Arr
             for n in range(ORDER):
                 moments[g, n] += term
                 term *= d
+        # Divide by n! once per group instead of once per observation.
         factorial = 1.0
         for n in range(1, ORDER):
             factorial *= n
@@ -246,6 +248,7 @@ def _add_group(
 @compiled
 def _number_of_terms(argument: float) -> int:
     """Count the terms of the exponential series that suffice for arguments between -argument and argument."""
+    # Relative to the smallest value of the sum, exp(-2 argument), the dropped terms are below rounding.
     term, count, least = 1.0, 0, math.exp(-2 * argument) * 1e-17
     while term > least and count < ORDER:
         count += 1

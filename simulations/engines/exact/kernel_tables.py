@@ -93,6 +93,7 @@ def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
     ascending = [sympy.Poly(piece.density, x).all_coeffs()[::-1] for piece in kernel.pieces]
     if not all(coefficient.is_real and coefficient.is_number for row in ascending for coefficient in row):
         return None
+    # All pieces are padded to one degree, so that their coefficients form one array.
     size = max(len(row) for row in ascending)
     pieces = np.zeros((len(ascending), size))
     for numbers, row in zip(pieces, ascending, strict=True):
@@ -122,6 +123,7 @@ def _initial_values(density: Expr, frequency: Expr) -> tuple[float, float]:
 
 
 def _piecewise(kernel: Kernel, frequency: float, pieces: Array, transfers: Array) -> PiecewiseKernel | None:
+    # Pieces with a gap between them would need a knot that is not in the tables.
     ends = [piece.lower for piece in kernel.pieces] + [kernel.support[1]]
     if any(one.upper != other.lower for one, other in pairwise(kernel.pieces)):
         return None

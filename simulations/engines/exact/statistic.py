@@ -200,6 +200,7 @@ def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, i
     n nodes are exact for degree 2 n - 1. On a long piece this covers f, f_m and a at their full degrees; on a short
     one f is nearly quadratic, unless its cells are as wide as those of a polynomial density may be.
     """
+    # Degrees of f_m on a short piece and on a long one.
     low, high = HARMONIC_DEGREES if kernel.frequency > 0 else (kernel.functions[-1], kernel.functions[-1])
     weight_degree = cells.weight.shape[1] - 1
     many = max(high, QUINTIC) + 1 + (weight_degree + 1) // 2
@@ -230,6 +231,7 @@ def check_sample(sample: npt.ArrayLike) -> Array:
     >>> check_sample([1, 2.5])
     array([1. , 2.5])
     """
+    # Strings and objects would be converted silently, so the kind of the array is checked before.
     try:
         values = np.asarray(sample)
         if values.dtype.kind not in "fiub":

@@ -163,6 +163,7 @@ def _locate(
     positions: Array, sample: Array, passed: Indices, anchor: float, bandwidth: float, knot: float, limit: float
 ) -> None:
     """Set the positions of the active samples, of those whose first knot is within the limit, and of the next one."""
+    # passed is non-increasing in the knots: the last entry is the first active sample, the first ends the active ones.
     for i in range(passed[-1], sample.size):
         positions[i] = (sample[i] - anchor) / bandwidth
         if i >= passed[0] and positions[i] + knot > limit:
@@ -187,6 +188,7 @@ def _recompute(
         features[:] = 0.0
         for i in range(passed[j + 1], passed[j]):
             s = positions[i]
+            # The features of s: those of a shift, as in `PiecewiseKernel`.
             if frequency > 0.0:
                 features[0] += math.cos(frequency * s)
                 features[1] += math.sin(frequency * s)
@@ -211,6 +213,7 @@ def _add_jump(
         for q in range(size):
             coefficients[q] += jumps[knot, q, 0] * cosine + jumps[knot, q, 1] * sine
     else:
+        # Horner's scheme in -s; the transfer of a polynomial is triangular.
         for q in range(size):
             value = jumps[knot, q, size - 1 - q]
             for r in range(1, size - q):
@@ -255,6 +258,7 @@ def _polynomials(
     count: int, node: float, middles: Array, reaches: Array, batch: Array, functions: tuple[int, ...], values: Array
 ) -> None:
     """Set ``values`` to F at one node of every piece."""
+    # Horner's scheme; the length of a tuple is a constant of the compiled function, so the inner loop can be unrolled.
     for i in range(count):
         at = middles[i] + reaches[i] * node
         value = batch[len(functions) - 1, i]
@@ -266,6 +270,7 @@ def _polynomials(
 @compiled
 def _harmonics(count: int, node: float, reaches: Array, batch: Array, frequency: float, values: Array) -> None:
     """Set ``values`` to F at one node of every piece, by series exact to rounding for angles up to `SHORT`."""
+    # The batch holds coefficients at the middles of the pieces, so that the angles are small.
     for i in range(count):
         angle = frequency * reaches[i] * node
         square = angle * angle
@@ -291,6 +296,7 @@ def _add_squares(
     """Add share * (F - m b f)^2 a at one node of every piece; a is a constant or a quintic."""
     # Scalars, unlike array elements, stay in registers.
     e0, e1, e2, e3, e4, e5 = expected[0], expected[1], expected[2], expected[3], expected[4], expected[5]
+    # A weight that is constant on the cell, such as a window, needs no polynomial.
     if weight.size == 1:
         constant = share * weight[0]
         for i in range(count):

@@ -71,6 +71,7 @@ def pick(columns: Columns, first: int, bits: int, word: Whole) -> np.int64:
         At least 1.
     word : uint64
     """
+    # The leading bits are the column; the rest, as a fraction, is compared with its threshold.
     shift = np.uint64(bits)
     column = np.uint64(word) >> (np.uint64(64) - shift)
     entry = columns[np.uint64(first) + column]
@@ -138,6 +139,7 @@ def alias_table(probabilities: Array) -> Columns:
 
 def poisson_tables(means: Array) -> PoissonTables:
     """Build the tables of the Poisson distributions with the given means, shape (n,)."""
+    # A large mean is divided among several independent terms, which share one table.
     terms = np.maximum(1, np.ceil(means / LARGEST_MEAN)).astype(np.int64)
     laws = [poisson_probabilities(mean) for mean in means / terms]
     sizes = np.array([2 ** max(1, int(law.size - 1).bit_length()) for _, law in laws], dtype=np.int64)

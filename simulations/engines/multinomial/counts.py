@@ -59,9 +59,11 @@ def count_tables(probabilities: Array, m: int, margin: float = MARGIN) -> CountT
         mu is m minus ``margin`` times its square root, or 0. The distribution of the counts does not depend on it.
     """
     probabilities = probabilities / probabilities.sum()
+    # One Poisson table for each class, and one alias table of all classes for single observations.
     mean = max(0.0, m - margin * math.sqrt(m))
     poisson = poisson_tables(mean * probabilities)
     classes = alias_table(probabilities)
+    # The usual number of draws: the Poisson counts and the deficit, with a margin of four standard deviations.
     draws = int(poisson.terms.sum()) + abs(m - mean) + 4 * math.sqrt(m)
     words = WORDS_IN_A_BLOCK * math.ceil(2 * draws / WORDS_IN_A_BLOCK)
     return CountTables(poisson, classes, int(classes.size).bit_length() - 1, words)

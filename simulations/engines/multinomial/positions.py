@@ -97,6 +97,7 @@ def _locate(words: Words, quantile: Array, positions: Array) -> None:
 
 @vectorised
 def _add_all_power_sums(positions: Array, powers: Array, count: int, moments: Array) -> None:
+    # A power of zero masks the lanes beyond the last observation.
     for i in range(positions.size):
         powers[i] = 1.0 if i < count else 0.0
     moments[0] += count

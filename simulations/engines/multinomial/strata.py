@@ -87,6 +87,7 @@ def strata(density: Density, edges: Array) -> Strata:
             break
         if halving == MOST_HALVINGS or pending.size + sum(part.size for part in parts) > 2 * MOST_STRATA:
             raise InputError(f"the density {density.name} is too steep for cells. Use the engine exact.")
+    # The passes of refinement leave the strata out of order.
     bounds, polynomials = np.concatenate(parts), np.concatenate(fits)
     order = np.argsort(bounds[:, 0])
     return _in_cells(density, edges, bounds[order], polynomials[order])
@@ -186,6 +187,7 @@ def _series_at(series: Array, points: Array) -> Array:
 def _inverse(density: Array, integral: Array, levels: Array) -> Array:
     """Find where integrals, Chebyshev series in rows, reach the shares ``levels`` of their values at 1."""
     ends = np.ones((integral.shape[0], 1))
+    # Newton's method from the quantiles of a constant density, which converges quickly for nearly constant ones.
     targets = _series_at(integral, ends) * levels
     points = np.broadcast_to(2 * levels - 1, targets.shape).copy()
     for _ in range(NEWTON_STEPS):
