@@ -1,1 +1,1 @@
-"""Side by side with peers, in one run: `python -m benchmarks.` and tm, power or training."""
+"""Benchmarks against other libraries, each in one run: ``python -m benchmarks.NAME``."""

@@ -2,10 +2,10 @@
 
     python -m benchmarks.comparisons [--json FILE] [--tables N]
 
-A table has three kernels, three objectives and a value for each on every seed. All values of one seed share an effect
-of the seed, and the kernels and objectives have effects that vary with the seed: equally, or one of them far more than
-the others, so that sphericity fails. Our multivariate test is compared with three analyses of variance: with one pooled
-residual, with a stratum of error for each effect, and that with Greenhouse and Geisser's correction.
+A table has a value for each of three kernels, three objectives and several seeds. All values of one seed share an
+effect of the seed, and the kernels and objectives have effects that vary with the seed: equally, or one of them far
+more than the others, so that sphericity fails. Our multivariate test is compared with three analyses of variance: with
+one pooled residual, with an error stratum for each effect, and the latter with Greenhouse and Geisser's correction.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ STANDARD_ERRORS = 4.5
 
 @dataclass(frozen=True)
 class Noise:
-    """Normal noise of a table, as standard deviations by level; a single level stands for all.
+    """Standard deviations of the normal noise of a table, by level; a single value applies to all levels.
 
     Attributes
     ----------
     by_kernel, by_objective : tuple of float
-        Of the effects of kernel and objective that vary with the seed.
+        For the effects of kernel and objective that vary with the seed.
     residual : tuple of float
-        Of the single models, by objective.
+        For the single models, by objective.
     by_seed : float
-        Of what all models of a seed share.
+        For the effect that all models of a seed share.
     """
 
     by_kernel: tuple[float, ...] = (0.0,)
@@ -74,7 +74,7 @@ NOISES = {
 #: Means by kernel and objective, with effects of both and an interaction.
 EFFECTIVE = np.array([[134.0, 114.0, 132.0], [133.0, 112.0, 131.0], [134.0, 113.0, 132.0]])
 
-#: The same with a gain that few seeds tell from zero.
+#: The same with a gain that few seeds can distinguish from zero.
 SMALL = np.array([[134.0, 133.0, 132.0], [130.0, 129.0, 131.0], [134.0, 133.0, 132.0]])
 
 #: A kernel whose error is lower by two standard deviations of a single model, and nothing else.
@@ -82,7 +82,7 @@ ONE_KERNEL = np.array([[0.0], [-2.0], [0.0]])
 
 
 def in_stratum(vectors: Array) -> tuple[Array, Array]:
-    """Return F with the variation over the seeds as its error, and Greenhouse and Geisser's estimate of epsilon."""
+    """Compute F with the variation over the seeds as its error, and Greenhouse and Geisser's estimate of epsilon."""
     _, seeds, p = vectors.shape
     mean = vectors.mean(1)
     rest = vectors - mean[:, None]
@@ -93,20 +93,20 @@ def in_stratum(vectors: Array) -> tuple[Array, Array]:
 
 
 def stratum_p_values(vectors: Array) -> Array:
-    """Return the p-values of the F test in an effect's own stratum, which assumes sphericity."""
+    """Compute the p-values of the F test in the stratum of an effect, which assumes sphericity."""
     _, seeds, p = vectors.shape
     return np.asarray(special.fdtrc(p, p * (seeds - 1), in_stratum(vectors)[0]))
 
 
-def corrected_p_values(vectors: Array) -> Array:
-    """Return the same with Greenhouse and Geisser's correction."""
+def greenhouse_geisser_p_values(vectors: Array) -> Array:
+    """Compute the p-values of the F test in the stratum of an effect, with Greenhouse and Geisser's correction."""
     _, seeds, p = vectors.shape
     f, epsilon = in_stratum(vectors)
     return np.asarray(special.fdtrc(epsilon * p, epsilon * p * (seeds - 1), f))
 
 
-def pooled_p_values(values: Array, vectors: Array) -> Array:
-    """Return the p-values of the F test with one residual for all effects.
+def one_residual_p_values(values: Array, vectors: Array) -> Array:
+    """Compute the p-values of the F test with one residual for all effects.
 
     ``values`` has the shape (tables, seeds, treatments).
     """
@@ -118,26 +118,26 @@ def pooled_p_values(values: Array, vectors: Array) -> Array:
 
 
 def multivariate_p_values(vectors: Array) -> Array:
-    """Return the p-values of our test; NaN where it cannot be made."""
+    """Compute the p-values of our test; NaN where the test is impossible."""
     return np.array([found[1] if (found := multivariate_test(one)) else math.nan for one in vectors])
 
 
 def p_values(values: Array) -> dict[str, dict[str, Array]]:
-    """Return the p-values by effect and test, for values of shape (tables, seeds, kernels, objectives)."""
+    """Compute the p-values by effect and test, for values of shape (tables, seeds, kernels, objectives)."""
     flat = values.reshape(*values.shape[:2], -1)
     found = {}
     for effect, contrasts in zip(EFFECTS, effect_contrasts(*values.shape[2:]), strict=True):
         vectors = flat @ contrasts.T
         found[effect] = {
-            "pooled": pooled_p_values(flat, vectors),
+            "pooled": one_residual_p_values(flat, vectors),
             "stratum": stratum_p_values(vectors),
-            "corrected": corrected_p_values(vectors),
+            "corrected": greenhouse_geisser_p_values(vectors),
             "multivariate": multivariate_p_values(vectors),
         }
     return found
 
 
-#: What the tests are called.
+#: Names of the tests in tables.
 TESTS = {
     "pooled": "one pooled residual",
     "stratum": "own stratum",
@@ -147,7 +147,7 @@ TESTS = {
 
 
 def rejections(noise: Noise, means: Array, tables: int) -> dict[str, dict[str, list[float | None]]]:
-    """Return the share of tables that each test rejects at 5 %, by effect and test, for every number of `SEEDS`."""
+    """Compute the share of tables that each test rejects at 5 %, by effect and test, for every number of `SEEDS`."""
     shares: dict[str, dict[str, list[float | None]]] = {effect: {test: [] for test in TESTS} for effect in EFFECTS}
     for seeds in SEEDS:
         generator = np.random.default_rng([SEED, seeds])
@@ -162,7 +162,7 @@ def rejections(noise: Noise, means: Array, tables: int) -> dict[str, dict[str, l
 
 
 def trials_of(values: Array) -> list[Trial]:
-    """Return the trials of one table, from values of shape (seeds, kernels, objectives)."""
+    """Convert one table, of shape (seeds, kernels, objectives), to trials."""
     return [
         Trial(KERNELS[kernel], OBJECTIVES[objective], seed, float(value))
         for (seed, kernel, objective), value in np.ndenumerate(values)
@@ -170,7 +170,7 @@ def trials_of(values: Array) -> list[Trial]:
 
 
 def truth(means: Array) -> dict[str, float]:
-    """Return the parts of the gain from the means by kernel and objective."""
+    """Compute the true parts of the gain from the means by kernel and objective."""
     old, kernel_only, objective_only, new = means[0, 0], means[1, 0], means[0, 1], means[1, 1]
     gain = old - new
     kernel = ((old - kernel_only) + (objective_only - new)) / 2
@@ -179,8 +179,8 @@ def truth(means: Array) -> dict[str, float]:
     return {**{name: float(value) for name, value in whole.items()}, "kernel_share": float(kernel / gain)}
 
 
-def covered(values: Array, means: Array) -> dict[str, bool | None]:
-    """Tell for one table whether each interval holds the truth; None where there is no interval."""
+def check_coverage(values: Array, means: Array) -> dict[str, bool | None]:
+    """Check for one table whether each interval contains the truth; None where the interval does not exist."""
     split = decompose_gain(trials_of(values))
     found: dict[str, bool | None] = {}
     for name, true in truth(means).items():
@@ -192,7 +192,7 @@ def covered(values: Array, means: Array) -> dict[str, bool | None]:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The share of intervals that hold the truth, and how many tables gave one."""
+    """The share of intervals that contain the truth, and the number of tables with an interval."""
 
     share: float
     given: int
@@ -200,11 +200,11 @@ class Coverage:
 
 
 def coverages(noise: Noise, means: Array, tables: int) -> dict[str, list[Coverage]]:
-    """Return the coverage of the interval of every part, for every number of `SEEDS`."""
+    """Compute the coverage of the interval of every part, for every number of `SEEDS`."""
     found: dict[str, list[Coverage]] = {name: [] for name in truth(means)}
     for seeds in SEEDS:
         drawn = means + noise.draw(np.random.default_rng([SEED, seeds, 1]), tables, seeds)
-        every = [covered(values, means) for values in drawn]
+        every = [check_coverage(values, means) for values in drawn]
         for name, column in found.items():
             given = [hit for one in every if (hit := one[name]) is not None]
             column.append(Coverage(sum(given) / len(given), len(given), tables))
@@ -223,7 +223,7 @@ PARTS = {
 
 
 def rejection_table(title: str, found: Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]) -> Table:
-    """Lay out the shares of rejected tables by noise, effect and test."""
+    """Format the shares of rejected tables by noise, effect and test."""
     rows = tuple(
         (noise, effect, *(in_percent(by_test[test]) for test in TESTS))
         for noise, by_effect in found.items()
@@ -233,16 +233,16 @@ def rejection_table(title: str, found: Mapping[str, Mapping[str, Mapping[str, Se
 
 
 def coverage_table(found: Mapping[str, Mapping[str, Sequence[Coverage]]]) -> Table:
-    """Lay out the coverage of the intervals by part and noise."""
+    """Format the coverage of the intervals by part and noise."""
     rows = tuple(
         (name, *(in_percent([one.share for one in by_part[part]]) for by_part in found.values()))
         for part, name in PARTS.items()
     )
-    return Table("Intervals at 95 %: the share that holds the truth, %", ("interval", *found), rows)
+    return Table("Intervals at 95 %: the share that contains the truth, %", ("interval", *found), rows)
 
 
 def in_percent(shares: Sequence[float | None]) -> str:
-    """Write shares in percent; a dash where there is none."""
+    """Format shares in percent, with a dash for None."""
     return " / ".join("-" if share is None else f"{100 * share:.1f}" for share in shares)
 
 
@@ -251,7 +251,8 @@ def targets(
     covering: Mapping[str, Mapping[str, Sequence[Coverage]]],
     tables: int,
 ) -> list[Target]:
-    """Return the promises: our tests have the size 5 % and our intervals the coverage 95 %, under every noise."""
+    """Return the targets: our tests have size 5 % and our intervals coverage 95 %, under every noise."""
+    # Simulated shares have a binomial standard error; the bound allows for the largest of many.
     error = math.sqrt(SIGNIFICANCE * (1 - SIGNIFICANCE) / tables)
     ours = [
         size
@@ -289,12 +290,12 @@ def main(arguments: list[str] | None = None) -> int:
     given, holding = in_percent([one.given / one.tables for one in small]), in_percent([one.share for one in small])
     known, kept = truth(SMALL), targets(sizes, covering, tables)
     lines = [
-        f"Each cell has figures for {' / '.join(map(str, SEEDS))} seeds, from {tables:,} tables each.\n",
+        f"Each cell has values for {' / '.join(map(str, SEEDS))} seeds, from {tables:,} tables each.\n",
         rejection_table("No effect: the share of tables in which a test at 5 % finds one, %", sizes).markdown(),
         rejection_table("One kernel differs: the share of tables in which a test finds it, %", power).markdown(),
         coverage_table(covering).markdown(),
-        f"A gain of {known['gain']:g} nats is told from zero in {given} % of tables. Of these, Fieller's interval for",
-        f"the kernel's share, {known['kernel_share']:g}, holds it in {holding} %.\n",
+        f"A gain of {known['gain']:g} nats is distinguished from zero in {given} % of tables. Of these, Fieller's",
+        f"interval for the kernel's share, {known['kernel_share']:g}, contains it in {holding} %.\n",
         *map(str, kept),
     ]
     Console().out("\n".join(lines), highlight=False)

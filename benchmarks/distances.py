@@ -2,8 +2,8 @@
 
 python -m benchmarks.distances DATASET [--data-dir DIR] [--images N] [--features NAME …] [--resolution R] [--json FILE]
 
-A distance is of use where training images, which are of the same law, are nearer than images that a person sees are
-worse. The hold-out images are compared with the same number of the first training images; a pixel is from 0 to 1.
+A distance is useful if training images, which have the same distribution, are nearer than images that are visibly
+worse. The hold-out images are compared with the same number of the first training images; pixels are in [0, 1].
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ BLURS, NOISES = (0.5, 0.7, 1.0, 1.5, 2.0), (0.02, 0.05, 0.1, 0.2)
 _AT_A_TIME = 500
 
 
-def blurred(pixels: Tensor, sigma: float) -> Tensor:
-    """Return images of 8 bits, blurred by a normal kernel that is cut off at four standard deviations."""
+def blur(pixels: Tensor, sigma: float) -> Tensor:
+    """Blur images with a normal kernel truncated at four standard deviations; return images of 8 bits."""
     side = 2 * round(4 * sigma) + 1
     parts = [
         transforms.gaussian_blur(as_images(part), [side, side], [sigma, sigma]) for part in pixels.split(_AT_A_TIME)
@@ -37,20 +37,20 @@ def blurred(pixels: Tensor, sigma: float) -> Tensor:
     return eight_bit(torch.cat(parts))
 
 
-def noisy(pixels: Tensor, sigma: float) -> Tensor:
-    """Return images of 8 bits with normal noise, which is the same at every level but for its size."""
+def add_noise(pixels: Tensor, sigma: float) -> Tensor:
+    """Add normal noise, the same at every level except for its scale; return images of 8 bits."""
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(1))
     return eight_bit((as_images(pixels) + sigma * noise).clamp(0, 1))
 
 
 def distances(network: FeatureNetwork, train: Tensor, holdout: Tensor) -> dict[str, float]:
-    """Return the distances of the hold-out images from each set of images, by its name."""
+    """Compute the distances of the hold-out images from each set of images, by its name."""
     real = cached_statistics(network, holdout)
     found = {"training images": distance(real, cached_statistics(network, train))}
     for sigma in BLURS:
-        found[f"blurred, {sigma:g} pixels"] = distance(real, statistics_of(network, [blurred(holdout, sigma)]))
+        found[f"blurred, {sigma:g} pixels"] = distance(real, statistics_of(network, [blur(holdout, sigma)]))
     for sigma in NOISES:
-        found[f"noisy, {sigma:g}"] = distance(real, statistics_of(network, [noisy(holdout, sigma)]))
+        found[f"noisy, {sigma:g}"] = distance(real, statistics_of(network, [add_noise(holdout, sigma)]))
     return found
 
 
@@ -61,7 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", default="data", metavar="DIR")
     parser.add_argument("--images", type=int, default=5000, metavar="N", help="of each kind (default 5000)")
     parser.add_argument("--features", nargs="+", choices=FEATURES, default=["imagenet"])
-    parser.add_argument("--resolution", type=int, metavar="R", help="of imagenet, in the place of its own")
+    parser.add_argument(
+        "--resolution", type=int, metavar="R", help="resolution of imagenet (default: that of the network)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args(arguments)
     data = load(options.dataset, options.data_dir)
@@ -74,8 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
             network = feature_network(name, dataset=options.dataset, data_dir=options.data_dir)
         found = distances(network, data.train[:number], data.holdout[:number])
         console.print(f"{options.dataset}, {number:,} images each: {network.title}", highlight=False)
-        for what, value in found.items():
-            console.print(f"  {what:<24}{value:12.4g}", highlight=False)
+        for images, value in found.items():
+            console.print(f"  {images:<24}{value:12.4g}", highlight=False)
         documents.append({"features": network.document(), "images": number, "distances": found})
     nothing: tuple[Target, ...] = ()
     write(options.json, {"dataset": options.dataset, "found": documents}, nothing)

@@ -1,4 +1,4 @@
-"""Features of EfficientNet-Lite0 with and without its batch normalisations, beside the network by its weights' author.
+"""Features of EfficientNet-Lite0: ours, with folded batch normalisation, against the network by its weights' author.
 
 python -m benchmarks.features [--json FILE] [--threads N] [--images N] [--rounds N]
 """
@@ -25,20 +25,20 @@ from evae.features.imagenet import CENTRE, LARGE, SCALE, SMALL, imagenet_network
 Features = Callable[[Tensor], Tensor]
 
 
-def prepared(pixels: Tensor, resolution: int) -> Tensor:
-    """Return what the network sees of grey images (N, 1, S, S) of 8 bits."""
+def prepare(pixels: Tensor, resolution: int) -> Tensor:
+    """Resize and normalise grey images (N, 1, S, S) of 8 bits for the network."""
     resized = functional.interpolate(as_images(pixels), size=(resolution, resolution), mode="bilinear")
     return ((255 * resized - CENTRE) / SCALE).expand(-1, 3, -1, -1)
 
 
 def by_the_author(resolution: int, memory_format: torch.memory_format) -> Features:
-    """Return the package's own network, whose batch normalisations are layers, in a memory format."""
+    """Build the author's network, whose batch normalisations are layers, in a memory format."""
     model = EfficientNet.from_name("efficientnet-lite0", image_size=resolution)
     model.load_state_dict(read_state())
     model = cast("nn.Module", model).eval().to(memory_format=memory_format)
 
     def features(pixels: Tensor) -> Tensor:
-        images = prepared(pixels, resolution).contiguous(memory_format=memory_format)
+        images = prepare(pixels, resolution).contiguous(memory_format=memory_format)
         with torch.no_grad():
             maps: Tensor = model.extract_features(images)  # type: ignore[operator]
         return maps.mean((2, 3))

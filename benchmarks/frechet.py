@@ -1,4 +1,4 @@
-"""The Fréchet distance beside the square root of the covariances' product, as pytorch-fid and torchmetrics compute it.
+"""The Fréchet distance against the matrix square root by which pytorch-fid and torchmetrics compute it.
 
 python -m benchmarks.frechet [--json FILE] [--dimensions D]
 """
@@ -21,14 +21,14 @@ Law = tuple[Array, Array]
 
 
 def law(rng: np.random.Generator, dimensions: int) -> Law:
-    """Return the mean and covariance of features of twice as many images, of very different spreads."""
+    """Draw features of twice as many images, with very different spreads; return their mean and covariance."""
     features = rng.standard_normal((2 * dimensions, dimensions)) * np.geomspace(1e-2, 1, dimensions)
     features = features @ rng.standard_normal((dimensions, dimensions)) / np.sqrt(dimensions)
     return features.mean(0), np.cov(features, rowvar=False)
 
 
 def by_matrix_square_root(first: Law, second: Law) -> float:
-    """Return the distance through `scipy.linalg.sqrtm`."""
+    """Compute the distance with `scipy.linalg.sqrtm`."""
     root = np.real(linalg.sqrtm(first[1] @ second[1]))
     return float(np.sum((first[0] - second[0]) ** 2) + np.trace(first[1]) + np.trace(second[1]) - 2 * np.trace(root))
 

@@ -1,4 +1,4 @@
-"""Contestants in processes of their own, so that what one changes of its process is not another's gain."""
+"""Contestants in separate processes, so that no contestant profits from another's changes to its process."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from multiprocessing.connection import Connection
 import torch
 
 Epoch = Callable[[int], float]
-"""Trains for an epoch of the given number, waits for the device, and returns the mean loss in nats per image."""
+"""Trains for the epoch of the given number, waits for the device, and returns the mean loss in nats per image."""
 
 
 @contextlib.contextmanager
 def in_a_process(contestant: Callable[[], Epoch], threads: int) -> Iterator[Callable[[], Epoch]]:
-    """Make a contestant in a new process, where PyTorch has so many threads; the process ends with the block.
+    """Build a contestant in a new process with ``threads`` threads of PyTorch; the process ends with the block.
 
-    Returns what waits until the contestant is made and returns its epoch, as it is called from here.
+    Yields a function that waits until the contestant is built and returns its epoch, to be called from this process.
 
     Raises
     ------
     ImportError
-        When waited for, if the contestant needs what is not installed.
+        By the yielded function, if the contestant needs a package that is not installed.
     """
-    # From a process that has loaded the libraries, and computed nothing: each would take seconds to load them anew.
+    # Forked from a process that has only loaded the libraries: loading them again would take seconds each time.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.trainers"])
-    # Not a daemon: a contestant's loader has processes of its own.
+    # Not a daemon, since a contestant's loader may start processes.
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, contestant, threads))
     process.start()
@@ -51,7 +51,7 @@ def in_a_process(contestant: Callable[[], Epoch], threads: int) -> Iterator[Call
 
 
 def _serve(connection: Connection, contestant: Callable[[], Epoch], threads: int) -> None:
-    # Ctrl-C reaches every process of a command, and one of them says so.
+    # Ctrl-C reaches every process of a command; the main process reports it.
     with contextlib.suppress(KeyboardInterrupt):
         torch.set_num_threads(threads)
         try:
@@ -60,7 +60,7 @@ def _serve(connection: Connection, contestant: Callable[[], Epoch], threads: int
             connection.send(error)
             return
         connection.send(None)
-        # The other end is closed when no more epochs are wanted.
+        # The other end is closed when no more epochs are needed.
         with contextlib.suppress(EOFError, BrokenPipeError):
             while True:
                 connection.send(epoch(connection.recv()))

@@ -1,7 +1,7 @@
 """T_m by other libraries: their density estimate on a grid, then the trapezoid rule.
 
-Each takes the same sample and the same half-width b of the kernel (for the Gaussian its standard deviation), in the
-library's own units, and the grid that the library is at its best with.
+Each uses the same sample, the same half-width b of the kernel (for the Gaussian its standard deviation), converted to
+the library's units, and the grid at which the library performs best.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from foundation.types import Array
 LOWER, UPPER = -2.0, 2.0
 """The window of the standard example; its density is the standard normal."""
 MARGIN = 1.0
-"""Grid beyond the outermost observations, in bandwidths of the kernel with the widest reach."""
+"""Length of the grid beyond the outermost observations, in bandwidths of the kernel with the widest reach."""
 
 
 def direct(sample: Array, b: float, nodes: int = 1024) -> float:
@@ -34,7 +34,7 @@ def direct(sample: Array, b: float, nodes: int = 1024) -> float:
 
 
 def kdepy_fft(sample: Array, b: float, nodes: int = 4096) -> float:
-    """Take KDEpy's FFTKDE, the fastest peer; its ``bw`` is the kernel's standard deviation, b over the root of 5."""
+    """Use KDEpy's FFTKDE, the fastest peer; its ``bw`` is the kernel's standard deviation, b over the root of 5."""
     from KDEpy import FFTKDE
 
     grid = np.linspace(min(sample.min(), LOWER) - MARGIN * b, max(sample.max(), UPPER) + MARGIN * b, nodes)
@@ -43,7 +43,7 @@ def kdepy_fft(sample: Array, b: float, nodes: int = 4096) -> float:
 
 
 def kdepy_tree(sample: Array, b: float, nodes: int = 512) -> float:
-    """Take KDEpy's TreeKDE."""
+    """Use KDEpy's TreeKDE."""
     from KDEpy import TreeKDE
 
     grid = np.linspace(LOWER, UPPER, nodes)
@@ -52,7 +52,7 @@ def kdepy_tree(sample: Array, b: float, nodes: int = 512) -> float:
 
 
 def scikit_learn(sample: Array, b: float, nodes: int = 512) -> float:
-    """Take scikit-learn's KernelDensity, a ball tree; its ``bandwidth`` is b."""
+    """Use scikit-learn's KernelDensity, a ball tree; its ``bandwidth`` is b."""
     from sklearn.neighbors import KernelDensity
 
     grid = np.linspace(LOWER, UPPER, nodes)
@@ -63,7 +63,7 @@ def scikit_learn(sample: Array, b: float, nodes: int = 512) -> float:
 
 
 def statsmodels_fft(sample: Array, b: float, nodes: int = 4096) -> float:
-    """Take statsmodels' KDEUnivariate by FFT, which has the Gaussian kernel only."""
+    """Use statsmodels' KDEUnivariate by FFT, which has the Gaussian kernel only."""
     from statsmodels.nonparametric.kde import KDEUnivariate
 
     fitted = KDEUnivariate(sample)
@@ -72,14 +72,14 @@ def statsmodels_fft(sample: Array, b: float, nodes: int = 4096) -> float:
 
 
 def scipy_gaussian(sample: Array, b: float, nodes: int = 512) -> float:
-    """Take SciPy's gaussian_kde; its ``bw_method`` is in standard deviations of the sample."""
+    """Use SciPy's gaussian_kde; its ``bw_method`` is in standard deviations of the sample."""
     grid = np.linspace(LOWER, UPPER, nodes)
     estimate = gaussian_kde(sample, bw_method=b / sample.std(ddof=1)).evaluate(grid)
     return from_estimate(grid, estimate, sample.size, b)
 
 
 def from_estimate(grid: Array, estimate: Array, m: int, b: float) -> float:
-    """Return m b times the integral of (f_m - f)^2 over the window, by the trapezoid rule on the grid's nodes."""
+    """Compute m b times the integral of (f_m - f)^2 over the window, by the trapezoid rule on the grid's nodes."""
     square = (estimate - norm_pdf(grid)) ** 2
     inside = (grid > LOWER) & (grid < UPPER)
     ends = np.interp([LOWER, UPPER], grid, square)
@@ -88,7 +88,7 @@ def from_estimate(grid: Array, estimate: Array, m: int, b: float) -> float:
 
 
 def norm_pdf(points: Array) -> Array:
-    """Return the standard normal density, without the overhead of scipy.stats."""
+    """Compute the standard normal density, without the overhead of scipy.stats."""
     return np.exp(-0.5 * points**2) / math.sqrt(2 * math.pi)
 
 

@@ -1,10 +1,10 @@
-"""Size and power of the Bickel-Rosenblatt test beside Kolmogorov-Smirnov and Anderson-Darling.
+"""Size and power of the Bickel-Rosenblatt test, compared with Kolmogorov-Smirnov and Anderson-Darling.
 
     python -m benchmarks.power [--json FILE] [--m M] [--samples N]
 
-The hypothesis is the standard normal. Every test rejects above the 95 % point of its own null law, simulated with
-9,999 samples, so that all have the same size and only the power differs. Where T_m looks for differences is a choice of
-the bandwidth: three are shown.
+The hypothesis is the standard normal. Every test rejects above the 95 % point of its null distribution, simulated with
+9,999 samples, so that all have the same size and only the power differs. The bandwidth determines the scale of the
+differences that T_m detects: three bandwidths are compared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from simulations.study.study import Study
 from theory.densities.families import NORMAL
 
 Test = Callable[[Array], float]
-"""A statistic of a sorted sample that is large where the sample speaks against the standard normal."""
+"""A statistic of a sorted sample whose large values are evidence against the standard normal."""
 
 LEVEL = 0.05
 NULL_SAMPLES = 9_999
@@ -39,13 +39,13 @@ BANDWIDTHS = ("m^-0.235", 0.5, 0.1)
 
 
 def kolmogorov_smirnov(ordered: Array) -> float:
-    """Return the largest distance between the empirical distribution function and the normal one."""
+    """Compute the largest distance between the empirical distribution function and the normal one."""
     level, steps = ndtr(ordered), np.arange(ordered.size + 1) / ordered.size
     return float(max(np.max(steps[1:] - level), np.max(level - steps[:-1])))
 
 
 def anderson_darling(ordered: Array) -> float:
-    """Return A^2: the integral of (F_m - F)^2 / (F (1 - F)) dF, times m."""
+    """Compute A^2: the integral of (F_m - F)^2 / (F (1 - F)) dF, times m."""
     odd = 2 * np.arange(1, ordered.size + 1) - 1
     return float(-ordered.size - np.mean(odd * (log_ndtr(ordered) + log_ndtr(-ordered[::-1]))))
 
@@ -89,13 +89,13 @@ ALTERNATIVES: dict[str, Alternative] = {
 
 @dataclass(frozen=True)
 class Power:
-    """How often a test rejects.
+    """The rejection rate of a test.
 
     Attributes
     ----------
     share : float
     standard_error : float
-        Of the samples of the alternative; that of the critical value is as small.
+        Due to the samples of the alternative; the error due to the critical value is as small.
     """
 
     share: float
@@ -103,9 +103,10 @@ class Power:
 
 
 def powers(m: int, samples: int) -> dict[str, dict[str, Power]]:
-    """Return the power of every test against every alternative."""
+    """Estimate the power of every test against every alternative."""
     tests: dict[str, Test] = {f"T_m, b = {b}": bickel_rosenblatt(m, b) for b in BANDWIDTHS}
     tests |= {"Kolmogorov-Smirnov": kolmogorov_smirnov, "Anderson-Darling": anderson_darling}
+    # All tests see the same samples, under the hypothesis and under every alternative.
     null = [np.sort(draw(NORMAL, SEED, replicate, m)) for replicate in range(NULL_SAMPLES)]
     critical = {name: float(np.quantile([test(sample) for sample in null], 1 - LEVEL)) for name, test in tests.items()}
     found = {}
@@ -125,7 +126,7 @@ def _power(rejected: npt.NDArray[np.bool_]) -> Power:
 
 
 def targets(found: Mapping[str, Mapping[str, Power]]) -> list[Target]:
-    """Return what is promised: the size, and that T_m sees structure that the others do not."""
+    """Return the targets: the size, and that T_m detects structure that the other tests do not."""
     sizes = [(name, power) for name, power in found["the hypothesis"].items() if name.startswith("T_m")]
     finest = f"T_m, b = {BANDWIDTHS[-1]}"
     against = found["half a comb, cos 10 x"]

@@ -1,4 +1,4 @@
-"""What every benchmark ends with: the machine, the targets, and a JSON file."""
+"""The report of a benchmark: the machine, the targets, and a JSON file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("numpy", "numba", "scipy", "statsmodels", "scikit-learn", "KDEpy", "
 
 @dataclass(frozen=True)
 class Target:
-    """A figure that is wanted, and the one that was found.
+    """A target value for a measurement, and the measured value.
 
     Attributes
     ----------
@@ -36,17 +36,17 @@ class Target:
 
 
 def at_least(what: str, wanted: float, found: float) -> Target:
-    """Return a target that a figure reaches from below."""
+    """Return a target with a lower bound."""
     return Target(what, f">= {wanted:g}", found, found >= wanted)
 
 
 def at_most(what: str, wanted: float, found: float) -> Target:
-    """Return a target that a figure stays under."""
+    """Return a target with an upper bound."""
     return Target(what, f"<= {wanted:g}", found, found <= wanted)
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on besides the code."""
+    """Describe the machine and the versions on which the measurements depend."""
     return {
         "python": platform.python_version(),
         "processor": platform.processor() or platform.machine(),
@@ -56,7 +56,7 @@ def machine() -> dict[str, Any]:
 
 
 def write(path: Path | None, document: dict[str, Any], targets: Iterable[Target]) -> None:
-    """Write the document, with machine and targets, as JSON."""
+    """Write the document, with machine and targets, as JSON; do nothing without a path."""
     if path is not None:
         whole = {"machine": machine(), **document, "targets": [asdict(target) for target in targets]}
         path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")

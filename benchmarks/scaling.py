@@ -1,9 +1,9 @@
-"""What everything costs: laws fitted at three sizes each, and checked at three others. docs/scaling.md shows them.
+"""Scaling laws of computing times, fitted at three sizes each and checked at three others; see docs/scaling.md.
 
     python -m benchmarks.scaling [--json FILE] [--only NAME ...]
 
-Every law is affine, seconds = fixed + slope * size, fitted by least squares of relative errors with neither part
-negative. Images are noise and Inception's weights random: the time does not depend on what they show.
+Every law is affine, seconds = fixed + slope * size, fitted by least squares of relative errors with both coefficients
+non-negative. Images are noise and Inception's weights random: the time does not depend on their content.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ from foundation.cluster import Cluster, open_cluster
 from simulations import Study, simulate
 from simulations.study.accumulators import Accumulator
 
-#: The largest error of a law at the sizes at which it is checked that still counts as right.
+#: Largest accepted relative error of a law at the sizes at which it is checked.
 TOLERANCE = 0.25
 
 Measured = Sequence[tuple[float, float]]
-"""Sizes, and the seconds that each took."""
+"""Pairs of a size and its time in seconds."""
 
 
 @dataclass(frozen=True)
 class Law:
-    """How the time of something grows with its size.
+    """The growth of the time of a task with its size.
 
     Attributes
     ----------
     what : str
-        What takes the time.
+        Description of the task.
     size : str
-        What its size is.
+        Unit of its size.
     fitted, checked : sequence of (size, seconds)
-        The sizes at which it was fitted, and those at which it was only predicted.
+        Sizes at which the law was fitted, and those at which it was only predicted.
     fixed, slope : float
-        Seconds, and seconds a unit of size.
+        Seconds, and seconds per unit of size.
     """
 
     what: str
@@ -77,17 +77,17 @@ class Law:
         return cls(what, size, fitted, checked, float(fixed), float(slope))
 
     def at(self, size: float) -> float:
-        """Return the seconds that the law predicts."""
+        """Predict the seconds at a size."""
         return self.fixed + self.slope * size
 
     @property
     def worst(self) -> float:
-        """The largest relative error at the sizes at which it was checked."""
+        """The largest relative error at the sizes for checking."""
         return max(abs(self.at(size) / seconds - 1) for size, seconds in self.checked)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Law:
-        """Read what ``asdict`` wrote into the JSON file."""
+        """Restore a law from its entry in the JSON file."""
         pairs = {name: [tuple(pair) for pair in document[name]] for name in ("fitted", "checked")}
         return cls(**{**document, **pairs})
 
@@ -100,9 +100,10 @@ def law(
     checked: Sequence[int],
     rounds: int = 3,
 ) -> Law:
-    """Measure the sizes, each the given number of rounds, in turn; the median counts."""
+    """Measure all sizes in each of ``rounds`` rounds, and fit the law to the medians."""
     sizes = [*fitted, *checked]
     taken: dict[int, list[float]] = {one: [] for one in sizes}
+    # The first call may compile; rounds over all sizes spread a slow phase of the machine.
     seconds(min(sizes))
     for _ in range(rounds):
         for one in sizes:
@@ -112,13 +113,13 @@ def law(
 
 
 def replicate_seconds(m: int) -> float:
-    """Time a replicate at m in one thread, once all that is prepared once is there."""
+    """Time a replicate at m in one thread, without the preparation that is done once."""
     number = max(2, 20_000_000 // m)
     return simulate(Study(m, number), workers=1).seconds / number
 
 
 def study_seconds(address: str | None = None) -> Callable[[int], float]:
-    """Return what times a whole study at m = 10,000: in all cores, or on a cluster that is there."""
+    """Build the timer of a study at m = 10,000 by its replicates: on all cores, or on a running cluster."""
 
     def seconds(replicates: int) -> float:
         started = time.perf_counter()
@@ -134,7 +135,7 @@ def _study(where: str, address: str | None = None) -> Law:
 
 
 def merging_seconds(replicates: int) -> float:
-    """Time the merging of so many replicates, in blocks of a thousand: what one process does for all workers."""
+    """Time the accumulation of replicates in blocks of a thousand, which one process does for all workers."""
     blocks = np.random.default_rng(0).exponential(size=(replicates // 1_000, 1_000))
     accumulator = Accumulator()
     started = time.perf_counter()
@@ -144,7 +145,7 @@ def merging_seconds(replicates: int) -> float:
 
 
 def tasks_seconds(workers: Cluster) -> Callable[[int], float]:
-    """Return what times so many pieces of work that do nothing on a cluster: what the scheduler itself takes."""
+    """Build the timer of empty tasks on a cluster by their number: the overhead of the scheduler."""
 
     def seconds(tasks: int) -> float:
         started = time.perf_counter()
@@ -156,7 +157,7 @@ def tasks_seconds(workers: Cluster) -> Callable[[int], float]:
 
 
 def epoch_seconds(shape: tuple[int, int, int], model: str = "evae") -> Callable[[int], float]:
-    """Return what times an epoch of so many images of a shape in all cores."""
+    """Build the timer of an epoch on images of a shape by their number, on all cores."""
 
     def seconds(images: int) -> float:
         pixels = torch.randint(0, 256, (images, *shape), dtype=torch.uint8)
@@ -170,7 +171,7 @@ def epoch_seconds(shape: tuple[int, int, int], model: str = "evae") -> Callable[
 
 
 def grid_seconds(where: str | None) -> Callable[[int], float]:
-    """Return what times VAE and EVAE on digits with so many seeds, trained and judged, in one thread a run."""
+    """Build the timer of VAE and EVAE on digits, trained and evaluated, by the number of seeds; one thread per run."""
 
     def seconds(seeds: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +194,7 @@ def grid_seconds(where: str | None) -> Callable[[int], float]:
 
 
 def processes_seconds(processes: int) -> Callable[[int], float]:
-    """Return what times an epoch of so many images of 32 x 32 by so many processes of one thread each."""
+    """Build the timer of an epoch on 32 x 32 images by their number, in ``processes`` processes of one thread each."""
 
     def seconds(images: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +213,7 @@ def processes_seconds(processes: int) -> Callable[[int], float]:
 
 
 def features_seconds() -> Callable[[int], float]:
-    """Return what times Inception's features of so many images of 32 x 32 in all cores."""
+    """Build the timer of Inception's features of 32 x 32 images by their number, on all cores."""
     network = InceptionNetwork(_inception().eval().to(memory_format=torch.channels_last), torch.device("cpu"), "")
 
     def seconds(images: int) -> float:
@@ -226,7 +227,7 @@ def features_seconds() -> Callable[[int], float]:
 
 
 def _inception() -> nn.Module:
-    """Make pytorch-fid's network with random weights."""
+    """Build pytorch-fid's network with random weights."""
     from pytorch_fid import inception
 
     with (
@@ -317,12 +318,12 @@ LAWS: dict[str, Callable[[], Law]] = {
 
 
 def targets(laws: Mapping[str, Law]) -> list[Target]:
-    """Return whether every law predicts the sizes that it was not fitted to."""
+    """Return the targets: every law predicts the sizes to which it was not fitted."""
     return [at_most(f"error of the law of {one.what}", TOLERANCE, one.worst) for one in laws.values()]
 
 
 def show(laws: Mapping[str, Law], console: Console) -> None:
-    """Print every law with its prediction beside each check."""
+    """Print every law with the prediction and the measurement at each size for checking."""
     table = Table("what", "size", "fixed (s)", "slope (s)", "checked: size, predicted, measured (s)")
     for one in laws.values():
         checks = "; ".join(f"{size:g}: {one.at(size):.3g}, {seconds:.3g}" for size, seconds in one.checked)

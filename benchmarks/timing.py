@@ -1,4 +1,4 @@
-"""Times taken side by side: every contestant in every round, so that what slows the machine slows all of them."""
+"""Interleaved timing: every contestant runs in every round, so that a slow phase of the machine affects all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Work = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds a call, one figure for each round.
+    """Seconds per call, one value for each round.
 
     Attributes
     ----------
@@ -24,11 +24,11 @@ class Times:
 
     @property
     def median(self) -> float:
-        """The middle of the rounds."""
+        """The median over the rounds."""
         return statistics.median(self.seconds)
 
     def ratio_to(self, other: Times) -> float:
-        """Return how many times as long this takes as ``other``: the median over rounds."""
+        """Compute the ratio of these times to those of ``other``: the median over the rounds."""
         return statistics.median(mine / its for mine, its in zip(self.seconds, other.seconds, strict=True))
 
 
@@ -40,7 +40,7 @@ def side_by_side(contestants: Mapping[str, Work], rounds: int = 7, seconds_a_rou
     contestants : mapping from name to work
     rounds : int
     seconds_a_round : float
-        About how long each runs in a round; at least one call.
+        Approximate time of each contestant in a round; at least one call.
     """
     calls = {name: _calls_in(work, seconds_a_round) for name, work in contestants.items()}
     found: dict[str, list[float]] = {name: [] for name in contestants}
@@ -51,7 +51,7 @@ def side_by_side(contestants: Mapping[str, Work], rounds: int = 7, seconds_a_rou
 
 
 def _calls_in(work: Work, seconds: float) -> int:
-    """Return how many calls take about so long; the first call, which may compile, does not count."""
+    """Estimate the number of calls that take ``seconds``, after a first call, which may compile."""
     work(0)
     return max(1, round(seconds / _seconds_a_call(work, range(1, 3))))
 

@@ -1,10 +1,10 @@
-"""T_m beside KDEpy, statsmodels, SciPy and scikit-learn: accuracy, time and ratio, in one run on one core.
+"""T_m against KDEpy, statsmodels, SciPy and scikit-learn: accuracy, time and ratio, in one run on one core.
 
     python -m benchmarks.tm [--json FILE] [--rounds N] [--slow]
 
-The standard example: the normal density, the weight 1 on [-2, 2], b = m^-0.235. Inputs are fresh in every call: one
-fixed sample would be learnt by the processor's branch predictor. Every accuracy is against the exact statistic, which
-the tests compare with 40-digit arithmetic.
+The standard example: the normal density, the weight 1 on [-2, 2], b = m^-0.235. Every call has a new input, since the
+processor's branch predictor would learn a fixed sample. Accuracies are relative to the exact statistic, which the tests
+compare with 40-digit arithmetic.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ SLOW = ("KDEpy TreeKDE, 512 nodes", "scikit-learn KernelDensity, 512 nodes", "Sc
 
 @dataclass(frozen=True)
 class Row:
-    """A contestant's figures.
+    """The results of a contestant.
 
     Attributes
     ----------
     microseconds : float
-        A call, the median over rounds.
+        Time of a call, the median over the rounds.
     ratio : float
-        How many times as long as the first contestant of its table.
+        Time relative to that of the first contestant in the table.
     rms_error : float or None
-        Of T_m, relative to the exact statistic.
+        Root mean square error of T_m relative to the exact statistic.
     """
 
     microseconds: float
@@ -60,7 +60,7 @@ class Row:
 
 
 def evaluation(kernel: str, others: Mapping[str, Callable[[Array, float], float]], rounds: int) -> dict[str, Row]:
-    """Time T_m of a sample that is given, unsorted."""
+    """Time T_m of a given, unsorted sample."""
     study = Study(M, kernel=kernel)
     setting, b = study.setting, study.setting.bandwidth.at(M)
     rng = np.random.default_rng(SEED)
@@ -69,10 +69,11 @@ def evaluation(kernel: str, others: Mapping[str, Callable[[Array, float], float]
     contestants: dict[str, Statistic] = {
         f"{CELLS}, L = {cells.cells_per_bandwidth}": cells.grid.of_sample,
         EXACT: lambda sample: setting.of_sorted(np.sort(sample)),
-        **{name: _bound(peer, b) for name, peer in others.items()},
+        **{name: _bind(peer, b) for name, peer in others.items()},
     }
     exact = [setting.of_sorted(np.sort(sample)) for sample in samples]
     times = side_by_side({name: _cycling(value, samples) for name, value in contestants.items()}, rounds)
+    # The accuracy of slow peers is measured on fewer samples.
     accuracies = {
         name: _rms_error(value, samples[: SAMPLES if name not in SLOW else FEW], exact)
         for name, value in contestants.items()
@@ -95,7 +96,7 @@ def whole_replicates(rounds: int) -> dict[str, Row]:
 
 
 def growth(rounds: int) -> dict[int, float]:
-    """Return the nanoseconds an observation of the engine that `auto` takes for large samples, by m."""
+    """Time the engine that `auto` selects for large samples; return nanoseconds per observation, by m."""
     blocks = {m: max(1, LARGER[-1] // m) for m in LARGER}
     contestants = {str(m): _blocks(MultinomialReplicates(Study(m).setting, m), blocks[m]) for m in LARGER}
     times = side_by_side(contestants, rounds)
@@ -106,7 +107,7 @@ def _blocks(engine: Replicates, block: int) -> Work:
     return lambda call: engine.values(SEED, range(call * block, (call + 1) * block))
 
 
-def _bound(peer: Callable[[Array, float], float], b: float) -> Statistic:
+def _bind(peer: Callable[[Array, float], float], b: float) -> Statistic:
     return lambda sample: peer(sample, b)
 
 
@@ -125,7 +126,7 @@ def _rows(times: Mapping[str, Times], errors: Mapping[str, float]) -> dict[str, 
 
 
 def targets(given: Mapping[str, Row], replicates: Mapping[str, Row], nanoseconds: Mapping[int, float]) -> list[Target]:
-    """Return what the project promises of its own speed, beside what this run found."""
+    """Return the project's targets for speed and accuracy, with the results of this run."""
     cells = next(row for name, row in given.items() if name.startswith(CELLS))
     exact = given[EXACT]
     return [
@@ -146,7 +147,7 @@ def targets(given: Mapping[str, Row], replicates: Mapping[str, Row], nanoseconds
 
 
 def table(title: str, rows: Mapping[str, Row]) -> Table:
-    """Return the rows as a table."""
+    """Format the rows as a table."""
     shown = Table(title=title, title_justify="left")
     for name in ("", "µs", "ratio", "rms relative error"):
         shown.add_column(name, justify="right" if name else "left")
@@ -161,7 +162,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tm", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each table (default 7)")
-    parser.add_argument("--slow", action="store_true", help="also the peers that take a tenth of a second a sample")
+    parser.add_argument(
+        "--slow", action="store_true", help="include the peers that take a tenth of a second for a sample"
+    )
     options = parser.parse_args(arguments)
     console = Console(width=100)
     chosen = [

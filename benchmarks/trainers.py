@@ -1,8 +1,8 @@
-"""Ways to train the same network on the same images, an epoch at a time: ours, a plain loop, and Pythae's.
+"""Trainers of the same network on the same images, one epoch per call: ours, a plain loop, and Pythae's.
 
-Each trains the paper's Gaussian VAE with Adam on batches that are shuffled anew, and adds up the loss, as a trainer
-that reports something must. What differs is how the pixels reach the network and how the step is made. That includes
-two layers that `evae.models.networks` computes in another way than PyTorch does: the others train PyTorch's own.
+Each trains the paper's Gaussian VAE with Adam on shuffled batches, and sums the loss, as every trainer that reports it
+must. They differ in how the pixels reach the network and how a step is computed. This includes two layers that
+`evae.models.networks` computes in another way than PyTorch: the other trainers use PyTorch's layers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from evae.training.steps import Steps
 
 @dataclass(frozen=True)
 class Setting:
-    """What every contestant trains.
+    """The task that every contestant trains.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Setting:
     config: Configuration
 
     def model(self) -> VAE:
-        """Make the network of PyTorch's layers, with the weights of the seed, on the device, in the default format."""
+        """Build the network from PyTorch's layers, with the weights of the seed, on the device, in default format."""
         _, *image_shape = self.pixels.shape
         channels, height, width = image_shape
         model = initial_model(self.config, (channels, height, width))
@@ -65,12 +65,12 @@ class Setting:
 
 
 def ours(setting: Setting, precision: str = "fp32", seeds: int = 1) -> Epoch:
-    """Train as `evae.train` does, or `evae.train_seeds` with so many: uint8 pixels that live on the device.
+    """Train as `evae.train` does, or as `evae.train_seeds` with several seeds: uint8 pixels stay on the device.
 
-    An epoch of several seeds is one of each, and the loss is their mean.
+    With several seeds, an epoch is one epoch of each, and the loss is their mean.
 
-    On CUDA PyTorch's defaults, which the others keep, are those of the ``precision`` tf32 in convolutions; fp32 rounds
-    nothing to TF32 and may be slower.
+    On CUDA, PyTorch's defaults, which the other trainers use, correspond to the ``precision`` tf32 in convolutions;
+    fp32 never rounds to TF32 and may be slower.
     """
     config = dataclasses.replace(setting.config, precision=precision)
     data, here = ImageData(setting.pixels, setting.pixels[:0]), Processes(device=setting.device)
@@ -85,9 +85,9 @@ def ours(setting: Setting, precision: str = "fp32", seeds: int = 1) -> Epoch:
 
 
 def plain_loop(setting: Setting, workers: int) -> Epoch:
-    """Train with a `DataLoader` that hands out images one by one, PyTorch's defaults, and a loss that is read a step.
+    """Train with a `DataLoader` over single images, PyTorch's defaults, and a loss that is read at every step.
 
-    The workers live on from epoch to epoch: an epoch here is short, and starting them would be most of it.
+    The workers persist between epochs: an epoch is short here, and starting them would dominate its time.
     """
     model = setting.model()
     optimizer = torch.optim.Adam(model.parameters(), lr=setting.config.lr)
@@ -119,17 +119,18 @@ def plain_loop(setting: Setting, workers: int) -> Epoch:
 
 
 def products_alone(setting: Setting) -> Epoch:
-    """Multiply large matrices, with as many operations as the products and convolutions of an epoch have.
+    """Multiply large matrices, with as many operations as the products and convolutions of an epoch.
 
-    No training: what an epoch would take if these ran as fast as the fastest product of this machine, and all else took
-    no time. Products with padding count, which our network leaves out in one layer (5 % of all). Convolutions that need
-    fewer operations in another way, such as Winograd's, do not exist for a stride of 2 in PyTorch.
+    Nothing is trained: this is the time of an epoch if these ran as fast as the fastest product of this machine, and
+    all else took no time. Products with padding are counted, although our network avoids them in one layer (5 % of
+    all). Convolutions with fewer operations, such as Winograd's, do not exist for a stride of 2 in PyTorch.
     """
     model = setting.model()
     images = as_images(setting.pixels[: setting.config.batch_size].to(setting.device))
     with FlopCounterMode(display=False) as counter:
         logits, _ = model(images)
         logits.sum().backward()
+    # Products of square matrices with the same number of operations, and one of fewer rows for the remainder.
     operations = counter.get_total_flops() / len(images) * len(setting.pixels)
     factors = torch.randn(2, _SIDE, _SIDE, device=setting.device)
     product = torch.empty(_SIDE, _SIDE, device=setting.device)
@@ -151,7 +152,7 @@ _SIDE = 2048
 
 
 class _Images(Dataset[Tensor]):
-    """Images in single precision, made from their pixels when they are asked for."""
+    """Images in single precision, converted from their pixels on access."""
 
     def __init__(self, pixels: Tensor) -> None:
         self.pixels = pixels
@@ -218,10 +219,11 @@ def pythae(setting: Setting, folder: Path) -> Epoch:
             seed=config.seed % 2**32,
         ),
     )
+    # The trainer's setup, which an epoch does not repeat.
     trainer.prepare_training()
 
     def epoch(number: int) -> float:
-        # Its progress bar is kept, because its users have it, but shown to nobody.
+        # Its progress bar runs, since it does for its users, but is not shown.
         with contextlib.redirect_stderr(io.StringIO()):
             return float(trainer.train_step(number + 1))
 

@@ -1,9 +1,9 @@
-"""Training speed beside a plain `DataLoader` loop and Pythae's trainer: the MNIST network, one run, one machine.
+"""Training speed against a plain `DataLoader` loop and Pythae's trainer: the MNIST network, one run, one machine.
 
     python -m benchmarks.training [--json FILE] [--device auto|cpu|cuda] [--threads N] [--images N] [--rounds N]
                                   [--data-dir DIR]
 
-On the CPU the images are noise, or the first of MNIST with --data-dir: the time does not depend on what they show.
+On the CPU the images are noise, or the first of MNIST with --data-dir: the time does not depend on their content.
 With a usable GPU the same contestants run there.
 """
 
@@ -32,7 +32,7 @@ from evae.configuration.configuration import Configuration
 from evae.data import load
 
 Contestant = Callable[[], Epoch]
-"""Makes a contestant, in the process in which it trains."""
+"""Builds a contestant, in the process in which it trains."""
 
 OURS, PYTHAE = "evae", "Pythae's trainer"
 SEEDS = 8
@@ -45,16 +45,16 @@ MNIST_IMAGES = 60_000
 
 @dataclass(frozen=True)
 class Row:
-    """A contestant's figures.
+    """The results of a contestant.
 
     Attributes
     ----------
     images_per_second : float
-        The median over rounds; of several seeds together.
+        Median over the rounds; of several seeds together.
     ratio : float
-        How many times as long as ours an epoch takes: the median over rounds.
+        Time of an epoch relative to ours: the median over the rounds.
     loss : float or None
-        The mean loss of the last epoch in nats per image: that it trains. None where nothing is trained.
+        Mean loss of the last epoch in nats per image, as evidence of training; None if nothing is trained.
     """
 
     images_per_second: float
@@ -63,7 +63,7 @@ class Row:
 
 
 def contestants(setting: Setting, folder: Path) -> dict[str, Contestant]:
-    """Return what makes each contestant."""
+    """Return the contestants by name."""
     rounded = ("tf32", "bf16") if setting.device.type == "cuda" else ("bf16",)
     return {
         OURS: partial(ours, setting),
@@ -77,14 +77,14 @@ def contestants(setting: Setting, folder: Path) -> dict[str, Contestant]:
 
 
 def measure(found: Mapping[str, Contestant], images: int, rounds: int) -> tuple[dict[str, Row], str | None]:
-    """Time an epoch of each contestant in every round, each in a process of its own.
+    """Time an epoch of each contestant in every round, each in a separate process.
 
-    Returns also a sentence on a contestant that cannot run here, which has no row.
+    Returns the rows, and a sentence on a contestant without a row because it cannot run here, or None.
     """
     losses: dict[str, float] = {}
     missing = None
 
-    def recorded(name: str, epoch: Epoch) -> Epoch:
+    def record(name: str, epoch: Epoch) -> Epoch:
         def run(number: int) -> float:
             losses[name] = epoch(number)
             return losses[name]
@@ -93,12 +93,12 @@ def measure(found: Mapping[str, Contestant], images: int, rounds: int) -> tuple[
 
     with contextlib.ExitStack() as processes:
         threads = torch.get_num_threads()
-        # All are started before one is waited for.
+        # Start all processes before waiting for any.
         starting = {name: processes.enter_context(in_a_process(make, threads)) for name, make in found.items()}
         epochs: dict[str, Epoch] = {}
         for name, ready in starting.items():
             try:
-                epochs[name] = recorded(name, ready())
+                epochs[name] = record(name, ready())
             except ImportError as error:
                 missing = f"{name} is not compared: {error}. It comes with the extra `bench`."
         times = side_by_side(epochs, rounds)
@@ -111,10 +111,10 @@ def _row(time: Times, first: Times, images: int, loss: float) -> Row:
 
 
 def targets(rows: Mapping[str, Row], device: torch.device) -> list[Target]:
-    """Return what the project promises of its own speed on this device; what was not measured is missed.
+    """Return the project's targets for speed on this device; a target without a measurement is missed.
 
-    All are of single precision, `OURS`; the rows in other arithmetic are for information, and so is that of several
-    seeds at once on a CPU, which one seed keeps busy.
+    All targets are for single precision, `OURS`; the rows in other precisions are for information, and so is that of
+    several seeds at once on a CPU, which one seed already keeps busy.
     """
     if device.type == "cuda":
         loop = min(rows[PLAIN].ratio, rows[WORKERS].ratio)
@@ -128,14 +128,14 @@ def targets(rows: Mapping[str, Row], device: torch.device) -> list[Target]:
 
 
 def pixels(images: int, data_dir: Path | None) -> Tensor:
-    """Return the first images of MNIST at 32 x 32, or noise."""
+    """Load the first images of MNIST at 32 x 32, or draw noise."""
     if data_dir is not None:
         return load("mnist", data_dir, limit_train=images).train
     return torch.randint(0, 256, (images, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
 def table(title: str, rows: Mapping[str, Row]) -> Table:
-    """Return the rows as a table."""
+    """Format the rows as a table."""
     shown = Table(title=title, title_justify="left")
     for name in ("", "images/s", "time over ours", "loss"):
         shown.add_column(name, justify="right" if name else "left")

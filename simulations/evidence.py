@@ -1,4 +1,4 @@
-"""The simulations that some claims of the ledger ask for."""
+"""Simulated evidence for the claims of the ledger that need it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from theory.ledger.finding import Finding
 
 
 @cache
-def simulated(plan: StudyPlan) -> SimulatedMoments:
-    """Run the standard example of Theorem 3.1 as ``plan`` says; once, however many claims ask for it.
+def simulate_moments(plan: StudyPlan) -> SimulatedMoments:
+    """Simulate the standard example of Theorem 3.1 according to ``plan``; the result is cached for other claims.
 
     Raises
     ------
@@ -23,19 +23,19 @@ def simulated(plan: StudyPlan) -> SimulatedMoments:
 
     Examples
     --------
-    >>> simulated(StudyPlan(m=50, replicates=200)).plan.m
+    >>> simulate_moments(StudyPlan(m=50, replicates=200)).plan.m
     50
     """
     summary = simulate(Study(m=plan.m, replicates=plan.replicates, seed=plan.seed)).summary
     variance, variance_error = summary.standardised_variance, summary.standardised_variance_error
     skewness, skewness_error = summary.skewness, summary.moments.skewness_error
     if variance is None or variance_error is None or skewness is None or skewness_error is None:
-        raise InputError(f"a claim needs the moments of several replicates, but its plan has {plan.replicates}.")
+        raise InputError(f"the plan of a claim must have several replicates, got {plan.replicates}.")
     return SimulatedMoments(plan, variance, variance_error, skewness, skewness_error)
 
 
 def with_evidence(finding: Finding) -> Finding:
-    """Run the simulations that a pending finding waits for, and decide it by them; another is returned as it is."""
+    """Run the simulations of a pending finding and decide it by them; return any other finding unchanged."""
     if finding.verdict is not Verdict.PENDING:
         return finding
-    return ledger.verify(finding.claim.id, finding.assumed, tuple(map(simulated, finding.claim.plans)))
+    return ledger.verify(finding.claim.id, finding.assumed, tuple(map(simulate_moments, finding.claim.plans)))

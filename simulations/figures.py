@@ -1,4 +1,4 @@
-"""Figures of simulations: the law of T_m beside its limit, how it gets there as m grows, and a test of fit."""
+"""Figures of simulations: the distribution of T_m and its limit, the convergence as m grows, and a test of fit."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ FEWER_BARS = 36
 MOST_MARKS = 6
 
 SMALLEST_SHARE = 0.005
-"""How close to 0 the curves over b are drawn, as a share of the largest b."""
+"""Smallest b to which curves over b are drawn, as a share of the largest b."""
 
 FAR = 3.0
-"""An observed value further out than so many widths of what is shown is named at the edge, and not drawn to scale."""
+"""Distance beyond the plotted range, in its widths, at which an observed value is marked at the edge, not to scale."""
 
 _STATISTIC = r"$b^{-1/2}\,(T_m - I(K) \int\,f\,a)$"
 
-#: Of the m of a study, from the smallest: colour, dashes, marker.
+#: Colour, dashes and marker for each m of a study, from the smallest.
 _SIZES: tuple[tuple[str, Any, str], ...] = (
     (SKY, (0, (1, 1)), "o"),
     (GREEN, (0, (5, 1.5, 1, 1.5)), "s"),
@@ -64,7 +64,7 @@ _SIZES: tuple[tuple[str, Any, str], ...] = (
 
 
 def study_figure(results: Sequence[Result]) -> Figure:
-    """Draw one result as its law, or several as a study of convergence.
+    """Draw the distribution of a single result, or the convergence of several.
 
     Raises
     ------
@@ -76,22 +76,22 @@ def study_figure(results: Sequence[Result]) -> Figure:
 
 @apply_style
 def law_figure(result: Result) -> Figure:
-    """Draw the simulated law of the standardised statistic beside the normal law it tends to.
+    """Draw the simulated distribution of the standardised statistic with its normal limit.
 
     Raises
     ------
     InputError
         If T_m does not vary, so that there is nothing to draw.
     """
-    summary = _that_varies(result)
-    figure = create_figure(6.3, 3.9)
+    summary = _require_variation(result)
+    figure = blank(6.3, 3.9)
     axes = figure.subplots()
-    _histogram(axes, summary)
+    _draw_histogram(axes, summary)
     deviation = np.sqrt(summary.limit_variance)
-    x = np.linspace(*_shown_range(summary), 400)
+    x = np.linspace(*_plot_range(summary), 400)
     axes.plot(x, norm.pdf(x, scale=deviation), color=VERMILION, label=rf"limit law, $N(0,\ {deviation**2:.4f})$")
-    exact = summary.standardised(summary.exact.total)
-    axes.axvline(exact, color=GREEN, linestyle="--", label=format_minus(f"exact mean, {exact:.4f}"))
+    exact = summary.standardise(summary.exact.total)
+    axes.axvline(exact, color=GREEN, linestyle="--", label=with_minus(f"exact mean, {exact:.4f}"))
     axes.axvline(0.0, color=GREY, linestyle=":", label="limit of the mean, 0")
     axes.set(xlabel=_STATISTIC, ylabel="density", xlim=(x[0], x[-1]))
     axes.set_ylim(bottom=0)
@@ -100,15 +100,15 @@ def law_figure(result: Result) -> Figure:
     return figure
 
 
-def _that_varies(result: Result) -> Summary:
+def _require_variation(result: Result) -> Summary:
     if result.summary.skewness is None or not result.summary.limit_variance:
-        raise InputError("--plot has nothing to draw: T_m has the same value in all replicates, or its limit law has.")
+        raise InputError("--plot has nothing to draw: T_m or its limit law does not vary. Use more replicates.")
     return result.summary
 
 
 @apply_style
 def laws_figure(results: Sequence[Result]) -> Figure:
-    """Draw the laws of the standardised statistic at several m, at most 6, beside the limit: densities and quantiles.
+    """Draw densities and quantiles of the standardised statistic at several m, at most 6, with their limits.
 
     Raises
     ------
@@ -116,20 +116,22 @@ def laws_figure(results: Sequence[Result]) -> Figure:
         If T_m does not vary at some m, or there are more than 6.
     """
     if len(results) > len(_SIZES):
-        raise InputError(f"one figure shows the laws at {len(_SIZES)} sizes m at most, got {len(results)}.")
+        raise InputError(f"a figure must have at most {len(_SIZES)} sizes m, got {len(results)}.")
     ordered = sorted(results, key=lambda result: result.study.m)
-    summaries = [_that_varies(result) for result in ordered]
-    figure = create_figure(7.4, 3.7)
+    summaries = [_require_variation(result) for result in ordered]
+    figure = blank(7.4, 3.7)
     densities, quantiles = figure.subplots(1, 2)
     deviation = float(np.sqrt(summaries[0].limit_variance))
-    ranges = np.array([_shown_range(summary) for summary in summaries])
+    ranges = np.array([_plot_range(summary) for summary in summaries])
     low, high = ranges[:, 0].min(), ranges[:, 1].max()
     x = np.linspace(low, high, 400)
+    # The limit in both panels.
     densities.fill_between(x, norm.pdf(x, scale=deviation), color=VERMILION, alpha=0.18, linewidth=0)
     densities.plot(x, norm.pdf(x, scale=deviation), color=VERMILION, label=rf"limit, $N(0,\ {deviation**2:.4f})$")
     levels = np.concatenate([[0.005], np.linspace(0.01, 0.99, 50), [0.995]])
     normal = deviation * ndtri(levels)
     quantiles.plot(normal, normal, color=VERMILION, label="limit")
+    # One curve in each panel for every m.
     for summary, (colour, dashes, _) in zip(summaries, _SIZES, strict=False):
         heights, edges, _ = _heights(summary, low, high, FEWER_BARS)
         middles = (edges[1:] + edges[:-1]) / 2
@@ -150,28 +152,29 @@ def laws_figure(results: Sequence[Result]) -> Figure:
 
 
 def _quantile_band(summary: Summary, levels: Array) -> tuple[Array, Array, Array]:
-    """Return the quantiles of the standardised statistic, and those two standard errors of the level away."""
+    """Compute quantiles of the standardised statistic, and those at levels two standard errors below and above."""
     errors = 2 * np.sqrt(levels * (1 - levels) / summary.moments.count)
     parts = (levels, np.maximum(levels - errors, 0), np.minimum(levels + errors, 1))
     values, below, above = (
-        np.array([summary.standardised(value) for value in summary.sketch.quantiles(part.tolist())]) for part in parts
+        np.array([summary.standardise(value) for value in summary.sketch.quantiles(part.tolist())]) for part in parts
     )
     return values, below, above
 
 
 @apply_style
 def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
-    """Draw the law of T_m under the hypothesis, simulated and in the limit, with the value that was observed.
+    """Draw the null distribution of T_m, simulated and in the limit, with the observed value.
 
     Raises
     ------
     InputError
-        If T_m has the same value in all samples of the hypothesis.
+        If T_m has the same value in all samples under the null hypothesis.
     """
     null, setting = test.null_law, test.study.setting
     mean, deviation = _limit_law(setting, test.study.m)
     if not null[-1] > null[0]:
-        raise InputError("--plot has nothing to draw: T_m has the same value in all samples of the hypothesis.")
+        raise InputError("--plot has nothing to draw: T_m does not vary under the hypothesis. Use more replicates.")
+    # The range covers both distributions, and the observed value unless it is far away.
     low = min(float(null[0]), mean - 3.2 * deviation)
     high = max(float(np.quantile(null, 0.999)), mean + 3.2 * deviation)
     observed = test.statistic
@@ -179,13 +182,15 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     high = high if far else max(high, observed + 0.05 * (high - low))
     figure = create_figure(6.3, 3.9)
     axes = figure.subplots()
+    # The null distribution, its normal limit and the critical value.
     edges = np.linspace(low, high, BARS + 1)
-    _stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
+    _draw_stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
     x = np.linspace(low, high, 400)
     label = f"limit law, normal (its p-value {test.asymptotic_p_value:.3g})"
     axes.plot(x, norm.pdf(x, mean, deviation), color=VERMILION, linestyle="--", label=label)
     critical = test.critical_values[SIGNIFICANCE]
     axes.axvline(critical, color=GREY, linestyle=":", label=f"critical at {SIGNIFICANCE:.0%}, {critical:.4g}")
+    # The observed value: a line, or an arrow at the edge.
     label = f"observed, {observed:.4g}\np = {test.p_value:.4g} ± {test.p_value_error:.1g} (s.e.)"
     if far:
         arrow = {"arrowstyle": "->", "color": BLACK}
@@ -202,7 +207,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
 
 
 def _limit_law(setting: Statistic, m: int) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the normal law that T_m is near in the limit."""
+    """Compute mean and standard deviation of the normal approximation of T_m at m by the limit theorem."""
     arguments = setting.kernel, setting.density, setting.weight
     return float(limit_mean(*arguments)), float(np.sqrt(float(limit_variance(*arguments)) * setting.bandwidth.at(m)))
 
@@ -212,11 +217,11 @@ def convergence_figure(convergence: Convergence) -> Figure:
     """Draw how the means, quantiles, variance and skewness of several m approach their limits."""
     figure = create_figure(7.4, 6.0)
     (means, quantiles), (variance, skewness) = figure.subplots(2, 2)
-    _means(means, convergence)
-    _quantiles(quantiles, convergence)
-    _variance(variance, convergence)
-    _skewness(skewness, convergence)
-    label_panels((means, quantiles, variance, skewness))
+    _draw_means(means, convergence)
+    _draw_quantiles(quantiles, convergence)
+    _draw_variance(variance, convergence)
+    _draw_skewness(skewness, convergence)
+    letter((means, quantiles, variance, skewness))
     result = convergence.results[0]
     rule = result.study.setting.bandwidth.name
     figure.suptitle(_setting(result, f"{format_bandwidth(rule)}, {_replicates(result)} each"), x=0.01, ha="left")
@@ -235,17 +240,17 @@ def _replicates(result: Result) -> str:
     return f"{result.study.replicates:,} replicates"
 
 
-def _shown_range(summary: Summary) -> tuple[float, float]:
-    """Return the interval on which nearly all of the simulated law and of its limit lies."""
-    low, high = (summary.standardised(value) for value in summary.sketch.quantiles([0.0, 0.999]))
+def _plot_range(summary: Summary) -> tuple[float, float]:
+    """Compute an interval that contains nearly all of the simulated distribution and of its limit."""
+    low, high = (summary.standardise(value) for value in summary.sketch.quantiles([0.0, 0.999]))
     reach = 3.2 * float(np.sqrt(summary.limit_variance))
     return min(low, -reach), max(high, reach)
 
 
-def _histogram(axes: Axes, summary: Summary) -> None:
-    low, high = _shown_range(summary)
+def _draw_histogram(axes: Axes, summary: Summary) -> None:
+    low, high = _plot_range(summary)
     edges = np.linspace(low, high, BARS + 1)
-    _stairs(axes, _counts(summary, edges), summary.moments.count, edges, "simulated, ± 2 s.e.")
+    _draw_stairs(axes, _counts(summary, edges), summary.moments.count, edges, "simulated, ± 2 s.e.")
 
 
 def _counts(summary: Summary, edges: Array) -> Counts:
@@ -253,7 +258,7 @@ def _counts(summary: Summary, edges: Array) -> Counts:
 
 
 def _heights(summary: Summary, low: float, high: float, bars: int) -> tuple[Array, Array, Array]:
-    """Return a histogram's heights, its edges and the heights' standard errors."""
+    """Compute a histogram's heights, its edges and the heights' standard errors."""
     edges = np.linspace(low, high, bars + 1)
     return _densities(_counts(summary, edges), summary.moments.count, edges)
 
@@ -263,7 +268,7 @@ def _densities(counts: Counts, total: int, edges: Array) -> tuple[Array, Array, 
     return shares / np.diff(edges), edges, np.sqrt(shares * (1 - shares) / total) / np.diff(edges)
 
 
-def _stairs(axes: Axes, counts: Counts, total: int, edges: Array, label: str) -> None:
+def _draw_stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array, label: str) -> None:
     """Draw a histogram with a band of two standard errors about its heights."""
     heights, _, errors = _densities(counts, total, edges)
     axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.2)
@@ -272,7 +277,7 @@ def _stairs(axes: Axes, counts: Counts, total: int, edges: Array, label: str) ->
     axes.stairs(heights, edges, color=BLUE, linewidth=0.8, label=label)
 
 
-def _means(axes: Axes, convergence: Convergence) -> None:
+def _draw_means(axes: Axes, convergence: Convergence) -> None:
     setting = convergence.results[0].study.setting
     sizes = np.array([point.m for point in convergence.points])
     summaries = [result.summary for result in convergence.results]
@@ -283,31 +288,31 @@ def _means(axes: Axes, convergence: Convergence) -> None:
     axes.plot(curve, exact, color=GREEN, label=r"exact, $A - B + C$")
     axes.axhline(summaries[0].limit_mean, color=VERMILION, linestyle="--", label=r"limit, $I(K) \int\,f\,a$")
     means, errors = [summary.mean for summary in summaries], [2 * (s.standard_error or 0.0) for s in summaries]
-    _points(axes, sizes, means, errors, "simulated, ± 2 s.e.")
+    _draw_points(axes, sizes, means, errors, "simulated, ± 2 s.e.")
     axes.set(ylabel=r"$\mathrm{E}\,T_m$", title="mean")
     _size_axis(axes, sizes.tolist())
     place_legend_on_top(axes, share=0.4)
 
 
-def _quantiles(axes: Axes, convergence: Convergence) -> None:
+def _draw_quantiles(axes: Axes, convergence: Convergence) -> None:
     sizes = [point.m for point in convergence.points]
     deviation = np.sqrt(convergence.terms.limit_variance)
     bands = np.array([_quantile_band(result.summary, np.array(LEVELS)) for result in convergence.results])
     for level, (values, below, above) in zip(LEVELS, bands.transpose(2, 1, 0), strict=True):
         axes.plot(sizes, values, color=BLUE, linewidth=0.8)
-        _points(axes, sizes, values, np.array([values - below, above - values]))
+        _draw_points(axes, sizes, values, np.array([values - below, above - values]))
         axes.axhline(deviation * float(ndtri(level)), color=VERMILION, linestyle="--", linewidth=1.0)
         axes.annotate(
             f"{level:.0%}", (1.01, deviation * float(ndtri(level))), xycoords=("axes fraction", "data"), va="center"
         )
-    _points(axes, [], [], [], "simulated, ± 2 s.e.")
+    _draw_points(axes, [], [], [], "simulated, ± 2 s.e.")
     axes.plot([], [], color=VERMILION, linestyle="--", linewidth=1.0, label="normal limit")
     axes.set(ylabel="standardised statistic", title="quantiles")
     _size_axis(axes, sizes)
     place_legend_on_top(axes, share=0.14, columns=2)
 
 
-def _variance(axes: Axes, convergence: Convergence) -> None:
+def _draw_variance(axes: Axes, convergence: Convergence) -> None:
     points = convergence.points
     axes.axhline(
         convergence.terms.limit_variance, color=VERMILION, linestyle="--", label=r"limit, $2J(K) \int\,a^2 f^2$"
@@ -318,20 +323,20 @@ def _variance(axes: Axes, convergence: Convergence) -> None:
         axes.plot(b, np.array(leading, dtype=float), color=GREEN, label="leading terms")
     values = [np.nan if point.variance is None else point.variance for point in points]
     errors = [2 * (point.variance_error or 0.0) for point in points]
-    _points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
+    _draw_points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
     axes.set(xlabel="bandwidth $b$", ylabel="variance", title="variance of the standardised statistic")
     axes.set_xlim(left=0)
     axes.legend(loc="best")
 
 
-def _skewness(axes: Axes, convergence: Convergence) -> None:
+def _draw_skewness(axes: Axes, convergence: Convergence) -> None:
     points = convergence.points
     b, _ = _curve(convergence)
     leading = [convergence.terms.skewness_at(float(width)) for width in b]
     axes.plot(b, leading, color=GREEN, label=rf"leading term, ${convergence.terms.skewness:.3g}\,b^{{1/2}}$")
     values = [np.nan if point.skewness is None else point.skewness for point in points]
     errors = [2 * (point.skewness_error or 0.0) for point in points]
-    _points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
+    _draw_points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
     axes.axhline(0.0, color=VERMILION, linestyle="--", label="limit, 0")
     axes.set(xlabel="bandwidth $b$", ylabel="skewness", title="skewness")
     axes.set_xlim(left=0)
@@ -339,9 +344,9 @@ def _skewness(axes: Axes, convergence: Convergence) -> None:
 
 
 def _curve(convergence: Convergence) -> tuple[Array, Array]:
-    """Return bandwidths from the largest of the study towards 0, and the m at which the rule gives each.
+    """Compute bandwidths from the largest of the study towards 0, and the m at which the rule gives each.
 
-    A bandwidth that states no rate has no curve, only its own m.
+    A bandwidth without a rate has no curve, only the m of the study.
     """
     rule = convergence.results[0].study.setting.bandwidth
     if not rule.states_a_rate:
@@ -351,14 +356,14 @@ def _curve(convergence: Convergence) -> tuple[Array, Array]:
 
 
 def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
-    """Make the horizontal axis that of m, marked at the m of the study unless they are many."""
+    """Format the horizontal axis for m, with ticks at the m of the study unless there are many."""
     axes.set(xscale="log", xlabel="$m$")
     if len(sizes) <= MOST_MARKS:
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.set_xticks([], minor=True)
 
 
-def _points(
+def _draw_points(
     axes: Axes,
     x: Sequence[float] | Array,
     y: Sequence[float] | Array,

@@ -1,4 +1,4 @@
-"""How a study looks on a terminal, and in a log file."""
+"""Reports and progress of studies on a terminal or in a log file."""
 
 from __future__ import annotations
 
@@ -33,21 +33,23 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def study_report(result: Result) -> RenderableType:
-    """Return everything a reader wants to see of one study, in at most 80 columns."""
+    """Format the report of one study, at most 80 columns wide."""
     words = Table.grid(padding=(0, 1))
     for sentence in in_words(result.summary):
         words.add_row("-", Text(sentence))
-    return Group(_heading(result), "", _means(result.summary), "", _standardised(result.summary), "", words, "")
+    return Group(
+        _heading(result), "", _means_table(result.summary), "", _statistic_table(result.summary), "", words, ""
+    )
 
 
 def partial_report(partial: Result, study: Study) -> RenderableType:
-    """Return what the replicates of an interrupted study say, marked as unfinished."""
+    """Format the report of the replicates of an interrupted study, marked as incomplete."""
     mark = f"INTERRUPTED: only the first {partial.study.replicates:,} of {study.replicates:,} replicates"
     return Group(Text(mark, style="bold"), study_report(partial))
 
 
 def convergence_report(convergence: Convergence) -> RenderableType:
-    """Return how mean, variance and skewness approach their limits as m grows, beside the leading terms."""
+    """Format how mean, variance and skewness approach their limits as m grows, with the leading terms."""
     notes = Table.grid(padding=(0, 1))
     for sentence in _convergence_notes(convergence):
         notes.add_row("-", Text(sentence))
@@ -69,21 +71,21 @@ def _difference_table(convergence: Convergence) -> FittingTable:
     rows: list[tuple[str, ...]] = []
     for point in convergence.points:
         numbers = point.product, point.squared_bias, point.leading_difference
-        simulated = f"{point.mean_difference:.5f} ± {_rounded(point.mean_error)}"
-        rows.append((f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_rounded, numbers)))
-    title = "E T_m - I(K) ∫ f a, beside its leading terms"
+        simulated = f"{point.mean_difference:.5f} ± {_decimal(point.mean_error)}"
+        rows.append((f"{point.m:,}", simulated, f"{point.exact_difference:.5f}", *map(_decimal, numbers)))
+    title = "E T_m - I(K) ∫ f a, with its leading terms"
     return _table(title, ("m", "simulated", "exact", "-b∫f²a", "+ bias²", "= sum"), rows)
 
 
 def _shape_table(convergence: Convergence) -> FittingTable:
     rows: list[tuple[str | Text, ...]] = []
     for p in convergence.points:
-        variance = f"{_rounded(p.variance)} ± {_rounded(p.variance_error)}"
-        skewness = f"{_rounded(p.skewness)} ± {_rounded(p.skewness_error)}"
-        rows.append((f"{p.m:,}", variance, _rounded(p.leading_variance), skewness, _rounded(p.leading_skewness)))
-    limit = _rounded(convergence.terms.limit_variance)
-    rows.append(tuple(Text(cell, style="dim") for cell in ("limit", limit, limit, _rounded(0.0), _rounded(0.0))))
-    title = "Variance and skewness of the standardised statistic, beside their leading terms"
+        variance = f"{_decimal(p.variance)} ± {_decimal(p.variance_error)}"
+        skewness = f"{_decimal(p.skewness)} ± {_decimal(p.skewness_error)}"
+        rows.append((f"{p.m:,}", variance, _decimal(p.leading_variance), skewness, _decimal(p.leading_skewness)))
+    limit = _decimal(convergence.terms.limit_variance)
+    rows.append(tuple(Text(cell, style="dim") for cell in ("limit", limit, limit, _decimal(0.0), _decimal(0.0))))
+    title = "Variance and skewness of the standardised statistic, with their leading terms"
     return _table(title, ("m", "variance", "leading", "skewness", "leading"), rows)
 
 
@@ -105,16 +107,16 @@ def _convergence_notes(convergence: Convergence) -> Iterator[str]:
     else:
         yield (
             "Leading terms of the mean: -b ∫ f²a and, from the squared bias, m b⁵ (μ₂²/4) ∫ f''² a. Where the second "
-            "is not small beside the first, the fitted powers are not yet those of b → 0."
+            "is not small compared with the first, the fitted powers are not yet those of b → 0."
         )
-    yield "Studies at different m draw from different streams of the seed, so that the rows are independent."
+    yield "Studies at different m draw from different streams of the seed, so the rows are independent."
 
 
 @contextmanager
 def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how far a study is; yield the function that takes the replicates done.
+    """Show the progress of a study on standard error; yield the callback for the number of replicates done.
 
-    On a terminal a bar with rate and time left; elsewhere a line every ten seconds.
+    On a terminal it is a bar with rate and remaining time; elsewhere, a line every ten seconds.
     """
     console = Console(stderr=True, quiet=quiet)
     if not console.is_terminal:
@@ -136,7 +138,7 @@ def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None
             if begun:
                 progress.update(task, completed=done)
             else:
-                # What an earlier run did says nothing about the rate of this one.
+                # Replicates of an earlier session do not count for the rate of this one.
                 progress.reset(task, completed=done)
                 begun = True
 
@@ -144,7 +146,7 @@ def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None
 
 
 class _Rate(ProgressColumn):
-    """Replicates a second."""
+    """The column with the rate in replicates per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
@@ -158,7 +160,7 @@ def _plain_progress(study: Study, console: Console) -> Callable[[int], None]:
         nonlocal started, said, earlier
         now = time.monotonic()
         if earlier is None:
-            # What an earlier run did says nothing about the rate of this one, nor does the first block, which compiles.
+            # Neither replicates of an earlier session nor the first block, which compiles, count for the rate.
             started, said, earlier = now, now, done
         elif done < study.replicates and now - said >= SECONDS_BETWEEN_LINES:
             said, rate = now, (done - earlier) / (now - started)
@@ -179,17 +181,17 @@ def _heading(result: Result) -> Text:
         f"T_m at m = {study.m:,}, replicates: {study.replicates:,}\n"
         f"kernel {setting.kernel.name}, density {setting.density.name}, weight {setting.weight.name}, b = {rule}\n"
         f"seed {study.seed}, engine {_engine(result)}, {result.seconds:.1f} s "
-        f"({study.replicates / result.seconds:,.0f} replicates a second)"
+        f"({study.replicates / result.seconds:,.0f} replicates per second)"
     )
 
 
 def _engine(result: Result) -> str:
     if result.discretisation is None:
         return result.engine
-    return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} cells a bandwidth)"
+    return f"{result.engine} ({result.discretisation['cells_per_bandwidth']} cells per bandwidth)"
 
 
-def _means(summary: Summary) -> FittingTable:
+def _means_table(summary: Summary) -> FittingTable:
     exact = summary.exact
     rows = [
         ("simulated", _number(summary.mean), _number(summary.standard_error), ""),
@@ -202,7 +204,7 @@ def _means(summary: Summary) -> FittingTable:
     return _table("Mean of T_m", ("", "value", "± s.e.", "z of simulated"), rows)
 
 
-def _standardised(summary: Summary) -> FittingTable:
+def _statistic_table(summary: Summary) -> FittingTable:
     moments = summary.moments
     variance = summary.standardised_variance, summary.standardised_variance_error, summary.limit_variance
     numbers: dict[str, tuple[float | None, float | None, float]] = {
@@ -214,12 +216,12 @@ def _standardised(summary: Summary) -> FittingTable:
     rows: list[tuple[str, ...]] = [(name, *map(_number, values)) for name, values in numbers.items()]
     for level, value in summary.quantiles.items():
         rows.append((f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level])))
-    rows.append(("normality, D'Agostino-Pearson K²", *_judged(summary), ""))
+    rows.append(("normality, D'Agostino-Pearson K²", *_format_normality(summary), ""))
     title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
     return _table(title, ("", "simulated", "± s.e.", "normal limit"), rows)
 
 
-def _judged(summary: Summary) -> tuple[str, str]:
+def _format_normality(summary: Summary) -> tuple[str, str]:
     test = summary.normality
     if test.p_value is None:
         return "too few replicates", ""
@@ -227,7 +229,7 @@ def _judged(summary: Summary) -> tuple[str, str]:
 
 
 def _table(title: str | None, columns: tuple[str, ...], rows: Sequence[Sequence[str | Text]]) -> FittingTable:
-    """Return a table whose columns with a heading hold figures."""
+    """Build a table; columns with a heading hold numbers."""
     figures = frozenset(number for number, heading in enumerate(columns) if heading)
     return FittingTable(columns, rows, figures, title, style="bold")
 
@@ -236,7 +238,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.6f}"
 
 
-def _rounded(value: float | None) -> str:
+def _decimal(value: float | None) -> str:
     return "-" if value is None else f"{value:.5f}"
 
 
@@ -244,8 +246,8 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType:
-    """Return what a reader wants to see of a test of ``sample``, in at most 80 columns."""
+def goodness_of_fit_report(test: GoodnessOfFit, sample: npt.NDArray[np.float64]) -> RenderableType:
+    """Format the report of a test of ``sample``, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     b = setting.bandwidth.at(study.m)
     hypothesis = setting.density.name
@@ -259,11 +261,11 @@ def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType
     rows = [
         ("T_m", _number(test.statistic)),
         (f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}"),
-        ("  standard error of it", f"{test.p_value_error:.2g}"),
+        ("  its standard error", f"{test.p_value_error:.2g}"),
         ("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}"),
     ]
     for level, value in test.critical_values.items():
-        rows.append((f"T_m that is exceeded with probability {level:.0%}", _number(value)))
+        rows.append((f"critical value at the level {level:.0%}", _number(value)))
     table = _table(None, ("", "value"), rows)
     words = Table.grid(padding=(0, 1))
     for sentence in test.in_words(sample):

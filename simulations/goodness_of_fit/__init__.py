@@ -1,4 +1,4 @@
-"""T_m as a test of goodness of fit: the test, its null distribution, and samples read from files."""
+"""The goodness-of-fit test based on T_m: the test, its null distribution, and samples read from files."""
 
 import lazy_loader
 

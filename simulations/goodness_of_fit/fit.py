@@ -1,4 +1,4 @@
-"""The Bickel-Rosenblatt test: does a sample come from a given density?"""
+"""The Bickel-Rosenblatt test of whether a sample comes from a given density."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from foundation.errors import InputError
-from foundation.files import locate_user_cache
-from foundation.types import Array
-from simulations.engines.exact.statistic import checked_sample, tm_statistic
-from simulations.goodness_of_fit.location_scale import Standardised, standardised
+from foundation.files import user_cache
+from simulations.engines.exact.statistic import check_sample, tm_statistic
+from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
@@ -27,34 +26,34 @@ from theory.densities.weights import Weight
 from theory.kernels import Kernel
 
 FEWEST = 2
-"""Observations with which location and scale can be estimated."""
+"""Smallest number of observations from which location and scale can be estimated."""
 
 
 @dataclass(frozen=True)
 class GoodnessOfFit:
-    """What the test says of a sample.
+    """The result of the test of a sample.
 
     Attributes
     ----------
     study : Study
-        The setting, and how the null law was simulated.
+        The setting of T_m and of the simulation of its null distribution.
     statistic : float
         T_m of the sample, standardised where location and scale were estimated.
     p_value : float
-        The share of samples of the hypothesis, this one included, whose T_m is at least as large. Under the hypothesis
-        it is at most p with probability p, for every multiple p of 1/(replicates + 1), at any m.
+        Share of samples under the null hypothesis, this one included, whose T_m is at least as large. Under the null
+        hypothesis it is at most p with probability p, for every multiple p of 1/(replicates + 1), at any m.
     p_value_error : float
-        The standard error that the number of replicates leaves on it.
+        Standard error of the p-value due to the finite number of replicates.
     asymptotic_p_value : float
-        By the normal law of Theorem 3.1; at the m of practice far from the law that T_m has.
+        From the normal limit of Theorem 3.1, which is a poor approximation at practical m.
     critical_values : dict from level to float
-        The null law's quantiles at 1 - level.
+        Quantiles of the null distribution at 1 - level.
     location, scale : float or None
-        The estimates, where they were asked for.
-    conditions : tuple of Evidence
-        What Theorem 3.1, and with it the asymptotic p-value, asks for.
+        The estimates, if requested.
+    conditions : tuple of Condition
+        The conditions of Theorem 3.1, and so of the asymptotic p-value.
     null_law : array, shape (replicates,)
-        T_m of the simulated samples of the hypothesis, ascending.
+        T_m of the samples simulated under the null hypothesis, ascending.
     """
 
     study: Study
@@ -69,32 +68,39 @@ class GoodnessOfFit:
     null_law: Array = field(repr=False, compare=False)
 
     def in_words(self, sample: Array) -> list[str]:
-        """Return, in sentences, what follows from the test of ``sample``, and what does not."""
+        """Describe in sentences the conclusions from the test of ``sample``, and their limits."""
         return [sentence for sentence in (self._finding(), self._on_the_limit(), self._advice(sample)) if sentence]
 
     def _finding(self) -> str:
         name = self.study.setting.density.name
         if self.p_value <= SIGNIFICANCE:
-            return f"The sample speaks against {name}: under it, T_m is as large in {self.p_value:.2%} of samples."
-        return f"The sample does not speak against {name}; nor does it show that it comes from it."
+            return (
+                f"The test rejects {name} at the level {SIGNIFICANCE:.0%}: T_m is at least as large in "
+                f"{self.p_value:.2%} of its samples."
+            )
+        return (
+            f"The test does not reject {name} at the level {SIGNIFICANCE:.0%}, which does not show that the sample "
+            "comes from it."
+        )
 
     def _on_the_limit(self) -> str:
         broken = [condition.statement for condition in self.conditions if not condition.holds]
         if broken:
             return (
-                f"Theorem 3.1 does not cover this choice ({'; '.join(broken)}): the p-value by its limit law is loose."
+                f"Theorem 3.1 does not cover this choice ({'; '.join(broken)}): the p-value by its limit law is not "
+                "justified."
             )
-        return "The limit law's p-value ignores what is left of the bias and the skewness of T_m at this m."
+        return "The p-value by the limit law ignores the remaining bias and skewness of T_m at this m."
 
     def _advice(self, sample: Array) -> str:
-        """Return a hint where the data lie in other units than the density."""
+        """Return advice if the data seem to be in other units than the density, or an empty string."""
         inside = self.study.setting.density.bulk(OUTLYING)
         share = float(np.mean((sample < inside[0]) | (sample > inside[1])))
         if self.location is not None or share < MANY_OUTLYING:
             return ""
         return (
-            f"{share:.0%} of the sample lies where {self.study.setting.density.name} has all but no mass. To test the "
-            "shape alone, whatever its location and scale, use --estimate (in Python, estimate=True)."
+            f"{share:.0%} of the sample lies where {self.study.setting.density.name} has almost no mass. To test the "
+            "shape alone, for any location and scale, use --estimate (in Python, estimate=True)."
         )
 
     def document(self) -> dict[str, Any]:
@@ -124,7 +130,7 @@ LEVELS = (0.1, 0.05, 0.01)
 SIGNIFICANCE = 0.05
 
 OUTLYING, MANY_OUTLYING = 1e-4, 0.05
-"""The mass in each tail of the hypothesis that is called outlying; the share of a sample there that earns a hint."""
+"""Mass of the hypothesis in each tail that counts as outlying; share of the sample there that triggers the advice."""
 
 
 def bickel_rosenblatt_test(
@@ -141,7 +147,7 @@ def bickel_rosenblatt_test(
     cache: Path | str | bool = True,
     progress: Progress | None = None,
 ) -> GoodnessOfFit:
-    r"""Test whether a sample comes from ``density``; large values of T_m speak against it.
+    r"""Test whether a sample comes from ``density``; large values of T_m are evidence against it.
 
     Parameters
     ----------
@@ -150,16 +156,16 @@ def bickel_rosenblatt_test(
     density : str or Density
         The hypothesis, without unknown parameters unless ``estimate`` is set.
     kernel, weight, bandwidth
-        Those of T_m. The weight ``one`` sees the whole line; b is in the units of the density.
+        Those of T_m. The weight ``one`` covers the whole line; b is in the units of the density.
     estimate : bool
-        Test the shape alone: f((x - location) / scale) / scale with both estimated from the sample. The null law
-        takes the estimation into account. For the densities normal, laplace and logistic.
+        Test the shape alone: f((x - location) / scale) / scale with both estimated from the sample. The null
+        distribution takes the estimation into account. For the densities normal, laplace and logistic.
     replicates, seed : int
-        Of the simulation of the null law. 9,999 make the p-value a multiple of 1/10,000.
+        For the simulation of the null distribution. With 9,999, the p-value is a multiple of 1/10,000.
     workers : int, optional
         Threads for the simulation; by default one for each usable core.
     cache : Path, str or bool, optional
-        The folder where null laws are kept: True for the user's cache folder, False for none.
+        Folder of the cache of null distributions: True for the user's cache folder, False for no cache.
     progress : callable, optional
         Called in this thread with the number of replicates done so far.
 
@@ -174,7 +180,7 @@ def bickel_rosenblatt_test(
 
     References
     ----------
-    Bickel and Rosenblatt (1973), whose test this is; Theorem 3.1 of the paper.
+    Bickel and Rosenblatt (1973); Theorem 3.1 of the paper.
 
     Examples
     --------
@@ -183,9 +189,10 @@ def bickel_rosenblatt_test(
     >>> test.p_value > 0.5
     True
     """
-    values = checked_sample(sample)
+    # T_m of the sample, standardised first if location and scale are to be estimated.
+    values = check_sample(sample)
     study = Study(values.size, replicates, kernel, density, weight, bandwidth, seed)
-    fitted = _fitted(values, study.setting.density) if estimate else None
+    fitted = _standardise_sample(values, study.setting.density) if estimate else None
     setting = study.setting
     statistic = tm_statistic(
         values if fitted is None else fitted.values,
@@ -194,7 +201,8 @@ def bickel_rosenblatt_test(
         weight=setting.weight,
         bandwidth=setting.bandwidth,
     )
-    folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
+    # The null distribution, and the p-value with the observed sample counted as one of the samples.
+    folder = (user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     null = NullLaw(study, estimate).values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
     return GoodnessOfFit(
@@ -211,10 +219,10 @@ def bickel_rosenblatt_test(
     )
 
 
-def _fitted(values: Array, density: Density) -> Standardised:
+def _standardise_sample(values: Array, density: Density) -> StandardisedSample:
     if values.size < FEWEST:
-        raise InputError(f"location and scale need at least {FEWEST} observations, got {values.size}.")
-    return standardised(values, density)
+        raise InputError(f"the sample must have at least {FEWEST} observations with --estimate, got {values.size}.")
+    return standardise(values, density)
 
 
 def _asymptotic_p_value(statistic: float, study: Study) -> float:

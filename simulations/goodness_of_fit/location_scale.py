@@ -1,4 +1,4 @@
-"""Location and scale, estimated: what a hypothesis about the shape of a density alone leaves open."""
+"""Estimates of location and scale, for hypotheses about the shape of a density alone."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
 
 
 @dataclass(frozen=True)
-class Standardised:
-    """A sample in units of its own estimates.
+class StandardisedSample:
+    """A sample standardised by its estimates of location and scale.
 
     Attributes
     ----------
     values : array, shape (m,)
         (sample - location) / scale.
     location, scale : float
-        Of the family of densities f((x - location) / scale) / scale.
+        Estimates for the family of densities f((x - location) / scale) / scale.
     """
 
     values: Array
@@ -31,10 +31,10 @@ class Standardised:
     scale: float
 
 
-def standardised(sample: Array, density: Density) -> Standardised:
-    """Return ``sample`` standardised by estimates that move and stretch with it.
+def standardise(sample: Array, density: Density) -> StandardisedSample:
+    """Standardise ``sample`` by equivariant estimates of location and scale.
 
-    Under the hypothesis the law of anything computed from the result is therefore free of the unknown location and
+    Under the hypothesis the distribution of any statistic of the result is therefore free of the unknown location and
     scale, and can be simulated from the standard density. The normal and the Laplace density are fitted by maximum
     likelihood, the logistic by its first two moments.
 
@@ -45,19 +45,24 @@ def standardised(sample: Array, density: Density) -> Standardised:
 
     Examples
     --------
-    >>> standardised(np.array([1.0, 3.0]), NORMAL)
-    Standardised(values=array([-1.,  1.]), location=2.0, scale=1.0)
+    >>> standardise(np.array([1.0, 3.0]), NORMAL)
+    StandardisedSample(values=array([-1.,  1.]), location=2.0, scale=1.0)
     """
     if density not in _ESTIMATORS:
         names = ", ".join(known.name for known in _ESTIMATORS)
-        raise InputError(f"location and scale are estimated for the densities {names}, not for {density.name}.")
+        raise InputError(f"the density must be one of {names} with --estimate, got {density.name}.")
     location, scale = _ESTIMATORS[density](sample)
     if not (math.isfinite(location) and math.isfinite(scale) and scale > 0):
         raise InputError(
-            f"location and scale cannot be estimated from {sample.size} observations of which "
-            f"{np.unique(sample).size} differ: they have no spread, or one beyond double precision."
+            "the spread of the sample must be positive and within double precision with --estimate, got "
+            f"{sample.size} observations with {_distinct(sample)}."
         )
-    return Standardised((sample - location) / scale, location, scale)
+    return StandardisedSample((sample - location) / scale, location, scale)
+
+
+def _distinct(sample: Array) -> str:
+    count = np.unique(sample).size
+    return f"{count} distinct value{'' if count == 1 else 's'}"
 
 
 def _of_normal(sample: Array) -> tuple[float, float]:

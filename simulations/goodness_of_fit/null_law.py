@@ -1,4 +1,4 @@
-"""The law of T_m under the hypothesis, by simulation, kept on disk for the next time."""
+"""The simulated null distribution of T_m, with a cache on disk."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from foundation.files import atomic_write
 from foundation.types import Array
 from foundation.untrusted import ArrayArchive
 from simulations.engines.exact.replicates import ExactReplicates
-from simulations.goodness_of_fit.location_scale import standardised
+from simulations.goodness_of_fit.location_scale import standardise
 from simulations.study.simulate import Progress, replicate_values
 from simulations.study.study import Study
 
 
 @dataclass(frozen=True)
 class NullLaw:
-    """What a null law is simulated for.
+    """A null distribution of T_m, specified by everything it depends on.
 
     Parameters
     ----------
     study : Study
-        The setting, the number of observations and replicates, the seed.
+        The setting, the numbers of observations and replicates, and the seed.
     estimated : bool
         Whether location and scale are estimated from each sample, which is then standardised.
     """
@@ -35,28 +35,28 @@ class NullLaw:
     estimated: bool = False
 
     def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
-        """Return T_m under the hypothesis, ascending, shape (replicates,).
+        """Load or simulate T_m under the null hypothesis, ascending, shape (replicates,).
 
         Parameters
         ----------
         workers : int, optional
             Threads; by default one for each usable core. The values do not depend on it.
         cache : Path, optional
-            A folder in which values are looked up and left. A file there that is damaged, or one that cannot be
-            written, costs time only: the values are simulated.
+            Folder of the cache. A damaged file, or one that cannot be written, costs time only: the values are
+            simulated.
         progress : callable, optional
             Called with the number of replicates done so far.
         """
         path = None if cache is None else cache / f"{self._digest}.npz"
-        values = None if path is None else self._kept(path)
+        values = None if path is None else self._load(path)
         if values is None:
-            values = np.sort(self._simulated(workers, progress))
+            values = np.sort(self._simulate(workers, progress))
             if path is not None:
                 with contextlib.suppress(OSError):
-                    self._keep(path, values)
+                    self._save(path, values)
         return values
 
-    def _simulated(self, workers: int | None, progress: Progress | None) -> Array:
+    def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
         engine = EstimatedReplicates(self.study.setting, self.study.m) if self.estimated else None
         return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
 
@@ -71,8 +71,11 @@ class NullLaw:
     def _digest(self) -> str:
         return hashlib.sha256(self._identity.encode()).hexdigest()
 
-    def _kept(self, path: Path) -> Array | None:
-        """Return the values kept at ``path``, if they are whole and of this law; a zip file checks its own sums."""
+    def _load(self, path: Path) -> Array | None:
+        """Load the values cached at ``path``, or return None unless they are intact and of this null distribution.
+
+        The checksums are those of the zip format.
+        """
         try:
             with ArrayArchive(path) as file:
                 identity, values = file.read("identity"), file.read("values")
@@ -83,15 +86,15 @@ class NullLaw:
         whole = of_this_law and ascending and np.isfinite(values).all() and (np.diff(values) >= 0).all()
         return values if whole else None
 
-    def _keep(self, path: Path, values: Array) -> None:
+    def _save(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # To an open file: given a name, NumPy would add an ending to it.
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
+        # Written to an open file, since NumPy would append a suffix to a name.
+        with written_aside(path) as aside, aside.open("wb") as file:
             np.savez(file, values=values, identity=np.array(self._identity))
 
 
 class EstimatedReplicates(ExactReplicates):
-    """The engine ``exact``, with every sample standardised by its own estimates."""
+    """The engine ``exact``, with every sample standardised by its estimates of location and scale."""
 
     def _sample(self, seed: int, replicate: int) -> Array:
-        return standardised(super()._sample(seed, replicate), self._statistic.density).values
+        return standardise(super()._sample(seed, replicate), self._statistic.density).values

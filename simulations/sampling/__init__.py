@@ -1,1 +1,1 @@
-"""Random samples: a published generator keyed by (seed, replicate), and the quantile functions that it goes through."""
+"""Random samples: a published generator keyed by (seed, replicate), and tables of quantile functions."""

@@ -1,8 +1,8 @@
 """Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw (2011), as streams of 32-bit words.
 
 A word is a function of the seed (the key, 64 bits) and of the counter: its block within the stream, the stream's
-purpose and the replicate. So it depends neither on the words before it nor on the thread that asks for it, and streams
-never overlap: two of one seed have no counter in common, and two seeds are two keys.
+purpose and the replicate. It depends neither on the words before it nor on the thread that computes it, and streams
+never overlap: two streams of one seed have no counter in common, and two seeds are two keys.
 
 Source: Parallel random numbers: as easy as 1, 2, 3. Proceedings of SC11, section 4.
 """
@@ -20,9 +20,9 @@ Words: TypeAlias = npt.NDArray[np.uint32]
 Whole: TypeAlias = int | np.integer[Any]
 
 OBSERVATIONS, COUNTS, POSITIONS = 0, 1, 2
-"""What a stream is for: the observations of a sample; or the counts in its cells, and the positions inside these."""
+"""Purposes of streams: the observations of a sample; or the counts in its cells, and the positions inside them."""
 PILOT = 2**31
-"""Added to a purpose, it gives the stream for the same purpose in a pilot study."""
+"""Offset that turns a purpose into the same purpose in a pilot study."""
 WORDS_IN_A_BLOCK = 4
 LARGEST_BLOCK = 2**32 - 1
 
@@ -34,7 +34,7 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 @compiled
 def fill(words: Words, seed: Whole, replicate: Whole, purpose: Whole, first_block: Whole) -> None:
-    """Fill ``words`` with the stream of (seed, replicate, purpose), from word 0 of ``first_block`` on.
+    """Fill ``words`` with the stream of (seed, replicate, purpose), starting at word 0 of ``first_block``.
 
     Word w of block ``first_block`` + k goes to ``words[4 k + w]``, so that a longer fill begins with the shorter one.
 
@@ -43,8 +43,8 @@ def fill(words: Words, seed: Whole, replicate: Whole, purpose: Whole, first_bloc
     words : array of uint32, shape (n,)
         Contiguous; n is any number of words.
     seed, replicate : int
-        From 0 to 2**64 - 1. The seed's low and high half are the two words of the key; the replicate's are the last
-        two words of the counter.
+        From 0 to 2**64 - 1. The low and high halves of the seed are the two words of the key; those of the replicate
+        are the last two words of the counter.
     purpose, first_block : int
         From 0 to 2**32 - 1: the second and the first word of the counter. After the last block the stream repeats.
 
@@ -61,18 +61,19 @@ def fill(words: Words, seed: Whole, replicate: Whole, purpose: Whole, first_bloc
     if rest > 0:
         last = np.empty(WORDS_IN_A_BLOCK, np.uint32)
         _fill_blocks(last, seed, replicate, purpose, np.uint64(first_block) + np.uint64(blocks))
-        # Word by word: the assignment of slices would bring numba's strings along, and seconds of compilation.
+        # Word by word: a slice assignment would pull in numba's string support, and seconds of compilation.
         for w in range(rest):
             words[blocks * WORDS_IN_A_BLOCK + w] = last[w]
 
 
 @compiled
 def _fill_blocks(words: Words, seed: Whole, replicate: Whole, purpose: Whole, first_block: Whole) -> None:
-    """Fill ``words``, a whole number of blocks. The iterations are independent, so that they run in vector lanes."""
+    """Fill ``words``, a whole number of blocks; the iterations are independent and run in vector lanes."""
     first, low, high = np.uint64(first_block), np.uint64(replicate) & _LOW, np.uint64(replicate) >> _HALF
     for k in range(words.size // WORDS_IN_A_BLOCK):
-        # All are 64-bit lanes of which the low half counts: so a product of two words stays in its lane.
+        # 64-bit lanes hold 32-bit words in their low halves, so that a product of two words stays in its lane.
         zero, one, two, three = (first + np.uint64(k)) & _LOW, np.uint64(purpose) & _LOW, low, high
+        # Ten rounds, with the key bumped by constant increments after each.
         key, other_key = np.uint64(seed) & _LOW, np.uint64(seed) >> _HALF
         for _ in range(ROUNDS):
             product, other_product = _FIRST_MULTIPLIER * zero, _SECOND_MULTIPLIER * two

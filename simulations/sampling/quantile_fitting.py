@@ -1,4 +1,4 @@
-"""Fitting the table of a quantile function: where polynomials reach it, and where pieces have to be split.
+"""The fitting of quantile tables: polynomials on pieces, with pieces split where polynomials are not accurate enough.
 
 The quantiles come from their definitions in `theory`; the table's pieces are those of `quantile_tables`.
 """
@@ -35,19 +35,19 @@ MOST_PIECES = 500_000
 
 _EPSILON = float(np.finfo(np.float64).eps)
 RELATIVE_TOLERANCE, BACKWARD_TOLERANCE = 2 * _EPSILON, 8 * _EPSILON
-"""Errors that a piece may have: relative to its quantiles, and relative to p if this is moved instead of them."""
+"""Accepted errors of a piece: relative to its quantiles (forward), and as a relative change of p (backward)."""
 NEGLIGIBLE = 2.0**-60
-"""An error that a piece may always have, as a share of the width of the support, or of the interquartile range."""
+"""Error accepted in any case, as a share of the width of the support, or of the interquartile range."""
 NOISE = 2.0**-42
-"""The relative error in p up to which an error may be due to the rounding of a distribution function."""
+"""Relative error in p up to which an error may be due to rounding in a distribution function."""
 _NODES, _LONG_NODES = np.polynomial.chebyshev.chebpts1(DEGREE + 3), np.polynomial.chebyshev.chebpts1(32)
 _T = (1 + _NODES) / 2
 
 
 class _Pieces(NamedTuple):
-    """Pieces of p with one number of bits: each from 2**exponent (1 + start / 2**bits) on, 2**(exponent - bits) long.
+    """Pieces of p with one number of bits: each starts at 2**exponent (1 + start / 2**bits).
 
-    ``error`` is that of the piece from which it was split.
+    Its length is 2**(exponent - bits); ``error`` is the error of the piece from which it was split.
     """
 
     upper: Choice
@@ -72,7 +72,7 @@ class _Pieces(NamedTuple):
 
 @cache
 def quantile_table(density: Density) -> QuantileTable:
-    """Return the table of the quantile function of ``density``.
+    """Build the table of the quantile function of ``density``.
 
     Raises
     ------
@@ -82,11 +82,13 @@ def quantile_table(density: Density) -> QuantileTable:
     sides = lower_tail_quantiles(density), upper_tail_quantiles(density)
     lower, upper = (float(end) for end in density.support)
     negligible = NEGLIGIBLE * _scale(sides, upper - lower)
+    # Fit all pieces of one depth together; those that are too rough are split and fitted in the next pass.
     pieces = _first_pieces()
     values = np.concatenate([_first_values(function, negligible) for function in sides])
     coefficients, parts, count = [], [], 0
     while pieces.start.size:
-        fitted, error, rough = _fitted(values, pieces, negligible)
+        fitted, error, rough = _fit(values, pieces, negligible)
+        # A rough piece holds NaN and the index of its first part in the next pass.
         count += rough.size
         first_parts = np.zeros(rough.size, np.int64)
         first_parts[rough] = count + PARTS * np.arange(np.count_nonzero(rough))
@@ -96,7 +98,7 @@ def quantile_table(density: Density) -> QuantileTable:
         pieces = pieces.split(rough, error)
         if count + pieces.start.size > MOST_PIECES:
             raise InputError(
-                f"the density {density.name} changes too steeply for its quantiles to be tabulated. Try one with "
+                f"the density {density.name} changes too steeply for its quantiles to be tabulated. Choose one with "
                 "wider parts."
             )
         values = _values(pieces, sides)
@@ -124,16 +126,17 @@ def upper_tail_quantiles(density: Density) -> ArrayFunction:
         return closed
     if density.survival is None:
         raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
+    # The survival function of f is the distribution function of f reflected at 0.
     ((piece,), (lower, upper)) = density.pieces, density.support
     pdf, below, above = (
-        _reflected(sympy.lambdify(x, function, "scipy"))
+        _reflect(sympy.lambdify(x, function, "scipy"))
         for function in (piece.density, density.survival, density.distribution)
     )
     inverse = NumericalInverse(pdf, below, above, (-float(upper), -float(lower)))
     return lambda tails: -inverse(tails)
 
 
-def _reflected(function: ArrayFunction) -> ArrayFunction:
+def _reflect(function: Function) -> Function:
     return lambda points: function(-points)
 
 
@@ -144,15 +147,15 @@ def _scale(sides: tuple[ArrayFunction, ArrayFunction], width: float) -> float:
 
 
 def _first_pieces() -> _Pieces:
-    """Return the pieces that the exponent and the leading bits of p pick; the last of a side is for the tail 1/2."""
+    """Return the pieces selected by the exponent and the leading bits of p; the last of a side is for the tail 1/2."""
     start = np.append(np.tile(np.arange(2**LEADING_BITS), OCTAVES), 0)
     exponent = np.append(np.arange(SMALLEST_EXPONENT, -1).repeat(2**LEADING_BITS), -1)
     upper = np.array([False, True]).repeat(PIECES_ON_A_SIDE)
     return _Pieces(upper, np.tile(exponent, 2), np.tile(start, 2), np.full(upper.size, np.inf), LEADING_BITS)
 
 
-def _values(pieces: _Pieces, sides: tuple[ArrayFunction, ArrayFunction]) -> Array:
-    """Return the quantiles at the nodes of every piece, shape (pieces, 8)."""
+def _values(pieces: _Pieces, sides: tuple[Function, Function]) -> Array:
+    """Compute the quantiles at the nodes of every piece, shape (pieces, 8)."""
     tails = pieces.tails(_T)
     values = np.empty_like(tails)
     for side, function in zip((~pieces.upper, pieces.upper), sides, strict=True):
@@ -160,55 +163,58 @@ def _values(pieces: _Pieces, sides: tuple[ArrayFunction, ArrayFunction]) -> Arra
     return values
 
 
-def _first_values(function: ArrayFunction, negligible: float) -> Array:
-    """Return the quantiles of one side at the nodes of its first pieces, shape (PIECES_ON_A_SIDE, 8).
+def _first_values(function: Function, negligible: float) -> Array:
+    """Compute the quantiles of one side at the nodes of its first pieces, shape (PIECES_ON_A_SIDE, 8).
 
-    An octave of p takes one long Chebyshev series where that converges, so that few quantiles are computed.
+    On an octave of p one long Chebyshev series is used where it converges, so that few quantiles are computed.
     """
+    # Evaluate the quantiles at few nodes of every octave, and judge the series by its last coefficients.
     octaves = np.arange(SMALLEST_EXPONENT, -1)[:, None]
     known = function(np.ldexp(1.5 + _LONG_NODES / 2, octaves))
     middle = known[:, [_LONG_NODES.size // 2]]
     series = _chebyshev_series(known - middle)
     error = np.abs(series[:, -4:]).sum(axis=1) + _EPSILON * np.abs(series).max(axis=1)
+    # Evaluate the series at the nodes of all pieces; where it has not converged, the quantile function itself.
     t = ((np.arange(2**LEADING_BITS)[:, None] + _T) / 2**LEADING_BITS).ravel()
     values = middle + np.polynomial.chebyshev.chebval(2 * t - 1, series.T)
-    direct = error > _allowed(known, 1.5 + _LONG_NODES / 2, negligible)
+    direct = error > _tolerance(known, 1.5 + _LONG_NODES / 2, negligible)
     values[direct] = function(np.ldexp(1 + t, octaves[direct]))
     median = np.full(_T.size, function(np.array([0.5]))[0])
     return np.vstack([values.reshape(-1, _T.size), median])
 
 
-def _allowed(values: Array, positions: Array, negligible: float) -> Array:
-    """Return the error that each row of quantiles may have; their positions are p in units of its octave."""
+def _tolerance(values: Array, positions: Array, negligible: float) -> Array:
+    """Compute the accepted error of each row of quantiles; ``positions`` are p in units of its octave."""
     return RELATIVE_TOLERANCE * np.abs(values).min(axis=1) + BACKWARD_TOLERANCE * _slope(values, positions) + negligible
 
 
 def _slope(values: Array, positions: Array) -> Array:
-    """Return how far the quantiles of each row move, at least, with a relative change of p: p dq/dp."""
+    """Compute the smallest p dq/dp in each row: the change of the quantiles with a relative change of p."""
     return np.asarray(np.abs(np.diff(values, axis=1) / np.diff(positions)).min(axis=1))
 
 
-def _fitted(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, Array, Choice]:
-    """Return the coefficients on every piece, their error, and which pieces are too rough for them.
+def _fit(values: Array, pieces: _Pieces, negligible: float) -> tuple[Array, Array, Choice]:
+    """Fit the coefficients on every piece; return them, their errors, and which pieces must be split.
 
-    A Chebyshev series of degree 7 through 8 points is cut after degree 5: the terms cut off are the error.
+    A Chebyshev series of degree 7 through 8 points is truncated after degree 5: the dropped terms are the error.
     """
+    # Subtracting the middle value keeps the digits of quantiles that hardly vary on a piece.
     middle = values[:, [_T.size // 2]]
     series = _chebyshev_series(values - middle)
     coefficients = series[:, : DEGREE + 1] @ _powers_of_chebyshev()
     coefficients[:, 0] += middle[:, 0]
     error = np.abs(series[:, DEGREE + 1 :]).sum(axis=1)
     positions = np.ldexp(_T, -pieces.bits)
-    rough = error > _allowed(values, positions, negligible)
-    # What splitting did not make smaller is rounding, of the distribution function that is inverted.
+    rough = error > _tolerance(values, positions, negligible)
+    # An error that splitting did not reduce is rounding in the distribution function that is inverted.
     noise = np.maximum(NOISE * _slope(values, positions), _EPSILON / NEGLIGIBLE * negligible)
     rough &= (error > noise) | (error < pieces.error / PARTS)
-    # Four neighbouring numbers p are as little as p itself is known to.
+    # The bits of p do not allow further parts.
     return coefficients, error, rough & (pieces.bits + FURTHER_BITS <= MANTISSA_BITS)
 
 
 def _chebyshev_series(values: Array) -> Array:
-    """Return the coefficients of the Chebyshev series through each row of values at as many Chebyshev points."""
+    """Compute the coefficients of the Chebyshev series through each row of values at as many Chebyshev points."""
     n = values.shape[1]
     # The points ascend. Full turns are dropped first, so that the cosines are exact to rounding.
     steps = np.outer(2 * np.arange(n)[::-1] + 1, np.arange(n)) % (4 * n)
@@ -218,7 +224,7 @@ def _chebyshev_series(values: Array) -> Array:
 
 
 def _powers_of_chebyshev() -> Array:
-    """Return the matrix that turns Chebyshev coefficients on [0, 1] into those of powers; its entries are integers."""
+    """Build the matrix from Chebyshev coefficients on [0, 1] to those of powers; its entries are integers."""
     matrix = np.zeros((DEGREE + 1, DEGREE + 1))
     argument = np.polynomial.Polynomial([-1, 2])
     for k in range(DEGREE + 1):

@@ -2,8 +2,9 @@
 
 A level is given as a signed tail: the probability p of the nearer tail, negative for the lower and positive for the
 upper one, so that both tails are as finely resolved as p itself. The pieces follow the digits of p: its exponent and
-its leading bits pick one, and the bits that remain say where in the piece p lies. Where a quantile function is too
-rough for that, as beside a gap in the density, a piece is split by further bits of p until polynomials reach it.
+its leading bits select one, and the remaining bits give the position of p in the piece. Where a quantile function is
+too rough for that, as next to a gap in the density, a piece is split by further bits of p until polynomials are
+accurate.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from simulations.compiled import compiled
 
 DEGREE = 5
 SMALLEST_EXPONENT = -65
-"""Tails are from 2**-65 to 1/2: those of 64 random bits, of which one picks the side."""
+"""Tails range from 2**-65 to 1/2: those of 64 random bits, of which one selects the side."""
 LEADING_BITS, FURTHER_BITS = 6, 4
-"""The bits of p after its exponent that pick a piece, and those that pick one of the parts of a split piece."""
+"""Number of bits of p after its exponent that select a piece, and of those that select a part of a split piece."""
 PARTS = 2**FURTHER_BITS
 MANTISSA_BITS = 52
 OCTAVES = -1 - SMALLEST_EXPONENT
 PIECES_ON_A_SIDE = OCTAVES * 2**LEADING_BITS + 1
-"""Those of all octaves, and one for the tail 1/2 itself."""
+"""Number of pieces for all octaves, plus one for the tail 1/2 itself."""
 
 _ONE_BITS, _MANTISSA = np.uint64(0x3FF << MANTISSA_BITS), np.uint64(2**MANTISSA_BITS - 1)
 _LEADING, _FURTHER = np.uint64(LEADING_BITS), np.uint64(FURTHER_BITS)
@@ -36,17 +37,17 @@ _MAGNITUDE, _SIGN_SHIFT, _UNIT = np.uint64(2**63 - 1), np.uint64(63), np.uint64(
 
 
 class QuantileTable(NamedTuple):
-    """The quantile function of a density; a named tuple, which compiled functions take as it is.
+    """The quantile function of a density; a named tuple, since compiled functions accept one.
 
     Attributes
     ----------
     coefficients : array, shape (n, 6)
-        Of 1, t, t**2, ..., where t runs from 0 to 1 over a piece. The first pieces are those that the exponent and the
-        leading bits of p pick, on the lower and then on the upper side. A split piece has nan.
+        Coefficients of 1, t, t**2, ..., where t runs from 0 to 1 over a piece. The first pieces are those selected by
+        the exponent and the leading bits of p, on the lower and then on the upper side. A split piece has NaN.
     parts : array of int64, shape (n,)
-        The first of the 2**4 parts of a split piece, or 0.
+        Index of the first of the 2**4 parts of a split piece; 0 for other pieces.
     lower, upper : float
-        The ends of the support.
+        Ends of the support.
     """
 
     coefficients: Array
@@ -67,6 +68,7 @@ def quantiles_into(out: Array, tails: Array, table: QuantileTable) -> None:
     """
     pieces, positions = np.empty(out.size, np.uint64), np.empty(out.size)
     _locate(pieces, positions, tails)
+    # NaN marks a split piece: splits are rare, so one loop without branches comes first.
     split = 0
     for i in range(out.size):
         value = _polynomial(table.coefficients, pieces[i], positions[i])
@@ -78,7 +80,8 @@ def quantiles_into(out: Array, tails: Array, table: QuantileTable) -> None:
 
 @compiled
 def _locate(pieces: npt.NDArray[np.uint64], positions: Array, tails: Array) -> None:
-    """Set the first piece in which each tail lies, and where in it, from 0 to 1; by bits alone, in vector lanes."""
+    """Set the first-level piece of each tail and the position in it, from 0 to 1; by bits alone, in vector lanes."""
+    # The exponent and the leading bits of a double, read as one integer, number the pieces of a side consecutively.
     for i in range(tails.size):
         bits = np.float64(tails[i]).view(np.uint64)
         digits = bits & _MAGNITUDE
@@ -95,6 +98,7 @@ def _fraction(digits: np.uint64) -> float:
 
 @compiled
 def _polynomial(coefficients: Array, piece: np.uint64, t: float) -> float:
+    # Unrolled: a loop over the coefficients would be slower.
     value = coefficients[piece, 5] * t + coefficients[piece, 4]
     value = value * t + coefficients[piece, 3]
     value = value * t + coefficients[piece, 2]
@@ -104,11 +108,12 @@ def _polynomial(coefficients: Array, piece: np.uint64, t: float) -> float:
 
 @compiled
 def _refine(out: Array, pieces: npt.NDArray[np.uint64], tails: Array, table: QuantileTable) -> None:
-    """Set those quantiles whose first piece is split."""
+    """Set the quantiles whose first-level piece is split."""
     for i in range(out.size):
         piece = pieces[i]
         if table.parts[piece] == 0:
             continue
+        # Descend by further bits of p to a part that is not split.
         digits = np.float64(tails[i]).view(np.uint64) << _LEADING
         while table.parts[piece] > 0:
             piece = np.uint64(table.parts[piece]) + ((digits & _MANTISSA) >> _FURTHER_SHIFT)

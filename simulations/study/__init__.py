@@ -1,4 +1,4 @@
-"""Monte Carlo studies of T_m: what is simulated, running it, and what the replicates say."""
+"""Monte Carlo studies of T_m: their definition, their execution, and summaries of their replicates."""
 
 import lazy_loader
 

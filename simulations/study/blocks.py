@@ -1,7 +1,7 @@
-"""Blocks of replicates, computed side by side and handed over in their order.
+"""Blocks of replicates, computed in parallel and returned in order.
 
-A block is a pure function of the study and of its place, and its size depends on m alone. Whoever takes in the blocks
-one after another therefore gets the same bits from any number of threads or machines, and after a pause.
+A block is a pure function of the study and of its position, and its size depends on m alone. Accumulating the blocks
+in order therefore gives the same bits with any number of threads or machines, and after an interruption.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Piece = TypeVar("Piece")
 Values = TypeVar("Values")
 
 OBSERVATIONS_IN_A_BLOCK, REPLICATES_IN_A_BLOCK = 2_000_000, 1000
-"""A block takes some milliseconds to tenths of a second: long beside handing it out, short beside a glance at a bar."""
+"""A block takes milliseconds to tenths of a second: long compared with its submission, short for a progress bar."""
 
 BLOCKS_IN_A_PIECE, PIECES_FOR_A_WORKER = 50, 8
 
 SECONDS_BETWEEN_GLANCES = 0.1
-"""How often a wait for a block looks whether a signal has come."""
+"""Interval at which a wait for a block checks for signals, in seconds."""
 
 
 class Stopped(Exception):
@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 
 def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
-    """Return the blocks of the replicates from ``first``, where a block begins, up to ``replicates``.
+    """Split the replicates from ``first``, where a block begins, up to ``replicates`` into blocks.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
 
 
 def number_of_blocks(m: int, first: int, replicates: int) -> int:
-    """Return how many there are in `blocks_of`."""
+    """Count the blocks of `blocks_of`."""
     return -(-(replicates - first) // _block_size(m))
 
 
 def whole_blocks(m: int, replicates: int) -> int:
-    """Return how many of ``replicates`` fill whole blocks."""
+    """Count the replicates, out of ``replicates``, that fill whole blocks."""
     return replicates - replicates % _block_size(m)
 
 
@@ -93,18 +93,18 @@ def signals_noted() -> Iterator[Stop]:
 
 @dataclass(frozen=True)
 class Pool:
-    """Where blocks are computed.
+    """The threads or worker processes that compute blocks.
 
     Attributes
     ----------
     submit : callable
-        Begins the computation of a function with arguments, and returns its future.
+        Starts the computation of a function with arguments, and returns its future.
     size : int
-        How many blocks it computes at a time.
+        Number of blocks that are computed concurrently.
     remote : bool
-        Whether in other processes, to which functions and arguments must travel.
+        Whether blocks are computed in other processes, so that functions and arguments are pickled.
     look : callable
-        Called now and then while a block is awaited; raises if none will come any more.
+        Called periodically during a wait for a block; raises if the workers are lost.
     """
 
     submit: Callable[..., Future[Any]]
@@ -115,9 +115,9 @@ class Pool:
 
 @contextlib.contextmanager
 def threads(number: int) -> Iterator[Pool]:
-    """Start threads; at the end wait for the blocks under way and forget those that were not begun.
+    """Start threads; at the end wait for the running blocks and cancel the others.
 
-    When everything is to end at once, after a second signal, they are not waited for.
+    After a second signal, which ends the process at once, it does not wait.
     """
     executor = ThreadPoolExecutor(number)
     at_once = False
@@ -131,10 +131,10 @@ def threads(number: int) -> Iterator[Pool]:
 
 
 def pieces_of(blocks: Iterable[range], number: int, workers: int) -> Iterator[tuple[range, ...]]:
-    """Bring ``number`` blocks together to pieces for the workers of a cluster.
+    """Group ``number`` blocks into pieces for the workers of a cluster.
 
-    To hand out a piece takes milliseconds, as long as many a block. A piece has `BLOCKS_IN_A_PIECE` at most, and fewer
-    where each worker would otherwise have less than `PIECES_FOR_A_WORKER`.
+    Submitting a piece takes milliseconds, as long as many blocks take. A piece has at most `BLOCKS_IN_A_PIECE` blocks,
+    and fewer if a worker would otherwise have less than `PIECES_FOR_A_WORKER` pieces.
     """
     size = max(1, min(BLOCKS_IN_A_PIECE, number // (PIECES_FOR_A_WORKER * workers)))
     remaining = iter(blocks)
@@ -149,15 +149,15 @@ def in_order(
     stop: Stop,
     look: Callable[[], None] = lambda: None,
 ) -> Iterator[Values]:
-    """Yield the values of each block, or piece of several, in their order.
+    """Compute the values of blocks, or of pieces of several blocks, and yield them in order.
 
     Parameters
     ----------
     submit : callable
-        Begins the computation of one.
+        Starts the computation of one block or piece, and returns its future.
     blocks : iterable
     ahead : int
-        How many may be under way or waiting for their turn: a bound on memory.
+        Largest number of blocks that are submitted but not yet yielded: a bound on memory.
     stop : Stop
     look : callable
         As in `Pool`.
@@ -165,22 +165,22 @@ def in_order(
     Raises
     ------
     Stopped
-        When ``stop`` is set while one is awaited.
+        If ``stop`` is set during a wait.
     """
     pending: deque[Future[Values]] = deque()
     try:
         for block in blocks:
             pending.append(submit(block))
             if len(pending) >= ahead:
-                yield _awaited(pending.popleft(), stop, look)
+                yield _wait_for(pending.popleft(), stop, look)
         while pending:
-            yield _awaited(pending.popleft(), stop, look)
+            yield _wait_for(pending.popleft(), stop, look)
     finally:
         for future in pending:
             future.cancel()
 
 
-def _awaited(future: Future[Values], stop: Stop, look: Callable[[], None]) -> Values:
+def _wait_for(future: Future[Values], stop: Stop, look: Callable[[], None]) -> Values:
     while not future.done():
         if stop:
             future.cancel()

@@ -1,4 +1,4 @@
-"""Studies at several m side by side: how mean, variance and skewness approach their limits, and at which rate."""
+"""Studies of convergence: the rates at which mean, variance and skewness approach their limits as m grows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from theory.bickel_rosenblatt.expansions import LeadingTerms, leading_terms
 
 
 def studies_at(sizes: Sequence[int], **options: Any) -> list[Study]:
-    """Return a study at each of several m, which have everything else in common.
+    """Build a study at each of several m, with all other options in common.
 
     Raises
     ------
     InputError
-        If an m is there twice, or an option is not one of a `Study`.
+        If an m occurs twice, or an option of the studies is out of range.
 
     Examples
     --------
@@ -30,23 +30,23 @@ def studies_at(sizes: Sequence[int], **options: Any) -> list[Study]:
     """
     for index, m in enumerate(sizes):
         if m in sizes[:index]:
-            raise InputError(f"--m {m} is given twice, but its replicates would be the same. Give each m once.")
+            raise InputError(f"every --m must be different, got {m} twice. Give each m once.")
     return [Study(m=m, **options) for m in sizes]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The power of b with which something vanishes, fitted by least squares in log-log, and predicted.
+    """The power of b at which a quantity vanishes, predicted and fitted by least squares on logarithms.
 
     Attributes
     ----------
     quantity : str
     predicted : float
-        The power of the leading term as b tends to 0.
+        Power of the leading term as b tends to 0.
     fitted : float or None
-        None where fewer than two bandwidths, or a value of 0, leave no line to fit.
+        None if there are fewer than two bandwidths, or a value of 0.
     standard_error : float or None
-        Of the fitted power; None where the values have none.
+        Standard error of the fitted power; None if the values have none.
     """
 
     quantity: str
@@ -57,23 +57,24 @@ class Rate:
 
 @dataclass(frozen=True)
 class Point:
-    """One m of a convergence study: what was observed beside the leading terms; None where there is no such number.
+    """The results of a convergence study at one m, with the leading terms; None for numbers that do not exist.
 
     Attributes
     ----------
     m : int
     bandwidth : float
     mean_difference, mean_error : float
-        The simulated mean less the limit, and its standard error.
+        Simulated mean minus the limit, and its standard error.
     exact_difference : float
-        The exact mean less the limit.
+        Exact mean minus the limit.
     product, squared_bias : float
-        The leading terms -b int f^2 a and m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
+        Leading terms -b int f^2 a and m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
     leading_difference : float
-        Their sum.
+        Sum of the leading terms.
     variance, variance_error, leading_variance : float
-        Of the standardised statistic.
+        For the standardised statistic.
     skewness, skewness_error, leading_skewness : float
+        For the standardised statistic.
     """
 
     m: int
@@ -99,10 +100,10 @@ class Convergence:
     Attributes
     ----------
     results : tuple of Result
-        At different m, for one kernel, density, weight and bandwidth rule.
+        Results at different m, for one kernel, density, weight and bandwidth rule.
     terms : LeadingTerms
     points : tuple of Point
-        One a result.
+        One for each result.
     rates : tuple of Rate
     """
 
@@ -113,7 +114,7 @@ class Convergence:
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Convergence:
-        """Set the results, of which there is at least one, beside the leading terms.
+        """Compare results, at least one, with the leading terms.
 
         Examples
         --------
@@ -170,15 +171,15 @@ def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
         ("skewness", 0.5, [(point.skewness, point.skewness_error) for point in points]),
     )
     for quantity, predicted, values in observed:
-        yield Rate(quantity, predicted, *_fitted_power(bandwidths, values))
+        yield Rate(quantity, predicted, *_fit_power(bandwidths, values))
 
 
-def _fitted_power(
+def _fit_power(
     bandwidths: Sequence[float], values: Sequence[tuple[float | None, float | None]]
 ) -> tuple[float | None, float | None]:
-    """Return the slope of log |value| in log b, weighted by the standard errors of the values, and its own error.
+    """Fit the slope of log |value| in log b, weighted by the standard errors; return it and its standard error.
 
-    With exact values, whose errors are 0, all count alike and the slope has no error.
+    Exact values, whose errors are 0, have equal weights, and the slope has no standard error.
     """
     known = [(abs(value), error) for value, error in values if value and error is not None]
     if len(known) < len(values) or len(set(bandwidths)) < 2:
@@ -186,6 +187,7 @@ def _fitted_power(
     sizes, errors = np.array(known).T
     exact = not errors.all()
     weights = np.ones(len(known)) if exact else (sizes / errors) ** 2
+    # By the delta method the variance of log |value| is the squared relative error, hence the weights.
     logs = np.log(bandwidths)
     deviations = logs - np.average(logs, weights=weights)
     spread = float(weights @ deviations**2)

@@ -1,4 +1,4 @@
-"""The file from which an interrupted simulation goes on: what was merged so far, whole or not there at all."""
+"""The state file of a simulation: the replicates accumulated so far, written atomically, for resuming."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMAT = "T_m simulation, 1"
 SECONDS_BETWEEN_SAVES = 0.5
 
 SHARE_OF_TIME = 0.05
-"""The share of a run that may be spent on saving: where saving is slow it is done less often."""
+"""Largest share of the time spent on saving: slow saves are made less often."""
 
 _MOMENTS = {
     "count": is_count,
@@ -55,22 +55,22 @@ _STUDY = is_record(
 )
 
 Identity = dict[str, Any]
-"""What makes a study the same study: everything its replicates depend on."""
+"""The properties that identify a study: everything its replicates depend on."""
 
 
 @dataclass
 class StudyState:
-    """How far one study is.
+    """The progress of one study.
 
     Attributes
     ----------
     identity : mapping
     accumulator : Accumulator
-        Of all blocks merged so far, none of them cut short.
+        Accumulates all complete blocks so far.
     seconds : float
-        The time they took.
+        Computing time of these blocks.
     saved : int
-        The replicates that the file holds.
+        Number of replicates in the file.
     """
 
     identity: Identity
@@ -79,7 +79,7 @@ class StudyState:
     saved: int = 0
 
     def document(self) -> dict[str, Any]:
-        """Return the machine-readable form; floats survive it to the last bit."""
+        """Return the machine-readable form, in which floats are exact to the last bit."""
         moments = self.accumulator.moments
         bins, counts = self.accumulator.sketch.occupied
         return {
@@ -92,7 +92,13 @@ class StudyState:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> StudyState:
-        """Return the state that `document` gave; a `ValueError` where it could give no such."""
+        """Restore the state from the result of `document`.
+
+        Raises
+        ------
+        ValueError
+            If it is not a possible result.
+        """
         kept = document["moments"]
         moments = None if kept is None else _moments(kept)
         bins, counts = (np.array(document[name], dtype=np.int64) for name in ("bins", "counts"))
@@ -107,13 +113,13 @@ class StudyState:
 def _moments(document: dict[str, Any]) -> Moments:
     moments = Moments(**{name: document[name] for name in _MOMENTS} | {"sums": tuple(map(float, document["sums"]))})
     if moments.count < 1 or len(moments.sums) != ORDER - 1 or not moments.least <= moments.mean <= moments.greatest:
-        raise ValueError("its moments are those of no numbers")
+        raise ValueError("its moments contradict each other")
     return moments
 
 
 @dataclass
 class StateFile:
-    """The states of some studies, and the file that keeps them; without a path nothing is kept.
+    """The states of studies, and the file that stores them; without a path they are not stored.
 
     Attributes
     ----------
@@ -127,12 +133,12 @@ class StateFile:
     _cost: float = field(default=0.0, repr=False)
 
     def save(self) -> None:
-        """Replace the file by one with the present states: it is written aside, synced and renamed.
+        """Replace the file atomically by one with the current states.
 
         Raises
         ------
         InputError
-            If it cannot be written; then it is as it was saved the last time.
+            If it cannot be written; the last saved file is then intact.
         """
         if self.path is None:
             return
@@ -143,41 +149,41 @@ class StateFile:
             with atomic_write(self.path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         except OSError as error:
-            kept = "; what was saved in it before is whole, and the same command goes on" if self.path.exists() else ""
-            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}{kept}.") from error
+            remedy = " The last saved state is intact; the same command resumes from it." if self.path.exists() else ""
+            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}.{remedy}") from error
         for state in self.states:
             state.saved = state.accumulator.count
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 
-    def save_now_and_then(self) -> None:
-        """Save if the last time is long enough ago."""
+    def save_periodically(self) -> None:
+        """Save if the last save was long enough ago."""
         if time.monotonic() - self._saved_at >= max(SECONDS_BETWEEN_SAVES, self._cost / SHARE_OF_TIME):
             self.save()
 
 
-def unused_path(seed: int) -> Path:
-    """Return the name of a file in the current folder that does not exist, for a study that was to be kept nowhere."""
+def find_unused_path(seed: int) -> Path:
+    """Find the name of a file in the current folder that does not exist, for a study without a state file."""
     names = (f"simulate-tm-seed{seed}{tail}.json" for tail in ("", *(f"-{number}" for number in range(2, 10_000))))
     return next(path for path in map(Path, names) if not path.exists()).resolve()
 
 
 @contextlib.contextmanager
 def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Iterator[StateFile]:
-    """Hold the file of the studies with these identities, begun if it does not exist, until the block ends.
+    """Open and lock the state file of the studies with these identities; create it if it does not exist.
 
     Parameters
     ----------
     path : path-like, optional
-        Without one the states are kept in memory only.
+        Without a path the states are in memory only.
     identities : sequence of mapping
-        Of the studies, in their order.
+        Identities of the studies, in order.
 
     Raises
     ------
     InputError
-        If another process holds the file, it cannot be written, is damaged, or belongs to other studies. It is then
-        left as it is.
+        If the file is locked by another process, cannot be written, is damaged, or belongs to other studies. The file
+        is then unchanged.
     """
     if path is None:
         yield StateFile(None, [StudyState(identity) for identity in identities])
@@ -197,10 +203,10 @@ def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Itera
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     if path.is_dir():
-        raise InputError(f"--resume {path} is a folder; name a file in it.")
+        raise InputError(f"--resume must be a file, but {path} is a folder. Name a file in it.")
     if not path.parent.is_dir():
-        # The lock would make the folders that are missing.
-        raise InputError(f"--resume {path} cannot be written: there is no folder {path.parent}.")
+        # The lock would create the missing folders.
+        raise InputError(f"--resume {path} cannot be written: the folder {path.parent} does not exist.")
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -215,7 +221,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
-    remedy = "It was left as it is; name another file to begin anew."
+    remedy = "The file is unchanged. Name another file to start over."
+    # From the outside in: a readable file, JSON of this format, intact, of the right form, and possible.
     try:
         content = read_bytes(path, LARGEST_JSON)
     except InputError as error:
@@ -227,13 +234,14 @@ def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"--resume {path} is not a file that this version of simulate-tm wrote. {remedy}")
     if document.get("sha256") != _digest(document.get("studies")):
-        raise InputError(f"--resume {path} has been altered: its checksum does not fit. {remedy}")
-    if not is_list_of(_STUDY)(document["studies"]):
-        raise InputError(f"--resume {path} holds something else than studies. {remedy}")
+        raise InputError(f"--resume {path} has been altered: its checksum does not match. {remedy}")
+    if not forms.listed(_STUDY)(document["studies"]):
+        raise InputError(f"--resume {path} must hold studies, got other data. {remedy}")
     try:
         states = [StudyState.from_document(study) for study in document["studies"]]
     except ValueError as error:
-        raise InputError(f"--resume {path} holds no study that could have been: {error}. {remedy}") from None
+        raise InputError(f"--resume {path} holds an impossible study: {error}. {remedy}") from None
+    # The file is valid; it must also belong to these studies.
     difference = _difference([state.identity for state in states], identities)
     if difference:
         raise InputError(f"--resume {path} belongs to another study: {difference}. {remedy}")
@@ -241,7 +249,7 @@ def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
 
 
 def _difference(kept: Sequence[Identity], asked: Sequence[Identity]) -> str | None:
-    """Return in words the first thing in which the studies kept are not those asked for."""
+    """Describe the first difference between the stored studies and those asked for; None if there is none."""
     sizes = [[f"{identity['m']:,}" for identity in identities] for identities in (kept, asked)]
     if sizes[0] != sizes[1]:
         return f"it has m = {' and '.join(sizes[0])}, not {' and '.join(sizes[1])}"

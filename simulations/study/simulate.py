@@ -1,4 +1,4 @@
-"""Running studies: in threads or on a cluster, interrupted and resumed, block by block."""
+"""The execution of studies: in threads or on a cluster, block by block, with interruption and resuming."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from simulations.study.blocks import (
     threads,
     whole_blocks,
 )
-from simulations.study.saved_state import Identity, StateFile, StudyState, state_file, unused_path
+from simulations.study.saved_state import Identity, StateFile, StudyState, find_unused_path, state_file
 from simulations.study.study import (
     LARGEST_M,
     Result,
@@ -43,7 +43,7 @@ from simulations.study.study import (
 )
 
 BLOCKS_AHEAD = 3
-"""How many blocks for each worker may be under way or wait for their turn."""
+"""Largest number of blocks for each worker that are submitted but not yet accumulated."""
 
 Progress = Callable[[int], None]
 """Called in the calling thread with the number of replicates done so far."""
@@ -65,11 +65,11 @@ def simulate(
     workers : int, optional
         Threads; by default one for each usable core. The result does not depend on it.
     cluster : str, optional
-        The address of a dask scheduler, whose workers compute in place of threads, or ``local:N``, which starts one
-        with N workers here; nor on this, nor on workers that die and whose work is done again.
+        Address of a dask scheduler, whose workers compute in place of threads, or ``local:N``, which starts one with N
+        workers on this machine. The result does not depend on it, nor on workers that die, whose work is repeated.
     resume : path-like, optional
-        A file that keeps what is done, and from which an interrupted study goes on to the identical result; begun if
-        it does not exist. A finished study goes on to more replicates.
+        State file, from which an interrupted study resumes with the identical result; created if it does not exist. A
+        finished study can be resumed with more replicates.
     progress : callable, optional
         Called in this thread with the number of replicates done so far.
 
@@ -80,9 +80,9 @@ def simulate(
     Raises
     ------
     InputError
-        If ``workers`` is not positive, T_m is not computed for the study's setting by its engine, the cluster cannot
-        be reached, or the file to resume from is damaged, in use or of another study; as `SimulationStopped`, if the
-        cluster is lost: what was done is then kept in the file to resume from, or else in a new one in this folder.
+        If ``workers`` is not positive, the engine does not support the study's setting, the cluster cannot be reached,
+        or the state file is damaged, in use or of another study; as `SimulationStopped`, if the cluster is lost: the
+        finished replicates are then saved in the state file or, without one, in a new file in the current folder.
     SimulationInterrupted
         On SIGINT (Ctrl-C) or SIGTERM.
 
@@ -98,7 +98,7 @@ def simulate(
         workers=workers,
         cluster=cluster,
         resume=resume,
-        display=lambda _: contextlib.nullcontext(progress or _ignored),
+        display=lambda _: contextlib.nullcontext(progress or _ignore),
     )
     return result
 
@@ -109,12 +109,12 @@ def simulate_studies(
     workers: int | None = None,
     cluster: str | None = None,
     resume: str | Path | None = None,
-    display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: contextlib.nullcontext(_ignored),
+    display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: contextlib.nullcontext(_ignore),
 ) -> Generator[Result, None, None]:
-    """Run studies one after another, such as those of several m; yield each result when it is there.
+    """Run studies one after another, such as those of several m; yield each result as soon as it is complete.
 
-    ``display`` opens, for each study, what takes the number of its replicates done. Everything else is as for
-    `simulate`; one file keeps all the studies.
+    ``display`` returns, for each study, a context manager of the callback for its number of replicates done. All else
+    is as for `simulate`; one state file holds all studies.
 
     Examples
     --------
@@ -123,6 +123,7 @@ def simulate_studies(
     [20, 40]
     """
     with _pool(workers, cluster) as pool:
+        # Every study is checked before the first one runs, which may take hours.
         engines = [engine_for(study.engine, study.setting, study.m) for study in studies]
         identify = _identity if resume is not None else _no_identity
         identities = [identify(study, engine) for study, engine in zip(studies, engines, strict=True)]
@@ -134,7 +135,7 @@ def simulate_studies(
                     try:
                         result = _run(study, engine, state, file, pool, progress)
                     except (ClusterLost, WorkersDied) as error:
-                        kept = _kept(file, studies, engines)
+                        kept = _save_and_describe(file, studies, engines)
                         raise SimulationStopped(study, str(error), *kept, _partial(study, engine, state)) from None
                 yield result
 
@@ -146,10 +147,10 @@ def replicate_values(
     engine: Replicates | None = None,
     progress: Progress | None = None,
 ) -> Array:
-    """Return T_m of every replicate of a study, in their order, shape (replicates,): the null law itself.
+    """Compute T_m of every replicate of a study, in order, shape (replicates,): the null distribution itself.
 
-    Where moments and quantiles are enough, `simulate` gives them in memory that does not grow. An ``engine`` takes
-    the place of the one that the study names.
+    Where moments and quantiles are enough, `simulate` gives them in bounded memory. An ``engine`` replaces the one
+    that the study names.
 
     Examples
     --------
@@ -161,10 +162,10 @@ def replicate_values(
         done: list[Array] = []
         count = 0
         try:
-            for values in _computed(study, engine, pool, 0, stop):
+            for values in _compute_blocks(study, engine, pool, 0, stop):
                 done.append(values)
                 count += len(values)
-                (progress or _ignored)(count)
+                (progress or _ignore)(count)
         except Stopped:
             raise SimulationInterrupted(study, count, stop.signals[0]) from None
     return np.concatenate(done)
@@ -173,42 +174,43 @@ def replicate_values(
 def _run(
     study: Study, engine: Replicates, state: StudyState, file: StateFile, pool: Pool, progress: Progress
 ) -> Result:
-    """Take in the blocks that the state does not have yet, in order, saving now and then."""
-    # A first replicate, thrown away: the clock and the progress bar are not to measure compilation.
+    """Accumulate the blocks that the state does not have yet, in order, with periodic saves."""
+    # One replicate is computed and discarded, so that the clock and the progress bar do not measure compilation.
     engine.values(study.seed, study.streams(range(1)))
     whole = whole_blocks(study.m, study.replicates)
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
     if accumulator.count:
         progress(accumulator.count)
-    with signals_noted() as stop, _broken_off(study, state, file, stop):
+    with signals_noted() as stop, _report_second_signal(study, state, file, stop):
         try:
-            for values in _computed(study, engine, pool, accumulator.count, stop):
+            for values in _compute_blocks(study, engine, pool, accumulator.count, stop):
                 if accumulator.count == whole:
-                    # The last block may be cut short; it is not saved, so that more replicates can follow.
+                    # The last block may be incomplete; it is not saved, so that more replicates can follow.
                     accumulator = accumulator.copy()
                 accumulator.add(values)
                 seconds = earlier + time.perf_counter() - started
                 if accumulator is state.accumulator:
                     state.seconds = seconds
-                    file.save_now_and_then()
+                    file.save_periodically()
                 progress(accumulator.count)
         except Stopped:
-            raise _interrupted(study, engine, state, file, stop) from None
+            raise _interruption(study, engine, state, file, stop) from None
         finally:
-            # A second signal may have come in the middle of a merge, which must not be saved.
+            # A second signal may have interrupted a merge, which must not be saved half done.
             if len(stop.signals) < 2:
                 file.save()
     return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
 
 
-def _computed(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
-    """Yield T_m of the replicates after those that are done, block by block in order, computed in ``pool``."""
+def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
+    """Compute T_m of the replicates that follow the first ``done``, in ``pool``; yield them block by block in order."""
     blocks, ahead = blocks_of(study.m, done, study.replicates), BLOCKS_AHEAD * pool.size
     if not pool.remote:
         yield from in_order(
             lambda block: pool.submit(engine.values, study.seed, study.streams(block)), blocks, ahead, stop
         )
         return
+    # Workers of a cluster may run other versions: each proves on the first replicate that it computes the same bits.
     expected = engine.values(study.seed, study.streams(range(1))).tobytes()
     compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
     pieces = pieces_of(blocks, number_of_blocks(study.m, done, study.replicates), pool.size)
@@ -219,20 +221,20 @@ def _computed(study: Study, engine: Replicates, pool: Pool, done: int, stop: Sto
 def same_block_values(
     study: Study, engine: str, cells_per_bandwidth: int | None, expected: bytes, blocks: Sequence[range]
 ) -> list[Array]:
-    """Return `block_values` of each block, in a process that computes the same bits as one where the first is this.
+    """Compute `block_values` of each block, if this process computes the same bits as the caller's.
 
-    That is ``expected``, the bytes of the first replicate.
+    ``expected`` is T_m of the first replicate as computed by the caller, in bytes.
 
     Raises
     ------
     InputError
-        If it does not: the version of a package, or the kind of processor, is another.
+        If this process computes other bits: a package has another version, or the processor is of another kind.
     """
-    # Without the number of replicates, so that a study's blocks share what is found.
+    # The number of replicates is irrelevant here; without it, all blocks of a study share one cached answer.
     if not _computes(replace(study, replicates=1), engine, cells_per_bandwidth, expected):
         raise InputError(
-            "a worker of the cluster computes another first replicate than this machine: it has other versions of "
-            "packages or another kind of processor. Use workers like this machine."
+            "every worker of the cluster must compute the same first replicate as this machine, but one has other "
+            "versions of packages or another kind of processor. Use workers like this machine."
         )
     return [block_values(study, engine, cells_per_bandwidth, block) for block in blocks]
 
@@ -243,7 +245,7 @@ def _computes(study: Study, engine: str, cells_per_bandwidth: int | None, expect
 
 
 def block_values(study: Study, engine: str, cells_per_bandwidth: int | None, block: range) -> Array:
-    """Return T_m of the replicates in ``block``; a pure function, for processes that keep the engine between calls."""
+    """Compute T_m of the replicates in ``block``; a pure function, for processes that cache the engine."""
     return _engine(replace(study, replicates=1), engine, cells_per_bandwidth).values(study.seed, study.streams(block))
 
 
@@ -253,8 +255,8 @@ def _engine(study: Study, name: str, cells_per_bandwidth: int | None) -> Replica
 
 
 @contextlib.contextmanager
-def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) -> Iterator[None]:
-    """Say what a second signal, which ends everything at once, has left: what was saved before."""
+def _report_second_signal(study: Study, state: StudyState, file: StateFile, stop: Stop) -> Iterator[None]:
+    """Turn a second signal, which ends everything at once, into an interruption that reports the last save."""
     try:
         yield
     except KeyboardInterrupt as second:
@@ -264,7 +266,7 @@ def _broken_off(study: Study, state: StudyState, file: StateFile, stop: Stop) ->
         raise SimulationInterrupted(study, done, stop.signals[0], file.path) from second
 
 
-def _interrupted(
+def _interruption(
     study: Study, engine: Replicates, state: StudyState, file: StateFile, stop: Stop
 ) -> SimulationInterrupted:
     partial = _partial(study, engine, state)
@@ -276,17 +278,19 @@ def _partial(study: Study, engine: Replicates, state: StudyState) -> Result | No
     return _result(replace(study, replicates=done), engine, state.accumulator, state.seconds) if done else None
 
 
-def _kept(file: StateFile, studies: Sequence[Study], engines: Sequence[Replicates]) -> tuple[str, Path | None]:
-    """Say in words where what was done is, and return that file: a new one, where none was asked for."""
+def _save_and_describe(
+    file: StateFile, studies: Sequence[Study], engines: Sequence[Replicates]
+) -> tuple[str, Path | None]:
+    """Save the finished replicates in the state file, or in a new one if there is none; describe where they are."""
     try:
         if file.path is None:
             for study, engine, state in zip(studies, engines, file.states, strict=True):
                 state.identity = _identity(study, engine)
-            file.path = unused_path(studies[0].seed)
+            file.path = find_unused_path(studies[0].seed)
             file.save()
     except OSError as error:
-        return f"could not be kept, since {file.path} cannot be written ({error.strerror})", None
-    return f"are kept in {file.path}", file.path
+        return f"could not be saved, since {file.path} cannot be written ({error.strerror})", None
+    return f"are saved in {file.path}", file.path
 
 
 def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
@@ -294,7 +298,7 @@ def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds:
 
 
 def _document(measured: Discretisation | None) -> dict[str, float | None] | None:
-    """Return a discretisation in machine-readable form; where T_m is 0 its relative error is None."""
+    """Return a discretisation in machine-readable form; its relative error is None if T_m is 0."""
     if measured is None:
         return None
     return {name: value if math.isfinite(value) else None for name, value in asdict(measured).items()}
@@ -311,13 +315,13 @@ def _identity(study: Study, engine: Replicates) -> Identity:
         "seed": study.seed,
         "engine": engine.name,
         "cells_per_bandwidth": engine.cells_per_bandwidth,
-        # Tells a version of the program, or a processor, that would go on with other bits.
+        # Detects a version of the program, or a processor, that would continue with other bits.
         "first_value": float(engine.values(study.seed, study.streams(range(1)))[0]),
     }
 
 
 def _no_identity(_study: Study, _engine: Replicates) -> Identity:
-    """Identify nothing where nothing is kept: the first value of a large m is not free."""
+    """Return an empty identity for a study that is not saved: the first value at a large m is expensive."""
     return {}
 
 
@@ -325,8 +329,8 @@ def _refuse_fewer(study: Study, state: StudyState, file: StateFile) -> None:
     done = state.accumulator.count
     if done > study.replicates:
         raise InputError(
-            f"--resume {file.path} already holds {done:,} replicates at m = {study.m:,}, more than the "
-            f"{study.replicates:,} asked for. Ask for at least as many, or name another file."
+            f"--replicates must be at least {done:,} at m = {study.m:,}, the number in --resume {file.path}, got "
+            f"{study.replicates:,}. Ask for more, or name another file."
         )
 
 
@@ -339,11 +343,13 @@ def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
             yield pool
         return
     if workers is not None:
-        raise InputError("--workers counts threads on this machine, and --cluster uses another's. Give one of them.")
-    with open_cluster(address) as found:
-        threads_there = sum(worker.threads for worker in found.list_workers())
-        yield Pool(found.submit, threads_there, remote=True, look=found.check_alive)
+        raise InputError(
+            "--workers and --cluster exclude each other: a cluster's workers replace local threads. Give one of them."
+        )
+    with cluster(address) as found:
+        threads_there = sum(worker.threads for worker in found.workers())
+        yield Pool(found.submit, threads_there, remote=True, look=found.look)
 
 
-def _ignored(_done: int) -> None:
+def _ignore(_done: int) -> None:
     pass

@@ -1,4 +1,4 @@
-"""A simulation study: what is simulated, and its result."""
+"""Simulation studies of T_m at one m, and their results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import InputError, Interruption
-from simulations.engines.choice import checked_engine
+from simulations.engines.choice import check_engine
 from simulations.engines.exact.statistic import Statistic
-from simulations.sampling.streams import checked_seed
+from simulations.sampling.streams import check_seed
 from simulations.study.accumulators import Accumulator
 from simulations.study.summary import Summary, summarise
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
@@ -22,10 +22,10 @@ from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
 LARGEST_M = 10**9
-"""Beyond this a sample would take more than 8 GB."""
+"""Largest m; a larger sample would take more than 8 GB."""
 
 MOST_REPLICATES = 2**32
-"""As many as the streams of one m hold."""
+"""Number of streams for one m."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Study:
         From 0 to 2**64 - 1. Replicate r draws from the stream (seed, m 2**32 + r), whatever the other settings are;
         so studies at different m are independent.
     engine : str
-        ``"exact"``, another name in `simulations.engines.choice.ENGINES`, or ``"auto"``, which picks one by m.
+        A name in `simulations.engines.choice.ENGINES`, or ``"auto"``, which selects one by m.
 
     Raises
     ------
@@ -69,12 +69,12 @@ class Study:
     def __post_init__(self) -> None:
         require_positive("m", self.m, LARGEST_M, "100, as the paper's example")
         require_positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
-        checked_seed(self.seed)
-        checked_engine(self.engine)
+        check_seed(self.seed)
+        check_engine(self.engine)
         self.setting.bandwidth.at(self.m)
 
     def __reduce__(self) -> tuple[type[Study], tuple[Any, ...]]:
-        # Without the tables of `setting`, which another process builds faster than they travel.
+        # Without the tables of `setting`, which another process builds faster than it unpickles them.
         return Study, tuple(getattr(self, field.name) for field in fields(self))
 
     @cached_property
@@ -89,26 +89,26 @@ class Study:
         )
 
     def streams(self, replicates: range) -> range:
-        """Return the numbers of the streams from which ``replicates`` are drawn."""
+        """Compute the numbers of the streams from which ``replicates`` are drawn."""
         first = self.m * MOST_REPLICATES
         return range(first + replicates.start, first + replicates.stop)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a study gave.
+    """The result of a study.
 
     Attributes
     ----------
     study : Study
     engine : str
-        The engine that computed it.
+        Name of the engine that computed it.
     discretisation : mapping or None
-        The measured error of the engine; None for the exact one.
+        Measured error of the engine; None for the exact one.
     accumulator : Accumulator
-        The moments and the quantile sketch of T_m.
+        Moments and quantile sketch of T_m.
     seconds : float
-        The time the replicates took, without the compilation before them; over all sessions, if there were several.
+        Computing time of the replicates without compilation, in total over all sessions of a resumed study.
     """
 
     study: Study
@@ -119,11 +119,11 @@ class Result:
 
     @cached_property
     def summary(self) -> Summary:
-        """The replicates beside what theory says of them."""
+        """The comparison of the replicates with theory."""
         return summarise(self.accumulator, self.study.setting, self.study.m, self.discretisation)
 
     def document(self) -> dict[str, Any]:
-        """Return the machine-readable result; a number that does not exist, as a variance of one value, is None."""
+        """Return the machine-readable form; a number that does not exist, as the variance of one value, is None."""
         study, setting = self.study, self.study.setting
         return {
             "m": study.m,
@@ -143,17 +143,17 @@ class Result:
 
 
 class SimulationInterrupted(Interruption):
-    """A study was stopped by SIGINT or SIGTERM.
+    """Raised when SIGINT or SIGTERM stops a study.
 
     Attributes
     ----------
     study : Study
     done : int
-        Replicates that were finished.
+        Number of finished replicates.
     saved : Path or None
-        The file that keeps them.
+        State file that holds them; None if they are not saved.
     partial : Result or None
-        What they say; None if there are none.
+        Their result; None if there are none.
     signal_number : int
     """
 
@@ -162,9 +162,9 @@ class SimulationInterrupted(Interruption):
     ) -> None:
         self.study, self.done, self.saved, self.partial = study, done, saved, partial
         kept = (
-            f"they are kept in {saved}."
+            f"they are saved in {saved}."
             if saved
-            else f"they were not kept, and the same seed ({study.seed}) draws them again."
+            else f"they were not saved, but the same seed ({study.seed}) reproduces them."
         )
         super().__init__(
             f"interrupted by {signal.Signals(signal_number).name} after {done:,} of {study.replicates:,} replicates "
@@ -174,15 +174,15 @@ class SimulationInterrupted(Interruption):
 
 
 class SimulationStopped(InputError):
-    """A study could not go on, since the cluster that computed it was lost.
+    """Raised when a study stops because its cluster was lost.
 
     Attributes
     ----------
     study : Study
     saved : Path or None
-        The file that keeps what was done; None if it could not be written.
+        State file that holds the finished replicates; None if it could not be written.
     partial : Result or None
-        What was done says; None if nothing was.
+        Their result; None if there are none.
     """
 
     def __init__(self, study: Study, reason: str, kept: str, saved: Path | None, partial: Result | None) -> None:
@@ -194,7 +194,7 @@ class SimulationStopped(InputError):
 
 
 def require_positive(name: str, value: int, largest: int, advice: str) -> int:
-    """Return a whole number between 1 and ``largest``, or raise `InputError` with ``advice``."""
+    """Require a whole number between 1 and ``largest``, and return it; otherwise raise `InputError` with ``advice``."""
     try:
         number = operator.index(value)
     except TypeError:

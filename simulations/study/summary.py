@@ -1,4 +1,4 @@
-"""What the replicates of T_m say beside what Theorem 3.1 and the exact mean say."""
+"""Summaries of the replicates of T_m, and their comparison with Theorem 3.1 and the exact mean."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from theory.bickel_rosenblatt.mean import ExactMean, exact_mean, limit_mean, lim
 TEST = "D'Agostino-Pearson K^2"
 
 FEWEST = 20
-"""Values from which on the approximations are used, as D'Agostino, Belanger and D'Agostino (1990) advise."""
+"""Smallest number of values for the approximations, as D'Agostino, Belanger and D'Agostino (1990) advise."""
 
 
 @dataclass(frozen=True)
 class Normality:
-    """A test that the values are normal with some mean and variance; None where there are too few values for it."""
+    """A test of normality with unknown mean and variance; None if there are too few values for it."""
 
     test: str
     statistic: float | None
@@ -34,8 +34,8 @@ class Normality:
 def normality(moments: Moments) -> Normality:
     r"""Test whether the values behind ``moments`` are normal.
 
-    :math:`K^2` is the sum of the squares of two numbers that are nearly standard normal under normality, one from the
-    skewness and one from the kurtosis, so that its law is nearly chi-squared with 2 degrees of freedom.
+    :math:`K^2` is the sum of the squares of two statistics that are nearly standard normal under normality, one from
+    the skewness and one from the kurtosis; it is nearly chi-squared with 2 degrees of freedom.
 
     References
     ----------
@@ -56,7 +56,7 @@ def normality(moments: Moments) -> Normality:
 
 
 def _normal_from_skewness(skewness: float, n: float) -> float:
-    """Return the skewness of ``n`` normal values made nearly standard normal (D'Agostino, 1970)."""
+    """Transform the skewness of ``n`` normal values to nearly standard normal (D'Agostino, 1970)."""
     y = skewness * math.sqrt((n + 1) * (n + 3) / (6 * (n - 2)))
     kurtosis = 3 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3) / ((n - 2) * (n + 5) * (n + 7) * (n + 9))
     w_squared = math.sqrt(2 * (kurtosis - 1)) - 1
@@ -64,7 +64,7 @@ def _normal_from_skewness(skewness: float, n: float) -> float:
 
 
 def _normal_from_kurtosis(kurtosis: float, n: float) -> float:
-    """Return the kurtosis of ``n`` normal values made nearly standard normal (Anscombe and Glynn, 1983)."""
+    """Transform the kurtosis of ``n`` normal values to nearly standard normal (Anscombe and Glynn, 1983)."""
     mean = 3 * (n - 1) / (n + 1)
     variance = 24 * n * (n - 2) * (n - 3) / ((n + 1) ** 2 * (n + 3) * (n + 5))
     x = (kurtosis - mean) / math.sqrt(variance)
@@ -77,14 +77,14 @@ def _normal_from_kurtosis(kurtosis: float, n: float) -> float:
 PROBABILITIES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 AGREEMENT = 3.5
-"""Standard errors within which two means agree; independent truths differ by more once in 2,100 studies."""
+"""Standard errors within which two means agree; a correct simulation deviates more once in 2,100 studies."""
 
 SIGNIFICANCE = 0.01
 
 
 @dataclass(frozen=True)
 class Summary:
-    r"""The distribution of T_m over replicates, beside theory.
+    r"""The distribution of T_m over replicates, compared with theory.
 
     The standardised statistic is :math:`b^{-1/2} (T_m - I \int f a)`.
 
@@ -94,18 +94,18 @@ class Summary:
     bandwidth : float
         b(m).
     moments : Moments
-        Of T_m over the replicates.
+        Moments of T_m over the replicates.
     sketch : QuantileSketch
-        Of T_m over the replicates.
+        Quantile sketch of T_m over the replicates.
     exact : ExactMean
         E T_m at this m.
     limit_mean, limit_variance : float
         :math:`I \int f a`, and :math:`2 J \int a^2 f^2`, the variance of the standardised statistic's limit law.
     normality : Normality
-    conditions : tuple of Evidence
-        Of Theorem 3.1.
+    conditions : tuple of Condition
+        The conditions of Theorem 3.1.
     discretisation : mapping or None
-        The measured error of the engine; None for the exact one.
+        Measured error of the engine; None for the exact one.
     """
 
     m: int
@@ -121,33 +121,33 @@ class Summary:
 
     @property
     def mean(self) -> float:
-        """Of T_m over the replicates."""
+        """The mean of T_m over the replicates."""
         return self.moments.mean
 
     @property
     def variance(self) -> float | None:
-        """Of T_m, unbiased; None for a single replicate."""
+        """The unbiased variance of T_m; None for a single replicate."""
         return self.moments.variance
 
     @property
     def standard_error(self) -> float | None:
-        """Of the mean; None for a single replicate."""
+        """The standard error of the mean; None for a single replicate."""
         return None if self.variance is None else math.sqrt(self.variance / self.moments.count)
 
     @property
     def z_exact(self) -> float | None:
-        """Standard errors from the exact mean to the simulated one."""
+        """The simulated mean minus the exact mean, in standard errors."""
         return self._z(self.exact.total)
 
     @property
     def z_limit(self) -> float | None:
-        """Standard errors from the limit to the simulated mean."""
+        """The simulated mean minus the limit, in standard errors."""
         return self._z(self.limit_mean)
 
     @property
     def standardised_mean(self) -> float:
         """The mean of the standardised statistic, 0 in the limit."""
-        return self.standardised(self.mean)
+        return self.standardise(self.mean)
 
     @property
     def standardised_mean_error(self) -> float | None:
@@ -174,10 +174,10 @@ class Summary:
     def quantiles(self) -> dict[float, float]:
         """The quantiles of the standardised statistic, by probability."""
         values = self.sketch.quantiles(PROBABILITIES)
-        return {level: self.standardised(value) for level, value in zip(PROBABILITIES, values, strict=True)}
+        return {level: self.standardise(value) for level, value in zip(PROBABILITIES, values, strict=True)}
 
-    def standardised(self, value: float) -> float:
-        """Return what a value of T_m is as a value of the standardised statistic."""
+    def standardise(self, value: float) -> float:
+        """Standardise a value of T_m: subtract the limit of the mean and divide by the root of b."""
         return (value - self.limit_mean) / math.sqrt(self.bandwidth)
 
     @property
@@ -225,7 +225,7 @@ class Summary:
 def summarise(
     accumulator: Accumulator, setting: Statistic, m: int, discretisation: Mapping[str, Any] | None = None
 ) -> Summary:
-    """Set the replicates of T_m, of which there is at least one, beside theory for the same setting and m."""
+    """Summarise at least one replicate of T_m, with the theory for the same setting and m."""
     if accumulator.moments is None:
         raise ValueError("there are no replicates to summarise")
     kernel, density, weight, bandwidth = setting.kernel, setting.density, setting.weight, setting.bandwidth
@@ -244,7 +244,7 @@ def summarise(
 
 
 def in_words(summary: Summary) -> list[str]:
-    """Return, in sentences, what the theorem promises for this choice, what was seen, and why they differ.
+    """Describe in sentences the theorem's statement for this setting, the observations, and why they differ.
 
     Examples
     --------
@@ -270,6 +270,7 @@ def _on_the_conditions(summary: Summary) -> str:
             f"Theorem 3.1 applies: all {len(summary.conditions)} of its conditions hold, those on the bandwidth as "
             "statements about the rule for m tending to infinity, which no single m can decide."
         )
+    # Conditions that fail for the same reason are listed together.
     named_by_reason: dict[str, list[str]] = {}
     for condition in broken:
         named_by_reason.setdefault(condition.detail, []).append(condition.statement)
@@ -286,7 +287,7 @@ def _on_the_window(summary: Summary) -> str:
     if lower >= upper:
         return (
             f"Taken with constants 1 at this m, {sides}, is empty, as it is from m = 5 to 10^41; b = "
-            f"{summary.bandwidth:.3g} can obey it as a rule only."
+            f"{summary.bandwidth:.3g} can satisfy it only as a rule for m tending to infinity."
         )
     inside = "inside" if lower < summary.bandwidth < upper else "outside"
     return f"Taken with constants 1 at this m, {sides}, is not empty, and b = {summary.bandwidth:.3g} is {inside}."
@@ -295,8 +296,8 @@ def _on_the_window(summary: Summary) -> str:
 def _on_the_discretisation(summary: Summary) -> str:
     measured = summary.discretisation or {}
     if measured["rms_relative_error"] is None:
-        return "The engine works on cells, and T_m is 0 in its pilot, so that it has no relative error."
-    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells a bandwidth: in a pilot its T_m had"
+        return "The engine works on cells, and T_m is 0 in its pilot study, so that it has no relative error."
+    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: in a pilot study T_m had"
     sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
     sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
     share = _bias_in_standard_errors(summary)
@@ -310,12 +311,12 @@ def _on_the_exact_mean(summary: Summary) -> str:
     if abs(summary.z_exact) <= AGREEMENT:
         return f"The simulated mean agrees with the exact mean at this m {judged}."
     if abs(summary.z_exact) <= AGREEMENT + _bias_in_standard_errors(summary):
-        return f"The simulated mean differs from the exact mean {judged} by what the bias of the cells may explain."
+        return f"The simulated mean differs from the exact mean {judged}; the bias of the cells may explain that."
     return f"The simulated mean contradicts the exact mean at this m {judged}: one of the two is wrong."
 
 
 def _bias_in_standard_errors(summary: Summary) -> float:
-    """Return how large the bias of the cells may be, two of its standard errors included, in those of the mean."""
+    """Bound the bias of the cells, plus two of its standard errors, in standard errors of the mean."""
     measured = summary.discretisation or {}
     if not summary.standard_error or measured.get("mean_relative_error") is None:
         return 0.0
@@ -325,6 +326,7 @@ def _bias_in_standard_errors(summary: Summary) -> float:
 
 def _on_the_limit(summary: Summary) -> str:
     exact, gap = summary.exact, summary.exact.total - summary.limit_mean
+    # The exact mean minus the limit is the sum of these parts; the largest is named first.
     parts = [
         (exact.variance_term - summary.limit_mean, "A - I(K) ∫ f a, the smoothing inside the variance term"),
         (-exact.product_term, "-B = -b ∫ (K_b*f)² a, the product term"),
@@ -336,13 +338,13 @@ def _on_the_limit(summary: Summary) -> str:
     sentence = f"The exact mean is {abs(gap):.3g} {where} the limit I(K) ∫ f a: {listed}."
     if summary.z_limit is None:
         return sentence
-    seen = "tell" if abs(summary.z_limit) > AGREEMENT else "cannot tell"
+    seen = "distinguish" if abs(summary.z_limit) > AGREEMENT else "cannot distinguish"
     return f"{sentence} These replicates {seen} the mean from the limit (z = {summary.z_limit:+.1f})."
 
 
 def _on_normality(summary: Summary) -> str:
     if summary.normality.p_value is None or summary.standardised_variance is None or summary.skewness is None:
-        return f"Normality is judged from {FEWEST} different replicates on."
+        return f"Normality is tested only with at least {FEWEST} different replicates."
     ratio = summary.standardised_variance / summary.limit_variance
     spread = f"The standardised variance is {ratio:.0%} of its limit"
     if summary.normality.p_value < SIGNIFICANCE:

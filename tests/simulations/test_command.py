@@ -66,7 +66,7 @@ def test_several_sizes_make_a_list_of_studies_and_a_table(run: Run, tmp_path: Pa
     studies = json.loads(path.read_text())["studies"]
     assert status == 0
     assert [study["m"] for study in studies] == [50, 100]
-    for text in ("E T_m as m grows", "beside its leading terms", "Powers of b", "different streams"):
+    for text in ("E T_m as m grows", "with its leading terms", "Powers of b", "different streams"):
         assert text in out
     assert max(map(len, out.splitlines())) <= 80
     convergence = json.loads(path.read_text())["convergence"]
@@ -116,12 +116,12 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("", "--m"),
         ("--m -3", "m must be a positive whole number, got -3."),
         ("--m ten", "'ten' is not a valid integer."),
-        ("--m 10 --m 20 --m 10", "--m 10 is given twice"),
+        ("--m 10 --m 20 --m 10", "every --m must be different, got 10 twice"),
         ("--m 10 --replicates 0", "replicates must be a positive whole number, got 0."),
         ("--m 10 --seed -1", "the seed must be a whole number from 0 to 18446744073709551615, got -1."),
         ("--m 10 --workers 0", "workers must be a positive whole number, got 0."),
         ("--m 10 --kernel epanechnikow", "Did you mean epanechnikov?"),
-        ("--m 10 --kernel logistic", "not for logistic."),
+        ("--m 10 --kernel logistic", "or Gaussian, got logistic."),
         ("--m 10 --density norml", "Did you mean normal?"),
         ("--m 10 --density uniform:1,0", "two finite ends, the lower first, got 1 and 0."),
         ("--m 10 --density beta:0.5,1", "but beta:0.5,1 is unbounded at 0."),
@@ -172,7 +172,7 @@ def test_an_interrupted_study_gives_the_command_that_goes_on(
         patched.setattr(presentation, "_plain_progress", lambda *_: lambda _: os.kill(os.getpid(), signal.SIGINT))
         outcome = run(*arguments)
     assert outcome.status == 130
-    assert f"they are kept in {state}." in outcome.err
+    assert f"they are saved in {state}." in outcome.err
     command = shlex.split(outcome.err.rpartition("Go on with: ")[2])
     assert command[:3] == ["python", "cli.py", "simulate-tm"]
     assert sorted(command[3:]) == sorted(arguments)

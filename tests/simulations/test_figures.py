@@ -113,7 +113,7 @@ def test_the_laws_of_several_m_come_in_the_order_of_m_each_with_its_quantiles(re
 
 
 def test_more_laws_than_can_be_told_apart_are_refused(results: Sequence[Result]) -> None:
-    with pytest.raises(InputError, match="6 sizes m at most, got 9"):
+    with pytest.raises(InputError, match="must have at most 6 sizes m, got 9"):
         laws_figure([*results, *results, *results])
 
 

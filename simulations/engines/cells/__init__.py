@@ -1,1 +1,1 @@
-"""T_m from moments in cells: fast, with a measured error."""
+"""The engine *cells*: T_m from moments in cells, fast and with a measured error."""

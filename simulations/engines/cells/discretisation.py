@@ -1,4 +1,4 @@
-"""The error of T_m from cells, measured against the exact statistic on the same samples, and the cells it asks for."""
+"""The error of T_m from cells, measured against the exact statistic on the same samples, and the number of cells."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from simulations.sampling.streams import draw_into
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
 
 LARGEST_ERROR = 1.5e-4
-"""The root mean square, over the pilot study, of the relative error of T_m that is allowed.
+"""Largest accepted root mean square of the relative error of T_m over the pilot study.
 
-The errors have heavy tails, and a pilot study tells their root mean square to a third or so: with this bound it is
-below 2.5e-4 in truth, a thousandth of the spread of T_m, or about.
+The errors have heavy tails, and a pilot study estimates their root mean square to within about a third: with this bound
+the true value is below 2.5e-4, about a thousandth of the standard deviation of T_m.
 """
 
 LARGEST_BIAS = 1e-4
-"""The relative bias that is allowed, beyond two of its standard errors."""
+"""Largest accepted relative bias, beyond two of its standard errors."""
 
 CELLS_PER_BANDWIDTH = (
     *(2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80),
     *(96, 112, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048, 4096),
 )
-"""The numbers of cells in a bandwidth that are tried."""
+"""Candidate numbers of cells per bandwidth, tried in ascending order."""
 
 PILOT_REPLICATES, LARGEST_PILOT = 32, 50_000
 
@@ -50,12 +50,12 @@ class Discretisation:
     ----------
     cells_per_bandwidth : int
     rms_relative_error : float
-        The root of the mean square. Where T_m of a sample is 0, its error is divided by the mean of T_m.
+        Root mean square. Where T_m of a sample is 0, its error is divided by the mean of T_m.
     mean_relative_error, mean_standard_error : float
-        The mean, and its standard error.
+        Mean and its standard error.
     pilot_replicates, pilot_m : int
-        The samples of the pilot study, and their size: m, or 50,000 at the bandwidth of m if m is larger. The relative
-        error depends on the bandwidth, and hardly on m.
+        Number of samples in the pilot study and their size: m, or 50,000 at the bandwidth of m if m is larger. The
+        relative error depends on the bandwidth, and hardly on m.
     """
 
     cells_per_bandwidth: int
@@ -67,51 +67,54 @@ class Discretisation:
 
     @property
     def is_within_target(self) -> bool:
-        """Whether error and bias are at most those allowed; if not, more cells would have been too many."""
+        """Whether error and bias are within their bounds; if not, a finer grid would have needed too many cells."""
         bias = abs(self.mean_relative_error) - 2 * self.mean_standard_error
         return self.rms_relative_error <= LARGEST_ERROR and bias <= LARGEST_BIAS
 
 
-def chosen_discretisation(statistic: Statistic, m: int) -> Discretisation:
-    """Return the coarsest discretisation whose error is small enough, or the finest there is.
+def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
+    """Choose the coarsest discretisation within the error bounds, or the finest possible one.
 
     Raises
     ------
     InputError
-        If the setting is not one that T_m is computed for, or would need too many cells.
+        If the exact statistic does not support the setting, or no grid of cells does.
     """
     best: Discretisation | None = None
     require_positive("m", m)
     divisor = kernel_geometry(statistic.kernel).divisor
     for cells in CELLS_PER_BANDWIDTH:
         try:
-            best = measured_discretisation(statistic, m, cells * divisor)
+            best = measure_discretisation(statistic, m, cells * divisor)
         except TooFewNodes:
+            # Finer cells have more nodes between knots.
             continue
         except TooManyCells:
+            # Finer cells would be even more.
             break
         if best.is_within_target:
             break
     if best is None:
         raise InputError(
             f"cells cannot cover {statistic.weight.name} with {statistic.density.name} at the bandwidth "
-            f"{statistic.bandwidth.at(m):g}: they would be too many, or f and a change too often there: take the "
-            "engine exact."
+            f"{statistic.bandwidth.at(m):g}: it would need too many of them, or f and a have knots too close together. "
+            "Use the engine exact."
         )
     return best
 
 
 @lru_cache(maxsize=64)
-def measured_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Discretisation:
-    """Measure the error with that many cells in a bandwidth.
+def measure_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Discretisation:
+    """Measure the error of T_m with ``cells_per_bandwidth`` cells in a bandwidth, by a pilot study.
 
     Raises
     ------
     InputError
-        If the setting is not one that T_m is computed for.
+        If the exact statistic does not support the setting.
     TooManyCells, TooFewNodes
         As from `simulations.engines.cells.grids.grid`.
     """
+    # A large m is represented by a smaller sample at its bandwidth, on which the error depends.
     size = min(m, LARGEST_PILOT)
     pilot = _at_the_bandwidth_of(statistic, m)
     cells = grid(pilot, size, cells_per_bandwidth)
@@ -128,7 +131,7 @@ def measured_discretisation(statistic: Statistic, m: int, cells_per_bandwidth: i
 
 
 def _relative_errors(values: Array, exact: Array) -> Array:
-    """Return the errors by the exact values; where T_m is 0, by the mean of T_m."""
+    """Divide the errors by the exact values, or by the mean of T_m where T_m is 0."""
     errors = values - exact
     scale = np.where(exact > 0, exact, exact.mean())
     return np.divide(errors, scale, out=errors.copy(), where=scale > 0)
@@ -140,7 +143,7 @@ def _exact_values(statistic: Statistic, m: int) -> Array:
 
 
 def _samples(statistic: Statistic, m: int) -> Iterator[Array]:
-    """Yield the samples of the pilot study, from streams of their own."""
+    """Draw the samples of the pilot study, from streams that no simulation uses."""
     table, sample = quantile_table(statistic.density), np.empty(m)
     for replicate in range(PILOT_REPLICATES):
         draw_into(sample, table, np.uint64(PILOT_SEED), np.uint64(replicate), np.uint64(OBSERVATIONS + PILOT))
@@ -148,7 +151,7 @@ def _samples(statistic: Statistic, m: int) -> Iterator[Array]:
 
 
 def _at_the_bandwidth_of(statistic: Statistic, m: int) -> Statistic:
-    """Return the same setting with the bandwidth of ``m`` for samples of any size."""
+    """Fix the bandwidth of a setting at its value for ``m``, whatever the sample size."""
     value = statistic.bandwidth.at(m)
     fixed = Bandwidth(f"{value!r}", factor=value, exponent=Fraction(0))
     return Statistic(statistic.kernel, statistic.density, statistic.weight, fixed)

@@ -1,4 +1,4 @@
-"""What the two engines that compute T_m from power sums in cells have in common."""
+"""The common base of the engines that compute T_m from power sums in cells."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from foundation.types import Array
-from simulations.engines.cells.discretisation import Discretisation, chosen_discretisation, measured_discretisation
+from simulations.engines.cells.discretisation import Discretisation, choose_discretisation, measure_discretisation
 from simulations.engines.cells.grids import Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic
-from simulations.sampling.streams import checked_seed
+from simulations.sampling.streams import check_seed
 
 Numbers: TypeAlias = npt.NDArray[np.uint64]
 
@@ -29,12 +28,12 @@ class GridReplicates(ABC):
     m : int
         At least 1.
     cells_per_bandwidth : int, optional
-        By default the fewest whose discretisation error a pilot study finds small enough.
+        By default the fewest whose discretisation error in a pilot study is within its bounds.
 
     Raises
     ------
     InputError
-        If the setting is not one that T_m is computed for, or not by cells; the message says why.
+        If T_m cannot be computed for the setting at all, or not by cells.
     """
 
     statistic: Statistic
@@ -46,12 +45,12 @@ class GridReplicates(ABC):
         self.statistic, self.m = statistic, m
         statistic.prepare()
         if cells_per_bandwidth is None:
-            cells_per_bandwidth = chosen_discretisation(statistic, m).cells_per_bandwidth
+            cells_per_bandwidth = choose_discretisation(statistic, m).cells_per_bandwidth
         self.cells_per_bandwidth = cells_per_bandwidth
         self.grid = usable_grid(statistic, m, cells_per_bandwidth)
 
     def values(self, seed: int, replicates: range) -> Array:
-        """Return T_m of the replicates, shape (len(replicates),), each from its own streams.
+        """Compute T_m of the replicates, shape (len(replicates),), each drawn from its own streams.
 
         Raises
         ------
@@ -59,19 +58,19 @@ class GridReplicates(ABC):
             If the seed is not a whole number from 0 to 2**64 - 1.
         """
         values = np.empty(len(replicates))
-        self._fill(values, np.array(replicates, dtype=np.uint64), np.uint64(checked_seed(seed)))
+        self._fill(values, np.array(replicates, dtype=np.uint64), np.uint64(check_seed(seed)))
         return values
 
     @abstractmethod
     def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
-        """Set ``values`` to T_m of the replicates of these numbers."""
+        """Set ``values`` to T_m of the replicates with the numbers ``replicates``."""
 
     @property
     def is_economical(self) -> bool:
-        """Whether a replicate takes less time than one of the exact engine, as far as counting steps can tell."""
+        """Whether, by a count of steps, a replicate takes less time than with the exact engine."""
         return self.grid.steps <= STEPS_OF_AN_EXACT_OBSERVATION * self.m
 
     @property
     def discretisation(self) -> Discretisation:
         """The error of T_m from these cells, measured in a pilot study."""
-        return measured_discretisation(self.statistic, self.m, self.cells_per_bandwidth)
+        return measure_discretisation(self.statistic, self.m, self.cells_per_bandwidth)

@@ -17,28 +17,28 @@ from theory.densities.weights import ONE
 MOST_CELLS = 2**18
 
 MOST_STEPS = 2**26
-"""Steps from the power sums of a replicate to its T_m; beyond these, some 30 ms, the exact engine is faster."""
+"""Largest number of steps from the power sums of a replicate to its T_m, about 30 ms; the exact engine is faster."""
 
 MISSED = 1e-9
-"""The probability that a sample has an observation outside the cells, where the weight does not end; such a one, which
-would add I(K) / m to T_m, is not counted."""
+"""Probability that a sample has an observation outside the cells when the weight has unbounded support; it is then
+ignored, although it would add I(K) / m to T_m."""
 
 
 class TooManyCells(Exception):
-    """The cells would be more than the bound."""
+    """The grid would need more cells or steps than the bounds allow."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Equal cells, the nodes on their edges, and the tables that give T_m from power sums in the cells.
+    """Cells of equal width, the nodes on their edges, and the tables that give T_m from power sums in the cells.
 
     Attributes
     ----------
     origin, width : float
-        The lower edge of the first cell, and the width of all.
+        Lower edge of the first cell, and width of every cell.
     cells : int
     orders : int
-        How many power sums are needed in a cell, from the count on.
+        Number of power sums in a cell: the sums of s^0, s^1, ..., s^(orders - 1).
     tables : GridTables
     """
 
@@ -55,38 +55,38 @@ class Grid:
 
     @property
     def steps(self) -> int:
-        """Multiplications and additions between power sums and T_m, about."""
+        """The approximate number of multiplications and additions from power sums to T_m."""
         reach, orders = self.tables.expansion.shape
         return self.tables.nodes * (reach * orders if orders > 1 else self.tables.offsets.size)
 
     def moments(self, sample: Array) -> Array:
-        """Return the power sums of the observations in their cells, shape (orders, cells)."""
+        """Compute the power sums of the observations in their cells, shape (orders, cells)."""
         moments = np.zeros((self.cells + 1, self.orders))
         scatter(sample, self.origin, 1 / self.width, moments)
         return np.ascontiguousarray(moments[:-1].T)
 
     def kernel_sums(self, sample: Array) -> Array:
-        """Return the sum over all observations of K((x - X) / b) at every node x, shape (nodes,)."""
+        """Sum K((x - X) / b) over all observations X at every node x, shape (nodes,)."""
         sums = np.empty(self.tables.nodes)
         kernel_sums(self.moments(sample), self.tables, sums)
         return sums
 
     def of_sample(self, sample: Array) -> float:
-        """Return T_m of a sample of m observations in any order."""
+        """Compute T_m of a sample of m observations in any order."""
         return float(statistic_of_moments(self.moments(sample), self.tables))
 
 
 def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
-    """Return the grid with that many cells in a bandwidth, the half-width of a kernel.
+    """Build the grid with ``cells_per_bandwidth`` cells in a bandwidth, the half-width of a kernel.
 
     Raises
     ------
     InputError
         If the kernel's knots do not lie on edges of cells.
     TooManyCells
-        If the cells would be more than 2**18, or a replicate take more than 2**26 steps.
+        If there would be more than 2**18 cells, or more than 2**26 steps in a replicate.
     TooFewNodes
-        If two knots of f and a are so near to each other that no cubic fits between them.
+        If two knots of f and a are so close together that no cubic fits between them.
     """
     geometry, bandwidth = kernel_geometry(statistic.kernel), statistic.bandwidth.at(m)
     if cells_per_bandwidth % geometry.divisor:
@@ -94,11 +94,13 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
             f"the cells in a bandwidth must be a multiple of {geometry.divisor} for the kernel "
             f"{statistic.kernel.name}, got {cells_per_bandwidth}."
         )
+    # Scale the kernel's expansion, which is in bandwidths, to the data.
     expansion = geometry.expansion(cells_per_bandwidth)
     width, scale = bandwidth * expansion.width, m * bandwidth
     support = _support(statistic, m, bandwidth * expansion.lower, bandwidth * expansion.upper)
     if (support[1] - support[0]) / width > MOST_CELLS:
         raise TooManyCells
+    # Place the nodes on edges of cells, and collect the quadrature of all smooth segments between knots of f and a.
     nodes = nodes_over(support, width)
     parts = segments(nodes, statistic.density, statistic.weight, support)
     tables = GridTables(
@@ -112,6 +114,7 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
         np.concatenate([part.density for part in parts]) * scale,
         np.concatenate([part.a for part in parts]) * (width / scale),
     )
+    # The cells reach beyond the first and the last node as far as the kernel does.
     cells = nodes.count - 1 + expansion.reach
     built = Grid(nodes.first - bandwidth * expansion.upper, width, cells, expansion.orders, tables)
     if built.steps > MOST_STEPS:
@@ -120,7 +123,7 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
 
 
 def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[float, float]:
-    """Return the interval over which T_m is integrated."""
+    """Return the interval of integration of T_m."""
     if statistic.weight != ONE:
         lower, upper = statistic.weight.support
         return float(lower), float(upper)
@@ -129,22 +132,23 @@ def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[
 
 
 def _table(parts: tuple[Segment, ...]) -> Indices:
-    """Return the segments' rows, their entries lying one after the other."""
+    """Build one row for each segment, with its range in the concatenated arrays."""
     rows, start = [], 0
     for part in parts:
         stop = start + part.weight.size
+        # The columns are those of `GridTables.segments`; an empty range of whole intervals must not run backwards.
         rows.append((part.first, start, stop, start + part.whole.start, start + max(part.whole.start, part.whole.stop)))
         start = stop
     return np.array(rows, dtype=np.int64)
 
 
 def usable_grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
-    """Return `grid`, for which a caller has chosen the cells.
+    """Build `grid` for a number of cells that the caller has chosen.
 
     Raises
     ------
     InputError
-        If there is no such grid; the message says why.
+        If the number is not positive, or the grid is impossible.
     """
     require_positive("m", m)
     require_positive("the number of cells in a bandwidth", cells_per_bandwidth)
@@ -152,18 +156,18 @@ def usable_grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     try:
         return grid(statistic, m, cells_per_bandwidth)
     except TooManyCells:
-        raise InputError(f"{asked} would be too many or take too long: take fewer, or the engine exact.") from None
+        raise InputError(f"{asked} would be too many or too slow. Use fewer, or the engine exact.") from None
     except TooFewNodes:
-        raise InputError(f"{asked} are too wide for how near f and a change again: take more.") from None
+        raise InputError(f"{asked} are too wide for the distances between knots of f and a. Use more.") from None
 
 
-def require_positive(what: str, value: int) -> None:
-    """Refuse a ``value`` that is no positive whole number.
+def require_positive(name: str, value: int) -> None:
+    """Require ``value`` to be a positive whole number.
 
     Raises
     ------
     InputError
-        Naming it by ``what``.
+        If it is not; the message calls it ``name``.
     """
     if not (isinstance(value, int) and value >= 1):
-        raise InputError(f"{what} must be a positive whole number, got {value}.")
+        raise InputError(f"{name} must be a positive whole number, got {value}.")

@@ -1,4 +1,4 @@
-"""A kernel as seen from a node: on every cell in its reach a polynomial in the position within the cell."""
+"""The kernel as seen from a node: on every cell in its reach, a polynomial in the position within the cell."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from simulations.engines.cells.quadrature import expression_at, function_of
 from theory.kernels import Kernel, x
 
 NEGLIGIBLE = 1e-9
-"""Share of K(0) below which a kernel without bounded support is cut off, and the terms of an expansion are dropped."""
+"""Share of K(0) below which a kernel with unbounded support is truncated and terms of an expansion are dropped."""
 
 HIGHEST_ORDER, MOST_UNITS = 12, 64
 
 NEARLY = 1e-9
-"""A distance far below that of two knots, as a share of a kernel's width."""
+"""Distance from a knot to the points on its two sides, as a share of a kernel's width; far below that of two knots."""
 
 
 @dataclass(frozen=True)
 class KernelExpansion:
-    """A kernel on cells of one ``cells``-th of its half-width.
+    """The expansion of a kernel in cells that divide its half-width evenly.
 
     Attributes
     ----------
     lower, upper : float
-        The ends of the kernel's reach, in bandwidths; the first cell's lower edge is ``upper`` below the node.
+        Ends of the kernel's reach, in bandwidths; the first cell's lower edge is ``upper`` below the node.
     width : float
-        The width of a cell in bandwidths.
+        Width of a cell, in bandwidths.
     coefficients : array, shape (cells in reach, orders)
         Coefficients of s^k in K, where s is the position of an observation from the centre of its cell, in cells.
     offsets : array, shape (knots,)
-        Where K or its derivative jumps: the cells between the first in reach and the one in which an observation has
-        that knot just after the node.
+        Where K or its derivative jumps: the number of cells from the first in reach to the one in which an observation
+        has that knot just after the node.
     jumps, slopes : array, shape (knots,)
-        How much K and its derivative jump there; the derivative is by bandwidths, divided by the cells in one.
+        Jumps of K and of its derivative there; the derivative is with respect to bandwidths, times ``width``.
     """
 
     lower: float
@@ -52,29 +52,29 @@ class KernelExpansion:
 
     @property
     def reach(self) -> int:
-        """The number of cells in reach."""
+        """The number of cells within the kernel's reach."""
         return int(self.coefficients.shape[0])
 
     @property
     def orders(self) -> int:
-        """How many power sums of s, from that of s^0 on, the kernel's sums and their corrections need."""
+        """The number of power sums, of s^0, s^1, ..., that the kernel's sums and their corrections need."""
         correction = 3 if self.slopes.any() else 2 if self.jumps.any() else 1
         return max(int(self.coefficients.shape[1]), correction)
 
 
 @dataclass(frozen=True)
 class KernelGeometry:
-    """Where a kernel's knots are, in whole numbers of a share of its half-width.
+    """The positions of a kernel's knots, as rational multiples of its half-width.
 
     Attributes
     ----------
     kernel : Kernel
     unit : float
-        The half-width, in bandwidths; the standard deviation for a kernel without bounded support.
+        Half-width, in bandwidths; for a kernel with unbounded support, its standard deviation.
     lower, upper : sympy.Rational
-        The ends of the kernel's reach, in units.
+        Ends of the kernel's reach, in units.
     knots : tuple of sympy.Rational
-        Where one piece gives way to the next or to zero, in units.
+        Boundaries between pieces, the ends of the support included, in units.
     """
 
     kernel: Kernel
@@ -85,11 +85,11 @@ class KernelGeometry:
 
     @cached_property
     def divisor(self) -> int:
-        """Of which number the cells in a unit must be a multiple, so that every knot lies on the edge of a cell."""
+        """The number that must divide the cells in a unit, so that every knot lies on the edge of a cell."""
         return math.lcm(*(int(knot.q) for knot in (self.lower, self.upper, *self.knots)))
 
     def expansion(self, cells: int) -> KernelExpansion:
-        """Return the expansion on ``cells`` cells in a unit, a multiple of `divisor`."""
+        """Expand the kernel on ``cells`` cells in a unit, a multiple of `divisor`."""
         width = float(self.unit) / cells
         reach = int((self.upper - self.lower) * cells)
         centres = float(self.upper * self.unit) - (np.arange(reach, dtype=np.float64) + 0.5) * width
@@ -104,7 +104,7 @@ class KernelGeometry:
         )
 
     def _coefficients(self, centres: Array, width: float) -> Array:
-        """Return the Taylor coefficients of K(centre - width s) in s: all of a polynomial, or as many as count."""
+        """Compute the Taylor coefficients of K(centre - width s) in s: all of a polynomial, or all that matter."""
         polynomial = all(piece.density.is_polynomial(x) for piece in self.kernel.pieces)
         negligible = 0.0 if polynomial else NEGLIGIBLE * abs(_derivative(self.kernel, 0, centres)).max()
         columns: list[Array] = []
@@ -114,12 +114,13 @@ class KernelGeometry:
                 return np.ascontiguousarray(np.stack(columns, axis=1))
             columns.append(column)
         raise InputError(
-            f"the kernel {self.kernel.name} needs more than {HIGHEST_ORDER} powers in a cell: take the engine exact."
+            f"the kernel {self.kernel.name} needs more than {HIGHEST_ORDER} powers in a cell. Use the engine exact."
         )
 
     def _jump(self, knot: sympy.Rational, order: int) -> float:
-        """Return how much the derivative of that order jumps at a knot."""
+        """Compute the jump of the derivative of the given order at a knot."""
         point = knot * self.unit
+        # Exact one-sided limits: the expression on each side is evaluated at the knot itself.
         sides = []
         for sign in (1, -1):
             expression = expression_at(self.kernel.pieces, float(point) + sign * NEARLY * float(self.unit))
@@ -130,40 +131,42 @@ class KernelGeometry:
 
 @cache
 def kernel_geometry(kernel: Kernel) -> KernelGeometry:
-    """Return where the knots of ``kernel`` are.
+    """Locate the knots of ``kernel``.
 
     Raises
     ------
     InputError
-        If the distances between its knots are not commensurable, or its tails too heavy to be cut off.
+        If the distances between its knots are not commensurable, or its tails are too heavy to be truncated.
     """
     if not kernel.has_compact_support:
-        return _cut_off(kernel)
+        return _truncate(kernel)
+    # In units of the half-width all knots must be rational, so that a common denominator exists.
     ends = [piece.lower for piece in kernel.pieces] + [kernel.support[1]]
     unit = max(abs(ends[0]), abs(ends[-1]))
     knots = tuple(sympy.nsimplify(sympy.simplify(end / unit)) for end in ends)
     if not all(knot.is_Rational for knot in knots):
         raise InputError(
-            f"cells need a kernel whose knots are rational multiples of each other, and {kernel.name} has "
-            f"{', '.join(map(str, ends))}: take the engine exact."
+            "cells need a kernel whose knots are rational multiples of each other, got "
+            f"{', '.join(map(str, ends))} for {kernel.name}. Use the engine exact."
         )
     return KernelGeometry(kernel, unit, knots[0], knots[-1], knots)
 
 
-def _cut_off(kernel: Kernel) -> KernelGeometry:
-    """Return the reach of a kernel of one piece on the whole line, whose centre is a rational multiple of its unit."""
+def _truncate(kernel: Kernel) -> KernelGeometry:
+    """Truncate a kernel with one piece on the whole line, whose centre is a rational multiple of its unit."""
     unit = sympy.sqrt(kernel.variance)
     centre = sympy.nsimplify(sympy.simplify(kernel.mean / unit))
     (peak,) = _derivative(kernel, 0, np.array([float(centre * unit)]))
+    # The smallest whole number of units beyond which the kernel is negligible.
     for units in range(1, MOST_UNITS) if centre.is_Rational and len(kernel.pieces) == 1 else ():
         ends = np.array([float((centre - units) * unit), float((centre + units) * unit)])
         if _derivative(kernel, 0, ends).max() <= NEGLIGIBLE * peak:
             return KernelGeometry(kernel, unit, centre - units, centre + units, ())
-    raise InputError(f"cells cannot tell where to cut the kernel {kernel.name} off: take the engine exact.")
+    raise InputError(f"cells need a kernel that can be truncated, got {kernel.name}. Use the engine exact.")
 
 
 def _derivative(kernel: Kernel, order: int, points: Array) -> Array:
-    """Return a derivative of the kernel at points that are no knots."""
+    """Evaluate a derivative of the kernel at points other than its knots."""
     values = np.zeros_like(points)
     for piece, function in zip(kernel.pieces, _derivatives(kernel, order), strict=True):
         inside = (points > float(piece.lower)) & (points < float(piece.upper))

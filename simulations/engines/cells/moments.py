@@ -1,4 +1,4 @@
-"""Moments of the observations in cells, and T_m from them, compiled.
+"""Moments of the observations in cells, and T_m computed from them by compiled functions.
 
 Cells have equal widths h, and the nodes of the quadrature lie on their edges. With s the position of an observation
 from the centre of its cell, in units of h, the power sums of s in the cells around a node give f_m there: the kernel's
@@ -18,29 +18,29 @@ from simulations.compiled import vectorised
 Rows = npt.NDArray[np.uint32]
 
 OBSERVATIONS_AT_A_TIME = 512
-"""Observations that are located before they are counted, so that the first step runs in vector lanes."""
+"""Observations that are located in one batch before they are counted, so that locating runs in vector lanes."""
 
 NODES_AT_A_TIME = 512
-"""Nodes whose sums stay in the fastest memory while the cells around them are gone through."""
+"""Nodes whose sums stay in the fastest cache while the loop passes over the cells around them."""
 
 
 class GridTables(NamedTuple):
-    """What turns power sums in cells into T_m; a named tuple, which compiled functions take as it is.
+    """The tables that turn power sums in cells into T_m; a named tuple, since compiled functions accept one.
 
     Attributes
     ----------
     nodes : int
     expansion : array, shape (cells in reach, orders of the kernel)
-        Coefficients of s^k in K, seen from a node, on the cells from the first in its reach on; node i reaches the
-        cells from i on.
+        Coefficients of s^k in K, seen from a node, on the cells in its reach; the first cell in the reach of node i is
+        cell i.
     offsets : array of int64, shape (knots,)
         The kernel's knots, in cells: an observation that many cells after the node's number has the knot in the
         interval from that node to the next.
     jumps, slopes : array, shape (knots,)
-        How much K jumps there, and how much its derivative by cells.
+        Jumps of K there, and of its derivative with respect to cells.
     segments : array of int64, shape (segments, 5)
-        For each segment its first node, its entries in the arrays below from one to another, and among these the
-        nodes that begin an interval wholly inside it, from one to another.
+        For each segment its first node, the start and stop of its entries in the arrays below, and the start and stop
+        of those entries whose interval to the next node lies wholly inside the segment.
     weight, expected, share : array, shape (entries,)
         Quadrature weights, m b f and a at the nodes; weights and a are divided by m b, and a is multiplied by h.
     """
@@ -58,7 +58,7 @@ class GridTables(NamedTuple):
 
 @vectorised
 def scatter(sample: Array, origin: float, cells_per_unit: float, moments: Array) -> None:
-    """Add the observations' power sums to their cells; those outside all cells go to a row behind the last.
+    """Add the observations' power sums to their cells; those outside all cells are added to an extra last row.
 
     Parameters
     ----------
@@ -70,12 +70,14 @@ def scatter(sample: Array, origin: float, cells_per_unit: float, moments: Array)
     moments : array, shape (cells + 1, orders)
         Changed: column k receives the sum of s^k. Contiguous.
     """
+    # Unsigned indices spare the check for negative ones in the inner loops.
     orders = np.uint64(moments.shape[1])
     flat = moments.ravel()
     positions, rows = np.empty(OBSERVATIONS_AT_A_TIME), np.empty(OBSERVATIONS_AT_A_TIME, np.uint32)
     for start in range(0, sample.size, OBSERVATIONS_AT_A_TIME):
         part = sample[start : min(sample.size, start + OBSERVATIONS_AT_A_TIME)]
         _locate(part, origin, cells_per_unit, moments.shape[0] - 1, positions, rows)
+        # Three orders, those of the quadratic kernel, are the usual case and are unrolled.
         if orders == 3:
             for i in range(part.size):
                 at, s = np.uint64(rows[i]) * orders, positions[i]
@@ -92,7 +94,8 @@ def scatter(sample: Array, origin: float, cells_per_unit: float, moments: Array)
 
 @vectorised
 def _locate(sample: Array, origin: float, cells_per_unit: float, outside: int, positions: Array, rows: Rows) -> None:
-    """Set the cells of the observations and their positions from the centres, for a few observations at a time."""
+    """Set the cell of each observation of a batch, and its position from the centre of that cell."""
+    # Branch-free selection keeps the loop in vector lanes; NaN and everything outside is sent to the last row.
     last = float(outside)
     for i in range(sample.size):
         place = (sample[i] - origin) * cells_per_unit
@@ -105,7 +108,7 @@ def _locate(sample: Array, origin: float, cells_per_unit: float, outside: int, p
 
 @vectorised
 def statistic_of_moments(moments: Array, tables: GridTables) -> float:
-    """Return T_m from the power sums in the cells, shape (orders, cells)."""
+    """Compute T_m from the power sums in the cells, shape (orders, cells)."""
     sums = np.empty(tables.nodes)
     kernel_sums(moments, tables, sums)
     return _quadrature(sums, tables) + _corrections(sums, moments, tables)
@@ -113,7 +116,7 @@ def statistic_of_moments(moments: Array, tables: GridTables) -> float:
 
 @vectorised
 def kernel_sums(moments: Array, tables: GridTables, sums: Array) -> None:
-    """Set ``sums`` to the sum over all observations of K((x - X) / b) at every node x.
+    """Set ``sums`` to the sum of K((x - X) / b) over all observations X, at every node x.
 
     Parameters
     ----------
@@ -127,10 +130,12 @@ def kernel_sums(moments: Array, tables: GridTables, sums: Array) -> None:
         _sums_between_knots(moments[0], tables, sums)
         return
     sums[:] = 0.0
+    # The outer loop is over blocks of nodes, so that their sums stay in the cache while all cells pass.
     for start in range(0, sums.size, NODES_AT_A_TIME):
         part = sums[start : min(sums.size, start + NODES_AT_A_TIME)]
         for j in range(reach):
             cells = moments[:, start + j : start + j + part.size]
+            # Three orders in one pass load and store each sum once instead of three times.
             k = 0
             while k + 3 <= orders:
                 _add_three(part, tables.expansion[j, k : k + 3], cells[k], cells[k + 1], cells[k + 2])
@@ -143,10 +148,12 @@ def kernel_sums(moments: Array, tables: GridTables, sums: Array) -> None:
 @vectorised
 def _sums_between_knots(counts: Array, tables: GridTables, sums: Array) -> None:
     """Set the sums of a kernel that is constant between its knots, from the counts in the cells."""
+    # Cumulative counts make the cost independent of the number of cells in a bandwidth.
     before = np.zeros(counts.size + 1)
     for cell in range(counts.size):
         before[cell + 1] = before[cell] + counts[cell]
     sums[:] = 0.0
+    # Each knot contributes its jump times the number of observations in the cells before its offset.
     for knot in range(tables.offsets.size):
         start = tables.offsets[knot]
         _add_one(sums, tables.jumps[knot], before[start : start + sums.size])
@@ -167,7 +174,7 @@ def _add_one(sums: Array, factor: float, terms: Array) -> None:
 
 @vectorised
 def _quadrature(sums: Array, tables: GridTables) -> float:
-    """Return the sum of weight (f_m - f)^2 over the nodes."""
+    """Sum weight (f_m - f)^2 over the nodes."""
     total = 0.0
     for row in range(tables.segments.shape[0]):
         first, start, stop = tables.segments[row, 0], tables.segments[row, 1], tables.segments[row, 2]
@@ -181,12 +188,13 @@ def _quadrature(sums: Array, tables: GridTables) -> float:
 
 @vectorised
 def _corrections(sums: Array, moments: Array, tables: GridTables) -> float:
-    """Return what the jumps and bends of f_m between the nodes add to the quadrature.
+    """Compute the corrections of the quadrature for the jumps and bends of f_m between the nodes.
 
     By the Euler-Maclaurin formula a jump of the integrand g at s, from the centre of an interval between nodes,
     changes the trapezoid rule's error by -h [g] s, and a jump of its slope by h^2 [g'] (s^2 - 1/12) / 2. The power
-    sums know both to first order: [g] = 2 a (f_m - f) [f_m], and so for the slope. Where f_m jumps, the jumps of the
-    other observations in the interval move f_m - f, too; the expectation of that, given the counts, is added.
+    sums give both to first order: [g] = 2 a (f_m - f) [f_m], and likewise for the slope. Where f_m jumps, the jumps of
+    the other observations in the interval also move f_m - f; the conditional expectation of that, given the counts, is
+    added.
     """
     total = 0.0
     any_jump = tables.jumps.any()
@@ -195,6 +203,7 @@ def _corrections(sums: Array, moments: Array, tables: GridTables) -> float:
         whole, size = tables.segments[row, 3], max(0, tables.segments[row, 4] - tables.segments[row, 3])
         if size == 0:
             continue
+        # Terms of single observations: exact in their positions, through the power sums of the cells.
         node = first + whole - start
         estimate = sums[node : node + size + 1]
         expected, share = tables.expected[whole : whole + size + 1], tables.share[whole : whole + size + 1]
@@ -205,6 +214,7 @@ def _corrections(sums: Array, moments: Array, tables: GridTables) -> float:
                 total -= tables.jumps[knot] * _of_jumps(estimate, expected, share, cells[1])
             if tables.slopes[knot] != 0.0:
                 total += 0.5 * tables.slopes[knot] * _of_bends(estimate, expected, share, cells[0], cells[2])
+        # Terms of pairs of observations: their positions are known in expectation only.
         if any_jump:
             total -= _of_pairs_of_jumps(estimate, expected, share, moments[0], node, tables)
     return total
@@ -231,13 +241,14 @@ def _of_bends(sums: Array, expected: Array, share: Array, zeroth: Array, second:
 def _of_pairs_of_jumps(
     sums: Array, expected: Array, share: Array, counts: Array, node: int, tables: GridTables
 ) -> float:
-    """Return the expectation of a jump times the change of f_m - f up to it, from the centre of the interval.
+    """Compute the expectation of a jump times the change of f_m - f up to it, from the centre of the interval.
 
-    For two uniform positions s and t the mean of s ([t < s] - 1/2) is 1/12, and so is that of s^2, by which the slope
-    of f enters.
+    For two uniform positions s and t the mean of s ([t < s] - 1/2) is 1/12, and so is the mean of s^2, the factor of
+    the slope of f.
     """
     total = 0.0
     for i in range(sums.size - 1):
+        # The sum of the jumps in the interval, and the part of its square that pairs an observation with itself.
         change, variation = 0.0, 0.0
         for knot in range(tables.offsets.size):
             jumps = tables.jumps[knot] * counts[node + i + tables.offsets[knot]]

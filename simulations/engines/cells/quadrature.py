@@ -1,8 +1,8 @@
-"""Quadrature of (f_m - f)^2 a over a support, at equally spaced nodes that need not meet its ends.
+"""Quadrature of (f_m - f)^2 a over a support, at equally spaced nodes that need not include its ends.
 
 Between neighbouring knots of f and a the integrand is interpolated by cubics through four nodes each: the trapezoid
-rule, with corrections near the knots. Near a knot the nodes just beyond it serve too, where the expressions of f and a
-hold on: f_m is known there as well, so jumps and kinks of f and a cost no order.
+rule, with corrections near the knots. Near a knot the nodes just beyond it are used too, with the expressions of f and
+a continued there: f_m is known there as well, so jumps and kinks of f and a do not reduce the order.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
 STENCIL = 4
-"""Nodes through which a cubic runs."""
+"""Number of nodes that determine a cubic."""
 
 BEYOND = 2
-"""Nodes beyond an end that a centred stencil needs."""
+"""Number of nodes beyond an end that a centred stencil needs."""
 
 GROWTH = 10.0
-"""Beyond a knot an expression of f or a is used while it stays below this multiple of its largest value before."""
+"""Beyond a knot an expression of f or a is used while it is below this multiple of its maximum before the knot."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Segment:
     Attributes
     ----------
     first : int
-        The node to which the first of the arrays' entries belongs.
+        Index of the node of the arrays' first entry.
     weight : array, shape (n,)
         Quadrature weights times a, so that the integral is the sum of weight (f_m - f)^2.
     a, density : array, shape (n,)
-        a and f at the nodes, continued beyond the knots by their expressions between them.
+        a and f at the nodes; beyond the knots, the continuation of their expressions between the knots.
     whole : range
-        The nodes of which the interval to the next node lies between the knots.
+        Entries whose interval to the next node lies between the knots.
     """
 
     first: int
@@ -73,18 +73,18 @@ class Segment:
 
 
 class TooFewNodes(Exception):
-    """Between two knots there are too few nodes for a cubic."""
+    """Two knots have too few nodes between them for a cubic."""
 
 
 def nodes_over(support: tuple[float, float], spacing: float) -> Nodes:
-    """Return the nodes over ``support``, from its lower end on, and as many more on both sides as stencils need."""
+    """Place nodes over ``support``, starting at its lower end, plus those on both sides that stencils need."""
     lower, upper = support
     inside = int(np.ceil((upper - lower) / spacing)) + 1
     return Nodes(lower - BEYOND * spacing, spacing, inside + 2 * BEYOND)
 
 
 def segments(nodes: Nodes, density: Density, weight: Weight, support: tuple[float, float]) -> tuple[Segment, ...]:
-    """Return the quadrature of every interval between knots of f and a within ``support``.
+    """Build the quadrature of every interval between knots of f and a within ``support``.
 
     Raises
     ------
@@ -113,8 +113,8 @@ def expression_at(pieces: tuple[Piece, ...], point: float) -> sympy.Expr | None:
     return next((piece.density for piece in pieces if float(piece.lower) < point < float(piece.upper)), None)
 
 
-def function_of(expression: sympy.Expr | None) -> ArrayFunction:
-    """Return an expression in `x`, None being zero, as a function of arrays; it is NaN where it is undefined."""
+def function_of(expression: sympy.Expr | None) -> Callable[[Array], Array]:
+    """Turn an expression in `x`, None being zero, into a function of arrays; it is NaN where it is undefined."""
     if expression is None:
         return np.zeros_like
     compiled = sympy.lambdify(x, expression, "scipy")
@@ -151,12 +151,19 @@ def _continuation(
     a: ArrayFunction,
     ends: tuple[float, float],
 ) -> range:
-    """Return the range of ``points`` around those ``inside`` on which f and a hold on without growing much."""
+    """Return the range of ``points`` around those ``inside`` on which f and a continue without growing much.
+
+    Raises
+    ------
+    TooFewNodes
+        If the range has fewer than four nodes.
+    """
     within = np.linspace(*ends, 64)[1:-1]
     usable = np.ones(points.size, dtype=bool)
     for function in (f, a):
         values = np.abs(function(points))
         usable &= values <= GROWTH * np.abs(function(within)).max()
+    # Extend the range while the continuation is usable, then drop unusable points at its ends.
     first, stop = inside.start, inside.stop
     while first > 0 and usable[first - 1]:
         first -= 1
@@ -172,11 +179,13 @@ def _continuation(
 
 
 def _interpolatory_weights(place: Array, count: int) -> Array:
-    """Return the weights at the nodes 0, 1, ..., ``count`` - 1 of the integral over the interval ``place``."""
+    """Compute the weights at the nodes 0, 1, ..., ``count`` - 1 of the integral over the interval ``place``."""
+    # Every subinterval between nodes takes the cubic through the four nearest nodes.
     interior = np.arange(np.ceil(place[0]), np.floor(place[1]) + 1)
     edges = np.unique(np.concatenate([[place[0]], interior, [place[1]]]))
     starts, ends = edges[:-1], edges[1:]
     stencils = np.clip(np.floor((starts + ends) / 2).astype(np.int64) - 1, 0, count - STENCIL)
+    # The integrals of the powers over each subinterval, times the inverse Vandermonde matrix, are its weights.
     powers = np.arange(1, STENCIL + 1)
     low, high = ((at - stencils)[:, None] ** powers for at in (starts, ends))
     integrals = (high - low) / powers

@@ -1,7 +1,7 @@
 """Replicates of T_m by cells: every observation is drawn, and added to the power sums of its cell.
 
-The sample of a replicate is the one that `simulations.sampling.streams.draw` gives, so its value is the exact
-statistic's but for the discretisation. Observations are drawn a few at a time: memory does not grow with m.
+The sample of a replicate is that of `simulations.sampling.streams.draw`, so its value differs from the exact statistic
+by the discretisation alone. Observations are drawn in batches: memory does not grow with m.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from simulations.engines.cells.moments import GridTables, scatter, statistic_of_
 from simulations.sampling.philox import OBSERVATIONS, WORDS_IN_A_BLOCK, Whole, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable, quantiles_into
-from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, draw, signed_tails
+from simulations.sampling.streams import BATCH, WORDS_OF_AN_OBSERVATION, draw, fill_signed_tails
 
 
 class CellReplicates(GridReplicates):
-    """T_m of independent samples of ``m``, whose observations are drawn one by one and counted in cells."""
+    """T_m of independent samples of ``m``, whose observations are drawn individually and counted in cells."""
 
     name = "cells"
 
@@ -31,7 +31,7 @@ class CellReplicates(GridReplicates):
         _fill_values(values, replicates, seed, self.m, table, place, shape, cells.tables)
 
     def sample(self, seed: int, replicate: int) -> Array:
-        """Return the sample that a replicate saw, shape (m,)."""
+        """Draw the sample of a replicate, shape (m,)."""
         return draw(self.statistic.density, seed, replicate, self.m)
 
 
@@ -50,6 +50,7 @@ def _fill_values(
     for i in range(values.size):
         rows[:] = 0.0
         _scatter_sample(rows, seed, replicates[i], m, table, place)
+        # Scattering wants the orders of a cell side by side, the sums over cells want the cells of an order.
         for k in range(shape[1]):
             for cell in range(shape[0] - 1):
                 moments[k, cell] = rows[cell, k]
@@ -60,13 +61,13 @@ def _fill_values(
 def _scatter_sample(
     rows: Array, seed: Whole, replicate: Whole, m: int, table: QuantileTable, place: tuple[float, float]
 ) -> None:
-    """Draw the sample, a batch at a time, and add its power sums to ``rows``."""
+    """Draw the sample in batches, and add its power sums to ``rows``."""
     words = np.empty(WORDS_OF_AN_OBSERVATION * BATCH, np.uint32)
     tails, batch = np.empty(BATCH), np.empty(BATCH)
     for start in range(0, m, BATCH):
         size = min(BATCH, m - start)
         block = np.uint64(WORDS_OF_AN_OBSERVATION * start // WORDS_IN_A_BLOCK)
         fill(words[: WORDS_OF_AN_OBSERVATION * size], seed, replicate, np.uint64(OBSERVATIONS), block)
-        signed_tails(tails[:size], words)
+        fill_signed_tails(tails[:size], words)
         quantiles_into(batch[:size], tails[:size], table)
         scatter(batch[:size], place[0], place[1], rows)

@@ -1,1 +1,1 @@
-"""T_m of a sorted sample to nearly machine precision."""
+"""The engine *exact*: T_m of a sorted sample to nearly machine precision."""

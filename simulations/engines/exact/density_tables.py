@@ -1,4 +1,4 @@
-"""Numerical forms of theory's densities and weights: arrays, so that one compiled function serves them all."""
+"""Numerical forms of theory's densities and weights: arrays, so that one compiled function handles them all."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
 QUINTIC = 5
-"""Degree of the local polynomials that stand for a density or a weight under a kernel with bounded support."""
+"""Degree of the local polynomials that represent a density or a weight under a kernel with bounded support."""
 
 TOLERANCE = 1e-13
-"""Relative error below which a cell is narrow enough to be halved once more, which divides its error by 2**6 or more.
-"""
+"""Relative error at which refinement ends, with one last halving that divides the error by 2**6 or more."""
 
 MOST_CELLS, MOST_HALVINGS = 200_000, 60
 
 SMALLEST_SHARE = 2.0**-36
-"""Share of all cells together below which a cell at a knot where f is like a fractional power is left as it is."""
+"""Share of the total width below which a cell at a knot is not halved where f behaves like a fractional power."""
 
 TAIL = 1e-25
-"""The mass in each tail of f that is neglected where the weight does not end."""
+"""Mass neglected in each tail of f when the weight has unbounded support."""
 
 FLOOR = 1e-4
-"""Share of its largest value from which on f is given to a relative error, where the weight is 1 everywhere."""
+"""Share of the maximum of f above which its error is relative, when the weight is 1 everywhere; below, absolute."""
 
 SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
@@ -40,14 +39,14 @@ SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 class CellTable:
     """A density f and a weight a as local polynomials on the cells that cover the weight's support.
 
-    For the weight that is 1 everywhere they cover all of f but its negligible tails, and `parts` adds the rest.
+    For the weight 1 the cells cover all of f except its negligible tails, and `parts` adds the rest of the line.
 
     Attributes
     ----------
     edges : array, shape (c + 1,)
-        The ends of the cells, ascending.
+        Ends of the cells, ascending.
     density, weight : array, shape (c, degree + 1) and (c, d + 1)
-        Coefficients of 1, v, v**2, ... where v runs from -1 to 1 over a cell; d is the degree too, or 0 if the weight
+        Coefficients of 1, v, v**2, ... where v runs from -1 to 1 over a cell; d equals the degree, or 0 if the weight
         is constant on every cell.
     unbounded : bool
         Whether the weight is 1 everywhere.
@@ -59,9 +58,9 @@ class CellTable:
     unbounded: bool = False
 
     def parts(self, least: float, greatest: float) -> list[tuple[Array, Array, Array]]:
-        """Return the edges, densities and weights of all cells, then those outside, where only the density is 0.
+        """Return the edges, densities and weights of all cells, then of the outer cells, where the density is 0.
 
-        There are cells outside only where a is not 0, and as far as [least, greatest].
+        There are outer cells only under the weight 1; they reach to ``least`` and to ``greatest``.
         """
         inner = (self.edges, self.density, self.weight)
         if not self.unbounded:
@@ -75,9 +74,9 @@ class CellTable:
 
 @cache
 def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellTable:
-    """Return the cells on which ``density`` and ``weight`` are polynomials to about 16 digits, relative to each cell.
+    """Build the cells on which ``density`` and ``weight`` are polynomials to about 16 digits, relative to each cell.
 
-    The higher the degree of the polynomials, the fewer and wider are the cells.
+    The higher the degree of the polynomials, the fewer and wider the cells.
 
     Raises
     ------
@@ -85,26 +84,30 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
         If the weight's support is unbounded and the weight is not 1, if the density is unbounded inside the support,
         or if a function is too steep for polynomials on any reasonable cells.
     """
+    # The interval to cover: the weight's support, or the bulk of f if the weight is 1 everywhere.
     lower, upper = density.bulk(TAIL) if weight.is_one else (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
         raise InputError(
-            "T_m is computed for weights that vanish outside a bounded interval, and the weight one, not for "
-            f"{weight.name}."
+            f"the weight must vanish outside a bounded interval or be one, got {weight.name}. "
+            "Choose a window:c,d or one."
         )
     for knot in density.unbounded_knots:
         if lower <= knot <= upper:
             raise InputError(
-                f"T_m is computed for densities that are bounded on the weight's support, but {density.name} is "
-                f"unbounded at {knot}."
+                f"the density must be bounded on the weight's support, but {density.name} is unbounded at {knot}. "
+                "Choose a window:c,d without that point."
             )
+    # No cell may straddle a knot: the first cells are the intervals between knots.
     knots = np.array([lower, upper, *(float(knot) for knot in (*density.knots, *weight.knots))])
     inside = knots[(knots >= lower) & (knots <= upper)]
     rough = np.array([float(knot) for knot in density.rough_knots])
+    # Under the weight 1 small values of f are negligible; elsewhere a weight such as 1/f may magnify them.
     f, a = _numerical(density.pieces), _numerical(weight.pieces)
     floor = (
         FLOOR * f(np.linspace(lower, upper, 1002)[None, 1:-1]).max() if weight.is_one else SMALLEST_NORMAL / TOLERANCE
     )
-    edges = _refined(np.unique(inside), (f, a), degree, rough, floor)
+    edges = _refine(np.unique(inside), (f, a), degree, rough, floor)
+    # A weight that is constant on every cell, such as a window, is stored as one coefficient: the usual, faster case.
     weights = _local_polynomials(a, edges, degree)
     constant = not weights[:, 1:].any()
     return CellTable(
@@ -112,41 +115,46 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     )
 
 
-def _refined(edges: Array, functions: tuple[ArrayFunction, ...], degree: int, rough: Array, floor: float) -> Array:
-    """Return ``edges`` with cells halved until every function is a polynomial on each, to rounding."""
+def _refine(
+    edges: Array, functions: tuple[Callable[[Array], Array], ...], degree: int, rough: Array, floor: float
+) -> Array:
+    """Halve the cells between ``edges`` until every function is a polynomial on each, to rounding."""
     smallest = SMALLEST_SHARE * (edges[-1] - edges[0])
     for _ in range(MOST_HALVINGS):
         coarse = ~np.logical_and.reduce([_is_polynomial(function, edges, degree, floor) for function in functions])
-        # A bounded f that is like a fractional power at a knot vanishes there, and all but vanishes on such a cell.
+        # A bounded f that behaves like a fractional power at a knot vanishes there, and nearly so on a small cell.
         coarse &= (np.diff(edges) > smallest) | ~(np.isin(edges[:-1], rough) | np.isin(edges[1:], rough))
         middles = (edges[:-1] + edges[1:]) / 2
+        # One more halving of every cell leaves a margin below the tolerance.
         if not coarse.any():
             return np.union1d(edges, middles)
         edges = np.union1d(edges, middles[coarse])
         if edges.size > MOST_CELLS:
             break
-    raise InputError("the density or the weight is too steep for T_m to be computed to 10 digits.")
+    raise InputError("the density or the weight is too steep for T_m to 10 digits. Choose a smoother one.")
 
 
-def _is_polynomial(function: ArrayFunction, edges: Array, degree: int, floor: float) -> npt.NDArray[np.bool_]:
-    """Return, for each cell, whether the local polynomial reproduces ``function`` between its own nodes."""
+def _is_polynomial(
+    function: Callable[[Array], Array], edges: Array, degree: int, floor: float
+) -> npt.NDArray[np.bool_]:
+    """Test, for each cell, whether the local polynomial reproduces ``function`` between its nodes."""
     v = np.linspace(-0.98, 0.98, degree + 4)
     exact = function(_points(edges, v))
     fitted = np.polynomial.polynomial.polyval(v, _local_polynomials(function, edges, degree).T)
-    # Where the function underflows, or hardly counts, there are no digits to reproduce.
+    # Where the function underflows or is negligible, it has no digits to reproduce.
     scale = np.maximum(np.abs(exact).max(axis=1), floor)
-    # A function is known no better than its argument is.
+    # Rounding of the argument limits the accuracy of the function's values.
     slope = np.ptp(exact, axis=1) / np.diff(edges)
     noise = 4 * np.spacing(np.maximum(np.abs(edges[:-1]), np.abs(edges[1:]))) * slope
     return np.asarray(np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale + noise)
 
 
-def _local_polynomials(function: ArrayFunction, edges: Array, degree: int) -> Array:
-    """Return the coefficients, shape (cells, degree + 1), of polynomials through each cell's Chebyshev points."""
+def _local_polynomials(function: Callable[[Array], Array], edges: Array, degree: int) -> Array:
+    """Interpolate ``function`` at each cell's Chebyshev points; return coefficients, shape (cells, degree + 1)."""
     v = np.polynomial.chebyshev.chebpts1(degree + 1)
     values = function(_points(edges, v))
     coefficients = np.linalg.solve(np.vander(v, increasing=True), values.T).T
-    # A constant function keeps one exact coefficient, whatever the solver rounds.
+    # A constant function keeps one exact coefficient, free of the solver's rounding.
     constant = (values == values[:, :1]).all(axis=1)
     coefficients[constant] = 0.0
     coefficients[constant, 0] = values[constant, 0]
@@ -158,8 +166,8 @@ def _points(edges: Array, v: npt.NDArray[np.floating]) -> Array:
     return centres[:, None] + halves[:, None] * v
 
 
-def _numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
-    """Return the piecewise function as a function of arrays of points inside cells, shape (cells, points)."""
+def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+    """Turn pieces into a function of arrays of points inside cells, shape (cells, points)."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
 

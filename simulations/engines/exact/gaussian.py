@@ -1,7 +1,7 @@
 """T_m of one sorted sample for a Gaussian kernel, compiled: Gauss-Legendre panels about as wide as the kernel.
 
-f_m is analytic, and smooth on the scale of the bandwidth, so that a few nodes a bandwidth give full precision. Its
-values at the nodes come from groups of neighbouring observations: exp(-(y - d)^2 / 2) is exp(-y^2 / 2) exp(-d^2 / 2)
+f_m is analytic, and smooth on the scale of the bandwidth, so a few nodes per bandwidth give full precision. Its values
+at the nodes are summed over groups of neighbouring observations: exp(-(y - d)^2 / 2) is exp(-y^2 / 2) exp(-d^2 / 2)
 times the Taylor series of exp(y d), whose coefficients are summed once over each group.
 """
 
@@ -15,26 +15,26 @@ from foundation.types import Array, Indices
 from simulations.compiled import compiled, horner
 
 WIDTH = 2.0
-"""Of a panel, in standard deviations of the kernel; `TAIL_WIDTH` / distance where all observations are farther."""
+"""Width of a panel in standard deviations of the kernel; `TAIL_WIDTH` / distance where that is smaller."""
 
 TAIL_WIDTH = 16.0
 
 GROUP = 0.5
-"""Greatest extent of a group of observations, in standard deviations of the kernel."""
+"""Largest extent of a group of observations, in standard deviations of the kernel."""
 
 FEW = 2
-"""Up to so many observations are summed one by one."""
+"""Largest size of a group whose observations are summed individually."""
 
 ORDER = 32
-"""Terms of the Taylor series that are kept: enough for groups up to the distance `FAR`."""
+"""Number of terms of the Taylor series, enough for groups up to the distance `FAR`."""
 
 FAR = 14.0
 
 NEGLIGIBLE = 1e-18
-"""Share of f_m, or of its largest value on a cell, that may be left out."""
+"""Share of f_m, or of its maximum on a cell, that may be neglected."""
 
 REACH = 39.0
-"""Where exp(-REACH^2 / 2) underflows."""
+"""Distance at which exp(-REACH^2 / 2) underflows."""
 
 LONGEST = 16.0
 """Distance after which the anchor moves."""
@@ -53,10 +53,10 @@ def gaussian_statistic(
     nodes: Array,
     weights: Array,
 ) -> float:
-    """Return T_m of a sorted, finite, non-empty sample.
+    """Compute T_m of a sorted, finite, non-empty sample.
 
     With u = (x - anchor) / (b scale) and F = m b f_m, T_m is the integral of (F - m b f)^2 a du, times scale / m. On
-    each cell F is taken to be zero where it is negligible beside its largest value on the cell.
+    each cell F is taken as zero where it is negligible relative to its maximum on the cell.
 
     Parameters
     ----------
@@ -69,6 +69,7 @@ def gaussian_statistic(
     nodes, weights
         A Gauss-Legendre rule on [-1, 1] that is exact for (f_m - f)^2 a on a cell no wider than `WIDTH`.
     """
+    # Group the observations once; all sums below are over groups.
     m, width, shift = sample.size, bandwidth * scale, location / scale
     first = _groups(sample, width)
     count = first.size - 1
@@ -78,6 +79,7 @@ def gaussian_statistic(
     after = 0  # the first group that lies after the current point
     total = 0.0
     for cell in range(edges.size - 1):
+        # Set up the cell: its polynomials, and the distance beyond which observations are negligible on it.
         centre, half = (edges[cell] + edges[cell + 1]) / 2, (edges[cell + 1] - edges[cell]) / 2
         expected, a = m * bandwidth * density[cell], weight[cell]
         slope = width / half
@@ -91,7 +93,8 @@ def gaussian_statistic(
             distance = _distance(centres, after, anchor, width, shift, u, u)
             offset = (anchor - centre) / half
             if distance >= reach:
-                # Seen from the next group, which is near, even the smallest part of the cell that it reaches counts.
+                # Skip a gap: F is zero up to the reach of the next group, or to the end of the cell. The new anchor
+                # is that group, so that even the smallest part of the cell within its reach is resolved.
                 ends = after == count or (edges[cell + 1] - centres[after]) / width <= shift - reach
                 begin = far if ends else min(far, (centres[after] - anchor) / width + shift - reach)
                 estimate[:] = 0.0
@@ -103,10 +106,12 @@ def gaussian_statistic(
                 offset = (anchor - centre) / half
                 distance = reach
             elif u > LONGEST:
+                # Move the anchor along, so that u keeps its digits.
                 ahead = anchor + width * u
                 moved = (ahead - anchor) / width
                 anchor, u, far = ahead, u - moved, (edges[cell + 1] - ahead) / width
                 offset = (anchor - centre) / half
+            # Integrate one panel; far from all observations F is steeper and the panels are narrower.
             widest = min(WIDTH, TAIL_WIDTH / max(distance, 1.0))
             end = u + (far - u) / max(np.ceil((far - u) / widest), 1.0)
             estimate[:] = 0.0
@@ -119,7 +124,7 @@ def gaussian_statistic(
 
 @compiled
 def _groups(sample: Array, width: float) -> Indices:
-    """Return the index of the first observation of each group, and m."""
+    """Split the sample into groups; return the index of the first observation of each, followed by m."""
     first = np.empty(sample.size + 1, np.int64)
     count = 0
     for i in range(sample.size):
@@ -132,9 +137,10 @@ def _groups(sample: Array, width: float) -> Indices:
 
 @compiled
 def _expansions(sample: Array, width: float, first: Indices) -> tuple[Array, Array]:
-    """Return the centre of each group, and the sums of exp(-d^2 / 2) d^n / n! over those that are large."""
+    """Compute the centre of each group and, for large groups, the sums of exp(-d^2 / 2) d^n / n!."""
     count = first.size - 1
     centres, moments = np.empty(count), np.zeros((count, ORDER))
+    # Small groups keep their centre alone: they are summed directly.
     for g in range(count):
         start, end = sample[first[g]], sample[first[g + 1] - 1]
         centres[g] = start + (end - start) / 2
@@ -146,6 +152,7 @@ def _expansions(sample: Array, width: float, first: Indices) -> tuple[Array, Arr
             for n in range(ORDER):
                 moments[g, n] += term
                 term *= d
+        # Divide by n! once per group instead of once per observation.
         factorial = 1.0
         for n in range(1, ORDER):
             factorial *= n
@@ -155,7 +162,7 @@ def _expansions(sample: Array, width: float, first: Indices) -> tuple[Array, Arr
 
 @compiled
 def _first_after(centres: Array, after: int, anchor: float, width: float, shift: float, u: float) -> int:
-    """Return the index, from ``after`` on, of the first group at or after ``u``."""
+    """Find the first group at or after ``u``, searching from the index ``after``."""
     while after < centres.size and (centres[after] - anchor) / width + shift < u:
         after += 1
     return after
@@ -163,7 +170,7 @@ def _first_after(centres: Array, after: int, anchor: float, width: float, shift:
 
 @compiled
 def _distance(centres: Array, after: int, anchor: float, width: float, shift: float, u: float, end: float) -> float:
-    """Return the distance from [u, end] to the nearest group."""
+    """Compute the distance from [u, end] to the nearest group."""
     distance = np.inf
     if after > 0:
         distance = u - ((centres[after - 1] - anchor) / width + shift)
@@ -188,10 +195,11 @@ def _add_groups(
     spread: float,
     nodes: Array,
 ) -> None:
-    """Add the sum of exp(-(u - s)^2 / 2) over all observations that count, at the nodes of [u, end]."""
-    # No node is farther from an observation than this, so that what lies beyond the reach is negligible beside it.
+    """Add the sum of exp(-(u - s)^2 / 2) over all non-negligible observations, at the nodes of [u, end]."""
+    # Every node has an observation within this distance, so that groups beyond the reach are negligible relative to it.
     nearest = _distance(centres, after, anchor, width, shift, u, end) + (end - u) + GROUP
     reach = math.sqrt(nearest * nearest + spread) + GROUP
+    # Groups to the left, nearest first, then groups to the right.
     g = after - 1
     while g >= 0 and u - ((centres[g] - anchor) / width + shift) <= reach:
         _add_group(estimate, sample, first, centres, moments, g, anchor, width, shift, u, end, nodes)
@@ -220,12 +228,14 @@ def _add_group(
     middle, reach = (u + end) / 2, (end - u) / 2
     y = (middle - shift) - (centres[g] - anchor) / width
     distance = abs(y) + reach
+    # Direct summation where a group is small, or too far for the series to converge within `ORDER` terms.
     if first[g + 1] - first[g] <= FEW or distance > FAR:
         for i in range(first[g], first[g + 1]):
             z = (middle - shift) - (sample[i] - anchor) / width
             for k in range(nodes.size):
                 estimate[k] += math.exp(-((z + reach * nodes[k]) ** 2) / 2)
         return
+    # Horner's scheme for all nodes at once: the inner loop runs in vector lanes.
     terms = _number_of_terms(distance * GROUP / 2)
     series = np.full(nodes.size, moments[g, terms - 1])
     for n in range(terms - 2, -1, -1):
@@ -238,7 +248,8 @@ def _add_group(
 
 @compiled
 def _number_of_terms(argument: float) -> int:
-    """Return how many terms of the exponential series suffice for arguments between -argument and argument."""
+    """Count the terms of the exponential series that suffice for arguments between -argument and argument."""
+    # Relative to the smallest value of the sum, exp(-2 argument), the dropped terms are below rounding.
     term, count, least = 1.0, 0, math.exp(-2 * argument) * 1e-17
     while term > least and count < ORDER:
         count += 1
@@ -259,7 +270,7 @@ def _panel(
     nodes: Array,
     weights: Array,
 ) -> float:
-    """Return the integral of (F - m b f)^2 a from ``u`` to ``end``."""
+    """Integrate (F - m b f)^2 a from ``u`` to ``end``."""
     middle, reach = (u + end) / 2, (end - u) / 2
     total = 0.0
     for k in range(nodes.size):

@@ -1,4 +1,4 @@
-"""Numerical forms of theory's kernels, recognised from their definitions and not from their names."""
+"""Numerical forms of theory's kernels, recognised from their definitions, not their names."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from theory.kernels import KERNELS, Kernel, x
 
 @dataclass(frozen=True)
 class PiecewiseKernel:
-    r"""A kernel with bounded support that combines a few functions :math:`\varphi_q` on each of its pieces.
+    r"""A kernel with bounded support, on each piece a linear combination of a few functions :math:`\varphi_q`.
 
-    These are 1, u, u**2, ... or, with a positive frequency w, cos(w u) and sin(w u). Moved by s, a piece combines
-    the same functions: its coefficients become ``transfers[piece] @ features(s)``, where the features of s are
-    1, -s, s**2, ... or cos(w s) and sin(w s).
+    The functions are 1, u, u**2, ... or, with a positive frequency w, cos(w u) and sin(w u). A piece shifted by s is a
+    combination of the same functions, with the coefficients ``transfers[piece] @ features(s)``, where the features of s
+    are 1, -s, s**2, ... or cos(w s) and sin(w s).
 
     Attributes
     ----------
     knots : tuple of float, length k + 1
-        Where one piece gives way to the next, ascending.
+        Boundaries between pieces, the ends of the support included, ascending.
     functions : tuple of int, length n
-        0, 1, ..., n - 1: the number of each function, and its power where the pieces are polynomials.
+        0, 1, ..., n - 1: the index of each function, which is its power where the pieces are polynomials.
     frequency : float
         w, or 0 for polynomials.
     pieces : array, shape (k, n)
         The coefficients of each piece.
     transfers : array, shape (k, n, n)
     jumps : array, shape (k + 1, n, n)
-        The transfer of the piece that begins at each knot less that of the piece that ends there.
+        At each knot, the transfer of the piece that begins there minus that of the piece that ends there.
     """
 
     knots: tuple[float, ...]
@@ -63,20 +63,20 @@ class GaussianKernel:
 
 @cache
 def kernel_table(kernel: Kernel) -> PiecewiseKernel | GaussianKernel:
-    """Return the numerical form of ``kernel``.
+    """Build the numerical form of ``kernel``.
 
     Raises
     ------
     InputError
-        If the kernel is neither piecewise polynomial, nor piecewise a cosine, nor Gaussian; the message lists those
-        that are.
+        If the kernel is neither piecewise polynomial, nor piecewise a cosine, nor Gaussian; the message lists the named
+        kernels that are.
     """
     form = _form(kernel)
     if form is None:
         names = ", ".join(name for name, other in KERNELS.items() if _form(other) is not None)
         raise InputError(
-            "T_m is computed for kernels that are piecewise polynomials or cosines, or Gaussian "
-            f"({names}), not for {kernel.name}."
+            f"the kernel must be piecewise a polynomial or a cosine, or Gaussian, got {kernel.name}. "
+            f"Choose from: {names}."
         )
     return form
 
@@ -91,6 +91,7 @@ def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
     ascending = [sympy.Poly(piece.density, x).all_coeffs()[::-1] for piece in kernel.pieces]
     if not all(coefficient.is_real and coefficient.is_number for row in ascending for coefficient in row):
         return None
+    # All pieces are padded to one degree, so that their coefficients form one array.
     size = max(len(row) for row in ascending)
     pieces = np.zeros((len(ascending), size))
     for numbers, row in zip(pieces, ascending, strict=True):
@@ -104,7 +105,7 @@ def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
 
 
 def _harmonic(kernel: Kernel) -> PiecewiseKernel | None:
-    """Return the form of a kernel whose pieces K all solve K'' = -w^2 K: they are cosines and sines of w u."""
+    """Build the form of a kernel whose pieces K all solve K'' = -w^2 K: they are cosines and sines of w u."""
     ratios = {sympy.simplify(sympy.diff(piece.density, x, 2) / piece.density) for piece in kernel.pieces}
     if len(ratios) != 1 or not all(ratio.is_number and ratio.is_negative for ratio in ratios):
         return None
@@ -120,6 +121,7 @@ def _initial_values(density: Expr, frequency: Expr) -> tuple[float, float]:
 
 
 def _piecewise(kernel: Kernel, frequency: float, pieces: Array, transfers: Array) -> PiecewiseKernel | None:
+    # Pieces with a gap between them would need a knot that is not in the tables.
     ends = [piece.lower for piece in kernel.pieces] + [kernel.support[1]]
     if any(one.upper != other.lower for one, other in pairwise(kernel.pieces)):
         return None
@@ -131,7 +133,7 @@ def _piecewise(kernel: Kernel, frequency: float, pieces: Array, transfers: Array
 
 
 def _gaussian(kernel: Kernel) -> GaussianKernel | None:
-    """Return the form of a kernel on the whole line that solves K' = -(u - location) / scale^2 K."""
+    """Build the form of a kernel on the whole line that solves K' = -(u - location) / scale^2 K."""
     if len(kernel.pieces) != 1 or kernel.support != (-sympy.oo, sympy.oo):
         return None
     density = kernel.pieces[0].density

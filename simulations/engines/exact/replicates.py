@@ -1,4 +1,4 @@
-"""Replicates of T_m to nearly machine precision: the engine *exact*."""
+"""Replicates of T_m to nearly machine precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulations.sampling.streams import draw
 
 
 class ExactReplicates:
-    """The engine ``exact``: every sample is drawn, sorted and swept over, to nearly machine precision.
+    """The engine ``exact``: every sample is drawn, sorted and integrated exactly, to nearly machine precision.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class ExactReplicates:
     Raises
     ------
     InputError
-        If T_m is not computed for the kernel, the density or the weight.
+        If the exact statistic does not support the kernel, the density or the weight.
 
     Examples
     --------
@@ -41,12 +41,14 @@ class ExactReplicates:
 
     def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
         if cells_per_bandwidth is not None:
-            raise InputError(f"the engine exact has no cells, but {cells_per_bandwidth} a bandwidth were asked for.")
+            raise InputError(
+                f"the number of cells in a bandwidth must be None for the engine exact, got {cells_per_bandwidth}."
+            )
         statistic.prepare()
         self._statistic, self._m = statistic, m
 
     def values(self, seed: int, replicates: range) -> Array:
-        """Return T_m of the samples (seed, r), r in ``replicates``, shape (len(replicates),)."""
+        """Compute T_m of the samples (seed, r), r in ``replicates``, shape (len(replicates),)."""
         return np.array([self._value(seed, replicate) for replicate in replicates])
 
     def _value(self, seed: int, replicate: int) -> float:

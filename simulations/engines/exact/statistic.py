@@ -22,16 +22,16 @@ from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
 NEGLIGIBLE = 1e-11
-"""Share of the square of f that the quadrature of a short piece may miss; its rule then misses a twentieth of that."""
+"""Share of f^2 that may lie in terms beyond the second on a short piece; its quadrature misses a twentieth of that."""
 
 HARMONIC_DEGREES = 4, 12
-"""Degrees of polynomials that a cosine is, to rounding, in the square of a short piece and of half a period."""
+"""Degrees of the polynomials that equal a cosine to rounding, squared, on a short piece and on half a period."""
 
 FARTHEST = 1e306
-"""Bandwidths: a distance beyond nears the end of double precision."""
+"""Largest distance of an observation from 0 in bandwidths; beyond it, computations may overflow."""
 
 PANEL_NODES = 16
-"""Nodes that integrate the square of f_m to rounding on a panel two standard deviations of a Gaussian kernel wide."""
+"""Nodes that integrate f_m^2 to rounding on a panel two standard deviations of a Gaussian kernel wide."""
 
 Rule = tuple[Array, Array]
 """The nodes and weights of a Gauss-Legendre rule on [-1, 1]."""
@@ -39,7 +39,7 @@ Rule = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class Statistic:
-    r"""T_m for one kernel, density, weight and bandwidth rule, its tables built once for many samples.
+    r"""T_m for one kernel, density, weight and bandwidth rule, with tables that are built once for many samples.
 
     Parameters
     ----------
@@ -57,17 +57,17 @@ class Statistic:
     bandwidth: Bandwidth
 
     def prepare(self) -> None:
-        """Build the tables and the machine code now.
+        """Build the tables and compile the functions now.
 
         Raises
         ------
         InputError
-            If the kernel, the density or the weight is not one that T_m is computed for.
+            If the kernel, the density or the weight is not supported.
         """
         self.of_sorted(np.zeros(1))
 
     def of_sorted(self, sample: Array) -> float:
-        """Return T_m of a sorted, finite, non-empty sample; nothing is checked."""
+        """Compute T_m of a sorted, finite, non-empty sample, without checks."""
         return self._evaluation.of_sorted(sample, self.bandwidth.at(sample.size))
 
     @cached_property
@@ -150,7 +150,7 @@ def tm_statistic(
     sample : array_like, shape (m,)
         Finite numbers in any order; ties are allowed.
     kernel : str or Kernel
-        Piecewise a polynomial or a cosine, with bounded support, or Gaussian; however scaled and shifted.
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian; with any scale and shift.
     density : str or Density
         The hypothesised density f.
     weight : str or Weight
@@ -162,8 +162,8 @@ def tm_statistic(
     Returns
     -------
     float
-        T_m, with a relative error below 1e-10. Only where f_m agrees with f to several digits all along does the
-        difference lose as many.
+        T_m, with a relative error below 1e-10, unless f_m agrees with f to several digits everywhere: then the
+        difference loses as many digits.
 
     Raises
     ------
@@ -173,9 +173,9 @@ def tm_statistic(
 
     Notes
     -----
-    The sample is sorted and swept over; between the points where the estimate f_m changes its form, the squared
-    deviation is integrated by Gauss-Legendre rules, in which no large terms cancel. For the Gaussian kernel f_m is
-    smooth, and the rules are those of panels about as wide as the kernel.
+    A sweep over the sorted sample integrates the squared deviation by Gauss-Legendre rules between the points where
+    the estimate f_m changes its form; no large terms cancel. For the Gaussian kernel f_m is smooth, and the rules are
+    applied to panels about as wide as the kernel.
 
     References
     ----------
@@ -190,17 +190,18 @@ def tm_statistic(
     """
     density = density_named(density)
     statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
-    values = checked_sample(sample)
+    values = check_sample(sample)
     _check_reach(values, statistic)
     return statistic.of_sorted(np.sort(values))
 
 
 def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, int]:
-    """Return how many nodes integrate (f_m - f)^2 a on a short piece and on a long one.
+    """Count the nodes that integrate (f_m - f)^2 a on a short piece and on a long one.
 
-    n nodes are exact for degree 2 n - 1. On a long piece that covers f, f_m and a at their full degrees; on a short
-    one f is all but quadratic, unless its cells are as wide as those of a polynomial may be.
+    n nodes are exact for degree 2 n - 1. On a long piece this covers f, f_m and a at their full degrees; on a short
+    one f is nearly quadratic, unless its cells are as wide as those of a polynomial density may be.
     """
+    # Degrees of f_m on a short piece and on a long one.
     low, high = HARMONIC_DEGREES if kernel.frequency > 0 else (kernel.functions[-1], kernel.functions[-1])
     weight_degree = cells.weight.shape[1] - 1
     many = max(high, QUINTIC) + 1 + (weight_degree + 1) // 2
@@ -208,15 +209,18 @@ def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, i
 
 
 def _is_nearly_quadratic(polynomials: Array) -> bool:
-    """Return whether on a short piece the terms beyond the second hardly count in a square, shape (cells, 6)."""
+    """Test whether, on a short piece, the terms beyond the second are negligible in the square of f.
+
+    ``polynomials`` has the shape (cells, 6).
+    """
     terms = np.abs(polynomials) * SHORT ** np.arange(polynomials.shape[1])
     scale = terms.max(axis=1)
     neglected = np.maximum(terms[:, 3] ** 2, scale * terms[:, 4:].max(axis=1))
     return bool((neglected <= NEGLIGIBLE * scale**2).all())
 
 
-def checked_sample(sample: npt.ArrayLike) -> Array:
-    """Return ``sample`` as an array, shape (m,).
+def check_sample(sample: npt.ArrayLike) -> Array:
+    """Check ``sample`` and return it as an array, shape (m,).
 
     Raises
     ------
@@ -225,20 +229,21 @@ def checked_sample(sample: npt.ArrayLike) -> Array:
 
     Examples
     --------
-    >>> checked_sample([1, 2.5])
+    >>> check_sample([1, 2.5])
     array([1. , 2.5])
     """
+    # Strings and objects would be converted silently, so the kind of the array is checked before.
     try:
         values = np.asarray(sample)
         if values.dtype.kind not in "fiub":
             raise TypeError
         values = values.astype(np.float64)
     except (TypeError, ValueError):
-        raise InputError("the sample must be numbers; it holds something else.") from None
+        raise InputError("the sample must consist of numbers, got other values.") from None
     if values.ndim != 1:
         raise InputError(f"the sample must be one-dimensional, got the shape {values.shape}.")
     if values.size == 0:
-        raise InputError("the sample is empty: T_m needs at least one observation.")
+        raise InputError("the sample must have at least one observation, got none.")
     if not np.isfinite(values).all():
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise InputError(f"the sample must be finite, but {count} of its {values.size} values are NaN or infinite.")
@@ -249,6 +254,6 @@ def _check_reach(values: Array, statistic: Statistic) -> None:
     greatest, bandwidth = float(np.abs(values).max()), statistic.bandwidth.at(values.size)
     if not statistic.weight.support[1].is_finite and greatest > FARTHEST * bandwidth:
         raise InputError(
-            f"under the weight {statistic.weight.name} an observation may be at most {FARTHEST:g} bandwidths from 0, "
-            f"but the sample reaches {greatest:g} and the bandwidth is {bandwidth:g}. Choose a window:c,d."
+            f"observations must be at most {FARTHEST:g} bandwidths from 0 under the weight {statistic.weight.name}, "
+            f"got {greatest:g} and the bandwidth {bandwidth:g}. Choose a window:c,d."
         )

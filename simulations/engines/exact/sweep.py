@@ -1,8 +1,8 @@
 """T_m of one sorted sample for a kernel with bounded support, compiled: a sweep over the points where f_m changes.
 
-Between those points f_m combines a few functions: 1, u, u**2, ... or a cosine and a sine. Its coefficients change
-linearly where a kernel begins, ends, or passes from one piece to the next. All tables come in as arguments, so that
-one source serves every kernel, density and weight; it is compiled anew only for another number of functions or knots.
+Between those points f_m is a linear combination of a few functions: 1, u, u**2, ... or a cosine and a sine. Its
+coefficients change where a kernel begins, ends, or passes from one piece to the next. All tables are arguments, so
+that one source handles every kernel, density and weight; only another number of functions or knots is recompiled.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from foundation.types import Array, Indices
 from simulations.compiled import compiled, horner
 
 SHORT = 0.125
-"""Share of a cell, and angle of a cosine, up to which half a piece needs only the few nodes that are exact for f_m."""
+"""Largest half-width of a short piece, as a share of a cell and as the angle of a cosine; few nodes suffice for it."""
 
 STEP = 1.0
-"""Distance, in bandwidths, after which the coefficients of f_m are recomputed around a new anchor."""
+"""Distance, in bandwidths, after which the coefficients of f_m are recomputed at a new anchor."""
 
 BATCH = 256
-"""Short pieces that are integrated together, in vector registers."""
+"""Number of short pieces that are integrated together, in vector registers."""
 
 
 @compiled
@@ -41,12 +41,12 @@ def sweep(
     many_nodes: Array,
     many_weights: Array,
 ) -> float:
-    """Return T_m of a sorted, finite, non-empty sample.
+    """Compute T_m of a sorted, finite, non-empty sample.
 
     With u = (x - anchor) / b and F = m b f_m = sum of K(u - s_i), s_i = (X_i - anchor) / b, T_m is the integral of
-    (F - m b f)^2 a du over m. The coefficients of F are updated at each breakpoint s_i + knot, and recomputed from
-    the active samples before rounding accumulates. The anchor moves with the sweep, so that u and s_i stay of order 1
-    and differences of close numbers are exact.
+    (F - m b f)^2 a du, divided by m. The coefficients of F are updated at each breakpoint s_i + knot, and recomputed
+    from the active samples before rounding accumulates. The anchor moves with the sweep, so that u and s_i stay of
+    order 1 and differences of close numbers are exact.
 
     Parameters
     ----------
@@ -59,10 +59,11 @@ def sweep(
     few_nodes, few_weights, many_nodes, many_weights
         Gauss-Legendre rules on [-1, 1] for short pieces and for all others.
     """
+    # Initialise: which kernels are active at the first edge, and the coefficients of F there.
     m, last, size = sample.size, len(knots) - 1, len(functions)
-    # passed[j] counts the samples whose knot j lies behind; those in kernel piece j are passed[j + 1] to passed[j].
+    # passed[j] counts the samples whose knot j has been passed; those in kernel piece j are passed[j + 1] to passed[j].
     passed = np.empty(len(knots), np.int64)
-    # Those near the anchor are set; behind the last sample there is always one more, at infinity.
+    # Positions near the anchor are set by _locate; a sentinel at infinity follows the last sample.
     positions = np.full(m + 1, np.inf)
     coefficients = np.zeros(size)
     middles, reaches, batch = np.empty(BATCH), np.empty(BATCH), np.empty((size, BATCH))
@@ -75,6 +76,7 @@ def sweep(
 
     total, limit = 0.0, u + STEP
     for cell in range(edges.size - 1):
+        # Enter the cell: its polynomials are in v = offset + slope * u.
         centre, half = (edges[cell] + edges[cell + 1]) / 2, (edges[cell + 1] - edges[cell]) / 2
         expected, a = m * bandwidth * density[cell], weight[cell]
         slope, offset = bandwidth / half, (anchor - centre) / half
@@ -82,11 +84,13 @@ def sweep(
         longest = 2 * SHORT / max(slope, frequency)
         block, count = 0.0, 0
         while True:
+            # Find the next breakpoint, or the end of the cell.
             end, crossed = far, -1
             for j in range(len(knots)):
                 change = positions[passed[j]] + knots[j]
                 if change < end:
                     end, crossed = change, j
+            # Integrate the piece up to there: a short one is only recorded, and integrated with its batch.
             if end - u <= longest:
                 middles[count], reaches[count] = (u + end) / 2, (end - u) / 2
                 for q in range(size):
@@ -98,6 +102,7 @@ def sweep(
                 )
             u = max(u, end)
 
+            # A full batch, the end of the cell or a new anchor ends the batch: all its pieces share one offset.
             moves = crossed >= 0 and (alone or u > limit)
             if crossed < 0 or moves or count == BATCH:
                 block += _short_pieces(
@@ -117,11 +122,12 @@ def sweep(
                 count = 0
             if crossed < 0:
                 break
+            # Cross the breakpoint: move the anchor and recompute the coefficients, or update them by the jump.
             index = passed[crossed]
             passed[crossed] += 1
             if moves:
                 if alone:
-                    # After a gap the anchor may be far off: take the sample itself, so that its own s is exactly 0.
+                    # After a gap the old anchor may be far away: the sample itself becomes the anchor, and its s is 0.
                     anchor, u = sample[index], knots[crossed]
                 else:
                     ahead = anchor + bandwidth * (u + 0.5)
@@ -132,6 +138,7 @@ def sweep(
                 offset, far = (anchor - centre) / half, (edges[cell + 1] - anchor) / bandwidth
             else:
                 _add_jump(coefficients, jumps, crossed, positions[index], functions, frequency)
+            # Without active samples F is exactly zero: accumulated rounding is dropped.
             alone = passed[0] == passed[last]
             if alone:
                 coefficients[:] = 0.0
@@ -141,7 +148,7 @@ def sweep(
 
 @compiled
 def _count_behind(sample: Array, anchor: float, bandwidth: float, knot: float) -> int:
-    """Return how many samples have their knot at or before the anchor."""
+    """Count the samples whose knot is at or before the anchor, by bisection."""
     low, high = 0, sample.size
     while low < high:
         middle = (low + high) // 2
@@ -156,7 +163,8 @@ def _count_behind(sample: Array, anchor: float, bandwidth: float, knot: float) -
 def _locate(
     positions: Array, sample: Array, passed: Indices, anchor: float, bandwidth: float, knot: float, limit: float
 ) -> None:
-    """Set the positions of the active samples, of those whose first knot is within the limit, and of one more."""
+    """Set the positions of the active samples, of those whose first knot is within the limit, and of the next one."""
+    # passed is non-increasing in the knots: the last entry is the first active sample, the first ends the active ones.
     for i in range(passed[-1], sample.size):
         positions[i] = (sample[i] - anchor) / bandwidth
         if i >= passed[0] and positions[i] + knot > limit:
@@ -172,7 +180,8 @@ def _recompute(
     frequency: float,
     transfers: Array,
 ) -> None:
-    """Set the coefficients around a new anchor, from the active samples."""
+    """Set the coefficients at a new anchor, from the active samples."""
+    # Features are summed over the samples of a kernel piece first: one product with the transfer serves them all.
     size = len(functions)
     features = np.empty(size)
     coefficients[:] = 0.0
@@ -180,6 +189,7 @@ def _recompute(
         features[:] = 0.0
         for i in range(passed[j + 1], passed[j]):
             s = positions[i]
+            # The features of s: those of a shift, as in `PiecewiseKernel`.
             if frequency > 0.0:
                 features[0] += math.cos(frequency * s)
                 features[1] += math.sin(frequency * s)
@@ -204,6 +214,7 @@ def _add_jump(
         for q in range(size):
             coefficients[q] += jumps[knot, q, 0] * cosine + jumps[knot, q, 1] * sine
     else:
+        # Horner's scheme in -s; the transfer of a polynomial is triangular.
         for q in range(size):
             value = jumps[knot, q, size - 1 - q]
             for r in range(1, size - q):
@@ -226,7 +237,8 @@ def _short_pieces(
     nodes: Array,
     weights: Array,
 ) -> float:
-    """Return the integral of (F - m b f)^2 a over short pieces of one cell, a node of all of them at a time."""
+    """Integrate (F - m b f)^2 a over short pieces of one cell, one node of all pieces at a time."""
+    # The loops are over pieces inside a loop over nodes, so that they run in vector registers.
     if frequency > 0.0:
         _turn_to_middles(count, middles, batch, frequency)
     values, sums = np.empty(count), np.zeros(count)
@@ -247,6 +259,7 @@ def _polynomials(
     count: int, node: float, middles: Array, reaches: Array, batch: Array, functions: tuple[int, ...], values: Array
 ) -> None:
     """Set ``values`` to F at one node of every piece."""
+    # Horner's scheme; the length of a tuple is a constant of the compiled function, so the inner loop can be unrolled.
     for i in range(count):
         at = middles[i] + reaches[i] * node
         value = batch[len(functions) - 1, i]
@@ -257,7 +270,8 @@ def _polynomials(
 
 @compiled
 def _harmonics(count: int, node: float, reaches: Array, batch: Array, frequency: float, values: Array) -> None:
-    """Set ``values`` to F at one node of every piece, by series that are exact to rounding for angles up to `SHORT`."""
+    """Set ``values`` to F at one node of every piece, by series exact to rounding for angles up to `SHORT`."""
+    # The batch holds coefficients at the middles of the pieces, so that the angles are small.
     for i in range(count):
         angle = frequency * reaches[i] * node
         square = angle * angle
@@ -281,8 +295,9 @@ def _add_squares(
     sums: Array,
 ) -> None:
     """Add share * (F - m b f)^2 a at one node of every piece; a is a constant or a quintic."""
-    # As scalars they stay in registers.
+    # Scalars, unlike array elements, stay in registers.
     e0, e1, e2, e3, e4, e5 = expected[0], expected[1], expected[2], expected[3], expected[4], expected[5]
+    # A weight that is constant on the cell, such as a window, needs no polynomial.
     if weight.size == 1:
         constant = share * weight[0]
         for i in range(count):
@@ -300,7 +315,7 @@ def _add_squares(
 
 @compiled
 def _turn_to_middles(count: int, middles: Array, batch: Array, frequency: float) -> None:
-    """Turn coefficients of cos(w u) and sin(w u) into those of the same functions of the distance from the middle."""
+    """Convert coefficients of cos(w u) and sin(w u) into those of the same functions of u minus the middle."""
     for i in range(count):
         cosine, sine = math.cos(frequency * middles[i]), math.sin(frequency * middles[i])
         first, second = batch[0, i], batch[1, i]
@@ -320,7 +335,7 @@ def _long_piece(
     nodes: Array,
     weights: Array,
 ) -> float:
-    """Return the integral of (F - m b f)^2 a from ``u`` to ``end``, where F, m b f and a have one form each."""
+    """Integrate (F - m b f)^2 a from ``u`` to ``end``, where each of F, m b f and a has a single form."""
     middle, reach = (u + end) / 2, (end - u) / 2
     total = 0.0
     for k in range(nodes.size):

@@ -1,1 +1,1 @@
-"""Replicates of T_m by multinomial counts in cells, then positions within them."""
+"""The engine *multinomial*: T_m from multinomial counts in cells and positions within them."""

@@ -1,8 +1,8 @@
-"""Alias tables: a draw from a discrete law in constant time, from one 64-bit word.
+"""Alias tables: draws from discrete distributions in constant time, from one 64-bit word each.
 
-The word's leading bits pick a column, the bits after them decide between the column's own value and its alias. A
-column packs both into 64 bits: a threshold of 44 bits and the alias of 20. So probabilities are rounded to 2^-44 of a
-column, and those below 1e-18 at the ends of a Poisson law are left out.
+The word's leading bits select a column, the bits after them decide between the column's own value and its alias. A
+column packs both into 64 bits: a threshold of 44 bits and an alias of 20. Probabilities are therefore rounded to 2^-44
+of a column, and those below 1e-18 at the ends of a Poisson distribution are dropped.
 
 Source: Walker (1977), with the construction of Vose (1991).
 """
@@ -29,24 +29,24 @@ _ALIAS_BITS, _ALIAS_MASK = np.uint64(ALIAS_BITS), np.uint64(2**ALIAS_BITS - 1)
 _THRESHOLDS = 2.0 ** (64 - ALIAS_BITS)
 
 NEGLIGIBLE = 1e-18
-"""Share of the largest probability of a Poisson law at which its tails are cut off."""
+"""Share of the largest probability of a Poisson distribution at which its tails are truncated."""
 
 LARGEST_MEAN = 4096.0
-"""A Poisson variable of a larger mean is drawn as a sum, so that tables stay small."""
+"""Largest mean of a Poisson table; a variable with a larger mean is drawn as a sum, so that tables stay small."""
 
 
 class PoissonTables(NamedTuple):
-    """Alias tables of many Poisson laws, one after the other.
+    """Concatenated alias tables of many Poisson distributions.
 
     Attributes
     ----------
     columns : array of uint64
     first, bits : array of int64, shape (n,)
-        Where the table of a law starts, and the binary logarithm of its length.
+        Index of each table's first column, and binary logarithm of its length.
     least : array of int64, shape (n,)
-        The count that belongs to a table's first column.
+        Count that a table's first column stands for.
     terms : array of int64, shape (n,)
-        How many draws from the table are added.
+        Number of draws from the table that are added.
     """
 
     columns: Columns
@@ -58,7 +58,7 @@ class PoissonTables(NamedTuple):
 
 @compiled
 def pick(columns: Columns, first: int, bits: int, word: Whole) -> np.int64:
-    """Return a value drawn by one 64-bit word from the table of 2^bits columns that starts at ``first``.
+    """Draw a value with one 64-bit word from the table of 2^bits columns that starts at ``first``.
 
     Parameters
     ----------
@@ -68,6 +68,7 @@ def pick(columns: Columns, first: int, bits: int, word: Whole) -> np.int64:
         At least 1.
     word : uint64
     """
+    # The leading bits are the column; the rest, as a fraction, is compared with its threshold.
     shift = np.uint64(bits)
     column = np.uint64(word) >> (np.uint64(64) - shift)
     entry = columns[np.uint64(first) + column]
@@ -78,12 +79,22 @@ def pick(columns: Columns, first: int, bits: int, word: Whole) -> np.int64:
 
 @compiled
 def fill_columns(columns: Columns, probabilities: Array) -> None:
-    """Set the columns, a power of two, to the table of ``probabilities``, which may be fewer and sum to anything."""
+    """Set ``columns`` to the alias table of ``probabilities``.
+
+    Parameters
+    ----------
+    columns : array of uint64
+        Changed; its length is a power of two.
+    probabilities : array
+        At most as many as columns, with any positive sum.
+    """
+    # Scale the probabilities so that a full column is 1.
     size = columns.size
     share = np.zeros(size)
     factor = size / probabilities.sum()
     for value in range(probabilities.size):
         share[value] = factor * probabilities[value]
+    # Sort the columns into those with room and those with more than they hold.
     small, large = np.empty(size, np.int64), np.empty(size, np.int64)
     smalls = larges = 0
     for column in range(size):
@@ -93,37 +104,39 @@ def fill_columns(columns: Columns, probabilities: Array) -> None:
         else:
             large[larges] = column
             larges += 1
+    # Fill the room of a poor column with a rich one's excess, until one kind runs out.
     while smalls > 0 and larges > 0:
         smalls -= 1
         poor, rich = small[smalls], large[larges - 1]
-        columns[poor] = _packed(share[poor], rich)
+        columns[poor] = _pack(share[poor], rich)
         share[rich] -= 1.0 - share[poor]
         if share[rich] < 1.0:
             larges -= 1
             small[smalls] = rich
             smalls += 1
-    # What is left has a full column, but for rounding.
+    # The remaining columns are full, up to rounding.
     for place in range(smalls):
-        columns[small[place]] = _packed(1.0, small[place])
+        columns[small[place]] = _pack(1.0, small[place])
     for place in range(larges):
-        columns[large[place]] = _packed(1.0, large[place])
+        columns[large[place]] = _pack(1.0, large[place])
 
 
 @compiled
-def _packed(share: float, alias: Whole) -> np.uint64:
+def _pack(share: float, alias: Whole) -> np.uint64:
     threshold = min(np.uint64(share * _THRESHOLDS), np.uint64(_THRESHOLDS - 1))
     return (threshold << _ALIAS_BITS) | np.uint64(alias)
 
 
 def alias_table(probabilities: Array) -> Columns:
-    """Return the table of a law on 0, 1, ..., of at most 2^20 values; its length is a power of two."""
+    """Build the table of a distribution on 0, 1, ..., of at most 2^20 values; its length is a power of two."""
     columns = np.zeros(2 ** max(1, int(probabilities.size - 1).bit_length()), np.uint64)
     fill_columns(columns, probabilities)
     return columns
 
 
 def poisson_tables(means: Array) -> PoissonTables:
-    """Return the tables of the Poisson laws with the given means, shape (n,)."""
+    """Build the tables of the Poisson distributions with the given means, shape (n,)."""
+    # A large mean is divided among several independent terms, which share one table.
     terms = np.maximum(1, np.ceil(means / LARGEST_MEAN)).astype(np.int64)
     laws = [poisson_probabilities(mean) for mean in means / terms]
     sizes = np.array([2 ** max(1, int(law.size - 1).bit_length()) for _, law in laws], dtype=np.int64)
@@ -137,7 +150,11 @@ def poisson_tables(means: Array) -> PoissonTables:
 
 @compiled
 def poisson_probabilities(mean: float) -> tuple[int, Array]:
-    """Return the least count that matters, and the probabilities from it on, up to a common factor."""
+    """Compute the probabilities of all non-negligible counts, up to a common factor.
+
+    Returns the least such count, and the probabilities of it and the counts that follow.
+    """
+    # Find how far the probabilities are above the bound, on both sides of the mode.
     mode = int(mean)
     upward = downward = 1
     probability = 1.0
@@ -148,6 +165,7 @@ def poisson_probabilities(mean: float) -> tuple[int, Array]:
     while downward <= mode and probability > NEGLIGIBLE:
         probability *= (mode - downward + 1) / mean
         downward += 1
+    # Fill them in from the mode outwards, so that no factorial overflows.
     least = mode - downward + 1
     law = np.empty(upward + downward - 1)
     law[mode - least] = 1.0

@@ -1,8 +1,8 @@
-"""Multinomial counts by Poisson ones, compiled.
+"""Multinomial counts from Poisson counts, compiled.
 
-With independent Poisson counts of the means mu p_c, their sum N is Poisson and, given N, they are multinomial. So the
-counts of m observations are those of N, and of m - N more that are drawn one by one; or, if N exceeds m, those that
-remain when N - m, drawn without replacement, are taken away. With mu a little below m the latter is rare.
+The sum N of independent Poisson counts with means mu p_c is Poisson and, given N, the counts are multinomial. The
+counts of m observations are therefore those of N, plus those of m - N more that are drawn individually; or, if N
+exceeds m, those left after removing N - m observations without replacement. With mu a little below m this is rare.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from simulations.engines.multinomial.alias_tables import Columns, PoissonTables,
 from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
 
 MARGIN = 2.5
-"""How many standard deviations mu lies below m: what then is mostly missing costs little, and an excess is rare."""
+"""Standard deviations by which mu is below m: the usual deficit costs little, and an excess is rare."""
 
 
 class CountTables(NamedTuple):
-    """What draws the counts of ``m`` observations in n classes.
+    """The tables for drawing the counts of m observations in n classes.
 
     Attributes
     ----------
     poisson : PoissonTables
-        Of the means mu p_c.
+        For the means mu p_c.
     classes : array of uint64
-        The alias table of p.
+        Alias table of p.
     bits : int
-        The binary logarithm of its length.
+        Binary logarithm of its length.
     words : int
-        32-bit words that are drawn at a time, which mostly are enough: a multiple of 4.
+        Number of 32-bit words drawn in one batch, which usually suffices: a multiple of 4.
     """
 
     poisson: PoissonTables
@@ -43,7 +43,7 @@ class CountTables(NamedTuple):
 
 
 def count_tables(probabilities: Array, m: int, margin: float = MARGIN) -> CountTables:
-    """Return the tables of the multinomial counts of ``m`` observations.
+    """Build the tables of the multinomial counts of ``m`` observations.
 
     Parameters
     ----------
@@ -52,12 +52,14 @@ def count_tables(probabilities: Array, m: int, margin: float = MARGIN) -> CountT
     m : int
         At least 1.
     margin : float
-        mu is m less ``margin`` times its square root, or 0. The law of the counts does not depend on it.
+        mu is m minus ``margin`` times its square root, or 0. The distribution of the counts does not depend on it.
     """
     probabilities = probabilities / probabilities.sum()
+    # One Poisson table for each class, and one alias table of all classes for single observations.
     mean = max(0.0, m - margin * math.sqrt(m))
     poisson = poisson_tables(mean * probabilities)
     classes = alias_table(probabilities)
+    # The usual number of draws: the Poisson counts and the deficit, with a margin of four standard deviations.
     draws = int(poisson.terms.sum()) + abs(m - mean) + 4 * math.sqrt(m)
     words = WORDS_IN_A_BLOCK * math.ceil(2 * draws / WORDS_IN_A_BLOCK)
     return CountTables(poisson, classes, int(classes.size).bit_length() - 1, words)
@@ -76,6 +78,7 @@ def draw_counts(counts: Counts, m: int, tables: CountTables, seed: Whole, replic
     seed, replicate, purpose
         The stream, as `simulations.sampling.philox.fill` takes it.
     """
+    # Poisson counts, two words for each draw.
     words = np.empty(tables.words, np.uint32)
     block, used, total = np.uint64(0), 0, 0
     fill(words, seed, replicate, purpose, block)
@@ -88,35 +91,37 @@ def draw_counts(counts: Counts, m: int, tables: CountTables, seed: Whole, replic
             used += 2
         counts[c] = count
         total += count
+    # Add the missing observations individually.
     for _ in range(total, m):
         if used >= words.size:
             block, used = _more(words, seed, replicate, purpose, block), 0
         word = np.uint64(words[used]) | (np.uint64(words[used + 1]) << np.uint64(32))
         counts[pick(tables.classes, 0, tables.bits, word)] += 1
         used += 2
+    # Remove the excess observations, each uniformly among those that remain.
     while total > m:
         if used >= words.size:
             block, used = _more(words, seed, replicate, purpose, block), 0
-        # A product of the word with N is uniform on 0, ..., N - 1 in its high half, if some of its low halves are
-        # refused (Lemire, 2019).
+        # The high half of the product of the word with N is uniform on 0, ..., N - 1, if products with certain low
+        # halves are rejected (Lemire, 2019).
         product = np.uint64(words[used]) * np.uint64(total)
         used += 2
         if (product & np.uint64(0xFFFFFFFF)) >= np.uint64(2**32) % np.uint64(total):
-            _take_away(counts, np.int64(product >> np.uint64(32)))
+            _remove(counts, np.int64(product >> np.uint64(32)))
             total -= 1
 
 
 @compiled
 def _more(words: Words, seed: Whole, replicate: Whole, purpose: Whole, block: Whole) -> np.uint64:
-    """Draw the words that follow, and return the block at which they begin."""
+    """Draw the next batch of words, and return the block at which it begins."""
     following = np.uint64(block) + np.uint64(words.size // WORDS_IN_A_BLOCK)
     fill(words, seed, replicate, purpose, following)
     return following
 
 
 @compiled
-def _take_away(counts: Counts, observation: Whole) -> None:
-    """Take the observation of that number, counted through the classes, away."""
+def _remove(counts: Indices, observation: Whole) -> None:
+    """Remove the observation with that number, in the order of the classes."""
     c = 0
     while observation >= counts[c]:
         observation -= counts[c]

@@ -1,4 +1,4 @@
-"""Positions of observations within strata whose counts are known, and their power sums in the cells, compiled."""
+"""Positions of observations within strata with known counts, and their power sums in the cells, compiled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from simulations.compiled import vectorised
 from simulations.sampling.philox import WORDS_IN_A_BLOCK, Whole, Words, fill
 
 WORDS_AT_A_TIME = 2048
-"""Words that are drawn at a time: enough to spread the cost of starting, few enough for the fastest memory."""
+"""Number of words drawn in one batch: enough to amortise the cost of a batch, few enough for the fastest cache."""
 
 LANES = 32
-"""A number of observations that compiled loops take at once; what is beyond the last one is masked."""
+"""Number of observations that compiled loops process together; lanes beyond the last observation are masked."""
 
 _WORD = 2.0**-32
 
@@ -23,7 +23,7 @@ def add_power_sums(
 ) -> None:
     """Draw the positions of ``counts`` observations in every stratum, and add their power sums to its cell.
 
-    One 32-bit word is drawn for each, and read as the middle of one of 2^32 equal parts of [-1/2, 1/2].
+    One 32-bit word is drawn for each observation; it stands for the middle of one of 2^32 equal parts of [-1/2, 1/2].
 
     Parameters
     ----------
@@ -42,12 +42,16 @@ def add_power_sums(
     for stratum in range(cells.size):
         cell, left = np.uint64(cells[stratum]), counts[stratum]
         while left > 0:
+            # Draw the next batch of words when the last is used up.
             if used == WORDS_AT_A_TIME:
                 fill(words[:WORDS_AT_A_TIME], seed, replicate, purpose, block)
                 block, used = block + np.uint64(WORDS_AT_A_TIME // WORDS_IN_A_BLOCK), 0
+            # Take as many words as the stratum and the batch allow, padded to whole vectors: a fixed length of the
+            # inner loop is worth the masked lanes.
             taken = min(left, WORDS_AT_A_TIME - used)
             padded = (taken + LANES - 1) // LANES * LANES
             part = words[used : used + padded]
+            # Up to two powers need no intermediate array.
             if orders <= 3:
                 first, second = _two_power_sums(part, taken, quantiles[stratum])
                 moments[0, cell] += taken
@@ -63,7 +67,8 @@ def add_power_sums(
 
 @vectorised
 def _two_power_sums(words: Words, count: int, quantile: Array) -> tuple[float, float]:
-    """Return the sums of s and of s^2 over the first ``count`` of ``words``."""
+    """Sum s and s^2 over the first ``count`` of ``words``."""
+    # Scalars, unlike array elements, stay in registers.
     q0, q1, q2, q3, q4, q5 = quantile[0], quantile[1], quantile[2], quantile[3], quantile[4], quantile[5]
     first = second = 0.0
     for i in range(words.size):
@@ -77,7 +82,7 @@ def _two_power_sums(words: Words, count: int, quantile: Array) -> tuple[float, f
 
 @vectorised
 def _locate(words: Words, quantile: Array, positions: Array) -> None:
-    """Set the positions, from the centre of the cell and in cells, that belong to ``words``."""
+    """Set the positions for ``words``, measured from the centre of the cell, in cells."""
     q0, q1, q2, q3, q4, q5 = quantile[0], quantile[1], quantile[2], quantile[3], quantile[4], quantile[5]
     for i in range(words.size):
         w = np.float64(words[i]) * _WORD + (0.5 * _WORD - 0.5)
@@ -86,6 +91,7 @@ def _locate(words: Words, quantile: Array, positions: Array) -> None:
 
 @vectorised
 def _add_all_power_sums(positions: Array, powers: Array, count: int, moments: Array) -> None:
+    # A power of zero masks the lanes beyond the last observation.
     for i in range(positions.size):
         powers[i] = 1.0 if i < count else 0.0
     moments[0] += count
@@ -101,7 +107,7 @@ def _add_all_power_sums(positions: Array, powers: Array, count: int, moments: Ar
 def draw_positions(
     positions: Array, counts: Counts, quantiles: Array, seed: Whole, replicate: Whole, purpose: Whole
 ) -> None:
-    """Set ``positions`` to those that `add_power_sums` sums up, stratum after stratum.
+    """Set ``positions`` to those that `add_power_sums` draws, stratum after stratum.
 
     Parameters
     ----------

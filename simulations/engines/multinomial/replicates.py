@@ -1,8 +1,8 @@
-"""Replicates of T_m by the counts in cells first, then the positions inside them; the law is that of a sample.
+"""Replicates of T_m by drawing first the counts in cells, then the positions inside them, as in an ordinary sample.
 
-Observations in no cell are only counted, and no observation is ever put into its cell: that makes this the fastest
-engine for all but small samples. A replicate's value depends on (seed, replicate) alone, but its sample is another
-than the one `simulations.sampling.streams.draw` gives.
+Observations outside all cells are only counted, and no observation has to be sorted into its cell: this makes it the
+fastest engine for all but small samples. A replicate's value depends on (seed, replicate) alone, but its sample differs
+from that of `simulations.sampling.streams.draw`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from simulations.engines.multinomial.counts import CountTables, count_tables, dr
 from simulations.engines.multinomial.positions import add_power_sums, draw_positions
 from simulations.engines.multinomial.strata import strata
 from simulations.sampling.philox import COUNTS, POSITIONS, Whole
-from simulations.sampling.streams import checked_seed
+from simulations.sampling.streams import check_seed
 
 FEWEST_IN_A_CELL = 8
-"""Observations, on average, from which on the counts of cells are drawn in less time than the observations."""
+"""Mean number of observations in a cell above which drawing counts is faster than drawing observations."""
 
 
 class StratumTables(NamedTuple):
-    """What draws a replicate's power sums; a named tuple, which compiled functions take as it is.
+    """The tables for drawing a replicate's power sums; a named tuple, since compiled functions accept one.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class StratumTables(NamedTuple):
     quantiles : array, shape (strata, 6)
         As in `simulations.engines.multinomial.strata.Strata`.
     counts : CountTables
-        Of the strata and, last, of the outside.
+        For the strata and, last, the outside of all cells.
     """
 
     cells: Indices
@@ -51,7 +51,7 @@ class MultinomialReplicates(GridReplicates):
 
     @property
     def is_economical(self) -> bool:
-        """Whether, besides, the cells hold enough observations for counts to be cheaper than the observations."""
+        """Whether, also, the cells hold enough observations for counts to be faster than drawing observations."""
         return super().is_economical and self.grid.cells * FEWEST_IN_A_CELL <= self.m
 
     def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
@@ -59,9 +59,10 @@ class MultinomialReplicates(GridReplicates):
         _fill_values(values, replicates, seed, self.m, shape, self._strata, self.grid.tables)
 
     def sample(self, seed: int, replicate: int) -> Array:
-        """Return the sample that a replicate saw, shape (m,), stratum after stratum.
+        """Draw the sample of a replicate, shape (m,), stratum after stratum.
 
-        Those outside all cells, whose places are not drawn, are put where no kernel of theirs reaches the weight.
+        Observations outside all cells, whose positions are not drawn, are placed where their kernels do not reach the
+        weight's support.
         """
         counts = self.counts(seed, replicate)
         number = np.uint64(replicate)
@@ -71,10 +72,10 @@ class MultinomialReplicates(GridReplicates):
         inside = centres.repeat(counts[:-1]) + self.grid.width * positions
         return np.concatenate([inside, np.full(int(counts[-1]), self.grid.edges[-1] + self.grid.width)])
 
-    def counts(self, seed: int, replicate: int) -> Counts:
-        """Return the counts in the strata and, last, outside all cells; they sum to m."""
+    def counts(self, seed: int, replicate: int) -> Indices:
+        """Draw the counts in the strata and, last, outside all cells; they sum to m."""
         counts = np.empty(self._strata.cells.size + 1, np.int64)
-        key = np.uint64(checked_seed(seed))
+        key = np.uint64(check_seed(seed))
         draw_counts(counts, self.m, self._strata.counts, key, np.uint64(replicate), np.uint64(COUNTS))
         return counts
 
@@ -95,6 +96,7 @@ def _fill_values(
     parts: StratumTables,
     tables: GridTables,
 ) -> None:
+    # The two streams of a replicate are separate, so that the number of words for the counts does not matter.
     counts, moments = np.empty(parts.cells.size + 1, np.int64), np.empty(shape)
     for i in range(values.size):
         draw_counts(counts, m, parts.counts, seed, replicates[i], np.uint64(COUNTS))

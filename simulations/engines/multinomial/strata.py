@@ -1,4 +1,4 @@
-"""Strata: parts of cells, each with its probability and a polynomial that gives a position in it from a uniform number.
+"""Strata: parts of cells, each with its probability and a polynomial from uniform numbers to positions in it.
 
 A stratum is a whole cell, unless a knot of the density lies in it, or the density is so steep there that no polynomial
 of degree 5 gives its quantiles to 1e-9 of a cell.
@@ -19,13 +19,13 @@ DEGREE = 5
 """Degree of a stratum's quantile polynomial."""
 
 DENSITY_DEGREE = 9
-"""Degree of the polynomial whose inverse integral it is fitted to."""
+"""Degree of the polynomial that represents the density; the quantile polynomial is fitted to its inverse integral."""
 
 TOLERANCE = 1e-9
-"""The error of a position that is allowed, in cells."""
+"""Largest accepted error of a position, in cells."""
 
 NEGLIGIBLE = 1e-24
-"""The probability of a stratum below which it is left out: no sample will ever see it."""
+"""Probability of a stratum below which it is dropped: no sample will ever have an observation in it."""
 
 NEWTON_STEPS, MOST_HALVINGS = 30, 40
 
@@ -39,10 +39,10 @@ class Strata:
     Attributes
     ----------
     cells : array of int64, shape (n,)
-        The cell that a stratum is a part of.
+        Cell that contains each stratum.
     probabilities : array, shape (n,)
     outside : float
-        The probability of an observation outside all cells.
+        Probability of an observation outside all cells.
     quantiles : array, shape (n, 6)
         Coefficients of 1, w, w^2, ...: for w uniform on [-1/2, 1/2], a position from the centre of the cell, in cells.
     """
@@ -54,7 +54,7 @@ class Strata:
 
 
 def strata(density: Density, edges: Array) -> Strata:
-    """Return the strata of ``density`` on the equal cells between ``edges``, shape (cells + 1,), ascending.
+    """Build the strata of ``density`` on the cells between ``edges``, equidistant, ascending, shape (cells + 1,).
 
     Raises
     ------
@@ -66,12 +66,13 @@ def strata(density: Density, edges: Array) -> Strata:
     support = [float(end) for end in density.support]
     knots = np.array([float(knot) for knot in density.knots])
     ends = np.unique(np.clip(np.concatenate([edges, knots]), max(edges[0], support[0]), min(edges[-1], support[1])))
+    # Fit all pending strata together, keep those that are accurate, and halve the others.
     parts, fits = [], []
     pending = np.stack([ends[:-1], ends[1:]], axis=1)
     for halving in range(MOST_HALVINGS + 1):
         pending = pending[_mass(density, pending) > NEGLIGIBLE]
         quantiles, error = _quantile_polynomials(density, pending)
-        # In a stratum that is itself so narrow, any position will do.
+        # In a stratum narrower than the tolerance, every position is accurate enough.
         good = (error * np.diff(pending)[:, 0] <= TOLERANCE * width) | (np.diff(pending)[:, 0] <= TOLERANCE * width)
         parts.append(pending[good])
         fits.append(quantiles[good])
@@ -81,28 +82,29 @@ def strata(density: Density, edges: Array) -> Strata:
         if not pending.size:
             break
         if halving == MOST_HALVINGS or pending.size + sum(part.size for part in parts) > 2 * MOST_STRATA:
-            raise InputError(f"the density {density.name} is too steep for cells: take the engine exact.")
+            raise InputError(f"the density {density.name} is too steep for cells. Use the engine exact.")
+    # The passes of refinement leave the strata out of order.
     bounds, polynomials = np.concatenate(parts), np.concatenate(fits)
     order = np.argsort(bounds[:, 0])
     return _in_cells(density, edges, bounds[order], polynomials[order])
 
 
 def _in_cells(density: Density, edges: Array, bounds: Array, polynomials: Array) -> Strata:
-    """Return the strata between ``bounds``, their polynomials rescaled from [-1, 1] to the cells."""
+    """Build the strata between ``bounds``, with polynomials rescaled from [-1, 1] to the cells."""
     width = float(edges[1] - edges[0])
     centres = bounds.mean(axis=1)
     cells = np.clip(((centres - edges[0]) / width).astype(np.int64), 0, edges.size - 2)
     quantiles = polynomials * np.diff(bounds) / (2 * width)
     quantiles[:, 0] += (centres - edges[0]) / width - cells - 0.5
     below, above = tails(density, bounds)
-    # The difference is taken in the nearer tail, where it does not cancel.
+    # The difference of the nearer tail's probabilities does not cancel.
     probabilities = np.where(below[:, 1] < above[:, 0], below[:, 1] - below[:, 0], above[:, 0] - above[:, 1])
     outer = tails(density, edges[[0, -1]])
     return Strata(cells, np.maximum(probabilities, 0.0), float(outer[0][0] + outer[1][1]), quantiles)
 
 
 def tails(density: Density, points: Array) -> tuple[Array, Array]:
-    """Return the probabilities below and above ``points``, of any shape.
+    """Compute the probabilities below and above ``points``, of any shape.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def tails(density: Density, points: Array) -> tuple[Array, Array]:
     """
     if density.survival is None:
         raise InputError(
-            f"the density {density.name} has no survival function, which cells need: take the engine exact."
+            f"the density must have a survival function for cells, got {density.name}. Use the engine exact."
         )
     lower, upper = (float(end) for end in density.support)
     inside = np.clip(points, lower, upper)
@@ -123,7 +125,7 @@ def tails(density: Density, points: Array) -> tuple[Array, Array]:
 
 
 def _mass(density: Density, bounds: Array) -> Array:
-    """Return roughly how probable the strata between ``bounds`` are."""
+    """Estimate the probabilities of the strata between ``bounds``."""
     nodes, weights = np.polynomial.legendre.leggauss(4)
     return np.diff(bounds)[:, 0] / 2 * (_density_at(density, bounds, nodes) @ weights)
 
@@ -132,13 +134,17 @@ def _require_bounded(density: Density, lower: float, upper: float) -> None:
     for knot in map(float, density.unbounded_knots):
         if lower <= knot <= upper:
             raise InputError(
-                f"the engine multinomial needs a density that is bounded within a bandwidth of the weight's support, "
-                f"but {density.name} is unbounded at {knot:g}: take the engine cells."
+                "the density must be bounded within a bandwidth of the weight's support for the engine multinomial, "
+                f"but {density.name} is unbounded at {knot:g}. Use the engine cells."
             )
 
 
 def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array]:
-    """Return each stratum's quantile polynomial in w, in half-widths from the middle, and its error in widths."""
+    """Fit each stratum's quantile polynomial in w, in half-widths from the middle; return it and its error in widths.
+
+    The density is interpolated first, since its integral and the inverse of that are then cheap for all strata at once.
+    """
+    # Interpolate the densities, and measure how far they are from their polynomials.
     nodes: Array = np.polynomial.chebyshev.chebpts1(DENSITY_DEGREE + 1)
     values = _density_at(density, bounds, nodes)
     scale = values.max(axis=1, keepdims=True)
@@ -148,10 +154,12 @@ def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array
     exact = _density_at(density, bounds, between) / scale
     unlike = np.abs(_series_at(fitted, np.broadcast_to(between, exact.shape)) - exact).max(axis=1)
 
+    # Interpolate the quantiles, found by Newton's method, as polynomials in w.
     integral = np.asarray(np.polynomial.chebyshev.chebint(fitted.T, lbnd=-1).T, dtype=np.float64)
     levels = np.polynomial.chebyshev.chebpts1(DEGREE + 1)
     points = _inverse(fitted, integral, (levels + 1) / 2)
     polynomials = np.linalg.solve(np.vander(levels / 2, increasing=True), points.T).T
+    # Measure their error between the nodes, and add the effect of an error of the density.
     checks = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))
     expected = _inverse(fitted, integral, (checks + 1) / 2)
     error = np.abs(np.polynomial.polynomial.polyval(checks / 2, polynomials.T) - expected).max(axis=1)
@@ -160,21 +168,22 @@ def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array
 
 
 def _series_through(values: Array) -> Array:
-    """Return the Chebyshev series, one a row, through the values at as many Chebyshev points."""
+    """Interpolate each row of values at Chebyshev points by a Chebyshev series, one in each row."""
     nodes = np.polynomial.chebyshev.chebpts1(values.shape[1])
     series = np.polynomial.chebyshev.chebfit(nodes, values.T, nodes.size - 1)
     return np.asarray(series.T, dtype=np.float64)
 
 
 def _series_at(series: Array, points: Array) -> Array:
-    """Return the values of Chebyshev series, one a row, at points of their own, shape (n, points)."""
+    """Evaluate Chebyshev series, one in each row, at the points of the same row, shape (n, points)."""
     values = np.polynomial.chebyshev.chebval(points.T, series.T[:, None, :], tensor=False)
     return np.asarray(values.T, dtype=np.float64)
 
 
 def _inverse(density: Array, integral: Array, levels: Array) -> Array:
-    """Return where the integrals, Chebyshev series one a row, reach the shares ``levels`` of what they reach at 1."""
+    """Find where integrals, Chebyshev series in rows, reach the shares ``levels`` of their values at 1."""
     ends = np.ones((integral.shape[0], 1))
+    # Newton's method from the quantiles of a constant density, which converges quickly for nearly constant ones.
     targets = _series_at(integral, ends) * levels
     points = np.broadcast_to(2 * levels - 1, targets.shape).copy()
     for _ in range(NEWTON_STEPS):
@@ -188,7 +197,7 @@ def _inverse(density: Array, integral: Array, levels: Array) -> Array:
 
 
 def _density_at(density: Density, bounds: Array, nodes: Array) -> Array:
-    """Return f at the nodes of [-1, 1] in every stratum; no stratum crosses a knot."""
+    """Evaluate f at the nodes of [-1, 1] in every stratum; no stratum crosses a knot."""
     centres, halves = bounds.mean(axis=1), np.diff(bounds)[:, 0] / 2
     points = centres[:, None] + halves[:, None] * nodes
     values = np.zeros_like(points)

@@ -19,7 +19,7 @@ from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
 from simulations.compiled import vectorised
 from simulations.engines.cells import discretisation
-from simulations.engines.cells.discretisation import chosen_discretisation, measured_discretisation
+from simulations.engines.cells.discretisation import choose_discretisation, measure_discretisation
 from simulations.engines.cells.grids import Grid, TooManyCells, grid
 from simulations.engines.cells.quadrature import nodes_over, segments
 from simulations.engines.cells.replicates import CellReplicates
@@ -218,31 +218,31 @@ def test_the_mean_is_the_exact_mean(kernel: str) -> None:
 
 def test_the_chosen_cells_are_the_fewest_whose_error_is_small_enough() -> None:
     statistic = setting()
-    chosen = chosen_discretisation(statistic, 1000)
+    chosen = choose_discretisation(statistic, 1000)
     tried = discretisation.CELLS_PER_BANDWIDTH
     before = tried[tried.index(chosen.cells_per_bandwidth) - 1]
     assert chosen.is_within_target
-    assert not measured_discretisation(statistic, 1000, before).is_within_target
+    assert not measure_discretisation(statistic, 1000, before).is_within_target
     assert CellReplicates(statistic, 1000).cells_per_bandwidth == chosen.cells_per_bandwidth
     assert CellReplicates(statistic, 1000).discretisation == chosen
 
 
 def test_the_measured_error_is_that_of_other_samples_too() -> None:
     statistic = setting("triangular", "laplace")
-    measured = measured_discretisation(statistic, 500, 5)
+    measured = measure_discretisation(statistic, 500, 5)
     errors = relative_errors(statistic, grid(statistic, 500, 5), samples("laplace", 500, 200, seed=8))
     assert rms(errors) == pytest.approx(measured.rms_relative_error, rel=0.5)
     assert abs(errors.mean() - measured.mean_relative_error) < FALSE_ALARM_Z * measured.mean_standard_error * 1.2
 
 
 def test_a_large_m_is_judged_at_its_own_bandwidth_by_smaller_samples() -> None:
-    large = measured_discretisation(setting(), 10**9, 4)
-    small = measured_discretisation(setting(bandwidth=float(10**9) ** -0.235), discretisation.LARGEST_PILOT, 4)
+    large = measure_discretisation(setting(), 10**9, 4)
+    small = measure_discretisation(setting(bandwidth=float(10**9) ** -0.235), discretisation.LARGEST_PILOT, 4)
     assert large == small
 
 
 def test_a_bias_counts_where_it_is_none_of_chance() -> None:
-    unbiased = measured_discretisation(setting(), 1000, 16)
+    unbiased = measure_discretisation(setting(), 1000, 16)
     assert unbiased.is_within_target
     biased = replace(unbiased, rms_relative_error=1.4e-4, mean_relative_error=-1.3e-4, mean_standard_error=1e-5)
     assert not biased.is_within_target
@@ -251,15 +251,15 @@ def test_a_bias_counts_where_it_is_none_of_chance() -> None:
 
 def test_a_statistic_that_is_mostly_zero_has_an_error_all_the_same() -> None:
     """No observation reaches the window, or hardly ever one."""
-    nowhere = chosen_discretisation(setting(density="uniform:-1,1", weight="window:2,3", bandwidth=0.5), 20)
+    nowhere = choose_discretisation(setting(density="uniform:-1,1", weight="window:2,3", bandwidth=0.5), 20)
     assert (nowhere.rms_relative_error, nowhere.mean_relative_error, nowhere.is_within_target) == (0.0, 0.0, True)
-    seldom = chosen_discretisation(setting(density="uniform:-1,1", weight="window:1.2,3", bandwidth=0.25), 5)
+    seldom = choose_discretisation(setting(density="uniform:-1,1", weight="window:1.2,3", bandwidth=0.25), 5)
     assert 0 < seldom.rms_relative_error <= discretisation.LARGEST_ERROR
 
 
 def test_an_error_that_no_cells_make_small_enough_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discretisation, "CELLS_PER_BANDWIDTH", (2, 4))
-    chosen = chosen_discretisation(setting("uniform"), 300)
+    chosen = choose_discretisation(setting("uniform"), 300)
     assert chosen.cells_per_bandwidth == 4
     assert not chosen.is_within_target
 
@@ -269,12 +269,12 @@ def test_an_error_that_no_cells_make_small_enough_is_reported(monkeypatch: pytes
     [
         (setting(bandwidth=1e-6), 100, 8, r"8 cells in the bandwidth 1e-06 would be too many"),
         (setting(bandwidth=1e-6), 100, None, r"cells cannot cover window:-2,2 with normal at the bandwidth 1e-06"),
-        (setting(density="beta:2.5,1.75", weight="window:0,1", bandwidth=0.9), 50, 2, "are too wide for how near"),
+        (setting(density="beta:2.5,1.75", weight="window:0,1", bandwidth=0.9), 50, 2, "are too wide for the distances"),
         (setting(), 100, 0, "the number of cells in a bandwidth must be a positive whole number, got 0"),
         (setting(), 0, 8, "m must be a positive whole number, got 0"),
         (setting(), -3, None, "m must be a positive whole number, got -3"),
-        (setting("logistic"), 100, None, "not for logistic"),
-        (setting("logistic"), 100, 8, "not for logistic"),
+        (setting("logistic"), 100, None, "or Gaussian, got logistic"),
+        (setting("logistic"), 100, 8, "or Gaussian, got logistic"),
         (setting(density="beta:0.5,2", weight="one"), 100, None, "beta:0.5,2 is unbounded at 0"),
     ],
 )

@@ -267,7 +267,7 @@ def test_neighbouring_replicates_are_uncorrelated() -> None:
 
 def test_a_density_unbounded_within_reach_is_refused_by_name_and_cells_take_it() -> None:
     statistic = setting(density="beta:0.5,2", weight="window:0.1,1")
-    with pytest.raises(InputError, match=r"beta:0\.5,2 is unbounded at 0: take the engine cells"):
+    with pytest.raises(InputError, match=r"beta:0\.5,2 is unbounded at 0\. Use the engine cells"):
         MultinomialReplicates(statistic, 200, 16).values(0, range(1))
     values = CellReplicates(statistic, 200).values(0, range(5))
     exact = [

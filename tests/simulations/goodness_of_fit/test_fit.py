@@ -15,7 +15,7 @@ from scipy import stats
 from cli import main
 from foundation.errors import InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
-from simulations.goodness_of_fit.location_scale import standardised
+from simulations.goodness_of_fit.location_scale import standardise
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.sample_files import read_sample
 from simulations.study.simulate import replicate_values
@@ -100,9 +100,9 @@ def test_an_estimated_location_and_scale_do_not_matter(density: str) -> None:
 
 def test_the_estimates_are_maximum_likelihood_or_moments() -> None:
     for density, law in ((NORMAL, stats.norm), (LAPLACE, stats.laplace)):
-        fitted = standardised(NORMALS, density)
+        fitted = standardise(NORMALS, density)
         assert (fitted.location, fitted.scale) == pytest.approx(law.fit(NORMALS))
-    logistic = standardised(NORMALS, LOGISTIC)
+    logistic = standardise(NORMALS, LOGISTIC)
     assert stats.logistic(logistic.location, logistic.scale).std() == pytest.approx(NORMALS.std())
 
 
@@ -159,11 +159,15 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sample", "choices", "complaint"),
     [
-        ([], {}, "the sample is empty"),
+        ([], {}, "must have at least one observation"),
         ([1.0, math.nan], {}, "1 of its 2 values are NaN or infinite"),
-        ([2.0, 2.0], {"estimate": True}, "cannot be estimated from 2 observations of which 1 differ"),
-        ([2.0], {"estimate": True}, "need at least 2 observations, got 1"),
-        ([0.5, 0.6], {"estimate": True, "density": "uniform:0,1"}, "estimated for the densities normal, laplace, log"),
+        ([2.0, 2.0], {"estimate": True}, "with --estimate, got 2 observations with 1 distinct value"),
+        ([2.0], {"estimate": True}, "must have at least 2 observations with --estimate, got 1"),
+        (
+            [0.5, 0.6],
+            {"estimate": True, "density": "uniform:0,1"},
+            "must be one of normal, laplace, logistic with --estimate, got uniform:0,1",
+        ),
         ([0.5], {"density": "cauchy"}, "'cauchy' is no density"),
     ],
 )
@@ -201,13 +205,13 @@ def test_a_sample_is_read_from_an_array(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "complaint"),
     [
-        ("", None, "holds no numbers"),
-        ("height\n", None, "holds no numbers, only the line 'height'"),
-        ("1\ntwo\n", None, "line 2: 'two' is no number"),
-        ("a,b\n1,2\n", None, r"has 2 columns \(a, b\); choose one with --column"),
+        ("", None, "must contain numbers, got none"),
+        ("height\n", None, "must contain numbers, got only the line 'height'"),
+        ("1\ntwo\n", None, "line 2: field must be a number, got 'two'"),
+        ("a,b\n1,2\n", None, r"has 2 columns \(a, b\). Choose one with --column"),
         ("height,b\n1,2\n", "heigth", "no column 'heigth'. Did you mean height"),
-        ("1,2\n", "3", "no column '3'. There are 1 to 2"),
-        ("1,2\n3\n", "1", "line 2 has 1 fields where there should be 2"),
+        ("1,2\n", "3", "no column '3'. Choose from: 1 to 2"),
+        ("1,2\n3\n", "1", "line 2 must have as many fields as the first, 2, got 1"),
     ],
 )
 def test_a_file_that_holds_no_sample_is_refused(text: str, column: str | None, complaint: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from foundation.types import Array
 from simulations.sampling.philox import COUNTS, OBSERVATIONS, PILOT, POSITIONS, fill
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import quantiles_into
-from simulations.sampling.streams import BATCH, LARGEST_SEED, checked_seed, draw, draw_into, signed_tails
+from simulations.sampling.streams import BATCH, LARGEST_SEED, check_seed, draw, draw_into, fill_signed_tails
 from theory.densities.families import DENSITIES, NORMAL, density_named
 from theory.kernels import x
 
@@ -63,7 +63,7 @@ def test_an_observation_is_the_quantile_at_the_tail_that_its_two_words_mean(name
 def test_tails_are_exact_to_rounding_and_never_zero(words: list[int]) -> None:
     words = words[: len(words) // 2 * 2]
     tails = np.empty(len(words) // 2)
-    signed_tails(tails, np.array(words, np.uint32))
+    fill_signed_tails(tails, np.array(words, np.uint32))
     for tail, high, low in zip(tails, words[::2], words[1::2], strict=True):
         side, digits = divmod(2**32 * high + low, 2**63)
         assert abs(tail) == float(2 * digits + 1) / 2**65
@@ -74,7 +74,7 @@ def test_the_smallest_and_the_largest_words_give_finite_symmetric_observations()
     full = 2**32 - 1
     words = np.array([0, 0, 2**31, 0, 2**31 - 1, full, full, full], np.uint32)
     tails, normals = np.empty(4), np.empty(4)
-    signed_tails(tails, words)
+    fill_signed_tails(tails, words)
     assert tails.tolist() == [-(2.0**-65), 2.0**-65, -0.5, 0.5]
     quantiles_into(normals, tails, quantile_table(NORMAL))
     assert normals == pytest.approx([stats.norm.ppf(2.0**-65), -stats.norm.ppf(2.0**-65), 0, 0], rel=1e-14)
@@ -164,4 +164,4 @@ def test_the_means_of_neighbouring_replicates_are_independent() -> None:
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "0", None])
 def test_a_seed_out_of_range_is_refused(seed: object) -> None:
     with pytest.raises(InputError, match="the seed must be a whole number from 0 to 18446744073709551615, got"):
-        checked_seed(seed)  # type: ignore[arg-type]
+        check_seed(seed)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ def gamma_values(size: int, seed: int = 0) -> np.ndarray:
 def merged_in_blocks(values: np.ndarray, *cuts: int) -> Moments:
     first, *rest = (Moments.of(block) for block in np.split(values, cuts))
     for block in rest:
-        first = first.merged(block)
+        first = first.merge(block)
     return first
 
 
@@ -125,7 +125,7 @@ def test_a_sketch_is_the_same_however_its_values_came() -> None:
     whole.add(values)
     right.add(values[:1234])
     left.add(values[1234:])
-    for bins, again in zip(whole.occupied, left.merged(right).occupied, strict=True):
+    for bins, again in zip(whole.occupied, left.merge(right).occupied, strict=True):
         assert (bins == again).all()
     restored = QuantileSketch.from_bins(*whole.occupied)
     assert restored.quantiles(PROBABILITIES) == whole.quantiles(PROBABILITIES)

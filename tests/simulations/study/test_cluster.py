@@ -72,7 +72,7 @@ def test_a_lost_scheduler_leaves_what_was_done_and_the_study_goes_on_from_there(
 ) -> None:
     path = tmp_path / "state.json"
     with pytest.raises(
-        SimulationStopped, match=r"was lost while it computed .* they are kept in .*state\.json"
+        SimulationStopped, match=r"was lost while it computed .* they are saved in .*state\.json"
     ) as lost:
         simulate(LONG, cluster=mortal.address, resume=path, progress=Once(mortal.kill_scheduler))
     partial = lost.value.partial
@@ -93,7 +93,7 @@ def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
     result = runner().invoke(cli.main, ["simulate-tm", *options, "--cluster", mortal.address])
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
-    sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are kept in (.*)\. Go on with: (.*)", line)
+    sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are saved in (.*)\. Go on with: (.*)", line)
     assert sentence is not None
     assert sentence[1] == str(tmp_path / "simulate-tm-seed5.json")
     assert "INTERRUPTED: only the first" in result.stdout
@@ -134,7 +134,7 @@ def test_a_worker_that_computes_other_values_is_refused() -> None:
     (same,) = same_block_values(STUDY, engine, None, values.tobytes(), [range(1)])
     assert (same == values).all()
     other = (values * (1 + 2**-52)).tobytes()
-    with pytest.raises(InputError, match="computes another first replicate than this machine"):
+    with pytest.raises(InputError, match="must compute the same first replicate as this machine"):
         same_block_values(STUDY, engine, None, other, [range(1)])
 
 

@@ -28,7 +28,7 @@ def test_a_state_that_finds_no_room_stops_the_simulation_and_keeps_the_state_bef
     ended = faults.run(*COMMAND, "--resume", state, "--json", result, file_size=size)
     assert ended.code == 2
     assert ended.sentence.startswith(f"--resume {state} cannot be written: File too large")
-    assert ended.sentence.endswith("the same command goes on.") == state.exists() == (size == 5_000)
+    assert ended.sentence.endswith("the same command resumes from it.") == state.exists() == (size == 5_000)
     assert not result.exists()
     assert faults.run(*COMMAND, "--resume", state, "--json", result).code == 0
     assert faults.run(*COMMAND, "--json", whole).code == 0

@@ -116,7 +116,7 @@ def test_a_second_ctrl_c_in_the_middle_of_a_merge_saves_nothing_half_merged(
     monkeypatch.setattr(state, "SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr(state, "SHARE_OF_TIME", math.inf)
     monkeypatch.setattr(QuantileSketch, "add", interrupted_add)
-    with pytest.raises(SimulationInterrupted, match="after 2,000 of 3,500 replicates at m = 60; they are kept in"):
+    with pytest.raises(SimulationInterrupted, match="after 2,000 of 3,500 replicates at m = 60; they are saved in"):
         simulate(STUDY, resume=path)
     monkeypatch.undo()
     assert kept_replicates(path) == 2000
@@ -142,7 +142,7 @@ def damaged(path: Path, kind: str) -> None:
     ("kind", "complaint"),
     [
         ("torn", "cut short or not a file that simulate-tm wrote"),
-        ("altered", "has been altered: its checksum does not fit"),
+        ("altered", "has been altered: its checksum does not match"),
         ("foreign", "not a file that this version of simulate-tm wrote"),
         ("no text", "cut short or not a file that simulate-tm wrote"),
         ("empty", "cut short or not a file that simulate-tm wrote"),
@@ -167,7 +167,7 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path: Path, kind: str, 
         ({"density": "laplace"}, "its density is normal, not laplace"),
         ({"weight": "window:-1,2"}, "its weight is window:-2,2, not window:-1,2"),
         ({"bandwidth": "0.3"}, "its bandwidth is m\\^-0.235, not 0.3"),
-        ({"replicates": 2999}, "already holds 3,000 replicates at m = 60, more than the 2,999"),
+        ({"replicates": 2999}, "must be at least 3,000 at m = 60, the number in --resume .*, got 2,999"),
     ],
 )
 def test_the_file_of_another_study_is_refused_and_left_as_it_is(
@@ -208,7 +208,7 @@ def test_a_file_in_use_by_another_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match="must be a file, but .* is a folder"):
         simulate(STUDY, resume=tmp_path)
 
 
@@ -228,7 +228,7 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(file, "save", slow_save)
         for _ in range(2000):
             now += 0.1
-            file.save_now_and_then()
+            file.save_periodically()
     assert len(saved) <= 0.05 * now + 1
 
 

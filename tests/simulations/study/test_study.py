@@ -135,7 +135,7 @@ def test_the_error_of_the_cells_stands_in_the_result() -> None:
 
 def test_auto_passes_over_an_engine_that_does_not_take_the_setting() -> None:
     assert engine.engine_for("auto", Study(m=700, bandwidth=1e-90).setting, 700).name == "exact"
-    with pytest.raises(InputError, match="take the engine exact"):
+    with pytest.raises(InputError, match="Use the engine exact"):
         simulate(Study(m=700, bandwidth=1e-90, engine="cells"))
 
 
@@ -323,14 +323,14 @@ def test_the_largest_reason_for_the_distance_to_the_limit_comes_first() -> None:
     exact = exact_mean(1000).total
     sentence = in_words(fabricated(normal_values(exact, 0.2)))[3]
     assert sentence.startswith("The exact mean is 0.055 below the limit I(K) ∫ f a: -0.0552 from -B")
-    assert "These replicates tell the mean from the limit" in sentence
+    assert "These replicates distinguish the mean from the limit" in sentence
     wide = in_words(fabricated(normal_values(exact_mean(1000, bandwidth=1.5).total, 0.2), bandwidth="1.5"))[3]
     assert "above the limit" in wide
     assert "∫ f a: +9.55 from C, the squared bias, -0.343 from -B" in wide
 
 
 def test_few_replicates_cannot_tell_the_mean_from_the_limit() -> None:
-    assert "cannot tell the mean from the limit" in in_words(fabricated(normal_values(0.52, 0.2, size=25)))[3]
+    assert "cannot distinguish the mean from the limit" in in_words(fabricated(normal_values(0.52, 0.2, size=25)))[3]
 
 
 def test_normality_is_judged_from_the_values() -> None:
@@ -382,7 +382,7 @@ def test_the_discretisation_is_set_against_the_standard_error() -> None:
     assert summary.standard_error is not None
     share = 8e-6 * summary.exact.total / summary.standard_error
     sentence = in_words(summary)[-1]
-    assert "16 cells a bandwidth" in sentence
+    assert "16 cells per bandwidth" in sentence
     assert f"1.5e-04 and a mean relative error of -2.0e-06 ± 3.0e-06: at most {share:.2g} standard errors" in sentence
 
 
@@ -392,7 +392,7 @@ def test_a_bias_of_the_cells_is_named_before_a_contradiction() -> None:
     assert "contradicts the exact mean" in in_words(summary)[2]
     measured = {"cells_per_bandwidth": 2, "rms_relative_error": 0.02, "mean_relative_error": 0.01}
     biased = replace(summary, discretisation={**measured, "mean_standard_error": 1e-3})
-    assert "what the bias of the cells may explain" in in_words(biased)[2]
+    assert "the bias of the cells may explain that" in in_words(biased)[2]
     unbiased = replace(summary, discretisation={**measured, "mean_relative_error": 1e-4, "mean_standard_error": 1e-5})
     assert "contradicts the exact mean" in in_words(unbiased)[2]
 
