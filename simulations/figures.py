@@ -84,14 +84,14 @@ def law_figure(result: Result) -> Figure:
         If T_m does not vary, so that there is nothing to draw.
     """
     summary = _require_variation(result)
-    figure = blank(6.3, 3.9)
+    figure = create_figure(6.3, 3.9)
     axes = figure.subplots()
     _draw_histogram(axes, summary)
     deviation = np.sqrt(summary.limit_variance)
     x = np.linspace(*_plot_range(summary), 400)
     axes.plot(x, norm.pdf(x, scale=deviation), color=VERMILION, label=rf"limit law, $N(0,\ {deviation**2:.4f})$")
     exact = summary.standardise(summary.exact.total)
-    axes.axvline(exact, color=GREEN, linestyle="--", label=with_minus(f"exact mean, {exact:.4f}"))
+    axes.axvline(exact, color=GREEN, linestyle="--", label=format_minus(f"exact mean, {exact:.4f}"))
     axes.axvline(0.0, color=GREY, linestyle=":", label="limit of the mean, 0")
     axes.set(xlabel=_STATISTIC, ylabel="density", xlim=(x[0], x[-1]))
     axes.set_ylim(bottom=0)
@@ -119,7 +119,7 @@ def laws_figure(results: Sequence[Result]) -> Figure:
         raise InputError(f"a figure must have at most {len(_SIZES)} sizes m, got {len(results)}.")
     ordered = sorted(results, key=lambda result: result.study.m)
     summaries = [_require_variation(result) for result in ordered]
-    figure = blank(7.4, 3.7)
+    figure = create_figure(7.4, 3.7)
     densities, quantiles = figure.subplots(1, 2)
     deviation = float(np.sqrt(summaries[0].limit_variance))
     ranges = np.array([_plot_range(summary) for summary in summaries])
@@ -221,7 +221,7 @@ def convergence_figure(convergence: Convergence) -> Figure:
     _draw_quantiles(quantiles, convergence)
     _draw_variance(variance, convergence)
     _draw_skewness(skewness, convergence)
-    letter((means, quantiles, variance, skewness))
+    label_panels((means, quantiles, variance, skewness))
     result = convergence.results[0]
     rule = result.study.setting.bandwidth.name
     figure.suptitle(_setting(result, f"{format_bandwidth(rule)}, {_replicates(result)} each"), x=0.01, ha="left")
@@ -268,7 +268,7 @@ def _densities(counts: Counts, total: int, edges: Array) -> tuple[Array, Array, 
     return shares / np.diff(edges), edges, np.sqrt(shares * (1 - shares) / total) / np.diff(edges)
 
 
-def _draw_stairs(axes: Axes, counts: npt.NDArray[np.int64], total: int, edges: Array, label: str) -> None:
+def _draw_stairs(axes: Axes, counts: Counts, total: int, edges: Array, label: str) -> None:
     """Draw a histogram with a band of two standard errors about its heights."""
     heights, _, errors = _densities(counts, total, edges)
     axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.2)

@@ -246,7 +246,7 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit, sample: npt.NDArray[np.float64]) -> RenderableType:
+def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType:
     """Format the report of a test of ``sample``, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     b = setting.bandwidth.at(study.m)

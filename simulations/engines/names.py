@@ -1,10 +1,10 @@
 """Names of the engines that compute T_m; imports nothing heavy."""
 
-#: The m from which ``auto`` takes each engine.
+#: The smallest m at which ``auto`` selects each engine.
 #:
-#: Below m = 500 the exact engine takes less than a tenth of a millisecond a replicate and has no error to speak of.
-#: From about 3,000 on drawing the counts of the cells is faster than drawing every observation.
+#: Below m = 500 the exact engine takes less than a tenth of a millisecond for a replicate, without discretisation
+#: error. From about m = 3,000, drawing the counts of the cells is faster than drawing every observation.
 CHOSEN_FROM = {"exact": 1, "cells": 500, "multinomial": 3000}
 
-#: What ``--engine`` takes.
+#: What ``--engine`` accepts.
 ENGINE_NAMES = ("auto", *CHOSEN_FROM)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from foundation.errors import InputError
-from foundation.files import user_cache
+from foundation.files import locate_user_cache
+from foundation.types import Array
 from simulations.engines.exact.statistic import check_sample, tm_statistic
 from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.null_law import NullLaw
@@ -202,7 +203,7 @@ def bickel_rosenblatt_test(
         bandwidth=setting.bandwidth,
     )
     # The null distribution, and the p-value with the observed sample counted as one of the samples.
-    folder = (user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
+    folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     null = NullLaw(study, estimate).values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
     return GoodnessOfFit(

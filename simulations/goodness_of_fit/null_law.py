@@ -89,7 +89,7 @@ class NullLaw:
     def _save(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written to an open file, since NumPy would append a suffix to a name.
-        with written_aside(path) as aside, aside.open("wb") as file:
+        with atomic_write(path) as aside, aside.open("wb") as file:
             np.savez(file, values=values, identity=np.array(self._identity))
 
 

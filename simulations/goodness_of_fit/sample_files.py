@@ -116,7 +116,7 @@ def _index(name: str, names: list[str] | None, width: int, column: str | None) -
         return names.index(column)
     if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= width:
         return int(column) - 1
-    near = suggestion(column, names) if names else f"Choose from: {columns}."
+    near = suggest(column, names) if names else f"Choose from: {columns}."
     raise InputError(f"{name} has no column {column!r}. {near}")
 
 

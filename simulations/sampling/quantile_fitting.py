@@ -136,7 +136,7 @@ def upper_tail_quantiles(density: Density) -> ArrayFunction:
     return lambda tails: -inverse(tails)
 
 
-def _reflect(function: Function) -> Function:
+def _reflect(function: ArrayFunction) -> ArrayFunction:
     return lambda points: function(-points)
 
 
@@ -154,7 +154,7 @@ def _first_pieces() -> _Pieces:
     return _Pieces(upper, np.tile(exponent, 2), np.tile(start, 2), np.full(upper.size, np.inf), LEADING_BITS)
 
 
-def _values(pieces: _Pieces, sides: tuple[Function, Function]) -> Array:
+def _values(pieces: _Pieces, sides: tuple[ArrayFunction, ArrayFunction]) -> Array:
     """Compute the quantiles at the nodes of every piece, shape (pieces, 8)."""
     tails = pieces.tails(_T)
     values = np.empty_like(tails)
@@ -163,7 +163,7 @@ def _values(pieces: _Pieces, sides: tuple[Function, Function]) -> Array:
     return values
 
 
-def _first_values(function: Function, negligible: float) -> Array:
+def _first_values(function: ArrayFunction, negligible: float) -> Array:
     """Compute the quantiles of one side at the nodes of its first pieces, shape (PIECES_ON_A_SIDE, 8).
 
     On an octave of p one long Chebyshev series is used where it converges, so that few quantiles are computed.

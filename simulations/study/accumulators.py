@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from foundation.types import Array, Counts, Indices
+from foundation.types import Array, Counts
 
 ORDER = 8
 """Highest central moment that is accumulated: the standard error of a sample kurtosis needs it."""

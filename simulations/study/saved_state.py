@@ -235,7 +235,7 @@ def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:
         raise InputError(f"--resume {path} is not a file that this version of simulate-tm wrote. {remedy}")
     if document.get("sha256") != _digest(document.get("studies")):
         raise InputError(f"--resume {path} has been altered: its checksum does not match. {remedy}")
-    if not forms.listed(_STUDY)(document["studies"]):
+    if not is_list_of(_STUDY)(document["studies"]):
         raise InputError(f"--resume {path} must hold studies, got other data. {remedy}")
     try:
         states = [StudyState.from_document(study) for study in document["studies"]]

@@ -346,9 +346,9 @@ def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
         raise InputError(
             "--workers and --cluster exclude each other: a cluster's workers replace local threads. Give one of them."
         )
-    with cluster(address) as found:
-        threads_there = sum(worker.threads for worker in found.workers())
-        yield Pool(found.submit, threads_there, remote=True, look=found.look)
+    with open_cluster(address) as found:
+        threads_there = sum(worker.threads for worker in found.list_workers())
+        yield Pool(found.submit, threads_there, remote=True, look=found.check_alive)
 
 
 def _ignore(_done: int) -> None:

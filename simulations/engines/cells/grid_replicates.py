@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from foundation.types import Array
 from simulations.engines.cells.discretisation import Discretisation, choose_discretisation, measure_discretisation
 from simulations.engines.cells.grids import Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic

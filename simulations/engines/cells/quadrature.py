@@ -113,7 +113,7 @@ def expression_at(pieces: tuple[Piece, ...], point: float) -> sympy.Expr | None:
     return next((piece.density for piece in pieces if float(piece.lower) < point < float(piece.upper)), None)
 
 
-def function_of(expression: sympy.Expr | None) -> Callable[[Array], Array]:
+def function_of(expression: sympy.Expr | None) -> ArrayFunction:
     """Turn an expression in `x`, None being zero, into a function of arrays; it is NaN where it is undefined."""
     if expression is None:
         return np.zeros_like

@@ -115,9 +115,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     )
 
 
-def _refine(
-    edges: Array, functions: tuple[Callable[[Array], Array], ...], degree: int, rough: Array, floor: float
-) -> Array:
+def _refine(edges: Array, functions: tuple[ArrayFunction, ...], degree: int, rough: Array, floor: float) -> Array:
     """Halve the cells between ``edges`` until every function is a polynomial on each, to rounding."""
     smallest = SMALLEST_SHARE * (edges[-1] - edges[0])
     for _ in range(MOST_HALVINGS):
@@ -134,9 +132,7 @@ def _refine(
     raise InputError("the density or the weight is too steep for T_m to 10 digits. Choose a smoother one.")
 
 
-def _is_polynomial(
-    function: Callable[[Array], Array], edges: Array, degree: int, floor: float
-) -> npt.NDArray[np.bool_]:
+def _is_polynomial(function: ArrayFunction, edges: Array, degree: int, floor: float) -> npt.NDArray[np.bool_]:
     """Test, for each cell, whether the local polynomial reproduces ``function`` between its nodes."""
     v = np.linspace(-0.98, 0.98, degree + 4)
     exact = function(_points(edges, v))
@@ -149,7 +145,7 @@ def _is_polynomial(
     return np.asarray(np.abs(fitted - exact).max(axis=1) <= TOLERANCE * scale + noise)
 
 
-def _local_polynomials(function: Callable[[Array], Array], edges: Array, degree: int) -> Array:
+def _local_polynomials(function: ArrayFunction, edges: Array, degree: int) -> Array:
     """Interpolate ``function`` at each cell's Chebyshev points; return coefficients, shape (cells, degree + 1)."""
     v = np.polynomial.chebyshev.chebpts1(degree + 1)
     values = function(_points(edges, v))
@@ -166,7 +162,7 @@ def _points(edges: Array, v: npt.NDArray[np.floating]) -> Array:
     return centres[:, None] + halves[:, None] * v
 
 
-def _numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+def _numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
     """Turn pieces into a function of arrays of points inside cells, shape (cells, points)."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]

@@ -120,7 +120,7 @@ def _more(words: Words, seed: Whole, replicate: Whole, purpose: Whole, block: Wh
 
 
 @compiled
-def _remove(counts: Indices, observation: Whole) -> None:
+def _remove(counts: Counts, observation: Whole) -> None:
     """Remove the observation with that number, in the order of the classes."""
     c = 0
     while observation >= counts[c]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from foundation.types import Array, Counts, Indices
+from foundation.types import Array, Indices
 from simulations.compiled import vectorised
 from simulations.engines.cells.grid_replicates import GridReplicates, Numbers
 from simulations.engines.cells.moments import GridTables, statistic_of_moments

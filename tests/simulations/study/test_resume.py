@@ -208,7 +208,7 @@ def test_a_file_in_use_by_another_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must be a file, but .* is a folder"):
+    with pytest.raises(InputError, match=r"must be a file, but .* is a folder"):
         simulate(STUDY, resume=tmp_path)
 
 
