@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     "--seeds",
     metavar="N,N|N-N",
     help="Train a run of each seed, such as 0-7, all at once in one process, which is meant for a GPU that one run "
-    "does not fill; on a CPU it takes as long as one after another. Each is, within rounding, the run that --seed N "
-    "alone would give. One whose loss becomes NaN fails alone. -seedN is appended to --name.",
+    "does not fill; on a CPU it takes at least as long as one after another. Each is, within rounding, the run that "
+    "--seed N alone would give. One whose loss becomes NaN fails alone. -seedN is appended to --name.",
 )
 @click.option(
     "--resume",

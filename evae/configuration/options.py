@@ -269,7 +269,7 @@ class TrainingOptions:
     )
     runs_dir: str = field(
         default="runs",
-        metadata=row(Folder(), "Folder in which each run has its own.", metavar="DIR", affects="nothing"),
+        metadata=row(Folder(), "Folder of the runs, each in a folder of its own.", metavar="DIR", affects="nothing"),
     )
     name: str | None = field(
         default=None,
