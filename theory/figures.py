@@ -38,7 +38,7 @@ from theory.bickel_rosenblatt.symbolic_mean import MeanExpression, m, mean_expre
 from theory.claims.kernels import TABLED
 from theory.claims.lemma_2_1 import C, divergence_density, sharp_constant
 from theory.claims.lemma_3_2 import roughness_table
-from theory.kernel_assessment import Judgement
+from theory.kernel_assessment import KernelAssessment
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
 
 Array = npt.NDArray[np.float64]
@@ -65,15 +65,15 @@ def kernels_figure() -> Figure:
     figure = blank(7.4, 5.4)
     grid = figure.add_gridspec(2, 2, height_ratios=(1.15, 1))
     printed, equal = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    _densities(printed, [EPANECHNIKOV, GAUSSIAN])
+    _draw_densities(printed, [EPANECHNIKOV, GAUSSIAN])
     printed.set(title="as in Figure S1: variances 1/5 and 1", ylabel="density $K(x)$", xlabel="$x$")
     printed.legend(loc="upper right")
     names = ("epanechnikov", "gaussian", "uniform", "biweight", "triangular", "logistic")
-    _densities(equal, [KERNELS[name].scaled(variance=1) for name in names])
+    _draw_densities(equal, [KERNELS[name].rescale(variance=1) for name in names])
     equal.set(title="at variance 1", xlabel="$x$ (standard deviations)", ylabel="density $K(x)$")
     legend_on_top(equal, share=0.32, columns=2)
     efficiency = figure.add_subplot(grid[1, :])
-    _efficiencies(efficiency, {name: KERNELS[name] for name in TABLED})
+    _draw_efficiencies(efficiency, {name: KERNELS[name] for name in TABLED})
     letter([printed, equal, efficiency])
     return figure
 
@@ -92,18 +92,18 @@ def efficiencies(kernel: Kernel) -> tuple[float, float]:
     )
 
 
-def _densities(axes: Axes, kernels: Sequence[Kernel]) -> None:
+def _draw_densities(axes: Axes, kernels: Sequence[Kernel]) -> None:
     """Draw densities over all of the bounded supports, and over `_REACH` standard deviations of the others."""
-    ends = np.array([_shown_support(kernel) for kernel in kernels])
+    ends = np.array([_drawn_range(kernel) for kernel in kernels])
     low, high = ends[:, 0].min(), ends[:, 1].max()
     for kernel in kernels:
         colour, dashes = _LINES[kernel.name]
-        axes.plot(*_curve(kernel, low, high), color=colour, linestyle=dashes, label=_titled(kernel.name))
+        axes.plot(*_curve(kernel, low, high), color=colour, linestyle=dashes, label=_capitalise(kernel.name))
     axes.set_xlim(low, high)
     axes.set_ylim(bottom=0)
 
 
-def _shown_support(kernel: Kernel) -> tuple[float, float]:
+def _drawn_range(kernel: Kernel) -> tuple[float, float]:
     mean, reach = float(kernel.mean), _REACH * float(sympy.sqrt(kernel.variance))
     lower, upper = (float(end) for end in kernel.support)
     if np.isfinite([lower, upper]).all():
@@ -124,7 +124,7 @@ def _curve(kernel: Kernel, low: float, high: float) -> tuple[Array, Array]:
     return points, np.where(np.isfinite(values), values, np.nan)
 
 
-def _efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = None) -> None:
+def _draw_efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = None) -> None:
     """Draw the efficiencies as points, one line a kernel; ``own`` is the name of the reader's."""
     found = {name: efficiencies(kernel) for name, kernel in kernels.items()}
     heights = -np.arange(len(found))
@@ -136,7 +136,7 @@ def _efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = N
     axes.plot(convolution, heights, "s", **hollow, label=r"$J(K) = \int (K * K)^2$: variance of $T_m$")
     for value, height in zip(roughness, heights, strict=True):
         axes.annotate(f"{value:.1f}", (value, height), (0, 5), textcoords="offset points", fontsize=7, ha="center")
-    axes.set_yticks(heights, [_titled(name) for name in found])
+    axes.set_yticks(heights, [_capitalise(name) for name in found])
     for tick, name in zip(axes.get_yticklabels(), found, strict=True):
         tick.set_fontweight("bold" if name == own else "normal")
     axes.set_ylim(heights[-1] - 0.6, 0.9)
@@ -144,22 +144,22 @@ def _efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = N
     axes.legend(loc="upper left")
 
 
-def _value_beside(axes: Axes, value: float, height: float, text: str) -> None:
+def _annotate_value(axes: Axes, value: float, height: float, text: str) -> None:
     axes.annotate(text, (value, height), (6, 0), textcoords="offset points", va="center", fontsize=8)
 
 
-def _titled(name: str) -> str:
+def _capitalise(name: str) -> str:
     return name[:1].upper() + name[1:] if name in ("epanechnikov", "gaussian") else name
 
 
 @styled
-def kernel_figure(judgement: Judgement) -> Figure:
+def kernel_figure(judgement: KernelAssessment) -> Figure:
     """Draw a kernel that was judged beside the Epanechnikov kernel of the same mean and variance, and their worth."""
     kernel = judgement.kernel
     figure = blank(7.4, 3.3)
     densities, efficiency = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    best = EPANECHNIKOV.scaled(variance=kernel.variance).transformed(kernel.mean, sympy.Integer(1))
-    ends = np.array([_shown_support(one) for one in (kernel, best)])
+    best = EPANECHNIKOV.rescale(variance=kernel.variance).transform(kernel.mean, sympy.Integer(1))
+    ends = np.array([_drawn_range(one) for one in (kernel, best)])
     low, high = ends[:, 0].min(), ends[:, 1].max()
     densities.plot(*_curve(kernel, low, high), color=BLUE, linestyle=(0, (5, 2)), label="yours")
     densities.plot(*_curve(best, low, high), color=VERMILION, label="Epanechnikov of the same\nmean and variance")
@@ -168,14 +168,14 @@ def kernel_figure(judgement: Judgement) -> Figure:
     # An unbounded density is cut where it leaves the other far below.
     densities.set_ylim(0, min(tallest, 4 * float(np.nanmax(densities.lines[1].get_ydata()))))
     legend_on_top(densities, share=0.3)
-    _judged(efficiency, judgement)
+    _draw_ranking(efficiency, judgement)
     letter([densities, efficiency])
     return figure
 
 
-def _judged(axes: Axes, judgement: Judgement) -> None:
+def _draw_ranking(axes: Axes, judgement: KernelAssessment) -> None:
     """Draw the efficiency by I(K) of the kernels of the table, from the best to the worst, and of the judged one."""
-    values = {_titled(name): efficiencies(KERNELS[name])[0] for name in TABLED}
+    values = {_capitalise(name): efficiencies(KERNELS[name])[0] for name in TABLED}
     own = judgement.efficiency
     if not own.has(sympy.Integral) and own.is_finite is not False:
         values["yours"] = float(own)
@@ -185,7 +185,7 @@ def _judged(axes: Axes, judgement: Judgement) -> None:
         ours = name == "yours"
         axes.hlines(height, 0, _PERCENT * value, color=PALE)
         axes.plot(_PERCENT * value, height, "D" if ours else "o", color=BLUE if ours else VERMILION)
-        _value_beside(axes, _PERCENT * value, height, f"{_PERCENT * value:.1f}")
+        _annotate_value(axes, _PERCENT * value, height, f"{_PERCENT * value:.1f}")
     axes.set_yticks(heights, [name for name, _ in ordered])
     for tick, (name, _) in zip(axes.get_yticklabels(), ordered, strict=True):
         tick.set_fontweight("bold" if name == "yours" else "normal")
@@ -200,13 +200,13 @@ def kl_bound_figure(seed: int = 0, laws: int = 400) -> Figure:
     """
     figure = blank(7.4, 3.4)
     constants, divergences = figure.subplots(1, 2)
-    _constants(constants)
-    _divergences(divergences, seed, laws)
+    _draw_constants(constants)
+    _draw_divergences(divergences, seed, laws)
     letter([constants, divergences])
     return figure
 
 
-def _constants(axes: Axes) -> None:
+def _draw_constants(axes: Axes) -> None:
     bounds = np.linspace(1e-3, 1 - 1e-9, 400)
     sharp = sympy.lambdify(C, sharp_constant(C), "numpy")
     printed = (np.exp(bounds) - 1 - bounds) / bounds**2
@@ -229,7 +229,7 @@ def _two_point_ratio(bounds: Array, other: float) -> Array:
     return (weights * divergence(deviations)).sum(0) / (weights * deviations**2).sum(0)
 
 
-def _divergences(axes: Axes, seed: int, laws: int) -> None:
+def _draw_divergences(axes: Axes, seed: int, laws: int) -> None:
     random = np.random.default_rng(seed)
     chi_square = np.geomspace(1e-2, 1e2, 200)
     axes.plot(chi_square, chi_square, color=GREEN, linestyle=":", label=r"$\chi^2$")
@@ -262,22 +262,24 @@ def optimal_kernel_figure(seed: int = 0, rivals: int = 400) -> Figure:
     figure = blank(7.4, 5.6)
     (beta, power), (named, random) = figure.subplots(2, 2)
     exponents = np.linspace(-0.3, 5, 213)
-    _family(beta, exponents, _beta_excess(exponents), {0: "uniform", 1: "Epanechnikov", 2: "biweight", 3: "triweight"})
-    _limit_of_family(beta, exponents[-1], "gaussian", r"Gaussian, $q \to \infty$")
+    _draw_family(
+        beta, exponents, _beta_excess(exponents), {0: "uniform", 1: "Epanechnikov", 2: "biweight", 3: "triweight"}
+    )
+    _draw_limit_of_family(beta, exponents[-1], "gaussian", r"Gaussian, $q \to \infty$")
     beta.set(xlabel="$q$", title="the family $(1 - x^2)^q$")
     exponents = np.geomspace(0.6, 16, 240)
-    _family(power, exponents, _power_excess(exponents), {1: "triangular", 2: "Epanechnikov"})
-    _limit_of_family(power, exponents[-1], "uniform", r"uniform, $p \to \infty$")
+    _draw_family(power, exponents, _power_excess(exponents), {1: "triangular", 2: "Epanechnikov"})
+    _draw_limit_of_family(power, exponents[-1], "uniform", r"uniform, $p \to \infty$")
     power.set(xlabel="$p$", title="the family $1 - |x|^p$", xscale="log")
     power.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
     power.set_xticks([], minor=True)
-    _named(named)
-    _random_rivals(random, seed, rivals)
+    _draw_named_kernels(named)
+    _draw_random_rivals(random, seed, rivals)
     letter([beta, power, named, random])
     return figure
 
 
-def _family(axes: Axes, parameters: Array, excesses: Array, named: Mapping[float, str]) -> None:
+def _draw_family(axes: Axes, parameters: Array, excesses: Array, named: Mapping[float, str]) -> None:
     axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
     axes.plot(parameters, excesses, color=BLUE)
     for parameter, name in named.items():
@@ -291,7 +293,7 @@ def _family(axes: Axes, parameters: Array, excesses: Array, named: Mapping[float
     axes.set(ylabel="$I(K)$ above the minimum (%)", ylim=(-1, 9.5))
 
 
-def _limit_of_family(axes: Axes, parameter: float, name: str, label: str) -> None:
+def _draw_limit_of_family(axes: Axes, parameter: float, name: str, label: str) -> None:
     axes.axhline(_excess(name), color=GREY, linestyle="--", linewidth=0.9)
     place: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
     axes.annotate(label, (parameter, _excess(name)), (0, 4), **place)
@@ -318,22 +320,22 @@ def _power_excess(exponents: Array) -> Array:
     return _PERCENT * (roughness * np.sqrt(5 * variance) / 0.6 - 1)
 
 
-def _named(axes: Axes) -> None:
+def _draw_named_kernels(axes: Axes) -> None:
     values = {name: _excess(name) for name in TABLED}
     heights = range(0, -len(values), -1)
     axes.hlines(heights, 0, list(values.values()), color=PALE)
     for (name, value), height in zip(values.items(), heights, strict=True):
         best = name == "epanechnikov"
         axes.plot(value, height, "D" if best else "o", color=VERMILION if best else BLUE)
-        _value_beside(axes, value, height, f"{value:.2f}")
-    axes.set_yticks(heights, [_titled(name) for name in values])
+        _annotate_value(axes, value, height, f"{value:.2f}")
+    axes.set_yticks(heights, [_capitalise(name) for name in values])
     axes.set(xlabel="$I(K)$ above the minimum (%)", title="named kernels", xlim=(-0.4, 1.22 * max(values.values())))
 
 
-def _random_rivals(axes: Axes, seed: int, rivals: int) -> None:
+def _draw_random_rivals(axes: Axes, seed: int, rivals: int) -> None:
     """Draw I(K) - I(K*) as a multiple of the squared distance from K*, of which it is never less than one."""
     random = np.random.default_rng(seed)
-    distances, excesses = np.array([_rival(random) for _ in range(rivals)]).T
+    distances, excesses = np.array([_random_rival(random) for _ in range(rivals)]).T
     axes.axhline(1, color=VERMILION, label=r"$I(K) - I(K^*) \geq \int (K - K^*)^2$")
     axes.plot(distances, excesses / distances, ".", color=BLUE, markersize=3, label="random densities")
     axes.set(xscale="log", title="random rivals of mean 0 and variance 1/5")
@@ -342,7 +344,7 @@ def _random_rivals(axes: Axes, seed: int, rivals: int) -> None:
     legend_on_top(axes, share=0.3)
 
 
-def _rival(random: np.random.Generator) -> tuple[float, float]:
+def _random_rival(random: np.random.Generator) -> tuple[float, float]:
     """Return the squared distance from K* and the excess of I, of a density that is constant on intervals.
 
     The intervals are longer in the tails; a shift and a scale give mean 0 and variance 1/5. Exact.
@@ -380,8 +382,8 @@ def bandwidth_window_figure(rule: str = "m^-0.235", largest: int = 10**100) -> F
     sizes = [max(3, round(10**exponent)) for exponent in np.linspace(np.log10(3), np.log10(float(largest)), 600)]
     sides = np.array([window_at(size) for size in sizes])
     values = np.array([bandwidth_named(rule).at(size) for size in sizes])
-    _window(absolute, sizes, sides, values, rule)
-    _window(relative, sizes, sides / sides[:, 1:], values / sides[:, 1], rule)
+    _draw_window(absolute, sizes, sides, values, rule)
+    _draw_window(relative, sizes, sides / sides[:, 1:], values / sides[:, 1], rule)
     absolute.set(yscale="log", ylabel="bandwidth $b$", title="the window of Theorem 3.1")
     relative.set(ylabel=r"bandwidth $b\ /\ m^{-2/9}$", title="relative to its upper side", ylim=(0, None))
     legend_on_top(relative, share=0.5)
@@ -389,7 +391,7 @@ def bandwidth_window_figure(rule: str = "m^-0.235", largest: int = 10**100) -> F
     return figure
 
 
-def _window(axes: Axes, sizes: Sequence[int], sides: Array, values: Array, rule: str) -> None:
+def _draw_window(axes: Axes, sizes: Sequence[int], sides: Array, values: Array, rule: str) -> None:
     shown, (lower, upper) = np.array([float(size) for size in sizes]), sides.T
     empty = [size for size, low, high in zip(sizes, lower, upper, strict=True) if low >= high]
     until = "" if empty[-1] == sizes[-1] else rf" to $10^{{{int(np.log10(float(empty[-1])))}}}$"
@@ -421,7 +423,7 @@ def uniform_prior_figure(rules: Sequence[str] = ("m^-2/9", "m^-0.235", "m^-1/4")
     figure = blank(7.4, 3.5)
     uniform, normal = figure.subplots(1, 2)
     sizes = sorted({round(size) for size in np.geomspace(100, largest, 31)})
-    _means(uniform, sizes, rules, *_uniform_means(sizes, rules))
+    _draw_means(uniform, sizes, rules, *_uniform_means(sizes, rules))
     bias, bandwidth = _uniform_mean().squared_bias_term, bandwidth_named(rules[0])
     values = [float(bias.subs({m: size, b: bandwidth.at(size)})) for size in sizes]
     factor = sympy.Poly(bias, m, b).LC()
@@ -430,7 +432,7 @@ def uniform_prior_figure(rules: Sequence[str] = ("m^-2/9", "m^-0.235", "m^-1/4")
     uniform.set(yscale="log", title="uniform prior on $[-1, 1]$, weight $1/f$")
     uniform.legend(loc="upper left")
     means = {rule: [exact_mean(size, bandwidth=rule).total for size in sizes] for rule in rules}
-    _means(normal, sizes, rules, means, float(limit_mean()))
+    _draw_means(normal, sizes, rules, means, float(limit_mean()))
     normal.set(title="normal density, weight 1 on $[-2, 2]$")
     normal.legend(loc="lower right")
     letter([uniform, normal])
@@ -450,7 +452,7 @@ def _uniform_means(sizes: Sequence[int], rules: Iterable[str]) -> tuple[dict[str
     return means, float(limit_mean("epanechnikov", "uniform:-1,1", "inverse-density:-1,1"))
 
 
-def _means(
+def _draw_means(
     axes: Axes, sizes: Sequence[int], rules: Sequence[str], means: Mapping[str, Sequence[float]], limit: float
 ) -> None:
     styles = ((BLUE, "-"), (SKY, "-."), (GREEN, (0, (3, 1, 1, 1, 1, 1))))

@@ -81,7 +81,7 @@ def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
         return name
     text = str(name).strip()
     if not text.startswith("m"):
-        return _constant(text)
+        return _parse_constant(text)
     exponent_text = text.replace(" ", "").removeprefix("m^")
     if exponent_text.startswith("(") and exponent_text.endswith(")"):
         exponent_text = exponent_text[1:-1]
@@ -115,7 +115,7 @@ def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition,
             "one m. State a rule, such as m^-0.235"
         )
         return Condition(above, False, reason), Condition(below, False, reason)
-    return _narrow_enough(above, bandwidth.exponent), _wide_enough(below, bandwidth.exponent)
+    return _check_upper_rate(above, bandwidth.exponent), _check_lower_rate(below, bandwidth.exponent)
 
 
 def window_at(m: int) -> tuple[float, float]:
@@ -134,7 +134,7 @@ def window_at(m: int) -> tuple[float, float]:
     return lower, m ** -float(UPPER_RATE)
 
 
-def _narrow_enough(name: str, exponent: Fraction) -> Condition:
+def _check_upper_rate(name: str, exponent: Fraction) -> Condition:
     printed = f"{float(exponent):.6g}"
     if exponent > UPPER_RATE:
         return Condition(name, True, f"as m grows without bound, because {printed} > 2/9 = 0.2222...")
@@ -143,7 +143,7 @@ def _narrow_enough(name: str, exponent: Fraction) -> Condition:
     return Condition(name, False, f"{printed} < 2/9: the ratio b / m^(-2/9) grows without bound")
 
 
-def _wide_enough(name: str, exponent: Fraction) -> Condition:
+def _check_lower_rate(name: str, exponent: Fraction) -> Condition:
     printed = f"{float(exponent):.6g}"
     if exponent < LOWER_RATE:
         reason = f"as m grows without bound, because {printed} < 1/4 and a power of m outgrows every power of log m"
@@ -154,7 +154,7 @@ def _wide_enough(name: str, exponent: Fraction) -> Condition:
     return Condition(name, False, f"{printed} > 1/4: the ratio of the left side to b grows without bound")
 
 
-def _constant(text: str) -> Bandwidth:
+def _parse_constant(text: str) -> Bandwidth:
     try:
         number = float(text)
     except ValueError:

@@ -21,7 +21,7 @@ from sympy import Expr, Integer, Rational, oo
 from foundation.errors import InputError
 from theory.algebra.balls import analytic_function, ball_of
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
-from theory.bickel_rosenblatt.mean import refuse_unbounded
+from theory.bickel_rosenblatt.mean import require_bounded
 from theory.bickel_rosenblatt.smoothing import Breakpoint, Panel, Smoothing, b
 from theory.densities.density import Density
 from theory.densities.families import density_named
@@ -64,7 +64,7 @@ class EnclosedMean:
             return self.variance_term - self.product_term + self.squared_bias_term
 
 
-def enclosed_mean(
+def enclose_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
     density: str | Density = "normal",
@@ -88,9 +88,9 @@ def enclosed_mean(
 
     Examples
     --------
-    >>> enclosed_mean(10_000).total.str(15)
+    >>> enclose_mean(10_000).total.str(15)
     '[0.540763130233842 +/- 2.88e-16]'
-    >>> enclosed_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
+    >>> enclose_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
     '[1.18152715126861 +/- 7.09e-16]'
     """
     density = density_named(density)
@@ -100,7 +100,7 @@ def enclosed_mean(
     if smoothing.kernel.polynomial is None:
         raise InputError(f"the mean is enclosed for piecewise polynomial kernels, not for {smoothing.kernel.name}.")
     rule = bandwidth_named(bandwidth)
-    refuse_unbounded(density, smoothing.weight, rule.at(m) * smoothing.kernel_radius)
+    require_bounded(density, smoothing.weight, rule.at(m) * smoothing.kernel_radius)
     width = Rational(rule.factor) * Integer(m) ** -Rational(rule.exponent.numerator, rule.exponent.denominator)
     for bits in PRECISIONS:
         with flint.ctx.workprec(bits):
@@ -120,7 +120,7 @@ class _Enclosure:
     bits: int
 
     def mean(self) -> EnclosedMean:
-        panels = self.smoothing.panels(self._sorted)
+        panels = self.smoothing.panels(self._sort_by_value)
         left_out = self._tails() if self.smoothing.weight.is_one else arb(0)
         product = self._width * self._sum_over(panels, lambda p: p.smoothed**2 * p.weight)
         squares = self._sum_over(panels, lambda p: (p.smoothed - p.density) ** 2 * p.weight)
@@ -137,7 +137,7 @@ class _Enclosure:
     def _ball(self, expression: Expr) -> arb:
         return ball_of(expression.subs(b, self.width), bits=self.bits)
 
-    def _sorted(self, points: Iterable[Breakpoint]) -> list[Breakpoint]:
+    def _sort_by_value(self, points: Iterable[Breakpoint]) -> list[Breakpoint]:
         """Sort by value; only rational points can coincide, for an irrational bandwidth is no ratio of knots."""
         return sorted(points, key=cmp_to_key(self._compare))
 

@@ -119,7 +119,7 @@ def leading_terms(
     if not smooth:
         return LeadingTerms(product, None, variance, None, None, skewness)
     second, moment = _numerical(density.pieces, 2)(points) * a, float(kernel.second_moment)
-    centring = 2 * product**2 - 4 * float(lengths @ (f**3 * a**2)) - lag * _squared_jumps(density, weight)
+    centring = 2 * product**2 - 4 * float(lengths @ (f**3 * a**2)) - lag * _sum_squared_jumps(density, weight)
     scatter = float(lengths @ (f * second**2)) - float(lengths @ (f * second)) ** 2
     curvature = _numerical(density.pieces, 2)(points) * second
     return LeadingTerms(
@@ -149,7 +149,7 @@ def _nodes(density: Density, weight: Weight, lower: float, upper: float) -> tupl
     return (edges[:-1, None] + halves * (1 + nodes)).ravel(), (halves * weights).ravel()
 
 
-def _squared_jumps(density: Density, weight: Weight) -> float:
+def _sum_squared_jumps(density: Density, weight: Weight) -> float:
     """Return the sum, over the jumps of the weight, of the squared jump of f a."""
     total = 0.0
     for knot in weight.knots:
@@ -184,7 +184,7 @@ def _autocorrelation_constants(kernel: Kernel) -> tuple[float, float]:
     """Return the integral of |w| C(w)^2 and (C * C * C)(0), C the autocorrelation of the kernel."""
     if kernel.polynomial is not None:
         autocorrelation = kernel.polynomial.autocorrelation()
-        triple = autocorrelation.convolved_with(autocorrelation).convolved_with(autocorrelation)(Fraction(0))
+        triple = autocorrelation.convolve(autocorrelation).convolve(autocorrelation)(Fraction(0))
         return float(_absolute_lag(autocorrelation)), float(triple)
     reach = float(kernel.support[1]) if kernel.has_compact_support else 12.0
     points, weights = np.polynomial.legendre.leggauss(200)

@@ -188,7 +188,7 @@ def theorem_conditions(
     )
 
 
-def refuse_unbounded(density: Density, weight: Weight, reach: float) -> None:
+def require_bounded(density: Density, weight: Weight, reach: float) -> None:
     """Raise InputError if the density is unbounded within ``reach`` of the weight's support."""
     lower, upper = (float(end) for end in weight.support)
     for knot in map(float, density.unbounded_knots):
@@ -210,7 +210,7 @@ class _Problem:
 
     def check(self) -> None:
         """Refuse a density that is unbounded where the integrals would meet it."""
-        refuse_unbounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
+        require_bounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
 
     def terms(self, panels: int, order: int) -> Array:
         """Return (A, B, C / m), every smooth interval cut into ``panels`` of ``order`` Gauss-Legendre nodes."""

@@ -105,7 +105,7 @@ class Smoothing:
         InputError
             If a polynomial kernel meets a density whose repeated integrals are unknown.
         """
-        points = (order or _sorted_for_small_bandwidths)(self.breakpoints)
+        points = (order or _sort_for_small_bandwidths)(self.breakpoints)
         ranks = {point: rank for rank, point in enumerate(points)}
         panels = (self._panel(start, end, ranks) for start, end in pairwise(points))
         return tuple(panel for panel in panels if panel is not None)
@@ -146,7 +146,7 @@ class Smoothing:
 
     @cached_property
     def _square(self) -> PiecewisePolynomial | None:
-        return None if self.kernel.polynomial is None else self.kernel.polynomial.squared()
+        return None if self.kernel.polynomial is None else self.kernel.polynomial.square()
 
     def _panel(self, start: Breakpoint, end: Breakpoint, ranks: Mapping[Breakpoint, int]) -> Panel | None:
         """Return the panel between two neighbouring breakpoints, or None where the weight is 0."""
@@ -161,19 +161,19 @@ class Smoothing:
             return sum(ranks[Breakpoint(at, knot)] <= ranks[start] for at in self.density.knots)
 
         density = self._everywhere[position(Integer(0))].density
-        return Panel(start.value, end.value, density, weight, *self._smoothed(position))
+        return Panel(start.value, end.value, density, weight, *self._smooth(position))
 
-    def _smoothed(self, position: Callable[[Expr], int]) -> tuple[Expr, Expr, Expr | None]:
+    def _smooth(self, position: Callable[[Expr], int]) -> tuple[Expr, Expr, Expr | None]:
         """Return K_b * f, the same with K^2, and the antiderivative of the latter."""
         if self.kernel.polynomial is None or self._square is None:
-            return self._left_as_integral(1, position), self._left_as_integral(2, position), None
+            return self._keep_as_integral(1, position), self._keep_as_integral(2, position), None
         return (
-            self._in_truncated_powers(self.kernel.polynomial, position),
-            self._in_truncated_powers(self._square, position),
-            self._in_truncated_powers(self._square, position, further=1),
+            self._sum_truncated_powers(self.kernel.polynomial, position),
+            self._sum_truncated_powers(self._square, position),
+            self._sum_truncated_powers(self._square, position, further=1),
         )
 
-    def _in_truncated_powers(
+    def _sum_truncated_powers(
         self, polynomial: PiecewisePolynomial, position: Callable[[Expr], int], further: int = 0
     ) -> Expr:
         """Return the smoothed density, integrated ``further`` times."""
@@ -187,7 +187,7 @@ class Smoothing:
             total += factor * integral.subs(x, x - b * at)
         return total
 
-    def _left_as_integral(self, power: int, position: Callable[[Expr], int]) -> Expr:
+    def _keep_as_integral(self, power: int, position: Callable[[Expr], int]) -> Expr:
         total: Expr = Integer(0)
         for kernel in self.kernel.pieces:
             # As u rises through the piece of K, x - b u falls through these pieces of f.
@@ -201,7 +201,7 @@ class Smoothing:
         return total
 
 
-def _sorted_for_small_bandwidths(points: Iterable[Breakpoint]) -> list[Breakpoint]:
+def _sort_for_small_bandwidths(points: Iterable[Breakpoint]) -> list[Breakpoint]:
     return sorted(points, key=lambda point: (point.at, point.offset))
 
 

@@ -30,20 +30,20 @@ def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
     ['A2', 'A2', 'A3', 'A4']
     """
     density = density_named(density)
-    of_components = _component_assumptions(density)
+    of_components = _decide_from_components(density)
     if of_components:
         return of_components
-    continuous, positive = _continuous(density), _positive(density)
+    continuous, positive = _check_continuous(density), _check_positive(density)
     return (
         continuous,
         positive,
-        _bounded("A2: f bounded", "f", density, lambda pdf: pdf),
-        _smooth_root(density, continuous),
-        _second_derivative(density),
+        _check_bounded("A2: f bounded", "f", density, lambda pdf: pdf),
+        _check_smooth_root(density, continuous),
+        _check_second_derivative(density),
     )
 
 
-def _component_assumptions(density: Density) -> tuple[Condition, ...]:
+def _decide_from_components(density: Density) -> tuple[Condition, ...]:
     """Decide A2 to A4 for a mixture whose components meet them all; otherwise return nothing.
 
     With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
@@ -71,20 +71,20 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     ['the integral of a is oo']
     """
     weight = weight_named(weight, density)
-    unbounded = _unbounded_where(weight.pieces, lambda value: value)
+    unbounded = _describe_unboundedness(weight.pieces, lambda value: value)
     continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)
     return (
-        _integrable(weight, bounded=continuous and not unbounded),
+        _check_integrable(weight, bounded=continuous and not unbounded),
         Condition(
             "weight: piecewise continuous",
             continuous,
-            f"a is {'' if continuous else 'not '}continuous between its knots {_listed(weight.knots)}",
+            f"a is {'' if continuous else 'not '}continuous between its knots {_join(weight.knots)}",
         ),
         Condition("weight: bounded", not unbounded, unbounded or "a has finite limits at both ends of every piece"),
     )
 
 
-def _integrable(weight: Weight, bounded: bool) -> Condition:
+def _check_integrable(weight: Weight, bounded: bool) -> Condition:
     name = "weight: integrable"
     if bounded and all(end.is_finite for end in weight.support) and any(p.density.has(x) for p in weight.pieces):
         return Condition(name, True, "a is bounded, and vanishes outside a bounded interval")
@@ -92,17 +92,17 @@ def _integrable(weight: Weight, bounded: bool) -> Condition:
     return Condition(name, bool(integral.is_finite), f"the integral of a is {integral}")
 
 
-def _continuous(density: Density) -> Condition:
+def _check_continuous(density: Density) -> Condition:
     name = "A2: f continuous"
     for piece in density.pieces:
         gaps = _singularities(piece, piece.density)
         if gaps is not sympy.S.EmptySet:
             return Condition(name, False, f"f is singular at {gaps}")
-    jump = _jump_of(density, lambda pdf: pdf)
+    jump = _describe_jump(density, lambda pdf: pdf)
     return Condition(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
 
 
-def _positive(density: Density) -> Condition:
+def _check_positive(density: Density) -> Condition:
     name = "A2: f positive"
     lower, upper = density.support
     if lower.is_finite or upper.is_finite:
@@ -111,35 +111,35 @@ def _positive(density: Density) -> Condition:
     return Condition(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
 
 
-def _smooth_root(density: Density, continuous: Condition) -> Condition:
+def _check_smooth_root(density: Density, continuous: Condition) -> Condition:
     name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
     if not continuous.holds:
         return Condition(name, False, f"sqrt(f) is not continuous: {continuous.reason}")
-    return _bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
+    return _check_bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
 
 
-def _second_derivative(density: Density) -> Condition:
+def _check_second_derivative(density: Density) -> Condition:
     name = "A4: f'' exists and is bounded"
     for order, symbol in enumerate(("f", "f'", "f''")):
-        jump = _jump_of(density, _derivative(order))
+        jump = _describe_jump(density, _derivative(order))
         if jump:
             return Condition(name, False, f"{symbol} {jump}")
-    return _bounded(name, "f''", density, _derivative(2))
+    return _check_bounded(name, "f''", density, _derivative(2))
 
 
 def _derivative(order: int) -> Callable[[Expr], Expr]:
     return lambda pdf: sympy.diff(pdf, x, order)
 
 
-def _bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Condition:
-    broken = _unbounded_where(density.pieces, derived)
+def _check_bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Condition:
+    broken = _describe_unboundedness(density.pieces, derived)
     reason = (
         f"{symbol} {broken}" if broken else f"{symbol} is continuous between knots with finite limits at their ends"
     )
     return Condition(name, not broken, reason)
 
 
-def _unbounded_where(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr]) -> str:
+def _describe_unboundedness(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr]) -> str:
     """Return where the function derived from ``pieces`` is unbounded, in words, or an empty string."""
     for piece in pieces:
         function = _without_absolute_values(derived(piece.density), piece)
@@ -167,7 +167,7 @@ def _without_absolute_values(function: Expr, piece: Piece) -> Expr:
     return function.subs(signs)
 
 
-def _jump_of(density: Density, derived: Callable[[Expr], Expr]) -> str:
+def _describe_jump(density: Density, derived: Callable[[Expr], Expr]) -> str:
     """Return the first jump, at a knot, of the function derived from the density, in words, or an empty string."""
     nothing = sympy.Integer(0)
     pieces = (Piece(-oo, density.support[0], nothing), *density.pieces, Piece(density.support[1], oo, nothing))
@@ -195,5 +195,5 @@ def _is_analytic(function: Expr) -> bool:
     )
 
 
-def _listed(values: Iterable[Expr]) -> str:
+def _join(values: Iterable[Expr]) -> str:
     return ", ".join(str(value) for value in values)

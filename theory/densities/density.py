@@ -111,8 +111,8 @@ class Density:
             raise InputError(f"the tail of {self.name} is unknown: the density has no survival function.")
         below, above = (sympy.lambdify(x, tail_of, "scipy") for tail_of in (self.distribution, self.survival))
         return (
-            float(lower) if lower.is_finite else -_falls_to(tail, lambda point: float(below(-point))),
-            float(upper) if upper.is_finite else _falls_to(tail, lambda point: float(above(point))),
+            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point))),
+            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point))),
         )
 
     def powers_at_knots(self) -> Iterable[tuple[Expr, Expr]]:
@@ -137,7 +137,7 @@ def _quantile_function(density: Density) -> Callable[[Array], Array]:
     return NumericalInverse(pdf, distribution, survival, (float(lower), float(upper)))
 
 
-def _falls_to(level: float, function: Callable[[float], float]) -> float:
+def _find_crossing(level: float, function: Callable[[float], float]) -> float:
     """Return a point, exact to rounding, from which on a falling function is at most ``level``."""
     reach = 1.0
     while function(reach) > level or function(-reach) <= level:

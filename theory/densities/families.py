@@ -29,7 +29,7 @@ from sympy import (
 from foundation.errors import InputError, suggestion
 from theory.densities import repeated_integrals
 from theory.densities.density import Density, probability
-from theory.densities.numbers import NUMBER, numbers_in, written
+from theory.densities.numbers import NUMBER, format_number, parse_numbers
 from theory.kernels import Piece, x
 
 LARGEST_BETA_PARAMETER = 80
@@ -54,7 +54,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         raise InputError(f"a normal density needs a mean and a positive standard deviation, got {mean}, {deviation}.")
     z = (x - mean) / deviation
     return Density(
-        name=f"normal({written(mean)},{written(deviation)})",
+        name=f"normal({format_number(mean)},{format_number(deviation)})",
         pieces=(Piece(-oo, oo, exp(-(z**2) / 2) / (deviation * sqrt(2 * pi))),),
         distribution=_normal_distribution(z),
         quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
@@ -89,7 +89,7 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
         )
     width = upper - lower
     return Density(
-        name=f"uniform:{written(lower)},{written(upper)}",
+        name=f"uniform:{format_number(lower)},{format_number(upper)}",
         pieces=(Piece(lower, upper, 1 / width),),
         distribution=(x - lower) / width,
         quantile=lower + width * probability,
@@ -121,12 +121,12 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
     square = None
     if 2 * p > 1 and 2 * q > 1:
         square = _beta_constant(p, q) ** 2 / _beta_constant(2 * p - 1, 2 * q - 1)
-        square *= _regularised_beta(2 * p - 1, 2 * q - 1, x)
+        square *= _beta_distribution(2 * p - 1, 2 * q - 1, x)
     return Density(
-        name=f"beta:{written(p)},{written(q)}",
+        name=f"beta:{format_number(p)},{format_number(q)}",
         pieces=(Piece(Integer(0), Integer(1), _beta_constant(p, q) * x ** (p - 1) * (1 - x) ** (q - 1)),),
-        distribution=_regularised_beta(p, q, x),
-        survival=_regularised_beta(q, p, 1 - x),
+        distribution=_beta_distribution(p, q, x),
+        survival=_beta_distribution(q, p, 1 - x),
         squared_distribution=square,
         repeated_integral=partial(repeated_integrals.of_beta, p, q),
     )
@@ -136,7 +136,7 @@ def _beta_constant(p: Expr, q: Expr) -> Expr:
     return gamma(p + q) / (gamma(p) * gamma(q))
 
 
-def _regularised_beta(p: Expr, q: Expr, point: Expr) -> Expr:
+def _beta_distribution(p: Expr, q: Expr, point: Expr) -> Expr:
     """Return the beta distribution function; for whole parameters the tail of a binomial law, a sum without signs."""
     if not (p.is_Integer and q.is_Integer):
         return betainc_regularized(p, q, 0, point)
@@ -161,29 +161,29 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     """
     weights = [sympy.sympify(weight) for weight, _, _ in components]
     densities = [normal(mean, deviation) for _, mean, deviation in components]
-    listed = " + ".join(written(weight) for weight in weights) or "none"
+    listed = " + ".join(format_number(weight) for weight in weights) or "none"
     if not all(weight > 0 for weight in weights) or sum(weights) != 1:
         raise InputError(
             f"the weights of a mixture must be positive and sum to 1, got {listed}. Try {MIXTURE_EXAMPLE}."
         )
     weighted = tuple(zip(weights, densities, strict=True))
-    joined = "+".join(f"{written(weight)}*{density.name}" for weight, density in weighted)
+    joined = "+".join(f"{format_number(weight)}*{density.name}" for weight, density in weighted)
     return Density(
         name=f"mixture:{joined}",
-        pieces=(Piece(-oo, oo, _weighted_sum(weighted, lambda density: density.pieces[0].density)),),
-        distribution=_weighted_sum(weighted, lambda density: density.distribution),
-        survival=_weighted_sum(weighted, lambda density: density.survival),
+        pieces=(Piece(-oo, oo, _mix(weighted, lambda density: density.pieces[0].density)),),
+        distribution=_mix(weighted, lambda density: density.distribution),
+        survival=_mix(weighted, lambda density: density.survival),
         squared_distribution=_integral_of_products(components),
         components=weighted,
-        repeated_integral=partial(_repeated_integral_of_mixture, weighted),
+        repeated_integral=partial(_integrate_mixture, weighted),
     )
 
 
-def _weighted_sum(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
+def _mix(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
     return sum((weight * function(density) for weight, density in weighted), start=Integer(0))
 
 
-def _repeated_integral_of_mixture(weighted: Iterable[tuple[Expr, Density]], order: int) -> tuple[Piece, ...]:
+def _integrate_mixture(weighted: Iterable[tuple[Expr, Density]], order: int) -> tuple[Piece, ...]:
     parts = ((weight, density.repeated_integral) for weight, density in weighted)
     return repeated_integrals.of_mixture((weight, integral(order)) for weight, integral in parts if integral)
 
@@ -263,23 +263,23 @@ def density_named(name: str | Density) -> Density:
         return DENSITIES[text]
     if kind in FAMILIES:
         called, family = FAMILIES[kind]
-        numbers = numbers_in(parameters, 2)
+        numbers = parse_numbers(parameters, 2)
         if numbers is None:
             raise InputError(f"{name!r} is no density: {kind} needs two numbers, {kind}:{called}.")
         return family(*numbers)
     if kind == "mixture":
-        return mixture(*_components(name, parameters))
+        return mixture(*_parse_components(name, parameters))
     known = [*DENSITIES, *FAMILIES, "mixture"]
     near = suggestion(kind, known, otherwise=" ").strip()
     listed = ", ".join([*DENSITIES, *(f"{kind}:{called}" for kind, (called, _) in FAMILIES.items()), MIXTURE_EXAMPLE])
     raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {listed}.")
 
 
-def _components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
+def _parse_components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
     """Yield the weight, mean and standard deviation of each component written in ``text``."""
     for term in re.split(r"\+(?=[^+(]*\*)", text.replace(" ", "")):
         parts = re.fullmatch(rf"({NUMBER})\*normal\(({NUMBER},{NUMBER})\)", term)
-        numbers = numbers_in(f"{parts[1]},{parts[2]}", 3) if parts else None
+        numbers = parse_numbers(f"{parts[1]},{parts[2]}", 3) if parts else None
         if numbers is None:
             raise InputError(f"{name!r} is no density: write a mixture of normals as {MIXTURE_EXAMPLE}.")
         yield numbers[0], numbers[1], numbers[2]

@@ -13,12 +13,12 @@ LONGEST = 200
 """Characters of a number: a longer one is no number that somebody chose, and may have no floating-point form."""
 
 
-def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
+def parse_numbers(text: str, count: int) -> tuple[Rational, ...] | None:
     """Return the ``count`` numbers in ``text``, separated by commas, or None if it holds anything else.
 
     Examples
     --------
-    >>> numbers_in("-0.5, 2/3", 2)
+    >>> parse_numbers("-0.5, 2/3", 2)
     (-1/2, 2/3)
     """
     parts = [part.strip() for part in text.split(",")]
@@ -27,12 +27,12 @@ def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
     return tuple(Rational(part) for part in parts)
 
 
-def written(number: Expr) -> str:
-    """Return a number as a decimal if that is exact, otherwise as a fraction; `numbers_in` reads both.
+def format_number(number: Expr) -> str:
+    """Return a number as a decimal if that is exact, otherwise as a fraction; `parse_numbers` reads both.
 
     Examples
     --------
-    >>> written(Rational(-5, 4)), written(Rational(1, 3))
+    >>> format_number(Rational(-5, 4)), format_number(Rational(1, 3))
     ('-1.25', '1/3')
     """
     decimal = f"{float(number):.15g}"

@@ -59,7 +59,7 @@ class NumericalInverse:
         low = np.concatenate([[least], below])[behind]
         high = np.concatenate([above, [greatest]])[behind]
         start = np.clip(np.interp(logits, LOGITS, below / 2 + above / 2), low, high)
-        return self._solved(flat, start, low, high).reshape(np.shape(levels))
+        return self._solve(flat, start, low, high).reshape(np.shape(levels))
 
     def residual(self, points: Array, levels: Array) -> Array:
         """Return F(points) - levels, taken from the smaller tail of each level."""
@@ -69,7 +69,7 @@ class NumericalInverse:
         result[~lower] = (1 - levels[~lower]) - self.survival(points[~lower])
         return result
 
-    def _solved(self, levels: Array, points: Array, low: Array, high: Array) -> Array:
+    def _solve(self, levels: Array, points: Array, low: Array, high: Array) -> Array:
         points, low, high = points.copy(), low.copy(), high.copy()
         active = np.arange(levels.size)
         for _ in range(MOST_STEPS):

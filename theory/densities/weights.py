@@ -12,7 +12,7 @@ from sympy import Expr, Integer, oo
 from foundation.errors import InputError, suggestion
 from theory.densities.density import SMALLEST_DENSITY, Density, finite_bounds, overlaps
 from theory.densities.families import density_named
-from theory.densities.numbers import numbers_in, written
+from theory.densities.numbers import format_number, parse_numbers
 from theory.kernels import Piece, x
 
 
@@ -73,7 +73,7 @@ def window(lower: Expr | int, upper: Expr | int) -> Weight:
     ('window:-2,2', (-2, 2))
     """
     lower, upper = _interval("a window", "window:-2,2", lower, upper)
-    return Weight(f"window:{written(lower)},{written(upper)}", (Piece(lower, upper, Integer(1)),))
+    return Weight(f"window:{format_number(lower)},{format_number(upper)}", (Piece(lower, upper, Integer(1)),))
 
 
 def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int) -> Weight:
@@ -92,7 +92,7 @@ def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int
     """
     density = density_named(density)
     lower, upper = _interval("inverse-density", "inverse-density:-2,2", lower, upper)
-    name = f"inverse-density:{written(lower)},{written(upper)}"
+    name = f"inverse-density:{format_number(lower)},{format_number(upper)}"
     if lower < density.support[0] or upper > density.support[1]:
         start, end = density.support
         raise InputError(
@@ -156,7 +156,7 @@ def weight_named(name: str | Weight, density: str | Density | None = None) -> We
     if kind not in ("window", "inverse-density"):
         near = suggestion(kind, WEIGHT_FORMS, otherwise=" ").strip()
         raise InputError(f"{name!r} is no weight. {near + ' ' if near else ''}There is {', '.join(WEIGHT_FORMS)}.")
-    numbers = numbers_in(ends, 2)
+    numbers = parse_numbers(ends, 2)
     if numbers is None:
         raise InputError(f"{name!r} is no weight: {kind} needs two numbers, the lower first. Try {kind}:-2,2.")
     if kind == "window":

@@ -42,7 +42,7 @@ def celeba_parts() -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class ImageFiles:
+class FileLayout:
     """How a data set is distributed: ``files`` files of ``length`` bytes, each a header and records of equal length."""
 
     files: int
@@ -58,9 +58,9 @@ class ImageFiles:
         return Fraction(self.files * (self.length - self.header), record)
 
 
-IMAGE_FILES: Mapping[str, tuple[ImageFiles, ImageFiles]] = {
-    "mnist": (ImageFiles(1, 47_040_016, 16, 0, 1, 28), ImageFiles(1, 7_840_016, 16, 0, 1, 28)),
-    "cifar10": (ImageFiles(5, 30_730_000, 0, 1, 3, 32), ImageFiles(1, 30_730_000, 0, 1, 3, 32)),
+IMAGE_FILES: Mapping[str, tuple[FileLayout, FileLayout]] = {
+    "mnist": (FileLayout(1, 47_040_016, 16, 0, 1, 28), FileLayout(1, 7_840_016, 16, 0, 1, 28)),
+    "cifar10": (FileLayout(5, 30_730_000, 0, 1, 3, 32), FileLayout(1, 30_730_000, 0, 1, 3, 32)),
 }
 """Training and test files, unpacked: MNIST's (and Fashion-MNIST's) IDX files, CIFAR-10's binary batches."""
 

@@ -183,7 +183,7 @@ class Network:
             + parameter_count(decoder, FeatureMap(latent_dim, 1))
         )
 
-    def pooled(self) -> Network:
+    def with_pooling(self) -> Network:
         """Return the network with an adaptive average pooling to 1 x 1 before the heads."""
         return replace(self, encoder=(*self.encoder, AdaptiveAveragePooling()))
 
@@ -191,13 +191,13 @@ class Network:
         """Return the network with this padding in every (transposed) convolution."""
         return replace(
             self,
-            encoder=tuple(_padded(layer, padding) for layer in self.encoder),
-            decoder=tuple(_padded(layer, padding) for layer in self.decoder),
+            encoder=tuple(_set_padding(layer, padding) for layer in self.encoder),
+            decoder=tuple(_set_padding(layer, padding) for layer in self.decoder),
         )
 
     def with_unpadded_first_transposition(self) -> Network:
         """Return the network whose first transposed convolution is VALID."""
-        return replace(self, decoder=(_padded(self.decoder[0], "valid"), *self.decoder[1:]))
+        return replace(self, decoder=(_set_padding(self.decoder[0], "valid"), *self.decoder[1:]))
 
     def with_first_transposed_width(self, channels: int) -> Network:
         """Return the network with this many channels after the first transposed convolution."""
@@ -207,7 +207,7 @@ class Network:
         return replace(self, decoder=(first, *others))
 
 
-def _padded(layer: Layer, padding: Padding) -> Layer:
+def _set_padding(layer: Layer, padding: Padding) -> Layer:
     if isinstance(layer, Convolution | TransposedConvolution):
         return replace(layer, padding=padding)
     return layer
@@ -251,7 +251,7 @@ PRINTED_NETWORKS: Mapping[str, Network] = {
 
 CLOSED_NETWORKS: Mapping[str, Network] = {
     "mnist": replace(
-        PRINTED_NETWORKS["mnist"].pooled(), decoder=_transpositions(4, (128, 64, 32, 1))
+        PRINTED_NETWORKS["mnist"].with_pooling(), decoder=_transpositions(4, (128, 64, 32, 1))
     ).with_unpadded_first_transposition(),
     "cifar10": PRINTED_NETWORKS["cifar10"].with_unpadded_first_transposition(),
     "celeba": PRINTED_NETWORKS["celeba"],

@@ -35,7 +35,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class PublishedExperiment:
     """A VAE and an EVAE, trained on the same data with the same dimension of the latent space.
 
     Attributes
@@ -84,27 +84,27 @@ _PRINTED_ROWS = {
 """For each data set, a line for each of `LATENT_DIMS`: VAE's FID and sharpness, EVAE's FID and sharpness."""
 
 
-def _printed_experiments(dataset: str) -> tuple[Experiment, ...]:
+def _parse_printed_rows(dataset: str) -> tuple[PublishedExperiment, ...]:
     experiments = []
     for latent_dim, line in zip(LATENT_DIMS, _PRINTED_ROWS[dataset].split("\n")[1:], strict=True):
         vae_fid, vae_sharpness, evae_fid, evae_sharpness = map(Decimal, line.split())
         vae, evae = Scores(vae_fid, vae_sharpness), Scores(evae_fid, evae_sharpness)
-        experiments.append(Experiment(dataset, latent_dim, vae, evae))
+        experiments.append(PublishedExperiment(dataset, latent_dim, vae, evae))
     return tuple(experiments)
 
 
-TABLE_1 = _printed_experiments("mnist") + _printed_experiments("fashion-mnist")
+TABLE_1 = _parse_printed_rows("mnist") + _parse_printed_rows("fashion-mnist")
 
-TABLE_2 = _printed_experiments("cifar10") + _printed_experiments("celeba")
+TABLE_2 = _parse_printed_rows("cifar10") + _parse_printed_rows("celeba")
 
-TABLES: Mapping[int, tuple[Experiment, ...]] = {1: TABLE_1, 2: TABLE_2}
+TABLES: Mapping[int, tuple[PublishedExperiment, ...]] = {1: TABLE_1, 2: TABLE_2}
 
 EXPERIMENTS = TABLE_1 + TABLE_2
 
 DATASETS = tuple(_PRINTED_ROWS)
 
 
-def published_experiment(dataset: str, latent_dim: int) -> Experiment:
+def find_published_experiment(dataset: str, latent_dim: int) -> PublishedExperiment:
     """Return the paper's experiment on ``dataset`` with a latent space of ``latent_dim`` dimensions.
 
     Raises
@@ -114,7 +114,7 @@ def published_experiment(dataset: str, latent_dim: int) -> Experiment:
 
     Examples
     --------
-    >>> published_experiment("celeba", 32).evae.fid
+    >>> find_published_experiment("celeba", 32).evae.fid
     Decimal('94.40')
     """
     for experiment in EXPERIMENTS:
@@ -124,7 +124,7 @@ def published_experiment(dataset: str, latent_dim: int) -> Experiment:
     raise InputError(f"the paper has no experiment on {dataset!r} with {latent_dim} dimensions; it has {known}.")
 
 
-def count_wins(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> int:
+def count_wins(metric: Metric, experiments: Iterable[PublishedExperiment] = EXPERIMENTS) -> int:
     """Return in how many of the experiments EVAE's figure is strictly the better one.
 
     Examples
@@ -135,7 +135,7 @@ def count_wins(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) 
     return sum(experiment.evae_wins(metric) for experiment in experiments)
 
 
-def misses(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> tuple[Experiment, ...]:
+def misses(metric: Metric, experiments: Iterable[PublishedExperiment] = EXPERIMENTS) -> tuple[PublishedExperiment, ...]:
     """Return the experiments in which EVAE's figure is not the better one.
 
     Examples
