@@ -115,6 +115,7 @@ def assess_kernel(density: str, support: str) -> KernelAssessment:
     kernel = Kernel("yours", (Piece(lower, upper, expression),))
     _require_nonnegative(kernel, density)
     _require_density(kernel, density)
+    # The minima of I(K) sqrt(mu_2) and J(K) sigma, each attained by a kernel of the table.
     least, least_convolution = (
         EPANECHNIKOV.roughness * sqrt(EPANECHNIKOV.variance),
         UNIFORM.convolution_roughness * sqrt(UNIFORM.variance),

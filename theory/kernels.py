@@ -149,6 +149,7 @@ class Kernel:
             )
             for piece in self.pieces
         )
+        # The closed forms transform with the density, since sympy could not recompute them.
         rules: dict[str, Callable[[Expr], Expr]] = {
             "second_moment": lambda moment: scale**2 * moment + 2 * location * scale * self.mean + location**2,
             "convolution_roughness": lambda roughness: roughness / scale,
@@ -195,6 +196,7 @@ def _check_bounded(kernel: Kernel) -> Condition:
     name = "A1: bounded"
     for piece in kernel.pieces:
         interval = sympy.Interval(piece.lower, piece.upper)
+        # Singularities may lie inside the piece; infinite limits only at its ends.
         poles = sympy.singularities(piece.density, x, sympy.Reals) & interval
         if poles is not sympy.S.EmptySet:
             return Condition(name, False, f"K is unbounded near {poles}")
@@ -230,6 +232,7 @@ def _check_absolutely_continuous(kernel: Kernel) -> Condition:
         start = sympy.limit(piece.density, x, end, side)
         if end.is_finite and start != 0:
             return Condition(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
+    # On the whole line the derivative must be integrable, for which x^2 K' -> 0 suffices.
     slope = _limit_at_infinity(kernel, lambda density: sympy.diff(density, x), power=2)
     return Condition(
         name, slope == 0, f"case (b): x^2 K' tends to {slope} at infinity, so that |K'| and K'^2 are integrable"
@@ -244,6 +247,7 @@ def _check_tail_integral(kernel: Kernel) -> Condition:
     decay = _limit_at_infinity(kernel, lambda density: density + abs(sympy.diff(density, x)), power=Rational(11, 4))
     if decay == 0:
         return Condition(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
+    # The decay is too slow for the sufficient condition: look for divergence even without the log log factor.
     total = sympy.integrate(x**weight * kernel.pieces[-1].density, (x, 3, oo))
     outcome = "diverges" if total == oo else "is not established to converge"
     return Condition(name, False, f"x^(11/4) (|K| + |K'|) tends to {decay}, and the integral {outcome}")
@@ -258,6 +262,7 @@ def _limit_at_infinity(kernel: Kernel, function: Callable[[Expr], Expr], power: 
 
 def _log(piece: Piece) -> Expr:
     """Return the log density as a sum of logs of factors, each with the sign that makes it positive on the piece."""
+    # Split the logarithm, because sympy integrates the logarithms of factors but not that of their product.
     inside = (piece.lower + piece.upper) / 2
     total = sympy.Integer(0)
     for factor in sympy.Mul.make_args(sympy.factor(piece.density)):
@@ -319,7 +324,7 @@ def kernel_named(name: str | Kernel) -> Kernel:
     Raises
     ------
     InputError
-        If there is no such kernel; the message lists the known ones.
+        If the name is unknown; the message suggests the nearest kernel or lists them all.
 
     Examples
     --------

@@ -84,6 +84,7 @@ def posterior_law(spread: Number, half_width: Number, mean: Number = 0) -> Kerne
     """
     s, width = sympy.sympify(spread), sympy.sympify(half_width)
     left, right = epanechnikov_distribution((x + width) / s), epanechnikov_distribution((x - width) / s)
+    # On the middle piece F((z + B)/s) - F((z - B)/s) is 1 if the window covers the kernel, and a parabola if not.
     middle = Integer(1) if _is_wide(s, width) else left - right
     inner = width - s if _is_wide(s, width) else s - width
     pieces = [
@@ -348,6 +349,7 @@ def smoothed_normal(kernel: str, variance: Number) -> Expr:
     reach = sqrt(variance * {"two-point": 1, "uniform": 3, "epanechnikov": 5}[kernel])
     if kernel == "two-point":
         return (_normal(x - reach) + _normal(x + reach)) / 2
+    # The integrals of phi(x - w) and, below, of w^2 phi(x - w) over |w| <= reach.
     mass = (erf((x + reach) / sqrt(2)) - erf((x - reach) / sqrt(2))) / 2
     if kernel == "uniform":
         return mass / (2 * reach)

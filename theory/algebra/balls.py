@@ -129,6 +129,7 @@ def _rule(expression: Expr) -> _Rule:
         return _hypergeometric(expression)
     if expression.func is sympy.polylog:
         return _polylogarithm(expression)
+    # Compound expressions combine the rules of their arguments.
     rules = [_rule(argument) for argument in expression.args]
     if expression.is_Add:
         return lambda values, analytic: sum((rule(values, analytic) for rule in rules), start=arb(0))
@@ -158,6 +159,7 @@ def _product(factors: Any) -> Ball:
 
 
 def _power(expression: Expr, rules: list[_Rule]) -> _Rule:
+    # Arb computes integer powers and square roots directly; general powers go through the logarithm.
     base, exponent = rules
     if expression.exp.is_Integer:
         whole = int(expression.exp)
@@ -195,6 +197,7 @@ def _hypergeometric(expression: Expr) -> _Rule:
     upper, lower, point = expression.args
     above, below = [_rule(entry) for entry in upper], [_rule(entry) for entry in lower]
     argument = _rule(point)
+    # The function pFq with p = q + 1 has a branch cut from 1 to infinity.
     has_cut = len(above) == len(below) + 1
 
     def hypergeometric(values: Mapping[Symbol, Ball], analytic: bool) -> Ball:

@@ -104,6 +104,7 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
     if not all(end.is_Rational or end.is_infinite for end in (lower, upper)):
         raise Undecided(f"({lower}, {upper}) has an end that is neither rational nor infinite.")
+    # Without a change of sign, the sign at one point inside decides.
     if poly.is_zero:
         return Answer(True, "it is identically 0")
     root = _sign_change(poly, lower, upper)
@@ -211,6 +212,7 @@ def _point_of_difference(expression: Expr) -> str | None:
             symbol: _within_domain(symbol, sign * value)
             for symbol, value in zip(symbols, chain(values, cycle(_OTHER_VALUES)), strict=False)
         }
+        # A function without a ball has none at any other point either.
         try:
             ball = ball_of(expression, {symbol: ball_of(value) for symbol, value in point.items()})
         except NotImplementedError:
@@ -234,6 +236,7 @@ def _sign_change(poly: sympy.Poly, lower: Expr, upper: Expr) -> str | None:
     for factor, multiplicity in poly.factor_list()[1]:
         if multiplicity % 2:
             odd *= factor
+    # Roots at the ends of the interval do not change the sign inside.
     for end in (lower, upper):
         if end.is_finite and odd.eval(end) == 0:
             odd = odd.quo(sympy.Poly(poly.gen - end, poly.gen))

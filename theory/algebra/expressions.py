@@ -74,6 +74,7 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
     """
     if len(text) > LONGEST_TEXT:
         raise InputError(f"an expression must have at most {LONGEST_TEXT} characters, got {len(text)}. Shorten it.")
+    # Deep nesting raises RecursionError or MemoryError in the parser itself.
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -92,6 +93,7 @@ class _Parser:
         self.symbols = symbols
 
     def read(self, node: ast.expr) -> Expr:
+        # The limits apply to every subexpression, so that nothing huge is evaluated on the way to a small result.
         expression = self._read(node)
         if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
             raise self._refusal(node, "is not finite")
@@ -131,6 +133,7 @@ class _Parser:
             return sympy.Integer(value)
         if not math.isfinite(value):
             raise self._refusal(node, "is not finite")
+        # The parsed float has lost digits; the decimal in the source is exact.
         literal = ast.get_source_segment(self.text.strip(), node) or repr(value)
         return sympy.Rational(literal.replace("_", ""))
 

@@ -99,6 +99,7 @@ class PiecewisePolynomial:
         return self.convolve(self.reflect())
 
     def _polynomial_after(self, knot: Fraction) -> Polynomial:
+        # Expand the truncated powers that are active after the knot, and drop zero leading coefficients.
         degree = max(power for _, power in self.terms)
         coefficients = [Fraction(0)] * (degree + 1)
         for (start, power), coefficient in self.terms.items():

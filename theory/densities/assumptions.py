@@ -30,6 +30,7 @@ def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
     ['A2', 'A2', 'A3', 'A4']
     """
     density = density_named(density)
+    # A mixture inherits A2 to A4 from its components, which are simpler to decide.
     of_components = _decide_from_components(density)
     if of_components:
         return of_components
@@ -44,7 +45,7 @@ def density_assumptions(density: str | Density) -> tuple[Condition, ...]:
 
 
 def _decide_from_components(density: Density) -> tuple[Condition, ...]:
-    """Decide A2 to A4 for a mixture whose components meet them all; otherwise return nothing.
+    """Decide A2 to A4 for a mixture whose components satisfy them all; otherwise return an empty tuple.
 
     With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
     """
@@ -59,9 +60,9 @@ def _decide_from_components(density: Density) -> tuple[Condition, ...]:
 
 
 def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Condition, ...]:
-    """Decide what Theorem 3.1 asks of the weight: integrable, piecewise continuous and bounded.
+    """Decide the conditions of Theorem 3.1 on the weight: integrable, piecewise continuous and bounded.
 
-    ``density`` is needed where ``weight`` is a name that depends on it, as ``"inverse-density:-2,2"``.
+    ``density`` is required if ``weight`` is a name that depends on it, such as ``"inverse-density:-2,2"``.
 
     Examples
     --------
@@ -86,6 +87,7 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
 
 def _check_integrable(weight: Weight, bounded: bool) -> Condition:
     name = "weight: integrable"
+    # A non-constant bounded weight on a bounded interval is integrable; its integral may have no closed form.
     if bounded and all(end.is_finite for end in weight.support) and any(p.density.has(x) for p in weight.pieces):
         return Condition(name, True, "a is bounded, and vanishes outside a bounded interval")
     integral = integral_of(weight.pieces)
@@ -131,18 +133,18 @@ def _derivative(order: int) -> Callable[[Expr], Expr]:
     return lambda pdf: sympy.diff(pdf, x, order)
 
 
-def _check_bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Condition:
-    broken = _describe_unboundedness(density.pieces, derived)
-    reason = (
-        f"{symbol} {broken}" if broken else f"{symbol} is continuous between knots with finite limits at their ends"
-    )
-    return Condition(name, not broken, reason)
+def _check_bounded(name: str, symbol: str, density: Density, function: Callable[[Expr], Expr]) -> Condition:
+    """Decide whether ``function(density)``, called ``symbol`` in the reason, is bounded."""
+    violation = _describe_unboundedness(density.pieces, function)
+    reason = f"{symbol} {violation or 'is continuous between knots with finite limits at their ends'}"
+    return Condition(name, not violation, reason)
 
 
-def _describe_unboundedness(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr]) -> str:
-    """Return where the function derived from ``pieces`` is unbounded, in words, or an empty string."""
+def _describe_unboundedness(pieces: tuple[Piece, ...], transform: Callable[[Expr], Expr]) -> str:
+    """Describe the first point near which the transformed pieces are unbounded; return "" if there is none."""
     for piece in pieces:
-        function = _without_absolute_values(derived(piece.density), piece)
+        # Where the sign of u is known, resolving |u| leaves a function that sympy recognises as smooth.
+        function = _without_absolute_values(transform(piece.density), piece)
         poles = _singularities(piece, function)
         if poles is not sympy.S.EmptySet:
             return f"is singular at {poles}"
@@ -154,7 +156,7 @@ def _describe_unboundedness(pieces: tuple[Piece, ...], derived: Callable[[Expr],
 
 
 def _without_absolute_values(function: Expr, piece: Piece) -> Expr:
-    """Return ``function`` with |u| replaced by u or -u, for every linear u that keeps its sign on ``piece``."""
+    """Return ``function`` with |u| replaced by u or -u, for every linear u without a change of sign on ``piece``."""
     signs = {}
     for part in function.atoms(sympy.Abs):
         (argument,) = part.args
@@ -167,28 +169,28 @@ def _without_absolute_values(function: Expr, piece: Piece) -> Expr:
     return function.subs(signs)
 
 
-def _describe_jump(density: Density, derived: Callable[[Expr], Expr]) -> str:
-    """Return the first jump, at a knot, of the function derived from the density, in words, or an empty string."""
-    nothing = sympy.Integer(0)
-    pieces = (Piece(-oo, density.support[0], nothing), *density.pieces, Piece(density.support[1], oo, nothing))
+def _describe_jump(density: Density, transform: Callable[[Expr], Expr]) -> str:
+    """Describe the first jump of the transformed density at a knot; return "" if there is none."""
+    zero = sympy.Integer(0)
+    pieces = (Piece(-oo, density.support[0], zero), *density.pieces, Piece(density.support[1], oo, zero))
     for left, right in pairwise(pieces):
         if left.upper.is_finite:
-            before = sympy.limit(derived(left.density), x, left.upper, "-")
-            after = sympy.limit(derived(right.density), x, right.lower, "+")
+            before = sympy.limit(transform(left.density), x, left.upper, "-")
+            after = sympy.limit(transform(right.density), x, right.lower, "+")
             if sympy.simplify(before - after) != 0:
                 return f"jumps from {before} to {after} at {left.upper}"
     return ""
 
 
 def _singularities(piece: Piece, function: Expr) -> sympy.Set:
-    """Return the singular points of ``function`` inside ``piece``; its ends are judged by limits."""
+    """Return the singular points of ``function`` inside ``piece``; its ends are examined by limits instead."""
     if _is_analytic(function):
         return sympy.S.EmptySet
     return sympy.singularities(function, x, sympy.S.Reals) & sympy.Interval.open(piece.lower, piece.upper)
 
 
 def _is_analytic(function: Expr) -> bool:
-    """Return whether ``function`` is analytic on the line because it is built from functions and powers that are."""
+    """Return whether ``function`` is analytic on the line, being composed of analytic functions and powers."""
     entire = all(isinstance(part, (exp, cosh, sympy.sinh)) for part in function.atoms(sympy.Function))
     return entire and all(
         (power.exp.is_Integer and power.exp >= 0) or power.base.is_positive for power in function.atoms(Pow)

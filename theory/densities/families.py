@@ -1,4 +1,4 @@
-"""Densities by name: normal, uniform, logistic, Laplace and beta laws, and mixtures of them."""
+"""Densities by name: normal, uniform, logistic, Laplace and beta, and mixtures of normals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from theory.densities.numbers import NUMBER, format_number, parse_numbers
 from theory.kernels import Piece, x
 
 LARGEST_BETA_PARAMETER = 80
-"""Up to here the gamma functions of a beta density stay within double precision."""
+"""Up to this limit the gamma functions of a beta density stay within double precision."""
 
 
 def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
@@ -51,7 +51,9 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
     """
     mean, deviation = sympy.sympify(mean), sympy.sympify(standard_deviation)
     if not (mean.is_finite and deviation.is_finite and deviation > 0):
-        raise InputError(f"a normal density needs a mean and a positive standard deviation, got {mean}, {deviation}.")
+        raise InputError(
+            f"a normal density must have a finite mean and a positive standard deviation, got {mean} and {deviation}."
+        )
     z = (x - mean) / deviation
     return Density(
         name=f"normal({format_number(mean)},{format_number(deviation)})",
@@ -65,7 +67,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
 
 
 def _normal_distribution(z: Expr) -> Expr:
-    """Return the normal distribution function; sympy itself would turn erfc(-z) into 2 - erfc(z), losing the tail."""
+    """Return the normal distribution function; evaluated, sympy rewrites erfc(-z) as 2 - erfc(z) and loses the tail."""
     return erfc(-z / sqrt(2), evaluate=False) / 2
 
 
@@ -85,7 +87,7 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
     lower, upper = sympy.sympify(lower), sympy.sympify(upper)
     if not (lower.is_finite and upper.is_finite and lower < upper):
         raise InputError(
-            f"a uniform density needs two finite ends, the lower first, got {lower} and {upper}. Try uniform:-1,1."
+            f"a uniform density must have two finite ends, the lower first, got {lower} and {upper}. Try uniform:-1,1."
         )
     width = upper - lower
     return Density(
@@ -115,9 +117,10 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
     p, q = sympy.sympify(p), sympy.sympify(q)
     if not (0 < p <= LARGEST_BETA_PARAMETER and 0 < q <= LARGEST_BETA_PARAMETER):
         raise InputError(
-            f"a beta density needs two positive parameters of at most {LARGEST_BETA_PARAMETER}, got {p} and {q}. "
+            f"a beta density must have two positive parameters of at most {LARGEST_BETA_PARAMETER}, got {p} and {q}. "
             "Try beta:2,3."
         )
+    # f^2 is integrable only if both exponents of f^2 exceed -1; it is then a multiple of another beta density.
     square = None
     if 2 * p > 1 and 2 * q > 1:
         square = _beta_constant(p, q) ** 2 / _beta_constant(2 * p - 1, 2 * q - 1)
@@ -137,7 +140,7 @@ def _beta_constant(p: Expr, q: Expr) -> Expr:
 
 
 def _beta_distribution(p: Expr, q: Expr, point: Expr) -> Expr:
-    """Return the beta distribution function; for whole parameters the tail of a binomial law, a sum without signs."""
+    """Return the beta distribution function; for integer parameters a binomial tail, a sum of nonnegative terms."""
     if not (p.is_Integer and q.is_Integer):
         return betainc_regularized(p, q, 0, point)
     trials = int(p + q) - 1
@@ -151,7 +154,7 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     Raises
     ------
     InputError
-        If there is none, a weight is not positive, the weights do not sum to 1, or a component is no density.
+        If a weight or a standard deviation is not positive, or the weights do not sum to 1.
 
     Examples
     --------
@@ -166,6 +169,7 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
         raise InputError(
             f"the weights of a mixture must be positive and sum to 1, got {listed}. Try {MIXTURE_EXAMPLE}."
         )
+    # Every formula of a mixture but that of its square is the weighted sum of those of its components.
     weighted = tuple(zip(weights, densities, strict=True))
     joined = "+".join(f"{format_number(weight)}*{density.name}" for weight, density in weighted)
     return Density(
@@ -239,7 +243,7 @@ DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
 MIXTURE_EXAMPLE = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
 
 FAMILIES: dict[str, tuple[str, Callable[..., Density]]] = {"uniform": ("lo,hi", uniform), "beta": ("p,q", beta)}
-"""The densities with two parameters: how these are called, and what makes the density."""
+"""The families with two parameters: the names of the parameters, and the function that makes the density."""
 
 
 def density_named(name: str | Density) -> Density:
@@ -248,7 +252,7 @@ def density_named(name: str | Density) -> Density:
     Raises
     ------
     InputError
-        If there is no such density, or its parameters are not those of one; the message says what there is.
+        If the name is unknown or its parameters are not valid; the message lists the known densities.
 
     Examples
     --------
@@ -265,21 +269,22 @@ def density_named(name: str | Density) -> Density:
         called, family = FAMILIES[kind]
         numbers = parse_numbers(parameters, 2)
         if numbers is None:
-            raise InputError(f"{name!r} is no density: {kind} needs two numbers, {kind}:{called}.")
+            raise InputError(f"{name!r} is not a density: {kind} needs two numbers. Write {kind}:{called}.")
         return family(*numbers)
     if kind == "mixture":
         return mixture(*_parse_components(name, parameters))
     known = [*DENSITIES, *FAMILIES, "mixture"]
     near = suggestion(kind, known, otherwise=" ").strip()
     listed = ", ".join([*DENSITIES, *(f"{kind}:{called}" for kind, (called, _) in FAMILIES.items()), MIXTURE_EXAMPLE])
-    raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {listed}.")
+    raise InputError(f"{name!r} is not a density. {near + ' ' if near else ''}Choose from: {listed}.")
 
 
 def _parse_components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
-    """Yield the weight, mean and standard deviation of each component written in ``text``."""
+    """Yield the weight, mean and standard deviation of each component in ``text``."""
+    # A plus sign separates components unless it belongs to a number: only the former is followed by a weight and *.
     for term in re.split(r"\+(?=[^+(]*\*)", text.replace(" ", "")):
         parts = re.fullmatch(rf"({NUMBER})\*normal\(({NUMBER},{NUMBER})\)", term)
         numbers = parse_numbers(f"{parts[1]},{parts[2]}", 3) if parts else None
         if numbers is None:
-            raise InputError(f"{name!r} is no density: write a mixture of normals as {MIXTURE_EXAMPLE}.")
+            raise InputError(f"{name!r} is not a density. Write a mixture of normals as {MIXTURE_EXAMPLE}.")
         yield numbers[0], numbers[1], numbers[2]

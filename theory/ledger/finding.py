@@ -147,7 +147,7 @@ def claim_list(claims: Iterable[Claim]) -> RenderableType:
     """Return a table of undecided claims: id, source and statement."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("claim", no_wrap=True)
-    table.add_column("where, and what is printed", overflow="fold")
+    table.add_column("source and statement", overflow="fold")
     rows = [(Text(claim.id, style="bold"), Text(shown(f"{claim.source}: {claim.statement}"))) for claim in claims]
     for row in rows:
         table.add_row(*row)
@@ -286,6 +286,7 @@ def _markdown_verdict(finding: Finding) -> str:
 
 def _escape_markdown(text: str) -> str:
     text = shown(text)
+    # The backslash comes first, or it would escape the escapes.
     for character in "\\*_|<>~":
         text = text.replace(character, f"\\{character}")
     return text.replace("\n", " ")

@@ -106,6 +106,7 @@ def run_within(time_limit: float, function: Callable[..., T], *arguments: object
     InputError
         If the time limit is exceeded or the process is killed. Exceptions raised by the function are re-raised.
     """
+    # `poll` also returns when the process dies, and `recv` then raises one of `LOST`.
     process: BaseProcess | None = None
     try:
         process, connection = started(_call, function, arguments)

@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
         ([2.0, 2.0], {"estimate": True}, "cannot be estimated from 2 observations of which 1 differ"),
         ([2.0], {"estimate": True}, "need at least 2 observations, got 1"),
         ([0.5, 0.6], {"estimate": True, "density": "uniform:0,1"}, "estimated for the densities normal, laplace, log"),
-        ([0.5], {"density": "cauchy"}, "'cauchy' is no density"),
+        ([0.5], {"density": "cauchy"}, "'cauchy' is not a density"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(sample: list[float], choices: dict[str, Any], complaint: str) -> None:
