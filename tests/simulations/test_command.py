@@ -128,7 +128,7 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("--m 10 --density uniform:-1,1 --weight inverse-density:-2,1", "uniform:-1,1 vanishes outside [-1, 1]."),
         ("--m 10 --weight two", "Choose from: window:c,d, inverse-density:c,d, one."),
         ("--m 10 --weight window:2,-2", "a window must have two finite ends, the lower first, got 2 and -2."),
-        ("--m 10 --bandwidth m^0.2", "it must shrink as m grows."),
+        ("--m 10 --bandwidth m^0.2", "a bandwidth must shrink as m grows"),
         ("--m 10 --bandwidth 0", "a bandwidth must be positive and finite, got 0."),
         ("--m 10 --engine quick", "There is auto, exact"),
         ("--m 10 --json /no/such/folder/result.json", "cannot be written"),
