@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="After this long a claim is given up as undecided, a kernel as beyond judgement.",
+    help="After this long a claim is given up as undecided, a kernel as beyond assessment.",
 )
 @common_options
 def verify_lemmas(
@@ -131,7 +131,7 @@ def verify_lemmas(
             write_json(stream, report.list_document(chosen))
             page.print(report.claim_list(chosen))
         return 0
-    requests = [workers.Request(claim.id, assumed.get(claim.id)) for claim in chosen]
+    requests = [workers.ClaimRequest(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream, text_output(output, console) as page:
         with show_progress_bar("deciding", len(requests), quiet) as advance:
             findings = workers.decide(
@@ -157,21 +157,21 @@ def judge_kernel(
     console: Console,
 ) -> None:
     """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
-    from theory.kernel_assessment import judge_whole
-    from theory.ledger.parallel import within
+    from theory.kernel_assessment import assess_kernel_completely
+    from theory.ledger.parallel import run_within
 
     if density is None or support is None or ids != ("kernel",):
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
     with json_output(json_path) as stream:
-        with show_spinner("judging the kernel", console.quiet):
-            judgement = within(time_limit, judge_whole, density, support)
+        with spinner("judging the kernel", console.quiet):
+            assessment = run_within(time_limit, assess_kernel_completely, density, support)
         if plots:
             from theory.figures import kernel_figure
 
-            save_plots(kernel_figure(judgement), plots)
-        write_json(stream, {"kernel": judgement.document()})
-    console.print(judgement.table())
+            save_plots(kernel_figure(assessment), plots)
+        write_json(stream, {"kernel": assessment.document()})
+    console.print(assessment.table())
 
 
 def _split_assumption(text: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""A claim: what the paper prints, as data, and how it is decided.
+"""Claims: printed statements as data, with the functions that decide them.
 
-The function `Claim.decide` checks the printed datum and reports every step; the verdict follows from the steps and
-from nothing else, so that another datum meets another verdict.
+`Claim.decide` checks the printed datum and reports every step; the verdict follows from the steps alone, so another
+datum can lead to another verdict.
 """
 
 from __future__ import annotations
@@ -20,40 +20,58 @@ from theory.algebra.evidence import Evidence
 
 
 class Verdict(StrEnum):
-    """What became of a statement."""
+    """The outcome for a statement."""
 
     PROVED = "proved"
-    """True as printed; every step decided symbolically, or enclosed in rigorous ball arithmetic."""
+    """True as printed; every step is decided symbolically or in rigorous ball arithmetic."""
     ERRATUM = "erratum"
-    """False as printed; a small correction saves it, which is given and proved."""
+    """False as printed, but true after a small correction, which is given and proved."""
     REFUTED = "refuted"
-    """False, and no small correction saves it; a counterexample is given and checked."""
+    """False, and no small correction makes it true; a counterexample is given and checked."""
     CONDITIONAL = "conditional"
-    """True only under an assumption that the paper does not state or does not meet; both sides are checked."""
+    """True only under an assumption that the paper does not state or does not satisfy; both cases are checked."""
     COMPUTED = "computed"
     """Confirmed numerically, without a rigorous enclosure."""
     SIMULATED = "simulated"
     """Statistical evidence only, with its standard error."""
     PENDING = "pending"
-    """Waits for a simulation that was not asked for (``--with-simulations``); not counted as decided."""
+    """Waiting for a simulation that was not requested (``--with-simulations``); not counted as decided."""
     UNDECIDED = "undecided"
-    """Neither proved nor refuted by the means at hand; the last step says what was missing."""
+    """Neither proved nor refuted by the available methods; the last step gives the reason."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One step of a proof or a refutation.
+
+    Attributes
+    ----------
+    step : str
+        The assertion, in words.
+    holds : bool
+    detail : str
+        The formula or value that decides it, and the method.
+    """
+
+    step: str
+    holds: bool
+    detail: str
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What deciding a printed datum came to.
+    """The outcome of deciding a printed datum.
 
     Attributes
     ----------
     verdict : Verdict
     method : str
-        How it was decided, in a few words.
+        The method of the decision, in a few words.
     evidence : tuple of Evidence
     corrected : str, optional
-        The statement that does hold, where the printed one does not.
+        The statement that holds instead of the printed one.
     charitable : str, optional
-        The most charitable reading of the printed statement and what becomes of it.
+        The most charitable reading of the printed statement, and its outcome.
     """
 
     verdict: Verdict
@@ -65,9 +83,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A simulation of T_m that a claim asks for: the standard example of Theorem 3.1 at one m.
+    """A simulation of T_m required by a claim: the standard example of Theorem 3.1 at one m.
 
-    Its density is normal, its weight 1 on [-2, 2], its kernel the Epanechnikov kernel and its bandwidth m^(-0.235).
+    The density is normal, the weight 1 on [-2, 2], the kernel Epanechnikov and the bandwidth m^(-0.235).
     """
 
     m: int
@@ -77,7 +95,7 @@ class StudyPlan:
 
 @dataclass(frozen=True)
 class SimulatedMoments:
-    """What a `StudyPlan` came to: moments of b^(-1/2) (T_m - I W), each with its standard error."""
+    """The result of a `StudyPlan`: moments of b^(-1/2) (T_m - I W), each with its standard error."""
 
     plan: StudyPlan
     variance: float
@@ -91,28 +109,28 @@ Simulated = tuple[SimulatedMoments, ...]
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, or one of ours, that can be decided.
+    """A decidable statement, from the paper or added by this project.
 
     Attributes
     ----------
     id : str
-        As in ``"lemma-3.2.minimum"``; a prefix up to a dot or a hyphen names a group.
+        For example ``"lemma-3.2.minimum"``; a prefix up to a dot or a hyphen selects a group.
     source : str
-        Where the statement stands in the paper.
+        The location of the statement in the paper.
     statement : str
         The statement in words.
     printed : str
-        What the paper prints, as an expression in `symbols`; this is what `decide` receives, parsed.
+        The printed datum, as an expression in `symbols`; `decide` receives it parsed.
     meaning : str
-        What `printed` stands for, so that a reader knows what another expression would assert.
+        The quantity that `printed` states, so that a reader knows the assertion made by another expression.
     symbols : tuple of Symbol
     expected : Verdict
-        The recorded verdict, to notice when a check begins to come out differently.
+        The recorded verdict, used to detect a check whose outcome changes.
     decide : function from the parsed datum to a Decision
     plans : tuple of StudyPlan, optional
-        The simulations that the claim wants, if it cannot be decided without.
-    judge : function from the parsed datum and what was simulated to a Decision, optional
-        Takes the place of `decide` when the simulations have been run.
+        The simulations required to decide the claim, if any.
+    judge : function from the parsed datum and the simulated moments to a Decision, optional
+        Replaces `decide` when the simulations have been run.
     """
 
     id: str
@@ -128,23 +146,25 @@ class Claim:
 
     @property
     def assumptions(self) -> str:
-        """What is assumed of the symbols, as in ``"mu real, r > 0"``; empty if there are none."""
+        """The assumptions on the symbols, as in ``"mu real, r > 0"``; empty without symbols."""
         return ", ".join(f"{symbol.name}{_domain(symbol)}" for symbol in self.symbols)
 
     def parse(self, printed: str) -> Expr:
-        """Return ``printed`` as an expression in this claim's symbols; raise `InputError` if it is none."""
+        """Parse ``printed`` as an expression in this claim's symbols; raise `InputError` if it is not one."""
         names = {symbol.name: symbol for symbol in self.symbols}
         datum = expressions.parse(printed, names)
         count, expected = _count(datum), _count(expressions.parse(self.printed, names))
         if count != expected:
-            takes = "one expression" if expected is None else f"{expected} expressions in parentheses"
-            raise InputError(f"{self.id} takes {takes} ({self.meaning}), as in {self.printed!r}; got {printed!r}.")
+            form = "one expression" if expected is None else f"{expected} expressions in parentheses"
+            raise InputError(
+                f"the datum of {self.id} must be {form} ({self.meaning}), got {printed!r}. Try {self.printed!r}."
+            )
         return datum
 
 
 @dataclass
 class Argument:
-    """Collects the steps of a decision in the order in which they are taken."""
+    """A mutable list of the steps of a decision, in order."""
 
     evidence: list[Evidence] = field(default_factory=list)
 
@@ -159,18 +179,18 @@ class Argument:
         return all(step.holds for step in self.evidence)
 
     def decision(self, verdict: Verdict, method: str, **readings: Any) -> Decision:
-        """Return the decision that these steps support."""
+        """Return the decision with ``verdict`` and the steps recorded so far as its evidence."""
         return Decision(verdict, method, tuple(self.evidence), **readings)
 
 
 def pending(printed: Expr) -> Decision:
-    """Return the decision of a claim that only a simulation can support, and none was run."""
+    """Return the decision on a claim that requires a simulation when none was run."""
     step = Evidence("A simulation supports the claim.", False, f"not run for {printed}: add --with-simulations")
     return Decision(Verdict.PENDING, "none yet", (step,), charitable="statistical evidence, once it is simulated")
 
 
 def undecided(reason: str) -> Decision:
-    """Return the decision that nothing was decided, and why."""
+    """Return the decision on a claim that could not be decided, for the given reason."""
     step = Evidence("The check came to an end.", False, reason)
     return Decision(Verdict.UNDECIDED, "none of the means at hand", (step,))
 
@@ -184,5 +204,5 @@ def _domain(symbol: sympy.Symbol) -> str:
 
 
 def _count(datum: Expr) -> int | None:
-    """Return how many expressions a tuple holds, or None for an expression by itself."""
+    """Return the number of expressions in a tuple, or None for a single expression."""
     return len(datum) if isinstance(datum, sympy.Tuple) else None

@@ -1,6 +1,6 @@
 """Figures of the theory: the kernels, the bound of Lemma 2.1, the optimum of Lemma 3.2, the limits of Theorem 3.1.
 
-Nothing here is simulated: every curve and point is a formula of this package or computed from one.
+Nothing is simulated: every curve and point is computed from a formula of this package.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ from theory.bickel_rosenblatt.symbolic_mean import MeanExpression, m, mean_expre
 from theory.claims.kernels import TABLED
 from theory.claims.lemma_2_1 import C, divergence_density, sharp_constant
 from theory.claims.lemma_3_2 import roughness_table
-from theory.kernel_assessment import Judgement
+from theory.kernel_assessment import KernelAssessment
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
 
-#: How each kernel is drawn: colour, dashes.
+Array = npt.NDArray[np.float64]
+
+#: Colour and dashes of each kernel.
 _LINES = {
     "epanechnikov": (VERMILION, "-"),
     "gaussian": (BLUE, (0, (5, 2))),
@@ -51,7 +53,7 @@ _LINES = {
     "logistic": (GREY, (0, (8, 2))),
 }
 
-#: Beyond so many standard deviations a kernel of unbounded support is not drawn.
+#: Standard deviations up to which a kernel of unbounded support is drawn.
 _REACH = 3.2
 
 _PERCENT = 100.0
@@ -59,28 +61,30 @@ _PERCENT = 100.0
 
 @apply_style
 def kernels_figure() -> Figure:
-    """Draw Figure S1's two kernels, kernels of equal variance, and what each is worth against the best of its kind."""
-    figure = create_figure(7.4, 5.4)
+    """Draw Figure S1's two kernels, six kernels of equal variance, and the efficiencies of all kernels."""
+    figure = blank(7.4, 5.4)
+    # Top row: densities as printed and at equal variance. Bottom row: efficiencies.
     grid = figure.add_gridspec(2, 2, height_ratios=(1.15, 1))
     printed, equal = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    _densities(printed, [EPANECHNIKOV, GAUSSIAN])
+    _draw_densities(printed, [EPANECHNIKOV, GAUSSIAN])
     printed.set(title="as in Figure S1: variances 1/5 and 1", ylabel="density $K(x)$", xlabel="$x$")
     printed.legend(loc="upper right")
     names = ("epanechnikov", "gaussian", "uniform", "biweight", "triangular", "logistic")
-    _densities(equal, [KERNELS[name].scaled(variance=1) for name in names])
+    _draw_densities(equal, [KERNELS[name].rescale(variance=1) for name in names])
     equal.set(title="at variance 1", xlabel="$x$ (standard deviations)", ylabel="density $K(x)$")
     place_legend_on_top(equal, share=0.32, columns=2)
     efficiency = figure.add_subplot(grid[1, :])
-    _efficiencies(efficiency, {name: KERNELS[name] for name in TABLED})
-    label_panels([printed, equal, efficiency])
+    _draw_efficiencies(efficiency, {name: KERNELS[name] for name in TABLED})
+    letter([printed, equal, efficiency])
     return figure
 
 
 def efficiencies(kernel: Kernel) -> tuple[float, float]:
-    """Return the least I(K) sqrt(variance), Epanechnikov's, over the kernel's, and the least J(K), the uniform's.
+    """Return the efficiencies of a kernel by I(K) and by J(K), each at most 1.
 
-    The first is the share of a sample that the best kernel needs for the same asymptotic error of the estimate; the
-    second compares the variances of T_m.
+    Each is the minimum, attained by the Epanechnikov and the uniform kernel, of I(K) sqrt(variance) or
+    J(K) sqrt(variance), divided by the value for the kernel. The first is the fraction of the sample that the best
+    kernel needs for the same asymptotic error of the estimate; the second compares the variances of T_m.
     """
     deviations = [float(sympy.sqrt(one.variance)) for one in (EPANECHNIKOV, UNIFORM, kernel)]
     least, least_convolution = float(EPANECHNIKOV.roughness), float(UNIFORM.convolution_roughness)
@@ -90,18 +94,18 @@ def efficiencies(kernel: Kernel) -> tuple[float, float]:
     )
 
 
-def _densities(axes: Axes, kernels: Sequence[Kernel]) -> None:
-    """Draw densities over all of the bounded supports, and over `_REACH` standard deviations of the others."""
-    ends = np.array([_shown_support(kernel) for kernel in kernels])
+def _draw_densities(axes: Axes, kernels: Sequence[Kernel]) -> None:
+    """Draw densities over the whole of bounded supports, and over `_REACH` standard deviations otherwise."""
+    ends = np.array([_drawn_range(kernel) for kernel in kernels])
     low, high = ends[:, 0].min(), ends[:, 1].max()
     for kernel in kernels:
         colour, dashes = _LINES[kernel.name]
-        axes.plot(*_curve(kernel, low, high), color=colour, linestyle=dashes, label=_titled(kernel.name))
+        axes.plot(*_curve(kernel, low, high), color=colour, linestyle=dashes, label=_capitalise(kernel.name))
     axes.set_xlim(low, high)
     axes.set_ylim(bottom=0)
 
 
-def _shown_support(kernel: Kernel) -> tuple[float, float]:
+def _drawn_range(kernel: Kernel) -> tuple[float, float]:
     mean, reach = float(kernel.mean), _REACH * float(sympy.sqrt(kernel.variance))
     lower, upper = (float(end) for end in kernel.support)
     if np.isfinite([lower, upper]).all():
@@ -111,10 +115,10 @@ def _shown_support(kernel: Kernel) -> tuple[float, float]:
 
 
 def _curve(kernel: Kernel, low: float, high: float) -> tuple[Array, Array]:
-    """Return points of the density, with its jumps upright; where it is infinite there is a gap."""
+    """Return points on the graph of the density, with vertical jumps and gaps where it is infinite."""
     knots = [float(end) for piece in kernel.pieces for end in (piece.lower, piece.upper)]
     inside = np.array([knot for knot in knots if low <= knot <= high])
-    # Just inside and just outside of each knot, so that a jump is upright.
+    # Points just inside and just outside each knot make a jump vertical.
     step = 1e-9 * (high - low)
     points = np.unique(np.concatenate([np.linspace(low, high, 801), inside - step, inside + step]))
     with np.errstate(all="ignore"):
@@ -122,8 +126,9 @@ def _curve(kernel: Kernel, low: float, high: float) -> tuple[Array, Array]:
     return points, np.where(np.isfinite(values), values, np.nan)
 
 
-def _efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = None) -> None:
-    """Draw the efficiencies as points, one line a kernel; ``own`` is the name of the reader's."""
+def _draw_efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = None) -> None:
+    """Draw the efficiencies as points, one row for each kernel; ``own`` names the user's kernel, set in bold."""
+    # A pale line joins the two efficiencies of each kernel; the dotted line marks the optimum.
     found = {name: efficiencies(kernel) for name, kernel in kernels.items()}
     heights = -np.arange(len(found))
     roughness, convolution = (_PERCENT * np.array(values) for values in zip(*found.values(), strict=True))
@@ -134,7 +139,7 @@ def _efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = N
     axes.plot(convolution, heights, "s", **hollow, label=r"$J(K) = \int (K * K)^2$: variance of $T_m$")
     for value, height in zip(roughness, heights, strict=True):
         axes.annotate(f"{value:.1f}", (value, height), (0, 5), textcoords="offset points", fontsize=7, ha="center")
-    axes.set_yticks(heights, [_titled(name) for name in found])
+    axes.set_yticks(heights, [_capitalise(name) for name in found])
     for tick, name in zip(axes.get_yticklabels(), found, strict=True):
         tick.set_fontweight("bold" if name == own else "normal")
     axes.set_ylim(heights[-1] - 0.6, 0.9)
@@ -142,39 +147,40 @@ def _efficiencies(axes: Axes, kernels: Mapping[str, Kernel], own: str | None = N
     axes.legend(loc="upper left")
 
 
-def _value_beside(axes: Axes, value: float, height: float, text: str) -> None:
+def _annotate_value(axes: Axes, value: float, height: float, text: str) -> None:
     axes.annotate(text, (value, height), (6, 0), textcoords="offset points", va="center", fontsize=8)
 
 
-def _titled(name: str) -> str:
+def _capitalise(name: str) -> str:
     return name[:1].upper() + name[1:] if name in ("epanechnikov", "gaussian") else name
 
 
-@apply_style
-def kernel_figure(judgement: Judgement) -> Figure:
-    """Draw a kernel that was judged beside the Epanechnikov kernel of the same mean and variance, and their worth."""
-    kernel = judgement.kernel
-    figure = create_figure(7.4, 3.3)
+@styled
+def kernel_figure(assessment: KernelAssessment) -> Figure:
+    """Draw an assessed kernel with the Epanechnikov kernel of the same mean and variance, and rank the efficiencies."""
+    kernel = assessment.kernel
+    figure = blank(7.4, 3.3)
     densities, efficiency = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    best = EPANECHNIKOV.scaled(variance=kernel.variance).transformed(kernel.mean, sympy.Integer(1))
-    ends = np.array([_shown_support(one) for one in (kernel, best)])
+    best = EPANECHNIKOV.rescale(variance=kernel.variance).transform(kernel.mean, sympy.Integer(1))
+    ends = np.array([_drawn_range(one) for one in (kernel, best)])
     low, high = ends[:, 0].min(), ends[:, 1].max()
     densities.plot(*_curve(kernel, low, high), color=BLUE, linestyle=(0, (5, 2)), label="yours")
     densities.plot(*_curve(best, low, high), color=VERMILION, label="Epanechnikov of the same\nmean and variance")
     densities.set(title="densities", xlabel="$x$", ylabel="density $K(x)$", xlim=(low, high))
     tallest = max(np.nanmax(line.get_ydata()) for line in densities.lines)
-    # An unbounded density is cut where it leaves the other far below.
+    # Cut off an unbounded density, which would flatten the other curve.
     densities.set_ylim(0, min(tallest, 4 * float(np.nanmax(densities.lines[1].get_ydata()))))
-    place_legend_on_top(densities, share=0.3)
-    _judged(efficiency, judgement)
-    label_panels([densities, efficiency])
+    legend_on_top(densities, share=0.3)
+    _draw_ranking(efficiency, assessment)
+    letter([densities, efficiency])
     return figure
 
 
-def _judged(axes: Axes, judgement: Judgement) -> None:
-    """Draw the efficiency by I(K) of the kernels of the table, from the best to the worst, and of the judged one."""
-    values = {_titled(name): efficiencies(KERNELS[name])[0] for name in TABLED}
-    own = judgement.efficiency
+def _draw_ranking(axes: Axes, assessment: KernelAssessment) -> None:
+    """Rank the tabulated kernels and the assessed one by their efficiency in I(K)."""
+    values = {_capitalise(name): efficiencies(KERNELS[name])[0] for name in TABLED}
+    # An efficiency that is not finite or has no closed form cannot be placed on the axis.
+    own = assessment.efficiency
     if not own.has(sympy.Integral) and own.is_finite is not False:
         values["yours"] = float(own)
     ordered = sorted(values.items(), key=lambda item: -item[1])
@@ -183,7 +189,7 @@ def _judged(axes: Axes, judgement: Judgement) -> None:
         ours = name == "yours"
         axes.hlines(height, 0, _PERCENT * value, color=PALE)
         axes.plot(_PERCENT * value, height, "D" if ours else "o", color=BLUE if ours else VERMILION)
-        _value_beside(axes, _PERCENT * value, height, f"{_PERCENT * value:.1f}")
+        _annotate_value(axes, _PERCENT * value, height, f"{_PERCENT * value:.1f}")
     axes.set_yticks(heights, [name for name, _ in ordered])
     for tick, (name, _) in zip(axes.get_yticklabels(), ordered, strict=True):
         tick.set_fontweight("bold" if name == "yours" else "normal")
@@ -192,25 +198,26 @@ def _judged(axes: Axes, judgement: Judgement) -> None:
 
 @apply_style
 def kl_bound_figure(seed: int = 0, laws: int = 400) -> Figure:
-    """Draw the least constant of Lemma 2.1 beside the printed series, and the bound that needs no condition.
+    """Draw the least constant of Lemma 2.1 with the printed series, and the bound that needs no condition.
 
-    ``seed`` and ``laws`` choose the random pairs of laws with which the second bound is met.
+    ``laws`` random pairs of laws, generated from ``seed``, illustrate the second bound.
     """
     figure = create_figure(7.4, 3.4)
     constants, divergences = figure.subplots(1, 2)
-    _constants(constants)
-    _divergences(divergences, seed, laws)
-    label_panels([constants, divergences])
+    _draw_constants(constants)
+    _draw_divergences(divergences, seed, laws)
+    letter([constants, divergences])
     return figure
 
 
-def _constants(axes: Axes) -> None:
+def _draw_constants(axes: Axes) -> None:
     bounds = np.linspace(1e-3, 1 - 1e-9, 400)
     sharp = sympy.lambdify(C, sharp_constant(C), "numpy")
     printed = (np.exp(bounds) - 1 - bounds) / bounds**2
     axes.axhline(1, color=GREEN, linestyle=":", label=r"1, which always serves")
     axes.plot(bounds, sharp(bounds), color=BLUE, label=r"least constant, $\phi(-C)$")
     axes.plot(bounds, printed, color=VERMILION, linestyle="--", label=r"equation (12): $\sum_{k \geq 2} C^{k-2}/k!$")
+    # Laws on two points come close to the least constant, so it cannot be improved.
     places = np.linspace(0.05, 1 - 1e-9, 11)
     axes.plot(places, _two_point_ratio(places, 0.02), "kx", label="a law of two points")
     axes.set(xlim=(0, 1.02), ylim=(0.45, 1.05), xlabel=r"bound $C$ on $|q/p - 1|$")
@@ -220,20 +227,21 @@ def _constants(axes: Axes) -> None:
 
 
 def _two_point_ratio(bounds: Array, other: float) -> Array:
-    """Return KL over chi-square of the law with q/p - 1 = -C or ``other``, of mean 0."""
+    """Return KL over chi-square for the two-point law with mean 0 on which q/p - 1 is -C or ``other``."""
     deviations = np.stack([-bounds, np.full_like(bounds, other)])
     weights = np.stack([other / (bounds + other), bounds / (bounds + other)])
     divergence = sympy.lambdify(sympy.Symbol("u", real=True), divergence_density(sympy.Symbol("u", real=True)), "numpy")
     return (weights * divergence(deviations)).sum(0) / (weights * deviations**2).sum(0)
 
 
-def _divergences(axes: Axes, seed: int, laws: int) -> None:
+def _draw_divergences(axes: Axes, seed: int, laws: int) -> None:
     random = np.random.default_rng(seed)
     chi_square = np.geomspace(1e-2, 1e2, 200)
     axes.plot(chi_square, chi_square, color=GREEN, linestyle=":", label=r"$\chi^2$")
     axes.plot(chi_square, np.log1p(chi_square), color=BLUE, label=r"$\log(1 + \chi^2)$, the best bound")
     pairs = np.array([_random_pair(random) for _ in range(laws)])
     axes.plot(*pairs.T, ".", color=GREY, markersize=3, label="random pairs of laws", zorder=0)
+    # q = p given an event of probability s attains log(1 + chi-square): KL = -log s and chi-square = 1/s - 1.
     shares = np.geomspace(0.011, 0.98, 9)
     axes.plot(1 / shares - 1, -np.log(shares), "kx", label="$q = p$ given an event")
     axes.set(xscale="log", yscale="log", xlim=(1e-2, 1e2), ylim=(3e-3, 20))
@@ -253,62 +261,66 @@ def _random_pair(random: np.random.Generator) -> tuple[float, float]:
 
 @apply_style
 def optimal_kernel_figure(seed: int = 0, rivals: int = 400) -> Figure:
-    """Draw the roughness of rivals of the Epanechnikov kernel that have its variance: two families, and random ones.
+    """Compare the roughness of the Epanechnikov kernel with that of other densities of the same variance.
 
-    ``seed`` and ``rivals`` choose the random densities, each a mixture of intervals.
+    The others are two families, the named kernels, and ``rivals`` random densities generated from ``seed``, each
+    constant on intervals.
     """
     figure = create_figure(7.4, 5.6)
     (beta, power), (named, random) = figure.subplots(2, 2)
     exponents = np.linspace(-0.3, 5, 213)
-    _family(beta, exponents, _beta_excess(exponents), {0: "uniform", 1: "Epanechnikov", 2: "biweight", 3: "triweight"})
-    _limit_of_family(beta, exponents[-1], "gaussian", r"Gaussian, $q \to \infty$")
+    _draw_family(
+        beta, exponents, _beta_excess(exponents), {0: "uniform", 1: "Epanechnikov", 2: "biweight", 3: "triweight"}
+    )
+    _draw_limit_of_family(beta, exponents[-1], "gaussian", r"Gaussian, $q \to \infty$")
     beta.set(xlabel="$q$", title="the family $(1 - x^2)^q$")
+    # The same for the second family, whose limit is the uniform kernel.
     exponents = np.geomspace(0.6, 16, 240)
-    _family(power, exponents, _power_excess(exponents), {1: "triangular", 2: "Epanechnikov"})
-    _limit_of_family(power, exponents[-1], "uniform", r"uniform, $p \to \infty$")
+    _draw_family(power, exponents, _power_excess(exponents), {1: "triangular", 2: "Epanechnikov"})
+    _draw_limit_of_family(power, exponents[-1], "uniform", r"uniform, $p \to \infty$")
     power.set(xlabel="$p$", title="the family $1 - |x|^p$", xscale="log")
     power.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
     power.set_xticks([], minor=True)
-    _named(named)
-    _random_rivals(random, seed, rivals)
-    label_panels([beta, power, named, random])
+    _draw_named_kernels(named)
+    _draw_random_rivals(random, seed, rivals)
+    letter([beta, power, named, random])
     return figure
 
 
-def _family(axes: Axes, parameters: Array, excesses: Array, named: Mapping[float, str]) -> None:
+def _draw_family(axes: Axes, parameters: Array, excesses: Array, named: Mapping[float, str]) -> None:
     axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
     axes.plot(parameters, excesses, color=BLUE)
     for parameter, name in named.items():
         height = float(np.interp(parameter, parameters, excesses))
         best = name == "Epanechnikov"
         axes.plot(parameter, height, "D" if best else "o", color=VERMILION if best else BLUE)
-        # Where the curve has no room for it: below the minimum, right of it where it falls, above where it rises.
+        # Place the label where it does not hide the curve: below a minimum, right of a descent, above an ascent.
         falls = np.interp(parameter + 0.1, parameters, excesses) < height
         place: dict[str, Any] = {"textcoords": "offset points", "ha": "left" if falls else "center", "fontsize": 8}
         axes.annotate(name, (parameter, height), (0, -13) if best else (7, 2) if falls else (0, 8), **place)
     axes.set(ylabel="$I(K)$ above the minimum (%)", ylim=(-1, 9.5))
 
 
-def _limit_of_family(axes: Axes, parameter: float, name: str, label: str) -> None:
+def _draw_limit_of_family(axes: Axes, parameter: float, name: str, label: str) -> None:
     axes.axhline(_excess(name), color=GREY, linestyle="--", linewidth=0.9)
     place: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
     axes.annotate(label, (parameter, _excess(name)), (0, 4), **place)
 
 
 def _excess(name: str) -> float:
-    """Return by how many percent a kernel's I(K) is above the minimum at equal variance."""
+    """Return the excess of a kernel's I(K) over the minimum at equal variance, in percent."""
     table = roughness_table()
     return _PERCENT * (float(table[name] / table["epanechnikov"]) - 1)
 
 
 def _beta_excess(exponents: Array) -> Array:
-    """Return the same for (1 - x^2)^q: with B the beta function, I = B(1/2, 2q+1)/B(1/2, q+1)^2, variance 1/(2q+3)."""
+    """Return the excess for (1 - x^2)^q: I = B(1/2, 2q+1)/B(1/2, q+1)^2 with the beta function B, variance 1/(2q+3)."""
     roughness = beta_function(0.5, 2 * exponents + 1) / beta_function(0.5, exponents + 1) ** 2
     return _PERCENT * (roughness * np.sqrt(5 / (2 * exponents + 3)) / 0.6 - 1)
 
 
 def _power_excess(exponents: Array) -> Array:
-    """Return the same for 1 - |x|^p, whose integral is 2p/(p+1) and second moment 2p/(3(p+3))."""
+    """Return the excess for 1 - |x|^p, whose integral is 2p/(p+1) and second moment 2p/(3(p+3))."""
     p = exponents
     total = 2 * p / (p + 1)
     roughness = 2 * (1 - 2 / (p + 1) + 1 / (2 * p + 1)) / total**2
@@ -316,22 +328,22 @@ def _power_excess(exponents: Array) -> Array:
     return _PERCENT * (roughness * np.sqrt(5 * variance) / 0.6 - 1)
 
 
-def _named(axes: Axes) -> None:
+def _draw_named_kernels(axes: Axes) -> None:
     values = {name: _excess(name) for name in TABLED}
     heights = range(0, -len(values), -1)
     axes.hlines(heights, 0, list(values.values()), color=PALE)
     for (name, value), height in zip(values.items(), heights, strict=True):
         best = name == "epanechnikov"
         axes.plot(value, height, "D" if best else "o", color=VERMILION if best else BLUE)
-        _value_beside(axes, value, height, f"{value:.2f}")
-    axes.set_yticks(heights, [_titled(name) for name in values])
+        _annotate_value(axes, value, height, f"{value:.2f}")
+    axes.set_yticks(heights, [_capitalise(name) for name in values])
     axes.set(xlabel="$I(K)$ above the minimum (%)", title="named kernels", xlim=(-0.4, 1.22 * max(values.values())))
 
 
-def _random_rivals(axes: Axes, seed: int, rivals: int) -> None:
-    """Draw I(K) - I(K*) as a multiple of the squared distance from K*, of which it is never less than one."""
+def _draw_random_rivals(axes: Axes, seed: int, rivals: int) -> None:
+    """Draw the ratio of I(K) - I(K*) to the squared distance from K*, which is at least 1."""
     random = np.random.default_rng(seed)
-    distances, excesses = np.array([_rival(random) for _ in range(rivals)]).T
+    distances, excesses = np.array([_random_rival(random) for _ in range(rivals)]).T
     axes.axhline(1, color=VERMILION, label=r"$I(K) - I(K^*) \geq \int (K - K^*)^2$")
     axes.plot(distances, excesses / distances, ".", color=BLUE, markersize=3, label="random densities")
     axes.set(xscale="log", title="random rivals of mean 0 and variance 1/5")
@@ -340,11 +352,12 @@ def _random_rivals(axes: Axes, seed: int, rivals: int) -> None:
     place_legend_on_top(axes, share=0.3)
 
 
-def _rival(random: np.random.Generator) -> tuple[float, float]:
-    """Return the squared distance from K* and the excess of I, of a density that is constant on intervals.
+def _random_rival(random: np.random.Generator) -> tuple[float, float]:
+    """Return the squared distance from K* and the excess of I for a random density that is constant on intervals.
 
-    The intervals are longer in the tails; a shift and a scale give mean 0 and variance 1/5. Exact.
+    The intervals are longer in the tails, and the density has mean 0 and variance 1/5. Both values are exact.
     """
+    # Random intervals, and random probabilities of them around a power of a parabola.
     cells = int(random.integers(5, 40))
     grid = np.linspace(-1, 1, cells + 1)
     edges = grid * (1 + random.exponential(0.7) * grid**2)
@@ -352,10 +365,12 @@ def _rival(random: np.random.Generator) -> tuple[float, float]:
     shares = shape * np.exp(10 ** random.uniform(-2, 0) * random.standard_normal(cells)) * np.diff(edges)
     shares /= shares.sum()
     middles, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    # Shift and scale to mean 0 and variance 1/5.
     mean = shares @ middles
     variance = shares @ (middles**2 + widths**2 / 12) - mean**2
     scale = float(np.sqrt(0.2 / variance))
     heights, edges, widths = shares / (scale * widths), scale * (edges - mean), scale * widths
+    # The integrals of K^2, K K* and K*^2 (3/5) give the distance and the excess.
     roughness = float(np.sum(heights**2 * widths))
     product = float(heights @ np.diff(_primitive(edges)))
     return roughness - 2 * product + 0.6, roughness - 0.6
@@ -369,17 +384,18 @@ def _primitive(points: Array) -> Array:
 
 @apply_style
 def bandwidth_window_figure(rule: str = "m^-0.235", largest: int = 10**100) -> Figure:
-    """Draw the two sides of Theorem 3.1's window of bandwidths, with constants 1, against m from 3 to ``largest``.
+    """Draw both sides of Theorem 3.1's window of bandwidths, with constants 1, for m from 3 to ``largest``.
 
-    Where the lower side is the larger one the window is empty. ``rule`` is a bandwidth to draw with it.
+    The window is empty where the lower side is the larger one. ``rule`` is a bandwidth rule to draw with it.
     """
     figure = create_figure(7.4, 3.5)
     absolute, relative = figure.subplots(1, 2)
     sizes = [max(3, round(10**exponent)) for exponent in np.linspace(np.log10(3), np.log10(float(largest)), 600)]
     sides = np.array([window_at(size) for size in sizes])
     values = np.array([bandwidth_named(rule).at(size) for size in sizes])
-    _window(absolute, sizes, sides, values, rule)
-    _window(relative, sizes, sides / sides[:, 1:], values / sides[:, 1], rule)
+    # Left: the window itself. Right: relative to its upper side, where its width is visible.
+    _draw_window(absolute, sizes, sides, values, rule)
+    _draw_window(relative, sizes, sides / sides[:, 1:], values / sides[:, 1], rule)
     absolute.set(yscale="log", ylabel="bandwidth $b$", title="the window of Theorem 3.1")
     relative.set(ylabel=r"bandwidth $b\ /\ m^{-2/9}$", title="relative to its upper side", ylim=(0, None))
     place_legend_on_top(relative, share=0.5)
@@ -387,19 +403,21 @@ def bandwidth_window_figure(rule: str = "m^-0.235", largest: int = 10**100) -> F
     return figure
 
 
-def _window(axes: Axes, sizes: Sequence[int], sides: Array, values: Array, rule: str) -> None:
-    shown, (lower, upper) = np.array([float(size) for size in sizes]), sides.T
+def _draw_window(axes: Axes, sizes: Sequence[int], sides: Array, values: Array, rule: str) -> None:
+    # Shade the window, hatched if open and pale if empty, and draw its sides and the rule.
+    positions, (lower, upper) = np.array([float(size) for size in sizes]), sides.T
+    # In the legend: the sizes for which the window is empty, as far as they are drawn.
     empty = [size for size, low, high in zip(sizes, lower, upper, strict=True) if low >= high]
     until = "" if empty[-1] == sizes[-1] else rf" to $10^{{{int(np.log10(float(empty[-1])))}}}$"
     label = f"empty, from $m$ = {_first_empty()}{until}"
     grey: dict[str, Any] = {"color": PALE, "linewidth": 0, "label": label}
-    axes.fill_between(shown, lower, upper, where=lower >= upper, interpolate=True, **grey)
+    axes.fill_between(positions, lower, upper, where=lower >= upper, interpolate=True, **grey)
     hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": GREEN, "hatch": "////", "linewidth": 0}
-    axes.fill_between(shown, lower, upper, where=lower < upper, interpolate=True, label="open", **hatched)
-    axes.plot(shown, upper, color=BLUE, label="upper side, $m^{-2/9}$")
+    axes.fill_between(positions, lower, upper, where=lower < upper, interpolate=True, label="open", **hatched)
+    axes.plot(positions, upper, color=BLUE, label="upper side, $m^{-2/9}$")
     label = r"lower side, $m^{-1/4}(\log m)^{1/2}(\log\log m)^{1/4}$"
-    axes.plot(shown, lower, color=VERMILION, linestyle="--", label=label)
-    axes.plot(shown, values, color=BLACK, linestyle="-.", linewidth=1, label=format_bandwidth(rule))
+    axes.plot(positions, lower, color=VERMILION, linestyle="--", label=label)
+    axes.plot(positions, values, color=BLACK, linestyle="-.", linewidth=1, label=bandwidth_label(rule))
     axes.set(xscale="log", xlabel="sample size $m$", xlim=(3, float(sizes[-1])))
     decades = 20 if sizes[-1] > 10**40 else 5
     axes.set_xticks([10.0**power for power in range(0, len(str(sizes[-1])), decades) if power > 0])
@@ -412,14 +430,15 @@ def _first_empty() -> int:
 
 @apply_style
 def uniform_prior_figure(rules: Sequence[str] = ("m^-2/9", "m^-0.235", "m^-1/4"), largest: int = 10**8) -> Figure:
-    """Draw E T_m against m at the theorem's bandwidths: for the uniform prior it diverges, for a normal density not.
+    """Draw E T_m against m at the theorem's bandwidths, for the uniform prior, where it diverges, and a normal density.
 
-    The weight is 1/f on the prior's support, as in the paper, and a window for the normal density.
+    The weight is 1/f on the support of the prior, as in the paper, and a window for the normal density.
     """
     figure = create_figure(7.4, 3.5)
     uniform, normal = figure.subplots(1, 2)
     sizes = sorted({round(size) for size in np.geomspace(100, largest, 31)})
-    _means(uniform, sizes, rules, *_uniform_means(sizes, rules))
+    _draw_means(uniform, sizes, rules, *_uniform_means(sizes, rules))
+    # The leading power of the squared bias explains the divergence.
     bias, bandwidth = _uniform_mean().squared_bias_term, bandwidth_named(rules[0])
     values = [float(bias.subs({m: size, b: bandwidth.at(size)})) for size in sizes]
     factor = sympy.Poly(bias, m, b).LC()
@@ -428,7 +447,7 @@ def uniform_prior_figure(rules: Sequence[str] = ("m^-2/9", "m^-0.235", "m^-1/4")
     uniform.set(yscale="log", title="uniform prior on $[-1, 1]$, weight $1/f$")
     uniform.legend(loc="upper left")
     means = {rule: [exact_mean(size, bandwidth=rule).total for size in sizes] for rule in rules}
-    _means(normal, sizes, rules, means, float(limit_mean()))
+    _draw_means(normal, sizes, rules, means, float(limit_mean()))
     normal.set(title="normal density, weight 1 on $[-2, 2]$")
     normal.legend(loc="lower right")
     label_panels([uniform, normal])
@@ -448,7 +467,7 @@ def _uniform_means(sizes: Sequence[int], rules: Iterable[str]) -> tuple[dict[str
     return means, float(limit_mean("epanechnikov", "uniform:-1,1", "inverse-density:-1,1"))
 
 
-def _means(
+def _draw_means(
     axes: Axes, sizes: Sequence[int], rules: Sequence[str], means: Mapping[str, Sequence[float]], limit: float
 ) -> None:
     styles = ((BLUE, "-"), (SKY, "-."), (GREEN, (0, (3, 1, 1, 1, 1, 1))))

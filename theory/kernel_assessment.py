@@ -1,4 +1,4 @@
-"""A user's own kernel, judged: its constants, the assumptions that it meets, its efficiency against the optimum."""
+"""Assessment of a user-supplied kernel: its constants, the conditions of A1, its efficiency against the optimum."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _INFINITE = {"oo": oo, "inf": oo, "-oo": -oo, "-inf": -oo}
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What is to be said of a kernel.
+class KernelAssessment:
+    """The constants of a kernel, the conditions of assumption A1, and its efficiencies.
 
     Attributes
     ----------
     kernel : Kernel
-    conditions : tuple of Evidence
-        Those of assumption A1.
+    conditions : tuple of Condition
+        The conditions of assumption A1.
     efficiency : sympy.Expr
-        The least I(K) sqrt(mu_2), the Epanechnikov kernel's, over this one's: the share of a sample that the optimal
-        kernel needs for the same asymptotic error. At most 1.
+        The minimum of I(K) sqrt(mu_2), attained by the Epanechnikov kernel, divided by the value for this kernel: the
+        fraction of the sample that the optimal kernel needs for the same asymptotic error. At most 1.
     convolution_efficiency : sympy.Expr
-        The least J(K) sigma, the uniform kernel's, over this one's, likewise for the variance of T_m.
+        The same ratio for J(K) sigma, whose minimum is attained by the uniform kernel: it compares variances of T_m.
     """
 
     kernel: Kernel
@@ -57,7 +57,7 @@ class Judgement:
         }
 
     def document(self) -> dict[str, Any]:
-        """Return the judgement as ``--json`` writes it: each constant exactly and as a number."""
+        """Return the assessment as ``--json`` writes it, with each constant as an exact expression and as a number."""
         lower, upper = self.kernel.support
         return {
             "density": str(self.kernel.pieces[0].density),
@@ -67,7 +67,7 @@ class Judgement:
         }
 
     def table(self) -> RenderableType:
-        """Return the judgement as tables for a terminal."""
+        """Return the assessment as tables for a terminal."""
         constants = Table(box=None, padding=(0, 2, 0, 0))
         for column in ("constant", "value", "exactly"):
             constants.add_column(column, overflow="fold")
@@ -87,39 +87,40 @@ class Judgement:
         return Group(constants, Text(), conditions)
 
 
-def judge(density: str, support: str) -> Judgement:
-    """Judge the kernel with this density.
+def assess_kernel(density: str, support: str) -> KernelAssessment:
+    """Assess the kernel with the given density.
 
     Parameters
     ----------
     density : str
         An expression in x, as in ``"15/16*(1 - x**2)**2"``.
     support : str
-        Its ends, as in ``"-1,1"`` or ``"-oo,oo"``.
+        The ends of its support, as in ``"-1,1"`` or ``"-oo,oo"``.
 
     Raises
     ------
     InputError
-        If ``density`` is no expression, is negative somewhere, does not integrate to 1, has no finite variance, or is
-        beyond what can be integrated; the sentence says which.
+        If ``density`` is not an expression, is negative somewhere, does not integrate to 1, has no finite variance, or
+        has integrals without a closed form; the message says which.
 
     Examples
     --------
-    >>> judge("15/16*(1 - x**2)**2", "-1,1").constants["roughness"]
+    >>> assess_kernel("15/16*(1 - x**2)**2", "-1,1").constants["roughness"]
     5/7
     """
-    lower, upper = _ends(support)
+    lower, upper = _parse_support(support)
     expression = expressions.parse(density, {"x": x})
     if isinstance(expression, sympy.Tuple):
-        raise InputError(f"--density takes one expression in x, got {density!r}.")
+        raise InputError(f"--density must be one expression in x, got {density!r}.")
     kernel = Kernel("yours", (Piece(lower, upper, expression),))
     _require_nonnegative(kernel, density)
     _require_density(kernel, density)
+    # The minima of I(K) sqrt(mu_2) and J(K) sigma, each attained by a kernel of the table.
     least, least_convolution = (
         EPANECHNIKOV.roughness * sqrt(EPANECHNIKOV.variance),
         UNIFORM.convolution_roughness * sqrt(UNIFORM.variance),
     )
-    return Judgement(
+    return KernelAssessment(
         kernel,
         assumption_a1(kernel),
         sympy.simplify(least / (kernel.roughness * sqrt(kernel.variance))),
@@ -127,20 +128,24 @@ def judge(density: str, support: str) -> Judgement:
     )
 
 
-def judge_whole(density: str, support: str) -> Judgement:
-    """As `judge`, with every constant worked out, so that a limit of time holds for all: some take sympy for ever."""
-    judgement = judge(density, support)
-    _ = judgement.constants
-    return judgement
+def assess_kernel_completely(density: str, support: str) -> KernelAssessment:
+    """Assess a kernel as `assess_kernel` does, and compute every constant before returning.
+
+    Constants are otherwise computed on first use. Some integrals keep sympy busy without end, so a time limit on this
+    call covers them all.
+    """
+    assessment = assess_kernel(density, support)
+    _ = assessment.constants
+    return assessment
 
 
-def _ends(support: str) -> tuple[Expr, Expr]:
+def _parse_support(support: str) -> tuple[Expr, Expr]:
     parts = [part.strip() for part in support.split(",")]
     if len(parts) != 2:
-        raise InputError(f"--support takes two ends, as in -1,1 or -oo,oo; got {support!r}.")
+        raise InputError(f"--support must be two ends, got {support!r}. Try -1,1 or -oo,oo.")
     lower, upper = (_INFINITE[part] if part in _INFINITE else expressions.parse(part, {}) for part in parts)
     if not lower < upper:
-        raise InputError(f"--support needs the lower end first, as in -1,1; got {support!r}.")
+        raise InputError(f"--support must have the lower end first, got {support!r}. Try -1,1.")
     return lower, upper
 
 
@@ -150,15 +155,16 @@ def _require_nonnegative(kernel: Kernel, text: str) -> None:
     if kernel.polynomial is not None:
         answer = decisions.keeps_nonnegative(density, x, lower, upper)
         if not answer:
-            raise InputError(f"{text!r} is no kernel, for it is negative somewhere: {answer.detail}.")
+            raise InputError(f"a kernel must be nonnegative, but {text!r} is negative somewhere: {answer.detail}.")
         return
+    # Without an exact count of sign changes a certified negative value on a grid is enough to refuse the kernel.
     for point in _grid(lower, upper):
         if ball_of(density, {x: ball_of(point)}) < 0:
-            raise InputError(f"{text!r} is no kernel, for it is negative at x = {sympy.N(point, 4)}.")
+            raise InputError(f"a kernel must be nonnegative, but {text!r} is negative at x = {sympy.N(point, 4)}.")
 
 
 def _grid(lower: Expr, upper: Expr) -> Sequence[Expr]:
-    """Return points of the support, closer together where it is narrow."""
+    """Return points of the support, equally spaced if it is bounded and denser near 0 or the finite end if not."""
     shares = [Rational(k, 128) for k in range(1, 128)]
     if lower.is_finite and upper.is_finite:
         return [lower + (upper - lower) * share for share in shares]
@@ -173,18 +179,19 @@ def _grid(lower: Expr, upper: Expr) -> Sequence[Expr]:
 def _require_density(kernel: Kernel, text: str) -> None:
     total, moment = kernel.total, kernel.second_moment
     if total.has(sympy.Integral) or moment.has(sympy.Integral) or total is sympy.nan:
-        raise InputError(f"{text!r} cannot be judged: its integrals have no closed form that sympy finds.")
+        raise InputError(f"cannot assess {text!r}: sympy finds no closed form for its integrals.")
     if sympy.simplify(total - 1) != 0:
         hint = f" Divide it by {total}." if total.is_finite and total != 0 else ""
-        raise InputError(f"{text!r} is no kernel, for it integrates to {total}, not to 1.{hint}")
+        raise InputError(f"a kernel must integrate to 1, got {total} for {text!r}.{hint}")
     if not moment.is_finite:
-        raise InputError(f"{text!r} has an infinite variance: the integral of x^2 K is {moment}.")
+        raise InputError(f"a kernel must have a finite variance, got {moment} as the integral of x^2 K for {text!r}.")
 
 
 def _exactly(value: Expr) -> str | None:
+    """Return the value as an exact expression, or None where sympy left an integral unevaluated."""
     return None if value.has(sympy.Integral) else str(value)
 
 
 def _number(value: Expr) -> float | None:
-    """Return the value as a float, or None where sympy left an integral that it cannot do."""
+    """Return the value as a float, or None where sympy left an integral unevaluated."""
     return None if value.has(sympy.Integral) else float(value)

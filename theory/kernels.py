@@ -1,7 +1,7 @@
-"""Kernels: symbolic densities that know their own constants.
+"""Kernels as symbolic densities, with their constants and the conditions of assumption A1.
 
-A kernel is defined here once, by sympy expressions on consecutive intervals. The simulations derive their compiled
-forms from these definitions, and the proofs work on them.
+Each kernel is defined once, by sympy expressions on consecutive intervals. The proofs use these definitions, and the
+simulations compile them.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ class Kernel:
     pieces : tuple of Piece
         The density on consecutive intervals; it is zero outside them.
     closed_forms : mapping from the name of a constant to its value, optional
-        For constants whose integrals sympy cannot do; each is derived beside the kernel, and checked by quadrature.
+        For constants whose integrals sympy cannot compute; each is derived next to the kernel and checked by
+        quadrature.
 
     Examples
     --------
     >>> EPANECHNIKOV.roughness, EPANECHNIKOV.convolution_roughness, EPANECHNIKOV.variance
     (3/5, 167/385, 1/5)
-    >>> EPANECHNIKOV.scaled(variance=1).support
+    >>> EPANECHNIKOV.rescale(variance=1).support
     (-sqrt(5), sqrt(5))
     """
 
@@ -107,7 +108,7 @@ class Kernel:
             return self.closed_forms["convolution_roughness"]
         if self.polynomial is not None:
             autocorrelation = self.polynomial.autocorrelation()
-            return _rational(autocorrelation.convolved_with(autocorrelation)(Fraction(0)))
+            return _rational(autocorrelation.convolve(autocorrelation)(Fraction(0)))
         lag = sympy.Symbol("y", positive=True)
         autocorrelation = self._autocorrelation(lag)
         width = self.support[1] - self.support[0]
@@ -138,7 +139,7 @@ class Kernel:
             pieces.append(PolynomialPiece(_fraction(piece.lower), _fraction(piece.upper), coefficients))
         return PiecewisePolynomial.from_pieces(pieces)
 
-    def transformed(self, location: Expr, scale: Expr) -> Kernel:
+    def transform(self, location: Expr, scale: Expr) -> Kernel:
         """Return the density of ``location + scale * X`` for X with this density; ``scale`` is positive."""
         pieces = tuple(
             Piece(
@@ -148,6 +149,7 @@ class Kernel:
             )
             for piece in self.pieces
         )
+        # The closed forms transform with the density, since sympy could not recompute them.
         rules: dict[str, Callable[[Expr], Expr]] = {
             "second_moment": lambda moment: scale**2 * moment + 2 * location * scale * self.mean + location**2,
             "convolution_roughness": lambda roughness: roughness / scale,
@@ -155,9 +157,9 @@ class Kernel:
         }
         return Kernel(self.name, pieces, {name: rules[name](value) for name, value in self.closed_forms.items()})
 
-    def scaled(self, *, variance: Expr | int) -> Kernel:
-        """Return the kernel stretched about 0 to the given variance."""
-        return self.transformed(sympy.Integer(0), sqrt(sympy.sympify(variance) / self.variance))
+    def rescale(self, *, variance: Expr | int) -> Kernel:
+        """Return the kernel scaled about 0 to the given variance."""
+        return self.transform(sympy.Integer(0), sqrt(sympy.sympify(variance) / self.variance))
 
     def _autocorrelation(self, lag: Expr) -> Expr:
         """Return the integral of K(z + lag) K(z) dz for a kernel of one piece and a positive lag."""
@@ -175,26 +177,26 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     --------
     >>> all(condition.holds for condition in assumption_a1(EPANECHNIKOV))
     True
-    >>> moved = EPANECHNIKOV.transformed(Rational(1, 2), sympy.Integer(1))
-    >>> [condition.statement for condition in assumption_a1(moved) if not condition.holds]
+    >>> moved = EPANECHNIKOV.transform(Rational(1, 2), sympy.Integer(1))
+    >>> [condition.name for condition in assumption_a1(moved) if not condition.holds]
     ['A1: symmetric about 0']
     """
-    compact = kernel.has_compact_support
     return (
-        _bounded(kernel),
-        Evidence("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
-        _symmetric(kernel),
-        _finite("A1: finite second moment", "the integral of x^2 K", kernel.second_moment),
-        _finite("A1: square integrable", "the integral of K^2", kernel.roughness),
-        _absolutely_continuous(kernel),
-        _tail(kernel) if not compact else Evidence("A1: tail integral", True, "K vanishes outside a bounded interval"),
+        _check_bounded(kernel),
+        Condition("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
+        _check_symmetric(kernel),
+        _check_finite("A1: finite second moment", "the integral of x^2 K", kernel.second_moment),
+        _check_finite("A1: square integrable", "the integral of K^2", kernel.roughness),
+        _check_absolutely_continuous(kernel),
+        _check_tail_integral(kernel),
     )
 
 
-def _bounded(kernel: Kernel) -> Evidence:
+def _check_bounded(kernel: Kernel) -> Condition:
     name = "A1: bounded"
     for piece in kernel.pieces:
         interval = sympy.Interval(piece.lower, piece.upper)
+        # Singularities may lie inside the piece; infinite limits only at its ends.
         poles = sympy.singularities(piece.density, x, sympy.Reals) & interval
         if poles is not sympy.S.EmptySet:
             return Evidence(name, False, f"K is unbounded near {poles}")
@@ -205,7 +207,7 @@ def _bounded(kernel: Kernel) -> Evidence:
     return Evidence(name, True, "K is continuous on each closed piece, with finite limits at its ends")
 
 
-def _symmetric(kernel: Kernel) -> Evidence:
+def _check_symmetric(kernel: Kernel) -> Condition:
     mirrored = zip(kernel.pieces, reversed(kernel.pieces), strict=True)
     for piece, mirror in mirrored:
         difference = sympy.simplify(piece.density - mirror.density.subs(x, -x))
@@ -214,11 +216,11 @@ def _symmetric(kernel: Kernel) -> Evidence:
     return Evidence("A1: symmetric about 0", True, "K(-x) = K(x) identically")
 
 
-def _finite(name: str, what: str, value: Expr) -> Evidence:
-    return Evidence(name, bool(value.is_finite), f"{what} is {value}")
+def _check_finite(name: str, quantity: str, value: Expr) -> Condition:
+    return Condition(name, bool(value.is_finite), f"{quantity} is {value}")
 
 
-def _absolutely_continuous(kernel: Kernel) -> Evidence:
+def _check_absolutely_continuous(kernel: Kernel) -> Condition:
     name = "A1: absolutely continuous on its support"
     for left, right in pairwise(kernel.pieces):
         jump = sympy.simplify(left.density.subs(x, left.upper) - right.density.subs(x, right.lower))
@@ -229,33 +231,38 @@ def _absolutely_continuous(kernel: Kernel) -> Evidence:
     for piece, end, side in ((kernel.pieces[0], kernel.support[0], "+"), (kernel.pieces[-1], kernel.support[1], "-")):
         start = sympy.limit(piece.density, x, end, side)
         if end.is_finite and start != 0:
-            return Evidence(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
-    slope = _decay(kernel, lambda density: sympy.diff(density, x), power=2)
-    return Evidence(
+            return Condition(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
+    # On the whole line the derivative must be integrable, for which x^2 K' -> 0 suffices.
+    slope = _limit_at_infinity(kernel, lambda density: sympy.diff(density, x), power=2)
+    return Condition(
         name, slope == 0, f"case (b): x^2 K' tends to {slope} at infinity, so that |K'| and K'^2 are integrable"
     )
 
 
-def _tail(kernel: Kernel) -> Evidence:
-    """Decide the last integral of A1, over x >= 3, where (log log x)^(1/2) <= x^(1/8), and >= 1 from e^e on."""
+def _check_tail_integral(kernel: Kernel) -> Condition:
+    """Decide the last integral of A1, over x >= 3, where (log log x)^(1/2) <= x^(1/8), and >= 1 for x >= e^e."""
     name, weight = "A1: tail integral", Rational(3, 2)
-    decay = _decay(kernel, lambda density: density + abs(sympy.diff(density, x)), power=Rational(11, 4))
+    if kernel.has_compact_support:
+        return Condition(name, True, "K vanishes outside a bounded interval")
+    decay = _limit_at_infinity(kernel, lambda density: density + abs(sympy.diff(density, x)), power=Rational(11, 4))
     if decay == 0:
-        return Evidence(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
+        return Condition(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
+    # The decay is too slow for the sufficient condition: look for divergence even without the log log factor.
     total = sympy.integrate(x**weight * kernel.pieces[-1].density, (x, 3, oo))
     outcome = "diverges" if total == oo else "is not established to converge"
     return Evidence(name, False, f"x^(11/4) (|K| + |K'|) tends to {decay}, and the integral {outcome}")
 
 
-def _decay(kernel: Kernel, function: Callable[[Expr], Expr], power: Expr | int) -> Expr:
-    """Return the limit of |x|^power times ``function(density)`` at infinity, the worse of the two ends."""
+def _limit_at_infinity(kernel: Kernel, function: Callable[[Expr], Expr], power: Expr | int) -> Expr:
+    """Return the limit of |x|^power times ``function(density)`` at an infinite end, one where it is not 0 if any."""
     ends = ((kernel.pieces[0].density, kernel.support[0]), (kernel.pieces[-1].density, kernel.support[1]))
     limits = [sympy.limit(abs(x) ** power * function(density), x, end) for density, end in ends if end.is_infinite]
     return next((limit for limit in limits if limit != 0), sympy.Integer(0))
 
 
 def _log(piece: Piece) -> Expr:
-    """Return log density as a sum of logs of factors, each taken with the sign that makes it positive on the piece."""
+    """Return the log density as a sum of logs of factors, each with the sign that makes it positive on the piece."""
+    # Split the logarithm, because sympy integrates the logarithms of factors but not that of their product.
     inside = (piece.lower + piece.upper) / 2
     total = sympy.Integer(0)
     for factor in sympy.Mul.make_args(sympy.factor(piece.density)):
@@ -317,7 +324,7 @@ def kernel_named(name: str | Kernel) -> Kernel:
     Raises
     ------
     InputError
-        If there is no such kernel; the message lists those there are.
+        If the name is unknown; the message suggests the nearest kernel or lists them all.
 
     Examples
     --------
@@ -327,5 +334,5 @@ def kernel_named(name: str | Kernel) -> Kernel:
     if isinstance(name, Kernel):
         return name
     if name not in KERNELS:
-        raise InputError(f"{name!r} is no kernel. {suggest(name, KERNELS)}")
+        raise InputError(f"{name!r} is not a kernel. {suggestion(name, KERNELS)}")
     return KERNELS[name]

@@ -1,9 +1,9 @@
-r"""The posterior of EVAE: its law, its moments, its entropy and roughness, and its divergences from the usual priors.
+r"""The posterior of EVAE: density, moments, entropy, roughness, and divergences from the usual priors.
 
 Equation (10) makes the posterior the law of :math:`b(\mu + rK) + U`, with K the Epanechnikov kernel and U uniform on
-[-B, B], as Algorithm 1 samples it. Up to the translation by :math:`b\mu` it depends on the *spread* s = b r and on the
-*half-width* B alone, and on two regimes: s <= B, where the density has a plateau, and s > B, where its middle is a
-parabola. Every function here is exact: it takes sympy expressions or numbers and returns a sympy expression.
+[-B, B], as Algorithm 1 samples it. Up to the translation by :math:`b\mu` it depends only on the *spread* s = b r and
+the *half-width* B. There are two regimes: for s <= B the density has a plateau, for s > B its middle is a parabola.
+Every function is exact: it takes sympy expressions or numbers and returns a sympy expression.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def posterior_law(spread: Number, half_width: Number, mean: Number = 0) -> Kerne
     Raises
     ------
     InputError
-        If ``spread`` and ``half_width`` cannot be compared. Symbols are compared if they are written so, as in
+        If ``spread`` and ``half_width`` cannot be compared. For symbols, express one in terms of the other, as in
         ``half_width = spread + d`` with a positive symbol d.
 
     Notes
@@ -84,6 +84,7 @@ def posterior_law(spread: Number, half_width: Number, mean: Number = 0) -> Kerne
     """
     s, width = sympy.sympify(spread), sympy.sympify(half_width)
     left, right = epanechnikov_distribution((x + width) / s), epanechnikov_distribution((x - width) / s)
+    # On the middle piece F((z + B)/s) - F((z - B)/s) is 1 if the window covers the kernel, and a parabola if not.
     middle = Integer(1) if _is_wide(s, width) else left - right
     inner = width - s if _is_wide(s, width) else s - width
     pieces = [
@@ -92,7 +93,7 @@ def posterior_law(spread: Number, half_width: Number, mean: Number = 0) -> Kerne
         Piece(inner, width + s, (1 - right) / (2 * width)),
     ]
     law = Kernel("posterior", tuple(piece for piece in pieces if piece.lower != piece.upper))
-    return law if mean == 0 else law.transformed(sympy.sympify(mean), Integer(1))
+    return law if mean == 0 else law.transform(sympy.sympify(mean), Integer(1))
 
 
 def posterior_distribution(spread: Number, half_width: Number, point: Number, mean: Number = 0) -> Expr:
@@ -122,7 +123,7 @@ def posterior_distribution(spread: Number, half_width: Number, point: Number, me
 
 
 def posterior_moments(b: Number, mu: Number, r: Number, half_width: Number) -> tuple[Expr, Expr]:
-    r"""Return the mean and the variance of what Algorithm 1 samples.
+    r"""Return the mean and the variance of a code sampled by Algorithm 1.
 
     Parameters
     ----------
@@ -306,7 +307,7 @@ def uniform_prior_divergences(r: Number, length: Number) -> UniformPriorDivergen
     Raises
     ------
     InputError
-        If the posterior is certainly too wide: the divergences are infinite then.
+        If the posterior is wider than the prior, so that the divergences are infinite.
 
     Notes
     -----
@@ -319,7 +320,9 @@ def uniform_prior_divergences(r: Number, length: Number) -> UniformPriorDivergen
     """
     r, length = sympy.sympify(r), sympy.sympify(length)
     if (2 * r > length) == True:  # noqa: E712 - a relation of symbols is neither true nor false
-        raise InputError(f"a posterior of width {2 * r} does not fit inside a prior of length {length}.")
+        raise InputError(
+            f"the prior must be at least as long as the posterior is wide, {2 * r}, got a length of {length}."
+        )
     scaled = length * EPANECHNIKOV.roughness / r
     return UniformPriorDivergences(log(length / r) - EPANECHNIKOV_ENTROPY, log(scaled), scaled - 1)
 
@@ -346,6 +349,7 @@ def smoothed_normal(kernel: str, variance: Number) -> Expr:
     reach = sqrt(variance * {"two-point": 1, "uniform": 3, "epanechnikov": 5}[kernel])
     if kernel == "two-point":
         return (_normal(x - reach) + _normal(x + reach)) / 2
+    # The integrals of phi(x - w) and, below, of w^2 phi(x - w) over |w| <= reach.
     mass = (erf((x + reach) / sqrt(2)) - erf((x - reach) / sqrt(2))) / 2
     if kernel == "uniform":
         return mass / (2 * reach)
@@ -359,7 +363,7 @@ def smoothed_normal_chi_square(kernel: str, variance: Number) -> Expr:
     Parameters
     ----------
     kernel, variance
-        As for `smoothed_normal`; for the Gaussian the variance is below 1, or the divergence is infinite.
+        As for `smoothed_normal`; for the Gaussian the divergence is infinite unless the variance is below 1.
 
     Notes
     -----
@@ -386,6 +390,7 @@ def smoothed_normal_chi_square(kernel: str, variance: Number) -> Expr:
 def _narrow_entropy(s: Expr, width: Expr) -> Expr:
     beta = width / s
     root, inner = sqrt(1 - beta**2 / 3), 1 - beta
+    # In units of s: each edge is w^2 (3 - w) / (8 beta) for w up to 2 beta, the middle a parabola on |t| <= 1 - beta.
     edges = (edge_antiderivative(2 * beta) - (8 * beta**3 - 4 * beta**4) * log(8 * beta)) / (8 * beta)
     mass = Rational(3, 4) * (2 * root**2 * inner - 2 * inner**3 / 3)
     middle = mass * log(Rational(3, 4)) + Rational(3, 2) * middle_antiderivative(inner, root)
@@ -402,13 +407,16 @@ def _normal(point: Expr) -> Expr:
 
 
 def _is_wide(s: Expr, width: Expr) -> bool:
-    """Tell whether s <= B; for symbols, through the sign of the difference."""
+    """Return whether s <= B; for symbols, from the sign of the difference."""
     difference = sympy.expand(width - s)
     if difference.is_nonnegative or difference.is_negative:
         return bool(difference.is_nonnegative)
-    raise InputError(f"whether the spread {s} is at most the half-width {width} cannot be told.")
+    raise InputError(
+        f"the spread and the half-width must be comparable, got {s} and {width}. Write the half-width as the spread "
+        "plus a positive symbol."
+    )
 
 
 def _require_perturbation(kernel: str) -> None:
     if kernel not in PERTURBATIONS:
-        raise InputError(f"{kernel!r} is none of the kernels {', '.join(PERTURBATIONS)}.")
+        raise InputError(f"the kernel must be one of {', '.join(PERTURBATIONS)}, got {kernel!r}.")

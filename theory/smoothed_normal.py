@@ -1,4 +1,4 @@
-r"""The Kullback-Leibler divergence of a smoothed normal from the normal, enclosed.
+r"""Rigorous enclosures of the Kullback-Leibler divergence of a smoothed normal from the normal.
 
 For Z standard normal and W symmetric on [-w, w], independent, the density of Z + W relative to that of Z is
 :math:`\rho(z) = E\,e^{zW - W^2/2} = \sum_j c_j z^{2j}` with :math:`c_j = E[W^{2j} e^{-W^2/2}]/(2j)!`. No coefficient
@@ -24,7 +24,7 @@ REACH = 9
 TERMS = 40
 
 
-def enclosed_kl(kernel: str, variance: Expr | int) -> arb:
+def enclose_kl(kernel: str, variance: Expr | int) -> arb:
     r"""Return a ball that contains KL(Z + W || Z), in nats.
 
     Parameters
@@ -37,7 +37,7 @@ def enclosed_kl(kernel: str, variance: Expr | int) -> arb:
     Raises
     ------
     InputError
-        If the kernel is none of them, or the variance is out of range.
+        If the kernel is unknown or the variance is out of range.
 
     Notes
     -----
@@ -46,25 +46,26 @@ def enclosed_kl(kernel: str, variance: Expr | int) -> arb:
 
     Examples
     --------
-    >>> [enclosed_kl(kernel, sympy.Rational(1, 2)).str(6, radius=False) for kernel in PERTURBATIONS]
+    >>> [enclose_kl(kernel, sympy.Rational(1, 2)).str(6, radius=False) for kernel in PERTURBATIONS]
     ['0.0486545', '0.0477070', '0.0474799', '0.0472674']
     """
     variance = sympy.sympify(variance)
     if kernel not in PERTURBATIONS:
-        raise InputError(f"{kernel!r} is none of the kernels {', '.join(PERTURBATIONS)}.")
+        raise InputError(f"the kernel must be one of {', '.join(PERTURBATIONS)}, got {kernel!r}.")
     if not 0 < variance <= 1:
-        raise InputError(f"the variance must lie above 0 and be at most 1, got {variance}.")
+        raise InputError(f"the variance must be positive and at most 1, got {variance}.")
     if kernel == "gaussian":
         return ball_of((variance - sympy.log(1 + variance)) / 2)
     with ctx.workprec(PRECISION_BITS):
         reach = (ball_of(variance) * {"two-point": 1, "uniform": 3, "epanechnikov": 5}[kernel]).sqrt()
         tolerance = arb(2) ** -ACCURACY_BITS
+        # By symmetry the integral over |z| <= 9 is twice that over [0, 9]; the rest is bounded.
         inner = acb.integral(_integrand(kernel, reach), acb(0), acb(REACH), rel_tol=tolerance, abs_tol=tolerance)
         return 2 * inner.real + _tail(reach)
 
 
 def _integrand(kernel: str, reach: arb) -> Callable[[acb, bool], acb]:
-    """Return the integrand, as a function that encloses its values on complex balls."""
+    """Return the integrand as a function that encloses its values on complex balls."""
     series = acb_poly([acb(_coefficient(kernel, j) * reach ** (2 * j) * _damping(kernel, j, reach)) for j in _ORDERS])
     scale = 1 / (2 * arb.pi()).sqrt()
 
@@ -94,7 +95,7 @@ def _damping(kernel: str, j: int, reach: arb) -> arb:
 
 
 def _remainder(size: arb) -> acb:
-    """Return a ball about 0 for the terms left out: the sum of size^2j/(2j)! beyond the last order."""
+    """Return a ball about 0 for the truncated terms: the sum of size^2j/(2j)! beyond the last order."""
     order = 2 * TERMS + 2
     bound = (size**order / arb.fac_ui(order) * size.cosh()).upper()
     error = arb(0, bound) if bound.is_finite() else arb("nan")

@@ -128,7 +128,7 @@ def test_a_kernel_of_ones_own_is_judged_and_drawn(tmp_path: Path) -> None:
     assert run(*judged, "--plot", str(drawing)).exit_code == 0
     assert "yours" in drawing.read_text(encoding="utf-8")
     assert "must end in .png, .svg or .pdf" in refusal(*judged, "--plot", "kernel.jpg")
-    assert "integrates to 1/2" in refusal(
+    assert "must integrate to 1, got 1/2" in refusal(
         "verify-lemmas", "kernel", "--density", "x", "--support", "0,1", "--plot", str(drawing)
     )
     assert "yours" in drawing.read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ def decided_here() -> Iterator[None]:
     """Claims are decided in this process, which has sympy loaded."""
     with pytest.MonkeyPatch.context() as patch:
 
-        def decide(requests: list[workers.Request], _jobs: int, _limit: float, advance: object) -> list[object]:
+        def decide(requests: list[workers.ClaimRequest], _jobs: int, _limit: float, advance: object) -> list[object]:
             found: list[object] = []
             for request in requests:
                 found.append(verify(request.claim_id, request.assumed))

@@ -125,7 +125,7 @@ def test_who_follows_a_page_sees_what_it_shows(
     Claims are decided in this process: to start others takes most of the time that such a command does.
     """
     monkeypatch.setattr(workers, "decide", lambda requests, *_: [verify(one.claim_id, one.assumed) for one in requests])
-    monkeypatch.setattr(workers, "within", lambda _, function, *arguments: function(*arguments))
+    monkeypatch.setattr(workers, "run_within", lambda _, function, *arguments: function(*arguments))
     (tmp_path / "results").symlink_to(ROOT / "results")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

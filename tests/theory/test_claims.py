@@ -136,11 +136,11 @@ def test_the_bound_with_phi_of_minus_c_is_corrected_for_equal_supports_alone() -
 
 
 def test_a_datum_of_the_wrong_shape_is_refused() -> None:
-    with pytest.raises(InputError, match="takes one expression"):
+    with pytest.raises(InputError, match="must be one expression"):
         verify("lemma-3.2.minimum", "(1, 2)")
-    with pytest.raises(InputError, match="takes one expression"):
+    with pytest.raises(InputError, match="must be one expression"):
         verify("lemma-3.2.minimum", "(3/(5*r),)")
-    with pytest.raises(InputError, match="takes 2 expressions in parentheses"):
+    with pytest.raises(InputError, match="must be 2 expressions in parentheses"):
         verify("lemma-3.2.multipliers", "3/4")
-    with pytest.raises(InputError, match="is no name known here"):
+    with pytest.raises(InputError, match="is not a known name"):
         verify("lemma-3.2.minimum", "3/(5*x)")

@@ -125,21 +125,21 @@ def test_the_name_of_a_density_reads_back_as_the_same_density(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("gausian", "Choose from normal, logistic, laplace, uniform:lo,hi, beta:p,q, mixture:"),
-        ("unifrom:0,1", r"Did you mean uniform\? There is"),
-        ("uniform", "uniform needs two numbers, uniform:lo,hi"),
+        ("gausian", "Choose from: normal, logistic, laplace, uniform:lo,hi, beta:p,q, mixture:"),
+        ("unifrom:0,1", r"Did you mean uniform\? Choose from: "),
+        ("uniform", r"uniform needs two numbers\. Write uniform:lo,hi"),
         ("uniform:1,0", "two finite ends, the lower first, got 1 and 0"),
         ("uniform:0,inf", "uniform needs two numbers"),
-        ("beta:2", "beta needs two numbers, beta:p,q"),
+        ("beta:2", r"beta needs two numbers\. Write beta:p,q"),
         ("beta:-1,2", "two positive parameters of at most 80, got -1 and 2"),
         ("beta:81,2", "two positive parameters of at most 80, got 81 and 2"),
         ("beta:1/0,2", "beta needs two numbers"),
-        ("mixture:", "write a mixture of normals as mixture:"),
-        ("mixture:0.5*laplace(0,1)+0.5*normal(0,1)", "write a mixture of normals as mixture:"),
-        ("mixture:__import__('os')", "write a mixture of normals as mixture:"),
+        ("mixture:", "Write a mixture of normals as mixture:"),
+        ("mixture:0.5*laplace(0,1)+0.5*normal(0,1)", "Write a mixture of normals as mixture:"),
+        ("mixture:__import__('os')", "Write a mixture of normals as mixture:"),
         ("mixture:0.5*normal(0,1)+0.4*normal(1,1)", r"positive and sum to 1, got 0.5 \+ 0.4"),
         ("mixture:1.5*normal(0,1)+-0.5*normal(1,1)", r"positive and sum to 1, got 1.5 \+ -0.5"),
-        ("mixture:1*normal(0,0)", "a mean and a positive standard deviation, got 0, 0"),
+        ("mixture:1*normal(0,0)", "a finite mean and a positive standard deviation, got 0 and 0"),
     ],
 )
 def test_a_bad_density_is_refused_in_one_sentence(name: str, complaint: str) -> None:
@@ -229,7 +229,7 @@ def test_the_weight_one_is_not_integrable() -> None:
         ("beta:2,2", "0,0.5", "beta:2,2 is below 1e-290 at 0"),
         ("normal", "-50,2", "normal is below 1e-290 at -50"),
         ("mixture:1/2*normal(-60,1)+1/2*normal(60,1)", "-60,60", "is below 1e-290 at -2"),
-        (None, "-1,1", "say for which density"),
+        (None, "-1,1", "needs a density f"),
         ("normal", "2,-2", "two finite ends, the lower first"),
     ],
 )
@@ -279,7 +279,7 @@ def test_a_bad_weight_is_refused_in_one_sentence_with_the_remedy(text: str) -> N
 
 
 def test_an_unknown_density_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(InputError, match=r"'norml' is no density. Did you mean normal\?"):
+    with pytest.raises(InputError, match=r"'norml' is not a density. Did you mean normal\?"):
         density_named("norml")
 
 

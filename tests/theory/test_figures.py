@@ -15,7 +15,7 @@ from tests.support.figures import assert_fit_to_print, curve, legend_of
 from theory import figures as plots
 from theory.bickel_rosenblatt.bandwidth import window_at
 from theory.bickel_rosenblatt.mean import exact_mean
-from theory.kernel_assessment import judge
+from theory.kernel_assessment import assess_kernel
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, LOGISTIC, UNIFORM
 
 BIWEIGHT = "15/16*(1 - x**2)**2", "-1,1"
@@ -35,8 +35,8 @@ def values_beside_points(axes: Axes) -> list[float]:
         plots.bandwidth_window_figure,
         lambda: plots.bandwidth_window_figure(largest=10**12),
         lambda: plots.uniform_prior_figure(largest=10**4),
-        lambda: plots.kernel_figure(judge(*BIWEIGHT)),
-        lambda: plots.kernel_figure(judge("exp(-x)", "0,oo")),
+        lambda: plots.kernel_figure(assess_kernel(*BIWEIGHT)),
+        lambda: plots.kernel_figure(assess_kernel("exp(-x)", "0,oo")),
     ],
     ids=[
         "kernels",
@@ -62,7 +62,7 @@ def test_the_efficiencies_are_those_of_the_constants() -> None:
 
 
 def test_a_kernel_of_the_readers_stands_in_its_place_among_the_others() -> None:
-    densities, efficiency = plots.kernel_figure(judge("exp(-x)", "0,oo")).axes
+    densities, efficiency = plots.kernel_figure(assess_kernel("exp(-x)", "0,oo")).axes
     names = [label.get_text() for label in efficiency.get_yticklabels()]
     # The exponential density has I = 1/2 at variance 1: an efficiency of 3/(5 sqrt(5)) / (1/2), below all of the table.
     assert names[-1] == "yours"
@@ -73,7 +73,7 @@ def test_a_kernel_of_the_readers_stands_in_its_place_among_the_others() -> None:
 
 
 def test_a_kernel_that_is_unbounded_is_drawn_up_to_a_height() -> None:
-    figure = plots.kernel_figure(judge("1/(4*sqrt(x))", "0,4"))
+    figure = plots.kernel_figure(assess_kernel("1/(4*sqrt(x))", "0,4"))
     figure.savefig(io.BytesIO(), format="png")
     assert figure.axes[0].get_ylim()[1] < 10
     assert values_beside_points(figure.axes[1])[-1] == 0

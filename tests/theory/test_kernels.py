@@ -105,7 +105,7 @@ def test_the_entropy_agrees_with_quadrature(kernel: Kernel) -> None:
 @given(variance=st.fractions(min_value=Fraction(1, 20), max_value=9, max_denominator=30))
 def test_scaling_gives_the_variance_that_was_asked_for(kernel: Kernel, variance: Fraction) -> None:
     target = Rational(variance.numerator, variance.denominator)
-    scaled = kernel.scaled(variance=target)
+    scaled = kernel.rescale(variance=target)
     assert sympy.simplify(scaled.support[1] / kernel.support[1] - sqrt(target / kernel.variance)) in (0, sympy.nan)
     ratio = sqrt(target / kernel.variance)
     assert float(scaled.pieces[0].density.subs(x, 0)) == pytest.approx(
@@ -114,7 +114,7 @@ def test_scaling_gives_the_variance_that_was_asked_for(kernel: Kernel, variance:
 
 
 def test_roughness_falls_with_scale_and_its_product_with_the_deviation_does_not() -> None:
-    stretched = EPANECHNIKOV.scaled(variance=5)
+    stretched = EPANECHNIKOV.rescale(variance=5)
     assert stretched.roughness == EPANECHNIKOV.roughness / 5
     assert stretched.roughness * sqrt(stretched.variance) == EPANECHNIKOV.roughness * sqrt(EPANECHNIKOV.variance)
 
@@ -129,8 +129,8 @@ def failing(kernel: Kernel) -> set[str]:
 
 
 def test_a_shifted_kernel_breaks_the_symmetry_of_a1_alone() -> None:
-    assert failing(EPANECHNIKOV.transformed(Rational(1, 2), sympy.Integer(1))) == {"symmetric about 0"}
-    assert failing(GAUSSIAN.transformed(Rational(1, 2), sympy.Integer(1))) == {"symmetric about 0"}
+    assert failing(EPANECHNIKOV.transform(Rational(1, 2), sympy.Integer(1))) == {"symmetric about 0"}
+    assert failing(GAUSSIAN.transform(Rational(1, 2), sympy.Integer(1))) == {"symmetric about 0"}
 
 
 def test_a_kernel_without_variance_breaks_a1() -> None:

@@ -1,1 +1,1 @@
-"""Exact and enclosed arithmetic: decisions with reasons, balls, a grammar of formulas, piecewise polynomials."""
+"""Exact and enclosed arithmetic: decisions with reasons, balls, a grammar for formulas, piecewise polynomials."""

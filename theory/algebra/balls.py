@@ -1,6 +1,6 @@
-"""Rigorous values: sympy expressions in ball arithmetic (Arb, through python-flint).
+"""Rigorous evaluation of sympy expressions in ball arithmetic (Arb, through python-flint).
 
-A ball encloses the true value for certain, so a comparison of two disjoint balls is a proof.
+A ball is guaranteed to contain the true value, so a comparison of two disjoint balls is a proof.
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ def ball_of(expression: Expr, values: Mapping[Symbol, Ball] | None = None, bits:
     expression : sympy.Expr
     values : mapping from sympy.Symbol to ball, optional
     bits : int
-        Precision to compute with.
+        Working precision.
 
     Raises
     ------
     NotImplementedError
-        If the expression uses something other than elementary functions, a few special ones, and the given symbols.
+        If the expression contains a function other than the elementary and special ones in this module, or a symbol
+        without a ball in ``values``.
 
     Examples
     --------
@@ -67,14 +68,15 @@ def ball_of(expression: Expr, values: Mapping[Symbol, Ball] | None = None, bits:
 def analytic_function(expression: Expr, variable: Symbol, values: Mapping[Symbol, Ball]) -> Callable[[acb, bool], acb]:
     """Return ``expression`` as a function of ``variable`` on complex balls, as `flint.acb.integral` calls it.
 
-    The second argument asks for a proof that the function is analytic on the ball; a ball that meets a branch cut
-    then has no finite value. Precision is that of the caller's context.
+    The second argument requests a proof that the function is analytic on the ball; the value on a ball that meets a
+    branch cut is then not finite. The precision is that of the caller's context.
 
     Raises
     ------
     NotImplementedError
         As in `ball_of`.
     """
+    # Common subexpressions are evaluated once per point: the integrands share long polynomials.
     replacements, (reduced,) = sympy.cse(expression)
     steps = [(symbol, _rule(part)) for symbol, part in replacements]
     last = _rule(reduced)
@@ -100,12 +102,12 @@ def interval(lower: Expr, upper: Expr) -> arb:
         return ball_of(lower).union(ball_of(upper))
 
 
-def shown(ball: arb, digits: int = 12) -> str:
-    """Return the ball as text: its digits and its radius, as in ``0.718281828459 +/- 5e-39``.
+def format_ball(ball: arb, digits: int = 12) -> str:
+    """Format a ball as its digits and its radius, as in ``0.718281828459 +/- 5e-39``.
 
     Examples
     --------
-    >>> shown(ball_of(sympy.Integer(3) / 8))
+    >>> format_ball(ball_of(sympy.Integer(3) / 8))
     '0.375000000000 +/- 0'
     """
     return f"{ball.mid().str(digits, radius=False)} +/- {ball.rad().str(1, radius=False)}"
@@ -113,7 +115,7 @@ def shown(ball: arb, digits: int = 12) -> str:
 
 @cache
 def _rule(expression: Expr) -> _Rule:
-    """Return how ``expression`` is computed from balls for its symbols."""
+    """Return the function that evaluates ``expression`` from balls for its symbols."""
     if expression.is_Symbol:
         return lambda values, _: _value_of(expression, values)
     if expression.is_Rational:
@@ -127,6 +129,7 @@ def _rule(expression: Expr) -> _Rule:
         return _hypergeometric(expression)
     if expression.func is sympy.polylog:
         return _polylogarithm(expression)
+    # Compound expressions combine the rules of their arguments.
     rules = [_rule(argument) for argument in expression.args]
     if expression.is_Add:
         return lambda values, analytic: sum((rule(values, analytic) for rule in rules), start=arb(0))
@@ -156,6 +159,7 @@ def _product(factors: Any) -> Ball:
 
 
 def _power(expression: Expr, rules: list[_Rule]) -> _Rule:
+    # Arb computes integer powers and square roots directly; general powers go through the logarithm.
     base, exponent = rules
     if expression.exp.is_Integer:
         whole = int(expression.exp)
@@ -168,6 +172,7 @@ def _power(expression: Expr, rules: list[_Rule]) -> _Rule:
         if not isinstance(root, acb):
             return root**of
         if not analytic and root.contains(0) and of > 0:
+            # Arb gives no finite value on a ball around the branch point; with a positive exponent this bound holds.
             return _up_to(root.abs_upper() ** of)
         return root.pow(of, analytic=analytic)
 
@@ -175,7 +180,7 @@ def _power(expression: Expr, rules: list[_Rule]) -> _Rule:
 
 
 def _up_to(bound: arb) -> acb:
-    """Return a ball of the complex numbers of at most this absolute value."""
+    """Return a ball that contains all complex numbers of absolute value at most ``bound``."""
     error = arb(0, bound.upper()) if bound.is_finite() else arb("nan")
     return acb(error, error)
 
@@ -192,6 +197,7 @@ def _hypergeometric(expression: Expr) -> _Rule:
     upper, lower, point = expression.args
     above, below = [_rule(entry) for entry in upper], [_rule(entry) for entry in lower]
     argument = _rule(point)
+    # The function pFq with p = q + 1 has a branch cut from 1 to infinity.
     has_cut = len(above) == len(below) + 1
 
     def hypergeometric(values: Mapping[Symbol, Ball], analytic: bool) -> Ball:
@@ -209,11 +215,12 @@ def _hypergeometric(expression: Expr) -> _Rule:
 
 
 def _gauss(a: arb, b: arb, c: arb, z: acb) -> acb:
-    """Return the hypergeometric function 2F1; next to 1 in powers of 1 - z (DLMF 15.8.4), where c - a - b > 0."""
+    """Return the hypergeometric function 2F1; near 1 in powers of 1 - z (DLMF 15.8.4), where c - a - b > 0."""
     value = z.hypgeom_2f1(acb(a), acb(b), acb(c))
     excess, rest = c - a - b, 1 - z
     if value.is_finite() or not (rest.contains(0) and excess > 0):
         return value
+    # The factor (1 - z)^(c - a - b) has a branch point at z = 1, so it is bounded instead of evaluated.
     regular = c.gamma() * excess.gamma() / ((c - a).gamma() * (c - b).gamma())
     singular = c.gamma() * (-excess).gamma() / (a.gamma() * b.gamma())
     return regular * rest.hypgeom_2f1(acb(a), acb(b), acb(1 - excess)) + singular * _up_to(
@@ -235,6 +242,6 @@ def _polylogarithm(expression: Expr) -> _Rule:
 
 
 def _meets_the_cut(ball: Ball) -> bool:
-    """Return whether the ball may meet the real numbers from 1 on."""
+    """Return whether the ball may meet the branch cut, the real numbers of at least 1."""
     point = acb(ball)
     return bool(not point.is_finite() or (point.imag.contains(0) and not point.real < 1))

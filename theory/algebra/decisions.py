@@ -1,6 +1,6 @@
-"""Decision procedures: is this zero, is it a whole number, does it keep its sign, is one function above another?
+"""Decision procedures: zero tests, signs, integers, polynomials without a sign change, bounds between functions.
 
-Each answers for certain or raises `Undecided`; none compares floating-point numbers with a tolerance.
+Each decides rigorously or raises `Undecided`; none compares floating-point numbers with a tolerance.
 """
 
 from __future__ import annotations
@@ -13,19 +13,48 @@ import sympy
 from sympy import Expr, Integer, Rational
 
 from theory.algebra.balls import ball_of, interval
-from theory.algebra.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Whether one named condition holds, and why.
+
+    Attributes
+    ----------
+    name : str
+        The condition in words, with the paper's label where it has one, as in ``"A1: symmetric about 0"``.
+    holds : bool
+    reason : str
+        The evidence: a value, an integral, or the point at which the condition is violated.
+    """
+
+    name: str
+    holds: bool
+    reason: str
+
 
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
 
 _OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 34), Rational(29, 31))
-"""Values for the third symbol and those after it: all different, so that differences of symbols do not vanish."""
+"""Values for the third and later symbols: all different, so that differences of symbols do not vanish."""
 
 
-def is_zero(expression: Expr) -> Evidence:
+@dataclass(frozen=True)
+class Answer:
+    """A decision and the evidence for it."""
+
+    holds: bool
+    detail: str
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+
+def is_zero(expression: Expr) -> Answer:
     """Decide whether ``expression`` vanishes identically in its symbols.
 
-    Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point is
-    one that the assumptions on the symbols allow; a range such as 0 < p < 1 has to be substituted by the caller.
+    Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point
+    satisfies the assumptions on the symbols; for a range such as 0 < p < 1 the caller substitutes a symbol.
 
     Examples
     --------
@@ -33,18 +62,17 @@ def is_zero(expression: Expr) -> Evidence:
     >>> is_zero((t + 1) ** 2 - t**2 - 2 * t - 1).holds, is_zero(t**2 - 1).holds
     (True, False)
     """
-    statement = "the expression vanishes identically"
-    reduced = _reduced(expression)
+    reduced = _simplify(expression)
     if reduced == 0:
         return Evidence(statement, True, "the difference simplifies to 0")
     point = _point_of_difference(reduced)
     if point is not None:
-        return Evidence(statement, False, f"the difference is {_short(reduced)}{point}")
+        return Answer(False, f"the difference is {_shorten(reduced)}{point}")
     raise Undecided(f"{reduced} neither simplifies to 0 nor shows a value other than 0.")
 
 
-def equal(left: Expr, right: Expr) -> Evidence:
-    """Decide whether two expressions are identical in all of their symbols.
+def equal(left: Expr, right: Expr) -> Answer:
+    """Decide whether two expressions are identical in all their symbols.
 
     Examples
     --------
@@ -58,7 +86,7 @@ def equal(left: Expr, right: Expr) -> Evidence:
 def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr) -> Evidence:
     """Decide whether a polynomial with rational coefficients is >= 0 on an interval with rational or infinite ends.
 
-    Sign changes happen only at real roots of odd multiplicity; these are counted exactly (Sturm).
+    A polynomial changes sign only at real roots of odd multiplicity; these are counted exactly (Sturm).
 
     Examples
     --------
@@ -75,7 +103,7 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
     if not all(end.is_Rational or end.is_infinite for end in (lower, upper)):
         raise Undecided(f"({lower}, {upper}) has an end that is neither rational nor infinite.")
-    statement = f"the polynomial is >= 0 on ({lower}, {upper})"
+    # Without a change of sign, the sign at one point inside decides.
     if poly.is_zero:
         return Evidence(statement, True, "it is identically 0")
     root = _sign_change(poly, lower, upper)
@@ -88,7 +116,7 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
 
 
 def find_below(left: Expr, right: Expr, variable: sympy.Symbol, points: Sequence[Expr]) -> Expr | None:
-    """Return the first of ``points`` at which ``left < right`` for certain, or None."""
+    """Return the first of ``points`` at which ``left < right`` is proved, or None."""
     for point in points:
         ball = ball_of(left, {variable: ball_of(point)}) - ball_of(right, {variable: ball_of(point)})
         if ball < 0:
@@ -101,19 +129,26 @@ def above_increasing(
 ) -> Evidence:
     """Decide whether ``bound >= function`` on an interval where ``function`` is increasing with the limits ``ends``.
 
-    On each subinterval an enclosure of ``bound`` is compared with the value of ``function`` at the right end; the
-    subintervals are halved where that is not enough, down to a width of 1/4096 of the whole.
+    On each subinterval an enclosure of ``bound`` is compared with the value of ``function`` at the right end; an
+    undecided subinterval is halved, down to a width of 1/4096 of the interval.
+
+    Raises
+    ------
+    Undecided
+        If the two functions are too close to separate on a subinterval of that width.
     """
     statement = f"the bound is not below the function for {variable} from {lower} to {upper}"
     pending = [(lower, upper)]
     cells = 0
     while pending:
         left, right = pending.pop()
+        # As ``function`` increases, its value at the right end is its supremum on the subinterval.
         top = ball_of(ends[1]) if right == upper else ball_of(function, {variable: ball_of(right)})
         values = ball_of(bound, {variable: interval(left, right)})
         if values >= top:
             cells += 1
             continue
+        # Below the infimum, at the left end, ``bound`` is a counterexample; otherwise the enclosure is too wide.
         bottom = ball_of(ends[0]) if left == lower else ball_of(function, {variable: ball_of(left)})
         if values < bottom:
             return Evidence(statement, False, f"for {variable} from {left} to {right} it lies below")
@@ -125,7 +160,7 @@ def above_increasing(
 
 
 def sign_of(number: Expr) -> int:
-    """Return the sign of a constant: 0 if it simplifies to 0, else from a ball that excludes 0.
+    """Return the sign of a constant: 0 if it simplifies to 0, otherwise the sign of a ball that excludes 0.
 
     Examples
     --------
@@ -142,26 +177,26 @@ def sign_of(number: Expr) -> int:
     raise Undecided(f"the sign of {number} is not clear from {ball}.")
 
 
-def whole_number(number: Expr, what: str) -> int:
-    """Return ``number``, which stands for ``what``, as an int; raise `Undecided` if it is none or negative.
+def require_whole_number(number: Expr, quantity: str) -> int:
+    """Return ``number``, the value of ``quantity``, as an int; raise `Undecided` if it is not one or is negative.
 
     Examples
     --------
-    >>> whole_number(Integer(16), "a number of wins")
+    >>> require_whole_number(Integer(16), "a number of wins")
     16
     """
     if not (number.is_Integer and number >= 0):
-        raise Undecided(f"{what} is a whole number, and {number} is none.")
+        raise Undecided(f"{quantity} is a whole number, and {number} is none.")
     return int(number)
 
 
-def whole_numbers(numbers: Expr, what: str) -> tuple[int, ...]:
-    """Return each of ``numbers`` as `whole_number` does."""
-    return tuple(whole_number(number, what) for number in numbers)
+def require_whole_numbers(numbers: Expr, quantity: str) -> tuple[int, ...]:
+    """Return each of ``numbers`` as an int, as `require_whole_number` does."""
+    return tuple(require_whole_number(number, quantity) for number in numbers)
 
 
-def _reduced(expression: Expr) -> Expr:
-    """Return ``expression`` simplified; a rational function, in lowest terms, which is 0 only if it vanishes."""
+def _simplify(expression: Expr) -> Expr:
+    """Simplify ``expression``; a rational function to lowest terms, which are 0 only if it vanishes identically."""
     expanded = sympy.expand(expression)
     if expanded.is_rational_function():
         return sympy.factor(sympy.cancel(expanded))
@@ -169,13 +204,14 @@ def _reduced(expression: Expr) -> Expr:
 
 
 def _point_of_difference(expression: Expr) -> str | None:
-    """Return text naming a point where ``expression`` is certainly not 0, or None if no trial point shows it."""
+    """Describe a trial point at which ``expression`` is proved not to be 0; return None if there is none."""
     symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
     for sign, values in product((1, -1), product(_TRIAL_VALUES, repeat=min(len(symbols), 2))):
         point = {
             symbol: _within_domain(symbol, sign * value)
             for symbol, value in zip(symbols, chain(values, cycle(_OTHER_VALUES)), strict=False)
         }
+        # A function without a ball has none at any other point either.
         try:
             ball = ball_of(expression, {symbol: ball_of(value) for symbol, value in point.items()})
         except NotImplementedError:
@@ -187,17 +223,19 @@ def _point_of_difference(expression: Expr) -> str | None:
 
 
 def _within_domain(symbol: sympy.Symbol, value: Expr) -> Expr:
-    """Return a value like ``value`` that the symbol's assumptions allow: positive, or whole, where they ask for it."""
+    """Return ``value`` adapted to the symbol's assumptions: made nonnegative or an integer where they require it."""
     allowed = abs(value) if symbol.is_nonnegative else value
     return Integer(allowed.p) if symbol.is_integer else allowed
 
 
 def _sign_change(poly: sympy.Poly, lower: Expr, upper: Expr) -> str | None:
     """Return, in decimals, a root of odd multiplicity in the open interval, or None if there is none."""
+    # The product of the factors of odd multiplicity has exactly the roots at which the polynomial changes sign.
     odd = sympy.Poly(1, poly.gen)
     for factor, multiplicity in poly.factor_list()[1]:
         if multiplicity % 2:
             odd *= factor
+    # Roots at the ends of the interval do not change the sign inside.
     for end in (lower, upper):
         if end.is_finite and odd.eval(end) == 0:
             odd = odd.quo(sympy.Poly(poly.gen - end, poly.gen))
@@ -212,7 +250,7 @@ def _or_none(end: Expr) -> Expr | None:
 
 
 def _inside(lower: Expr, upper: Expr) -> Iterator[Expr]:
-    """Yield ever more points of the open interval, so that one of them is not a root."""
+    """Yield infinitely many points of the open interval, so that at least one is not a root."""
     for k in count(2):
         if lower.is_finite and upper.is_finite:
             yield lower + (upper - lower) / k
@@ -226,10 +264,10 @@ def _decimal(ball: flint.arb) -> str:
     return str(ball.str(6, radius=False))
 
 
-def _short(expression: Expr) -> str:
+def _shorten(expression: Expr) -> str:
     text = str(expression)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 class Undecided(Exception):
-    """Raised inside a `theory.claim.Claim.decide` function when the means at hand neither prove nor refute a step."""
+    """Raised inside a `Claim.decide` function when a step can be neither proved nor refuted."""

@@ -1,8 +1,8 @@
-"""A small, safe grammar for the formulas that a user may type.
+"""A small, safe grammar for formulas typed by users.
 
-Text becomes a sympy expression through Python's own parser and a whitelist of what may stand in the tree: numbers,
-the names that are allowed there, ``+ - * / **``, and calls of a few elementary functions. Nothing is evaluated as
-code, and what would exhaust the machine (towers of powers, huge numbers) is refused.
+Python's parser turns text into a syntax tree, and a whitelist of nodes turns the tree into a sympy expression: numbers,
+the allowed names, ``+ - * / **``, and calls of a few elementary functions. Nothing is evaluated as code, and
+expressions that would exhaust memory or time (towers of powers, huge numbers) are refused.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
 
 
 def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
-    """Return the sympy expression, or the sympy Tuple of expressions, that ``text`` spells.
+    """Parse ``text`` into a sympy expression or a sympy Tuple of expressions.
 
     Parameters
     ----------
     text : str
         As in ``"3/(4*r)*(1 - ((x - mu)/r)**2)"``; at most 400 characters. Decimals are read exactly.
     symbols : mapping from name to Symbol
-        The variables that may occur.
+        The variables that ``text`` may contain.
 
     Raises
     ------
     InputError
-        If ``text`` is no such expression; the message names the first part that is not allowed.
+        If ``text`` is not such an expression; the message quotes the first part that is not allowed.
 
     Examples
     --------
@@ -73,11 +73,12 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
     3/(5*r)
     """
     if len(text) > LONGEST_TEXT:
-        raise InputError(f"an expression has at most {LONGEST_TEXT} characters, this one has {len(text)}.")
+        raise InputError(f"an expression must have at most {LONGEST_TEXT} characters, got {len(text)}. Shorten it.")
+    # Deep nesting raises RecursionError or MemoryError in the parser itself.
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError(f"{text!r} is not an expression; write it as in '3/(5*r)' or '(x - mu)**2'.") from None
+        raise InputError(f"{text!r} is not an expression. Write it as in '3/(5*r)' or '(x - mu)**2'.") from None
     parser = _Parser(text, symbols)
     if isinstance(tree.body, ast.Tuple):
         return sympy.Tuple(*(parser.read(element) for element in tree.body.elts))
@@ -85,13 +86,14 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
 
 
 class _Parser:
-    """Turns the nodes of one text into sympy, refusing every kind of node that it does not know."""
+    """A translator from the syntax tree of one text to sympy, which refuses every node outside the grammar."""
 
     def __init__(self, text: str, symbols: Mapping[str, sympy.Symbol]) -> None:
         self.text = text
         self.symbols = symbols
 
     def read(self, node: ast.expr) -> Expr:
+        # The limits apply to every subexpression, so that nothing huge is evaluated on the way to a small result.
         expression = self._read(node)
         if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
             raise self._refusal(node, "is not finite")
@@ -118,7 +120,7 @@ class _Parser:
             case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
                 return _OPERATORS[type(operator)](self.read(left), self.read(right))
             case ast.BinOp(op=ast.BitXor()):
-                raise self._refusal(node, "uses ^: a power is written **")
+                raise self._refusal(node, "uses ^, but a power is written **")
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
                 return self._call(node, name, self.read(argument))
             case ast.Call(func=ast.Name(id=name)):
@@ -131,6 +133,7 @@ class _Parser:
             return sympy.Integer(value)
         if not math.isfinite(value):
             raise self._refusal(node, "is not finite")
+        # The parsed float has lost digits; the decimal in the source is exact.
         literal = ast.get_source_segment(self.text.strip(), node) or repr(value)
         return sympy.Rational(literal.replace("_", ""))
 
@@ -141,8 +144,8 @@ class _Parser:
             return CONSTANTS[name]
         known = [*self.symbols, *CONSTANTS]
         near = difflib.get_close_matches(name, [*known, *FUNCTIONS], n=1)
-        hint = f"did you mean {near[0]}?" if near else f"here the names are {', '.join(known)}."
-        raise self._refusal(node, "is no name known here", hint)
+        hint = f"did you mean {near[0]}?" if near else f"the names are {', '.join(known)}."
+        raise self._refusal(node, "is not a known name", hint)
 
     def _power(self, node: ast.expr, base: Expr, exponent: Expr) -> Expr:
         if exponent.is_number and not abs(exponent) <= LARGEST_DEGREE:
@@ -151,27 +154,27 @@ class _Parser:
 
     def _call(self, node: ast.expr, name: str, argument: Expr) -> Expr:
         if name == "factorial" and argument.is_number and not (argument.is_Integer and 0 <= argument <= 40):
-            raise self._refusal(node, "is not the factorial of a whole number from 0 to 40")
+            raise self._refusal(node, "is not the factorial of an integer from 0 to 40")
         return FUNCTIONS[name](argument)
 
     def _refusal(self, node: ast.expr, why: str, hint: str = "") -> InputError:
         part = ast.get_source_segment(self.text.strip(), node) or self.text
-        where = "" if part == self.text.strip() else f" in {_quoted(self.text)}"
-        return InputError(f"{_quoted(part)}{where} {why}{'; ' + hint if hint else '.'}")
+        where = "" if part == self.text.strip() else f" in {_quote(self.text)}"
+        return InputError(f"{_quote(part)}{where} {why}{'; ' + hint if hint else '.'}")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def _moderate(number: Expr) -> bool:
-    """Tell whether a constant is real and small enough to be worked with."""
+    """Return whether a constant is real and below `LARGEST_NUMBER` in size."""
     value = number.evalf(15)
     return bool(value.is_real and abs(value) < LARGEST_NUMBER)
 
 
 def _degree(expression: Expr) -> int:
-    """Return a bound on the degree that expanding ``expression`` can reach in any of its symbols."""
+    """Return a bound on the degree of ``expression``, once expanded, in any of its symbols."""
     if expression.is_Symbol:
         return 1
     if not expression.args or expression.is_number:

@@ -1,8 +1,8 @@
 """Piecewise polynomials with bounded support, in exact arithmetic.
 
-A function is kept as a sum of truncated powers, each ``coefficient * (x - knot)_+**power / power!``. In this basis
-convolution is a multiplication: the truncated powers of orders j and k at knots a and b convolve to that of order
-j + k + 1 at a + b. So the roughness of a kernel, its autocorrelation and their convolutions are exact rationals.
+A function is stored as a sum of truncated powers, each ``coefficient * (x - knot)_+**power / power!``. In this basis
+convolution is multiplication: the truncated powers of orders j and k at knots a and b convolve to the one of order
+j + k + 1 at a + b. The roughness of a kernel, its autocorrelation and their convolutions are therefore exact rationals.
 """
 
 from __future__ import annotations
@@ -43,15 +43,16 @@ class PiecewisePolynomial:
     def from_pieces(cls, pieces: Iterable[PolynomialPiece]) -> PiecewisePolynomial:
         """Return the sum of ``pieces``, each zero outside its interval."""
         terms: defaultdict[tuple[Fraction, int], Fraction] = defaultdict(Fraction)
+        # A piece is its polynomial switched on at its lower end and off at its upper end.
         for piece in pieces:
             for sign, knot in ((1, piece.lower), (-1, piece.upper)):
-                for power, coefficient in enumerate(_expanded_at(piece.coefficients, knot)):
+                for power, coefficient in enumerate(_expand_at(piece.coefficients, knot)):
                     terms[knot, power] += sign * coefficient * factorial(power)
         return cls(_nonzero(terms))
 
     @property
     def knots(self) -> tuple[Fraction, ...]:
-        """The points, in order, where one polynomial gives way to the next."""
+        """The points at which the polynomial changes, in ascending order."""
         return tuple(sorted({knot for knot, _ in self.terms}))
 
     @property
@@ -71,21 +72,21 @@ class PiecewisePolynomial:
             start=Fraction(0),
         )
 
-    def reflected(self) -> PiecewisePolynomial:
+    def reflect(self) -> PiecewisePolynomial:
         """Return the function x -> f(-x)."""
         return PiecewisePolynomial.from_pieces(
             PolynomialPiece(-piece.upper, -piece.lower, tuple((-1) ** k * c for k, c in enumerate(piece.coefficients)))
             for piece in self.pieces
         )
 
-    def squared(self) -> PiecewisePolynomial:
+    def square(self) -> PiecewisePolynomial:
         """Return the function x -> f(x)^2."""
         return PiecewisePolynomial.from_pieces(
             PolynomialPiece(piece.lower, piece.upper, _product(piece.coefficients, piece.coefficients))
             for piece in self.pieces
         )
 
-    def convolved_with(self, other: PiecewisePolynomial) -> PiecewisePolynomial:
+    def convolve(self, other: PiecewisePolynomial) -> PiecewisePolynomial:
         """Return the convolution x -> integral of f(t) g(x - t) dt."""
         terms: defaultdict[tuple[Fraction, int], Fraction] = defaultdict(Fraction)
         for (knot, power), coefficient in self.terms.items():
@@ -95,9 +96,10 @@ class PiecewisePolynomial:
 
     def autocorrelation(self) -> PiecewisePolynomial:
         """Return y -> integral of f(z + y) f(z) dz; its value at 0 is the roughness of f."""
-        return self.convolved_with(self.reflected())
+        return self.convolve(self.reflect())
 
     def _polynomial_after(self, knot: Fraction) -> Polynomial:
+        # Expand the truncated powers that are active after the knot, and drop zero leading coefficients.
         degree = max(power for _, power in self.terms)
         coefficients = [Fraction(0)] * (degree + 1)
         for (start, power), coefficient in self.terms.items():
@@ -117,8 +119,8 @@ def _product(left: Polynomial, right: Polynomial) -> Polynomial:
     return tuple(coefficients)
 
 
-def _expanded_at(coefficients: Polynomial, point: Fraction) -> Polynomial:
-    """Return the coefficients of the same polynomial in powers of x - ``point``."""
+def _expand_at(coefficients: Polynomial, point: Fraction) -> Polynomial:
+    """Return the coefficients of the polynomial in powers of x - ``point``."""
     degree = len(coefficients) - 1
     return tuple(
         sum((coefficients[j] * comb(j, k) * point ** (j - k) for j in range(k, degree + 1)), start=Fraction(0))

@@ -1,4 +1,4 @@
-"""Bandwidth rules b(m), and the window of rates that Theorem 3.1 allows."""
+"""Bandwidth rules b(m) and the window of rates in Theorem 3.1."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Bandwidth:
     Parameters
     ----------
     name : str
-        As the command line writes it.
+        The name on the command line.
     factor : float
-        Positive; 1 for a rule m^-DELTA, the bandwidth itself for a number.
+        Positive: 1 for a rule m^-DELTA, or the bandwidth itself for a number.
     exponent : Fraction
-        DELTA of the rule m^-DELTA; 0 for a number, which states no rate.
+        DELTA of the rule m^-DELTA; 0 for a number, which does not state a rate.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Bandwidth:
         return self.exponent > 0
 
     def at(self, m: int) -> float:
-        """Return b(m), the half-width of a kernel supported on [-1, 1], for a sample of ``m``.
+        """Return b(m), the half-width of a kernel supported on [-1, 1], for a sample of size ``m``.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Bandwidth:
 
 
 def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
-    """Return the bandwidth written ``name``: a positive number, or ``m^-DELTA`` (a Bandwidth is returned as it is).
+    """Return the bandwidth called ``name``: a positive number, or ``m^-DELTA`` (a Bandwidth is returned as it is).
 
     Raises
     ------
@@ -81,24 +81,25 @@ def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
         return name
     text = str(name).strip()
     if not text.startswith("m"):
-        return _constant(text)
+        return _parse_constant(text)
+    # The exponent may be in parentheses, as in m^(-2/9), and is a fraction or a decimal.
     exponent_text = text.replace(" ", "").removeprefix("m^")
     if exponent_text.startswith("(") and exponent_text.endswith(")"):
         exponent_text = exponent_text[1:-1]
     rule = re.fullmatch(r"([-+]?)(\d+/0*[1-9]\d*|\d+\.?\d*|\.\d+)", exponent_text)
     if rule is None or len(exponent_text) > LONGEST:
-        raise InputError(f"{text!r} is no bandwidth: write a positive number, or m^-DELTA as in m^-0.235.")
+        raise InputError(f"a bandwidth must be a positive number or m^-DELTA, got {text!r}. Try m^-0.235.")
     sign, exponent = rule[1], Fraction(rule[2])
     if sign != "-" or exponent == 0:
-        raise InputError(f"{text!r} is no bandwidth: it must shrink as m grows. Try m^-0.235.")
+        raise InputError(f"a bandwidth must shrink as m grows, got {text!r}. Try m^-0.235.")
     return Bandwidth(f"m^-{rule[2]}", factor=1.0, exponent=exponent)
 
 
-def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Evidence, Evidence]:
-    """Decide the two sides of Theorem 3.1's window of bandwidths, as a statement about the rule.
+def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition, Condition]:
+    """Decide both sides of Theorem 3.1's window of bandwidths for the rule.
 
-    An o(.) speaks of m tending to infinity: no bandwidth at one m can satisfy or break it. So a number, which states
-    no rate, establishes neither side.
+    An o(.) is a statement about m tending to infinity, which a bandwidth at one m neither satisfies nor violates.
+    Neither side is therefore established for a number, which does not state a rate.
 
     Source: Theorem 3.1, with o(b(n)) = n^(-1/4) ... read as n^(-1/4) ... = o(b(n)).
 
@@ -114,15 +115,15 @@ def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Evidence, 
             f"not established: {bandwidth.name} is one number, which states no rate, and o(.) is never decided at "
             "one m. State a rule, such as m^-0.235"
         )
-        return Evidence(above, False, reason), Evidence(below, False, reason)
-    return _narrow_enough(above, bandwidth.exponent), _wide_enough(below, bandwidth.exponent)
+        return Condition(above, False, reason), Condition(below, False, reason)
+    return _check_upper_rate(above, bandwidth.exponent), _check_lower_rate(below, bandwidth.exponent)
 
 
 def window_at(m: int) -> tuple[float, float]:
-    """Return the two sides of Theorem 3.1's window at one m, taken with constants 1: the lower bound and the upper.
+    """Return the lower and the upper side of Theorem 3.1's window at one m, with constants 1.
 
-    They are the wrong way round, and the window empty, where 4.9 < m < 10^41.6. For m below 3, log log m is no
-    positive number and the lower bound is 0.
+    For 4.9 < m < 10^41.6 the lower side is the larger one, so that the window is empty. For m below 3, log log m is
+    not positive and the lower side is taken as 0.
 
     Examples
     --------
@@ -134,7 +135,7 @@ def window_at(m: int) -> tuple[float, float]:
     return lower, m ** -float(UPPER_RATE)
 
 
-def _narrow_enough(name: str, exponent: Fraction) -> Evidence:
+def _check_upper_rate(name: str, exponent: Fraction) -> Condition:
     printed = f"{float(exponent):.6g}"
     if exponent > UPPER_RATE:
         return Evidence(name, True, f"as m grows without bound, because {printed} > 2/9 = 0.2222...")
@@ -143,7 +144,7 @@ def _narrow_enough(name: str, exponent: Fraction) -> Evidence:
     return Evidence(name, False, f"{printed} < 2/9: the ratio b / m^(-2/9) grows without bound")
 
 
-def _wide_enough(name: str, exponent: Fraction) -> Evidence:
+def _check_lower_rate(name: str, exponent: Fraction) -> Condition:
     printed = f"{float(exponent):.6g}"
     if exponent < LOWER_RATE:
         reason = f"as m grows without bound, because {printed} < 1/4 and a power of m outgrows every power of log m"
@@ -154,11 +155,11 @@ def _wide_enough(name: str, exponent: Fraction) -> Evidence:
     return Evidence(name, False, f"{printed} > 1/4: the ratio of the left side to b grows without bound")
 
 
-def _constant(text: str) -> Bandwidth:
+def _parse_constant(text: str) -> Bandwidth:
     try:
         number = float(text)
     except ValueError:
-        raise InputError(f"{text!r} is no bandwidth: write a positive number, or m^-DELTA as in m^-0.235.") from None
+        raise InputError(f"a bandwidth must be a positive number or m^-DELTA, got {text!r}. Try m^-0.235.") from None
     if not (math.isfinite(number) and number > 0):
-        raise InputError(f"a bandwidth must be positive and finite, got {text}. The paper's rule is m^-DELTA.")
+        raise InputError(f"a bandwidth must be positive and finite, got {text}. Try the paper's rule, m^-DELTA.")
     return Bandwidth(text, factor=number, exponent=Fraction(0))

@@ -1,8 +1,7 @@
-"""The exact mean of T_m, enclosed: a rigorous computation beside the quadrature of `theory.bickel_rosenblatt.mean`.
+"""Rigorous enclosures of the exact mean of T_m, a counterpart of the quadrature in `theory.bickel_rosenblatt.mean`.
 
-For a piecewise polynomial kernel K_b * f is known in closed form between its breakpoints
-(`theory.bickel_rosenblatt.smoothing`), which leaves one-dimensional integrals of analytic functions. Arb integrates
-these with a proven bound on the error.
+For a piecewise polynomial kernel K_b * f has a closed form between breakpoints (`theory.bickel_rosenblatt.smoothing`).
+The remaining one-dimensional integrals are of analytic functions, and Arb bounds their errors rigorously.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from sympy import Expr, Integer, Rational, oo
 from foundation.errors import InputError
 from theory.algebra.balls import analytic_function, ball_of
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
-from theory.bickel_rosenblatt.mean import refuse_unbounded
+from theory.bickel_rosenblatt.mean import require_bounded
 from theory.bickel_rosenblatt.smoothing import Breakpoint, Panel, Smoothing, b
 from theory.densities.density import Density
 from theory.densities.families import density_named
@@ -29,23 +28,23 @@ from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named, x
 
 PRECISIONS = (192, 384, 768, 1536)
-"""Bits that are tried in turn: for a narrow kernel of high degree the closed forms cancel many digits."""
+"""Precisions in bits, tried in turn: for narrow kernels of high degree the closed forms cancel many digits."""
 
 ACCURACY_BITS = 84
-"""Bits to which A, B and C are wanted, relative to A: 25 digits."""
+"""The required accuracy of A, B and C in bits, relative to A: 25 digits."""
 
 SPARE_BITS = 12
 
 TAIL = 1e-20
-"""The mass of f in each tail that is left out, with a bound added, where the weight is 1 everywhere."""
+"""The mass of f in each tail that is replaced by a bound if the weight is 1 everywhere."""
 
 WIDEST_PANEL = 0.5
-"""The integrands grow fast off the real line: short panels keep that in hand."""
+"""The longest interval of integration: the integrands grow fast away from the real line."""
 
 
 @dataclass(frozen=True)
 class EnclosedMean:
-    """E T_m = A - B + C, each term a ball that contains it for certain.
+    """Enclosures of E T_m = A - B + C, each term a ball that is guaranteed to contain it.
 
     Attributes
     ----------
@@ -64,33 +63,34 @@ class EnclosedMean:
             return self.variance_term - self.product_term + self.squared_bias_term
 
 
-def enclosed_mean(
+def enclose_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
     density: str | Density = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> EnclosedMean:
-    r"""Enclose the three terms of E T_m.
+    r"""Compute rigorous enclosures of the three terms of E T_m.
 
     Parameters
     ----------
     m : int
         The number of observations, at least 1.
     kernel, density, weight, bandwidth
-        Objects of ``theory``, or their names; the kernel is a piecewise polynomial.
+        Objects of ``theory``, or their names; the kernel must be a piecewise polynomial.
 
     Raises
     ------
     InputError
-        If a name is unknown, ``m`` is not positive, the kernel is no piecewise polynomial, the density is unbounded
-        where it matters or its repeated integrals are unknown, or the bandwidth is too small for 1,536 bits.
+        If a name is unknown, ``m`` is not positive, the kernel is not a piecewise polynomial, the density is unbounded
+        near the support of the weight or has unknown repeated integrals, or 1,536 bits do not suffice for so small a
+        bandwidth.
 
     Examples
     --------
-    >>> enclosed_mean(10_000).total.str(15)
+    >>> enclose_mean(10_000).total.str(15)
     '[0.540763130233842 +/- 2.88e-16]'
-    >>> enclosed_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
+    >>> enclose_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
     '[1.18152715126861 +/- 7.09e-16]'
     """
     density = density_named(density)
@@ -98,21 +98,22 @@ def enclosed_mean(
     if m < 1:
         raise InputError(f"m must be a positive whole number, got {m}.")
     if smoothing.kernel.polynomial is None:
-        raise InputError(f"the mean is enclosed for piecewise polynomial kernels, not for {smoothing.kernel.name}.")
+        raise InputError(f"the kernel must be a piecewise polynomial for an enclosure, got {smoothing.kernel.name}.")
     rule = bandwidth_named(bandwidth)
-    refuse_unbounded(density, smoothing.weight, rule.at(m) * smoothing.kernel_radius)
+    require_bounded(density, smoothing.weight, rule.at(m) * smoothing.kernel_radius)
     width = Rational(rule.factor) * Integer(m) ** -Rational(rule.exponent.numerator, rule.exponent.denominator)
+    # Double the precision until cancellation leaves enough correct bits.
     for bits in PRECISIONS:
         with flint.ctx.workprec(bits):
             mean = _Enclosure(m, smoothing, width, bits).mean()
             if mean.total.rad() < mean.variance_term * arb(2) ** -ACCURACY_BITS:
                 return mean
-    raise InputError(f"the bandwidth {float(width):g} is too small for E T_m to be enclosed.")
+    raise InputError(f"the bandwidth {float(width):g} is too small to enclose E T_m. Try a larger one.")
 
 
 @dataclass(frozen=True)
 class _Enclosure:
-    """The computation at one precision, which is also that of the context it is used in."""
+    """The computation at one precision, to be used in a context of that precision."""
 
     m: int
     smoothing: Smoothing
@@ -120,14 +121,15 @@ class _Enclosure:
     bits: int
 
     def mean(self) -> EnclosedMean:
-        panels = self.smoothing.panels(self._sorted)
-        left_out = self._tails() if self.smoothing.weight.is_one else arb(0)
+        panels = self.smoothing.panels(self._sort_by_value)
+        # For the weight 1 the panels are cut at a finite reach, and the tails beyond it are bounded.
+        tails = self._tails() if self.smoothing.weight.is_one else arb(0)
         product = self._width * self._sum_over(panels, lambda p: p.smoothed**2 * p.weight)
         squares = self._sum_over(panels, lambda p: (p.smoothed - p.density) ** 2 * p.weight)
         return EnclosedMean(
             self._variance_term(panels),
-            product + self._width * left_out,
-            self.m * self._width * (squares + 2 * left_out),
+            product + self._width * tails,
+            self.m * self._width * (squares + 2 * tails),
         )
 
     @property
@@ -137,8 +139,8 @@ class _Enclosure:
     def _ball(self, expression: Expr) -> arb:
         return ball_of(expression.subs(b, self.width), bits=self.bits)
 
-    def _sorted(self, points: Iterable[Breakpoint]) -> list[Breakpoint]:
-        """Sort by value; only rational points can coincide, for an irrational bandwidth is no ratio of knots."""
+    def _sort_by_value(self, points: Iterable[Breakpoint]) -> list[Breakpoint]:
+        """Sort by value; only rational points can coincide, because an irrational bandwidth is not a ratio of knots."""
         return sorted(points, key=cmp_to_key(self._compare))
 
     def _compare(self, left: Breakpoint, right: Breakpoint) -> int:
@@ -149,12 +151,13 @@ class _Enclosure:
             return int(sympy.sign(difference))
         gap = self._ball(difference)
         if gap.contains(0):
-            raise ArithmeticError(f"{left} and {right} are not told apart by {self.bits} bits")
+            raise ArithmeticError(f"{self.bits} bits do not separate {left} from {right}")
         return 1 if gap > 0 else -1
 
     def _variance_term(self, panels: Sequence[Panel]) -> arb:
         if self.smoothing.weight.is_one:
             return self._ball(self.smoothing.kernel.roughness)
+        # A constant weight on each panel leaves an integral with a known antiderivative.
         if any(panel.weight.has(x) for panel in panels):
             return self._sum_over(panels, lambda panel: panel.smoothed_by_square * panel.weight)
         total = arb(0)
@@ -165,8 +168,8 @@ class _Enclosure:
         return total
 
     def _sum_over(self, panels: Sequence[Panel], integrand: Callable[[Panel], Expr]) -> arb:
-        """Return the integral over all panels, each cut into short ones; beyond the reach there is nothing."""
-        # The squared bias is multiplied by m b, and every panel adds its own error.
+        """Return the integral over all panels, each cut into short ones, up to the reach."""
+        # The squared bias is multiplied by m b, and the errors of all panels add up.
         tolerance = arb(2) ** -(ACCURACY_BITS + SPARE_BITS) / (1 + self.m * self._width)
         total = acb(0)
         for panel in panels:
@@ -185,22 +188,25 @@ class _Enclosure:
 
     @cached_property
     def _reach(self) -> int:
-        """A point such that little of f is left beyond it, and beyond a kernel's width before it."""
+        """An integer beyond which, less the width of the kernel, the mass of f is at most `TAIL` / m on either side."""
         density, radius = self.smoothing.density, self.smoothing.kernel_radius
         ends = density.bulk(TAIL / self.m)
         return math.ceil(max(map(abs, ends)) + float(self.width) * radius)
 
     def _tails(self) -> arb:
-        """Return a ball that holds the integral of (K_b * f)^2, and that of f^2, beyond the reach on either side.
+        """Return a ball that contains the integrals of (K_b * f)^2 and of f^2 beyond the reach on both sides.
 
-        By Jensen's inequality the square of K_b * f is at most K_b * f^2, whose integral beyond the reach is at most
-        that of f^2 beyond a kernel's width less.
+        By Jensen's inequality (K_b * f)^2 is at most K_b * f^2, whose integral beyond the reach is at most that of f^2
+        beyond the reach less the width of the kernel.
         """
         square = self.smoothing.density.squared_distribution
         if not any(end.is_infinite for end in self.smoothing.density.support):
             return arb(0)
         if square is None:
-            raise InputError(f"the integral of the square of {self.smoothing.density.name} is not known.")
+            raise InputError(
+                f"the integral of the square of {self.smoothing.density.name} is unknown: define squared_distribution."
+            )
+        # Round the width of the kernel up to a rational number, which keeps the bound rigorous.
         near = Integer(self._reach) - Rational(
             math.ceil(float(self.width) * self.smoothing.kernel_radius * 1024) + 1, 1024
         )

@@ -1,9 +1,8 @@
-r"""How fast the law of T_m approaches that of Theorem 3.1: the leading terms as b tends to 0 and m b to infinity.
+r"""Leading terms of the convergence in Theorem 3.1, as b tends to 0 and m b to infinity.
 
-T_m is, up to smaller terms, its mean plus a quadratic form whose second and third cumulants are traces of powers of
+Up to smaller terms, T_m is its mean plus a quadratic form whose second and third cumulants are traces of powers of
 the operator with kernel :math:`H(x, y) = b \int K_b(t - x) K_b(t - y) a(t)\,dt`, centred. With :math:`C = K * K`
-(autocorrelation) the traces are integrals of C, to which the centring and the ends of the weight add terms of the
-order b.
+(autocorrelation) the traces are integrals of C; the centring and the ends of the weight add terms of order b.
 """
 
 from __future__ import annotations
@@ -27,35 +26,36 @@ from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, Piece, kernel_named, x
 
 TAIL = 1e-18
-"""The mass in each tail that is neglected where the weight does not end."""
+"""The mass neglected in each tail if the weight is 1 everywhere."""
 
 NODES, PANELS = 16, 8
 
 LEVELS = (1e-12, 1e-6, 1e-3, 0.1, 0.5, 0.9, 1 - 1e-3, 1 - 1e-6, 1 - 1e-12)
-"""Quantiles of f at which the integrals are split, so that no panel is wide where f is narrow."""
+"""Quantiles of f at which the integrals are split, so that panels are narrow where f is narrow."""
 
 
 @dataclass(frozen=True)
 class LeadingTerms:
     r"""The coefficients of the leading terms for one kernel, density and weight.
 
-    Where f is not twice differentiable on the closed support of a, the terms that need it are None.
+    If f is not twice differentiable on the closed support of a, the terms that require it are None.
 
     Attributes
     ----------
     product : float
-        :math:`\int f^2 a`, by which the mean falls with b.
+        :math:`\int f^2 a`, the rate at which the mean decreases with b.
     squared_bias : float or None
-        :math:`\frac14 \mu_2(K)^2 \int (f'')^2 a`, by which the mean rises with :math:`m b^5`.
+        :math:`\frac14 \mu_2(K)^2 \int (f'')^2 a`, the rate at which the mean increases with
+        :math:`m b^5`.
     limit_variance : float
-        Of the standardised statistic.
+        The limit variance of the standardised statistic.
     variance_centring : float or None
         :math:`2 (\int f^2 a)^2 - 4 \int f^3 a^2 - \int |w| C(w)^2 dw \sum (f \Delta a)^2`, summed over the jumps of
-        a: by which the standardised variance changes with b.
+        a: the rate at which the standardised variance changes with b.
     variance_bias : float or None
-        :math:`\mu_2(K)^2 \mathrm{Var}(f''(X) a(X))`, by which it rises with :math:`m b^5`.
+        :math:`\mu_2(K)^2 \mathrm{Var}(f''(X) a(X))`, the rate at which it increases with :math:`m b^5`.
     skewness : float
-        :math:`8 (C * C * C)(0) \int f^3 a^3 / V^{3/2}`, V the limit variance; the factor of :math:`b^{1/2}`.
+        :math:`8 (C * C * C)(0) \int f^3 a^3 / V^{3/2}`, with V the limit variance: the factor of :math:`b^{1/2}`.
     """
 
     product: float
@@ -66,24 +66,24 @@ class LeadingTerms:
     skewness: float
 
     def mean_difference(self, m: float, b: float) -> float | None:
-        r"""Return E T_m - I int f a, up to terms of the orders :math:`b^2` and :math:`m b^7`."""
+        r"""Return E T_m - I int f a, up to terms of order :math:`b^2` and :math:`m b^7`."""
         return None if self.squared_bias is None else -b * self.product + m * b**5 * self.squared_bias
 
     def variance_at(self, m: float, b: float) -> float | None:
-        """Return the standardised variance, up to terms of the order b**2, 1 / (m b) and m b**7."""
+        """Return the standardised variance, up to terms of order b**2, 1 / (m b) and m b**7."""
         if self.variance_centring is None or self.variance_bias is None:
             return None
         return self.limit_variance + b * self.variance_centring + m * b**5 * self.variance_bias
 
     def skewness_at(self, b: float) -> float:
-        """Return the skewness, up to terms of the order b**(3/2)."""
+        """Return the skewness, up to terms of order b**(3/2)."""
         return math.sqrt(b) * self.skewness
 
 
 def leading_terms(
     kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
 ) -> LeadingTerms:
-    r"""Return the coefficients with which mean, variance and skewness of T_m approach their limits.
+    r"""Return the coefficients of the leading terms of the mean, variance and skewness of T_m.
 
     Raises
     ------
@@ -104,19 +104,23 @@ def leading_terms(
     """
     density = density_named(density)
     kernel, weight = kernel_named(kernel), weight_named(weight, density)
+    # Evaluate f and a at quadrature nodes; every term is a weighted sum over them.
     lower, upper = _ends(density, weight)
     smooth = not any(lower <= float(knot) <= upper for knot in density.knots)
     points, lengths = _nodes(density, weight, lower, upper)
     f, a = _numerical(density.pieces, 0)(points), _numerical(weight.pieces, 0)(points)
     product, variance = float(lengths @ (f**2 * a)), float(limit_variance(kernel, density, weight))
     if product == 0:
-        raise InputError(f"{density.name} vanishes, to rounding, where {weight.name} does not: there is no limit law.")
+        raise InputError(
+            f"{density.name} vanishes, to rounding, on the support of {weight.name}, which excludes a limit law."
+        )
     lag, triple = _autocorrelation_constants(kernel)
     skewness = 8 * triple * float(lengths @ (f * a) ** 3) / variance**1.5
     if not smooth:
         return LeadingTerms(product, None, variance, None, None, skewness)
+    # The other terms need the second derivative of f.
     second, moment = _numerical(density.pieces, 2)(points) * a, float(kernel.second_moment)
-    centring = 2 * product**2 - 4 * float(lengths @ (f**3 * a**2)) - lag * _squared_jumps(density, weight)
+    centring = 2 * product**2 - 4 * float(lengths @ (f**3 * a**2)) - lag * _sum_squared_jumps(density, weight)
     scatter = float(lengths @ (f * second**2)) - float(lengths @ (f * second)) ** 2
     curvature = _numerical(density.pieces, 2)(points) * second
     return LeadingTerms(
@@ -128,14 +132,15 @@ def _ends(density: Density, weight: Weight) -> tuple[float, float]:
     lower, upper = density.bulk(TAIL) if weight.is_one else (float(end) for end in weight.support)
     if not np.isfinite([lower, upper]).all():
         raise InputError(
-            "the leading terms need a weight that vanishes outside a bounded interval, or the weight one, not "
-            f"{weight.name}."
+            "for the leading terms the weight must vanish outside a bounded interval or be one, got "
+            f"{weight.name}. Try window:-2,2."
         )
     return lower, upper
 
 
 def _nodes(density: Density, weight: Weight, lower: float, upper: float) -> tuple[Array, Array]:
     """Return Gauss-Legendre nodes and weights on panels between the knots and some quantiles of f."""
+    # Clip the landmarks to the interval, cut each part into panels, and map the nodes from [-1, 1] to each panel.
     components = [component for _, component in density.components] or [density]
     landmarks = [component.quantiles(np.array(LEVELS)) for component in components]
     knots = np.array([float(knot) for knot in (*density.knots, *weight.knots)])
@@ -146,10 +151,11 @@ def _nodes(density: Density, weight: Weight, lower: float, upper: float) -> tupl
     return (edges[:-1, None] + halves * (1 + nodes)).ravel(), (halves * weights).ravel()
 
 
-def _squared_jumps(density: Density, weight: Weight) -> float:
-    """Return the sum, over the jumps of the weight, of the squared jump of f a."""
+def _sum_squared_jumps(density: Density, weight: Weight) -> float:
+    """Sum the squared jumps of f a over the knots of the weight."""
     total = 0.0
     for knot in weight.knots:
+        # At each knot the weight may end, begin, or change its expression.
         sides = [
             float(piece.density.subs(x, knot)) * sign
             for piece in weight.pieces
@@ -162,8 +168,8 @@ def _squared_jumps(density: Density, weight: Weight) -> float:
 
 
 @cache
-def _numerical(pieces: tuple[Piece, ...], order: int) -> ArrayFunction:
-    """Return a derivative of a piecewise function, zero outside its pieces, as a function of NumPy arrays."""
+def _numerical(pieces: tuple[Piece, ...], order: int) -> Callable[[Array], Array]:
+    """Compile a derivative of a piecewise function, zero outside its pieces, to a function of NumPy arrays."""
     functions = [sympy.lambdify(x, sympy.diff(piece.density, x, order), "scipy") for piece in pieces]
 
     def evaluate(points: Array) -> Array:
@@ -181,14 +187,15 @@ def _autocorrelation_constants(kernel: Kernel) -> tuple[float, float]:
     """Return the integral of |w| C(w)^2 and (C * C * C)(0), C the autocorrelation of the kernel."""
     if kernel.polynomial is not None:
         autocorrelation = kernel.polynomial.autocorrelation()
-        triple = autocorrelation.convolved_with(autocorrelation).convolved_with(autocorrelation)(Fraction(0))
+        triple = autocorrelation.convolve(autocorrelation).convolve(autocorrelation)(Fraction(0))
         return float(_absolute_lag(autocorrelation)), float(triple)
+    # Otherwise tabulate C at Gauss-Legendre nodes on its support.
     reach = float(kernel.support[1]) if kernel.has_compact_support else 12.0
     points, weights = np.polynomial.legendre.leggauss(200)
     u, lengths = (points + 1) * reach, weights * reach
     values = np.array([_autocorrelation(kernel, reach, lag) for lag in u])
     lag = 2 * float(lengths @ (u * values**2))
-    # The period exceeds the support of C * C * C, so that by Poisson's formula the sum is the value at 0.
+    # The period 8 * reach exceeds the support of C * C * C, so by Poisson's formula the sum is the value at 0.
     frequencies = np.arange(-400, 401) * math.pi / (4 * reach)
     transform = np.array([float(2 * lengths @ (values * np.cos(frequency * u))) for frequency in frequencies])
     return lag, float(np.sum(transform**3)) / (8 * reach)

@@ -32,15 +32,15 @@ LOWER_ORDER, HIGHER_ORDER = 16, 24
 PANELS = (1, 2, 4, 8, 16, 32, 64)
 
 GAUSSIAN_REACH = 12.0
-"""The Gaussian kernel is below 3e-32 beyond this; what is cut off is far under double precision."""
+"""The truncation point of the Gaussian kernel, which is below 3e-32 beyond it."""
 
 LANDMARK_LEVELS = (1e-15, 1e-6, 0.01, 0.25, 0.5, 0.75, 0.99, 1 - 1e-6, 1 - 1e-15)
 
 GRADING = 4.0 ** -np.arange(1, 27)
-"""Distances from a knot where f is like a fractional power: geometric, so that f is smooth on the scale of each."""
+"""Distances of extra edges from knots where f is like a fractional power: geometric, so f is smooth on each panel."""
 
 TAIL = 1e-22
-"""The mass in each tail beyond which the weight ``one`` counts nothing."""
+"""The mass neglected in each tail for the weight ``one``."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ def exact_mean(
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> ExactMean:
-    r"""Compute E T_m for a sample of ``m``, exactly but for quadrature.
+    r"""Compute E T_m for a sample of size ``m``, exact up to quadrature error.
 
     Parameters
     ----------
     m : int
         The number of observations, at least 1.
     kernel, density, weight, bandwidth
-        Objects of ``theory``, or their names. The kernel has compact support or is the Gaussian.
+        Objects of ``theory``, or their names. The kernel must have compact support or be the Gaussian.
 
     Returns
     -------
@@ -95,15 +95,15 @@ def exact_mean(
     ------
     InputError
         If a name is unknown, ``m`` is not positive, the kernel is neither compactly supported nor the Gaussian, the
-        weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded where it
-        matters, or the quadrature does not converge.
+        weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded near the
+        support of the weight, or the quadrature does not converge.
 
     Notes
     -----
     With :math:`K_b(t) = K(t/b)/b`, the variance of :math:`f_m(x)` is
     :math:`(\int K^2(u) f(x - b u)\,du / b - (K_b * f)^2(x)) / m` and its bias is :math:`K_b * f - f`. The bias is
-    computed as :math:`\int K(u) [f(x - b u) - f(x)]\,du`, so that nothing cancels when it is small. Gauss-Legendre
-    panels split where K, f or a changes its expression; they are halved until two orders agree.
+    computed as :math:`\int K(u) [f(x - b u) - f(x)]\,du`, which avoids cancellation when it is small. Gauss-Legendre
+    panels are split where the expression of K, f or a changes, and halved until two orders agree.
 
     Examples
     --------
@@ -116,6 +116,7 @@ def exact_mean(
     density = density_named(density)
     problem = _Problem(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth).at(m))
     problem.check()
+    # The difference between two orders estimates the error; halve the panels until it is small enough.
     scale = np.array([1.0, 1.0, m])
     for panels in PANELS:
         lower, higher = (scale * problem.terms(panels, order) for order in (LOWER_ORDER, HIGHER_ORDER))
@@ -123,16 +124,14 @@ def exact_mean(
         if error <= RELATIVE_TOLERANCE * float(np.sum(higher)):
             variance, product, squared_bias = (float(term) for term in higher)
             return ExactMean(variance, product, squared_bias, error)
-    raise InputError(f"the quadrature of E T_m did not converge: two orders still differ by {error:g}.")
+    raise InputError(f"the quadrature of E T_m did not converge: two orders differ by {error:g}.")
 
 
 @lru_cache
 def limit_mean(
     kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
-    r"""Return :math:`I(K) \int f a`, to which E T_m tends under Theorem 3.1.
-
-    Whether it does tend there is for `theorem_conditions` to say.
+    r"""Return :math:`I(K) \int f a`, the limit of E T_m under the conditions of Theorem 3.1 (`theorem_conditions`).
 
     Examples
     --------
@@ -168,8 +167,8 @@ def theorem_conditions(
     density: str | Density = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
-) -> tuple[Evidence, ...]:
-    """Decide every condition of Theorem 3.1, each with its reason: A1 to A4, the weight's, the bandwidth's.
+) -> tuple[Condition, ...]:
+    """Decide every condition of Theorem 3.1, each with its reason: A1 to A4, those on the weight and the bandwidth.
 
     Examples
     --------
@@ -186,13 +185,13 @@ def theorem_conditions(
     )
 
 
-def refuse_unbounded(density: Density, weight: Weight, reach: float) -> None:
+def require_bounded(density: Density, weight: Weight, reach: float) -> None:
     """Raise InputError if the density is unbounded within ``reach`` of the weight's support."""
     lower, upper = (float(end) for end in weight.support)
     for knot in map(float, density.unbounded_knots):
         if lower - reach <= knot <= upper + reach:
             raise InputError(
-                f"the exact mean needs a density that is bounded within a bandwidth of the weight's support, but "
+                f"the density must be bounded within a bandwidth of the weight's support, but "
                 f"{density.name} is unbounded at {knot:g}."
             )
 
@@ -207,15 +206,15 @@ class _Problem:
     bandwidth: float
 
     def check(self) -> None:
-        """Refuse a density that is unbounded where the integrals would meet it."""
-        refuse_unbounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
+        """Raise InputError if the density is unbounded in the domain of integration."""
+        require_bounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
 
     def terms(self, panels: int, order: int) -> Array:
-        """Return (A, B, C / m), every smooth interval cut into ``panels`` of ``order`` Gauss-Legendre nodes."""
+        """Return (A, B, C / m), with ``panels`` of ``order`` Gauss-Legendre nodes on every smooth interval."""
         total = np.zeros(3)
         points, lengths = _gauss_legendre(self._outer_edges, panels, order)
         weights = lengths * numerical(self.weight.pieces)(points)
-        # Blocks bound the memory of the double integral, whatever the number of nodes.
+        # Blocks of outer points bound the memory of the double integral.
         inner_nodes = (self._kernel_knots.size + self._landmarks.size) * panels * order
         block = max(1, 1_000_000 // inner_nodes)
         for start in range(0, points.size, block):
@@ -225,6 +224,7 @@ class _Problem:
 
     def _integrands(self, points: Array, panels: int, order: int) -> Array:
         """Return the integrands of (A, B, C / m) without the weight, shape (3, points)."""
+        # Inner nodes u depend on the outer point: shape (points, nodes).
         density = numerical(self.density.pieces)
         u, lengths = _gauss_legendre(self._inner_edges(points), panels, order)
         kernel = numerical(self.kernel.pieces)(u)
@@ -235,7 +235,8 @@ class _Problem:
         return np.stack([variance, self.bandwidth * smoothed**2, self.bandwidth * bias**2])
 
     def _inner_edges(self, points: Array) -> Array:
-        """Return, for each point, the ends of the intervals of u on which K(u) f(x - b u) is smooth, ascending."""
+        """Return, for each point x, the ascending ends of the intervals of u on which K(u) f(x - b u) is smooth."""
+        # Clipping keeps the number of intervals constant; those outside the kernel become empty.
         knots = np.broadcast_to(self._kernel_knots, (points.size, self._kernel_knots.size))
         crossings = (points[:, None] - self._landmarks) / self.bandwidth
         inside = np.clip(crossings, self._kernel_knots[0], self._kernel_knots[-1])
@@ -243,21 +244,22 @@ class _Problem:
 
     @cached_property
     def _outer_edges(self) -> Array:
-        """The ends of the intervals of x on which K_b * f, f and a are smooth, ascending."""
+        """The ascending ends of the intervals of x on which K_b * f, f and a are smooth."""
+        # K_b * f is not smooth where a knot of K meets a landmark of f.
         smoothed = (self._landmarks[:, None] + self.bandwidth * self._kernel_knots).ravel()
         edges = np.concatenate([_floats(self.weight.knots), self._landmarks, smoothed, self._outer_ends])
         return np.unique(np.clip(edges, *self._outer_ends))
 
     @cached_property
     def _outer_ends(self) -> tuple[float, float]:
-        """The interval of x outside which the integrands vanish, to rounding."""
+        """The interval of x outside which the integrands vanish to rounding."""
         lower, upper = (float(end) for end in self.weight.support)
         if np.isfinite([lower, upper]).all():
             return lower, upper
         if self.weight != ONE:
             raise InputError(
-                "the exact mean needs a weight that vanishes outside a bounded interval, or the weight one, not "
-                f"{self.weight.name}."
+                "for the exact mean the weight must vanish outside a bounded interval or be one, got "
+                f"{self.weight.name}. Try window:-2,2."
             )
         lower, upper = self.density.bulk(TAIL)
         return lower + self.bandwidth * self._kernel_knots[0], upper + self.bandwidth * self._kernel_knots[-1]
@@ -268,13 +270,16 @@ class _Problem:
             return _floats([piece.lower for piece in self.kernel.pieces] + [self.kernel.support[1]])
         if self.kernel == GAUSSIAN:
             return np.array([-GAUSSIAN_REACH, 0.0, GAUSSIAN_REACH])
-        raise InputError(f"the exact mean needs a kernel of compact support or the gaussian, not {self.kernel.name}.")
+        raise InputError(
+            f"for the exact mean the kernel must have compact support or be gaussian, got {self.kernel.name}."
+        )
 
     @cached_property
     def _landmarks(self) -> Array:
-        """The knots of f and a few of its quantiles, so that no panel is wide where f is narrow or steep."""
+        """The knots of f and some of its quantiles, so that panels are narrow where f is narrow or steep."""
         components = [density for _, density in self.density.components] or [self.density]
         quantiles = [density.quantiles(np.array(LANDMARK_LEVELS)) for density in components]
+        # Near a fractional power quantiles are too far apart, so additional edges are graded towards the knot.
         rough = _floats(self.density.rough_knots)
         graded = (rough[:, None] + np.concatenate([-GRADING, GRADING])).ravel()
         inside = (graded > float(self.density.support[0])) & (graded < float(self.density.support[1]))
@@ -282,8 +287,8 @@ class _Problem:
 
 
 @cache
-def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
-    """Return the piecewise function, zero outside its pieces, as a function of NumPy arrays."""
+def numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
 
@@ -291,6 +296,7 @@ def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
         values = np.zeros_like(points)
         for (lower, upper), function in zip(bounds, functions, strict=True):
             inside = (points >= lower) & (points <= upper)
+            # Far in a tail exp overflows or underflows to the correct limit.
             with np.errstate(over="ignore", under="ignore"):
                 values[inside] = function(points[inside])
         return values

@@ -1,8 +1,8 @@
-r"""The smoothed density :math:`K_b * f` in closed form, for a symbolic or a numeric bandwidth.
+r"""Closed forms of the smoothed density :math:`K_b * f`, for a symbolic or numeric bandwidth.
 
-A kernel that is a piecewise polynomial is a sum of truncated powers :math:`c\,(u - \kappa)_+^p / p!`, and
+A piecewise polynomial kernel is a sum of truncated powers :math:`c\,(u - \kappa)_+^p / p!`, and
 :math:`\int (u - \kappa)_+^p / p!\, f(x - b u)\,du = b^{-p-1} G_{p+1}(x - b \kappa)`, where :math:`G_n` is f
-integrated n times (`theory.densities.repeated_integrals`). For any other kernel an integral over u is left.
+integrated n times (`theory.densities.repeated_integrals`). For other kernels an integral over u is left unevaluated.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ b = sympy.Symbol("b", positive=True)
 """The bandwidth."""
 
 u = sympy.Symbol("u", real=True)
-"""The argument of a kernel where an integral over it is left."""
+"""The argument of the kernel in unevaluated integrals."""
 
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """The point ``at + offset * b``: an end of a piece of f or of a, or a knot of K placed at a knot of f."""
+    """The point ``at + offset * b``: an end of a piece of f or a, or a knot of K centred at a knot of f."""
 
     at: Expr
     offset: Expr
@@ -43,7 +43,7 @@ class Breakpoint:
 
 @dataclass(frozen=True)
 class Panel:
-    """An interval of x on which K_b * f, f and a are each one expression in `x` and `b`.
+    """An interval of x on which each of K_b * f, f and a is a single expression in `x` and `b`.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Panel:
     smoothed, smoothed_by_square : sympy.Expr
         The integrals of K(u) f(x - b u) and of K(u)^2 f(x - b u) over u.
     antiderivative : sympy.Expr or None
-        Of ``smoothed_by_square`` with respect to x; None where no closed form is known.
+        The antiderivative of ``smoothed_by_square`` in x; None without a known closed form.
     """
 
     lower: Expr
@@ -97,29 +97,30 @@ class Smoothing:
         Parameters
         ----------
         order : callable, optional
-            Sorts breakpoints as their values are sorted; by default as for every small bandwidth, up to
-            `largest_bandwidth`.
+            Sorts breakpoints by value. The default order holds for small bandwidths, up to `largest_bandwidth`.
 
         Raises
         ------
         InputError
-            If a polynomial kernel meets a density whose repeated integrals are unknown.
+            If the kernel is a polynomial and the repeated integrals of the density are unknown.
         """
-        points = (order or _sorted_for_small_bandwidths)(self.breakpoints)
+        points = (order or _sort_for_small_bandwidths)(self.breakpoints)
         ranks = {point: rank for rank, point in enumerate(points)}
         panels = (self._panel(start, end, ranks) for start, end in pairwise(points))
         return tuple(panel for panel in panels if panel is not None)
 
     @cached_property
     def breakpoints(self) -> frozenset[Breakpoint]:
-        """The points between which no function changes its expression."""
+        """The points at which the expression of a function may change."""
+        # Ends of pieces of f and a are fixed; knots of K centred at knots of f move with b.
         ends = {end for piece in (*self.weight.pieces, *self._everywhere) for end in (piece.lower, piece.upper)}
         moving = product(self.density.knots, (knot for knot in self._kernel_knots if knot.is_finite))
         return frozenset(Breakpoint(*point) for point in (*product(ends, [Integer(0)]), *moving))
 
     @cached_property
     def largest_bandwidth(self) -> Expr:
-        """The bandwidth up to which the breakpoints keep the order they have for small ones."""
+        """The bandwidth up to which the order of the breakpoints is that for small bandwidths."""
+        # Two breakpoints meet where their values agree.
         crossings = [
             (right.at - left.at) / (left.offset - right.offset)
             for left, right in product(self.breakpoints, repeat=2)
@@ -134,7 +135,7 @@ class Smoothing:
 
     @cached_property
     def _everywhere(self) -> tuple[Piece, ...]:
-        """The pieces of f on the whole line, those on which it is 0 included."""
+        """The pieces of f on the whole line, including those on which it is 0."""
         lower, upper = self.density.support
         before = (Piece(-oo, lower, Integer(0)),) if lower.is_finite else ()
         after = (Piece(upper, oo, Integer(0)),) if upper.is_finite else ()
@@ -146,7 +147,7 @@ class Smoothing:
 
     @cached_property
     def _square(self) -> PiecewisePolynomial | None:
-        return None if self.kernel.polynomial is None else self.kernel.polynomial.squared()
+        return None if self.kernel.polynomial is None else self.kernel.polynomial.square()
 
     def _panel(self, start: Breakpoint, end: Breakpoint, ranks: Mapping[Breakpoint, int]) -> Panel | None:
         """Return the panel between two neighbouring breakpoints, or None where the weight is 0."""
@@ -155,30 +156,30 @@ class Smoothing:
             return None
 
         def position(knot: Expr) -> int:
-            """Return the number of the piece of f in which x - b knot lies, for x in the panel."""
+            """Return the index of the piece of f that contains x - b knot, for x in the panel."""
             if knot.is_infinite:
                 return len(self.density.knots) if knot < 0 else 0
             return sum(ranks[Breakpoint(at, knot)] <= ranks[start] for at in self.density.knots)
 
         density = self._everywhere[position(Integer(0))].density
-        return Panel(start.value, end.value, density, weight, *self._smoothed(position))
+        return Panel(start.value, end.value, density, weight, *self._smooth(position))
 
-    def _smoothed(self, position: Callable[[Expr], int]) -> tuple[Expr, Expr, Expr | None]:
-        """Return K_b * f, the same with K^2, and the antiderivative of the latter."""
+    def _smooth(self, position: Callable[[Expr], int]) -> tuple[Expr, Expr, Expr | None]:
+        """Return K_b * f, its analogue with K^2 in place of K, and the antiderivative of the latter."""
         if self.kernel.polynomial is None or self._square is None:
-            return self._left_as_integral(1, position), self._left_as_integral(2, position), None
+            return self._keep_as_integral(1, position), self._keep_as_integral(2, position), None
         return (
-            self._in_truncated_powers(self.kernel.polynomial, position),
-            self._in_truncated_powers(self._square, position),
-            self._in_truncated_powers(self._square, position, further=1),
+            self._sum_truncated_powers(self.kernel.polynomial, position),
+            self._sum_truncated_powers(self._square, position),
+            self._sum_truncated_powers(self._square, position, further=1),
         )
 
-    def _in_truncated_powers(
+    def _sum_truncated_powers(
         self, polynomial: PiecewisePolynomial, position: Callable[[Expr], int], further: int = 0
     ) -> Expr:
         """Return the smoothed density, integrated ``further`` times."""
         if self.density.repeated_integral is None:
-            raise InputError(f"the repeated integrals of {self.density.name} are not known.")
+            raise InputError(f"the repeated integrals of {self.density.name} are unknown: define repeated_integral.")
         total: Expr = Integer(0)
         for (knot, power), coefficient in sorted(polynomial.terms.items()):
             at = sympy.Rational(knot.numerator, knot.denominator)
@@ -187,7 +188,7 @@ class Smoothing:
             total += factor * integral.subs(x, x - b * at)
         return total
 
-    def _left_as_integral(self, power: int, position: Callable[[Expr], int]) -> Expr:
+    def _keep_as_integral(self, power: int, position: Callable[[Expr], int]) -> Expr:
         total: Expr = Integer(0)
         for kernel in self.kernel.pieces:
             # As u rises through the piece of K, x - b u falls through these pieces of f.
@@ -201,7 +202,7 @@ class Smoothing:
         return total
 
 
-def _sorted_for_small_bandwidths(points: Iterable[Breakpoint]) -> list[Breakpoint]:
+def _sort_for_small_bandwidths(points: Iterable[Breakpoint]) -> list[Breakpoint]:
     return sorted(points, key=lambda point: (point.at, point.offset))
 
 

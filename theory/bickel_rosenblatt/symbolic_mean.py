@@ -1,6 +1,6 @@
-r"""E T_m as an expression in m and b, for any kernel, density and weight.
+r"""Symbolic expressions for E T_m in m and b, for any kernel, density and weight.
 
-The twin of `theory.bickel_rosenblatt.exact_mean`, which computes numbers.
+The symbolic counterpart of `theory.bickel_rosenblatt.exact_mean`, which computes numbers.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class MeanExpression:
     Attributes
     ----------
     variance_term, product_term, squared_bias_term : sympy.Expr
-        A, B and C, as in `theory.bickel_rosenblatt.ExactMean`; an integral over x without a closed form is left as
-        `sympy.Integral`, and so is one over u where K is no polynomial.
+        A, B and C, as in `theory.bickel_rosenblatt.ExactMean`; integrals over x without a closed form are left as
+        `sympy.Integral`, as are integrals over u unless K is a polynomial.
     largest_bandwidth : sympy.Expr
-        The expressions hold for every b up to this one.
+        The expressions hold for every b up to this bandwidth.
     """
 
     variance_term: Expr
@@ -59,17 +59,17 @@ def mean_expression(
     Raises
     ------
     InputError
-        If a name is unknown, or a polynomial kernel meets a density whose repeated integrals are unknown.
+        If a name is unknown, or the kernel is a polynomial and the repeated integrals of the density are unknown.
 
     Notes
     -----
-    The integrals are in closed form where their integrands are sums of powers of x times exponentials: for the
-    uniform and the Laplace densities, and for betas with whole parameters. The variance term is so for every density
-    where the weight is constant on intervals and K a polynomial.
+    The integrals have closed forms if their integrands are sums of powers of x times exponentials: for uniform and
+    Laplace densities, and for betas with integer parameters. The variance term has one for every density if the
+    weight is constant on intervals and K is a polynomial.
 
     Examples
     --------
-    The uniform prior with the weight 1/f on its support, for which the mean diverges at the theorem's rates:
+    For the uniform prior with the weight 1/f on its support, the mean diverges at the theorem's rates:
 
     >>> mean = mean_expression("epanechnikov", "uniform:-1,1", "inverse-density:-1,1")
     >>> mean.variance_term, mean.squared_bias_term, mean.largest_bandwidth
@@ -100,7 +100,8 @@ def _variance_on(panel: Panel) -> Expr:
 
 
 def _integral(integrand: Expr, panel: Panel) -> Expr:
-    """Return the integral over the panel, in closed form where the integrand is a sum of powers times exponentials."""
+    """Return the integral over the panel, in closed form if the integrand is a sum of powers times exponentials."""
+    # Collect the terms c x^k exp(r x) by k and r, so that each antiderivative is evaluated once.
     coefficients: defaultdict[tuple[int, Expr], Expr] = defaultdict(lambda: Integer(0))
     for term in sympy.Add.make_args(sympy.expand(integrand)):
         parts = _as_power_times_exponential(term)
@@ -117,6 +118,7 @@ def _integral(integrand: Expr, panel: Panel) -> Expr:
 
 def _as_power_times_exponential(term: Expr) -> tuple[Expr, int, Expr] | None:
     """Return c, k and r of a term c x^k exp(r x), or None if it is not of this form."""
+    # Constant parts of an exponent, such as exp(-b x + c), go into the coefficient.
     coefficient, varying = term.as_independent(x, as_Add=False)
     power, rate = 0, Integer(0)
     for factor in sympy.Mul.make_args(varying):
@@ -134,7 +136,7 @@ def _as_power_times_exponential(term: Expr) -> tuple[Expr, int, Expr] | None:
 
 
 def _antiderivative(power: int, rate: Expr, at: Expr) -> Expr:
-    """Return the integral of x^power exp(rate x) up to ``at``, less a constant; 0 where that is an infinite end."""
+    """Return an antiderivative of x^power exp(rate x) at a point; it is 0 at an infinite end."""
     if at.is_infinite:
         return Integer(0)
     if rate == 0:

@@ -33,10 +33,10 @@ _LOGIT = sympy.Symbol("a", positive=True)
 # --- Appendix B: the networks ----------------------------------------------------------------------------------------
 
 _CORRECTIONS: dict[str, tuple[Callable[[Network], Network], ...]] = {
-    "an adaptive average pooling to 1 x 1 before the fully connected layer": (Network.pooled,),
+    "an adaptive average pooling to 1 x 1 before the fully connected layer": (Network.with_pooling,),
     "a first transposed convolution without padding": (Network.with_unpadded_first_transposition,),
     "an adaptive average pooling to 1 x 1 before the fully connected layer, and a first transposed convolution "
-    "without padding": (Network.pooled, Network.with_unpadded_first_transposition),
+    "without padding": (Network.with_pooling, Network.with_unpadded_first_transposition),
 }
 
 
@@ -46,7 +46,7 @@ def _sizes(network: Network) -> tuple[int, int]:
 
 
 def _decide_shapes(dataset: str, printed: Expr) -> Decision:
-    features, side = decisions.whole_numbers(printed, "a size")
+    features, side = decisions.require_whole_numbers(printed, "a size")
     network = PRINTED_NETWORKS[dataset]
     argument = Argument()
     _step_encoder(argument, network, features)
@@ -107,7 +107,7 @@ def _sides(passed: Iterable[published.FeatureMap]) -> str:
 
 
 def _decide_channels(printed: Expr) -> Decision:
-    width = decisions.whole_number(printed, "a number of channels")
+    width = decisions.require_whole_number(printed, "a number of channels")
     cifar, mnist = PRINTED_NETWORKS["cifar10"], PRINTED_NETWORKS["mnist"]
     same_layer = published.shapes(cifar.decoder, cifar.seed)[1].channels
     widths = list(dict.fromkeys(s.channels for s in published.shapes(mnist.encoder, mnist.image)))[1:]
@@ -228,7 +228,7 @@ def _total_over_grey_values(density: Expr, logit: Expr) -> Expr:
 
 
 def _decide_splits(printed: Expr) -> Decision:
-    training, hold_out = decisions.whole_numbers(printed, "a number of samples")
+    training, hold_out = decisions.require_whole_numbers(printed, "a number of samples")
     parts = published.celeba_parts()
     argument = Argument()
     argument.step(f"CelebA's training part has {training} faces.", training == parts["training"], _ends("training"))
@@ -261,7 +261,7 @@ def _ends(part: str) -> str:
 
 
 def _decide_samples(printed: Expr) -> Decision:
-    numbers = decisions.whole_numbers(printed, "a size")
+    numbers = decisions.require_whole_numbers(printed, "a size")
     argument = Argument()
     for dataset, (training, hold_out, side) in zip(("mnist", "cifar10"), (numbers[:3], numbers[3:]), strict=True):
         files = published.IMAGE_FILES[dataset]
@@ -326,7 +326,7 @@ def _step_noise(argument: Argument) -> None:
         f"the squared weights add up to {gain}; uniform on [0, 1]: {Fraction(gain, 12)}; on 32 x 32 pixels the "
         f"within-image mean takes {_decimal(gain - small)} s^2 off",
     )
-    mnist = published.published_experiment("mnist", 64)
+    mnist = published.find_published_experiment("mnist", 64)
     variance = (Fraction(mnist.evae.sharpness) - Fraction(mnist.vae.sharpness)) / gain
     argument.step(
         "White noise on VAE's reconstructions of MNIST at d_z = 64 lifts them, in expectation, to EVAE's sharpness.",
@@ -361,7 +361,8 @@ def _units_off(printed: Fraction, exact: Fraction) -> int:
 
 
 def _decide_tail(metric: Metric, printed: Expr) -> Decision:
-    wins, probability = decisions.whole_number(printed[0], "a number of wins"), _rational(printed[1], "the probability")
+    wins = decisions.require_whole_number(printed[0], "a number of wins")
+    probability = _rational(printed[1], "the probability")
     true_wins, runs = published.count_wins(metric), len(EXPERIMENTS)
     if wins > runs:
         raise Undecided(f"there are {runs} experiments, fewer than {wins}.")

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Integer, Rational, cosh, exp, log, oo, pi, sqrt
 
 from theory.algebra import decisions
-from theory.algebra.balls import ball_of, shown
+from theory.algebra.balls import ball_of, format_ball
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims import lemma_3_2
 from theory.claims.posterior import REGIMES, law_moment, record_scaling
@@ -30,7 +30,7 @@ from theory.posterior import (
     smoothed_normal_chi_square,
     uniform_prior_divergences,
 )
-from theory.smoothed_normal import enclosed_kl
+from theory.smoothed_normal import enclose_kl
 
 LENGTH = sympy.Symbol("l", positive=True)
 SPREAD = sympy.Symbol("t", positive=True)
@@ -127,20 +127,20 @@ def _exact_kl_in_uniform_prior(argument: Argument) -> None:
     argument.step(
         "The slack D2 - KL is the same for every r.",
         bool(slack),
-        f"it is 5/3 - log 5 = {shown(ball_of(Rational(5, 3) - log(5)), 6)}",
+        f"it is 5/3 - log 5 = {format_ball(ball_of(Rational(5, 3) - log(5)), 6)}",
     )
     example = uniform_prior_divergences(Rational(2, 5), 2)
     values = [ball_of(value) for value in (example.kl, example.renyi2, example.chi_square)]
     argument.step(
         "At l = 2, r = 2/5 the three are in order.",
         values[0] < values[1] < values[2],
-        f"KL = {shown(values[0], 7)}, D2 = {example.renyi2}, chi-square = {example.chi_square}",
+        f"KL = {format_ball(values[0], 7)}, D2 = {example.renyi2}, chi-square = {example.chi_square}",
     )
 
 
 def _decide_direct_kl(printed: Expr) -> Decision:
     argument = Argument()
-    kernel = EPANECHNIKOV.transformed(MU, R)
+    kernel = EPANECHNIKOV.transform(MU, R)
     cross = law_moment(_with_density(kernel, log(2 * pi) / 2 + x**2 / 2), 0)
     entropy = log(R) + EPANECHNIKOV_ENTROPY
     _kernel_entropy(argument)
@@ -161,7 +161,7 @@ def _decide_direct_kl(printed: Expr) -> Decision:
     argument.step(
         "The Gaussian of equal mean and variance is better by a constant.",
         bool(difference) and decisions.sign_of(constant) > 0,
-        f"(1/2) log(2 pi e/5) - 5/3 + log 3 = {shown(ball_of(constant), 6)} nats, for every mu and r",
+        f"(1/2) log(2 pi e/5) - 5/3 + log 3 = {format_ball(ball_of(constant), 6)} nats, for every mu and r",
     )
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
@@ -288,7 +288,7 @@ def _examples(argument: Argument) -> None:
         "The divergence is positive at the examples.",
         all(value > 0 for value in values),
         "; ".join(
-            f"(b, mu, r, B) = {point}: {shown(value, 13)}" for point, value in zip(_EXAMPLES, values, strict=True)
+            f"(b, mu, r, B) = {point}: {format_ball(value, 13)}" for point, value in zip(_EXAMPLES, values, strict=True)
         ),
     )
     entropies = [ball_of(posterior_entropy(*point)) for point in _NARROW_EXAMPLES]
@@ -297,7 +297,7 @@ def _examples(argument: Argument) -> None:
         "For s > B the entropy is at least -log I(q), as Jensen's inequality demands.",
         all(entropy >= bound for entropy, bound in zip(entropies, bounds, strict=True)),
         "; ".join(
-            f"(s, B) = {point}: h = {shown(value, 10)}"
+            f"(s, B) = {point}: h = {format_ball(value, 10)}"
             for point, value in zip(_NARROW_EXAMPLES, entropies, strict=True)
         ),
     )
@@ -341,7 +341,7 @@ def _decide_chi_square_identity(printed: Expr) -> Decision:
 
 def _expected(series: Expr) -> Expr:
     """Return the expectation of a polynomial in U V, of degree at most 2, for independent draws from mu + r K."""
-    moments = {1: EPANECHNIKOV.transformed(MU, R).mean, 2: EPANECHNIKOV.transformed(MU, R).second_moment}
+    moments = {1: EPANECHNIKOV.transform(MU, R).mean, 2: EPANECHNIKOV.transform(MU, R).second_moment}
     expanded = sympy.expand(series)
     total = expanded.coeff(U, 0)
     for power, moment in moments.items():
@@ -363,7 +363,7 @@ def _hypergeometric(argument: Argument) -> None:
         "For the Epanechnikov kernel with mean 0 it is 1F2(1/2; 5/2, 5/2; (b r)^4/4): finite for every b and r.",
         bool(same) and value > 0,
         f"E K^(2j) = {moment}, and the ratio of successive terms is {ratio}; at b = 0.3594, r = 1 chi-square is "
-        f"{shown(value, 6)}",
+        f"{format_ball(value, 6)}",
     )
 
 
@@ -388,7 +388,7 @@ def _decide_three_criteria(printed: Expr) -> Decision:
     same = decisions.equal(least_kl, (SPREAD - log(1 + SPREAD)) / 2)
     argument.step(f"The least KL at fixed variance is {least_kl}, for the Gaussian alone.", bool(same), same.detail)
     chi_squares = [ball_of(smoothed_normal_chi_square(kernel, Rational(1, 2))) for kernel in PERTURBATIONS]
-    divergences = [enclosed_kl(kernel, Rational(1, 2)) for kernel in PERTURBATIONS]
+    divergences = [enclose_kl(kernel, Rational(1, 2)) for kernel in PERTURBATIONS]
     argument.step(
         "At t = 1/2 chi-square rises from two-point to uniform, Epanechnikov and Gaussian.",
         all(left < right for left, right in pairwise(chi_squares)),
@@ -457,7 +457,7 @@ def _gaussian_is_closest(argument: Argument) -> None:
 
 
 def _listed(values: Sequence[flint.arb]) -> str:
-    return ", ".join(f"{kernel} {shown(value, 6)}" for kernel, value in zip(PERTURBATIONS, values, strict=True))
+    return ", ".join(f"{kernel} {format_ball(value, 6)}" for kernel, value in zip(PERTURBATIONS, values, strict=True))
 
 
 def _decide_aggregate(printed: Expr) -> Decision:
@@ -483,7 +483,7 @@ def _decide_aggregate(printed: Expr) -> Decision:
         limit == y**2 / 2,
         f"(1 - cos(t y))/t^2 -> {limit}; by Fatou's lemma E (b K)^2/2 <= lim inf (1 - Re psi(t))/t^2 = 0",
     )
-    second = EPANECHNIKOV.transformed(MU, R).second_moment
+    second = EPANECHNIKOV.transform(MU, R).second_moment
     argument.step(
         "An Epanechnikov kernel with r > 0 has a positive second moment, and so is excluded.",
         bool(decisions.equal(second, MU**2 + R**2 / 5)) and (MU**2 + R**2 / 5).is_positive is True,

@@ -8,9 +8,9 @@ import sympy
 from sympy import Expr, Integer, Rational, log, oo, sqrt
 
 from theory.algebra import decisions
-from theory.algebra.balls import ball_of, shown
+from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
-from theory.bickel_rosenblatt.enclosures import enclosed_mean
+from theory.bickel_rosenblatt.enclosures import enclose_mean
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.kernels import is_nonnegative_density, on_unit_interval
 from theory.claims.lemma_2_1 import divergence_density, sharp_constant
@@ -88,12 +88,13 @@ def _decide_selection(quantity: Expr) -> Decision:
         bool(split),
         "at each z, E (Y - p)^2 = Var Y + (E Y - p)^2; m b V -> I(K) B by Theorem 3.1, and S is what bounds KL",
     )
-    mean = enclosed_mean(_BATCH)
+    mean = enclose_mean(_BATCH)
     share = mean.squared_bias_term / mean.total
     argument.step(
         "In the standard example (normal density, window [-2, 2]) the limit I(K) B describes V and not S.",
         share < 1 / ball_of(Integer(100)),
-        f"at m = 100 S is {shown(mean.squared_bias_term, 5)} of {shown(mean.total, 5)}, a share of {shown(share, 3)}",
+        f"at m = 100 S is {format_ball(mean.squared_bias_term, 5)} of {format_ball(mean.total, 5)}, "
+        f"a share of {format_ball(share, 3)}",
     )
     variance_weight, bias_weight = sympy.diff(quantity, VARIANCE_PART), sympy.diff(quantity, BIAS_PART)
     linear = decisions.equal(quantity, variance_weight * VARIANCE_PART + bias_weight * BIAS_PART)
@@ -124,7 +125,7 @@ def _decide_selection(quantity: Expr) -> Decision:
 def _roughness_misses_divergence(argument: Argument) -> None:
     """Show with the prior N(0, 1) that KL moves where I(K) does not, and against it where it does."""
     spread = sympy.Symbol("v", positive=True)
-    roughness = EPANECHNIKOV.transformed(MU, R).roughness
+    roughness = EPANECHNIKOV.transform(MU, R).roughness
     bound = decisions.is_zero(
         sympy.expand_log(normal_kl_to_standard_normal(B_STEP * MU, sqrt(spread)) - (spread - 1 - log(spread)) / 2)
         - B_STEP**2 * MU**2 / 2
@@ -158,7 +159,8 @@ def _decide_constant(printed: Expr) -> Decision:
     argument.step(
         "Every q that meets the lemma's condition has KL >= phi(1) chi-square, phi(u) = ((1+u) log(1+u) - u)/u^2.",
         bool(decisions.equal(at_one, least)),
-        f"phi decreases (lemma-2.1.sharp-constant), and |u| <= 1: phi(1) = 2 log 2 - 1 = {shown(ball_of(least), 6)}",
+        f"phi decreases (lemma-2.1.sharp-constant), and |u| <= 1: "
+        f"phi(1) = 2 log 2 - 1 = {format_ball(ball_of(least), 6)}",
     )
     limit = sympy.limit(sharp_constant(_T), _T, 0, "+")
     argument.step(
@@ -169,7 +171,7 @@ def _decide_constant(printed: Expr) -> Decision:
     serves = argument.step(
         "m b(m)/n is at least 1, so that it serves as the constant for every C.",
         decisions.sign_of(value - 1) >= 0,
-        f"m b(m)/n = {shown(ball_of(value), 6)}"
+        f"m b(m)/n = {format_ball(ball_of(value), 6)}"
         + (", below phi(1): (6) then fails for every such q" if ball_of(value) < ball_of(least) else ""),
     )
     size = n ** Rational(9, 7)
@@ -177,7 +179,7 @@ def _decide_constant(printed: Expr) -> Decision:
     argument.step(
         "With b(m) = m^(-2/9), m = n^(9/7) makes it 1.",
         decisions.sign_of(size * size**rate / n - 1) == 0,
-        f"m = {shown(ball_of(size), 5)}, b = {shown(ball_of(size**rate), 5)}",
+        f"m = {format_ball(ball_of(size), 5)}, b = {format_ball(ball_of(size**rate), 5)}",
     )
     if serves:
         verdict = Verdict.PROVED
@@ -251,7 +253,7 @@ def _decide_interval_length(printed: Expr) -> Decision:
             "the length of an interval",
             charitable="no constant factor relates the two",
         )
-    penalty = 2 * HALF_WIDTH * EPANECHNIKOV.transformed(MU, R).roughness / MINIBATCH
+    penalty = 2 * HALF_WIDTH * EPANECHNIKOV.transform(MU, R).roughness / MINIBATCH
     argument.step(
         "With Unif[-B, B] the penalty is 6 B/(5 M r).",
         bool(decisions.equal(penalty, 6 * HALF_WIDTH / (5 * MINIBATCH * R))),
@@ -296,7 +298,7 @@ def _decide_bound(printed: Expr) -> Decision:
                 "uniform that is drawn from gives a finite divergence"
             ),
         )
-    roughness = EPANECHNIKOV.transformed(MU, R).roughness
+    roughness = EPANECHNIKOV.transform(MU, R).roughness
     argument.step(
         "The right side falls to 0 as n grows, and KL does not: q is not p.",
         sympy.limit((upper - lower) * roughness / N, N, oo) == 0,
@@ -326,14 +328,14 @@ def _leak(room: tuple[Expr, Expr]) -> str | None:
             ball = ball_of(side, balls)
             if ball < 0:
                 where = f"at mu = {mu}, b = {step}, r = {r}, B = {half_width}"
-                return f"{where} it leaves by {shown(-ball, 6)} at the {end} end"
+                return f"{where} it leaves by {format_ball(-ball, 6)} at the {end} end"
     return None
 
 
 def _decide_scale(functional: Expr) -> Decision:
     argument = Argument()
     factor = sympy.Symbol("c", positive=True)
-    scaled = EPANECHNIKOV.transformed(Integer(0), factor).roughness
+    scaled = EPANECHNIKOV.transform(Integer(0), factor).roughness
     argument.step(
         "Stretching a kernel by c divides I by c and multiplies the standard deviation by c.",
         sympy.simplify(scaled - EPANECHNIKOV.roughness / factor) == 0,
@@ -502,7 +504,7 @@ def _normal_example(log_density: Expr) -> str:
     if sympy.expand(log_density + Z**2 / 2) != 0:
         return ""
     value = ball_of(smoothed_normal_chi_square("epanechnikov", PAPER_STEP**2 / 5))
-    return f"; for N(0, 1), b = 0.3594, r = 1, mu = 0 it is {shown(value, 6)}"
+    return f"; for N(0, 1), b = 0.3594, r = 1, mu = 0 it is {format_ball(value, 6)}"
 
 
 CLAIMS = (

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Integer, Rational, pi, sqrt
 
 from theory.algebra import decisions
-from theory.algebra.balls import ball_of, shown
+from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.symbols import MU, SIGMA, R
@@ -60,7 +60,7 @@ def _decide_epanechnikov(density: Expr) -> Decision:
 
 def _decide_location_scale(printed: Expr) -> Decision:
     mean, variance = _pair(printed, "(mean, variance)")
-    kernel = EPANECHNIKOV.transformed(MU, R)
+    kernel = EPANECHNIKOV.transform(MU, R)
     argument = Argument()
     argument.step("K* integrates to 1.", kernel.total == 1, f"the integral over [mu - r, mu + r] is {kernel.total}")
     argument.step(
@@ -196,7 +196,8 @@ def _decide_table(printed: Expr) -> Decision:
             f"The {name} kernel has I(K) = {sympy.N(value, 6)} at variance 1/5, to six decimals.",
             abs(enclosed - ball_of(value)) <= ball_of(Rational(1, 2 * 10**6)),
             f"I = {kernel.roughness}, J = {kernel.convolution_roughness}, variance {kernel.variance}; at variance 1/5 "
-            f"I = {shown(enclosed, 8)} and J = {sympy.N(kernel.convolution_roughness * sqrt(kernel.variance * 5), 6)}",
+            f"I = {format_ball(enclosed, 8)} and "
+            f"J = {sympy.N(kernel.convolution_roughness * sqrt(kernel.variance * 5), 6)}",
         )
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,

@@ -51,7 +51,7 @@ def record_scaling(argument: Argument) -> None:
 
 def _decide_convolution(integrand: Expr) -> Decision:
     argument = Argument()
-    kernel = EPANECHNIKOV.transformed(MU, R).pieces[0].density
+    kernel = EPANECHNIKOV.transform(MU, R).pieces[0].density
     standard = ((Z - T) / B_STEP - MU) / R
     distribution = epanechnikov_distribution(standard)
     density = decisions.equal(sympy.diff(distribution, Z), kernel.subs(x, (Z - T) / B_STEP) / B_STEP)

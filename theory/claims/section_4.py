@@ -7,9 +7,9 @@ import sympy
 from sympy import Expr, Integer, Rational, log, oo, pi
 
 from theory.algebra import decisions
-from theory.algebra.balls import ball_of, shown
+from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
-from theory.bickel_rosenblatt.enclosures import enclosed_mean
+from theory.bickel_rosenblatt.enclosures import enclose_mean
 from theory.bickel_rosenblatt.mean import limit_mean
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
 from theory.claim import Argument, Claim, Decision, Verdict
@@ -75,11 +75,11 @@ def _decide_upper_bound(penalty: Expr) -> Decision:
         value = penalty.subs({B_STEP: b, MU: mu, R: r, HALF_WIDTH: width, MINIBATCH: batch})
         bound = ball_of(value)
         if not (divergence <= bound or divergence > bound):
-            raise Undecided(f"whether {value} is at least KL = {shown(divergence, 4)} is not clear.")
+            raise Undecided(f"whether {value} is at least KL = {format_ball(divergence, 4)} is not clear.")
         if not argument.step(
             f"KL(q || N(0, 1)) <= penalty at b = {b}, mu = {mu}, r = {r}, B = {width}, M = {batch}.",
             bool(divergence <= bound),
-            f"KL = {shown(divergence, 4)} nats a dimension, penalty {shown(bound, 4)}",
+            f"KL = {format_ball(divergence, 4)} nats a dimension, penalty {format_ball(bound, 4)}",
         ):
             return _no_upper_bound(argument)
     same = [decisions.equal(penalty, bound) for bound in _entropy_bounds()]
@@ -147,7 +147,8 @@ def _decide_n_choice(printed: Expr) -> Decision:
             decisions.sign_of(m ** Rational(7, 9) - n) == 0
             for m, n in zip(sizes, (sample_size, minibatch), strict=True)
         ),
-        f"m = {shown(ball_of(sizes[0]), 6)} for the sample, {shown(ball_of(sizes[1]), 6)} for the minibatch",
+        f"m = {format_ball(ball_of(sizes[0]), 6)} for the sample, "
+        f"{format_ball(ball_of(sizes[1]), 6)} for the minibatch",
     )
     return argument.decision(
         Verdict.PROVED if agree else Verdict.CONDITIONAL,
@@ -159,7 +160,7 @@ def _decide_n_choice(printed: Expr) -> Decision:
 
 def _decide_penalty(printed: Expr) -> Decision:
     argument = Argument()
-    roughness = EPANECHNIKOV.transformed(MU, R).roughness
+    roughness = EPANECHNIKOV.transform(MU, R).roughness
     same = decisions.equal(printed, HALF_WIDTH * roughness / MINIBATCH)
     argument.step(
         f"With n = M, a dimension's penalty B I(K*)/n is {printed}.",
@@ -177,7 +178,7 @@ def _decide_penalty(printed: Expr) -> Decision:
 def _decide_shifted_kernel(shift: Expr) -> Decision:
     argument = Argument()
     location = MU if shift == MU else shift
-    kernel = EPANECHNIKOV.transformed(location, Integer(1))
+    kernel = EPANECHNIKOV.transform(location, Integer(1))
     argument.step(
         "I(K) does not depend on the mean of K.",
         bool(decisions.equal(kernel.roughness, EPANECHNIKOV.roughness)),
@@ -194,8 +195,8 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
     )
     if centred:
         return argument.decision(Verdict.PROVED, "exact integration; A1")
-    half = EPANECHNIKOV.transformed(Rational(1, 2), Integer(1))
-    values = {size: enclosed_mean(size, half).total for size in (100, 10_000, 100_000)}
+    half = EPANECHNIKOV.transform(Rational(1, 2), Integer(1))
+    values = {size: enclose_mean(size, half).total for size in (100, 10_000, 100_000)}
     argument.step(
         "At mu = 1/2, b = m^(-0.235) the exact mean stays near the limit I W = 0.5727.",
         all(abs(value - ball_of(limit_mean())) < flint.arb(1) / 100 for value in values.values()),
@@ -221,7 +222,7 @@ def _decide_step_size(printed: Expr) -> Decision:
     right = argument.step(
         f"100^(-{exponent}) is {sympy.N(value, 5)} to four digits.",
         abs(number - ball_of(value)) <= ball_of(Rational(1, 20000)),
-        f"it is {shown(number, 8)}",
+        f"it is {format_ball(number, 8)}",
     )
     if not right:
         return argument.decision(
@@ -267,7 +268,7 @@ def _record_drift(argument: Argument, exponent: Expr) -> None:
         "At exactly m^(-2/9) the standardised mean tends to mu_2^2/4 times the integral of f''^2 a, not to 0.",
         power == 0 and decisions.sign_of(drift) > 0,
         f"b^(-1/2) m b^5 = m^(1 - 9/2 * {exponent}) = m^({-power}); for the standard example the drift is "
-        f"{shown(ball_of(drift), 6)}",
+        f"{format_ball(ball_of(drift), 6)}",
     )
 
 

@@ -136,7 +136,7 @@ def _decide_kde_view(variance: Expr) -> Decision:
     argument = Argument()
     is_variance = decisions.keeps_nonnegative(variance, SIGMA, Integer(0), oo)
     bandwidth = sympy.Symbol("w", positive=True)
-    scaled = GAUSSIAN.transformed(MU, bandwidth)
+    scaled = GAUSSIAN.transform(MU, bandwidth)
     argument.step(
         "The posterior is equation (3) with one observation mu, the standard Gaussian kernel and the bandwidth w.",
         bool(is_variance) and scaled.variance == bandwidth**2,

@@ -19,7 +19,7 @@ from theory.claims.lemma_2_1 import divergence_density, taylor_coefficient
 from theory.claims.symbols import HALF_WIDTH, MINIBATCH, MU, R, u
 from theory.kernels import UNIFORM, x
 from theory.paper.networks import CLOSED_NETWORKS
-from theory.paper.tables import DATASETS, EXPERIMENTS, LATENT_DIMS, Experiment, Metric
+from theory.paper.tables import DATASETS, EXPERIMENTS, LATENT_DIMS, Metric, PublishedExperiment
 from theory.posterior import direct_kl_to_standard_normal, uniform_prior_divergences
 
 SUPPORT, TARGET = sympy.symbols("support target", real=True)
@@ -32,7 +32,7 @@ _T = sympy.Symbol("t", positive=True)
 # --- Tables 1 and 2 --------------------------------------------------------------------------------------------------
 
 
-def _named(experiments: Iterable[Experiment], metric: Metric) -> str:
+def _named(experiments: Iterable[PublishedExperiment], metric: Metric) -> str:
     """Name experiments with the figures of the two models."""
     texts = [
         f"{e.dataset} at d_z = {e.latent_dim} (VAE {e.vae.value(metric)}, EVAE {e.evae.value(metric)})"
@@ -42,7 +42,7 @@ def _named(experiments: Iterable[Experiment], metric: Metric) -> str:
 
 
 def _decide_wins(metric: Metric, printed: Expr) -> Decision:
-    claimed = decisions.whole_number(printed, "a number of wins")
+    claimed = decisions.require_whole_number(printed, "a number of wins")
     wins = published.count_wins(metric)
     better = "lower" if metric.lower_is_better else "larger"
     argument = Argument()
@@ -87,7 +87,7 @@ def _step_from(argument: Argument, metric: Metric, least: int, datasets: tuple[s
 
 
 def _latent_dim(number: Expr) -> int:
-    dimension = decisions.whole_number(number, "a dimension")
+    dimension = decisions.require_whole_number(number, "a dimension")
     if dimension not in LATENT_DIMS:
         raise Undecided(f"the tables have d_z = {', '.join(map(str, LATENT_DIMS))}, not {dimension}.")
     return dimension
@@ -184,7 +184,7 @@ def _step_confounded(difference: Expr, argument: Argument) -> None:
 
 
 def _decide_main_differences(printed: Expr) -> Decision:
-    heads, vae_heads = decisions.whole_numbers(printed, "a number of heads")
+    heads, vae_heads = decisions.require_whole_numbers(printed, "a number of heads")
     network = CLOSED_NETWORKS["mnist"]
     head, total = network.head_parameters(64), network.parameters(64, vae_heads)
     extra = network.parameters(64, heads) - total
@@ -226,7 +226,7 @@ def _decide_fid_closeness(distance: Expr) -> Decision:
     (x1, x2), (y1, y2) = ORIGINALS, RECONSTRUCTIONS
     error = ((x1 - y1) ** 2 + (x2 - y2) ** 2) / 2
     swapped = sympy.simplify(distance.subs({y1: x2, y2: x1}, simultaneous=True))
-    gap = published.published_experiment("cifar10", 64)
+    gap = published.find_published_experiment("cifar10", 64)
     argument = Argument()
     argument.step(
         "On CIFAR-10 at d_z = 64 EVAE's FID is the lower one.",
@@ -349,7 +349,7 @@ def _decide_uniform(density: Expr) -> Decision:
     _record_uniform_certificate(argument)
     argument.step(
         "Without a fixed variance there is no minimiser: J falls to 0 as any kernel is stretched.",
-        UNIFORM.transformed(Integer(0), Integer(2)).convolution_roughness == UNIFORM.convolution_roughness / 2,
+        UNIFORM.transform(Integer(0), Integer(2)).convolution_roughness == UNIFORM.convolution_roughness / 2,
         "J of a kernel stretched by c is J/c",
     )
     return argument.decision(
@@ -375,7 +375,7 @@ def _record_uniform_certificate(argument: Argument) -> bool:
     )
     half = Fraction(1, 2)
     box = PiecewisePolynomial.from_pieces([PolynomialPiece(-half, half, (Fraction(1),))])
-    triple = box.convolved_with(box.reflected()).convolved_with(box)
+    triple = box.convolve(box.reflect()).convolve(box)
     spline = argument.step(
         "So J(K) >= J(U) + 4 times the integral of T (K - U), T the triple convolution of U, a quadratic B-spline.",
         triple(Fraction(0)) == Fraction(3, 4) and len(triple.pieces) == 3,

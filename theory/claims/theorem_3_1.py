@@ -14,9 +14,9 @@ import sympy
 from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
 from theory.algebra import decisions
-from theory.algebra.balls import ball_of, shown
+from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
-from theory.bickel_rosenblatt.enclosures import enclosed_mean
+from theory.bickel_rosenblatt.enclosures import enclose_mean
 from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Verdict, pending
 from theory.claims.symbols import B_STEP, ROUGHNESS, M, N
 from theory.densities.families import NORMAL
@@ -111,7 +111,7 @@ def _record_bounds(argument: Argument) -> None:
 
 def _record_distance(argument: Argument, printed: Expr, size: int) -> None:
     """Record whether E T_m of the standard example is within the proven bound of the printed limit."""
-    mean = enclosed_mean(size)
+    mean = enclose_mean(size)
     width = ball_of(sympy.Integer(size) ** -Rational(47, 200))
     # For the standard normal: sup f = sup|f''| = (2 pi)^(-1/2); the window has length 4.
     top = ball_of(1 / sqrt(2 * pi))
@@ -122,7 +122,8 @@ def _record_distance(argument: Argument, printed: Expr, size: int) -> None:
     argument.step(
         f"At m = {_power_of_ten(size)} the exact mean of the standard example is within that bound of the limit.",
         distance < bound,
-        f"E T_m = {shown(mean.total)}, at a distance of {distance.str(6, radius=False)} from {sympy.N(printed, 10)}; "
+        f"E T_m = {format_ball(mean.total)}, "
+        f"at a distance of {distance.str(6, radius=False)} from {sympy.N(printed, 10)}; "
         f"the bound is {bound.str(6, radius=False)}",
     )
 
@@ -176,11 +177,11 @@ def _record_remainder(argument: Argument, expansion: Expr) -> None:
     for size in (10**6, 10**9, 10**12):
         width = ball_of(Integer(size) ** -Rational(47, 200))
         value = ball_of(expansion.subs(constants), {B_STEP: width, M: ball_of(Integer(size))})
-        ratios.append(abs(enclosed_mean(size).total - value) / width**2)
+        ratios.append(abs(enclose_mean(size).total - value) / width**2)
     argument.step(
         "For the standard example the remainder, divided by b^2, stays below 1/10 at m = 10^6, 10^9, 10^12.",
         all(ratio < flint.arb(1) / 10 for ratio in ratios),
-        "enclosed: " + ", ".join(shown(ratio, 6) for ratio in ratios),
+        "enclosed: " + ", ".join(format_ball(ratio, 6) for ratio in ratios),
     )
 
 
@@ -190,13 +191,13 @@ def _decide_exact_mean(values: Expr) -> Decision:
     half_unit = flint.arb(5) / 10**14
     corrected = []
     for size, value in zip(SIZES, values, strict=True):
-        mean = enclosed_mean(size)
+        mean = enclose_mean(size)
         corrected.append(mean.total.str(15, radius=False))
         argument.step(
             f"At m = {size} it is {sympy.N(value, 14)}.",
             abs(mean.total - ball_of(value)) <= half_unit,
-            f"E T_m = {shown(mean.total, 18)}, from A = {shown(mean.variance_term, 11)}, "
-            f"B = {shown(mean.product_term, 11)}, C = {shown(mean.squared_bias_term, 8)}",
+            f"E T_m = {format_ball(mean.total, 18)}, from A = {format_ball(mean.variance_term, 11)}, "
+            f"B = {format_ball(mean.product_term, 11)}, C = {format_ball(mean.squared_bias_term, 8)}",
         )
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
@@ -300,7 +301,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
         f"the gap is not negative at t = 1 and rises, its slope at t = 1 + s being {slope.subs(t, sympy.Symbol('s'))}"
         if rises
         else f"the gap has the second derivative {bend} in t; it vanishes at log n = "
-        + ", ".join(shown(root, 10) for root in roots),
+        + ", ".join(format_ball(root, 10) for root in roots),
     )
     if open_throughout:
         return argument.decision(Verdict.PROVED, "limits in t = log n; enclosed roots")
@@ -308,7 +309,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
     argument.step(
         "At n = 100, the paper's, there is a bandwidth between the two.",
         at_hundred[0] < at_hundred[1],
-        f"the lower curve is at {shown(at_hundred[0], 6)}, the upper one at {shown(at_hundred[1], 6)}",
+        f"the lower curve is at {format_ball(at_hundred[0], 6)}, the upper one at {format_ball(at_hundred[1], 6)}",
     )
     return argument.decision(
         Verdict.CONDITIONAL,

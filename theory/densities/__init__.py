@@ -1,7 +1,7 @@
-"""Densities and weights, symbolically, with assumptions A2 to A4.
+"""Symbolic densities and weights, with assumptions A2 to A4.
 
-A density or weight is defined here once, by sympy expressions on consecutive intervals. The exact mean of T_m and
-the compiled statistic derive their numerical forms from these definitions.
+Each density or weight is defined once, by sympy expressions on consecutive intervals. The exact mean of T_m and the
+compiled statistic derive their numerical forms from these definitions.
 """
 
 import lazy_loader

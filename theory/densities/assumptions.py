@@ -30,21 +30,22 @@ def density_assumptions(density: str | Density) -> tuple[Evidence, ...]:
     ['A2', 'A2', 'A3', 'A4']
     """
     density = density_named(density)
-    of_components = _component_assumptions(density)
+    # A mixture inherits A2 to A4 from its components, which are simpler to decide.
+    of_components = _decide_from_components(density)
     if of_components:
         return of_components
-    continuous, positive = _continuous(density), _positive(density)
+    continuous, positive = _check_continuous(density), _check_positive(density)
     return (
         continuous,
         positive,
-        _bounded("A2: f bounded", "f", density, lambda pdf: pdf),
-        _smooth_root(density, continuous),
-        _second_derivative(density),
+        _check_bounded("A2: f bounded", "f", density, lambda pdf: pdf),
+        _check_smooth_root(density, continuous),
+        _check_second_derivative(density),
     )
 
 
-def _component_assumptions(density: Density) -> tuple[Evidence, ...]:
-    """Decide A2 to A4 for a mixture whose components meet them all; otherwise return nothing.
+def _decide_from_components(density: Density) -> tuple[Condition, ...]:
+    """Decide A2 to A4 for a mixture whose components satisfy them all; otherwise return an empty tuple.
 
     With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
     """
@@ -59,10 +60,10 @@ def _component_assumptions(density: Density) -> tuple[Evidence, ...]:
     )
 
 
-def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Evidence, ...]:
-    """Decide what Theorem 3.1 asks of the weight: integrable, piecewise continuous and bounded.
+def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Condition, ...]:
+    """Decide the conditions of Theorem 3.1 on the weight: integrable, piecewise continuous and bounded.
 
-    ``density`` is needed where ``weight`` is a name that depends on it, as ``"inverse-density:-2,2"``.
+    ``density`` is required if ``weight`` is a name that depends on it, such as ``"inverse-density:-2,2"``.
 
     Examples
     --------
@@ -72,38 +73,39 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     ['the integral of a is oo']
     """
     weight = weight_named(weight, density)
-    unbounded = _unbounded_where(weight.pieces, lambda value: value)
+    unbounded = _describe_unboundedness(weight.pieces, lambda value: value)
     continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)
     return (
-        _integrable(weight, bounded=continuous and not unbounded),
-        Evidence(
+        _check_integrable(weight, bounded=continuous and not unbounded),
+        Condition(
             "weight: piecewise continuous",
             continuous,
-            f"a is {'' if continuous else 'not '}continuous between its knots {_listed(weight.knots)}",
+            f"a is {'' if continuous else 'not '}continuous between its knots {_join(weight.knots)}",
         ),
         Evidence("weight: bounded", not unbounded, unbounded or "a has finite limits at both ends of every piece"),
     )
 
 
-def _integrable(weight: Weight, bounded: bool) -> Evidence:
+def _check_integrable(weight: Weight, bounded: bool) -> Condition:
     name = "weight: integrable"
+    # A non-constant bounded weight on a bounded interval is integrable; its integral may have no closed form.
     if bounded and all(end.is_finite for end in weight.support) and any(p.density.has(x) for p in weight.pieces):
         return Evidence(name, True, "a is bounded, and vanishes outside a bounded interval")
     integral = integral_of(weight.pieces)
     return Evidence(name, bool(integral.is_finite), f"the integral of a is {integral}")
 
 
-def _continuous(density: Density) -> Evidence:
+def _check_continuous(density: Density) -> Condition:
     name = "A2: f continuous"
     for piece in density.pieces:
         gaps = _singularities(piece, piece.density)
         if gaps is not sympy.S.EmptySet:
-            return Evidence(name, False, f"f is singular at {gaps}")
-    jump = _jump_of(density, lambda pdf: pdf)
-    return Evidence(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
+            return Condition(name, False, f"f is singular at {gaps}")
+    jump = _describe_jump(density, lambda pdf: pdf)
+    return Condition(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
 
 
-def _positive(density: Density) -> Evidence:
+def _check_positive(density: Density) -> Condition:
     name = "A2: f positive"
     lower, upper = density.support
     if lower.is_finite or upper.is_finite:
@@ -112,38 +114,38 @@ def _positive(density: Density) -> Evidence:
     return Evidence(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
 
 
-def _smooth_root(density: Density, continuous: Evidence) -> Evidence:
+def _check_smooth_root(density: Density, continuous: Condition) -> Condition:
     name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
     if not continuous.holds:
-        return Evidence(name, False, f"sqrt(f) is not continuous: {continuous.detail}")
-    return _bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
+        return Condition(name, False, f"sqrt(f) is not continuous: {continuous.reason}")
+    return _check_bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
 
 
-def _second_derivative(density: Density) -> Evidence:
+def _check_second_derivative(density: Density) -> Condition:
     name = "A4: f'' exists and is bounded"
     for order, symbol in enumerate(("f", "f'", "f''")):
-        jump = _jump_of(density, _derivative(order))
+        jump = _describe_jump(density, _derivative(order))
         if jump:
-            return Evidence(name, False, f"{symbol} {jump}")
-    return _bounded(name, "f''", density, _derivative(2))
+            return Condition(name, False, f"{symbol} {jump}")
+    return _check_bounded(name, "f''", density, _derivative(2))
 
 
 def _derivative(order: int) -> Callable[[Expr], Expr]:
     return lambda pdf: sympy.diff(pdf, x, order)
 
 
-def _bounded(name: str, symbol: str, density: Density, derived: Callable[[Expr], Expr]) -> Evidence:
-    broken = _unbounded_where(density.pieces, derived)
-    reason = (
-        f"{symbol} {broken}" if broken else f"{symbol} is continuous between knots with finite limits at their ends"
-    )
-    return Evidence(name, not broken, reason)
+def _check_bounded(name: str, symbol: str, density: Density, function: Callable[[Expr], Expr]) -> Condition:
+    """Decide whether ``function(density)``, called ``symbol`` in the reason, is bounded."""
+    violation = _describe_unboundedness(density.pieces, function)
+    reason = f"{symbol} {violation or 'is continuous between knots with finite limits at their ends'}"
+    return Condition(name, not violation, reason)
 
 
-def _unbounded_where(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr]) -> str:
-    """Return where the function derived from ``pieces`` is unbounded, in words, or an empty string."""
+def _describe_unboundedness(pieces: tuple[Piece, ...], transform: Callable[[Expr], Expr]) -> str:
+    """Describe the first point near which the transformed pieces are unbounded; return "" if there is none."""
     for piece in pieces:
-        function = _without_absolute_values(derived(piece.density), piece)
+        # Where the sign of u is known, resolving |u| leaves a function that sympy recognises as smooth.
+        function = _without_absolute_values(transform(piece.density), piece)
         poles = _singularities(piece, function)
         if poles is not sympy.S.EmptySet:
             return f"is singular at {poles}"
@@ -155,7 +157,7 @@ def _unbounded_where(pieces: tuple[Piece, ...], derived: Callable[[Expr], Expr])
 
 
 def _without_absolute_values(function: Expr, piece: Piece) -> Expr:
-    """Return ``function`` with |u| replaced by u or -u, for every linear u that keeps its sign on ``piece``."""
+    """Return ``function`` with |u| replaced by u or -u, for every linear u without a change of sign on ``piece``."""
     signs = {}
     for part in function.atoms(sympy.Abs):
         (argument,) = part.args
@@ -168,33 +170,33 @@ def _without_absolute_values(function: Expr, piece: Piece) -> Expr:
     return function.subs(signs)
 
 
-def _jump_of(density: Density, derived: Callable[[Expr], Expr]) -> str:
-    """Return the first jump, at a knot, of the function derived from the density, in words, or an empty string."""
-    nothing = sympy.Integer(0)
-    pieces = (Piece(-oo, density.support[0], nothing), *density.pieces, Piece(density.support[1], oo, nothing))
+def _describe_jump(density: Density, transform: Callable[[Expr], Expr]) -> str:
+    """Describe the first jump of the transformed density at a knot; return "" if there is none."""
+    zero = sympy.Integer(0)
+    pieces = (Piece(-oo, density.support[0], zero), *density.pieces, Piece(density.support[1], oo, zero))
     for left, right in pairwise(pieces):
         if left.upper.is_finite:
-            before = sympy.limit(derived(left.density), x, left.upper, "-")
-            after = sympy.limit(derived(right.density), x, right.lower, "+")
+            before = sympy.limit(transform(left.density), x, left.upper, "-")
+            after = sympy.limit(transform(right.density), x, right.lower, "+")
             if sympy.simplify(before - after) != 0:
                 return f"jumps from {before} to {after} at {left.upper}"
     return ""
 
 
 def _singularities(piece: Piece, function: Expr) -> sympy.Set:
-    """Return the singular points of ``function`` inside ``piece``; its ends are judged by limits."""
+    """Return the singular points of ``function`` inside ``piece``; its ends are examined by limits instead."""
     if _is_analytic(function):
         return sympy.S.EmptySet
     return sympy.singularities(function, x, sympy.S.Reals) & sympy.Interval.open(piece.lower, piece.upper)
 
 
 def _is_analytic(function: Expr) -> bool:
-    """Return whether ``function`` is analytic on the line because it is built from functions and powers that are."""
+    """Return whether ``function`` is analytic on the line, being composed of analytic functions and powers."""
     entire = all(isinstance(part, (exp, cosh, sympy.sinh)) for part in function.atoms(sympy.Function))
     return entire and all(
         (power.exp.is_Integer and power.exp >= 0) or power.base.is_positive for power in function.atoms(Pow)
     )
 
 
-def _listed(values: Iterable[Expr]) -> str:
+def _join(values: Iterable[Expr]) -> str:
     return ", ".join(str(value) for value in values)

@@ -1,4 +1,4 @@
-"""A density, symbolically: its formulas, support and integrals."""
+"""Symbolic densities: formulas, supports, knots and quantiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from theory.densities.quantiles import NumericalInverse
 from theory.kernels import Piece, x
 
 SMALLEST_DENSITY = 1e-290
-"""Where a density is smaller, its reciprocal nears the end of double precision."""
+"""The reciprocal of a smaller density is close to overflow in double precision."""
 
 probability = sympy.Symbol("p", positive=True)
 """The argument of every quantile function, between 0 and 1."""
@@ -29,23 +29,24 @@ class Density:
     Parameters
     ----------
     name : str
-        What the command line calls it.
+        The name on the command line.
     pieces : tuple of Piece
         The density in `x` on consecutive intervals; it is zero outside them.
     distribution : sympy.Expr
         The distribution function in `x`, on the support; written so that its lower tail keeps full precision.
     quantile : sympy.Expr, optional
-        Its inverse in `probability`; written so that the lower tail keeps full precision. Without one `quantiles`
+        The inverse in `probability`, written so that the lower tail keeps full precision. Without it `quantiles`
         inverts numerically.
     survival : sympy.Expr, optional
-        1 less the distribution function, written so that the upper tail keeps full precision. It is needed where
-        there is no quantile, and for a weight that does not end.
+        1 minus the distribution function, written so that the upper tail keeps full precision. Required without
+        ``quantile``, and for a weight of unbounded support.
     squared_distribution : sympy.Expr, optional
-        The integral of the squared density from the lower end of the support up to `x`.
+        The integral of the squared density from the lower end of the support to `x`.
     components : tuple of (sympy.Expr, Density)
-        The weights and densities of which this one is a mixture, if it is one.
+        The weights and components of a mixture; empty for other densities.
     repeated_integral : function of an order, optional
-        The pieces, on the whole line, of the density integrated that often; see `theory.densities.repeated_integrals`.
+        The pieces, on the whole line, of the density integrated ``order`` times; see
+        `theory.densities.repeated_integrals`.
 
     Examples
     --------
@@ -73,12 +74,12 @@ class Density:
 
     @property
     def knots(self) -> tuple[Expr, ...]:
-        """The finite points, in order, where one expression gives way to the next or to zero."""
+        """The finite points at which the expression changes, in ascending order."""
         return finite_bounds(self.pieces)
 
     @property
     def rough_knots(self) -> tuple[Expr, ...]:
-        """The knots at which the density behaves like a fractional power, so that no polynomial is close to it."""
+        """The knots at which the density behaves like a fractional power, which polynomials approximate poorly."""
         return tuple(knot for knot, exponent in self.powers_at_knots() if not exponent.is_Integer or exponent < 0)
 
     @property
@@ -91,12 +92,12 @@ class Density:
         return _quantile_function(self)(levels)
 
     def bulk(self, tail: float) -> tuple[float, float]:
-        """Return an interval beyond each end of which the density has at most the mass ``tail``.
+        """Return an interval with probability at most ``tail`` beyond each end.
 
         Raises
         ------
         InputError
-            If the support is unbounded and no survival function says how heavy its tail is.
+            If the support is unbounded and the density has no survival function.
 
         Examples
         --------
@@ -106,15 +107,17 @@ class Density:
         """
         lower, upper = self.support
         if self.survival is None and not (lower.is_finite and upper.is_finite):
-            raise InputError(f"the tail of {self.name} is unknown: the density has no survival function.")
+            raise InputError(
+                f"the tail of {self.name} is unknown: a density of unbounded support must have a survival function."
+            )
         below, above = (sympy.lambdify(x, tail_of, "scipy") for tail_of in (self.distribution, self.survival))
         return (
-            float(lower) if lower.is_finite else -_falls_to(tail, lambda point: float(below(-point))),
-            float(upper) if upper.is_finite else _falls_to(tail, lambda point: float(above(point))),
+            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point))),
+            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point))),
         )
 
     def powers_at_knots(self) -> Iterable[tuple[Expr, Expr]]:
-        """Yield each knot where a base of a power in the density vanishes, with the exponent."""
+        """Yield each knot at which the base of a power in the density vanishes, with the exponent."""
         for piece in self.pieces:
             for knot, power in product({piece.lower, piece.upper}, piece.density.atoms(Pow)):
                 if knot.is_finite and power.base.subs(x, knot) == 0:
@@ -127,7 +130,10 @@ def _quantile_function(density: Density) -> ArrayFunction:
         closed: ArrayFunction = sympy.lambdify(probability, density.quantile, "scipy")
         return closed
     if density.survival is None:
-        raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
+        raise InputError(
+            f"the density {density.name} has neither a quantile nor a survival function. Define one of them."
+        )
+    # Only densities of a single piece are inverted numerically.
     ((piece,), (lower, upper)) = density.pieces, density.support
     pdf, distribution, survival = (
         sympy.lambdify(x, function, "scipy") for function in (piece.density, density.distribution, density.survival)
@@ -135,8 +141,9 @@ def _quantile_function(density: Density) -> ArrayFunction:
     return NumericalInverse(pdf, distribution, survival, (float(lower), float(upper)))
 
 
-def _falls_to(level: float, function: Callable[[float], float]) -> float:
-    """Return a point, exact to rounding, from which on a falling function is at most ``level``."""
+def _find_crossing(level: float, function: Callable[[float], float]) -> float:
+    """Return the smallest point, to rounding, at which a decreasing function is at most ``level``."""
+    # Double the bracket until it contains the crossing, then bisect it.
     reach = 1.0
     while function(reach) > level or function(-reach) <= level:
         reach *= 2

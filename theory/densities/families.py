@@ -1,4 +1,4 @@
-"""Densities by name: normal, uniform, logistic, Laplace and beta laws, and mixtures of them."""
+"""Densities by name: normal, uniform, logistic, Laplace and beta, and mixtures of normals."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from sympy import (
 from foundation.errors import InputError, suggest
 from theory.densities import repeated_integrals
 from theory.densities.density import Density, probability
-from theory.densities.numbers import NUMBER, numbers_in, written
+from theory.densities.numbers import NUMBER, format_number, parse_numbers
 from theory.kernels import Piece, x
 from theory.names import DENSITY_FORMS, MIXTURE_EXAMPLE
 
 LARGEST_BETA_PARAMETER = 80
-"""Up to here the gamma functions of a beta density stay within double precision."""
+"""Up to this limit the gamma functions of a beta density stay within double precision."""
 
 
 def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
@@ -52,10 +52,12 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
     """
     mean, deviation = sympy.sympify(mean), sympy.sympify(standard_deviation)
     if not (mean.is_finite and deviation.is_finite and deviation > 0):
-        raise InputError(f"a normal density needs a mean and a positive standard deviation, got {mean}, {deviation}.")
+        raise InputError(
+            f"a normal density must have a finite mean and a positive standard deviation, got {mean} and {deviation}."
+        )
     z = (x - mean) / deviation
     return Density(
-        name=f"normal({written(mean)},{written(deviation)})",
+        name=f"normal({format_number(mean)},{format_number(deviation)})",
         pieces=(Piece(-oo, oo, exp(-(z**2) / 2) / (deviation * sqrt(2 * pi))),),
         distribution=_normal_distribution(z),
         quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
@@ -66,7 +68,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
 
 
 def _normal_distribution(z: Expr) -> Expr:
-    """Return the normal distribution function; sympy itself would turn erfc(-z) into 2 - erfc(z), losing the tail."""
+    """Return the normal distribution function; evaluated, sympy rewrites erfc(-z) as 2 - erfc(z) and loses the tail."""
     return erfc(-z / sqrt(2), evaluate=False) / 2
 
 
@@ -86,11 +88,11 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
     lower, upper = sympy.sympify(lower), sympy.sympify(upper)
     if not (lower.is_finite and upper.is_finite and lower < upper):
         raise InputError(
-            f"a uniform density needs two finite ends, the lower first, got {lower} and {upper}. Try uniform:-1,1."
+            f"a uniform density must have two finite ends, the lower first, got {lower} and {upper}. Try uniform:-1,1."
         )
     width = upper - lower
     return Density(
-        name=f"uniform:{written(lower)},{written(upper)}",
+        name=f"uniform:{format_number(lower)},{format_number(upper)}",
         pieces=(Piece(lower, upper, 1 / width),),
         distribution=(x - lower) / width,
         quantile=lower + width * probability,
@@ -116,18 +118,19 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
     p, q = sympy.sympify(p), sympy.sympify(q)
     if not (0 < p <= LARGEST_BETA_PARAMETER and 0 < q <= LARGEST_BETA_PARAMETER):
         raise InputError(
-            f"a beta density needs two positive parameters of at most {LARGEST_BETA_PARAMETER}, got {p} and {q}. "
+            f"a beta density must have two positive parameters of at most {LARGEST_BETA_PARAMETER}, got {p} and {q}. "
             "Try beta:2,3."
         )
+    # f^2 is integrable only if both exponents of f^2 exceed -1; it is then a multiple of another beta density.
     square = None
     if 2 * p > 1 and 2 * q > 1:
         square = _beta_constant(p, q) ** 2 / _beta_constant(2 * p - 1, 2 * q - 1)
-        square *= _regularised_beta(2 * p - 1, 2 * q - 1, x)
+        square *= _beta_distribution(2 * p - 1, 2 * q - 1, x)
     return Density(
-        name=f"beta:{written(p)},{written(q)}",
+        name=f"beta:{format_number(p)},{format_number(q)}",
         pieces=(Piece(Integer(0), Integer(1), _beta_constant(p, q) * x ** (p - 1) * (1 - x) ** (q - 1)),),
-        distribution=_regularised_beta(p, q, x),
-        survival=_regularised_beta(q, p, 1 - x),
+        distribution=_beta_distribution(p, q, x),
+        survival=_beta_distribution(q, p, 1 - x),
         squared_distribution=square,
         repeated_integral=partial(repeated_integrals.of_beta, p, q),
     )
@@ -137,8 +140,8 @@ def _beta_constant(p: Expr, q: Expr) -> Expr:
     return gamma(p + q) / (gamma(p) * gamma(q))
 
 
-def _regularised_beta(p: Expr, q: Expr, point: Expr) -> Expr:
-    """Return the beta distribution function; for whole parameters the tail of a binomial law, a sum without signs."""
+def _beta_distribution(p: Expr, q: Expr, point: Expr) -> Expr:
+    """Return the beta distribution function; for integer parameters a binomial tail, a sum of nonnegative terms."""
     if not (p.is_Integer and q.is_Integer):
         return betainc_regularized(p, q, 0, point)
     trials = int(p + q) - 1
@@ -152,7 +155,7 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     Raises
     ------
     InputError
-        If there is none, a weight is not positive, the weights do not sum to 1, or a component is no density.
+        If a weight or a standard deviation is not positive, or the weights do not sum to 1.
 
     Examples
     --------
@@ -162,29 +165,30 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     """
     weights = [sympy.sympify(weight) for weight, _, _ in components]
     densities = [normal(mean, deviation) for _, mean, deviation in components]
-    listed = " + ".join(written(weight) for weight in weights) or "none"
+    listed = " + ".join(format_number(weight) for weight in weights) or "none"
     if not all(weight > 0 for weight in weights) or sum(weights) != 1:
         raise InputError(
             f"the weights of a mixture must be positive and sum to 1, got {listed}. Try {MIXTURE_EXAMPLE}."
         )
+    # Every formula of a mixture but that of its square is the weighted sum of those of its components.
     weighted = tuple(zip(weights, densities, strict=True))
-    joined = "+".join(f"{written(weight)}*{density.name}" for weight, density in weighted)
+    joined = "+".join(f"{format_number(weight)}*{density.name}" for weight, density in weighted)
     return Density(
         name=f"mixture:{joined}",
-        pieces=(Piece(-oo, oo, _weighted_sum(weighted, lambda density: density.pieces[0].density)),),
-        distribution=_weighted_sum(weighted, lambda density: density.distribution),
-        survival=_weighted_sum(weighted, lambda density: density.survival),
+        pieces=(Piece(-oo, oo, _mix(weighted, lambda density: density.pieces[0].density)),),
+        distribution=_mix(weighted, lambda density: density.distribution),
+        survival=_mix(weighted, lambda density: density.survival),
         squared_distribution=_integral_of_products(components),
         components=weighted,
-        repeated_integral=partial(_repeated_integral_of_mixture, weighted),
+        repeated_integral=partial(_integrate_mixture, weighted),
     )
 
 
-def _weighted_sum(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
+def _mix(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
     return sum((weight * function(density) for weight, density in weighted), start=Integer(0))
 
 
-def _repeated_integral_of_mixture(weighted: Iterable[tuple[Expr, Density]], order: int) -> tuple[Piece, ...]:
+def _integrate_mixture(weighted: Iterable[tuple[Expr, Density]], order: int) -> tuple[Piece, ...]:
     parts = ((weight, density.repeated_integral) for weight, density in weighted)
     return repeated_integrals.of_mixture((weight, integral(order)) for weight, integral in parts if integral)
 
@@ -237,8 +241,10 @@ LAPLACE = Density(
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
 """The densities without parameters."""
 
-FAMILIES: dict[str, Callable[..., Density]] = {"uniform": uniform, "beta": beta}
-"""The functions that return the densities with two parameters."""
+MIXTURE_EXAMPLE = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
+
+FAMILIES: dict[str, tuple[str, Callable[..., Density]]] = {"uniform": ("lo,hi", uniform), "beta": ("p,q", beta)}
+"""The families with two parameters: the names of the parameters, and the function that makes the density."""
 
 
 def density_named(name: str | Density) -> Density:
@@ -247,7 +253,7 @@ def density_named(name: str | Density) -> Density:
     Raises
     ------
     InputError
-        If there is no such density, or its parameters are not those of one; the message says what there is.
+        If the name is unknown or its parameters are not valid; the message lists the known densities.
 
     Examples
     --------
@@ -261,23 +267,25 @@ def density_named(name: str | Density) -> Density:
     if text in DENSITIES:
         return DENSITIES[text]
     if kind in FAMILIES:
-        numbers = numbers_in(parameters, 2)
+        called, family = FAMILIES[kind]
+        numbers = parse_numbers(parameters, 2)
         if numbers is None:
-            (form,) = (form for form in DENSITY_FORMS if form.startswith(f"{kind}:"))
-            raise InputError(f"{name!r} is no density: {kind} needs two numbers, {form}.")
-        return FAMILIES[kind](*numbers)
+            raise InputError(f"{name!r} is not a density: {kind} needs two numbers. Write {kind}:{called}.")
+        return family(*numbers)
     if kind == "mixture":
-        return mixture(*_components(name, parameters))
+        return mixture(*_parse_components(name, parameters))
     known = [*DENSITIES, *FAMILIES, "mixture"]
-    near = suggest(kind, known, otherwise=" ").strip()
-    raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {', '.join(DENSITY_FORMS)}.")
+    near = suggestion(kind, known, otherwise=" ").strip()
+    listed = ", ".join([*DENSITIES, *(f"{kind}:{called}" for kind, (called, _) in FAMILIES.items()), MIXTURE_EXAMPLE])
+    raise InputError(f"{name!r} is not a density. {near + ' ' if near else ''}Choose from: {listed}.")
 
 
-def _components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
-    """Yield the weight, mean and standard deviation of each component written in ``text``."""
+def _parse_components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
+    """Yield the weight, mean and standard deviation of each component in ``text``."""
+    # A plus sign separates components unless it belongs to a number: only the former is followed by a weight and *.
     for term in re.split(r"\+(?=[^+(]*\*)", text.replace(" ", "")):
         parts = re.fullmatch(rf"({NUMBER})\*normal\(({NUMBER},{NUMBER})\)", term)
-        numbers = numbers_in(f"{parts[1]},{parts[2]}", 3) if parts else None
+        numbers = parse_numbers(f"{parts[1]},{parts[2]}", 3) if parts else None
         if numbers is None:
-            raise InputError(f"{name!r} is no density: write a mixture of normals as {MIXTURE_EXAMPLE}.")
+            raise InputError(f"{name!r} is not a density. Write a mixture of normals as {MIXTURE_EXAMPLE}.")
         yield numbers[0], numbers[1], numbers[2]

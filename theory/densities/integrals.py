@@ -27,9 +27,9 @@ def integral_of(*factors: tuple[Piece, ...]) -> Expr:
 
 
 def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Expr:
-    """Return the exact integral of f a, or of f^2 a^2 with a power of 2, for the density f and the weight a.
+    """Return the exact integral of (f a)^power for the density f and the weight a; the power is 1 or 2.
 
-    Where no closed form is known the integral is returned unevaluated; ``float`` evaluates it numerically.
+    An integral without a known closed form is returned unevaluated; ``float`` evaluates it numerically.
 
     Examples
     --------
@@ -50,6 +50,7 @@ def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Exp
 
 def _integral_of_power(density: Density, piece: Piece, weight: Expr, power: int) -> Expr:
     """Return the integral of (f a)^power over a part of one piece of f."""
+    # A constant weight leaves an integral of f or f^2, which the density may provide in closed form.
     known = density.distribution if power == 1 else density.squared_distribution
     if not weight.has(x) and known is not None:
         return weight**power * (_value(known, piece.upper) - _value(known, piece.lower))
@@ -58,13 +59,14 @@ def _integral_of_power(density: Density, piece: Piece, weight: Expr, power: int)
         return integrand**power * (piece.upper - piece.lower)
     if any(piece.lower <= knot <= piece.upper and power * order <= -1 for knot, order in density.powers_at_knots()):
         return oo
+    # Leave fractional powers to numerical integration.
     if density.rough_knots:
         return sympy.Integral(integrand**power, (x, piece.lower, piece.upper))
     return sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
 
 
 def _value(function: Expr, point: Expr) -> Expr:
-    """Return the value of a distribution function, in which sympy leaves the ends of a beta distribution open."""
+    """Return ``function`` at ``point``; sympy does not evaluate a beta distribution at 0 and 1, so this does."""
     ends = {(0, 0): Integer(0), (0, 1): Integer(1)}
     return function.subs(x, point).replace(
         betainc_regularized, lambda p, q, low, high: ends.get((low, high), betainc_regularized(p, q, low, high))

@@ -1,4 +1,4 @@
-"""Numbers inside the names of densities and weights, as in ``uniform:-1,1`` or ``window:1/3,2.5``, read exactly."""
+"""Exact numbers in the names of densities and weights, such as ``uniform:-1,1`` or ``window:1/3,2.5``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from sympy import Expr, Rational
 
 NUMBER = r"[-+]?(?:\d+/0*[1-9]\d*|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)"
-"""A decimal number, or a fraction of whole numbers."""
+"""A decimal number or a fraction of integers, as a regular expression."""
 
 LONGEST = 200
-"""Characters of a number: a longer one is no number that somebody chose, and may have no floating-point form."""
+"""The most characters in a number; longer ones may overflow when converted to floating point."""
 
 
-def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
-    """Return the ``count`` numbers in ``text``, separated by commas, or None if it holds anything else.
+def parse_numbers(text: str, count: int) -> tuple[Rational, ...] | None:
+    """Parse ``count`` numbers separated by commas; return None if ``text`` is anything else.
 
     Examples
     --------
-    >>> numbers_in("-0.5, 2/3", 2)
+    >>> parse_numbers("-0.5, 2/3", 2)
     (-1/2, 2/3)
     """
     parts = [part.strip() for part in text.split(",")]
@@ -27,12 +27,12 @@ def numbers_in(text: str, count: int) -> tuple[Rational, ...] | None:
     return tuple(Rational(part) for part in parts)
 
 
-def written(number: Expr) -> str:
-    """Return a number as a decimal if that is exact, otherwise as a fraction; `numbers_in` reads both.
+def format_number(number: Expr) -> str:
+    """Format a number as a decimal if that is exact, otherwise as a fraction; `parse_numbers` reads both.
 
     Examples
     --------
-    >>> written(Rational(-5, 4)), written(Rational(1, 3))
+    >>> format_number(Rational(-5, 4)), format_number(Rational(1, 3))
     ('-1.25', '1/3')
     """
     decimal = f"{float(number):.15g}"

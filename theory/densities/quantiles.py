@@ -1,4 +1,4 @@
-"""Quantiles of a distribution whose inverse has no closed form, to double precision."""
+"""Quantiles to double precision for distributions without a closed-form inverse."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ LOGITS = np.linspace(-40.0, 40.0, 2001)
 """The log odds of the tabulated levels: from 4e-18 to 1 - 4e-18."""
 
 TABLE_STEPS, MOST_STEPS = 60, 1100
-"""Halvings of the bracket for the table, and steps for a quantile: halving alone ends at the smallest double."""
+"""Bisection steps for the table, and steps for a quantile, enough for bisection alone to reach the smallest double."""
 
 BACKWARD_ERROR = 4 * float(np.finfo(np.float64).eps)
-"""The relative error in the level, or in 1 less the level, to which its quantile is found."""
+"""The tolerance of a quantile: the relative error in its level, or in 1 minus the level."""
 
 
 @dataclass(frozen=True)
 class NumericalInverse:
-    """The inverse of a continuous distribution function, by Newton steps kept inside a bracket.
+    """The inverse of a continuous distribution function, by Newton steps safeguarded by a bracket.
 
-    Levels up to 1/2 are matched by the distribution function and those above by the survival function, so that both
-    tails keep their precision.
+    Levels up to 1/2 use the distribution function and higher ones the survival function, so that both tails keep full
+    precision.
 
     Parameters
     ----------
     density, distribution, survival : callable
-        Of arrays; each accurate where it is small.
+        Functions of arrays; each must be accurate where it is small.
     support : pair of float
-        Outside it the density is zero; either end may be infinite.
+        The interval outside which the density is zero; either end may be infinite.
 
     Examples
     --------
@@ -47,6 +47,7 @@ class NumericalInverse:
 
     def __call__(self, levels: Array) -> Array:
         """Return the quantiles at ``levels``, numbers strictly between 0 and 1, of any shape."""
+        # The table brackets each quantile, and interpolation between its entries gives the starting point.
         flat = np.asarray(levels, dtype=np.float64).ravel()
         logits = np.log(flat) - np.log1p(-flat)
         (below, above), (least, greatest) = self._table, self._bracket
@@ -54,28 +55,32 @@ class NumericalInverse:
         low = np.concatenate([[least], below])[behind]
         high = np.concatenate([above, [greatest]])[behind]
         start = np.clip(np.interp(logits, LOGITS, below / 2 + above / 2), low, high)
-        return self._solved(flat, start, low, high).reshape(np.shape(levels))
+        return self._solve(flat, start, low, high).reshape(np.shape(levels))
 
     def residual(self, points: Array, levels: Array) -> Array:
-        """Return F(points) - levels, taken from the smaller tail of each level."""
+        """Return F(points) - levels, computed in the smaller tail of each level."""
         lower = levels <= 0.5
         result = np.empty_like(points)
         result[lower] = self.distribution(points[lower]) - levels[lower]
         result[~lower] = (1 - levels[~lower]) - self.survival(points[~lower])
         return result
 
-    def _solved(self, levels: Array, points: Array, low: Array, high: Array) -> Array:
+    def _solve(self, levels: Array, points: Array, low: Array, high: Array) -> Array:
+        """Solve F(points) = levels from starting points within the brackets [low, high]; all have the same shape."""
         points, low, high = points.copy(), low.copy(), high.copy()
         active = np.arange(levels.size)
         for _ in range(MOST_STEPS):
+            # Narrow the brackets by the sign of the residual.
             at, level = points[active], levels[active]
             error = self.residual(at, level)
             low[active] = np.where(error < 0, at, low[active])
             high[active] = np.where(error > 0, at, high[active])
+            # Take a Newton step, or bisect where the step leaves the bracket or is not a number.
             with np.errstate(all="ignore"):
                 following = at - error / self.density(at)
             outside = ~((following > low[active]) & (following < high[active]))
             following[outside] = (low[active] / 2 + high[active] / 2)[outside]
+            # Stop at the tolerance, or where the step no longer changes the point.
             done = (np.abs(error) <= BACKWARD_ERROR * np.minimum(level, 1 - level)) | (following == at)
             points[active[~done]] = following[~done]
             active = active[~done]
@@ -99,7 +104,7 @@ class NumericalInverse:
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
-        """Close points below and above the quantiles at the tabulated levels, from which Newton steps start."""
+        """Tight lower and upper bounds of the quantiles at the tabulated levels, by bisection."""
         levels = 1 / (1 + np.exp(-LOGITS))
         low, high = (np.full(levels.size, end) for end in self._bracket)
         for _ in range(TABLE_STEPS):

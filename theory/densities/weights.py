@@ -1,4 +1,4 @@
-"""Weight functions a(x) of the statistic, by name."""
+"""Weight functions a(x) of the statistic T_m, by name."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sympy import Expr, Integer, oo
 from foundation.errors import InputError, suggest
 from theory.densities.density import SMALLEST_DENSITY, Density, finite_bounds, overlaps
 from theory.densities.families import density_named
-from theory.densities.numbers import numbers_in, written
+from theory.densities.numbers import format_number, parse_numbers
 from theory.kernels import Piece, x
 from theory.names import WEIGHT_FORMS
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight under the integral of T_m (the paper's a).
+    """A weight in the integral of T_m (the paper's a).
 
     Parameters
     ----------
     name : str
-        What the command line calls it.
+        The name on the command line.
     pieces : tuple of Piece
         The weight in `x` on consecutive intervals; it is zero outside them.
 
@@ -49,9 +49,12 @@ class Weight:
 
     @property
     def knots(self) -> tuple[Expr, ...]:
-        """The finite points, in order, where one expression gives way to the next or to zero."""
+        """The finite points at which the expression changes, in ascending order."""
         return finite_bounds(self.pieces)
 
+
+WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")
+"""The syntax of the names of weights."""
 
 ONE = Weight("one", (Piece(-oo, oo, Integer(1)),))
 """The weight that is 1 on the whole line."""
@@ -71,7 +74,7 @@ def window(lower: Expr | int, upper: Expr | int) -> Weight:
     ('window:-2,2', (-2, 2))
     """
     lower, upper = _interval("a window", "window:-2,2", lower, upper)
-    return Weight(f"window:{written(lower)},{written(upper)}", (Piece(lower, upper, Integer(1)),))
+    return Weight(f"window:{format_number(lower)},{format_number(upper)}", (Piece(lower, upper, Integer(1)),))
 
 
 def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int) -> Weight:
@@ -80,8 +83,8 @@ def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int
     Raises
     ------
     InputError
-        If ``lower`` is not below ``upper``, one of them is not finite, or f vanishes between them, at one of them, or
-        in double precision.
+        If ``lower`` is not below ``upper``, one of them is not finite, or f vanishes on [lower, upper], exactly or in
+        double precision.
 
     Examples
     --------
@@ -90,35 +93,38 @@ def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int
     """
     density = density_named(density)
     lower, upper = _interval("inverse-density", "inverse-density:-2,2", lower, upper)
-    name = f"inverse-density:{written(lower)},{written(upper)}"
+    name = f"inverse-density:{format_number(lower)},{format_number(upper)}"
     if lower < density.support[0] or upper > density.support[1]:
         start, end = density.support
         raise InputError(
-            f"the weight {name} needs a density that vanishes nowhere on it, but {density.name} vanishes "
+            f"the density must be positive on the support of the weight {name}, but {density.name} vanishes "
             f"outside [{start}, {end}]."
         )
+    # A density may be positive and yet too small to invert in double precision.
     pieces = tuple(overlaps((Piece(lower, upper, Integer(1)),), density.pieces))
     vanishing = next((point for piece in pieces for point in _vanishing(piece)), None)
     if vanishing is not None:
         raise InputError(
-            f"the weight {name} needs a density that vanishes nowhere on it, but {density.name} is below "
+            f"the density must be positive on the support of the weight {name}, but {density.name} is below "
             f"{SMALLEST_DENSITY:g} at {vanishing:.6g}."
         )
     return Weight(name, tuple(Piece(piece.lower, piece.upper, 1 / piece.density) for piece in pieces))
 
 
 def _vanishing(piece: Piece) -> Iterable[float]:
-    """Yield the points of a fine grid over ``piece``, its ends included, where the function is all but zero."""
+    """Yield the points of a fine grid over ``piece``, including its ends, where its density is below the minimum."""
     points = np.linspace(float(piece.lower), float(piece.upper), 1001)
     with np.errstate(all="ignore"):
         values = np.broadcast_to(sympy.lambdify(x, piece.density, "scipy")(points), points.shape)
     yield from points[values < SMALLEST_DENSITY].tolist()
 
 
-def _interval(what: str, example: str, lower: Expr | int, upper: Expr | int) -> tuple[Expr, Expr]:
+def _interval(weight: str, example: str, lower: Expr | int, upper: Expr | int) -> tuple[Expr, Expr]:
     lower, upper = sympy.sympify(lower), sympy.sympify(upper)
     if not (lower.is_finite and upper.is_finite and lower < upper):
-        raise InputError(f"{what} needs two finite ends, the lower first, got {lower} and {upper}. Try {example}.")
+        raise InputError(
+            f"{weight} must have two finite ends, the lower first, got {lower} and {upper}. Try {example}."
+        )
     return lower, upper
 
 
@@ -130,13 +136,13 @@ def weight_named(name: str | Weight, density: str | Density | None = None) -> We
     name : str or Weight
         ``one``, ``window:c,d``, or ``inverse-density:c,d``.
     density : str or Density, optional
-        The density f, of which an inverse-density weight is the reciprocal.
+        The density f, required for an inverse-density weight.
 
     Raises
     ------
     InputError
-        If there is no such weight, its ends are not two numbers, the lower first, or the density vanishes where its
-        reciprocal is wanted.
+        If the name is unknown, its ends are not two numbers with the lower first, or the density of an inverse-density
+        weight is missing or vanishes between them.
 
     Examples
     --------
@@ -152,13 +158,15 @@ def weight_named(name: str | Weight, density: str | Density | None = None) -> We
         return ONE
     kind, _, ends = text.partition(":")
     if kind not in ("window", "inverse-density"):
-        near = suggest(kind, WEIGHT_FORMS, otherwise=" ").strip()
-        raise InputError(f"{name!r} is no weight. {near + ' ' if near else ''}Choose from {', '.join(WEIGHT_FORMS)}.")
-    numbers = numbers_in(ends, 2)
+        near = suggestion(kind, WEIGHT_FORMS, otherwise=" ").strip()
+        raise InputError(
+            f"{name!r} is not a weight. {near + ' ' if near else ''}Choose from: {', '.join(WEIGHT_FORMS)}."
+        )
+    numbers = parse_numbers(ends, 2)
     if numbers is None:
-        raise InputError(f"{name!r} is no weight: {kind} needs two numbers, the lower first. Try {kind}:-2,2.")
+        raise InputError(f"{name!r} is not a weight: {kind} needs two numbers, the lower first. Try {kind}:-2,2.")
     if kind == "window":
         return window(*numbers)
     if density is None:
-        raise InputError(f"the weight {text} is 1/f: say for which density.")
+        raise InputError(f"the weight {text} is 1/f, so it needs a density f. Pass the argument density.")
     return inverse_density(density, *numbers)

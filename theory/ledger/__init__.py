@@ -1,4 +1,4 @@
-"""The ledger: every claim by its id, the finding on each, and the forms in which findings are shown."""
+"""The ledger: every claim by its id, the finding on each, and the output formats of findings."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The ledger as a table, JSON, Markdown, LaTeX, and as an explanation step by step."""
+"""Findings on claims, with their output as a table, JSON, Markdown, LaTeX and step-by-step explanations."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from theory.claim import Claim, Decision, Verdict
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim with the decision on its printed datum, or on another one put in its place.
+    """A claim with the decision on its printed datum, or on a datum assumed in its place.
 
     Attributes
     ----------
     claim : Claim
     assumed : str, optional
-        The datum that was decided in place of what the paper prints.
+        The datum that was decided in place of the printed one.
     decision : Decision
     seconds : float
-        How long it took.
+        Wall-clock time of the decision.
     """
 
     claim: Claim
@@ -48,7 +48,7 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """What became of the statement."""
+        """The outcome for the statement."""
         return self.decision.verdict
 
     @property
@@ -58,19 +58,15 @@ class Finding:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict is the recorded one, or waits for a simulation that is to give it."""
+        """Whether the verdict is the recorded one, or pending where a simulation is expected to give it."""
         waits = self.verdict is Verdict.PENDING and self.claim.expected is Verdict.SIMULATED
         return waits or self.verdict is self.claim.expected
 
     def __str__(self) -> str:
-        from theory.ledger.finding import plain_text
-
         return plain_text(self)
 
     def _repr_markdown_(self) -> str:
-        """Return the explanation as a notebook shows it."""
-        from theory.ledger.finding import markdown
-
+        """Return the explanation in Markdown, for display in a notebook."""
         return markdown([self], explain=True)
 
 
@@ -89,7 +85,7 @@ _PACKAGES = ("epanechnikov-vae", "sympy", "mpmath", "python-flint", "numpy", "sc
 
 
 def summary(findings: Iterable[Finding]) -> dict[str, int]:
-    """Return how many findings there are of each verdict, in the order of `Verdict`.
+    """Count the findings of each verdict, in the order of `Verdict`.
 
     Examples
     --------
@@ -101,22 +97,22 @@ def summary(findings: Iterable[Finding]) -> dict[str, int]:
     return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
-def unexpected_first(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings with those whose verdict is not the recorded one at the front."""
+def sort_unexpected_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Sort the findings stably, those whose verdict differs from the recorded one first."""
     return sorted(findings, key=lambda finding: finding.as_expected)
 
 
 def document(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return the findings as the document that ``--json`` writes."""
+    """Return the findings as the JSON document written by ``--json``."""
     return {
-        "claims": [_entry(finding) for finding in unexpected_first(findings)],
+        "claims": [_entry(finding) for finding in sort_unexpected_first(findings)],
         "summary": summary(findings),
         "versions": versions(_PACKAGES),
     }
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of Python and of installed packages, by their names."""
+    """Return the versions of Python and of installed packages by name."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
@@ -138,7 +134,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
 
 
 def list_document(claims: Iterable[Claim]) -> dict[str, Any]:
-    """Return claims that have not been decided as the document that ``--list --json`` writes."""
+    """Return undecided claims as the JSON document written by ``--list --json``."""
     fields = ("id", "source", "statement", "printed")
     return {
         "claims": [
@@ -148,13 +144,11 @@ def list_document(claims: Iterable[Claim]) -> dict[str, Any]:
 
 
 def claim_list(claims: Iterable[Claim]) -> RenderableType:
-    """Return a table of claims that have not been decided: id, where it stands, what is printed."""
+    """Return a table of undecided claims: id, source and statement."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("claim", no_wrap=True)
-    table.add_column("where, and what is printed", overflow="fold")
-    rows = [
-        (Text(claim.id, style="bold"), Text(format_symbols(f"{claim.source}: {claim.statement}"))) for claim in claims
-    ]
+    table.add_column("source and statement", overflow="fold")
+    rows = [(Text(claim.id, style="bold"), Text(shown(f"{claim.source}: {claim.statement}"))) for claim in claims]
     for row in rows:
         table.add_row(*row)
     return fit_columns(rows, table)
@@ -167,7 +161,7 @@ def table(findings: Sequence[Finding]) -> RenderableType:
     columns.add_column("verdict", no_wrap=True)
     columns.add_column("statement", overflow="fold")
     rows = []
-    for finding in unexpected_first(findings):
+    for finding in sort_unexpected_first(findings):
         name, cell = Text(finding.claim.id, style="bold"), _cell(finding)
         columns.add_row(name, _verdict(finding), cell)
         rows.append((Text.assemble(name, "  ", _verdict(finding)), cell))
@@ -224,7 +218,7 @@ def explanation(finding: Finding) -> RenderableType:
 
 
 def plain_text(finding: Finding, width: int = 100) -> str:
-    """Return the explanation of one finding as text, which `print` shows."""
+    """Return the explanation of one finding as plain text, without colours."""
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None).print(explanation(finding))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).rstrip()
@@ -252,52 +246,58 @@ def _field(name: str, text: str) -> RenderableType:
 
 
 def markdown(findings: Sequence[Finding], explain: bool = False) -> str:
-    """Return the findings as a Markdown table, or, with ``explain``, as a section each with its steps."""
+    """Return the findings as a Markdown table, or, with ``explain``, as one section per finding with its steps."""
     if explain:
-        return "\n".join(_markdown_section(finding) for finding in unexpected_first(findings))
+        return "\n".join(_markdown_section(finding) for finding in sort_unexpected_first(findings))
     lines = ["| claim | verdict | statement | what holds |", "|---|---|---|---|"]
-    for finding in unexpected_first(findings):
-        cells = (f"`{finding.claim.id}`", _marked(finding), finding.claim.statement, finding.decision.corrected or "")
-        lines.append("| " + " | ".join(_escaped_markdown(cell) for cell in cells) + " |")
+    for finding in sort_unexpected_first(findings):
+        cells = (
+            f"`{finding.claim.id}`",
+            _markdown_verdict(finding),
+            finding.claim.statement,
+            finding.decision.corrected or "",
+        )
+        lines.append("| " + " | ".join(_escape_markdown(cell) for cell in cells) + " |")
     return "\n".join([*lines, "", f"{_summary_line(findings).plain}", ""])
 
 
 def _markdown_section(finding: Finding) -> str:
     claim, decision = finding.claim, finding.decision
     lines = [
-        f"## `{claim.id}`: {_marked(finding)}",
+        f"## `{claim.id}`: {_markdown_verdict(finding)}",
         "",
-        f"*{claim.source}.* {_escaped_markdown(claim.statement)}",
+        f"*{claim.source}.* {_escape_markdown(claim.statement)}",
         "",
         f"{'Printed' if finding.assumed is None else 'Assumed'}: `{finding.printed}` "
-        f"({_escaped_markdown(claim.meaning)}). Method: {_escaped_markdown(decision.method + _for(claim))}.",
+        f"({_escape_markdown(claim.meaning)}). Method: {_escape_markdown(decision.method + _for(claim))}.",
         "",
     ]
     for number, evidence in enumerate(decision.evidence, start=1):
         mark = "holds" if evidence.holds else "**fails**"
-        lines.append(f"{number}. {mark}: {_escaped_markdown(evidence.statement)} {_escaped_markdown(evidence.detail)}")
+        lines.append(f"{number}. {mark}: {_escape_markdown(evidence.step)} {_escape_markdown(evidence.detail)}")
     lines.append("")
     for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
-            lines += [f"{label}: {_escaped_markdown(text)}.", ""]
+            lines += [f"{label}: {_escape_markdown(text)}.", ""]
     return "\n".join(lines)
 
 
-def _marked(finding: Finding) -> str:
+def _markdown_verdict(finding: Finding) -> str:
     verdict = finding.verdict.value
     return verdict if finding.as_expected else f"**{verdict}** (recorded: {finding.claim.expected.value})"
 
 
-def _escaped_markdown(text: str) -> str:
-    text = format_symbols(text)
+def _escape_markdown(text: str) -> str:
+    text = shown(text)
+    # The backslash comes first, or it would escape the escapes.
     for character in "\\*_|<>~":
         text = text.replace(character, f"\\{character}")
     return text.replace("\n", " ")
 
 
 def latex(findings: Sequence[Finding], explain: bool = False) -> str:
-    """Return the findings as a LaTeX document that compiles by itself."""
-    body = "\n".join(_latex_section(finding, explain) for finding in unexpected_first(findings))
+    """Return the findings as a complete LaTeX document."""
+    body = "\n".join(_latex_section(finding, explain) for finding in sort_unexpected_first(findings))
     return (
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n"
         "\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2.5cm]{geometry}\n\\setlength{\\parindent}{0pt}\n"

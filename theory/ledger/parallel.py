@@ -1,7 +1,7 @@
-"""Deciding many claims side by side, each in a process that can be ended.
+"""Parallel decisions on claims, in worker processes with a time limit.
 
-Symbolic algebra may run for ever on an unlucky expression. A claim that exceeds its time, or whose process dies, is
-reported as undecided; it is never waited for.
+Symbolic algebra may run without end on an unfortunate expression. A claim that exceeds the time limit, or whose process
+dies, is reported as undecided.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from theory.ledger.registry import claim_named, verify
 T = TypeVar("T")
 
 TIME_LIMIT = 60.0
-"""Seconds that one claim may take, unless told otherwise."""
+"""Default time limit for one claim, in seconds."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """A claim to decide, by its id, with another datum in place of the printed one if there is one."""
+class ClaimRequest:
+    """A claim to decide, by its id, with an optional datum in place of the printed one."""
 
     claim_id: str
     assumed: str | None = None
@@ -41,40 +41,42 @@ class Request:
 class _Worker:
     process: BaseProcess
     connection: Connection
-    request: Request | None = None
+    request: ClaimRequest | None = None
     started: float = 0.0
 
 
 def decide(
-    requests: Iterable[Request],
+    requests: Iterable[ClaimRequest],
     jobs: int,
     time_limit: float = TIME_LIMIT,
     progress: Callable[[Finding], object] | None = None,
 ) -> list[Finding]:
-    """Return the finding of each request, in their order.
+    """Decide all requests in parallel and return their findings in the order of the requests.
 
     Parameters
     ----------
-    requests : iterable of Request
+    requests : iterable of ClaimRequest
     jobs : int
-        How many processes decide at the same time, at least 1.
+        The number of worker processes, at least 1.
     time_limit : float
-        Seconds after which a claim is given up as undecided.
+        Seconds after which a claim is abandoned as undecided.
     progress : function of a Finding, optional
-        Called with each finding as it comes.
+        Called with each finding as soon as it is available.
 
     Raises
     ------
     InputError
-        Before anything is decided, if a request names no claim or assumes what is no expression.
+        Before anything is decided, if a request names an unknown claim or its datum is not an expression.
     """
+    # Reject bad input before any process is started.
     order = list(requests)
     for request in order:
         claim = claim_named(request.claim_id)
         claim.parse(claim.printed if request.assumed is None else request.assumed)
+    # Equal requests are decided once.
     pending = deque(dict.fromkeys(order))
     unique = len(pending)
-    findings: dict[Request, Finding] = {}
+    findings: dict[ClaimRequest, Finding] = {}
     workers: list[_Worker] = []
     try:
         for _ in range(min(jobs, unique)):
@@ -84,10 +86,11 @@ def decide(
                 if worker.request is None and pending:
                     _assign(worker, pending.popleft())
             for index, finding in _collect(workers, time_limit):
-                findings[Request(finding.claim.id, finding.assumed)] = finding
+                findings[ClaimRequest(finding.claim.id, finding.assumed)] = finding
                 workers[index].request = None
                 if progress is not None:
                     progress(finding)
+                # Replace a worker that died or was killed at its time limit.
                 if not workers[index].process.is_alive() and pending:
                     workers[index] = _Worker(*start_process(_serve))
     finally:
@@ -96,22 +99,23 @@ def decide(
     return [findings[request] for request in order]
 
 
-def within(time_limit: float, function: Callable[..., T], *arguments: object) -> T:
-    """Return ``function(*arguments)``, worked out in a process that is ended after ``time_limit`` seconds.
+def run_within(time_limit: float, function: Callable[..., T], *arguments: object) -> T:
+    """Run ``function(*arguments)`` in a process that is killed after ``time_limit`` seconds, and return its result.
 
     Raises
     ------
     InputError
-        If the time is up; and whatever the function raises.
+        If the time limit is exceeded or the process is killed. Exceptions raised by the function are re-raised.
     """
+    # `poll` also returns when the process dies, and `recv` then raises one of `LOST`.
     process: BaseProcess | None = None
     try:
         process, connection = start_process(_call, function, arguments)
         if not connection.poll(time_limit):
-            raise InputError(f"nothing came out within {time_limit:g} seconds. Try --time-limit with more.")
+            raise InputError(f"no result within {time_limit:g} seconds. Try a larger --time-limit.")
         answer = connection.recv()
     except LOST:
-        raise InputError("the process that worked it out was ended from outside. Try again.") from None
+        raise InputError("the worker process was killed from outside. Try again.") from None
     finally:
         if process is not None:
             process.kill()
@@ -129,17 +133,18 @@ def _call(connection: Connection, function: Callable[..., object], arguments: tu
         connection.send(error)
 
 
-def _assign(worker: _Worker, request: Request) -> None:
+def _assign(worker: _Worker, request: ClaimRequest) -> None:
     worker.request = request
     worker.started = time.monotonic()
-    # A worker that died while idle cannot be written to; `_collect` finds out what became of it.
+    # A worker that died while idle cannot be written to; `_collect` reports its death.
     with contextlib.suppress(BrokenPipeError):
         worker.connection.send(request)
 
 
 def _collect(workers: list[_Worker], time_limit: float) -> list[tuple[int, Finding]]:
-    """Wait until a worker answers, dies or runs out of time, and return what that means for its claim."""
+    """Wait until a worker answers, dies or exceeds its time, and return such workers' indices with their findings."""
     busy = [worker for worker in workers if worker.request is not None]
+    # A dead worker closes its connection, which wakes `wait` as an answer does.
     soonest = min(worker.started for worker in busy) + time_limit
     wait([worker.connection for worker in busy], timeout=max(0.0, soonest - time.monotonic()))
     collected = []
@@ -165,14 +170,15 @@ def _receive(worker: _Worker) -> Finding:
 
 
 def _give_up(worker: _Worker, reason: str) -> Finding:
+    """Return the undecided finding on the request of ``worker``."""
     assert worker.request is not None
     seconds = time.monotonic() - worker.started
     return Finding(claim_named(worker.request.claim_id), worker.request.assumed, undecided(reason), seconds)
 
 
 def _serve(connection: Connection) -> None:
-    """Decide the requests that come through ``connection`` until it is closed."""
-    ignore_terminal_signals()
+    """Decide the requests received through ``connection`` until it is closed."""
+    listen_to_the_parent_alone()
     while True:
         try:
             request = connection.recv()
@@ -183,5 +189,5 @@ def _serve(connection: Connection) -> None:
         except BrokenPipeError:
             return
         except Exception:
-            # A defect of the check itself: the claim stays undecided, and the traceback says where to look.
+            # A defect of the check itself: the claim stays undecided, and the traceback locates the defect.
             connection.send(f"the check itself failed:\n{traceback.format_exc()}")

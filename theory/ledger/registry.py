@@ -1,6 +1,6 @@
-"""The ledger: every claim by its id, and the finding on each.
+"""The registry of all claims by id, with their selection and verification.
 
-`theory.claim` says what a claim is; `theory.claims` holds them, one module for each part of the paper.
+`theory.claim` defines claims; `theory.claims` contains them, one module for each part of the paper.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def claims() -> Mapping[str, Claim]:
 
 
 def select(names: Sequence[str]) -> tuple[Claim, ...]:
-    """Return the claims that ``names`` names, each an id or a prefix of ids such as ``"lemma-3.2"``; all, if empty.
+    """Select the claims whose id is in ``names`` or has a prefix in it, such as ``"lemma-3.2"``; all if it is empty.
 
     Raises
     ------
     InputError
-        If a name fits no claim; the message suggests the nearest.
+        If a name matches no claim; the message suggests the nearest id.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def select(names: Sequence[str]) -> tuple[Claim, ...]:
     for name in names or known:
         fitting = {claim.id: claim for claim in known.values() if _belongs(claim.id, name)}
         if not fitting:
-            raise InputError(_unknown(name, known))
+            raise InputError(_unknown_claim(name, known))
         chosen |= fitting
     return tuple(claim for claim in known.values() if claim.id in chosen)
 
@@ -64,7 +64,7 @@ def claim_named(claim_id: str) -> Claim:
     """
     known = claims()
     if claim_id not in known:
-        raise InputError(_unknown(claim_id, known))
+        raise InputError(_unknown_claim(claim_id, known))
     return known[claim_id]
 
 
@@ -75,15 +75,15 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
     ----------
     claim_id : str
     printed : str, optional
-        An expression to be decided in place of what the paper prints.
+        An expression to decide in place of the printed one.
     simulated : tuple of SimulatedMoments, optional
-        What `simulations.evidence.simulated` made of the claim's plans; without it a claim that wants simulations
-        stays pending.
+        The results of the claim's plans, from `simulations.evidence.simulated`; without them a claim that requires
+        simulations stays pending.
 
     Raises
     ------
     InputError
-        If there is no such claim, or if ``printed`` is not an expression in the claim's symbols.
+        If the id is unknown, or ``printed`` is not an expression in the claim's symbols.
 
     Examples
     --------
@@ -100,8 +100,8 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
     except (Undecided, NotImplementedError) as reason:
         decision = undecided(str(reason))
     except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, BasePolynomialError) as failure:
-        # What the paper prints must be decided, and a failure there is a defect of the check. Another datum may be
-        # anything (not real, without a limit, infinite somewhere), and sympy has as many ways to say so.
+        # The printed datum must be decided, so a failure on it is a defect of the check. Another datum may be anything
+        # (not real, without a limit, infinite somewhere), for which sympy raises any of these exceptions.
         if printed is None:
             raise
         decision = undecided(f"the check cannot work with {printed} ({type(failure).__name__}: {failure}).")
@@ -112,6 +112,6 @@ def _belongs(claim_id: str, name: str) -> bool:
     return claim_id == name or (claim_id.startswith(name) and claim_id[len(name)] in ".-")
 
 
-def _unknown(name: str, known: Mapping[str, Claim]) -> str:
+def _unknown_claim(name: str, known: Mapping[str, Claim]) -> str:
     groups = {claim_id.rsplit(".", 1)[0] for claim_id in known}
-    return f"{name!r} is no claim. {suggest(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"
+    return f"{name!r} is not a claim. {suggestion(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"

@@ -1,8 +1,8 @@
-"""What the paper publishes: Tables 1 and 2, the networks of Appendix B, the splits and statistics of Appendix C.
+"""Data published in the paper: Tables 1 and 2, the networks of Appendix B, the splits and statistics of Appendix C.
 
-Figures are kept as printed (``Decimal``), and everything that follows from them is exact (``Fraction``, `int`): wins,
-sign tests, shapes and parameter counts of the networks, the expected sharpness of white noise. Nothing here needs
-more than the standard library, so that an experiment can put the paper's figure beside its own.
+Figures are stored as printed (`Decimal`), and everything derived from them is exact (`Fraction`, `int`): wins, sign
+tests, shapes and parameter counts of the networks, the expected sharpness of white noise. The package uses only the
+standard library, so that experiments can import the paper's figures cheaply.
 """
 
 import lazy_loader

@@ -23,9 +23,9 @@ from .tables import LATENT_DIMS as LATENT_DIMS
 from .tables import TABLE_1 as TABLE_1
 from .tables import TABLE_2 as TABLE_2
 from .tables import TABLES as TABLES
-from .tables import Experiment as Experiment
 from .tables import Metric as Metric
+from .tables import PublishedExperiment as PublishedExperiment
 from .tables import Scores as Scores
 from .tables import count_wins as count_wins
+from .tables import find_published_experiment as find_published_experiment
 from .tables import misses as misses
-from .tables import published_experiment as published_experiment

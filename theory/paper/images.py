@@ -26,7 +26,7 @@ PRINTED_SPLITS: Mapping[str, Split] = {
 }
 
 CELEBA_LAST_IMAGES: Mapping[str, int] = {"training": 162_770, "validation": 182_637, "test": 202_599}
-"""The number of the last image of each part of CelebA, in its own list of partitions (images count from 1)."""
+"""The number of the last image of each part of CelebA, from its list of partitions (images are numbered from 1)."""
 
 
 def celeba_parts() -> dict[str, int]:
@@ -42,8 +42,17 @@ def celeba_parts() -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class ImageFiles:
-    """How a data set is distributed: ``files`` files of ``length`` bytes, each a header and records of equal length."""
+class FileLayout:
+    """The file format of a data set: ``files`` files of ``length`` bytes, each a header and records of equal length.
+
+    Attributes
+    ----------
+    files : int
+    length, header, label : int
+        Bytes of a file, of its header, and of the label in each record.
+    channels, side : int
+        The shape of an image: ``channels`` planes of ``side`` by ``side`` pixels, one byte each.
+    """
 
     files: int
     length: int
@@ -53,14 +62,14 @@ class ImageFiles:
     side: int
 
     def images(self) -> Fraction:
-        """Return how many images the files hold."""
+        """Return the number of images in the files; it is an integer if the files are complete."""
         record = self.label + self.channels * self.side**2
         return Fraction(self.files * (self.length - self.header), record)
 
 
-IMAGE_FILES: Mapping[str, tuple[ImageFiles, ImageFiles]] = {
-    "mnist": (ImageFiles(1, 47_040_016, 16, 0, 1, 28), ImageFiles(1, 7_840_016, 16, 0, 1, 28)),
-    "cifar10": (ImageFiles(5, 30_730_000, 0, 1, 3, 32), ImageFiles(1, 30_730_000, 0, 1, 3, 32)),
+IMAGE_FILES: Mapping[str, tuple[FileLayout, FileLayout]] = {
+    "mnist": (FileLayout(1, 47_040_016, 16, 0, 1, 28), FileLayout(1, 7_840_016, 16, 0, 1, 28)),
+    "cifar10": (FileLayout(5, 30_730_000, 0, 1, 3, 32), FileLayout(1, 30_730_000, 0, 1, 3, 32)),
 }
 """Training and test files, unpacked: MNIST's (and Fashion-MNIST's) IDX files, CIFAR-10's binary batches."""
 
@@ -81,8 +90,8 @@ def noise_gain(weights: Sequence[Sequence[int]] = LAPLACE_FILTER) -> int:
 def white_noise_sharpness(height: int, width: int, weights: Sequence[Sequence[int]] = LAPLACE_FILTER) -> Fraction:
     """Return the expected sharpness of white noise of variance 1 on an image of ``height`` by ``width`` pixels.
 
-    Sharpness is the variance, with divisor N, of the N activations where the filter fits into the image. Its
-    expectation is the variance of one activation less that of their mean, and the mean is a weighted sum of pixels.
+    Sharpness is the variance, with divisor N, of the N activations at which the filter lies inside the image. Its
+    expectation is the variance of one activation minus that of their mean, and the mean is a weighted sum of pixels.
 
     Examples
     --------
@@ -91,7 +100,8 @@ def white_noise_sharpness(height: int, width: int, weights: Sequence[Sequence[in
     """
     rows, columns = height - len(weights) + 1, width - len(weights[0]) + 1
     if rows < 1 or columns < 1:
-        raise InputError(f"the filter does not fit into an image of {height} by {width} pixels.")
+        raise InputError(f"the image must be at least as large as the filter, got {height} by {width} pixels.")
+    # The weight of each pixel in the sum of all activations.
     total = [[0] * width for _ in range(height)]
     for i, row in enumerate(weights):
         for j, weight in enumerate(row):

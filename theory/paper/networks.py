@@ -1,4 +1,4 @@
-"""The networks of Appendix B as printed, and a way to follow the shapes through them."""
+"""The networks of Appendix B as printed, with shapes and parameter counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Padding = Literal["same", "valid"] | int
-"""SAME and VALID as in TensorFlow; a number is what is added (or cut off) on every side, as in PyTorch."""
+"""SAME and VALID as in TensorFlow; a number is the padding (or cropping) on every side, as in PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class FeatureMap:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of entries."""
         return self.channels * self.side**2
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution with square filters; no bias where a batch normalisation follows, which would remove it."""
+    """A convolution with square filters, without bias by default: batch normalisation would remove it."""
 
     channels: int
     kernel: int
@@ -39,7 +39,7 @@ class Convolution:
         return FeatureMap(self.channels, room // self.stride + 1)
 
     def total_padding(self, side: int) -> int:
-        """Return the rows that are added in all; SAME adds what makes ceil(side/stride) positions, where it must."""
+        """Return the total number of padding rows; SAME pads to ceil(side/stride) filter positions, if needed."""
         if self.padding == "same":
             positions = -(-side // self.stride)
             return max((positions - 1) * self.stride + self.kernel - side, 0)
@@ -52,9 +52,9 @@ class Convolution:
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """The transpose of a convolution: every entry spreads over a filter, neighbours ``stride`` apart.
+    """The transpose of a convolution: every entry is spread over a filter, with neighbours ``stride`` apart.
 
-    VALID keeps all that is spread; SAME keeps stride * side, the most that a SAME convolution takes back to ``side``.
+    VALID keeps the whole result; SAME keeps stride * side, the largest side that a SAME convolution maps to ``side``.
     """
 
     channels: int
@@ -90,7 +90,7 @@ class BatchNormalisation:
 
 @dataclass(frozen=True)
 class AdaptiveAveragePooling:
-    """The averages over a grid of side * side rectangles, whatever the side of the image."""
+    """Averages over a grid of side * side rectangles, for an image of any size."""
 
     side: int = 1
 
@@ -99,7 +99,7 @@ class AdaptiveAveragePooling:
         return replace(given, side=self.side)
 
     def parameters(self, given: FeatureMap) -> int:  # noqa: ARG002
-        """Return 0: it learns nothing."""
+        """Return 0: the layer has no parameters."""
         return 0
 
 
@@ -136,7 +136,7 @@ def shapes(layers: Sequence[Layer], given: FeatureMap) -> tuple[FeatureMap, ...]
 
 
 def parameter_count(layers: Sequence[Layer], given: FeatureMap) -> int:
-    """Return how many numbers the layers learn."""
+    """Return the number of parameters of the layers."""
     return sum(layer.parameters(shape) for layer, shape in zip(layers, shapes(layers, given), strict=False))
 
 
@@ -148,11 +148,11 @@ class Network:
     ----------
     image : FeatureMap
     encoder : tuple of Layer
-        What stands before the fully connected heads.
+        The layers before the fully connected heads.
     seed : FeatureMap
-        What the decoder's fully connected layer makes of a code.
+        The output shape of the fully connected layer of the decoder.
     decoder : tuple of Layer
-        What follows it.
+        The layers after it.
     """
 
     image: FeatureMap
@@ -162,7 +162,7 @@ class Network:
 
     @property
     def encoded(self) -> FeatureMap:
-        """The shape that enters the heads."""
+        """The input shape of the heads."""
         return shapes(self.encoder, self.image)[-1]
 
     @property
@@ -183,31 +183,31 @@ class Network:
             + parameter_count(decoder, FeatureMap(latent_dim, 1))
         )
 
-    def pooled(self) -> Network:
+    def with_pooling(self) -> Network:
         """Return the network with an adaptive average pooling to 1 x 1 before the heads."""
         return replace(self, encoder=(*self.encoder, AdaptiveAveragePooling()))
 
     def with_padding(self, padding: Padding) -> Network:
-        """Return the network with this padding in every (transposed) convolution."""
+        """Return the network with the given padding in every (transposed) convolution."""
         return replace(
             self,
-            encoder=tuple(_padded(layer, padding) for layer in self.encoder),
-            decoder=tuple(_padded(layer, padding) for layer in self.decoder),
+            encoder=tuple(_set_padding(layer, padding) for layer in self.encoder),
+            decoder=tuple(_set_padding(layer, padding) for layer in self.decoder),
         )
 
     def with_unpadded_first_transposition(self) -> Network:
-        """Return the network whose first transposed convolution is VALID."""
-        return replace(self, decoder=(_padded(self.decoder[0], "valid"), *self.decoder[1:]))
+        """Return the network with a VALID first transposed convolution."""
+        return replace(self, decoder=(_set_padding(self.decoder[0], "valid"), *self.decoder[1:]))
 
     def with_first_transposed_width(self, channels: int) -> Network:
-        """Return the network with this many channels after the first transposed convolution."""
+        """Return the network with ``channels`` channels after the first transposed convolution."""
         first, *others = self.decoder
         if isinstance(first, TransposedConvolution):
             first = replace(first, channels=channels)
         return replace(self, decoder=(first, *others))
 
 
-def _padded(layer: Layer, padding: Padding) -> Layer:
+def _set_padding(layer: Layer, padding: Padding) -> Layer:
     if isinstance(layer, Convolution | TransposedConvolution):
         return replace(layer, padding=padding)
     return layer
@@ -247,13 +247,13 @@ PRINTED_NETWORKS: Mapping[str, Network] = {
         _transpositions(5, (256, 128, 64, 3)),
     ),
 }
-"""The networks exactly as Appendices B.1 (MNIST and Fashion-MNIST), B.2 and B.3 list them, 126 channels and all."""
+"""The networks exactly as in Appendices B.1 (MNIST and Fashion-MNIST), B.2 and B.3, including the misprint of 126."""
 
 CLOSED_NETWORKS: Mapping[str, Network] = {
     "mnist": replace(
-        PRINTED_NETWORKS["mnist"].pooled(), decoder=_transpositions(4, (128, 64, 32, 1))
+        PRINTED_NETWORKS["mnist"].with_pooling(), decoder=_transpositions(4, (128, 64, 32, 1))
     ).with_unpadded_first_transposition(),
     "cifar10": PRINTED_NETWORKS["cifar10"].with_unpadded_first_transposition(),
     "celeba": PRINTED_NETWORKS["celeba"],
 }
-"""The same with the corrections that the ledger records, so that the shapes close."""
+"""The same networks with the corrections recorded in the ledger, which make the shapes consistent."""

@@ -1,4 +1,4 @@
-"""Sign tests and corrections for multiple tests, in exact arithmetic."""
+"""Sign tests and corrections for multiple testing, in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Probability = TypeVar("Probability", Fraction, float)
 
 
 def upper_tail(successes: int, trials: int, probability: Fraction = Fraction(1, 2)) -> Fraction:
-    """Return P(X >= successes) for X binomial, exactly.
+    """Compute P(X >= successes) exactly for X binomial.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def upper_tail(successes: int, trials: int, probability: Fraction = Fraction(1, 
 
 
 def sign_test(wins: int, trials: int, alternative: Literal["greater", "two-sided"] = "greater") -> Fraction:
-    """Return the p-value of ``wins`` in ``trials`` under the hypothesis that either outcome has probability 1/2.
+    """Compute the exact p-value of ``wins`` in ``trials`` under the null hypothesis that a win has probability 1/2.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def sign_test(wins: int, trials: int, alternative: Literal["greater", "two-sided
 
 
 def bonferroni(p_values: Sequence[Fraction]) -> tuple[Fraction, ...]:
-    """Return the p-values adjusted for their number by Bonferroni's inequality.
+    """Adjust the p-values by Bonferroni's method.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def bonferroni(p_values: Sequence[Fraction]) -> tuple[Fraction, ...]:
 
 
 def holm(p_values: Sequence[Probability]) -> tuple[Probability, ...]:
-    """Return the p-values, all fractions or all floats, adjusted by Holm's step-down procedure, in the given order.
+    """Adjust the p-values, all fractions or all floats, by Holm's step-down procedure; the order is kept.
 
     Examples
     --------
@@ -62,6 +62,7 @@ def holm(p_values: Sequence[Probability]) -> tuple[Probability, ...]:
     ((Fraction(1, 10), Fraction(1, 25)), (1.0, 0.375, 1.0))
     """
     count = len(p_values)
+    # Ascending p-values are multiplied by the number not yet rejected and made monotone by a running maximum.
     order = sorted(range(count), key=lambda index: p_values[index])
     scaled = [min((count - rank) * p_values[index], type(p_values[index])(1)) for rank, index in enumerate(order)]
     adjusted = dict(zip(order, accumulate(scaled, max), strict=True))
@@ -69,7 +70,7 @@ def holm(p_values: Sequence[Probability]) -> tuple[Probability, ...]:
 
 
 def last_place(value: Fraction) -> Fraction | None:
-    """Return one unit in the last place of a decimal other than 0, or None if ``value`` is no finite decimal.
+    """Return one unit in the last place of a decimal other than 0, or None if ``value`` is not a finite decimal.
 
     Examples
     --------
@@ -86,7 +87,7 @@ def last_place(value: Fraction) -> Fraction | None:
 
 
 def _multiplicity(number: int) -> tuple[int, int, int]:
-    """Return how often 2 and 5 divide ``number``, and what is left of it."""
+    """Return the multiplicities of 2 and 5 in ``number``, and the remaining factor."""
     counts = {2: 0, 5: 0}
     for prime in counts:
         while number and number % prime == 0:

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 as printed, and counts of wins in them."""
+"""Tables 1 and 2 as printed, and the counts of wins in them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class Metric(StrEnum):
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether the paper counts the smaller figure as the better one."""
+        """Whether the paper prefers smaller values of the metric."""
         return self is Metric.FID
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The two figures of one trained model; `Decimal` as printed, or `float` as measured."""
+    """The two metrics of one trained model: `Decimal` as printed, or `float` as measured."""
 
     fid: Decimal | float
     sharpness: Decimal | float
 
     def value(self, metric: Metric) -> Decimal | float:
-        """Return the figure of this metric."""
+        """Return the value of the metric."""
         return self.fid if metric is Metric.FID else self.sharpness
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A VAE and an EVAE, trained on the same data with the same dimension of the latent space.
+class PublishedExperiment:
+    """The scores of a VAE and an EVAE trained on the same data with the same latent dimension.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Experiment:
     evae: Scores
 
     def evae_wins(self, metric: Metric) -> bool:
-        """Tell whether EVAE's figure is strictly the better one."""
+        """Return whether EVAE is strictly better than VAE in the metric."""
         evae, vae = self.evae.value(metric), self.vae.value(metric)
         return evae < vae if metric.lower_is_better else evae > vae
 
@@ -81,51 +81,51 @@ _PRINTED_ROWS = {
         100.8 0.0162 94.40 0.0160
         76.48 0.0165 58.84 0.0168""",
 }
-"""For each data set, a line for each of `LATENT_DIMS`: VAE's FID and sharpness, EVAE's FID and sharpness."""
+"""For each data set, one line for each of `LATENT_DIMS`: FID and sharpness of VAE, then of EVAE."""
 
 
-def _printed_experiments(dataset: str) -> tuple[Experiment, ...]:
+def _parse_printed_rows(dataset: str) -> tuple[PublishedExperiment, ...]:
     experiments = []
     for latent_dim, line in zip(LATENT_DIMS, _PRINTED_ROWS[dataset].split("\n")[1:], strict=True):
         vae_fid, vae_sharpness, evae_fid, evae_sharpness = map(Decimal, line.split())
         vae, evae = Scores(vae_fid, vae_sharpness), Scores(evae_fid, evae_sharpness)
-        experiments.append(Experiment(dataset, latent_dim, vae, evae))
+        experiments.append(PublishedExperiment(dataset, latent_dim, vae, evae))
     return tuple(experiments)
 
 
-TABLE_1 = _printed_experiments("mnist") + _printed_experiments("fashion-mnist")
+TABLE_1 = _parse_printed_rows("mnist") + _parse_printed_rows("fashion-mnist")
 
-TABLE_2 = _printed_experiments("cifar10") + _printed_experiments("celeba")
+TABLE_2 = _parse_printed_rows("cifar10") + _parse_printed_rows("celeba")
 
-TABLES: Mapping[int, tuple[Experiment, ...]] = {1: TABLE_1, 2: TABLE_2}
+TABLES: Mapping[int, tuple[PublishedExperiment, ...]] = {1: TABLE_1, 2: TABLE_2}
 
 EXPERIMENTS = TABLE_1 + TABLE_2
 
 DATASETS = tuple(_PRINTED_ROWS)
 
 
-def published_experiment(dataset: str, latent_dim: int) -> Experiment:
-    """Return the paper's experiment on ``dataset`` with a latent space of ``latent_dim`` dimensions.
+def find_published_experiment(dataset: str, latent_dim: int) -> PublishedExperiment:
+    """Find the paper's experiment on ``dataset`` with latent dimension ``latent_dim``.
 
     Raises
     ------
     InputError
-        If the paper has no such experiment.
+        If the paper does not report such an experiment.
 
     Examples
     --------
-    >>> published_experiment("celeba", 32).evae.fid
+    >>> find_published_experiment("celeba", 32).evae.fid
     Decimal('94.40')
     """
     for experiment in EXPERIMENTS:
         if (experiment.dataset, experiment.latent_dim) == (dataset, latent_dim):
             return experiment
     known = f"{', '.join(DATASETS)} with {', '.join(map(str, LATENT_DIMS))} dimensions"
-    raise InputError(f"the paper has no experiment on {dataset!r} with {latent_dim} dimensions; it has {known}.")
+    raise InputError(f"the paper has no experiment on {dataset!r} with {latent_dim} dimensions. Choose from: {known}.")
 
 
-def count_wins(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> int:
-    """Return in how many of the experiments EVAE's figure is strictly the better one.
+def count_wins(metric: Metric, experiments: Iterable[PublishedExperiment] = EXPERIMENTS) -> int:
+    """Count the experiments in which EVAE is strictly better than VAE in the metric.
 
     Examples
     --------
@@ -135,8 +135,8 @@ def count_wins(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) 
     return sum(experiment.evae_wins(metric) for experiment in experiments)
 
 
-def misses(metric: Metric, experiments: Iterable[Experiment] = EXPERIMENTS) -> tuple[Experiment, ...]:
-    """Return the experiments in which EVAE's figure is not the better one.
+def misses(metric: Metric, experiments: Iterable[PublishedExperiment] = EXPERIMENTS) -> tuple[PublishedExperiment, ...]:
+    """Return the experiments in which EVAE is not strictly better than VAE in the metric.
 
     Examples
     --------

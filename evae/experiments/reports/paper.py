@@ -20,7 +20,7 @@ from evae.experiments.statistics.measurements import (
 )
 from evae.experiments.statistics.wording import label
 from foundation.errors import InputError
-from theory.paper.tables import Experiment, Metric, published_experiment
+from theory.paper.tables import Metric, PublishedExperiment, find_published_experiment
 
 Summaries = Mapping[Group, Summary]
 
@@ -94,8 +94,8 @@ def _floors(results: Results, metrics: Iterable[str], papers: Sequence[int] = ()
     return tuple(lines)
 
 
-def _published(dataset: str, latent_dim: int) -> Experiment | None:
+def _published(dataset: str, latent_dim: int) -> PublishedExperiment | None:
     try:
-        return published_experiment(dataset, latent_dim)
+        return find_published_experiment(dataset, latent_dim)
     except InputError:
         return None

@@ -314,8 +314,8 @@ def test_code_is_compiled_even_where_no_folder_can_be_written(monkeypatch: pytes
 
 
 def test_a_shifted_and_stretched_kernel_keeps_its_knots_on_edges_of_cells() -> None:
-    moved = KERNELS["triangular"].transformed(sympy.Rational(1, 2), sympy.sqrt(5) / 1)
-    rational = KERNELS["triangular"].transformed(sympy.Rational(1, 2), sympy.Rational(3, 2))
+    moved = KERNELS["triangular"].transform(sympy.Rational(1, 2), sympy.sqrt(5) / 1)
+    rational = KERNELS["triangular"].transform(sympy.Rational(1, 2), sympy.Rational(3, 2))
     with pytest.raises(InputError, match="rational multiples of each other"):
         grid(Statistic(moved, *rest_of(setting(bandwidth=0.2))), 100, 8)
     statistic = Statistic(rational, *rest_of(setting(bandwidth=0.2)))

@@ -413,7 +413,7 @@ def test_the_numerical_kernels_are_those_of_theory(name: str) -> None:
 
 
 def test_a_kernel_is_recognised_from_its_definition() -> None:
-    table = kernel_table(GAUSSIAN.transformed(Rational(1, 2), sympy.Integer(3)))
+    table = kernel_table(GAUSSIAN.transform(Rational(1, 2), sympy.Integer(3)))
     assert isinstance(table, GaussianKernel)
     assert (table.location, table.scale) == (0.5, 3.0)
     assert table.height == pytest.approx(1 / (3 * np.sqrt(2 * np.pi)), rel=1e-15)
@@ -450,12 +450,12 @@ def test_a_kernel_of_another_form_is_refused_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     "kernel",
     [
-        COSINE.scaled(variance=1),
-        EPANECHNIKOV.scaled(variance=1),
-        EPANECHNIKOV.transformed(Rational(1, 3), sympy.sqrt(2)),
-        COSINE.transformed(Rational(-1, 4), Rational(1, 2)),
-        GAUSSIAN.transformed(Rational(1, 2), Rational(1, 3)),
-        GAUSSIAN.scaled(variance=Rational(1, 5)),
+        COSINE.rescale(variance=1),
+        EPANECHNIKOV.rescale(variance=1),
+        EPANECHNIKOV.transform(Rational(1, 3), sympy.sqrt(2)),
+        COSINE.transform(Rational(-1, 4), Rational(1, 2)),
+        GAUSSIAN.transform(Rational(1, 2), Rational(1, 3)),
+        GAUSSIAN.rescale(variance=Rational(1, 5)),
     ],
 )
 def test_a_kernel_stretched_and_shifted_agrees_with_forty_digit_arithmetic(kernel: Kernel) -> None:

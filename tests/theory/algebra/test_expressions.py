@@ -133,7 +133,7 @@ def test_what_would_exhaust_the_machine_or_has_no_value_is_refused_at_once(text:
 
 
 def test_a_refusal_names_the_part_and_the_nearest_name() -> None:
-    with pytest.raises(InputError, match=r"'m' in '3\*m' is no name known here; did you mean mu\?"):
+    with pytest.raises(InputError, match=r"'m' in '3\*m' is not a known name; did you mean mu\?"):
         parse("3*m", SYMBOLS)
     with pytest.raises(InputError, match=r"a power is written \*\*"):
         parse("r^2", SYMBOLS)

@@ -53,7 +53,7 @@ def test_a_convolution_is_the_integral_that_defines_it(
             t = (lower + upper) / 2 + (upper - lower) / 2 * Fraction(node)
             total += Fraction(weight) * (upper - lower) / 2 * f(t) * g(point - t)
     expected = float(total)
-    assert abs(float(f.convolved_with(g)(point)) - expected) <= 1e-9 * max(1.0, abs(expected))
+    assert abs(float(f.convolve(g)(point)) - expected) <= 1e-9 * max(1.0, abs(expected))
 
 
 @given(functions(), rationals)
@@ -75,4 +75,4 @@ def test_the_autocorrelation_at_zero_is_the_integral_of_the_square(function: Pie
 
 @given(functions(), rationals)
 def test_reflecting_twice_changes_nothing(function: PiecewisePolynomial, point: Fraction) -> None:
-    assert function.reflected().reflected()(point) == function(point)
+    assert function.reflect().reflect()(point) == function(point)

@@ -40,13 +40,13 @@ def test_the_name_of_a_bandwidth_reads_back_as_the_same_bandwidth() -> None:
 
 @pytest.mark.parametrize("text", ["m^0.2", "m^-0", "m^+2/9", "m^2/9"])
 def test_a_rule_that_does_not_shrink_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"must shrink as m grows. Try m\^-0.235.$"):
+    with pytest.raises(InputError, match=r"must shrink as m grows, got .*\. Try m\^-0.235.$"):
         bandwidth_named(text)
 
 
 @pytest.mark.parametrize("text", ["", "m", "m^", "m^-", "m^-x", "m^-1/0", "m^(-2/9", "b", "1/9", "m^-2/9/3", "0.1.2"])
 def test_what_is_neither_a_number_nor_a_rule_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"is no bandwidth: write a positive number, or m\^-DELTA"):
+    with pytest.raises(InputError, match=r"must be a positive number or m\^-DELTA, got"):
         bandwidth_named(text)
 
 

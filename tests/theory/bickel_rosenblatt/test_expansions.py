@@ -118,5 +118,5 @@ def test_where_f_is_rough_the_terms_with_its_second_derivative_do_not_exist() ->
 
 
 def test_a_density_that_vanishes_where_the_weight_does_not_is_refused() -> None:
-    with pytest.raises(InputError, match="there is no limit law"):
+    with pytest.raises(InputError, match="excludes a limit law"):
         leading_terms(weight="window:900,901")

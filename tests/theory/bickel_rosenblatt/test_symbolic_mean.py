@@ -163,5 +163,5 @@ def test_the_panels_cover_the_window_without_gaps_in_the_order_of_small_bandwidt
 
 def test_a_polynomial_kernel_needs_the_repeated_integrals_of_the_density() -> None:
     steps = Density("steps", (Piece(sympy.Integer(0), sympy.Integer(1), sympy.Integer(1)),), x, probability)
-    with pytest.raises(InputError, match="the repeated integrals of steps are not known"):
+    with pytest.raises(InputError, match="the repeated integrals of steps are unknown"):
         mean_expression("epanechnikov", steps, "window:0,1")
