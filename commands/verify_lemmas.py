@@ -164,7 +164,7 @@ def judge_kernel(
         raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
     with json_output(json_path) as stream:
-        with spinner("judging the kernel", console.quiet):
+        with show_spinner("judging the kernel", console.quiet):
             assessment = run_within(time_limit, assess_kernel_completely, density, support)
         if plots:
             from theory.figures import kernel_figure

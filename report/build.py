@@ -108,7 +108,9 @@ def make_page(
     contents = contents or Contents()
     studies, experiments, albums = contents.studies(), contents.experiments(), contents.albums()
     requests = [workers.ClaimRequest(name, None) for name in ledger.claims()]
-    findings = workers.decide(requests, jobs or usable_cores(), progress=lambda finding: decided(finding.claim.id))
+    findings = workers.decide(
+        requests, jobs or count_usable_cores(), progress=lambda finding: decided(finding.claim.id)
+    )
     results = list(simulate_studies(studies, workers=jobs, display=display))
     return Page(
         command=command,

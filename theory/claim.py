@@ -41,24 +41,6 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One step of a proof or a refutation.
-
-    Attributes
-    ----------
-    step : str
-        The assertion, in words.
-    holds : bool
-    detail : str
-        The formula or value that decides it, and the method.
-    """
-
-    step: str
-    holds: bool
-    detail: str
-
-
-@dataclass(frozen=True)
 class Decision:
     """The outcome of deciding a printed datum.
 

@@ -41,8 +41,6 @@ from theory.claims.lemma_3_2 import roughness_table
 from theory.kernel_assessment import KernelAssessment
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
 
-Array = npt.NDArray[np.float64]
-
 #: Colour and dashes of each kernel.
 _LINES = {
     "epanechnikov": (VERMILION, "-"),
@@ -62,7 +60,7 @@ _PERCENT = 100.0
 @apply_style
 def kernels_figure() -> Figure:
     """Draw Figure S1's two kernels, six kernels of equal variance, and the efficiencies of all kernels."""
-    figure = blank(7.4, 5.4)
+    figure = create_figure(7.4, 5.4)
     # Top row: densities as printed and at equal variance. Bottom row: efficiencies.
     grid = figure.add_gridspec(2, 2, height_ratios=(1.15, 1))
     printed, equal = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
@@ -75,7 +73,7 @@ def kernels_figure() -> Figure:
     place_legend_on_top(equal, share=0.32, columns=2)
     efficiency = figure.add_subplot(grid[1, :])
     _draw_efficiencies(efficiency, {name: KERNELS[name] for name in TABLED})
-    letter([printed, equal, efficiency])
+    label_panels([printed, equal, efficiency])
     return figure
 
 
@@ -155,11 +153,11 @@ def _capitalise(name: str) -> str:
     return name[:1].upper() + name[1:] if name in ("epanechnikov", "gaussian") else name
 
 
-@styled
+@apply_style
 def kernel_figure(assessment: KernelAssessment) -> Figure:
     """Draw an assessed kernel with the Epanechnikov kernel of the same mean and variance, and rank the efficiencies."""
     kernel = assessment.kernel
-    figure = blank(7.4, 3.3)
+    figure = create_figure(7.4, 3.3)
     densities, efficiency = figure.subplots(1, 2, width_ratios=(1, 1.1))
     best = EPANECHNIKOV.rescale(variance=kernel.variance).transform(kernel.mean, sympy.Integer(1))
     ends = np.array([_drawn_range(one) for one in (kernel, best)])
@@ -170,9 +168,9 @@ def kernel_figure(assessment: KernelAssessment) -> Figure:
     tallest = max(np.nanmax(line.get_ydata()) for line in densities.lines)
     # Cut off an unbounded density, which would flatten the other curve.
     densities.set_ylim(0, min(tallest, 4 * float(np.nanmax(densities.lines[1].get_ydata()))))
-    legend_on_top(densities, share=0.3)
+    place_legend_on_top(densities, share=0.3)
     _draw_ranking(efficiency, assessment)
-    letter([densities, efficiency])
+    label_panels([densities, efficiency])
     return figure
 
 
@@ -206,7 +204,7 @@ def kl_bound_figure(seed: int = 0, laws: int = 400) -> Figure:
     constants, divergences = figure.subplots(1, 2)
     _draw_constants(constants)
     _draw_divergences(divergences, seed, laws)
-    letter([constants, divergences])
+    label_panels([constants, divergences])
     return figure
 
 
@@ -283,7 +281,7 @@ def optimal_kernel_figure(seed: int = 0, rivals: int = 400) -> Figure:
     power.set_xticks([], minor=True)
     _draw_named_kernels(named)
     _draw_random_rivals(random, seed, rivals)
-    letter([beta, power, named, random])
+    label_panels([beta, power, named, random])
     return figure
 
 
@@ -417,7 +415,7 @@ def _draw_window(axes: Axes, sizes: Sequence[int], sides: Array, values: Array, 
     axes.plot(positions, upper, color=BLUE, label="upper side, $m^{-2/9}$")
     label = r"lower side, $m^{-1/4}(\log m)^{1/2}(\log\log m)^{1/4}$"
     axes.plot(positions, lower, color=VERMILION, linestyle="--", label=label)
-    axes.plot(positions, values, color=BLACK, linestyle="-.", linewidth=1, label=bandwidth_label(rule))
+    axes.plot(positions, values, color=BLACK, linestyle="-.", linewidth=1, label=format_bandwidth(rule))
     axes.set(xscale="log", xlabel="sample size $m$", xlim=(3, float(sizes[-1])))
     decades = 20 if sizes[-1] > 10**40 else 5
     axes.set_xticks([10.0**power for power in range(0, len(str(sizes[-1])), decades) if power > 0])

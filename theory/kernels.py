@@ -183,7 +183,7 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     """
     return (
         _check_bounded(kernel),
-        Condition("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
+        Evidence("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
         _check_symmetric(kernel),
         _check_finite("A1: finite second moment", "the integral of x^2 K", kernel.second_moment),
         _check_finite("A1: square integrable", "the integral of K^2", kernel.roughness),
@@ -192,7 +192,7 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     )
 
 
-def _check_bounded(kernel: Kernel) -> Condition:
+def _check_bounded(kernel: Kernel) -> Evidence:
     name = "A1: bounded"
     for piece in kernel.pieces:
         interval = sympy.Interval(piece.lower, piece.upper)
@@ -207,7 +207,7 @@ def _check_bounded(kernel: Kernel) -> Condition:
     return Evidence(name, True, "K is continuous on each closed piece, with finite limits at its ends")
 
 
-def _check_symmetric(kernel: Kernel) -> Condition:
+def _check_symmetric(kernel: Kernel) -> Evidence:
     mirrored = zip(kernel.pieces, reversed(kernel.pieces), strict=True)
     for piece, mirror in mirrored:
         difference = sympy.simplify(piece.density - mirror.density.subs(x, -x))
@@ -216,11 +216,11 @@ def _check_symmetric(kernel: Kernel) -> Condition:
     return Evidence("A1: symmetric about 0", True, "K(-x) = K(x) identically")
 
 
-def _check_finite(name: str, quantity: str, value: Expr) -> Condition:
-    return Condition(name, bool(value.is_finite), f"{quantity} is {value}")
+def _check_finite(name: str, quantity: str, value: Expr) -> Evidence:
+    return Evidence(name, bool(value.is_finite), f"{quantity} is {value}")
 
 
-def _check_absolutely_continuous(kernel: Kernel) -> Condition:
+def _check_absolutely_continuous(kernel: Kernel) -> Evidence:
     name = "A1: absolutely continuous on its support"
     for left, right in pairwise(kernel.pieces):
         jump = sympy.simplify(left.density.subs(x, left.upper) - right.density.subs(x, right.lower))
@@ -231,22 +231,22 @@ def _check_absolutely_continuous(kernel: Kernel) -> Condition:
     for piece, end, side in ((kernel.pieces[0], kernel.support[0], "+"), (kernel.pieces[-1], kernel.support[1], "-")):
         start = sympy.limit(piece.density, x, end, side)
         if end.is_finite and start != 0:
-            return Condition(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
+            return Evidence(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
     # On the whole line the derivative must be integrable, for which x^2 K' -> 0 suffices.
     slope = _limit_at_infinity(kernel, lambda density: sympy.diff(density, x), power=2)
-    return Condition(
+    return Evidence(
         name, slope == 0, f"case (b): x^2 K' tends to {slope} at infinity, so that |K'| and K'^2 are integrable"
     )
 
 
-def _check_tail_integral(kernel: Kernel) -> Condition:
+def _check_tail_integral(kernel: Kernel) -> Evidence:
     """Decide the last integral of A1, over x >= 3, where (log log x)^(1/2) <= x^(1/8), and >= 1 for x >= e^e."""
     name, weight = "A1: tail integral", Rational(3, 2)
     if kernel.has_compact_support:
-        return Condition(name, True, "K vanishes outside a bounded interval")
+        return Evidence(name, True, "K vanishes outside a bounded interval")
     decay = _limit_at_infinity(kernel, lambda density: density + abs(sympy.diff(density, x)), power=Rational(11, 4))
     if decay == 0:
-        return Condition(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
+        return Evidence(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
     # The decay is too slow for the sufficient condition: look for divergence even without the log log factor.
     total = sympy.integrate(x**weight * kernel.pieces[-1].density, (x, 3, oo))
     outcome = "diverges" if total == oo else "is not established to converge"
@@ -334,5 +334,5 @@ def kernel_named(name: str | Kernel) -> Kernel:
     if isinstance(name, Kernel):
         return name
     if name not in KERNELS:
-        raise InputError(f"{name!r} is not a kernel. {suggestion(name, KERNELS)}")
+        raise InputError(f"{name!r} is not a kernel. {suggest(name, KERNELS)}")
     return KERNELS[name]

@@ -19,7 +19,7 @@ from theory.kernels import BIWEIGHT, GAUSSIAN, LOGISTIC
 
 
 def failing(density: str, support: str) -> set[str]:
-    return {c.name.removeprefix("A1: ") for c in assess_kernel(density, support).conditions if not c.holds}
+    return {c.statement.removeprefix("A1: ") for c in assess_kernel(density, support).conditions if not c.holds}
 
 
 def test_a_named_kernel_typed_in_has_its_constants() -> None:

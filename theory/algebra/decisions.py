@@ -13,25 +13,7 @@ import sympy
 from sympy import Expr, Integer, Rational
 
 from theory.algebra.balls import ball_of, interval
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Whether one named condition holds, and why.
-
-    Attributes
-    ----------
-    name : str
-        The condition in words, with the paper's label where it has one, as in ``"A1: symmetric about 0"``.
-    holds : bool
-    reason : str
-        The evidence: a value, an integral, or the point at which the condition is violated.
-    """
-
-    name: str
-    holds: bool
-    reason: str
-
+from theory.algebra.evidence import Evidence
 
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
 
@@ -39,18 +21,7 @@ _OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 
 """Values for the third and later symbols: all different, so that differences of symbols do not vanish."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A decision and the evidence for it."""
-
-    holds: bool
-    detail: str
-
-    def __bool__(self) -> bool:
-        return self.holds
-
-
-def is_zero(expression: Expr) -> Answer:
+def is_zero(expression: Expr) -> Evidence:
     """Decide whether ``expression`` vanishes identically in its symbols.
 
     Zero is decided by simplification, non-zero by a point at which a ball around the value excludes 0. The point
@@ -62,17 +33,18 @@ def is_zero(expression: Expr) -> Answer:
     >>> is_zero((t + 1) ** 2 - t**2 - 2 * t - 1).holds, is_zero(t**2 - 1).holds
     (True, False)
     """
+    statement = "the expression vanishes identically"
     reduced = _simplify(expression)
     if reduced == 0:
         return Evidence(statement, True, "the difference simplifies to 0")
     point = _point_of_difference(reduced)
     if point is not None:
-        return Answer(False, f"the difference is {_shorten(reduced)}{point}")
+        return Evidence(statement, False, f"the difference is {_shorten(reduced)}{point}")
     raise Undecided(f"{reduced} neither simplifies to 0 nor shows a value other than 0.")
 
 
-def equal(left: Expr, right: Expr) -> Answer:
-    """Decide whether two expressions are identical in all their symbols.
+def equal(left: Expr, right: Expr) -> Evidence:
+    """Decide whether two expressions are identical in all of their symbols.
 
     Examples
     --------
@@ -103,7 +75,7 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
     if not all(end.is_Rational or end.is_infinite for end in (lower, upper)):
         raise Undecided(f"({lower}, {upper}) has an end that is neither rational nor infinite.")
-    # Without a change of sign, the sign at one point inside decides.
+    statement = f"the polynomial is >= 0 on ({lower}, {upper})"
     if poly.is_zero:
         return Evidence(statement, True, "it is identically 0")
     root = _sign_change(poly, lower, upper)
@@ -270,4 +242,4 @@ def _shorten(expression: Expr) -> str:
 
 
 class Undecided(Exception):
-    """Raised inside a `Claim.decide` function when a step can be neither proved nor refuted."""
+    """Raised inside a `theory.claim.Claim.decide` function when the means at hand neither prove nor refute a step."""

@@ -1,7 +1,7 @@
 from .bandwidth import Bandwidth as Bandwidth
 from .bandwidth import bandwidth_named as bandwidth_named
 from .enclosures import EnclosedMean as EnclosedMean
-from .enclosures import enclose_mean as enclose_mean
+from .enclosures import enclosed_mean as enclosed_mean
 from .expansions import LeadingTerms as LeadingTerms
 from .expansions import leading_terms as leading_terms
 from .mean import ExactMean as ExactMean

@@ -95,7 +95,7 @@ def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:
     return Bandwidth(f"m^-{rule[2]}", factor=1.0, exponent=exponent)
 
 
-def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition, Condition]:
+def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Evidence, Evidence]:
     """Decide both sides of Theorem 3.1's window of bandwidths for the rule.
 
     An o(.) is a statement about m tending to infinity, which a bandwidth at one m neither satisfies nor violates.
@@ -115,7 +115,7 @@ def bandwidth_conditions(bandwidth: str | float | Bandwidth) -> tuple[Condition,
             f"not established: {bandwidth.name} is one number, which states no rate, and o(.) is never decided at "
             "one m. State a rule, such as m^-0.235"
         )
-        return Condition(above, False, reason), Condition(below, False, reason)
+        return Evidence(above, False, reason), Evidence(below, False, reason)
     return _check_upper_rate(above, bandwidth.exponent), _check_lower_rate(below, bandwidth.exponent)
 
 
@@ -135,7 +135,7 @@ def window_at(m: int) -> tuple[float, float]:
     return lower, m ** -float(UPPER_RATE)
 
 
-def _check_upper_rate(name: str, exponent: Fraction) -> Condition:
+def _check_upper_rate(name: str, exponent: Fraction) -> Evidence:
     printed = f"{float(exponent):.6g}"
     if exponent > UPPER_RATE:
         return Evidence(name, True, f"as m grows without bound, because {printed} > 2/9 = 0.2222...")
@@ -144,7 +144,7 @@ def _check_upper_rate(name: str, exponent: Fraction) -> Condition:
     return Evidence(name, False, f"{printed} < 2/9: the ratio b / m^(-2/9) grows without bound")
 
 
-def _check_lower_rate(name: str, exponent: Fraction) -> Condition:
+def _check_lower_rate(name: str, exponent: Fraction) -> Evidence:
     printed = f"{float(exponent):.6g}"
     if exponent < LOWER_RATE:
         reason = f"as m grows without bound, because {printed} < 1/4 and a power of m outgrows every power of log m"

@@ -63,7 +63,7 @@ class EnclosedMean:
             return self.variance_term - self.product_term + self.squared_bias_term
 
 
-def enclose_mean(
+def enclosed_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
     density: str | Density = "normal",
@@ -88,9 +88,9 @@ def enclose_mean(
 
     Examples
     --------
-    >>> enclose_mean(10_000).total.str(15)
+    >>> enclosed_mean(10_000).total.str(15)
     '[0.540763130233842 +/- 2.88e-16]'
-    >>> enclose_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
+    >>> enclosed_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
     '[1.18152715126861 +/- 7.09e-16]'
     """
     density = density_named(density)

@@ -168,7 +168,7 @@ def _sum_squared_jumps(density: Density, weight: Weight) -> float:
 
 
 @cache
-def _numerical(pieces: tuple[Piece, ...], order: int) -> Callable[[Array], Array]:
+def _numerical(pieces: tuple[Piece, ...], order: int) -> ArrayFunction:
     """Compile a derivative of a piecewise function, zero outside its pieces, to a function of NumPy arrays."""
     functions = [sympy.lambdify(x, sympy.diff(piece.density, x, order), "scipy") for piece in pieces]
 

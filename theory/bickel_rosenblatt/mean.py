@@ -167,7 +167,7 @@ def theorem_conditions(
     density: str | Density = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
-) -> tuple[Condition, ...]:
+) -> tuple[Evidence, ...]:
     """Decide every condition of Theorem 3.1, each with its reason: A1 to A4, those on the weight and the bandwidth.
 
     Examples
@@ -287,7 +287,7 @@ class _Problem:
 
 
 @cache
-def numerical(pieces: tuple[Piece, ...]) -> Callable[[Array], Array]:
+def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
     """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays."""
     bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
     functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]

@@ -10,7 +10,7 @@ from sympy import Expr, Integer, Rational, log, oo, sqrt
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
-from theory.bickel_rosenblatt.enclosures import enclose_mean
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.kernels import is_nonnegative_density, on_unit_interval
 from theory.claims.lemma_2_1 import divergence_density, sharp_constant
@@ -88,7 +88,7 @@ def _decide_selection(quantity: Expr) -> Decision:
         bool(split),
         "at each z, E (Y - p)^2 = Var Y + (E Y - p)^2; m b V -> I(K) B by Theorem 3.1, and S is what bounds KL",
     )
-    mean = enclose_mean(_BATCH)
+    mean = enclosed_mean(_BATCH)
     share = mean.squared_bias_term / mean.total
     argument.step(
         "In the standard example (normal density, window [-2, 2]) the limit I(K) B describes V and not S.",

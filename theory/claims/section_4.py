@@ -9,7 +9,7 @@ from sympy import Expr, Integer, Rational, log, oo, pi
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
-from theory.bickel_rosenblatt.enclosures import enclose_mean
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import limit_mean
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
 from theory.claim import Argument, Claim, Decision, Verdict
@@ -196,7 +196,7 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
     if centred:
         return argument.decision(Verdict.PROVED, "exact integration; A1")
     half = EPANECHNIKOV.transform(Rational(1, 2), Integer(1))
-    values = {size: enclose_mean(size, half).total for size in (100, 10_000, 100_000)}
+    values = {size: enclosed_mean(size, half).total for size in (100, 10_000, 100_000)}
     argument.step(
         "At mu = 1/2, b = m^(-0.235) the exact mean stays near the limit I W = 0.5727.",
         all(abs(value - ball_of(limit_mean())) < flint.arb(1) / 100 for value in values.values()),

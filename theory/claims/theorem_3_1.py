@@ -16,7 +16,7 @@ from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
-from theory.bickel_rosenblatt.enclosures import enclose_mean
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.claim import Argument, Claim, Decision, Simulated, StudyPlan, Verdict, pending
 from theory.claims.symbols import B_STEP, ROUGHNESS, M, N
 from theory.densities.families import NORMAL
@@ -111,7 +111,7 @@ def _record_bounds(argument: Argument) -> None:
 
 def _record_distance(argument: Argument, printed: Expr, size: int) -> None:
     """Record whether E T_m of the standard example is within the proven bound of the printed limit."""
-    mean = enclose_mean(size)
+    mean = enclosed_mean(size)
     width = ball_of(sympy.Integer(size) ** -Rational(47, 200))
     # For the standard normal: sup f = sup|f''| = (2 pi)^(-1/2); the window has length 4.
     top = ball_of(1 / sqrt(2 * pi))
@@ -177,7 +177,7 @@ def _record_remainder(argument: Argument, expansion: Expr) -> None:
     for size in (10**6, 10**9, 10**12):
         width = ball_of(Integer(size) ** -Rational(47, 200))
         value = ball_of(expansion.subs(constants), {B_STEP: width, M: ball_of(Integer(size))})
-        ratios.append(abs(enclose_mean(size).total - value) / width**2)
+        ratios.append(abs(enclosed_mean(size).total - value) / width**2)
     argument.step(
         "For the standard example the remainder, divided by b^2, stays below 1/10 at m = 10^6, 10^9, 10^12.",
         all(ratio < flint.arb(1) / 10 for ratio in ratios),
@@ -191,7 +191,7 @@ def _decide_exact_mean(values: Expr) -> Decision:
     half_unit = flint.arb(5) / 10**14
     corrected = []
     for size, value in zip(SIZES, values, strict=True):
-        mean = enclose_mean(size)
+        mean = enclosed_mean(size)
         corrected.append(mean.total.str(15, radius=False))
         argument.step(
             f"At m = {size} it is {sympy.N(value, 14)}.",

@@ -44,7 +44,7 @@ def density_assumptions(density: str | Density) -> tuple[Evidence, ...]:
     )
 
 
-def _decide_from_components(density: Density) -> tuple[Condition, ...]:
+def _decide_from_components(density: Density) -> tuple[Evidence, ...]:
     """Decide A2 to A4 for a mixture whose components satisfy them all; otherwise return an empty tuple.
 
     With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
@@ -60,7 +60,7 @@ def _decide_from_components(density: Density) -> tuple[Condition, ...]:
     )
 
 
-def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Condition, ...]:
+def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Evidence, ...]:
     """Decide the conditions of Theorem 3.1 on the weight: integrable, piecewise continuous and bounded.
 
     ``density`` is required if ``weight`` is a name that depends on it, such as ``"inverse-density:-2,2"``.
@@ -77,7 +77,7 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)
     return (
         _check_integrable(weight, bounded=continuous and not unbounded),
-        Condition(
+        Evidence(
             "weight: piecewise continuous",
             continuous,
             f"a is {'' if continuous else 'not '}continuous between its knots {_join(weight.knots)}",
@@ -86,7 +86,7 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     )
 
 
-def _check_integrable(weight: Weight, bounded: bool) -> Condition:
+def _check_integrable(weight: Weight, bounded: bool) -> Evidence:
     name = "weight: integrable"
     # A non-constant bounded weight on a bounded interval is integrable; its integral may have no closed form.
     if bounded and all(end.is_finite for end in weight.support) and any(p.density.has(x) for p in weight.pieces):
@@ -95,17 +95,17 @@ def _check_integrable(weight: Weight, bounded: bool) -> Condition:
     return Evidence(name, bool(integral.is_finite), f"the integral of a is {integral}")
 
 
-def _check_continuous(density: Density) -> Condition:
+def _check_continuous(density: Density) -> Evidence:
     name = "A2: f continuous"
     for piece in density.pieces:
         gaps = _singularities(piece, piece.density)
         if gaps is not sympy.S.EmptySet:
-            return Condition(name, False, f"f is singular at {gaps}")
+            return Evidence(name, False, f"f is singular at {gaps}")
     jump = _describe_jump(density, lambda pdf: pdf)
-    return Condition(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
+    return Evidence(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
 
 
-def _check_positive(density: Density) -> Condition:
+def _check_positive(density: Density) -> Evidence:
     name = "A2: f positive"
     lower, upper = density.support
     if lower.is_finite or upper.is_finite:
@@ -114,19 +114,19 @@ def _check_positive(density: Density) -> Condition:
     return Evidence(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
 
 
-def _check_smooth_root(density: Density, continuous: Condition) -> Condition:
+def _check_smooth_root(density: Density, continuous: Evidence) -> Evidence:
     name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
     if not continuous.holds:
-        return Condition(name, False, f"sqrt(f) is not continuous: {continuous.reason}")
+        return Evidence(name, False, f"sqrt(f) is not continuous: {continuous.detail}")
     return _check_bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
 
 
-def _check_second_derivative(density: Density) -> Condition:
+def _check_second_derivative(density: Density) -> Evidence:
     name = "A4: f'' exists and is bounded"
     for order, symbol in enumerate(("f", "f'", "f''")):
         jump = _describe_jump(density, _derivative(order))
         if jump:
-            return Condition(name, False, f"{symbol} {jump}")
+            return Evidence(name, False, f"{symbol} {jump}")
     return _check_bounded(name, "f''", density, _derivative(2))
 
 
@@ -134,11 +134,11 @@ def _derivative(order: int) -> Callable[[Expr], Expr]:
     return lambda pdf: sympy.diff(pdf, x, order)
 
 
-def _check_bounded(name: str, symbol: str, density: Density, function: Callable[[Expr], Expr]) -> Condition:
+def _check_bounded(name: str, symbol: str, density: Density, function: Callable[[Expr], Expr]) -> Evidence:
     """Decide whether ``function(density)``, called ``symbol`` in the reason, is bounded."""
     violation = _describe_unboundedness(density.pieces, function)
     reason = f"{symbol} {violation or 'is continuous between knots with finite limits at their ends'}"
-    return Condition(name, not violation, reason)
+    return Evidence(name, not violation, reason)
 
 
 def _describe_unboundedness(pieces: tuple[Piece, ...], transform: Callable[[Expr], Expr]) -> str:

@@ -241,10 +241,9 @@ LAPLACE = Density(
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
 """The densities without parameters."""
 
-MIXTURE_EXAMPLE = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
 
-FAMILIES: dict[str, tuple[str, Callable[..., Density]]] = {"uniform": ("lo,hi", uniform), "beta": ("p,q", beta)}
-"""The families with two parameters: the names of the parameters, and the function that makes the density."""
+FAMILIES: dict[str, Callable[..., Density]] = {"uniform": uniform, "beta": beta}
+"""The functions that return the densities with two parameters."""
 
 
 def density_named(name: str | Density) -> Density:
@@ -267,17 +266,16 @@ def density_named(name: str | Density) -> Density:
     if text in DENSITIES:
         return DENSITIES[text]
     if kind in FAMILIES:
-        called, family = FAMILIES[kind]
         numbers = parse_numbers(parameters, 2)
         if numbers is None:
-            raise InputError(f"{name!r} is not a density: {kind} needs two numbers. Write {kind}:{called}.")
-        return family(*numbers)
+            (form,) = (form for form in DENSITY_FORMS if form.startswith(f"{kind}:"))
+            raise InputError(f"{name!r} is not a density: {kind} needs two numbers. Write {form}.")
+        return FAMILIES[kind](*numbers)
     if kind == "mixture":
         return mixture(*_parse_components(name, parameters))
     known = [*DENSITIES, *FAMILIES, "mixture"]
-    near = suggestion(kind, known, otherwise=" ").strip()
-    listed = ", ".join([*DENSITIES, *(f"{kind}:{called}" for kind, (called, _) in FAMILIES.items()), MIXTURE_EXAMPLE])
-    raise InputError(f"{name!r} is not a density. {near + ' ' if near else ''}Choose from: {listed}.")
+    near = suggest(kind, known, otherwise=" ").strip()
+    raise InputError(f"{name!r} is not a density. {near + ' ' if near else ''}Choose from: {', '.join(DENSITY_FORMS)}.")
 
 
 def _parse_components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:

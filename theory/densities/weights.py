@@ -53,9 +53,6 @@ class Weight:
         return finite_bounds(self.pieces)
 
 
-WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")
-"""The syntax of the names of weights."""
-
 ONE = Weight("one", (Piece(-oo, oo, Integer(1)),))
 """The weight that is 1 on the whole line."""
 
@@ -158,7 +155,7 @@ def weight_named(name: str | Weight, density: str | Density | None = None) -> We
         return ONE
     kind, _, ends = text.partition(":")
     if kind not in ("window", "inverse-density"):
-        near = suggestion(kind, WEIGHT_FORMS, otherwise=" ").strip()
+        near = suggest(kind, WEIGHT_FORMS, otherwise=" ").strip()
         raise InputError(
             f"{name!r} is not a weight. {near + ' ' if near else ''}Choose from: {', '.join(WEIGHT_FORMS)}."
         )

@@ -148,7 +148,9 @@ def claim_list(claims: Iterable[Claim]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("claim", no_wrap=True)
     table.add_column("source and statement", overflow="fold")
-    rows = [(Text(claim.id, style="bold"), Text(shown(f"{claim.source}: {claim.statement}"))) for claim in claims]
+    rows = [
+        (Text(claim.id, style="bold"), Text(format_symbols(f"{claim.source}: {claim.statement}"))) for claim in claims
+    ]
     for row in rows:
         table.add_row(*row)
     return fit_columns(rows, table)
@@ -274,7 +276,7 @@ def _markdown_section(finding: Finding) -> str:
     ]
     for number, evidence in enumerate(decision.evidence, start=1):
         mark = "holds" if evidence.holds else "**fails**"
-        lines.append(f"{number}. {mark}: {_escape_markdown(evidence.step)} {_escape_markdown(evidence.detail)}")
+        lines.append(f"{number}. {mark}: {_escape_markdown(evidence.statement)} {_escape_markdown(evidence.detail)}")
     lines.append("")
     for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
@@ -288,7 +290,7 @@ def _markdown_verdict(finding: Finding) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    text = shown(text)
+    text = format_symbols(text)
     # The backslash comes first, or it would escape the escapes.
     for character in "\\*_|<>~":
         text = text.replace(character, f"\\{character}")

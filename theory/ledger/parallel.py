@@ -178,7 +178,7 @@ def _give_up(worker: _Worker, reason: str) -> Finding:
 
 def _serve(connection: Connection) -> None:
     """Decide the requests received through ``connection`` until it is closed."""
-    listen_to_the_parent_alone()
+    ignore_terminal_signals()
     while True:
         try:
             request = connection.recv()

@@ -114,4 +114,4 @@ def _belongs(claim_id: str, name: str) -> bool:
 
 def _unknown_claim(name: str, known: Mapping[str, Claim]) -> str:
     groups = {claim_id.rsplit(".", 1)[0] for claim_id in known}
-    return f"{name!r} is not a claim. {suggestion(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"
+    return f"{name!r} is not a claim. {suggest(name, [*known, *groups], '`verify-lemmas --list` shows them all.')}"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foundation.errors import InputError
 from theory.bickel_rosenblatt import enclosures
-from theory.bickel_rosenblatt.enclosures import enclose_mean
+from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.bickel_rosenblatt.smoothing import Smoothing
 from theory.densities.families import density_named
@@ -32,7 +32,7 @@ POLYNOMIAL = [name for name, kernel in KERNELS.items() if kernel.polynomial is n
 )
 def test_the_enclosures_hold_the_figures_on_record(bandwidth: str, values: list[str]) -> None:
     for m, value in zip((100, 1_000, 10_000, 100_000), values, strict=True):
-        total = enclose_mean(m, bandwidth=bandwidth).total
+        total = enclosed_mean(m, bandwidth=bandwidth).total
         assert total.overlaps(arb(value, 5e-14))
         assert float(total.rad()) < 1e-25
 
@@ -75,7 +75,7 @@ def test_a_density_like_a_fractional_power_at_its_ends_and_a_long_tail_are_enclo
 
 
 def assert_the_quadrature_lies_within(m: int, kernel: str, density: str, weight: str, bandwidth: str | float) -> None:
-    ball = enclose_mean(m, kernel, density, weight, bandwidth)
+    ball = enclosed_mean(m, kernel, density, weight, bandwidth)
     mean = exact_mean(m, kernel, density, weight, bandwidth)
     for enclosed, computed in (
         (ball.variance_term, mean.variance_term),
@@ -93,7 +93,7 @@ def test_breakpoints_that_coincide_are_told_apart_where_they_should_be() -> None
 
 
 def test_the_weight_one_holds_the_figure_on_record() -> None:
-    total = enclose_mean(10_000, weight="one").total
+    total = enclosed_mean(10_000, weight="one").total
     assert total.overlaps(arb("0.5680749566134", 5e-14))
     assert float(total.rad()) < 1e-25
 
@@ -101,7 +101,7 @@ def test_the_weight_one_holds_the_figure_on_record() -> None:
 def test_a_kernel_with_a_mean_has_the_figures_on_record() -> None:
     shifted = EPANECHNIKOV.transform(sympy.Rational(1, 2), sympy.Integer(1))
     for m, value in ((100, 0.60393), (10_000, 1.04807), (100_000, 1.55725)):
-        assert float(enclose_mean(m, shifted).total.mid()) == pytest.approx(value, abs=5e-6)
+        assert float(enclosed_mean(m, shifted).total.mid()) == pytest.approx(value, abs=5e-6)
 
 
 @pytest.mark.parametrize(
@@ -113,22 +113,22 @@ def test_a_kernel_with_a_mean_has_the_figures_on_record() -> None:
 )
 def test_the_uniform_densitys_means_are_those_on_record(exponent: str, values: list[str]) -> None:
     for size, value in zip((100, 1_000, 10_000, 100_000), values, strict=True):
-        total = enclose_mean(size, "epanechnikov", "uniform:-1,1", "inverse-density:-1,1", f"m^-{exponent}").total
+        total = enclosed_mean(size, "epanechnikov", "uniform:-1,1", "inverse-density:-1,1", f"m^-{exponent}").total
         assert float(total.mid()) == pytest.approx(float(value), rel=5e-8)
 
 
 @pytest.mark.parametrize("kernel", ["cosine", "gaussian"])
 def test_what_cannot_be_enclosed_is_refused(kernel: str) -> None:
     with pytest.raises(InputError, match="piecewise polynomial"):
-        enclose_mean(100, kernel)
+        enclosed_mean(100, kernel)
     with pytest.raises(InputError, match="positive whole number"):
-        enclose_mean(0)
+        enclosed_mean(0)
 
 
 @pytest.mark.parametrize("density", ["normal", "logistic", "laplace", MIXTURE])
 def test_what_is_left_out_beyond_the_reach_is_inside_the_ball(density: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a hundredth of the mass left out in each tail the ball is wide, and still holds the value."""
-    whole = enclose_mean(100, "epanechnikov", density, "one", 0.25)
+    whole = enclosed_mean(100, "epanechnikov", density, "one", 0.25)
     monkeypatch.setattr(enclosures, "TAIL", 1.0)
     smoothing = Smoothing(kernel_named("epanechnikov"), density_named(density), ONE)
     with flint.ctx.workprec(192):
