@@ -1,8 +1,8 @@
 """Dask clusters, existing ones or started on this machine, that compute functions for the other packages.
 
-A task is a pure function of its arguments, so that dask's scheduler repeats the task of a worker that died on another.
-This module adds errors of one sentence, an end when the scheduler or all workers are lost, and messages between tasks
-and the program.
+A task is a pure function of its arguments: if its worker dies, dask's scheduler repeats it on another one. This module
+adds error messages of one sentence, an end of the computation when the scheduler or all workers are lost, and messages
+between tasks and the program.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Cluster:
         return [Worker(at, int(one["nthreads"]), dict(one.get("resources") or {})) for at, one in found.items()]
 
     def run_on_workers(self, function: Callable[..., Any], /, *arguments: Any) -> list[Any]:
-        """Call ``function(*arguments)`` on each present worker, besides its tasks; return the results."""
+        """Call ``function(*arguments)`` on each present worker, at the same time as its tasks; return the results."""
         try:
             return list(self.client.run(function, *arguments).values())
         except (ImportError, AttributeError) as error:

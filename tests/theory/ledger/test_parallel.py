@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 from foundation.errors import InputError
-from tests.support.places import ROOT
 from theory.claim import Verdict
 from theory.ledger import parallel as workers
 from theory.ledger.finding import Finding
@@ -38,17 +35,6 @@ def test_a_claim_out_of_time_is_undecided_and_the_others_go_on() -> None:
     findings = workers.decide(requests, jobs=1, time_limit=0.001)
     assert [finding.verdict for finding in findings] == [Verdict.UNDECIDED] * 2
     assert "more than 0.001 seconds" in findings[0].evidence[0].detail
-
-
-def test_the_first_process_too_comes_up_undisturbed() -> None:
-    """Python's resource tracker, which starts with the first one, lets signals through again."""
-    script = (
-        "from tests.support.signals import tell_what_is_blocked\n"
-        "from foundation.processes import start_process\n"
-        "print(*(int(number) for number in start_process(tell_what_is_blocked)[1].recv()))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {signal.SIGINT, signal.SIGTERM} <= set(map(int, done.stdout.split()))
 
 
 def test_a_claim_whose_process_is_killed_is_undecided() -> None:
