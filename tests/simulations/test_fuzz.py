@@ -270,4 +270,4 @@ def test_hostile_names_are_refused_by_the_command_in_one_line(option: str) -> No
 
 def test_an_endless_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulations.goodness_of_fit.sample_files.LARGEST_TEXT", 10**4)
-    assert "standard input has more than 10,000 characters" in refused("test-fit", "-", text="1\n" * 10**5)
+    assert "standard input must have at most 10,000 characters" in refused("test-fit", "-", text="1\n" * 10**5)
