@@ -83,7 +83,7 @@ def _moments(rows: Tensor, processes: Processes) -> tuple[Tensor, Tensor, Tensor
         mean = rows.mean(_WITHIN_CHANNEL)
         squares = (rows - _along_channels(mean)).square().sum(_WITHIN_CHANNEL)
     number = torch.full((1,), values, dtype=rows.dtype, device=rows.device)
-    every = processes.gathered(torch.cat([mean, squares, number]))
+    every = processes.all_gather(torch.cat([mean, squares, number]))
     means, squares, counts = every.split([len(mean), len(mean), 1], dim=1)
     total = counts.sum()
     mean = (counts * means).sum(0) / total
@@ -117,7 +117,7 @@ class _Normalisation(torch.autograd.Function):
         sum_of_gradients = gradient.sum(_WITHIN_CHANNEL)
         product = (gradient * centred).sum(_WITHIN_CHANNEL)
         # Through mean and variance, every value of a channel moves every other, wherever it is.
-        everywhere = ctx.processes.total(torch.cat([sum_of_gradients, product])) / values
+        everywhere = ctx.processes.all_reduce_sum(torch.cat([sum_of_gradients, product])) / values
         of_mean, of_variance = everywhere.split(len(mean))
         slope = _along_channels(-of_variance * scale.square())
         inner = torch.addcmul(gradient - _along_channels(of_mean), centred, slope)

@@ -41,7 +41,7 @@ _CAUSE = "cause"
 
 @dataclass(frozen=True)
 class Processes:
-    """One process among those of the run; `joined` makes it.
+    """One process among those of the run; `process_group` makes it.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Processes:
         options: dict[str, Any] = {"forward_sync_buffers" if named else "broadcast_buffers": False}
         return DistributedDataParallel(model, process_group=self.group, **options)
 
-    def total(self, tensor: Tensor) -> Tensor:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes."""
         if self.group is None:
             return tensor
@@ -101,7 +101,7 @@ class Processes:
         dist.all_reduce(total, group=self.group)
         return total
 
-    def gathered(self, tensor: Tensor) -> Tensor:
+    def all_gather(self, tensor: Tensor) -> Tensor:
         """Return the tensors of all processes, stacked in the order of their ranks along a new first axis."""
         if self.group is None:
             return tensor[None]
@@ -109,7 +109,7 @@ class Processes:
         dist.all_gather(every, tensor, group=self.group)
         return torch.stack(every)
 
-    def largest(self, *numbers: int) -> tuple[int, ...]:
+    def all_reduce_max(self, *numbers: int) -> tuple[int, ...]:
         """Return each number's largest value among the processes. All wait for all."""
         if self.store is None:
             return numbers
@@ -117,29 +117,29 @@ class Processes:
         dist.all_reduce(values, op=dist.ReduceOp.MAX)
         return tuple(values.tolist())
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Return when all processes are here."""
-        self.largest(0)
+        self.all_reduce_max(0)
 
-    def told(self, text: str) -> str:
+    def broadcast_text(self, text: str) -> str:
         """Return the text that the first process was given."""
         if self.store is None:
             return text
         content = torch.tensor(list(text.encode()) if self.is_first else [], dtype=torch.uint8)
-        (size,) = self.largest(len(content))
+        (size,) = self.all_reduce_max(len(content))
         content = content if self.is_first else torch.empty(size, dtype=torch.uint8)
         dist.broadcast(content, src=0)
         return bytes(content.tolist()).decode()
 
     @contextlib.contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def local_first(self) -> Iterator[None]:
         """Let one process of each machine do the block before the others do: they find what it left in a cache."""
         goes_first = self.place.local_rank == 0
         if not goes_first:
-            self.wait()
+            self.barrier()
         yield
         if goes_first:
-            self.wait()
+            self.barrier()
 
     def outcome(self, error: BaseException) -> BaseException:
         """Tell the others that this process ends by ``error``; return what it is to raise.
@@ -149,9 +149,9 @@ class Processes:
         """
         if self.store is None or not dist.is_initialized():
             return error
-        _end_in_peace()
+        _ignore_termination_signals()
         cause = _Cause.of(error, self)
-        first = cause.posted(self.store)
+        first = cause.post(self.store)
         # When one has failed, torchrun ends those that are left by a signal: that is not why they end.
         if first != cause and (cause.lost or cause.signal_number is not None):
             error = first.error()
@@ -194,7 +194,7 @@ class _Cause:
             return cls(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
         return cls(f"process {processes.place.rank} of the run failed: {type(error).__name__}: {error}")
 
-    def posted(self, store: Store) -> _Cause:
+    def post(self, store: Store) -> _Cause:
         """Write it down where nobody has written another, and return the one that stands there."""
         try:
             return _Cause(**json.loads(store.compare_set(_CAUSE, "", json.dumps(vars(self)))))
@@ -209,7 +209,7 @@ class _Cause:
 
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
+def process_group(device: torch.device) -> Iterator[Processes]:
     """Join the other processes that torchrun started, if it did, for as long as the block lasts; all leave together.
 
     What fails in one fails in all. The first raises why; the others end with the same exit code, without a word.
@@ -231,14 +231,14 @@ def joined(device: torch.device) -> Iterator[Processes]:
     processes = _join(here, _own_device(device, here))
     try:
         yield processes
-        processes.wait()
+        processes.barrier()
         # DistributedDataParallel refers to itself. Collected only when the interpreter ends, its group's threads may
         # outlast that, and the process is aborted.
         gc.collect()
         dist.destroy_process_group()
     except BaseException as error:
         raised = processes.outcome(error)
-        if not _speaks(processes, raised):
+        if not _reports_error(processes, raised):
             raise SystemExit(_exit_code(raised)) from error
         if raised is error:
             raise
@@ -264,7 +264,7 @@ def _join(here: Place, device: torch.device) -> Processes:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    with _ended_by_signals():
+    with _default_signals():
         shared, _, _ = next(rendezvous("env://"))
         # A program may train one run after another: each has keys of its own.
         number = shared.add(f"runs of process {here.rank}", 1)
@@ -277,7 +277,7 @@ def _join(here: Place, device: torch.device) -> Processes:
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _default_signals() -> Iterator[None]:
     """Let a signal end the process at once: while torch waits for the others, Python does not hear of it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -290,7 +290,7 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end_in_peace() -> None:
+def _ignore_termination_signals() -> None:
     """Ignore from now on the signals by which torchrun hurries those that are left: they say why, and end."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -305,7 +305,7 @@ def _is_broken_connection(error: BaseException) -> bool:
     )
 
 
-def _speaks(processes: Processes, error: BaseException) -> bool:
+def _reports_error(processes: Processes, error: BaseException) -> bool:
     """Whether this process says why: the first does, or, as that may be gone, whoever is first to say so."""
     if isinstance(error, ProcessLost):
         try:

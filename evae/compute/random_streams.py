@@ -63,22 +63,22 @@ class RowsOf:
 
 
 @dataclass(frozen=True)
-class OneAfterAnother:
+class StackedGenerators:
     """The generators of several networks: each gives an equal share of the rows what it would give them alone."""
 
     generators: tuple[torch.Generator, ...]
 
 
 #: Where noise comes from; None is torch's global generator.
-Source = torch.Generator | RowsOf | OneAfterAnother | None
+NoiseSource = torch.Generator | RowsOf | StackedGenerators | None
 
 
-def drawn(law: Callable[..., Tensor], like: Tensor, source: Source) -> Tensor:
+def draw(law: Callable[..., Tensor], like: Tensor, source: NoiseSource) -> Tensor:
     """Draw what has the shape of ``like`` from a law that takes a shape, such as `torch.randn`."""
     if isinstance(source, RowsOf):
         shape = (source.images, *like.shape[1:])
         return law(shape, generator=source.generator, dtype=like.dtype, device=like.device)[source.rows]
-    if isinstance(source, OneAfterAnother):
+    if isinstance(source, StackedGenerators):
         shares = like.chunk(len(source.generators))
-        return torch.cat([drawn(law, share, one) for share, one in zip(shares, source.generators, strict=True)])
+        return torch.cat([draw(law, share, one) for share, one in zip(shares, source.generators, strict=True)])
     return law(like.shape, generator=source, dtype=like.dtype, device=like.device)

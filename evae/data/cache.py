@@ -31,7 +31,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Request:
+class DecodeRequest:
     """What is to be decoded.
 
     Parameters
@@ -60,7 +60,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DecodePlan:
     """Images about to be decoded: how many of each split, the shape (C, S, S) of one, and their batches in order."""
 
     train: int
@@ -70,7 +70,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImages:
     """uint8 images of shape (N, C, S, S), mapped from the disk; writing to them changes memory only."""
 
     train: NDArray[np.uint8]
@@ -86,7 +86,9 @@ def cache_folder(data_dir: Path) -> Path:
     return user_cache("decoded")
 
 
-def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bool = False) -> Decoded:
+def fetch(
+    folder: Path, request: DecodeRequest, plan: Callable[[], DecodePlan], *, fresh: bool = False
+) -> DecodedImages:
     """Return the images of an entry, which is made first if it is missing, out of date, damaged or to be ``fresh``.
 
     ``plan`` is called only then. A second process that wants the same entry waits until it is there.
@@ -104,10 +106,10 @@ def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bo
             train = _make(array, record, request, plan())
         # Mapped while the lock is held, so that no other process replaces the file in between.
         images: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
-    return Decoded(images[:train], images[train:])
+    return DecodedImages(images[:train], images[train:])
 
 
-def _intact(array: Path, record: Path, request: Request) -> int | None:
+def _intact(array: Path, record: Path, request: DecodeRequest) -> int | None:
     """Return the number of training images of an entry that is whole and up to date, else None."""
     try:
         document = read_json(record)
@@ -124,7 +126,7 @@ def _intact(array: Path, record: Path, request: Request) -> int | None:
     return int(train) if described else None
 
 
-def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:
+def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> int:
     """Write the array as it is decoded, then the record, each aside and then renamed; the lock is held."""
     record.unlink(missing_ok=True)
     aside = array.with_suffix(".part")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evae.configuration.configuration import DATASETS, Configuration, require_dataset
 from evae.data.images import ImageData, Labels
-from evae.data.source import Check, Official, Source, Survey
+from evae.data.source import Check, DataSource, Official, Survey
 from evae.data.sources.cifar import Cifar10
 from evae.data.sources.digits import Digits
 from evae.data.sources.faces import Celeba
@@ -91,12 +91,12 @@ def load_labels(dataset: str, data_dir: str | Path = "data", *, image_size: int 
     return source_for(dataset, data_dir, image_size).labels()
 
 
-def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> Source:
+def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> DataSource:
     """Return a data set in its place; an `InputError` where there is none of that name."""
     require_dataset(dataset)
     root = Path(data_dir)
     kind, _, path = dataset.partition(":")
-    named: dict[str, Source] = {
+    named: dict[str, DataSource] = {
         "digits": Digits(),
         "mnist": IdxPair("mnist", "MNIST", MNIST, root),
         "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root),

@@ -70,7 +70,7 @@ class Undecodable(Exception):
     """An image of a batch cannot be decoded. Its arguments, which travel between processes: its index, and why."""
 
 
-def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
+def decode_image(content: bytes, framing: Framing) -> NDArray[np.uint8]:
     """Decode, cut and resize one image (bilinear, antialiased, as torchvision resizes a Pillow image).
 
     Raises
@@ -79,9 +79,9 @@ def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
         With the reason.
     """
     try:
-        with _opened(io.BytesIO(content)) as image:
+        with _open_image(io.BytesIO(content)) as image:
             _require_size(image.size, framing.expected)
-            picture = _converted(image, framing)
+            picture = _convert(image, framing)
     except Exception as error:
         # A damaged file makes Pillow's readers raise almost anything.
         raise ValueError(str(error) or type(error).__name__) from error
@@ -93,7 +93,7 @@ def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
     return small.reshape(framing.side, framing.side, framing.channels).transpose(2, 0, 1)
 
 
-def _converted(image: Image.Image, framing: Framing) -> Image.Image:
+def _convert(image: Image.Image, framing: Framing) -> Image.Image:
     """Bring an image to grey or to red, green and blue; what is transparent is laid over white."""
     if image.mode not in _EIGHT_BIT_MODES:
         raise ValueError(f"its mode is {image.mode}; only 8 bits a channel are read")
@@ -105,7 +105,7 @@ def _converted(image: Image.Image, framing: Framing) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _opened(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+def _open_image(file: Path | io.BytesIO) -> Iterator[Image.Image]:
     """Read an image's header; a `ValueError` where it is too large to be decoded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -127,29 +127,29 @@ def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> No
         raise ValueError("it has {}x{} pixels, not {}x{}".format(*size, *expected))
 
 
-def looked_at(path: Path) -> tuple[bool, int]:
+def inspect_image(path: Path) -> tuple[bool, int]:
     """Return whether an image is grey, and the length of its shorter side, from its header, or raise a `ValueError`."""
     try:
         regular_size(path)
-        with _opened(path) as image:
+        with _open_image(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except Exception as error:
-        # As in `framed`.
+        # As in `decode_image`.
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def decoded_batch(contents: Sequence[bytes], framing: Framing) -> NDArray[np.uint8]:
+def decode_batch(contents: Sequence[bytes], framing: Framing) -> NDArray[np.uint8]:
     """Decode a batch to shape (N, channels, side, side); `Undecodable` names the first image that does not come."""
     batch = np.empty((len(contents), framing.channels, framing.side, framing.side), dtype=np.uint8)
     for index, content in enumerate(contents):
         try:
-            batch[index] = framed(content, framing)
+            batch[index] = decode_image(content, framing)
         except ValueError as error:
             raise Undecodable(index, str(error)) from error
     return batch
 
 
-def decoded(
+def decode_files(
     files: ImageFiles, names: Sequence[str], framing: Framing, progress: ProgressCallback, workers: int | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode files batch by batch, in order.
@@ -178,23 +178,29 @@ def decoded(
         workers = usable_cores() if len(names) >= WORTH_PROCESSES else 1
     batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
     done = 0
-    results = _side_by_side(files, batches, framing, workers) if workers > 1 else _one_by_one(files, batches, framing)
+    results = (
+        _decode_in_parallel(files, batches, framing, workers)
+        if workers > 1
+        else _decode_serially(files, batches, framing)
+    )
     for batch, pixels in zip(batches, results, strict=True):
         done += len(batch)
         progress("decoding images", done, len(names))
         yield pixels
 
 
-def _one_by_one(files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing) -> Iterator[NDArray[np.uint8]]:
+def _decode_serially(
+    files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing
+) -> Iterator[NDArray[np.uint8]]:
     for batch in batches:
         contents = [files.read(name) for name in batch]
         try:
-            yield decoded_batch(contents, framing)
+            yield decode_batch(contents, framing)
         except Undecodable as error:
-            raise _named(files, batch, error) from error
+            raise _decoding_error(files, batch, error) from error
 
 
-def _side_by_side(
+def _decode_in_parallel(
     files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing, workers: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Read here, decode in other processes, a batch in each; one more is read ahead, so that memory stays small."""
@@ -205,16 +211,16 @@ def _side_by_side(
         for batch, encoded in itertools.islice(contents, workers):
             process, connection = started(_serve, framing)
             processes.append(process)
-            _hand_over(connection, encoded)
+            _send_batch(connection, encoded)
             under_way.append((batch, connection))
         ahead = next(contents, None)
         while under_way:
             batch, connection = under_way.popleft()
-            answer = _answer(connection)
+            answer = _receive_answer(connection)
             if isinstance(answer, Undecodable):
-                raise _named(files, batch, answer) from answer
+                raise _decoding_error(files, batch, answer) from answer
             if ahead is not None:
-                _hand_over(connection, ahead[1])
+                _send_batch(connection, ahead[1])
                 under_way.append((ahead[0], connection))
                 ahead = next(contents, None)
             yield answer
@@ -232,35 +238,35 @@ def _serve(connection: Connection, framing: Framing) -> None:
         while True:
             encoded = connection.recv()
             try:
-                answer: NDArray[np.uint8] | Undecodable = decoded_batch(encoded, framing)
+                answer: NDArray[np.uint8] | Undecodable = decode_batch(encoded, framing)
             except Undecodable as error:
                 answer = error
             connection.send(answer)
 
 
-def _hand_over(connection: Connection, encoded: Sequence[bytes]) -> None:
+def _send_batch(connection: Connection, encoded: Sequence[bytes]) -> None:
     """Send a batch to a process that waits for one, so that neither waits for the other to read."""
     try:
         connection.send(encoded)
     except LOST as error:
-        raise _process_ended() from error
+        raise _worker_died() from error
 
 
-def _answer(connection: Connection) -> NDArray[np.uint8] | Undecodable:
+def _receive_answer(connection: Connection) -> NDArray[np.uint8] | Undecodable:
     try:
         answer: NDArray[np.uint8] | Undecodable = connection.recv()
     except LOST as error:
-        raise _process_ended() from error
+        raise _worker_died() from error
     return answer
 
 
-def _process_ended() -> InputError:
+def _worker_died() -> InputError:
     return InputError(
         "a process that decodes images ended: it was killed, or a script calls this outside of "
         "`if __name__ == '__main__':`, where new processes would call it again."
     )
 
 
-def _named(files: ImageFiles, batch: Sequence[str], error: Undecodable) -> InputError:
+def _decoding_error(files: ImageFiles, batch: Sequence[str], error: Undecodable) -> InputError:
     index, reason = error.args
     return InputError(f"{files.place(batch[index])} cannot be decoded ({reason}).")

@@ -45,7 +45,7 @@ def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Sur
     download, by_hand = _DOWNLOADS[dataset]
     try:
         # torchvision prints where it found a file: standard output is the caller's.
-        with _patient(), contextlib.ExitStack() as printed:
+        with _limit_waiting(), contextlib.ExitStack() as printed:
             if quiet:
                 printed.enter_context(contextlib.redirect_stderr(io.StringIO()))
             printed.enter_context(contextlib.redirect_stdout(sys.stderr))
@@ -55,22 +55,22 @@ def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Sur
     return source.survey()
 
 
-def _idx_files(root: Path, folder: str) -> None:
+def _download_idx(root: Path, folder: str) -> None:
     """Fetch what torchvision's class of that name does; the class itself might read an old pickle on the way."""
     from torchvision import datasets
 
     published = getattr(datasets, folder)
     for name, md5 in published.resources:
-        _from_the_first(published.mirrors, name, root / folder / "raw", md5)
+        _fetch_from_mirrors(published.mirrors, name, root / folder / "raw", md5)
 
 
-def _from_the_first(mirrors: list[str], name: str, folder: Path, md5: str) -> None:
+def _fetch_from_mirrors(mirrors: list[str], name: str, folder: Path, md5: str) -> None:
     """Fetch and unpack a file from the first mirror that has it; the last one's failure is raised."""
     from torchvision.datasets.utils import download_and_extract_archive
 
     for index, mirror in enumerate(mirrors):
         try:
-            with _whole_or_gone(folder / name, md5):
+            with _remove_partial_file(folder / name, md5):
                 download_and_extract_archive(f"{mirror}{name}", str(folder), filename=name, md5=md5)
             return
         except _FAILURES:
@@ -78,28 +78,28 @@ def _from_the_first(mirrors: list[str], name: str, folder: Path, md5: str) -> No
                 raise
 
 
-def _cifar10(root: Path) -> None:
+def _download_cifar10(root: Path) -> None:
     """Fetch and unpack the Python version; its files are checked again and never unpickled when they are read."""
     from torchvision.datasets import CIFAR10 as PUBLISHED
     from torchvision.datasets.utils import download_and_extract_archive
 
-    with _whole_or_gone(root / PUBLISHED.filename, PUBLISHED.tgz_md5):
+    with _remove_partial_file(root / PUBLISHED.filename, PUBLISHED.tgz_md5):
         download_and_extract_archive(PUBLISHED.url, str(root), filename=PUBLISHED.filename, md5=PUBLISHED.tgz_md5)
 
 
-def _celeba(root: Path) -> None:
+def _download_celeba(root: Path) -> None:
     """Fetch the archive, which is read as it is."""
     from torchvision.datasets import CelebA
     from torchvision.datasets.utils import download_file_from_google_drive
 
     archive = faces.Celeba(root).archive
     (file_id, md5), *_ = [(file_id, md5) for file_id, md5, name in CelebA.file_list if name == archive.name]
-    with _whole_or_gone(archive, md5):
+    with _remove_partial_file(archive, md5):
         download_file_from_google_drive(file_id, str(archive.parent), archive.name, md5)
 
 
 @contextlib.contextmanager
-def _whole_or_gone(path: Path, md5: str) -> Iterator[None]:
+def _remove_partial_file(path: Path, md5: str) -> Iterator[None]:
     """Remove the beginning of a file whose download fails."""
     from torchvision.datasets.utils import check_integrity
 
@@ -111,7 +111,7 @@ def _whole_or_gone(path: Path, md5: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _patient() -> Iterator[None]:
+def _limit_waiting() -> Iterator[None]:
     """Give up a server that does not answer; without this one would wait for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
@@ -151,11 +151,11 @@ def _celeba_by_hand(root: Path) -> str:
 
 #: How a data set is downloaded, and what to do by hand where that fails.
 _DOWNLOADS: dict[str, tuple[Callable[[Path], None], Callable[[Path], str]]] = {
-    "mnist": (lambda root: _idx_files(root, "MNIST"), _idx_by_hand("MNIST", MNIST.page)),
+    "mnist": (lambda root: _download_idx(root, "MNIST"), _idx_by_hand("MNIST", MNIST.page)),
     "fashion-mnist": (
-        lambda root: _idx_files(root, "FashionMNIST"),
+        lambda root: _download_idx(root, "FashionMNIST"),
         _idx_by_hand("FashionMNIST", FASHION_MNIST.page),
     ),
-    "cifar10": (_cifar10, _cifar10_by_hand),
-    "celeba": (_celeba, _celeba_by_hand),
+    "cifar10": (_download_cifar10, _cifar10_by_hand),
+    "celeba": (_download_celeba, _celeba_by_hand),
 }

@@ -29,7 +29,7 @@ def ten_classes(train: NDArray[Any], holdout: NDArray[Any]) -> Labels:
     return Labels(_tensor(train), _tensor(holdout), 10)
 
 
-def numbered(train: NDArray[Any], holdout: NDArray[Any], place: str) -> Labels:
+def number_classes(train: NDArray[Any], holdout: NDArray[Any], place: str) -> Labels:
     """Return labels with the classes, strings or integers of shape (N,), numbered from 0 in their order.
 
     Raises
@@ -103,7 +103,7 @@ def resize(images: Tensor, side: int) -> Tensor:
     return resized
 
 
-def centred_square(images: Tensor) -> Tensor:
+def crop_centre(images: Tensor) -> Tensor:
     """Return the largest centred square of images (N, C, H, W), as torchvision's CenterCrop cuts it."""
     height, width = images.shape[2:]
     side = min(height, width)

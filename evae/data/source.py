@@ -68,7 +68,7 @@ class Check:
     detail: str
 
 
-class Source(Protocol):
+class DataSource(Protocol):
     """A data set in its place."""
 
     @property

@@ -129,7 +129,7 @@ class Mixture(CodeLaw):
         return {**super().document(), **size}
 
 
-def prior_of(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
+def fixed_prior(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
     """Return the fixed prior towards which a model is trained; None where its objective has none."""
     if recipe.objective == "elbo":
         return NormalPrior(latent_dim)
@@ -159,9 +159,9 @@ def code_law(
     if sampler not in SAMPLERS:
         raise InputError(f"--sampler {sampler!r} is not known. {suggestion(sampler, SAMPLERS)}")
     if sampler == "mixture":
-        codes = posterior_draws(model, train_pixels[:FITTED_TO], seed, progress)
-        return fitted_mixture(codes, seed, components)
-    prior = prior_of(recipe, model.latent_dim)
+        codes = draw_posterior_codes(model, train_pixels[:FITTED_TO], seed, progress)
+        return fit_mixture(codes, seed, components)
+    prior = fixed_prior(recipe, model.latent_dim)
     if prior is None:
         why = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
         raise InputError(
@@ -173,7 +173,7 @@ def code_law(
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent) -> Tensor:
+def draw_posterior_codes(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent) -> Tensor:
     """Draw one code for each of N images, (N, d_z), on the CPU: a sample of the aggregated posterior.
 
     ``model`` is in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), anywhere.
@@ -187,7 +187,7 @@ def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCal
     return torch.cat(draws)
 
 
-def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
+def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
     """Fit a mixture of normal laws with full covariances to codes of shape (N, d) by EM, from a seeded start.
 
     Every dimension is first brought to variance 1, so that the fit does not depend on the codes' unit.
@@ -227,7 +227,7 @@ def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mi
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
+def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
     """Draw codes and decode them, chunk by chunk: uint8 images of shape (n, C, S, S), on the CPU.
 
     The codes depend on the seed and ``number`` alone, not on the device. ``model`` is in evaluation mode.
@@ -237,10 +237,10 @@ def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterato
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
 
 
-def drawn_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = silent) -> Tensor:
-    """Return what `decoded_samples` yields as one tensor (``number``, C, S, S); ``progress`` is called on the way."""
+def draw_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = silent) -> Tensor:
+    """Return what `decode_samples` yields as one tensor (``number``, C, S, S); ``progress`` is called on the way."""
     chunks, done = [], 0
-    for images in decoded_samples(model, law, number, seed):
+    for images in decode_samples(model, law, number, seed):
         chunks.append(images)
         done += len(images)
         progress("drawing images", done, number)

@@ -14,13 +14,13 @@ from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
-from evae.evaluation.code_laws import CodeLaw, code_law, drawn_images, prior_of
+from evae.evaluation.code_laws import CodeLaw, code_law, draw_images, fixed_prior
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
-from evae.evaluation.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
-from evae.evaluation.references import autoencoder_of, training_sample, untrained_error
-from evae.features.choice import chosen_features
+from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
+from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
+from evae.features.choice import choose_features
 from evae.features.network import FeatureNetwork
-from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
+from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.objectives import reconstruction_error
 from evae.models.vae import VAE
 from evae.runs.run import Run
@@ -91,7 +91,7 @@ def evaluate(
     model = VAE.load(run, chosen)
     place = config.data_dir if data_dir is None else str(data_dir)
     data = images_of(run, place, progress)
-    choice = chosen_features(features, inception_weights, progress)
+    choice = choose_features(features, inception_weights, progress)
     side = data.image_shape[-1]
     network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
     return judge(run, model, data, network, progress, choice=choice.reason)
@@ -164,23 +164,23 @@ def judge(
     config = run.configuration
     with run.locked():
         laws = sampling_laws(model, config, data.train, progress)
-        errors, latent, sets = reconstructed(model, data.holdout, config.seed, progress)
-        errors["untrained"] = untrained_error(config, data.holdout, model.device)
-        sets[TRAINING_IMAGES] = training_sample(data.train, len(data.holdout))
+        errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
+        errors["untrained"] = error_before_training(config, data.holdout, model.device)
+        sets[TRAINING_IMAGES] = sample_training_images(data.train, len(data.holdout))
         for name, law in laws.items():
-            sets[name] = drawn_images(model, law, len(data.holdout), config.seed, progress)
+            sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
         document = {
-            **_described(run, data),
+            **_describe(run, data),
             "reconstruction_error": errors,
             "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
-            **compared(network, data.holdout, sets, progress, choice=choice),
+            **compare_features(network, data.holdout, sets, progress, choice=choice),
             "training_images": len(sets[TRAINING_IMAGES]),
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent,
         }
-        document["autoencoder"] = autoencoder_of(run, document["features"])
+        document["autoencoder"] = find_autoencoder(run, document["features"])
         save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
-        shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
+        shown = [ImageRows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
         save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
         save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
         # Last: where it is, a killed process left nothing undone.
@@ -188,7 +188,7 @@ def judge(
     return document
 
 
-def _described(run: Run, data: ImageData) -> dict[str, Any]:
+def _describe(run: Run, data: ImageData) -> dict[str, Any]:
     """Return what was judged, and on which images."""
     config = run.configuration
     return {
@@ -210,12 +210,12 @@ def sampling_laws(
 ) -> dict[str, CodeLaw]:
     """Return the laws of new codes by sampler: the mixture, and the prior where the model has a fixed one."""
     laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
-    prior = prior_of(config.recipe, config.latent_dim)
+    prior = fixed_prior(config.recipe, config.latent_dim)
     return laws if prior is None else {"prior": prior, **laws}
 
 
 @full_precision_or_tf32("fp32")
-def reconstructed(
+def reconstruct_holdout(
     model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
 ) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
     """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
@@ -233,7 +233,7 @@ def reconstructed(
     return means, latent_summary(posteriors), {name: torch.cat(parts) for name, parts in images.items()}
 
 
-def compared(
+def compare_features(
     network: FeatureNetwork | None,
     originals: Tensor,
     sets: dict[str, Tensor],
@@ -251,10 +251,10 @@ def compared(
     """
     if network is None:
         return {"frechet_distance": None, "features": None}
-    real = cached_statistics(network, originals)
+    real = load_or_compute_statistics(network, originals)
     done, total = 0, sum(len(images) for name, images in sets.items() if name != TRAINING_IMAGES)
 
-    def counted(images: Tensor) -> Iterator[Tensor]:
+    def count_chunks(images: Tensor) -> Iterator[Tensor]:
         nonlocal done
         for chunk in images.split(CHUNK):
             yield chunk
@@ -263,9 +263,9 @@ def compared(
 
     # Those of training images serve every model of the data set.
     found = {
-        name: cached_statistics(network, images, progress=progress)
+        name: load_or_compute_statistics(network, images, progress=progress)
         if name == TRAINING_IMAGES
-        else statistics_of(network, counted(images))
+        else statistics_of(network, count_chunks(images))
         for name, images in sets.items()
     }
     return {

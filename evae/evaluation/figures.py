@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from evae.compute.precision import resolve_device
 from evae.evaluation.evaluate import images_of
-from evae.evaluation.pictures import Rows, reconstruction_rows, rows_figure
+from evae.evaluation.pictures import ImageRows, reconstruction_rows, rows_figure
 from evae.metrics import ACTIVE_BELOW
 from evae.models.vae import VAE
 from evae.runs.run import Run
@@ -52,10 +52,10 @@ def training_figure(*runs: Run | str | Path) -> Figure:
     InputError
         If a run has finished no epoch, or its metrics are missing or damaged; or there are more than 4.
     """
-    opened = [_opened(run) for run in runs]
+    opened = [_open_run(run) for run in runs]
     if not 1 <= len(opened) <= MOST_RUNS:
         raise InputError(f"one figure shows the errors of 1 to {MOST_RUNS} runs, got {len(opened)}.")
-    figure = _of_panels(_training_panels(opened), _title(*opened))
+    figure = _lay_out_panels(_training_panels(opened), _title(*opened))
     if len(opened) > 1:
         # Names of runs are long: they stand below, once for all panels.
         handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -72,11 +72,11 @@ def latent_figure(run: Run | str | Path) -> Figure:
     InputError
         If the run has finished no epoch, its metrics are missing or damaged, or its codes carry no noise.
     """
-    opened = _opened(run)
+    opened = _open_run(run)
     panels = _latent_panels(opened)
     if not panels:
         raise InputError(f"the codes of {opened.path} carry no noise, so that there is nothing to draw.")
-    return _of_panels(panels, _title(opened))
+    return _lay_out_panels(panels, _title(opened))
 
 
 @styled
@@ -88,8 +88,8 @@ def run_figure(run: Run | str | Path) -> Figure:
     InputError
         As `training_figure` says.
     """
-    opened = _opened(run)
-    return _of_panels([*_training_panels([opened]), *_latent_panels(opened)], _title(opened))
+    opened = _open_run(run)
+    return _lay_out_panels([*_training_panels([opened]), *_latent_panels(opened)], _title(opened))
 
 
 def reconstructions_figure(
@@ -116,20 +116,20 @@ def reconstructions_figure(
     """
     if not runs:
         raise InputError("a figure of reconstructions needs a run, got none.")
-    blocks: list[Rows] = []
-    for run in map(_opened, runs):
+    blocks: list[ImageRows] = []
+    for run in map(_open_run, runs):
         pixels = images_of(run, data_dir, progress).holdout
         model = VAE.load(run, resolve_device(device))
         originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
         if blocks and not torch.equal(blocks[0].images, originals.images):
             raise InputError(f"{run.path} was trained on other images than the first run; draw one at a time.")
         blocks = blocks or [originals]
-        blocks += [at_mean, drawn] if len(runs) == 1 else [Rows(f"{run.name}, one posterior draw", drawn.images)]
-    title = _opened(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
+        blocks += [at_mean, drawn] if len(runs) == 1 else [ImageRows(f"{run.name}, one posterior draw", drawn.images)]
+    title = _open_run(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
     return rows_figure(blocks, title)
 
 
-def _opened(run: Run | str | Path) -> Run:
+def _open_run(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run.open(run)
 
 
@@ -140,7 +140,7 @@ def _title(*runs: Run) -> str:
     return "; ".join([f"{runs[0].name}: {next(iter(what))}"] if len(runs) == 1 else what)
 
 
-def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
+def _lay_out_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
     """Lay out panels, at most three in a row, each with the epochs below."""
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -157,7 +157,9 @@ def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
     return figure
 
 
-def _line(axes: Axes, records: Sequence[Record], values: Sequence[float | None], label: str | None, **how: Any) -> None:
+def _draw_line(
+    axes: Axes, records: Sequence[Record], values: Sequence[float | None], label: str | None, **how: Any
+) -> None:
     """Draw a curve over the epochs; a value that is infinite (None) is a gap."""
     epochs = [record["epoch"] for record in records]
     heights = [float("nan") if value is None else value for value in values]
@@ -176,11 +178,11 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     names = [run.name for run in runs]
 
     def reconstruction(axes: Axes) -> None:
-        _errors(axes, found, names, "reconstruction")
+        _draw_errors(axes, found, names, "reconstruction")
         values = [record["holdout"].get("reconstruction_at_mean") for record in found[0]]
         # Without noise the two are the same.
         if len(runs) == 1 and values != [record["holdout"]["reconstruction"] for record in found[0]]:
-            _line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
+            _draw_line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
         axes.set(title="reconstruction error", ylabel="nats per image")
         if len(runs) == 1:
             axes.legend()
@@ -188,7 +190,7 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     def regularisation(axes: Axes) -> None:
         terms = list(dict.fromkeys(term for records in found for term in _penalties(records)))
         for term in terms:
-            _errors(axes, found, names, term)
+            _draw_errors(axes, found, names, term)
         axes.set(
             title=" and ".join(_TERMS.get(term, term.replace("_", " ")) for term in terms), ylabel="nats per image"
         )
@@ -199,18 +201,22 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     return [reconstruction, *([regularisation] if any(map(_penalties, found)) else [])]
 
 
-def _errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str], term: str) -> None:
+def _draw_errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str], term: str) -> None:
     """Draw a term of the loss for every run that has it, on hold-out images and in training."""
     for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
         if term not in records[-1]["train"]:
             continue
         how: dict[str, Any] = {"color": colour, "marker": marker}
-        _line(axes, records, [record["holdout"][term] for record in records], _of_run("hold-out", name, names), **how)
+        _draw_line(
+            axes, records, [record["holdout"][term] for record in records], _line_label("hold-out", name, names), **how
+        )
         how |= {"linestyle": "--", "markerfacecolor": "white"}
-        _line(axes, records, [record["train"][term] for record in records], _of_run("training", name, names), **how)
+        _draw_line(
+            axes, records, [record["train"][term] for record in records], _line_label("training", name, names), **how
+        )
 
 
-def _of_run(what: str, name: str, names: Sequence[str]) -> str:
+def _line_label(what: str, name: str, names: Sequence[str]) -> str:
     return what if len(names) == 1 else f"{name}, {what}"
 
 
@@ -235,7 +241,7 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         for name in spreads:
             label, colour, dashes, marker = _SPREADS[name]
             values = [latent.get(name) for latent in latents]
-            _line(axes, records, values, label, color=colour, linestyle=dashes, marker=marker)
+            _draw_line(axes, records, values, label, color=colour, linestyle=dashes, marker=marker)
         axes.set(title="mean spread of the noise", ylabel="units of the code", yscale="log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
@@ -250,7 +256,7 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         low, high = ([edge if r.get(end) is None else r[end] for r in ratios] for end in ("min", "max"))
         label = "all dimensions" + (",\nsome without signal" if edge in high else "")
         axes.fill_between(epochs, low, high, color=BLUE, alpha=0.2, linewidth=0, label=label)
-        _line(axes, records, [r.get("median") for r in ratios], "their median", color=BLUE, marker="o")
+        _draw_line(axes, records, [r.get("median") for r in ratios], "their median", color=BLUE, marker="o")
         if max(high) > ACTIVE_BELOW / 10:
             axes.axhline(ACTIVE_BELOW, color=GREY, linestyle=":", label=f"active below {ACTIVE_BELOW:g}")
         if edge in high:
@@ -260,7 +266,7 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
 
     def rate(axes: Axes) -> None:
         values = [latent.get("rate") for latent in latents]
-        _line(axes, records, values, None, color=GREEN, marker="^")
+        _draw_line(axes, records, values, None, color=GREEN, marker="^")
         axes.set(title="rate of the codes", ylabel="nats per image", ylim=(0, None))
 
     noisy = any(ratio and ratio["max"] != 0 for ratio in ratios)

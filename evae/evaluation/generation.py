@@ -11,9 +11,9 @@ from torch import Tensor
 
 from evae import metrics
 from evae.compute.precision import resolve_device
-from evae.evaluation.code_laws import COMPONENTS, code_law, drawn_images, prior_of
+from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images, fixed_prior
 from evae.evaluation.evaluate import images_of
-from evae.evaluation.pictures import Rows, save_rows, walk
+from evae.evaluation.pictures import ImageRows, save_rows, walk
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -76,15 +76,15 @@ def new_images(
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     recipe = run.configuration.recipe
-    chosen = sampler or ("mixture" if prior_of(recipe, 1) is None else "prior")
+    chosen = sampler or ("mixture" if fixed_prior(recipe, 1) is None else "prior")
     if chosen == "prior" and components is not None:
         raise InputError("--components does nothing with --sampler prior: it belongs to mixture. Leave it out.")
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     model = VAE.load(run, resolve_device(device))
     train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
     law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
-    images = drawn_images(model, law, number, seed, progress)
-    _write(Rows(law.label, images), path, run.name)
+    images = draw_images(model, law, number, seed, progress)
+    _write(ImageRows(law.label, images), path, run.name)
     return _document(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
 
 
@@ -135,7 +135,7 @@ def _destination(output: str | Path | None, default: Path, number: int) -> Path:
     return path
 
 
-def _write(rows: Rows, path: Path, title: str) -> None:
+def _write(rows: ImageRows, path: Path, title: str) -> None:
     if path.suffix == ".png":
         save_rows([rows], path, title)
         return

@@ -26,7 +26,7 @@ WALKS = 4
 
 
 @dataclass(frozen=True)
-class Rows:
+class ImageRows:
     """Images under one label, laid out in rows of `COLUMNS`: uint8 of shape (N, C, S, S), C = 1 or 3."""
 
     label: str
@@ -34,14 +34,14 @@ class Rows:
 
 
 @full_precision_or_tf32("fp32")
-def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[Rows]:
+def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[ImageRows]:
     """Return the first hold-out images and their reconstructions; the same image is in the same column of each row."""
     shown = pixels[:COLUMNS].to(model.device)
     (chunk,) = reconstructions(model, shown, seed)
     return [
-        Rows("originals (hold-out)", shown),
-        Rows("reconstructed from the posterior mean", eight_bit(chunk.at_mean.sigmoid())),
-        Rows("reconstructed from one posterior draw", eight_bit(chunk.drawn.sigmoid())),
+        ImageRows("originals (hold-out)", shown),
+        ImageRows("reconstructed from the posterior mean", eight_bit(chunk.at_mean.sigmoid())),
+        ImageRows("reconstructed from one posterior draw", eight_bit(chunk.drawn.sigmoid())),
     ]
 
 
@@ -52,7 +52,7 @@ def save_reconstructions(folder: Path, title: str, model: VAE, pixels: Tensor, s
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def walk(model: VAE, pixels: Tensor, first: int, last: int) -> Rows:
+def walk(model: VAE, pixels: Tensor, first: int, last: int) -> ImageRows:
     """Walk on the straight line between the posterior means of two images, decoded in equal steps.
 
     The row begins and ends with the images themselves, uint8 ``pixels`` (N, C, S, S) anywhere; ``model`` is in
@@ -72,23 +72,23 @@ def walk(model: VAE, pixels: Tensor, first: int, last: int) -> Rows:
     codes = model.encode(as_images(ends)).mean
     share = torch.linspace(0, 1, COLUMNS - 2, device=codes.device)[:, None]
     steps = eight_bit(model.decode((1 - share) * codes[0] + share * codes[1]))
-    return Rows(f"from hold-out image {first} to {last}", torch.cat([ends[:1], steps, ends[1:]]).cpu())
+    return ImageRows(f"from hold-out image {first} to {last}", torch.cat([ends[:1], steps, ends[1:]]).cpu())
 
 
-def walks(model: VAE, pixels: Tensor) -> list[Rows]:
+def walks(model: VAE, pixels: Tensor) -> list[ImageRows]:
     """Return the first `WALKS` walks between neighbouring hold-out images, or as many as there are."""
     return [walk(model, pixels, first, first + 1) for first in range(0, min(2 * WALKS, len(pixels) - 1), 2)]
 
 
-def save_rows(blocks: Sequence[Rows], path: Path, title: str) -> None:
+def save_rows(blocks: Sequence[ImageRows], path: Path, title: str) -> None:
     """Save what `rows_figure` draws as a PNG. The file is whole or not there."""
     save_figure(rows_figure(blocks, title), path, dots_per_inch=150)
 
 
 @styled
-def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
+def rows_figure(blocks: Sequence[ImageRows], title: str) -> Figure:
     """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
-    mosaics = [tiled(block.images) for block in blocks]
+    mosaics = [tile_images(block.images) for block in blocks]
     width = 0.8 * COLUMNS
     inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
     figure = blank(width + 0.1, sum(inches) + 0.4)
@@ -101,7 +101,7 @@ def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
     return figure
 
 
-def tiled(images: Tensor) -> Tensor:
+def tile_images(images: Tensor) -> Tensor:
     """Lay uint8 images (N, C, S, S) in rows of `COLUMNS` on white: (height, width) if they are grey, else with C = 3.
 
     Between neighbours is a gap of an eighth of their side.

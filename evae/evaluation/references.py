@@ -38,7 +38,7 @@ _JUDGED = forms.record(
 )
 
 
-def training_sample(pixels: Tensor, number: int) -> Tensor:
+def sample_training_images(pixels: Tensor, number: int) -> Tensor:
     """Choose training images at random, none twice: as many as there are hold-out images, or all where there are fewer.
 
     Their Fréchet distance from the hold-out images is the floor for new images: that of real ones which are independent
@@ -50,20 +50,20 @@ def training_sample(pixels: Tensor, number: int) -> Tensor:
 
 
 @full_precision_or_tf32("fp32")
-def untrained_error(config: Configuration, pixels: Tensor, device: torch.device | str) -> float:
+def error_before_training(config: Configuration, pixels: Tensor, device: torch.device | str) -> float:
     """Return the reconstruction error of the model before its first step, in nats per hold-out image, from one draw.
 
     Over seeds it spreads as the initial weights do; where that of trained models spreads as much, training has not
     yet forgotten where it began.
     """
     _, *shape = pixels.shape
-    model: VAE = initial_model(config, (shape[0], shape[1], shape[2])).placed_on(device)
+    model: VAE = initial_model(config, (shape[0], shape[1], shape[2])).place_on(device)
     chunks = reconstructions(model, pixels.to(device), config.seed)
     errors = [reconstruction_error(chunk.drawn, chunk.images).double() for chunk in chunks]
     return float(torch.cat(errors).mean())
 
 
-def autoencoder_of(run: Run, features: dict[str, Any] | None) -> dict[str, Any] | None:
+def find_autoencoder(run: Run, features: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the figures of the plain autoencoder of the same settings, trained and judged in the same runs folder.
 
     Parameters

@@ -28,7 +28,7 @@ class Choice:
     reason: str | None = None
 
 
-def chosen_features(
+def choose_features(
     features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = silent
 ) -> Choice:
     """Choose the features for ``auto``, and leave any other name as it is.

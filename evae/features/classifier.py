@@ -22,7 +22,7 @@ from evae.compute.precision import deterministic_algorithms, full_precision_or_t
 from evae.compute.random_streams import Stream, generator, stream_seed
 from evae.data import ImageData, Labels, as_images, load, load_labels
 from evae.features.network import FeatureNetwork
-from evae.features.store import Entry, kept
+from evae.features.store import CacheEntry, load_or_compute
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import user_cache
@@ -130,18 +130,20 @@ def classifier_network(
     images = load(dataset, data_dir, image_size=image_size, progress=progress)
     device = torch.device(device)
     key = _key(images, labels, seed)
-    entry = kept(
-        cache or user_cache("classifiers"), key, lambda: trained(images, labels, device, seed=seed, progress=progress)
+    entry = load_or_compute(
+        cache or user_cache("classifiers"),
+        key,
+        lambda: train_classifier(images, labels, device, seed=seed, progress=progress),
     )
     channels, side, _ = images.image_shape
-    module = _untrained(channels, side, labels.classes, seed)
+    module = _initial_classifier(channels, side, labels.classes, seed)
     module.load_state_dict(entry.tensors)
     return ClassifierNetwork(module.eval().to(device), device, tensors_sha256(entry.tensors), dataset, entry.facts)
 
 
-def trained(
+def train_classifier(
     images: ImageData, labels: Labels, device: torch.device, *, seed: int = 0, progress: ProgressCallback = silent
-) -> Entry:
+) -> CacheEntry:
     """Train a classifier: its weights, and as facts how it was trained and its accuracy on the hold-out images.
 
     The same seed gives the same bits on one kind of device, version of torch and number of threads.
@@ -149,7 +151,7 @@ def trained(
     keep_freed_memory(device)
     channels, side, _ = images.image_shape
     # Channels last, with which a step on the CPU takes a fifth less.
-    module = _untrained(channels, side, labels.classes, seed).to(device).to(memory_format=torch.channels_last)
+    module = _initial_classifier(channels, side, labels.classes, seed).to(device).to(memory_format=torch.channels_last)
     train, targets = images.train.to(device), labels.train.to(device)
     epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(len(train) / BATCH)))
     steps = epochs * math.ceil(len(train) / BATCH)
@@ -175,10 +177,10 @@ def trained(
         "device": device.type,
         "torch": str(torch.__version__),
     }
-    return Entry({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}, facts)
+    return CacheEntry({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}, facts)
 
 
-def _untrained(channels: int, side: int, classes: int, seed: int) -> Classifier:
+def _initial_classifier(channels: int, side: int, classes: int, seed: int) -> Classifier:
     """Draw the weights' start; the caller's random state is what it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(seed, Stream.CLASSIFIER))

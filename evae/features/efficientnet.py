@@ -104,17 +104,17 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self, state: State) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_folded(state, "_conv_stem", "_bn0", stride=2)]
+        layers: list[nn.Module] = [_fold_batch_norm(state, "_conv_stem", "_bn0", stride=2)]
         for stage in STAGES:
             for number in range(stage.blocks):
                 name = f"_blocks.{len(layers) - 1}."
-                widening = [_folded(state, f"{name}_expand_conv", f"{name}_bn0")] if stage.expands else []
-                filtering = _folded(
+                widening = [_fold_batch_norm(state, f"{name}_expand_conv", f"{name}_bn0")] if stage.expands else []
+                filtering = _fold_batch_norm(
                     state, f"{name}_depthwise_conv", f"{name}_bn1", stride=1 if number else stage.stride
                 )
-                narrowing = _folded(state, f"{name}_project_conv", f"{name}_bn2", linear=True)
+                narrowing = _fold_batch_norm(state, f"{name}_project_conv", f"{name}_bn2", linear=True)
                 layers.append(Block([*widening, filtering, narrowing], residual=number > 0))
-        self.layers = nn.Sequential(*layers, _folded(state, "_conv_head", "_bn1"))
+        self.layers = nn.Sequential(*layers, _fold_batch_norm(state, "_conv_head", "_bn1"))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features (N, 1280), the means over the last maps, of images (N, 3, S, S) from -127/128 to 1."""
@@ -122,7 +122,7 @@ class EfficientNetLite0(nn.Module):
         return maps.mean((2, 3))
 
 
-def _folded(
+def _fold_batch_norm(
     state: State, convolution: str, normalisation: str, *, stride: int = 1, linear: bool = False
 ) -> Convolution:
     """Return a convolution that does what it and the batch normalisation behind it do, with its learned statistics."""

@@ -79,7 +79,7 @@ def inception_network(
     _require_sha256(path, found, len(content), sha256 or PUBLISHED)
     try:
         # The generator's state is kept: building the layers draws weights that are then replaced.
-        with _in_place_of_a_download(_state(content)), torch.random.fork_rng(devices=[]):
+        with _replace_download(_state(content)), torch.random.fork_rng(devices=[]):
             module = InceptionV3()
     except Exception as error:
         # A file that is none makes torch's reader raise almost anything; it unpickles tensors and nothing else.
@@ -121,7 +121,7 @@ def find_weights(
         where to put it. Where nobody named the file, it is a `WeightsUnavailable`.
     """
     expected = sha256 or PUBLISHED
-    path = _named(weights) or _in_hub()
+    path = _find_named(weights) or _in_hub()
     if path.is_file():
         with path.open("rb") as stream:
             _require_sha256(path, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size, expected)
@@ -135,7 +135,7 @@ def is_named(weights: Path | None) -> bool:
     return weights is not None or bool(os.environ.get(VARIABLE))
 
 
-def _named(weights: Path | None) -> Path | None:
+def _find_named(weights: Path | None) -> Path | None:
     """Return the file that the argument or the environment names; it must be there."""
     variable = os.environ.get(VARIABLE)
     named = [(weights, "--inception-weights"), (Path(variable) if variable else None, VARIABLE)]
@@ -238,7 +238,7 @@ def _state(content: bytes) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _in_place_of_a_download(state: dict[str, Any]) -> Iterator[None]:
+def _replace_download(state: dict[str, Any]) -> Iterator[None]:
     """Let pytorch-fid's constructor, which would download its weights, have these."""
     from pytorch_fid import inception
 

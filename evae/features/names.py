@@ -7,7 +7,7 @@ from foundation.errors import InputError, suggestion
 #: The networks by name.
 FEATURES = ("inception", "imagenet", "classifier")
 
-#: What ``--features`` takes: the name of a network, ``none``, or ``auto``, which `choice.chosen_features` decides.
+#: What ``--features`` takes: the name of a network, ``none``, or ``auto``, which `choice.choose_features` decides.
 CHOICES = ("auto", *FEATURES, "none")
 
 

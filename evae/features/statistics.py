@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evae.features.network import CHUNK, FeatureNetwork
-from evae.features.store import Entry, kept
+from evae.features.store import CacheEntry, load_or_compute
 from evae.metrics import frechet_distance
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
@@ -38,7 +38,7 @@ class FeatureStatistics:
     covariance: Array
 
 
-class Moments:
+class FeatureMoments:
     """Count, mean and centred second moment of vectors that come in chunks.
 
     Every chunk is centred at its own mean and then combined (Chan, Golub and LeVeque, 1983): unlike sums of squares
@@ -81,13 +81,13 @@ def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureS
     InputError
         If there are fewer than two images in all.
     """
-    moments = Moments(network.dimension)
+    moments = FeatureMoments(network.dimension)
     for chunk in chunks:
         moments.add(network.features(chunk).double().cpu().numpy())
     return moments.statistics()
 
 
-def cached_statistics(
+def load_or_compute_statistics(
     network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = silent
 ) -> FeatureStatistics:
     """Return the statistics of a network's features of images, computed once and then read from disk.
@@ -109,12 +109,12 @@ def cached_statistics(
     """
     key = f"{VERSION}\n{network.identity}\n{tensors_sha256({'pixels': pixels})}"
 
-    def make() -> Entry:
-        found = statistics_of(network, _followed(pixels, progress))
+    def make() -> CacheEntry:
+        found = statistics_of(network, _report_progress(pixels, progress))
         tensors = {"mean": torch.from_numpy(found.mean), "covariance": torch.from_numpy(found.covariance)}
-        return Entry(tensors, {"images": found.images})
+        return CacheEntry(tensors, {"images": found.images})
 
-    entry = kept(cache or user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
+    entry = load_or_compute(cache or user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
     mean, covariance = (entry.tensors[name].numpy() for name in ("mean", "covariance"))
     return FeatureStatistics(entry.facts["images"], mean, covariance)
 
@@ -144,7 +144,7 @@ def _enough(dimension: int) -> int:
     return max(FEW_IMAGES, dimension + 1)
 
 
-def _followed(pixels: Tensor, progress: ProgressCallback) -> Iterable[Tensor]:
+def _report_progress(pixels: Tensor, progress: ProgressCallback) -> Iterable[Tensor]:
     """Give the images in chunks, and say how many are done."""
     done = 0
     for chunk in pixels.split(CHUNK):

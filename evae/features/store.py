@@ -27,14 +27,14 @@ LARGEST_ENTRY = 2**28
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """Named tensors on the CPU, and facts about them: JSON values only."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
 
-def kept(folder: Path, key: str, make: Callable[[], Entry]) -> Entry:
+def load_or_compute(folder: Path, key: str, make: Callable[[], CacheEntry]) -> CacheEntry:
     """Return the entry for a key, which is made first if it is missing or damaged.
 
     A second process that wants the same entry waits until it is there.
@@ -45,7 +45,7 @@ def kept(folder: Path, key: str, make: Callable[[], Entry]) -> Entry:
         If the folder cannot be written to; and whatever ``make`` raises. Nothing half done is left behind.
     """
     path = folder / f"{key[:24]}.safetensors"
-    with _locked(path):
+    with _hold_lock(path):
         entry = _intact(path, key)
         if entry is None:
             entry = make()
@@ -57,19 +57,19 @@ def _digest(key: str, tensors: Mapping[str, Tensor], facts: str) -> str:
     return hashlib.sha256(f"{key}\0{tensors_sha256(tensors)}\0{facts}".encode()).hexdigest()
 
 
-def _intact(path: Path, key: str) -> Entry | None:
+def _intact(path: Path, key: str) -> CacheEntry | None:
     """Return an entry that is as it was written for this key, else None."""
     try:
         content = read_bytes(path, LARGEST_ENTRY)
         header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts, digest = header["__metadata__"]["facts"], header["__metadata__"]["sha256"]
         tensors = load(content)
-        return Entry(tensors, parse_json(facts)) if digest == _digest(key, tensors, facts) else None
+        return CacheEntry(tensors, parse_json(facts)) if digest == _digest(key, tensors, facts) else None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _write(path: Path, key: str, entry: Entry) -> None:
+def _write(path: Path, key: str, entry: CacheEntry) -> None:
     facts = json.dumps(entry.facts, sort_keys=True, allow_nan=False)
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
@@ -80,7 +80,7 @@ def _write(path: Path, key: str, entry: Entry) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock of an entry, whose folder is made."""
     lock = FileLock(path.with_suffix(".lock"))
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.distributions import Distribution
 
-from evae.compute.random_streams import Source
+from evae.compute.random_streams import NoiseSource
 from evae.configuration.noises import NOISES, Noise
 from evae.configuration.recipe import STEP_SIZE
 from evae.distributions import EpanechnikovPlusUniform, UniformPlusUniform
@@ -106,7 +106,7 @@ class KernelDensityPosterior(Posterior):
         scale = self.b * self.factor * self.r
         return _LAWS[self.kernel](self.mean, scale, self.half_length, validate_args=False)
 
-    def rsample(self, generator: Source = None) -> Tensor:
+    def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw as Algorithm 1 does."""
         kernel = self.factor * draw_noise(self.noise, self.mu, generator)
         uniform = draw_noise(NOISES["uniform"], self.mu, generator)

@@ -103,8 +103,8 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the outputs of the heads by name, each of shape (N, d_z)."""
-        features = self.features(_side_by_side(images, self.networks))
-        return {name: _one_after_another(head(features), self.networks) for name, head in self.heads.items()}
+        features = self.features(_stack_channels(images, self.networks))
+        return {name: _unstack_channels(head(features), self.networks) for name, head in self.heads.items()}
 
 
 class Decoder(nn.Module):
@@ -126,32 +126,32 @@ class Decoder(nn.Module):
         ]
         for index, width in enumerate(widths):
             if index > 0:
-                transposed: nn.Module = _doubling(channels, width, kernel, 2, padding, networks)
+                transposed: nn.Module = _transposed_convolution(channels, width, kernel, 2, padding, networks)
             elif side == 1:
                 transposed = _ConvolutionOfOnePixel(
                     networks * channels, networks * width, kernel, bias=False, groups=networks
                 )
             else:
-                transposed = _doubling(channels, width, kernel, 1, architecture.first_padding, networks)
+                transposed = _transposed_convolution(channels, width, kernel, 1, architecture.first_padding, networks)
             layers += [transposed, nn.BatchNorm2d(networks * width), nn.ReLU(inplace=True)]
             channels = width
-        layers.append(_doubling(channels, image_shape[0], kernel, 2, padding, networks, bias=True))
+        layers.append(_transposed_convolution(channels, image_shape[0], kernel, 2, padding, networks, bias=True))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the logits of the pixels' probabilities, of shape (N, C, S, S)."""
-        return _one_after_another(self.layers(_side_by_side(codes, self.networks)), self.networks)
+        return _unstack_channels(self.layers(_stack_channels(codes, self.networks)), self.networks)
 
 
-def _side_by_side(rows: Tensor, networks: int) -> Tensor:
+def _stack_channels(rows: Tensor, networks: int) -> Tensor:
     """Lay (networks * N, C, ...) side by side: (N, networks * C, ...)."""
     if networks == 1:
         return rows
     return rows.unflatten(0, (networks, -1)).transpose(0, 1).flatten(1, 2)
 
 
-def _one_after_another(values: Tensor, networks: int) -> Tensor:
-    """Undo `_side_by_side`."""
+def _unstack_channels(values: Tensor, networks: int) -> Tensor:
+    """Undo `_stack_channels`."""
     if networks == 1:
         return values
     return values.unflatten(1, (networks, -1)).transpose(0, 1).flatten(0, 1)
@@ -216,7 +216,7 @@ def _same_padding(kernel: int) -> int:
     return (kernel - 1) // 2
 
 
-def _doubling(
+def _transposed_convolution(
     channels: int, width: int, kernel: int, stride: int, padding: int, networks: int, bias: bool = False
 ) -> nn.ConvTranspose2d:
     """Make a transposed convolution; with stride 2 and SAME padding it doubles the side exactly."""

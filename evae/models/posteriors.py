@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from evae.compute.random_streams import Source, drawn
+from evae.compute.random_streams import NoiseSource, draw
 from evae.configuration.noises import NOISES, Noise
 from foundation.errors import InputError
 
@@ -76,7 +76,7 @@ class Posterior(ABC):
         raise InputError(f"the {self.label} has no distribution with an entropy in closed form.")
 
     @abstractmethod
-    def rsample(self, generator: Source = None) -> Tensor:
+    def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw one code for every image, differentiable in the parameters.
 
         ``generator`` may be the `evae.compute.random_streams.RowsOf` a batch, where these images are some of its rows.
@@ -106,7 +106,7 @@ class PointPosterior(Posterior):
         """Nothing is spread."""
         return {}
 
-    def rsample(self, generator: Source = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
+    def rsample(self, generator: NoiseSource = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
         """Return mu."""
         return self.mu
 
@@ -168,14 +168,14 @@ class LocationScalePosterior(Posterior):
         """The noise's law at mu and scale."""
         return law_of(self.noise)(self.mu, self.scale, validate_args=False)
 
-    def rsample(self, generator: Source = None) -> Tensor:
+    def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw mu + scale * noise."""
         return self.mu + self.scale * draw_noise(self.noise, self.mu, generator)
 
 
-def draw_noise(noise: Noise, like: Tensor, source: Source) -> Tensor:
+def draw_noise(noise: Noise, like: Tensor, source: NoiseSource) -> Tensor:
     """Draw a standard noise in the shape, type and device of ``like``."""
-    return drawn(_resolve(noise.draw), like, source)
+    return draw(_resolve(noise.draw), like, source)
 
 
 def law_of(noise: Noise) -> Callable[..., Distribution]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from evae.models.vae import VAE
 
 
-def stacked(models: Sequence[VAE]) -> VAE:
+def stack_models(models: Sequence[VAE]) -> VAE:
     """Return one model whose networks are those of ``models``, side by side; a single model is returned itself.
 
     From then on the models have no memory of their own: their weights and the running statistics of their batch
@@ -24,15 +24,15 @@ def stacked(models: Sequence[VAE]) -> VAE:
     with torch.device("meta"):
         whole = VAE(first.image_shape, first.latent_dim, first.family, networks=len(models))
     states = [model.state_dict() for model in models]
-    whole.load_state_dict({name: _joined([state[name] for state in states]) for name in states[0]}, assign=True)
-    whole.placed_on(first.device)
+    whole.load_state_dict({name: _concatenate([state[name] for state in states]) for name in states[0]}, assign=True)
+    whole.place_on(first.device)
     for model, own in zip(models, _by_model(whole.state_dict(), len(models)), strict=True):
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             tensor.data = own[name]
     return whole
 
 
-def parts(tensor: Tensor, models: int) -> Sequence[Tensor]:
+def split_by_model(tensor: Tensor, models: int) -> Sequence[Tensor]:
     """Return what of the whole model's tensor belongs to each model; what is but one number, such as a count, is all's.
 
     Parts are views: what is written to one is written to the whole.
@@ -40,10 +40,10 @@ def parts(tensor: Tensor, models: int) -> Sequence[Tensor]:
     return tensor.chunk(models) if tensor.dim() > 0 else [tensor] * models
 
 
-def _joined(tensors: Sequence[Tensor]) -> Tensor:
+def _concatenate(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([*tensors]) if tensors[0].dim() > 0 else tensors[0].clone()
 
 
 def _by_model(state: dict[str, Tensor], models: int) -> list[dict[str, Tensor]]:
-    split = {name: parts(tensor, models) for name, tensor in state.items()}
+    split = {name: split_by_model(tensor, models) for name, tensor in state.items()}
     return [{name: tensors[number] for name, tensors in split.items()} for number in range(models)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
-from evae.compute.random_streams import Source
+from evae.compute.random_streams import NoiseSource
 from evae.models.networks import Decoder, Encoder
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Posterior
@@ -30,7 +30,7 @@ class VAE(nn.Module):
         What the encoder's heads are, and the posterior they make; a name is the family of that name as it stands.
     networks : int
         How many networks of this form lie side by side (`evae.models.networks`): each sees N rows of the ``networks`` *
-        N that go in, those of one network after those of another. Of several, `evae.models.stacked.stacked` gives the
+        N that go in, those of one network after those of another. Of several, `evae.models.stacked.stack_models` gives the
         weights.
     """
 
@@ -66,7 +66,9 @@ class VAE(nn.Module):
         probabilities: Tensor = self.decoder(codes).sigmoid()
         return probabilities
 
-    def forward(self, images: Tensor, generator: Source = None, precision: str = "fp32") -> tuple[Tensor, Posterior]:
+    def forward(
+        self, images: Tensor, generator: NoiseSource = None, precision: str = "fp32"
+    ) -> tuple[Tensor, Posterior]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
 
         With ``precision`` bf16 the layers compute in bfloat16; the posterior, its draw and what is returned do not.
@@ -81,7 +83,7 @@ class VAE(nn.Module):
         """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise."""
         return self.decode(self.encode(images).mean)
 
-    def placed_on(self, device: torch.device | str) -> VAE:
+    def place_on(self, device: torch.device | str) -> VAE:
         """Move the model to ``device`` in the memory format that is fastest there; returns the model itself.
 
         On the CPU that is channels last: measured with torch 2.15 on two cores of an AMD EPYC (Zen 5), batch 100 of
@@ -119,4 +121,4 @@ class VAE(nn.Module):
         for name, tensor in weights.items():
             if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
                 raise InputError(f"{run.weights_path} is damaged: {name} should hold finite {expected[name].dtype}.")
-        return model.placed_on(device).eval()
+        return model.place_on(device).eval()

@@ -15,7 +15,7 @@ from foundation.errors import InputError
 CHANGEABLE = ("epochs", "device", "data_dir", "checkpoint_minutes")
 
 
-def continued(run: Run, options: dict[str, Any]) -> Configuration:
+def update_configuration(run: Run, options: dict[str, Any]) -> Configuration:
     """Return the run's configuration with those ``options`` that may change.
 
     Raises

@@ -130,13 +130,13 @@ class Run:
         runs = Path(config.runs_dir)
         data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
         busy = InputError(f"a run is being made in {runs} by another process. Wait until that ends.")
-        with _named_place(runs):
+        with _explain_failure(runs):
             runs.mkdir(parents=True, exist_ok=True)
-            with _held(runs / ".lock", busy, 10.0):
-                return cls._made(runs, config, data)
+            with _hold_lock(runs / ".lock", busy, 10.0):
+                return cls._create_folder(runs, config, data)
 
     @classmethod
-    def _made(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
+    def _create_folder(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
         """Make the folder under another name, and rename it; the lock of ``runs`` is held."""
         # Left by processes that were killed: one that is at work holds the lock.
         for leftover in runs.glob(".*.new"):
@@ -194,7 +194,7 @@ class Run:
             raise InputError(f"{self.path / 'config.json'} is damaged: images have 1 or 3 channels, not {channels}.")
         return channels, height, width
 
-    def go_on_with(self, config: Configuration) -> Run:
+    def with_configuration(self, config: Configuration) -> Run:
         """Replace the configuration in ``config.json`` and return the run that has it."""
         write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
         return Run(self.path)
@@ -375,7 +375,7 @@ class Run:
             raise InputError(f"there is no run folder {self.path} any more. Begin a new run.")
         # Not at once: somebody may be asking for the status, which holds the run for a moment.
         in_use = RunInUse(f"{self.path} is being written by another process. Wait until that ends.")
-        with _held(self.path / ".lock", in_use, 0.2):
+        with _hold_lock(self.path / ".lock", in_use, 0.2):
             clear_leftovers(self.path)
             yield
 
@@ -391,7 +391,7 @@ class Run:
 
 
 @contextlib.contextmanager
-def _named_place(runs: Path) -> Iterator[None]:
+def _explain_failure(runs: Path) -> Iterator[None]:
     """Say in one sentence why no run can be made in a folder."""
     try:
         yield
@@ -402,7 +402,7 @@ def _named_place(runs: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
+def _hold_lock(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
     """Hold a lock, for which others are waited so many seconds; ``otherwise`` is raised when they keep it."""
     lock = FileLock(path)
     try:

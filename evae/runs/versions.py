@@ -29,12 +29,12 @@ def versions_of(environment: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.get("packages", {}).get(PACKAGE, UNKNOWN) for part in parts))
 
 
-def named(versions: Sequence[str]) -> str:
+def format_versions(versions: Sequence[str]) -> str:
     """Write versions as words of a sentence.
 
     Examples
     --------
-    >>> named(["0.1.0"]), named(["0.1.0", "0.2.0"]), named(["unknown"])
+    >>> format_versions(["0.1.0"]), format_versions(["0.1.0", "0.2.0"]), format_versions(["unknown"])
     ('version 0.1.0', 'versions 0.1.0 and 0.2.0', 'an unknown version')
     """
     known = [version for version in versions if version != UNKNOWN]

@@ -44,7 +44,7 @@ class Progress:
 
     def of_all(self, processes: Processes) -> Progress:
         """Return the progress with the sums over the rows of all processes, on the CPU. All wait for all."""
-        return dataclasses.replace(self, sums=processes.total(self.sums).cpu(), seen=self.images)
+        return dataclasses.replace(self, sums=processes.all_reduce_sum(self.sums).cpu(), seen=self.images)
 
     @property
     def step(self) -> int:

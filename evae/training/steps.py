@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evae.compute.random_streams import OneAfterAnother, RowsOf, Source, Stream, stream_seed
+from evae.compute.random_streams import NoiseSource, RowsOf, StackedGenerators, Stream, stream_seed
 from evae.data import as_images
 from evae.exceptions import RecordingWarning
 from evae.training.session import Session
@@ -125,9 +125,9 @@ class Steps:
         session.optimizer.step()
         return sums.detach()
 
-    def _noise_of(self, images: int, rows: slice) -> Source:
+    def _noise_of(self, images: int, rows: slice) -> NoiseSource:
         """Return where the noise of a batch comes from: processes share one run's, several runs have their own."""
-        return RowsOf(self.noise[0], images, rows) if len(self.noise) == 1 else OneAfterAnother(self.noise)
+        return RowsOf(self.noise[0], images, rows) if len(self.noise) == 1 else StackedGenerators(self.noise)
 
 
 @contextlib.contextmanager

@@ -75,7 +75,7 @@ class StopRequest:
 
         Of all things that happen in a step this is the only one that waits for all processes and decides something.
         """
-        self._agreed, *largest = self._processes.largest(self._so_far(), *numbers)
+        self._agreed, *largest = self._processes.all_reduce_max(self._so_far(), *numbers)
         return tuple(largest)
 
     def _so_far(self) -> int:

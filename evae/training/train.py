@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from evae.compute.precision import deterministic_algorithms, require_precision, resolve_device
-from evae.compute.processes import Processes, joined
+from evae.compute.processes import Processes, process_group
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
 from evae.exceptions import ResumeWarning
 from evae.runs.checkpoints import Checkpoint
-from evae.runs.continuation import continued, departures, require_alike, require_same_data
+from evae.runs.continuation import departures, require_alike, require_same_data, update_configuration
 from evae.runs.environment import environment
 from evae.runs.run import Run
 from evae.training.callbacks import GroupWatcher
@@ -149,7 +149,7 @@ def _trained(
     configs: Sequence[Configuration], watcher: GroupWatcher | None, stop: Callable[[], bool]
 ) -> tuple[Run, ...]:
     config = configs[0]
-    with deterministic_algorithms(config.deterministic), joined(_device(config)) as processes:
+    with deterministic_algorithms(config.deterministic), process_group(_device(config)) as processes:
         return _begun(configs, _watcher(watcher, processes), StopRequest(processes, stop), processes)
 
 
@@ -172,9 +172,9 @@ def _resumed(
     options: dict[str, Any],
 ) -> tuple[Run, ...]:
     runs = [run if isinstance(run, Run) else Run.open(run) for run in named]
-    require_alike(runs, [continued(run, options) for run in runs])
-    with joined(_device(continued(runs[0], options))) as processes, _held(runs, processes):
-        configs = [continued(Run(run.path), options) for run in runs]
+    require_alike(runs, [update_configuration(run, options) for run in runs])
+    with process_group(_device(update_configuration(runs[0], options))) as processes, _held(runs, processes):
+        configs = [update_configuration(Run(run.path), options) for run in runs]
         require_alike(runs, configs)
         with deterministic_algorithms(configs[0].deterministic):
             return _gone_on_with(runs, configs, _watcher(watcher, processes), StopRequest(processes, stop), processes)
@@ -195,7 +195,7 @@ def _gone_on_with(
         session.restore(checkpoints)
     with stop:
         if processes.is_first:
-            runs = [run.go_on_with(config) for run, config in zip(runs, configs, strict=True)]
+            runs = [run.with_configuration(config) for run, config in zip(runs, configs, strict=True)]
         group = Group(tuple(runs), watcher.run_failed)
         run_epochs(group, session, checkpoints, watcher, stop)
     return group.runs
@@ -206,11 +206,11 @@ def _watcher(watcher: GroupWatcher | None, processes: Processes) -> GroupWatcher
 
 
 def _data(config: Configuration, watcher: GroupWatcher, processes: Processes) -> ImageData:
-    with processes.in_turn():
+    with processes.local_first():
         data = load_for(config, progress=watcher.images_decoded)
     if processes.count > 1:
         mine = json.dumps(fingerprint(data))
-        if processes.told(mine) != mine:
+        if processes.broadcast_text(mine) != mine:
             raise InputError(
                 f"process {processes.place.rank} finds other images of {config.dataset} in {config.data_dir} than the "
                 "first one does: their SHA-256 is another. Give all processes the same --data-dir."
@@ -221,7 +221,7 @@ def _data(config: Configuration, watcher: GroupWatcher, processes: Processes) ->
 def _created(configs: Sequence[Configuration], data: ImageData, processes: Processes) -> tuple[Run, ...]:
     """Make the folders of all runs or of none; or learn from the first process where its run's is."""
     if not processes.is_first:
-        return (Run(Path(processes.told(""))),)
+        return (Run(Path(processes.broadcast_text(""))),)
     counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
     runs: list[Run] = []
     with contextlib.ExitStack() as undone:
@@ -229,7 +229,7 @@ def _created(configs: Sequence[Configuration], data: ImageData, processes: Proce
             runs.append(Run.create(config, data.image_shape, counts, digests, data.note))
             undone.callback(shutil.rmtree, runs[-1].path, ignore_errors=True)
         undone.pop_all()
-    processes.told(str(runs[0].path))
+    processes.broadcast_text(str(runs[0].path))
     return tuple(runs)
 
 
@@ -239,7 +239,7 @@ def _held(runs: Sequence[Run], processes: Processes) -> Iterator[None]:
     with contextlib.ExitStack() as locks:
         for run in runs if processes.is_first else ():
             locks.enter_context(run.locked())
-        processes.wait()
+        processes.barrier()
         yield
 
 

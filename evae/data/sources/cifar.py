@@ -74,19 +74,19 @@ class Cifar10:
     def checksums(self) -> Iterator[Check]:
         """Compare the Python version with what torchvision publishes; it publishes nothing for the binary one."""
         if not self._binary:
-            published = _published()
+            published = _published_md5()
             for name in (*_TRAIN, *_TEST):
                 if self._path(name).is_file():
                     yield md5_check(self._path(name), published[name])
 
     def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the official training and test images."""
-        train, holdout = self._both(binary_images, listed_images)
+        train, holdout = self._parse_splits(parse_binary_images, parse_pickled_images)
         return ImageData(as_tensor(train), as_tensor(holdout))
 
     def labels(self) -> Labels:
         """Read the labels of the same files."""
-        return ten_classes(*self._both(binary_labels, listed_labels))
+        return ten_classes(*self._parse_splits(parse_binary_labels, parse_pickled_labels))
 
     @property
     def _binary(self) -> bool:
@@ -95,13 +95,15 @@ class Cifar10:
     def _path(self, name: str) -> Path:
         return self.folder / (f"{name}.bin" if self._binary else name)
 
-    def _both(self, binary: Parser, listed: Parser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _parse_splits(self, binary: Parser, listed: Parser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Read what the version's parser finds in the training files and in the test file."""
         parse = binary if self._binary else listed
-        train, holdout = (np.concatenate([self._parsed(name, parse) for name in names]) for names in (_TRAIN, _TEST))
+        train, holdout = (
+            np.concatenate([self._parse_file(name, parse) for name in names]) for names in (_TRAIN, _TEST)
+        )
         return train, holdout
 
-    def _parsed(self, name: str, parse: Parser) -> NDArray[np.uint8]:
+    def _parse_file(self, name: str, parse: Parser) -> NDArray[np.uint8]:
         """Read one file, with the published MD5 sum where there is one."""
         path = self._path(name)
         if not path.is_file():
@@ -113,7 +115,7 @@ class Cifar10:
             # Before the file is hashed: the published ones have 30,000,000 and some bytes.
             if path.stat().st_size > LARGEST_FILE:
                 raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
-            if not self._binary and not (check := md5_check(path, _published()[name])).passed:
+            if not self._binary and not (check := md5_check(path, _published_md5()[name])).passed:
                 raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
             return parse(path.read_bytes())
         except ValueError as error:
@@ -121,12 +123,12 @@ class Cifar10:
             raise InputError(f"{path} is cut short or damaged ({error}). {remedy}") from error
 
 
-def binary_images(content: bytes) -> NDArray[np.uint8]:
+def parse_binary_images(content: bytes) -> NDArray[np.uint8]:
     """Return the images of a file of the binary version, (N, 3, 32, 32); a `ValueError` where it is none."""
     return _records(content)[:, 1:].reshape(-1, *SHAPE)
 
 
-def binary_labels(content: bytes) -> NDArray[np.uint8]:
+def parse_binary_labels(content: bytes) -> NDArray[np.uint8]:
     """Return the labels of a file of the binary version, (N,); a `ValueError` where it is none."""
     return _records(content)[:, 0]
 
@@ -142,7 +144,7 @@ def _records(content: bytes) -> NDArray[np.uint8]:
     return records
 
 
-def listed_images(content: bytes) -> NDArray[np.uint8]:
+def parse_pickled_images(content: bytes) -> NDArray[np.uint8]:
     """Find the pixels among the opcodes of a pickled batch; no opcode is carried out.
 
     A NumPy array of bytes is pickled as (version, (rows, columns), dtype, whether columns are contiguous, its bytes);
@@ -162,7 +164,7 @@ def listed_images(content: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rows).reshape(-1, *SHAPE)
 
 
-def listed_labels(content: bytes) -> NDArray[np.uint8]:
+def parse_pickled_labels(content: bytes) -> NDArray[np.uint8]:
     """Find the labels among the opcodes of a pickled batch; no opcode is carried out.
 
     After the key ``labels`` a list is pickled as its beginning, empty, and then its numbers in groups of up to 1,000,
@@ -185,7 +187,7 @@ def listed_labels(content: bytes) -> NDArray[np.uint8]:
     return np.array(labels, dtype=np.uint8)
 
 
-def _published() -> dict[str, Any]:
+def _published_md5() -> dict[str, Any]:
     from torchvision.datasets import CIFAR10
 
     return dict(CIFAR10.train_list + CIFAR10.test_list)

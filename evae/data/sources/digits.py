@@ -29,23 +29,23 @@ class Digits:
 
     def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Every sixth digit is held out: no seed, and every writer and digit on both sides."""
-        grey = torch.from_numpy(_embedded().images)[:, None]
+        grey = torch.from_numpy(_load_digits().images)[:, None]
         images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)
-        held_out = torch.from_numpy(_held_out(len(images)))
+        held_out = torch.from_numpy(_holdout_mask(len(images)))
         return ImageData(train=images[~held_out], holdout=images[held_out])
 
     def labels(self) -> Labels:
         """Return which digit each is."""
-        digits = _embedded().target
-        held_out = _held_out(len(digits))
+        digits = _load_digits().target
+        held_out = _holdout_mask(len(digits))
         return ten_classes(digits[~held_out], digits[held_out])
 
 
-def _embedded() -> Any:
+def _load_digits() -> Any:
     from sklearn.datasets import load_digits
 
     return load_digits()
 
 
-def _held_out(count: int) -> NDArray[np.bool_]:
+def _holdout_mask(count: int) -> NDArray[np.bool_]:
     return np.arange(count) % 6 == 5

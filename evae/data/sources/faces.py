@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evae.data.cache import Plan, Request, cache_folder, fetch
-from evae.data.decoding import Framing, decoded
+from evae.data.cache import DecodePlan, DecodeRequest, cache_folder, fetch
+from evae.data.decoding import Framing, decode_files
 from evae.data.images import ImageData, Labels, as_tensor
 from evae.data.source import Check, Official, Survey, get_command, md5_check
 from evae.data.sources.image_files import Archive, Folder, ImageFiles, file_stamp, folder_stamp
@@ -74,7 +74,7 @@ class Celeba:
         """Decode the training and the validation images once, and read them from the cache from then on."""
         stamp = self._stamp()
         parameters = {"side": FRAMING.side, "crop": FRAMING.crop}
-        request = Request("celeba", stamp, parameters)
+        request = DecodeRequest("celeba", stamp, parameters)
         with self._plan(progress) as plan:
             images = fetch(cache_folder(self.data_dir), request, plan, fresh=fresh)
         note = OFFICIAL.note(len(images.train), len(images.holdout))
@@ -85,16 +85,16 @@ class Celeba:
         raise InputError("celeba has no class labels: its attributes do not exclude one another.")
 
     @contextmanager
-    def _plan(self, progress: ProgressCallback) -> Iterator[Callable[[], Plan]]:
+    def _plan(self, progress: ProgressCallback) -> Iterator[Callable[[], DecodePlan]]:
         """Yield what opens the files and plans their decoding; they are closed in the end."""
         with ExitStack() as stack:
 
-            def plan() -> Plan:
+            def plan() -> DecodePlan:
                 files, names = stack.enter_context(self._files())
                 train, holdout = split(names)
-                batches = decoded(files, [*train, *holdout], FRAMING, progress)
+                batches = decode_files(files, [*train, *holdout], FRAMING, progress)
                 shape = (FRAMING.channels, FRAMING.side, FRAMING.side)
-                return Plan(len(train), len(holdout), shape, batches)
+                return DecodePlan(len(train), len(holdout), shape, batches)
 
             yield plan
 
@@ -114,13 +114,13 @@ class Celeba:
         place = self._place()
         if place == self.archive:
             remedy = f"Delete it and run {get_command(self.name, self.data_dir)}."
-            with Archive.opened(place, remedy) as archive:
-                yield archive, self._with_both_splits(archive.names())
+            with Archive.open(place, remedy) as archive:
+                yield archive, self._require_both_splits(archive.names())
         else:
             folder = Folder(place)
-            yield folder, self._with_both_splits(folder.names(frozenset((".jpg",))))
+            yield folder, self._require_both_splits(folder.names(frozenset((".jpg",))))
 
-    def _with_both_splits(self, names: list[str]) -> list[str]:
+    def _require_both_splits(self, names: list[str]) -> list[str]:
         train, holdout = split(names)
         if not train or not holdout:
             raise InputError(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from evae.data.cache import Plan, Request, cache_folder, fetch
-from evae.data.decoding import BATCH, Framing, decoded, looked_at
-from evae.data.images import ImageData, Labels, as_tensor, default_side, numbered
+from evae.data.cache import DecodePlan, DecodeRequest, cache_folder, fetch
+from evae.data.decoding import BATCH, Framing, decode_files, inspect_image
+from evae.data.images import ImageData, Labels, as_tensor, default_side, number_classes
 from evae.data.source import Check, Survey
 from evae.data.sources.image_files import Folder, folder_stamp
 from foundation.errors import InputError
@@ -71,12 +71,12 @@ class ImageFolder:
         """Decode the images once, and read them from the cache from then on."""
         train, holdout = self._names()
         parameters = {"side": self.image_size, "splits": list(SPLITS)}
-        request = Request("folder", folder_stamp(self.place, SUFFIXES), parameters)
+        request = DecodeRequest("folder", folder_stamp(self.place, SUFFIXES), parameters)
 
-        def plan() -> Plan:
+        def plan() -> DecodePlan:
             framing = self._framing([*train, *holdout], progress)
-            batches = decoded(Folder(self.place), [*train, *holdout], framing, progress)
-            return Plan(len(train), len(holdout), (framing.channels, framing.side, framing.side), batches)
+            batches = decode_files(Folder(self.place), [*train, *holdout], framing, progress)
+            return DecodePlan(len(train), len(holdout), (framing.channels, framing.side, framing.side), batches)
 
         images = fetch(cache_folder(self.data_dir), request, plan, fresh=fresh)
         return ImageData(as_tensor(images.train), as_tensor(images.holdout))
@@ -89,7 +89,7 @@ class ImageFolder:
                 f"{self.place} has the class {alone[0]} in only one of its folders train and test; both must hold the "
                 "same classes, each as a folder."
             )
-        return numbered(np.array(train), np.array(holdout), str(self.place))
+        return number_classes(np.array(train), np.array(holdout), str(self.place))
 
     def _classes(self, names: list[str]) -> list[str]:
         """Return the class of every image, which must lie in a folder of its split."""
@@ -122,7 +122,7 @@ class ImageFolder:
         all_grey, sides = True, []
         for number, name in enumerate(names, 1):
             try:
-                grey, side = looked_at(self.place / name)
+                grey, side = inspect_image(self.place / name)
             except ValueError as error:
                 raise InputError(f"{folder.place(name)} cannot be decoded ({error}).") from error
             all_grey = all_grey and grey

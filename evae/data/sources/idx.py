@@ -149,8 +149,8 @@ class IdxPair:
             with gzip.open(path) if packed else path.open("rb") as stream:
                 header = stream.read(IMAGES.header)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise self._damaged(path, error) from error
-        count = self._stated(header, IMAGES, path)
+            raise self._damage_error(path, error) from error
+        count = self._parse_header(header, IMAGES, path)
         if not packed:
             self._require_size(path.stat().st_size, count, IMAGES, path)
         return count
@@ -163,21 +163,23 @@ class IdxPair:
         try:
             with gzip.open(path) if packed else path.open("rb") as stream:
                 header = stream.read(content.header)
-                count = self._stated(header, content, path)
+                count = self._parse_header(header, content, path)
                 expected = content.header + count * math.prod(content.item)
                 if not packed:
                     self._require_size(size, count, content, path)
                 elif expected > most_unpacked(size):
-                    raise self._damaged(path, f"{size:,} bytes cannot hold the {expected:,} that its header announces")
+                    raise self._damage_error(
+                        path, f"{size:,} bytes cannot hold the {expected:,} that its header announces"
+                    )
                 # One more than there should be shows what is too long; no more of it is unpacked.
                 found = header + stream.read(expected - content.header + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise self._damaged(path, error) from error
+            raise self._damage_error(path, error) from error
         self._require_size(len(found), count, content, path)
         # A copy, because a tensor must be writable and the bytes of a file are not.
         return np.frombuffer(bytearray(found[content.header :]), dtype=np.uint8).reshape(count, *content.item)
 
-    def _stated(self, header: bytes, content: Content, path: Path) -> int:
+    def _parse_header(self, header: bytes, content: Content, path: Path) -> int:
         """Take the number of items from a header, which must be the content's."""
         whole = len(header) == content.header
         magic, count, *item = np.frombuffer(header, dtype=">u4").tolist() if whole else (0, 0)
@@ -194,7 +196,7 @@ class IdxPair:
             state = "cut short" if size < expected else "too long"
             raise InputError(f"{path} is {state} ({size:,} of {expected:,} bytes). {self._remedy(path)}")
 
-    def _damaged(self, path: Path, error: Exception | str) -> InputError:
+    def _damage_error(self, path: Path, error: Exception | str) -> InputError:
         return InputError(f"{path} is cut short or damaged ({error}). {self._remedy(path)}")
 
     def _remedy(self, path: Path) -> str:

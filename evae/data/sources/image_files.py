@@ -59,14 +59,14 @@ class Folder:
 
 @dataclass(frozen=True)
 class Archive:
-    """The members of an open zip file. `opened` is how one comes."""
+    """The members of an open zip file. `open` is how one comes."""
 
     path: Path
     file: zipfile.ZipFile
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, remedy: str) -> Iterator[Archive]:
+    def open(cls, path: Path, remedy: str) -> Iterator[Archive]:
         """Open a zip file; an `InputError` with the remedy where it has no directory, which stands at its end."""
         try:
             file = open_zip(path)

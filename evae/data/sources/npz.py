@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evae.data.images import ImageData, Labels, as_tensor, centred_square, default_side, numbered, resize
+from evae.data.images import ImageData, Labels, as_tensor, crop_centre, default_side, number_classes, resize
 from evae.data.source import Check, Survey
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, silent
@@ -77,7 +77,7 @@ class ArrayFile:
     def labels(self) -> Labels:
         """Read ``train_labels`` and ``test_labels``, or ``y_train`` and ``y_test``; classes are numbered from 0."""
         train, holdout = (self._labels_of(name) for name in self._names())
-        return numbered(train, holdout, str(self.place))
+        return number_classes(train, holdout, str(self.place))
 
     def _labels_of(self, images: str) -> NDArray[np.int64]:
         """Read the labels of an array of images: integers N or N x 1, not negative, one an image."""
@@ -115,10 +115,10 @@ class ArrayFile:
                 f"there is no file {self.path}, nor one of that name in {self.data_dir}. npz:FILE is a NumPy archive "
                 "with the arrays train_images and test_images."
             )
-        with self._opened() as archive:
+        with self._open() as archive:
             return archive.names
 
-    def _opened(self) -> ArrayArchive:
+    def _open(self) -> ArrayArchive:
         try:
             return ArrayArchive(self.place)
         except InputError:
@@ -129,12 +129,12 @@ class ArrayFile:
     def _images(self, name: str, side: int | None) -> Tensor:
         """Read one array as uint8 images of shape (N, C, side, side)."""
         images = channels_first(self._array(name), f"{self.place}: the array {name}")
-        square = centred_square(images)
+        square = crop_centre(images)
         return resize(square, side or default_side(square.shape[2]))
 
     def _array(self, name: str) -> NDArray[Any]:
         """Read one array; nothing is unpickled."""
-        with self._opened() as archive:
+        with self._open() as archive:
             try:
                 return archive.read(name)
             except ValueError as error:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from evae import Configuration, Run, train
 from evae.compute.place import Place, place
-from evae.compute.processes import Processes, joined
+from evae.compute.processes import Processes, process_group
 from evae.compute.random_streams import RowsOf, Stream, generator
 from evae.exceptions import ResumeWarning
 from evae.models.posterior_family import PosteriorFamily
@@ -403,7 +403,7 @@ def test_more_processes_than_cuda_devices_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     sentence = r"torchrun started 2 processes on this machine, which has 1 CUDA device, and each needs its own\. Use "
-    with pytest.raises(InputError, match=sentence), joined(torch.device("cuda")):
+    with pytest.raises(InputError, match=sentence), process_group(torch.device("cuda")):
         raise AssertionError
 
 

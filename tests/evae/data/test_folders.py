@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from evae import data
-from evae.data.decoding import Framing, decoded
+from evae.data.decoding import Framing, decode_files
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 
@@ -139,10 +139,12 @@ def test_several_processes_decode_what_one_does_in_order_and_name_the_same_file(
     names = [save(picture(seed, 20, 24), tmp_path / f"{seed:04d}.bmp").name for seed in range(600)]
     framing = Framing(side=8, channels=3)
     told: list[int] = []
-    several = list(decoded(Folder(tmp_path), names, framing, lambda _what, done, _all: told.append(done), workers=2))
-    alone = list(decoded(Folder(tmp_path), names, framing, lambda *_: None, workers=1))
+    several = list(
+        decode_files(Folder(tmp_path), names, framing, lambda _what, done, _all: told.append(done), workers=2)
+    )
+    alone = list(decode_files(Folder(tmp_path), names, framing, lambda *_: None, workers=1))
     assert np.array_equal(np.concatenate(several), np.concatenate(alone))
     assert told == [128, 256, 384, 512, 600]
     (tmp_path / "0333.bmp").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"0333\.bmp cannot be decoded"):
-        list(decoded(Folder(tmp_path), names, framing, lambda *_: None, workers=2))
+        list(decode_files(Folder(tmp_path), names, framing, lambda *_: None, workers=2))

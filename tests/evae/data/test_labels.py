@@ -120,7 +120,7 @@ def random_labels(seed: int, count: int = RECORDS) -> list[int]:
 
 def test_listed_labels_are_what_unpickling_gives() -> None:
     content = batch(random_labels(1))
-    assert cifar.listed_labels(content).tolist() == pickle.loads(content)["labels"]
+    assert cifar.parse_pickled_labels(content).tolist() == pickle.loads(content)["labels"]
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_listed_labels_are_what_unpickling_gives() -> None:
 )
 def test_a_batch_without_ten_thousand_labels_from_0_to_9_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match="it holds no list of 10,000 labels from 0 to 9"):
-        cifar.listed_labels(content)
+        cifar.parse_pickled_labels(content)
 
 
 def test_a_batch_that_is_cut_short_is_a_value_error() -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        cifar.listed_labels(batch(random_labels(1))[:9000])
+        cifar.parse_pickled_labels(batch(random_labels(1))[:9000])
 
 
 @pytest.mark.parametrize("version", ["py", "bin"])

@@ -183,7 +183,7 @@ def test_a_run_that_cannot_be_is_listed_and_the_others_are_done(address: str, tm
     reproduce(plan(tmp_path))
     name = "digits-first60-evae-d2-seed0-1epochs-lr0.001"
     run = Run.open(tmp_path / name)
-    run.go_on_with(dataclasses.replace(run.configuration, lr=0.5))
+    run.with_configuration(dataclasses.replace(run.configuration, lr=0.5))
     results = reproduce(plan(tmp_path, latent_dims=(2, 3)), cluster=address)
     assert [failure.name for failure in results.failures] == [name]
     assert results.failures[0].reason.startswith(f"{run.path} was made with --lr 0.5")

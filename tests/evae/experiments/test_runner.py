@@ -383,7 +383,7 @@ def comparable(record: RunRecord) -> tuple[object, ...]:
 def test_a_folder_of_the_same_name_that_is_another_run_is_refused_and_kept(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
-    run.go_on_with(dataclasses.replace(run.configuration, lr=0.5))
+    run.with_configuration(dataclasses.replace(run.configuration, lr=0.5))
     refused = reproduce(plan(tmp_path))
     (failure,) = refused.failures
     assert failure.reason.startswith(f"{run.path} was made with --lr 0.5, and 0.001 is wanted. Move that folder away")

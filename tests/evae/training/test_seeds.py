@@ -20,14 +20,14 @@ from torch import Tensor
 
 from evae import VAE, Configuration, Run, data, evaluate, resume, resume_seeds, train, train_seeds
 from evae.compute.processes import Processes
-from evae.compute.random_streams import OneAfterAnother, Stream, generator
+from evae.compute.random_streams import StackedGenerators, Stream, generator
 from evae.configuration.recipe import KERNELS, OBJECTIVES, POSTERIORS
 from evae.data import ImageData
 from evae.evaluation.holdout import holdout_metrics
 from evae.exceptions import ResumeWarning
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import objective_for
-from evae.models.stacked import parts, stacked
+from evae.models.stacked import split_by_model, stack_models
 from evae.training.callbacks import GroupWatcher
 from evae.training.display import TrainingDisplay
 from evae.training.group import SomeDiverged, TrainingInterrupted
@@ -102,9 +102,9 @@ def test_every_term_and_gradient_of_a_step_is_that_of_the_seed_alone(options: di
     config = Configuration(**options, latent_dim=3)
     alone = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).double() for seed in (3, 4)]
     parted = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).double() for seed in (3, 4)]
-    whole = stacked(parted)
+    whole = stack_models(parted)
     images = torch.rand(2, 5, 1, 32, 32, dtype=torch.float64)
-    noise = OneAfterAnother(tuple(generator(seed, Stream.NOISE) for seed in (3, 4)))
+    noise = StackedGenerators(tuple(generator(seed, Stream.NOISE) for seed in (3, 4)))
     terms = step(whole, options, images.flatten(0, 1), noise)
     gradients = {name: parameter.grad for name, parameter in whole.named_parameters()}
     for number, seed in enumerate((3, 4)):
@@ -117,7 +117,9 @@ def test_every_term_and_gradient_of_a_step_is_that_of_the_seed_alone(options: di
                 assert parameter.grad is found
             else:
                 largest = float(parameter.grad.abs().max())
-                torch.testing.assert_close(parts(found, 2)[number], parameter.grad, rtol=0, atol=1e-10 * largest)
+                torch.testing.assert_close(
+                    split_by_model(found, 2)[number], parameter.grad, rtol=0, atol=1e-10 * largest
+                )
         for name, buffer in alone[number].named_buffers():
             torch.testing.assert_close(parted[number].state_dict()[name], buffer, rtol=1e-12, atol=1e-14)
 
@@ -128,7 +130,7 @@ def test_the_networks_of_64_pixels_and_three_channels_are_stacked_too() -> None:
     parted = [initial_model(dataclasses.replace(config, seed=seed), (3, 64, 64)).double() for seed in (0, 1)]
     images = torch.rand(4, 3, 64, 64, dtype=torch.float64)
     sources = [generator(seed, Stream.NOISE) for seed in (0, 1)]
-    logits, posterior = stacked(parted)(images, OneAfterAnother(tuple(sources)))
+    logits, posterior = stack_models(parted)(images, StackedGenerators(tuple(sources)))
     for number, seed in enumerate((0, 1)):
         expected, q = alone[number](images.view(2, 2, 3, 64, 64)[number], generator(seed, Stream.NOISE))
         torch.testing.assert_close(logits.view(2, 2, 3, 64, 64)[number], expected, rtol=1e-10, atol=1e-12)
@@ -136,9 +138,9 @@ def test_the_networks_of_64_pixels_and_three_channels_are_stacked_too() -> None:
 
 
 def test_a_stacked_model_and_its_parts_have_one_memory() -> None:
-    models = [initial_model(Configuration(latent_dim=2, seed=seed), (1, 32, 32)).placed_on("cpu") for seed in (0, 1)]
+    models = [initial_model(Configuration(latent_dim=2, seed=seed), (1, 32, 32)).place_on("cpu") for seed in (0, 1)]
     before = [{name: tensor.clone() for name, tensor in model.state_dict().items()} for model in models]
-    whole = stacked(models)
+    whole = stack_models(models)
     for model, state in zip(models, before, strict=True):
         assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
     with torch.no_grad():
@@ -146,16 +148,16 @@ def test_a_stacked_model_and_its_parts_have_one_memory() -> None:
             parameter.mul_(2)
     for model, state in zip(models, before, strict=True):
         assert all(torch.equal(parameter, 2 * state[name]) for name, parameter in model.named_parameters())
-    assert stacked(models[:1]) is models[0]
+    assert stack_models(models[:1]) is models[0]
 
 
 def test_a_step_in_bfloat16_is_that_of_the_seed_alone_to_its_digits() -> None:
     config = Configuration(latent_dim=3, precision="bf16")
-    alone = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).placed_on("cpu") for seed in (3, 4)]
+    alone = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).place_on("cpu") for seed in (3, 4)]
     images = torch.rand(2, 5, 1, 32, 32)
     expected = [model.train()(images[number], None, "bf16")[1].mean for number, model in enumerate(alone)]
-    parted = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).placed_on("cpu") for seed in (3, 4)]
-    found = stacked(parted).train()(images.flatten(0, 1), None, "bf16")[1].mean
+    parted = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).place_on("cpu") for seed in (3, 4)]
+    found = stack_models(parted).train()(images.flatten(0, 1), None, "bf16")[1].mean
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.view(2, 5, 3), torch.stack(expected), rtol=0, atol=0.02)
 
