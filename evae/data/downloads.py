@@ -1,4 +1,4 @@
-"""Downloading through torchvision: its addresses, its checksums. Nothing that comes is unpickled."""
+"""Downloads from torchvision's addresses, verified by its checksums. Downloaded files are never unpickled."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ from evae.data.sources import faces
 from evae.data.sources.cifar import OFFICIAL as CIFAR10
 from foundation.errors import InputError
 
-#: Seconds without an answer after which a server is given up.
+#: Time-out of a server in seconds.
 PATIENCE = 20.0
 
 _FAILURES = (RuntimeError, urllib.error.URLError, http.client.HTTPException, OSError)
 
 
 def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Survey:
-    """Download a named data set into ``data_dir``, unless it is there, and say what is there then.
+    """Download a named data set into ``data_dir`` unless it is present, and return a survey of it.
 
-    How far it is, torchvision shows on standard error, unless ``quiet``.
+    torchvision shows its progress on standard error unless ``quiet``.
 
     Raises
     ------
     InputError
-        If it has no download, or the download fails: the sentence says what to fetch and where to put it.
+        If there is no download, or it fails; the message says which file to fetch and where to put it.
     """
     source = source_for(dataset, data_dir)
     before = source.survey()
     if before.state in ("embedded", "complete"):
         return before
     if dataset not in _DOWNLOADS:
-        raise InputError(f"{dataset} is a file or folder of your own; datasets get knows {', '.join(_DOWNLOADS)}.")
+        raise InputError(
+            f"the data set must be one of {', '.join(_DOWNLOADS)}, got {dataset}. Files and folders need no download."
+        )
     if before.state == "subset":
-        raise InputError(f"{before.place} holds a subset of {dataset}; move it away to download the whole.")
+        raise InputError(f"{before.place} holds a subset of {dataset}. Move it away to download the complete data set.")
     root = Path(data_dir)
     download, by_hand = _DOWNLOADS[dataset]
     try:
-        # torchvision prints where it found a file: standard output is the caller's.
+        # torchvision prints messages to standard output, which belongs to the caller.
         with _limit_waiting(), contextlib.ExitStack() as printed:
             if quiet:
                 printed.enter_context(contextlib.redirect_stderr(io.StringIO()))
@@ -56,7 +58,7 @@ def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Sur
 
 
 def _download_idx(root: Path, folder: str) -> None:
-    """Fetch what torchvision's class of that name does; the class itself might read an old pickle on the way."""
+    """Fetch the files of torchvision's class of that name; the class itself could unpickle an old file."""
     from torchvision import datasets
 
     published = getattr(datasets, folder)
@@ -65,7 +67,7 @@ def _download_idx(root: Path, folder: str) -> None:
 
 
 def _fetch_from_mirrors(mirrors: list[str], name: str, folder: Path, md5: str) -> None:
-    """Fetch and unpack a file from the first mirror that has it; the last one's failure is raised."""
+    """Fetch and unpack a file from the first mirror that has it; raises the failure of the last mirror."""
     from torchvision.datasets.utils import download_and_extract_archive
 
     for index, mirror in enumerate(mirrors):
@@ -79,7 +81,7 @@ def _fetch_from_mirrors(mirrors: list[str], name: str, folder: Path, md5: str) -
 
 
 def _download_cifar10(root: Path) -> None:
-    """Fetch and unpack the Python version; its files are checked again and never unpickled when they are read."""
+    """Fetch and unpack the Python version; reading its files later checks them again and never unpickles them."""
     from torchvision.datasets import CIFAR10 as PUBLISHED
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -88,7 +90,7 @@ def _download_cifar10(root: Path) -> None:
 
 
 def _download_celeba(root: Path) -> None:
-    """Fetch the archive, which is read as it is."""
+    """Fetch the archive, which is read without unpacking."""
     from torchvision.datasets import CelebA
     from torchvision.datasets.utils import download_file_from_google_drive
 
@@ -100,7 +102,7 @@ def _download_celeba(root: Path) -> None:
 
 @contextlib.contextmanager
 def _remove_partial_file(path: Path, md5: str) -> Iterator[None]:
-    """Remove the beginning of a file whose download fails."""
+    """Remove the partial file if a download in the block fails."""
     from torchvision.datasets.utils import check_integrity
 
     try:
@@ -112,7 +114,7 @@ def _remove_partial_file(path: Path, md5: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _limit_waiting() -> Iterator[None]:
-    """Give up a server that does not answer; without this one would wait for ever."""
+    """Set the socket time-out within the block; the default waits forever for a server that does not answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -122,7 +124,7 @@ def _limit_waiting() -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why a download failed, in a line."""
+    """Return the reason why a download failed, in one line."""
     reason = str(getattr(error, "reason", "") or error) or type(error).__name__
     return reason.splitlines()[0].rstrip(".")
 
@@ -149,7 +151,7 @@ def _celeba_by_hand(root: Path) -> str:
     )
 
 
-#: How a data set is downloaded, and what to do by hand where that fails.
+#: For each data set, its download function and the instructions for a manual download.
 _DOWNLOADS: dict[str, tuple[Callable[[Path], None], Callable[[Path], str]]] = {
     "mnist": (lambda root: _download_idx(root, "MNIST"), _idx_by_hand("MNIST", MNIST.page)),
     "fashion-mnist": (

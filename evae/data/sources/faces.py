@@ -1,7 +1,7 @@
-"""CelebA: aligned faces from the official archive as it is, or from its folder.
+"""CelebA: aligned faces, read from the official archive without unpacking, or from its folder.
 
-The split is by file number, as published; the paper holds the validation images out (Appendix C), and the test images
-are not used. Appendix B.3: the centred 140 x 140 pixels of 178 x 218, resized to 64 x 64.
+The split is by file number, as published; the hold-out images are the validation images (Appendix C), and the test
+images are not used. Appendix B.3: the centred 140 x 140 pixels of 178 x 218, resized to 64 x 64.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _FILE = re.compile(r"(?:img_align_celeba/)?(\d{6})\.jpg")
 
 @dataclass(frozen=True)
 class Celeba:
-    """``data_dir/celeba/img_align_celeba.zip``, or else the folder ``img_align_celeba`` beside it."""
+    """``data_dir/celeba/img_align_celeba.zip``, or else the folder ``img_align_celeba`` next to it."""
 
     data_dir: Path
     name: str = "celeba"
 
     @property
     def archive(self) -> Path:
-        """Where the archive is."""
+        """Path of the archive."""
         return self.data_dir / "celeba" / "img_align_celeba.zip"
 
     @property
     def folder(self) -> Path:
-        """Where the folder is, if there is no archive."""
+        """Path of the folder, which is read if there is no archive."""
         return self.data_dir / "celeba" / "img_align_celeba"
 
     def survey(self) -> Survey:
-        """Look at the names of the files."""
+        """Count the images by their file names."""
         try:
             place = self._place()
         except InputError:
@@ -63,7 +63,7 @@ class Celeba:
         return Survey(self.name, OFFICIAL.state(train, holdout), str(place), train, holdout, size)
 
     def checksums(self) -> Iterator[Check]:
-        """Compare a complete archive with what torchvision publishes; a subset's own checksums are its archive's."""
+        """Compare a complete archive with torchvision's checksum; a subset has only those within its archive."""
         from torchvision.datasets import CelebA
 
         if self.archive.is_file() and self.survey().state != "subset":
@@ -71,7 +71,7 @@ class Celeba:
             yield md5_check(self.archive, published[self.archive.name])
 
     def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
-        """Decode the training and the validation images once, and read them from the cache from then on."""
+        """Read the training and validation images, decoded once and then cached."""
         stamp = self._stamp()
         parameters = {"side": FRAMING.side, "crop": FRAMING.crop}
         request = DecodeRequest("celeba", stamp, parameters)
@@ -81,12 +81,12 @@ class Celeba:
         return ImageData(as_tensor(images.train), as_tensor(images.holdout), note)
 
     def labels(self) -> Labels:
-        """Say that there are none: the archive holds faces alone."""
+        """Raise `InputError`: CelebA has no classes."""
         raise InputError("celeba has no class labels: its attributes do not exclude one another.")
 
     @contextmanager
     def _plan(self, progress: ProgressCallback) -> Iterator[Callable[[], DecodePlan]]:
-        """Yield what opens the files and plans their decoding; they are closed in the end."""
+        """Yield a function that opens the files and plans their decoding; close the files afterwards."""
         with ExitStack() as stack:
 
             def plan() -> DecodePlan:
@@ -105,12 +105,12 @@ class Celeba:
             return self.folder
         raise InputError(
             f"{self.archive} is missing. Run {get_command(self.name, self.data_dir)}, or fetch img_align_celeba.zip "
-            f"from {OFFICIAL.page} and put it there as it is; a subset will do."
+            f"from {OFFICIAL.page} and put it there without unpacking; a subset is enough."
         )
 
     @contextmanager
     def _files(self) -> Iterator[tuple[ImageFiles, list[str]]]:
-        """Open the archive or the folder; yield it with the names in it."""
+        """Open the archive or the folder; yield it and its file names."""
         place = self._place()
         if place == self.archive:
             remedy = f"Delete it and run {get_command(self.name, self.data_dir)}."
@@ -124,8 +124,8 @@ class Celeba:
         train, holdout = split(names)
         if not train or not holdout:
             raise InputError(
-                f"{self._place()} holds {len(train):,} training faces (000001.jpg to 162770.jpg) and {len(holdout):,} "
-                "validation faces (162771.jpg to 182637.jpg); there must be some of each."
+                f"{self._place()} must hold both training faces (000001.jpg to 162770.jpg) and validation faces "
+                f"(162771.jpg to 182637.jpg), got {len(train):,} and {len(holdout):,}."
             )
         return names
 
@@ -135,7 +135,7 @@ class Celeba:
 
 
 def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names of the training and of the validation images, each by file number."""
+    """Return the names of the training and validation images, each sorted by file number."""
     numbered = sorted((int(found[1]), name) for name in names if (found := _FILE.fullmatch(name)))
     train = [name for number, name in numbered if number in TRAIN]
     return train, [name for number, name in numbered if number in VALIDATION]

@@ -94,7 +94,7 @@ class Trap:
 def test_a_pickle_with_a_program_does_not_run_it(python_version: Path) -> None:
     touched = python_version / "touched"
     program = pickle.dumps(Trap(touched), protocol=2)
-    with pytest.raises(ValueError, match="holds no array of 3,072 bytes an image"):
+    with pytest.raises(ValueError, match="holds no array of 3,072 bytes per image"):
         cifar.parse_pickled_images(program)
     (python_version / "cifar-10-batches-py" / "test_batch").write_bytes(program)
     with pytest.raises(InputError, match=r"test_batch is cut short or damaged \(its MD5 sum is not the published one"):

@@ -123,12 +123,14 @@ def test_a_picture_that_is_cut_short_is_named(folder: Path) -> None:
 
 def test_sixteen_bits_are_refused_instead_of_clipped(folder: Path) -> None:
     save(Image.fromarray(np.full((40, 40), 40_000, dtype=np.uint16)), folder / "mine" / "train" / "deep.png")
-    with pytest.raises(InputError, match=r"deep\.png cannot be decoded \(its mode is I;16; only 8 bits a channel"):
+    with pytest.raises(
+        InputError, match=r"deep\.png cannot be decoded \(its mode is I;16, but only images of 8 bits per channel"
+    ):
         load(folder)
 
 
 def test_a_folder_without_test_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no folder .*mine, nor one of that name"):
+    with pytest.raises(InputError, match=r"folder:DIR must name a folder .* got .*mine, which is neither a folder"):
         load(tmp_path)
     save(picture(1, 32, 32), tmp_path / "mine" / "train" / "1.png")
     with pytest.raises(InputError, match="mine/test holds no images"):

@@ -466,7 +466,7 @@ def test_a_picture_that_would_start_a_program_is_no_picture(tmp_path: Path, monk
         assert image.format == "EPS"
     folder = folder_of(tmp_path / "pictures", postscript)
     sentence = refusal("train", "--dataset", f"folder:{folder}", "--data-dir", tmp_path)
-    assert "2.png cannot be decoded (it is no image of the formats" in sentence
+    assert "2.png cannot be decoded (it is not an image in one of the formats" in sentence
 
 
 def archive_with(members: list[tuple[zipfile.ZipInfo, bytes]], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -529,8 +529,8 @@ def changed_directory(content: bytes, offset: int, value: bytes) -> bytes:
         (archive_with(both_faces(), zipfile.ZIP_BZIP2), "packed by the method 12"),
         (changed_directory(FACES, 16, b"\x00\x00\x00\x00"), "Bad CRC-32"),
         (changed_directory(FACES, 24, b"\xff\xff\xff\x7f"), "announces 2,147,483,647 bytes"),
-        (FACES[: FACES.index(b"PK\x01\x02") + 60], "is no zip archive, or its download did not come to its end"),
-        (FACES[:-22], "is no zip archive, or its download did not come to its end"),
+        (FACES[: FACES.index(b"PK\x01\x02") + 60], "is not a zip archive, or its download is incomplete"),
+        (FACES[:-22], "is not a zip archive, or its download is incomplete"),
     ],
     ids=["encrypted", "lzma", "bzip2", "checksum", "size", "cut directory", "no end"],
 )
