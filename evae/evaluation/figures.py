@@ -24,20 +24,20 @@ from foundation.progress import ProgressCallback, silent
 
 Record = dict[str, Any]
 
-#: Of the runs in one figure: colour and marker.
+#: Colour and marker of each run in a figure.
 _RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
 
-#: As many runs as one figure shows.
+#: Maximum number of runs in a figure.
 MOST_RUNS = len(_RUNS)
 
-#: Of the spreads of a posterior: how they are written, and their colour, dashes and marker.
+#: Label, colour, dashes and marker of each spread of a posterior.
 _SPREADS: dict[str, tuple[str, str, str, str]] = {
     "mean_r": ("$r$", VERMILION, "-", "o"),
     "mean_B": ("$B$", BLUE, "--", "s"),
     "mean_sigma": (r"$\sigma$", VERMILION, "-", "o"),
 }
 
-#: How the terms beside the reconstruction error are written.
+#: Labels of the regularisation terms.
 _TERMS = {"kl": "KL divergence", "renyi2": "Rényi divergence of order 2", "kernel_penalty": "kernel penalty"}
 
 _MARKS = 8
@@ -50,14 +50,14 @@ def training_figure(*runs: Run | str | Path) -> Figure:
     Raises
     ------
     InputError
-        If a run has finished no epoch, or its metrics are missing or damaged; or there are more than 4.
+        If a run has no finished epoch, its metrics are missing or damaged, or there are more than 4 runs.
     """
     opened = [_open_run(run) for run in runs]
     if not 1 <= len(opened) <= MOST_RUNS:
-        raise InputError(f"one figure shows the errors of 1 to {MOST_RUNS} runs, got {len(opened)}.")
+        raise InputError(f"the number of runs in a figure must be from 1 to {MOST_RUNS}, got {len(opened)}.")
     figure = _lay_out_panels(_training_panels(opened), _title(*opened))
     if len(opened) > 1:
-        # Names of runs are long: they stand below, once for all panels.
+        # Names of runs are long, so one legend for all panels goes below.
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
@@ -65,28 +65,28 @@ def training_figure(*runs: Run | str | Path) -> Figure:
 
 @styled
 def latent_figure(run: Run | str | Path) -> Figure:
-    """Draw the noise of a run's codes by epoch: its spreads, its share of the signal, the rate of the codes.
+    """Draw the noise of a run's codes by epoch: its spreads, the noise-to-signal ratio and the rate of the codes.
 
     Raises
     ------
     InputError
-        If the run has finished no epoch, its metrics are missing or damaged, or its codes carry no noise.
+        If the run has no finished epoch, its metrics are missing or damaged, or its codes have no noise.
     """
     opened = _open_run(run)
     panels = _latent_panels(opened)
     if not panels:
-        raise InputError(f"the codes of {opened.path} carry no noise, so that there is nothing to draw.")
+        raise InputError(f"the codes of {opened.path} must have noise for this figure, got a model without noise.")
     return _lay_out_panels(panels, _title(opened))
 
 
 @styled
 def run_figure(run: Run | str | Path) -> Figure:
-    """Draw what `training_figure` and, where the codes carry noise, `latent_figure` draw, in one figure.
+    """Draw the panels of `training_figure` and, if the codes have noise, of `latent_figure` in one figure.
 
     Raises
     ------
     InputError
-        As `training_figure` says.
+        As for `training_figure`.
     """
     opened = _open_run(run)
     return _lay_out_panels([*_training_panels([opened]), *_latent_panels(opened)], _title(opened))
@@ -98,16 +98,16 @@ def reconstructions_figure(
     data_dir: str | Path | None = None,
     progress: ProgressCallback = silent,
 ) -> Figure:
-    """Draw the first hold-out images above their reconstructions by a run, or by several, as in Figures S2 to S5.
+    """Draw the first hold-out images above their reconstructions by one or several runs, as in Figures S2 to S5.
 
-    Of one run both those from one posterior draw and those from its mean are shown, of several the former.
+    One run is shown with reconstructions from a posterior draw and from the posterior mean, several with the former.
 
     Parameters
     ----------
     *runs : Run, str or Path
-        Their folders; all were trained on the same images.
+        Their folders; all must be trained on the same images.
     device, data_dir, progress
-        As in `evae.evaluation.evaluate`.
+        As for `evae.evaluation.evaluate`.
 
     Raises
     ------
@@ -115,14 +115,16 @@ def reconstructions_figure(
         If a run, its weights or its data are missing or damaged, or the hold-out images differ between runs.
     """
     if not runs:
-        raise InputError("a figure of reconstructions needs a run, got none.")
+        raise InputError("the number of runs in a figure of reconstructions must be positive, got 0.")
     blocks: list[ImageRows] = []
     for run in map(_open_run, runs):
         pixels = images_of(run, data_dir, progress).holdout
         model = VAE.load(run, resolve_device(device))
         originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
         if blocks and not torch.equal(blocks[0].images, originals.images):
-            raise InputError(f"{run.path} was trained on other images than the first run; draw one at a time.")
+            raise InputError(
+                f"{run.path} must be trained on the same images as the first run, got others. Draw one run at a time."
+            )
         blocks = blocks or [originals]
         blocks += [at_mean, drawn] if len(runs) == 1 else [ImageRows(f"{run.name}, one posterior draw", drawn.images)]
     title = _open_run(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
@@ -134,14 +136,14 @@ def _open_run(run: Run | str | Path) -> Run:
 
 
 def _title(*runs: Run) -> str:
-    """Say what was trained, each once; the name is that of a single run."""
+    """Return a title with the distinct models and data sets, preceded by the name of a single run."""
     configs = [run.configuration for run in runs]
-    what = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
-    return "; ".join([f"{runs[0].name}: {next(iter(what))}"] if len(runs) == 1 else what)
+    models = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
+    return "; ".join([f"{runs[0].name}: {next(iter(models))}"] if len(runs) == 1 else models)
 
 
 def _lay_out_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
-    """Lay out panels, at most three in a row, each with the epochs below."""
+    """Lay out panels over epochs, at most three in a row."""
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = blank(0.2 + 2.9 * columns, 0.3 + 2.7 * rows)
@@ -160,7 +162,7 @@ def _lay_out_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Fig
 def _draw_line(
     axes: Axes, records: Sequence[Record], values: Sequence[float | None], label: str | None, **how: Any
 ) -> None:
-    """Draw a curve over the epochs; a value that is infinite (None) is a gap."""
+    """Draw a curve over epochs; an infinite value (None) is a gap."""
     epochs = [record["epoch"] for record in records]
     heights = [float("nan") if value is None else value for value in values]
     axes.plot(epochs, heights, label=label, markevery=max(1, len(epochs) // _MARKS), **how)
@@ -169,7 +171,7 @@ def _draw_line(
 def _metrics(run: Run) -> list[Record]:
     records = run.metrics
     if not records:
-        raise InputError(f"{run.path} has finished no epoch, so that there is nothing to draw.")
+        raise InputError(f"{run.path} must have a finished epoch, got none. Train it first.")
     return records
 
 
@@ -180,7 +182,7 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     def reconstruction(axes: Axes) -> None:
         _draw_errors(axes, found, names, "reconstruction")
         values = [record["holdout"].get("reconstruction_at_mean") for record in found[0]]
-        # Without noise the two are the same.
+        # Without noise both curves coincide.
         if len(runs) == 1 and values != [record["holdout"]["reconstruction"] for record in found[0]]:
             _draw_line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
         axes.set(title="reconstruction error", ylabel="nats per image")
@@ -202,7 +204,7 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
 
 
 def _draw_errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str], term: str) -> None:
-    """Draw a term of the loss for every run that has it, on hold-out images and in training."""
+    """Draw a term of the loss on hold-out and training images for every run that has it."""
     for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
         if term not in records[-1]["train"]:
             continue
@@ -216,12 +218,12 @@ def _draw_errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str]
         )
 
 
-def _line_label(what: str, name: str, names: Sequence[str]) -> str:
-    return what if len(names) == 1 else f"{name}, {what}"
+def _line_label(curve: str, name: str, names: Sequence[str]) -> str:
+    return curve if len(names) == 1 else f"{name}, {curve}"
 
 
 def _penalties(records: Sequence[Record]) -> list[str]:
-    """Return the names of the terms beside the reconstruction error."""
+    """Return the names of the regularisation terms."""
     return [term for term in records[-1]["train"] if term not in ("loss", "reconstruction")]
 
 
@@ -232,11 +234,12 @@ def _spans_decades(axes: Axes) -> bool:
 
 def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
     records = _metrics(run)
-    # Runs of earlier versions may lack some of it.
+    # Runs of earlier versions may lack some values.
     latents = [record.get("latent", {}) for record in records]
     spreads = [name for name in _SPREADS if name in latents[-1]]
     ratios = [latent.get("noise_to_signal", {}) for latent in latents]
 
+    # One function per panel; a panel without data is omitted below.
     def spread(axes: Axes) -> None:
         for name in spreads:
             label, colour, dashes, marker = _SPREADS[name]
@@ -251,7 +254,7 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
     def noise(axes: Axes) -> None:
         epochs = [record["epoch"] for record in records]
         known = [value for ratio in ratios for value in ratio.values() if value]
-        # An infinite ratio, of a dimension without signal, goes up to the edge.
+        # Draw an infinite ratio, of a dimension without signal, at the upper edge.
         edge = 10 * max([ACTIVE_BELOW, *known])
         low, high = ([edge if r.get(end) is None else r[end] for r in ratios] for end in ("min", "max"))
         label = "all dimensions" + (",\nsome without signal" if edge in high else "")

@@ -1,4 +1,4 @@
-"""What is measured on hold-out images after every epoch: reconstructions, the terms of the loss, the codes."""
+"""Hold-out metrics after each epoch: reconstructions, the terms of the loss, and a summary of the codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evae.models.objectives import Objective, reconstruction_error
 from evae.models.posteriors import Posterior
 from evae.models.vae import VAE
 
-#: Images in one pass through the network. Fixed, because the noise of a seeded draw depends on how it is cut.
+#: Batch size on hold-out images. Constant, because the noise of a seeded draw depends on it.
 CHUNK = 500
 
 
@@ -37,10 +37,10 @@ class Reconstruction:
 
 @torch.no_grad()
 def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstruction]:
-    """Reconstruct uint8 ``pixels`` (N, C, S, S) chunk by chunk with batch normalisation in evaluation mode.
+    """Reconstruct uint8 ``pixels`` (N, C, S, S) in chunks with the model in evaluation mode.
 
-    The draws depend on ``seed`` alone, not on the epoch: epochs are compared under the same noise. The model is left
-    in the mode it was in.
+    The draws depend only on ``seed``, not on the epoch, so that epochs are compared under the same noise. The model's
+    mode is restored.
     """
     noise = generator(seed, Stream.HOLDOUT, device=pixels.device)
     was_training = model.training
@@ -58,12 +58,12 @@ def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstru
 def holdout_metrics(
     model: VAE, objective: Objective, pixels: Tensor, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Terms of the loss on hold-out images, and a summary of the latent dimensions.
+    """Compute the terms of the loss on hold-out images, and a summary of the latent dimensions.
 
     Returns
     -------
     terms : dict
-        ``loss`` and its terms, in nats per image as in training, with one posterior draw; and
+        ``loss`` and its terms, in nats per image as in training, with one posterior draw, and
         ``reconstruction_at_mean``, the reconstruction error without noise.
     latent : dict
         `latent_summary` of the posteriors of all images.
@@ -83,11 +83,11 @@ def holdout_metrics(
 def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
     """Summarise the codes of all images.
 
-    ``noise_to_signal`` has the least, median and largest ratio over the latent dimensions (None if infinite),
-    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, ``rate`` is `metrics.rate` (None where the
-    posterior's entropy has no closed form, or there is no noise), and ``mean_sigma``, ``mean_r`` and ``mean_B``, where
-    the posterior has them, are means over images and dimensions. Without noise every ratio is 0, but for a dimension
-    without signal, where it is infinite.
+    ``noise_to_signal`` has the minimum, median and maximum ratio over the latent dimensions (None if infinite),
+    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, ``rate`` is `metrics.rate` (None if the
+    posterior's entropy has no closed form, or there is no noise), and ``mean_sigma``, ``mean_r`` and ``mean_B``, if
+    the posterior has them, are means over images and dimensions. Without noise every ratio is 0, except for a
+    dimension without signal, where it is infinite.
     """
     means = torch.cat([posterior.mean for posterior in posteriors])
     variances = torch.cat([posterior.variance for posterior in posteriors])

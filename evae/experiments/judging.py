@@ -140,8 +140,8 @@ class Judge:
         foreign = foreign_versions(run)
         if foreign:
             raise InputError(
-                f"{path} was made by {format_versions(foreign)} of this program, and this is {package_version()}, whose "
-                "figures do not compare with theirs. Move that folder away, or give another --runs-dir."
+                f"{path} was made by {format_versions(foreign)} of this program, and this is {package_version()}, "
+                "whose figures do not compare with theirs. Move that folder away, or give another --runs-dir."
             )
         if run.data_sha256 and run.data_sha256 != self.data_sha256:
             raise InputError(

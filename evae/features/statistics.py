@@ -1,4 +1,4 @@
-"""Mean and covariance of features, in double precision and a chunk at a time, and the Fréchet distance of two."""
+"""Mean and covariance of features in double precision, computed in chunks, and the Fréchet distance of two sets."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from foundation.progress import ProgressCallback, silent
 
 Array = NDArray[np.float64]
 
-#: As many images as Inception has features. The distance's bias falls with the number of images, and is large below.
+#: The number of Inception's features. The bias of the distance decreases with the number of images; it is large below.
 FEW_IMAGES = 2048
 
-#: Changes whenever the same network and images would give other statistics.
+#: Version of the statistics: changes whenever the same network and images would give others.
 VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Of so many images the features' ``mean``, shape (d,), and unbiased ``covariance``, shape (d, d); float64."""
+    """Number of images, and the ``mean`` (d,) and unbiased ``covariance`` (d, d) of their features; float64."""
 
     images: int
     mean: Array
@@ -39,10 +39,10 @@ class FeatureStatistics:
 
 
 class FeatureMoments:
-    """Count, mean and centred second moment of vectors that come in chunks.
+    """Running count, mean and centred second moment of vectors added in chunks.
 
-    Every chunk is centred at its own mean and then combined (Chan, Golub and LeVeque, 1983): unlike sums of squares
-    this loses no digits where the mean is large beside the deviations.
+    Each chunk is centred at its mean and then combined (Chan, Golub and LeVeque, 1983): unlike sums of squares, this
+    loses no digits if the mean is large compared with the deviations.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -61,25 +61,25 @@ class FeatureMoments:
         self.count = total
 
     def statistics(self) -> FeatureStatistics:
-        """Return the statistics of all vectors; an `InputError` where there are fewer than two."""
+        """Return the statistics of all vectors; raises `InputError` if there are fewer than two."""
         if self.count < 2:
-            raise InputError(f"a covariance of features needs at least 2 images, got {self.count}.")
+            raise InputError(f"the number of images must be at least 2 for a covariance, got {self.count}.")
         return FeatureStatistics(self.count, self.mean.copy(), self.scatter / (self.count - 1))
 
 
 def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureStatistics:
-    """Return the statistics of a network's features of images, which come in chunks.
+    """Compute the statistics of a network's features of images given in chunks.
 
     Parameters
     ----------
     network : FeatureNetwork
     chunks : iterable of Tensor
-        uint8 images of shape (n, C, S, S), as `FeatureNetwork.features` takes them; no more than one is held.
+        uint8 images of shape (n, C, S, S), as for `FeatureNetwork.features`; only one is held in memory.
 
     Raises
     ------
     InputError
-        If there are fewer than two images in all.
+        If there are fewer than two images in total.
     """
     moments = FeatureMoments(network.dimension)
     for chunk in chunks:
@@ -90,7 +90,7 @@ def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureS
 def load_or_compute_statistics(
     network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = silent
 ) -> FeatureStatistics:
-    """Return the statistics of a network's features of images, computed once and then read from disk.
+    """Return the statistics of a network's features of images, computed once and cached on disk.
 
     Parameters
     ----------
@@ -98,9 +98,9 @@ def load_or_compute_statistics(
     pixels : Tensor
         uint8, shape (N, C, S, S), N >= 2.
     cache : Path, optional
-        The folder of the cache; by default the user's own.
+        The folder of the cache; by default the user's cache folder.
     progress : function, optional
-        Called with (what is done, images done, of how many) while they are computed.
+        Callback (task, images done, total), called during the computation.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def few_images(a: FeatureStatistics, b: FeatureStatistics) -> str | None:
-    """Return what to warn of where a distance rests on few images, else None."""
+    """Return a warning if a distance is based on few images, else None."""
     fewest, dimension = min(a.images, b.images), a.mean.size
     if fewest <= dimension:
         return (
@@ -145,7 +145,7 @@ def _enough(dimension: int) -> int:
 
 
 def _report_progress(pixels: Tensor, progress: ProgressCallback) -> Iterable[Tensor]:
-    """Give the images in chunks, and say how many are done."""
+    """Yield the images in chunks, and report the number done."""
     done = 0
     for chunk in pixels.split(CHUNK):
         yield chunk

@@ -126,7 +126,7 @@ class ArrayFile:
         except InputError:
             raise
         except ValueError as error:
-            raise InputError(f"{self.place} is not an npz file, or is truncated ({error}).") from error
+            raise InputError(f"{self.place} is not an npz file, or is cut short ({error}).") from error
 
     def _images(self, name: str, side: int | None) -> Tensor:
         """Read one array as uint8 images of shape (N, C, side, side)."""

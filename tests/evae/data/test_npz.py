@@ -108,11 +108,11 @@ def test_a_missing_a_foreign_and_a_cut_short_file_are_named(tmp_path: Path) -> N
         f", got {tmp_path / 'none.npz'}, which is neither a file nor one in data."
     )
     (tmp_path / "page.npz").write_text("<html>404</html>")
-    assert "page.npz is not an npz file, or is truncated" in refusal(f"npz:{tmp_path / 'page.npz'}")
+    assert "page.npz is not an npz file, or is cut short" in refusal(f"npz:{tmp_path / 'page.npz'}")
     dataset = saved(tmp_path / "a.npz", train_images=noise(9, 32, 32), test_images=noise(2, 32, 32))
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content[: len(content) // 2])
-    assert "a.npz is not an npz file, or is truncated" in refusal(dataset)
+    assert "a.npz is not an npz file, or is cut short" in refusal(dataset)
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:

@@ -212,6 +212,8 @@ def test_features_that_cannot_be_had_are_refused_before_anything_is_written(
         evae.evaluate(run, device="cpu", features="inception", inception_weights=tmp_path / "weights.pth")
     with pytest.raises(InputError, match=r"--features 'inceptoin' is not known\. Did you mean inception\?"):
         evae.evaluate(run, device="cpu", features="inceptoin")
-    with pytest.raises(InputError, match="--inception-weights does nothing with --features none"):
+    with pytest.raises(
+        InputError, match="--inception-weights applies to --features inception only, got --features none"
+    ):
         network_for(run.configuration, torch.device("cpu"), "data", "none", tmp_path / "weights.pth")
     assert not (run.path / "evaluation.json").exists()

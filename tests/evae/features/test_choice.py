@@ -153,7 +153,7 @@ def test_evaluate_says_what_it_took_and_records_it(trained: dict[str, Run]) -> N
 def test_inception_that_was_asked_for_by_name_is_still_refused_without_weights(trained: dict[str, Run]) -> None:
     sentence = refusal("evaluate", trained["vae"].path, "--device", "cpu", "--features", "inception")
     assert sentence.endswith("Or use --features imagenet, which downloads nothing, or --features none.")
-    with pytest.raises(InputError, match="there is no file nowhere"):
+    with pytest.raises(InputError, match="--inception-weights must name a file, got nowhere"):
         evae.evaluate(trained["vae"], device="cpu", inception_weights="nowhere.pth")
 
 

@@ -28,7 +28,7 @@ from evae.features import (
     statistics_of,
 )
 from evae.features.efficientnet import EfficientNetLite0
-from evae.features.imagenet import BYTES, FILE, PACKAGE, imagenet_network, read_state, resolution_for
+from evae.features.imagenet import BYTES, FILE, PACKAGE, PUBLISHED, imagenet_network, read_state, resolution_for
 from foundation.errors import InputError
 
 CPU = torch.device("cpu")
@@ -160,7 +160,9 @@ def test_few_images_are_warned_of(at_112: FeatureNetwork) -> None:
 
 
 def test_inceptions_weights_do_nothing_for_it_and_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--inception-weights does nothing with --features imagenet"):
+    with pytest.raises(
+        InputError, match="--inception-weights applies to --features inception only, got --features imagenet"
+    ):
         feature_network("imagenet", dataset="digits", inception_weights=tmp_path / "weights.pth")
 
 
@@ -198,4 +200,4 @@ def test_a_damaged_package_is_said_with_the_command_that_installs_it_again(
     path.write_bytes(b"beginning")
     assert refusal().startswith(f"{path} is cut short (9 of {BYTES:,} bytes). {again}")
     path.write_bytes(bytes(BYTES))
-    assert f"{path} is another file or damaged: its SHA-256 is " in refusal()
+    assert f"{path} must have the SHA-256 {PUBLISHED}, got " in refusal()

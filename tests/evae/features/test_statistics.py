@@ -111,7 +111,7 @@ def test_no_digits_are_lost_where_the_mean_is_large_beside_the_deviations() -> N
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images_have_no_covariance(count: int) -> None:
-    with pytest.raises(InputError, match=f"a covariance of features needs at least 2 images, got {count}"):
+    with pytest.raises(InputError, match=f"the number of images must be at least 2 for a covariance, got {count}"):
         statistics_of(stand_in(), [noise(1, 1)] * count)
 
 
@@ -165,7 +165,7 @@ def test_features_are_in_single_precision_whatever_the_callers_block_computes_in
 @pytest.mark.parametrize(
     ("pixels", "sentence"),
     [
-        (torch.rand(2, 3, 4, 4), r"features are of uint8 images \(0 to 255\), got torch\.float32; round them by"),
+        (torch.rand(2, 3, 4, 4), r"images must be uint8 \(0 to 255\), got torch\.float32. Round them by"),
         (torch.zeros(2, 2, 4, 4, dtype=torch.uint8), r"shape \(n, 1 or 3, S, S\) with n >= 1, got \(2, 2, 4, 4\)"),
         (torch.zeros(2, 3, 4, 5, dtype=torch.uint8), r"got \(2, 3, 4, 5\)"),
         (torch.zeros(0, 3, 4, 4, dtype=torch.uint8), r"got \(0, 3, 4, 4\)"),
@@ -263,7 +263,7 @@ def test_two_that_want_the_same_entry_at_once_make_it_once(tmp_path: Path) -> No
 
 
 def test_nothing_is_left_behind_where_an_entry_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least 2 images"):
+    with pytest.raises(InputError, match="number of images must be at least 2"):
         load_or_compute_statistics(stand_in(), noise(1, 1), cache=tmp_path)
     assert list(tmp_path.glob("*.safetensors")) == []
     assert load_or_compute_statistics(stand_in(), noise(2, 1), cache=tmp_path).images == 2
@@ -271,7 +271,7 @@ def test_nothing_is_left_behind_where_an_entry_cannot_be_made(tmp_path: Path) ->
 
 def test_a_cache_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"file/cache cannot be written to \(.*\); set XDG_CACHE_HOME to a folder"):
+    with pytest.raises(InputError, match=r"file/cache must be a writable folder \(.*\). Set XDG_CACHE_HOME to one"):
         load_or_compute_statistics(stand_in(), noise(4, 1), cache=tmp_path / "file" / "cache")
 
 
