@@ -160,7 +160,7 @@ def test_a_walk_goes_from_one_image_to_the_other() -> None:
     for first, last, words in (
         (0, 299, "from 0 to 298, got 299"),
         (-1, 3, "got -1"),
-        (4, 4, "different images, got 4"),
+        (4, 4, "two images of a walk must differ, got 4"),
     ):
         with pytest.raises(InputError, match=words):
             walk(model, images, first, last)
