@@ -178,6 +178,7 @@ class _Cause:
 
     @classmethod
     def of(cls, error: BaseException, processes: Processes) -> _Cause:
+        # A broken connection is a symptom: the cause, if published, is that of the lost process.
         if _is_broken_connection(error):
             other = "another of them" if processes.count > 2 else "the other"
             return cls(
@@ -232,6 +233,7 @@ def process_group(device: torch.device) -> Iterator[Processes]:
     processes = _join(here, _own_device(device, here))
     try:
         yield processes
+        # Leave together: a process that closes its connections early would look lost to the others.
         processes.barrier()
         # DistributedDataParallel has reference cycles. If they are collected only at exit, threads of its group may
         # outlive the interpreter, which aborts the process.

@@ -128,6 +128,7 @@ def _intact(array: Path, record: Path, request: DecodeRequest) -> int | None:
 
 def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> int:
     """Write the array while it is decoded, then the record, each atomically; the caller holds the lock."""
+    # Without its record an entry is invalid, so that an interruption leaves none that looks intact.
     record.unlink(missing_ok=True)
     aside = array.with_suffix(".part")
     shape = (plan.train + plan.holdout, *plan.shape)
@@ -137,6 +138,7 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
             f"{array.parent} has {free:,} bytes free, but the decoded images need {needed:,}. Free some space."
         )
     try:
+        # Write the header first and then each batch, so that the images never have to fit into memory.
         with aside.open("wb") as stream:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(stream, header)
@@ -144,6 +146,7 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
                 stream.write(np.ascontiguousarray(batch).data)
             stream.flush()
             os.fsync(stream.fileno())
+        # Hash what is on disk, then publish the array and its record, each by an atomic rename.
         digest = _sha256(aside)
         aside.replace(array)
         counts = {"train": plan.train, "holdout": plan.holdout}

@@ -85,6 +85,7 @@ def decode_image(content: bytes, framing: Framing) -> NDArray[np.uint8]:
     except Exception as error:
         # Pillow's readers raise exceptions of almost any type for a damaged file.
         raise ValueError(str(error) or type(error).__name__) from error
+    # Round offsets as torchvision's CenterCrop does, for identical pixels.
     width, height = picture.size
     cut = framing.crop or min(width, height)
     left, top = round((width - cut) / 2), round((height - cut) / 2)
@@ -208,11 +209,13 @@ def _decode_in_parallel(
     processes: list[BaseProcess] = []
     under_way: deque[tuple[Sequence[str], Connection]] = deque()
     try:
+        # Start one worker for each of the first batches.
         for batch, encoded in itertools.islice(contents, workers):
             process, connection = started(_serve, framing)
             processes.append(process)
             _send_batch(connection, encoded)
             under_way.append((batch, connection))
+        # Collect results in order, and send each idle worker the batch that was read ahead.
         ahead = next(contents, None)
         while under_way:
             batch, connection = under_way.popleft()
@@ -225,6 +228,7 @@ def _decode_in_parallel(
                 ahead = next(contents, None)
             yield answer
     finally:
+        # Kill rather than close: a worker may be in the middle of a batch if an error ended the loop.
         for process in processes:
             process.kill()
         for process in processes:

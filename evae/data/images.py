@@ -97,6 +97,7 @@ def resize(images: Tensor, side: int) -> Tensor:
     if images.shape[2:] == (side, side):
         return images.contiguous()
     resized = torch.empty(*images.shape[:2], side, side, dtype=torch.uint8)
+    # Compute in single precision, then round back to 8 bits.
     for source, target in zip(images.split(CHUNK), resized.split(CHUNK), strict=True):
         enlarged = functional.interpolate(source.float(), size=(side, side), mode="bilinear", antialias=True)
         target.copy_(enlarged.round())

@@ -165,12 +165,14 @@ def judge(
     """Evaluate a loaded model on loaded data, as `evaluate` does; ``choice`` is the reason for these features."""
     config = run.configuration
     with run.locked():
+        # Compute all sets of images: reconstructions, training images, and samples of each law.
         laws = sampling_laws(model, config, data.train, progress)
         errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
         errors["untrained"] = error_before_training(config, data.holdout, model.device)
         sets[TRAINING_IMAGES] = sample_training_images(data.train, len(data.holdout))
         for name, law in laws.items():
             sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
+        # Compute the metrics of each set.
         document = {
             **_describe(run, data),
             "reconstruction_error": errors,
@@ -180,6 +182,7 @@ def judge(
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent,
         }
+        # Reference values of another run, if there is one with the same settings and features.
         document["autoencoder"] = find_autoencoder(run, document["features"])
         save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
         shown = [ImageRows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
@@ -253,6 +256,7 @@ def compare_features(
     """
     if network is None:
         return {"frechet_distance": None, "features": None}
+    # The statistics of the originals are the same for all runs on the data set.
     real = load_or_compute_statistics(network, originals)
     done, total = 0, sum(len(images) for name, images in sets.items() if name != TRAINING_IMAGES)
 

@@ -181,6 +181,7 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
 
     def reconstruction(axes: Axes) -> None:
         _draw_errors(axes, found, names, "reconstruction")
+        # Runs of earlier versions may lack the error at the mean.
         values = [record["holdout"].get("reconstruction_at_mean") for record in found[0]]
         # Without noise both curves coincide.
         if len(runs) == 1 and values != [record["holdout"]["reconstruction"] for record in found[0]]:
@@ -272,6 +273,7 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         _draw_line(axes, records, values, None, color=GREEN, marker="^")
         axes.set(title="rate of the codes", ylabel="nats per image", ylim=(0, None))
 
+    # Without noise all ratios are 0; runs of earlier versions may lack them.
     noisy = any(ratio and ratio["max"] != 0 for ratio in ratios)
     rated = any(latent.get("rate") is not None for latent in latents)
     return [panel for panel, there in ((spread, spreads), (noise, noisy), (rate, rated)) if there]

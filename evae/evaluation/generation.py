@@ -75,12 +75,14 @@ def new_images(
         raise InputError(f"--images must be a positive whole number, got {number}.")
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
+    # Check all options before the model is loaded.
     recipe = run.configuration.recipe
     chosen = sampler or ("mixture" if fixed_prior(recipe, 1) is None else "prior")
     if chosen == "prior" and components is not None:
         raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     model = VAE.load(run, resolve_device(device))
+    # Only the mixture needs the training images.
     train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
     law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
     images = draw_images(model, law, number, seed, progress)

@@ -92,6 +92,7 @@ def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
     means = torch.cat([posterior.mean for posterior in posteriors])
     variances = torch.cat([posterior.variance for posterior in posteriors])
     entropies = [posterior.entropy for posterior in posteriors if posterior.entropy is not None]
+    # Ratios over dimensions, then the mean of each spread.
     ratio = metrics.noise_to_signal(means, variances)
     least, median, largest = torch.quantile(ratio, torch.tensor([0.0, 0.5, 1.0], device=ratio.device)).tolist()
     spreads = {

@@ -59,6 +59,7 @@ def _remarks(document: dict[str, Any]) -> list[str]:
     """Return remarks on the distance, the laws of the new images, the noise of the codes and the references."""
     features, latent = document["features"], document["latent"]
     remarks = ["error: binary cross-entropy, sum over pixels, mean over images."]
+    # The distance: its features, and their limits.
     if features is not None and features["name"] == "imagenet":
         resolution = features["resolution"]
         remarks.append(
@@ -75,12 +76,14 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         remarks.append(features["choice"])
     if features is not None and features["warning"]:
         remarks.append(f"Warning: {features['warning']}")
+    # The reference sets and the laws of the new images.
     remarks.append(f"training images: {document['training_images']:,}, chosen at random.")
     if features is not None:
         remarks.append(
             "Their distance is the floor for new images; reconstructions are made from the originals and can be nearer."
         )
     remarks += [f"{name}: {law['law']}." for name, law in document["samplers"].items()]
+    # The codes, the untrained model and the plain autoencoder.
     ratio, rate = latent["noise_to_signal"]["median"], latent["rate"]
     noise = "infinite" if ratio is None else f"{ratio:.3g}"
     rate_text = "" if rate is None else f", rate {rate:.1f} nats per image"

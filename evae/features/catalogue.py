@@ -49,6 +49,7 @@ def feature_network(
         If the name is unknown, the weights are unavailable, the data set has no class labels, or ``inception_weights``
         is given for another network.
     """
+    # Networks are imported only when needed: each has its own heavy dependencies.
     device = torch.device(device)
     if name not in FEATURES:
         raise InputError(f"--features {name!r} is not known. {suggestion(name, FEATURES)}")

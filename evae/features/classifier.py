@@ -135,6 +135,7 @@ def classifier_network(
         key,
         lambda: train_classifier(images, labels, device, seed=seed, progress=progress),
     )
+    # The weights come from the entry in both cases, so that a new and a cached classifier are identical.
     channels, side, _ = images.image_shape
     module = _initial_classifier(channels, side, labels.classes, seed)
     module.load_state_dict(entry.tensors)
@@ -152,6 +153,7 @@ def train_classifier(
     channels, side, _ = images.image_shape
     # In channels-last format, a step on the CPU takes a fifth less time.
     module = _initial_classifier(channels, side, labels.classes, seed).to(device).to(memory_format=torch.channels_last)
+    # At least EPOCHS epochs, and more for small data sets, to reach at least STEPS steps.
     train, targets = images.train.to(device), labels.train.to(device)
     epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(len(train) / BATCH)))
     steps = epochs * math.ceil(len(train) / BATCH)

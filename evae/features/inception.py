@@ -170,6 +170,7 @@ def _download(path: Path, expected: str, patience: float | None, progress: Progr
     """Download pytorch-fid's file atomically, after verifying its SHA-256."""
     url = _url()
     try:
+        # A short probe first: an unreachable server must not delay a choice that has an alternative.
         if patience is not None:
             _require_answer(url, patience)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,6 +192,7 @@ def _require_answer(url: str, seconds: float) -> None:
 
     A socket time-out does not suffice: it excludes the name lookup, and applies to each address separately.
     """
+    # A daemon thread, because a hanging name lookup cannot be cancelled.
     outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def ask() -> None:

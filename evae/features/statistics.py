@@ -107,6 +107,7 @@ def load_or_compute_statistics(
     InputError
         If there are fewer than two images, or the cache cannot be written to.
     """
+    # The key identifies the network and the exact pixels, so that an entry never becomes stale.
     key = f"{VERSION}\n{network.identity}\n{tensors_sha256({'pixels': pixels})}"
 
     def make() -> CacheEntry:

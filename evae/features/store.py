@@ -61,6 +61,7 @@ def _intact(path: Path, key: str) -> CacheEntry | None:
     """Return the entry if it is intact and belongs to this key, else None."""
     try:
         content = read_bytes(path, LARGEST_ENTRY)
+        # A safetensors file begins with the length of its JSON header, which holds the metadata.
         header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts, digest = header["__metadata__"]["facts"], header["__metadata__"]["sha256"]
         tensors = load(content)

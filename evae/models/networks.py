@@ -93,6 +93,7 @@ class Encoder(nn.Module):
         channels, side = networks * image_shape[0], image_shape[1]
         for each in architecture.encoder_widths:
             width, side = networks * each, side // 2
+            # A special case in the same interface: 4 x 4 filters on 4 x 4 maps are faster as matrix products.
             kind = _ConvolutionToFourPixels if (kernel, side) == (4, 2) else nn.Conv2d
             convolution = kind(channels, width, kernel, stride=2, padding=padding, bias=False, groups=networks)
             layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
@@ -123,6 +124,7 @@ class Decoder(nn.Module):
             _Linear(latent_dim, channels * side * side, networks),
             nn.Unflatten(1, (networks * channels, side, side)),
         ]
+        # The first transposed convolution keeps the side, or expands one pixel; the others double it.
         for index, width in enumerate(widths):
             if index > 0:
                 transposed: nn.Module = _transposed_convolution(channels, width, kernel, 2, padding, networks)
@@ -134,6 +136,7 @@ class Decoder(nn.Module):
                 transposed = _transposed_convolution(channels, width, kernel, 1, architecture.first_padding, networks)
             layers += [transposed, nn.BatchNorm2d(networks * width), nn.ReLU(inplace=True)]
             channels = width
+        # The last has neither normalisation nor activation: its outputs are logits.
         layers.append(_transposed_convolution(channels, image_shape[0], kernel, 2, padding, networks, bias=True))
         self.layers = nn.Sequential(*layers)
 

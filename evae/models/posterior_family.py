@@ -100,6 +100,7 @@ class PosteriorFamily:
         # B takes its share of the room first, then r, then the mean.
         room = self.within * _MARGIN
         length = self._constant(mu) if raw_length is None else below((room - SMALLEST_SPREAD) / half, raw_length)
+        # Half-width of the kernel part per unit of r.
         scale = STEP_SIZE * (kernel_reach(self.kernel) or math.inf)
         r = below((room - half * length) / scale, r)
         mu = (room - half * length - scale * r) * mu.tanh() / STEP_SIZE

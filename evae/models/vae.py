@@ -117,6 +117,7 @@ class VAE(nn.Module):
             raise InputError(
                 f"{run.weights_path} must hold the weights of the model in config.json, got others: {mismatch}"
             ) from error
+        # Shapes fit; reject types and values that would fail or spread NaN later.
         for name, tensor in weights.items():
             if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
                 raise InputError(f"{run.weights_path} is damaged: {name} must hold finite {expected[name].dtype}.")

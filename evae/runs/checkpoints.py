@@ -202,6 +202,7 @@ def read(path: Path) -> Checkpoint:
 
 def _write_files(checkpoint: Checkpoint, folder: Path) -> None:
     folder.mkdir()
+    # The manifest is written last: it holds the digests of the other files.
     files = {}
     for group in GROUPS:
         content = save(getattr(checkpoint, group), metadata={"format": "pt"})

@@ -80,6 +80,7 @@ def departures(checkpoint: Checkpoint, before: dict[str, Any], now: dict[str, An
     ``before`` and ``now`` are documents of `evae.runs.environment`.
     """
     was, is_now = checkpoint.position.device, now["device"].partition(":")[0]
+    # Another kind of device changes all results, so the other differences no longer matter.
     if was != is_now:
         yield f"the run was trained on {was} and resumes on {is_now}: its results will not be identical to the bit."
         return
@@ -89,6 +90,7 @@ def departures(checkpoint: Checkpoint, before: dict[str, Any], now: dict[str, An
         ("a number of processes of", before.get("processes"), now["processes"]),
         ("a number of seeds at once of", before.get("seeds_at_once"), now["seeds_at_once"]),
     ]
+    # The number of threads affects the order of sums on the CPU only.
     if is_now == "cpu":
         differing.append(("a number of threads of", before.get("threads"), now["threads"]))
     for label, old, new in differing:

@@ -145,6 +145,7 @@ class Run:
             shutil.rmtree(leftover, ignore_errors=True)
         aside = runs / f".{uuid.uuid4().hex}.new"
         aside.mkdir()
+        # Complete the folder before the rename, so that a folder with a final name is always complete.
         try:
             run = cls(aside)
             write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
@@ -316,6 +317,7 @@ class Run:
             # Copy the tensors: the file is memory-mapped and could change.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
             metadata = file.metadata() or {}
+        # Files of earlier versions hold only the epoch.
         if set(metadata) <= {"epoch"}:
             return tensors, self._epoch_of(metadata.get("epoch", "0"))
         try:

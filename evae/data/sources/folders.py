@@ -126,6 +126,7 @@ class ImageFolder:
                 grey, side = inspect_image(self.place / name)
             except ValueError as error:
                 raise InputError(f"{folder.place(name)} cannot be decoded ({error}).") from error
+            # One coloured file makes all images RGB, since the network has one number of channels.
             all_grey = all_grey and grey
             sides.append(side)
             if number % BATCH == 0 or number == len(names):

@@ -87,6 +87,7 @@ class ArrayFile:
                 f"{self.place} must hold the array {name}, the class of each image of {images} as an integer."
             )
         labels, count = self._array(name), len(self._array(images))
+        # Several labels per image, as in multi-label data sets, are not classes.
         if labels.ndim == 2 and labels.shape[1] > 1:
             raise InputError(f"{label} must have one class per image, got {labels.shape[1]}.")
         if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
@@ -158,6 +159,7 @@ def channels_first(array: NDArray[np.generic], label: str) -> Tensor:
     pixels = as_tensor(np.ascontiguousarray(array).view(np.uint8))
     if array.ndim == 3:
         return pixels[:, None]
+    # Channels are recognised by a length of 1 or 3; both axes may have it for tiny images.
     first, last = (array.shape[axis] in (1, 3) for axis in (1, 3))
     if first and last:
         raise InputError(

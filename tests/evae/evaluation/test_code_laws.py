@@ -125,7 +125,7 @@ def test_a_dimension_without_spread_is_drawn_without() -> None:
 
 def test_more_components_than_codes_are_refused() -> None:
     for components in (0, 6):
-        with pytest.raises(InputError, match=f"from 1 to 5, the number of codes that the mixture is fitted to, got {components}"):
+        with pytest.raises(InputError, match=f"from 1 to 5, the number of codes .*, got {components}"):
             fit_mixture(torch.randn(5, 2), seed=0, components=components)
 
 

@@ -101,7 +101,7 @@ def test_a_run_without_an_epoch_is_refused(trained: dict[str, Run], tmp_path: Pa
             draw(run)
     with pytest.raises(InputError, match="must be from 1 to 4, got 5"):
         training_figure(*[run] * 5)
-    with pytest.raises(InputError, match="there is no run folder"):
+    with pytest.raises(InputError, match="must be a run folder, got no folder"):
         run_figure(tmp_path / "nothing")
 
 

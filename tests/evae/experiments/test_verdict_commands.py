@@ -164,7 +164,7 @@ def test_reproduce_lists_what_failed_and_ends_with_1(tmp_path: Path) -> None:
     foreign.mkdir(parents=True)
     result = invoke(*arguments)
     assert result.exit_code == 1
-    assert f"Failed: {foreign.name}: {foreign} is no run folder" in result.stderr
+    assert f"Failed: {foreign.name}: {foreign} is not a run folder" in result.stderr
     assert "Written:" in result.stdout
     assert (tmp_path / "digits-first60-evae-d2-seed0-1epochs" / "evaluation.json").exists()
 

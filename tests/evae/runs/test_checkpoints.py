@@ -89,8 +89,8 @@ def test_without_a_folder_there_is_no_checkpoint(folder: Checkpoints) -> None:
         ("weights.safetensors", lambda content: content[:-1], r"is cut short \(\d+ of \d+ bytes\)\."),
         ("weights.safetensors", lambda content: content + b"x", r"is too long"),
         ("optimizer.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1]), "was altered: its SHA-256"),
-        ("manifest.json", lambda content: content[:20], "is cut short or damaged: it is no manifest"),
-        ("manifest.json", lambda _: b"[]", "is cut short or damaged: it is no manifest"),
+        ("manifest.json", lambda content: content[:20], "is cut short or damaged: it is not a manifest"),
+        ("manifest.json", lambda _: b"[]", "is cut short or damaged: it is not a manifest"),
         ("manifest.json", lambda content: content.replace(b'"step": 30', b'"step": 31'), "was altered: its content"),
     ],
 )

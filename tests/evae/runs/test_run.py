@@ -33,9 +33,9 @@ def test_configuration_and_weights_come_back_as_they_were(run: Run, trained: dic
 
 
 def test_a_folder_that_is_missing_or_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no run folder"):
+    with pytest.raises(InputError, match="must be a run folder, got no folder"):
         Run.open(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"is no run folder: it holds no config\.json"):
+    with pytest.raises(InputError, match=r"is not a run folder: it holds no config\.json"):
         Run.open(tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_flipped_weights_are_not_judged_and_a_resumed_run_makes_them_again(run: 
     (run.path / "evaluation.json").unlink(missing_ok=True)
     run.weights_path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:])
     sentence = refusal(command, run.path, "--device", "cpu")
-    assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 is not the one")
+    assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 does not match its ")
     assert sentence.endswith(f"`python cli.py train --resume {run.path}` makes it again from the last checkpoint.")
     assert not (run.path / "evaluation.json").exists()
     resume(run)

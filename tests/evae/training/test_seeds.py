@@ -287,7 +287,7 @@ def test_one_run_of_an_interrupted_group_goes_on_alone(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     runs = stopped(small(tmp_path, name="run", model="evae", **digits), 2, 2)
-    with pytest.warns(ResumeWarning, match="a number of seeds at once of 2 and goes on with 1: its last bits may"):
+    with pytest.warns(ResumeWarning, match="a number of seeds at once of 2 and resumes with 1: its last bits may"):
         run = resume(runs[1])
     assert run.status == {"state": "finished", "epochs_finished": 2}
     assert_alike(run, together[1])
@@ -339,16 +339,16 @@ def test_runs_that_differ_in_more_than_their_seeds_do_not_go_on_at_once(
     with pytest.raises(InputError) as caught:
         resume_seeds([together[0], other], epochs=2)
     assert str(caught.value) == (
-        f"the runs cannot go on at once: {together[0].path} has --model evae, {other.path} has --model vae, and only "
-        "their seeds may differ; resume each alone."
+        f"runs resumed together must differ only in their seeds, got --model evae in {together[0].path} and --model "
+        f"vae in {other.path}. Resume each alone."
     )
-    with pytest.raises(InputError, match=r"is named twice\. Give each run once\."):
+    with pytest.raises(InputError, match=r"each run must be given once, got .* twice"):
         resume_seeds([together[0], str(together[0].path)])
 
 
 def test_a_taken_name_leaves_no_run_of_the_group(digits: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "run-seed1").mkdir()
-    with pytest.raises(InputError, match="run-seed1 already, and a run is never overwritten"):
+    with pytest.raises(InputError, match="run-seed1 already exists, and runs are never overwritten"):
         train_seeds(small(tmp_path, name="run", **digits), (0, 1, 2))
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run-seed1"]
 
