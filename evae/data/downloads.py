@@ -131,23 +131,23 @@ def reason_of(error: BaseException) -> str:
 
 def _idx_by_hand(folder: str, page: str) -> Callable[[Path], str]:
     return lambda root: (
-        f"Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz where there is a network (from {page}) and "
-        f"put them, as they are, into {root / folder / 'raw'}."
+        f"Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz on a machine with network access (from {page}) and "
+        f"put them, without unpacking, into {root / folder / 'raw'}."
     )
 
 
 def _cifar10_by_hand(root: Path) -> str:
     return (
-        f"Fetch cifar-10-python.tar.gz or cifar-10-binary.tar.gz where there is a network (from {CIFAR10.page}) and "
-        f"unpack it in {root}."
+        "Fetch cifar-10-python.tar.gz or cifar-10-binary.tar.gz on a machine with network access "
+        f"(from {CIFAR10.page}) and unpack it in {root}."
     )
 
 
 def _celeba_by_hand(root: Path) -> str:
     archive = faces.Celeba(root).archive
     return (
-        f"Fetch {archive.name} where there is a network (from {faces.OFFICIAL.page}) and put it, as it is, into "
-        f"{archive.parent}."
+        f"Fetch {archive.name} on a machine with network access (from {faces.OFFICIAL.page}) and put it, "
+        f"without unpacking, into {archive.parent}."
     )
 
 

@@ -224,7 +224,7 @@ def _fetch(url: str, path: Path, progress: ProgressCallback) -> None:
 
 def _remedy(path: Path) -> str:
     return (
-        f"Fetch {_url()} where there is a network and put it there as {path.name}, or name it with "
+        f"Fetch {_url()} on a machine with network access and put it there as {path.name}, or name it with "
         f"--inception-weights. Or use --features imagenet, which downloads nothing, or --features none."
     )
 

@@ -208,5 +208,5 @@ class IdxPair:
 
     def _labels_by_hand(self, name: str) -> str:
         """Describe the manual download of labels: ``datasets get`` fetches nothing if the images are complete."""
-        where = f"where there is a network (from {self.official.page})"
+        where = f"on a machine with network access (from {self.official.page})"
         return f"Fetch {name}.gz {where} and put it, without unpacking, into {self.raw}."

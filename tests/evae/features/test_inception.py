@@ -231,7 +231,7 @@ def test_without_a_network_the_sentence_says_what_to_fetch_and_where_to_put_it(t
     place = tmp_path / "torch" / "hub" / "checkpoints" / NAME
     message = refusal()
     assert message.startswith(f"Inception's weights are not in {place} and could not be downloaded (")
-    assert f"Fetch http://127.0.0.1:9/{NAME} where there is a network and put it there" in message
+    assert f"Fetch http://127.0.0.1:9/{NAME} on a machine with network access and put it there" in message
     assert message.endswith(" Or use --features imagenet, which downloads nothing, or --features none.")
     assert list(place.parent.iterdir()) == []
 
