@@ -131,8 +131,8 @@ def reason_of(error: BaseException) -> str:
 
 def _idx_by_hand(folder: str, page: str) -> Callable[[Path], str]:
     return lambda root: (
-        f"Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz on a machine with network access (from {page}) and "
-        f"put them, without unpacking, into {root / folder / 'raw'}."
+        "Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz on a machine with network access "
+        f"(from {page}) and put them, without unpacking, into {root / folder / 'raw'}."
     )
 
 
