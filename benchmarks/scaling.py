@@ -206,7 +206,7 @@ def processes_seconds(processes: int) -> Callable[[int], float]:
             subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
             from evae import Run
 
-            return float(Run.open(Path(folder) / "run").metrics[-1]["seconds"])
+            return Run.open(Path(folder) / "run").records[-1].seconds
 
     return seconds
 

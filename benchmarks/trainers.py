@@ -29,7 +29,7 @@ from evae.data import ImageData, as_images
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import objective_for
 from evae.models.vae import VAE
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 from evae.training.loop import train_epoch
 from evae.training.session import Session
 from evae.training.steps import Steps
@@ -78,7 +78,7 @@ def ours(setting: Setting, precision: str = "fp32", seeds: int = 1) -> Epoch:
 
     def epoch(number: int) -> float:
         with full_precision_or_tf32(precision):
-            progress, _ = train_epoch(steps, number + 1, GroupWatcher())
+            progress, _ = train_epoch(steps, number + 1, Callback())
         return statistics.fmean(progress.means(number)["loss"] for number in range(seeds))
 
     return epoch

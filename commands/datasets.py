@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.shared import completions
 from commands.shared.completions import one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, CommandLine
-from commands.shared.options import common_options, data_dir_option
+from commands.shared.options import common_options, table_options
 from commands.shared.output import console_for, json_output, write_json
+from evae.configuration.options import DATASET_WORDS, OPTIONS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ def datasets(context: click.Context) -> None:
 
 
 @datasets.command("list", short_help="Say which data sets are there.")
-@data_dir_option
+@table_options(OPTIONS, "data_dir")
 @common_options
 def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
     """Say which data sets are there, whole, as a subset or damaged, with their sizes; nothing is decoded."""
@@ -55,8 +55,8 @@ def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
 
 
 @datasets.command("get", short_help="Download a data set.")
-@click.argument("name", shell_complete=one_of(completions.datasets))
-@data_dir_option
+@click.argument("name", shell_complete=one_of(DATASET_WORDS))
+@table_options(OPTIONS, "data_dir")
 @common_options
 def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> None:
     """Download the data set NAME through torchvision, unless it is there, comparing the published checksums.
@@ -73,8 +73,8 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 
 
 @datasets.command("check", short_help="Compare checksums and decode every image.")
-@click.argument("name", shell_complete=one_of(completions.datasets))
-@data_dir_option
+@click.argument("name", shell_complete=one_of(DATASET_WORDS))
+@table_options(OPTIONS, "data_dir")
 @common_options
 def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
     """Compare the files of the data set NAME with the checksums that torchvision publishes, and decode every image.

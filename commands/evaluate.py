@@ -9,20 +9,15 @@ import click
 
 from commands.shared import completions
 from commands.shared.failures import warnings_as_sentences
-from commands.shared.options import (
-    common_options,
-    device_option,
-    judging_options,
-    original_data_dir_option,
-    plot_option,
-)
+from commands.shared.options import SHARED, common_options, original_data_dir_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
+from evae.configuration.options import OPTIONS
 
 
 @click.command(short_help="Judge a trained model.")
 @click.argument("run", shell_complete=completions.runs)
-@judging_options
-@device_option
+@table_options(SHARED, "features", "inception_weights")
+@table_options(OPTIONS, "device")
 @original_data_dir_option
 @plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
 @common_options
@@ -41,11 +36,6 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier
     """  # noqa: D301
-    from evae.configuration.configuration import require_device
-    from evae.features.names import require_features
-
-    require_device(options["device"])
-    require_features(options["features"])
     checked_plots(plots)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():

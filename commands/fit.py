@@ -3,68 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from commands.shared import completions
-from commands.shared.completions import files, folders, one_of
-from commands.shared.options import common_options, plot_option
+from commands.shared.completions import files, folders
+from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("test-fit", short_help="Test whether data come from a density.")
 @click.argument("file", metavar="FILE", shell_complete=files)
 @click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
-@click.option(
-    "--density",
-    default="normal",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=one_of(completions.densities),
-    help="The hypothesis: normal, logistic, laplace, uniform:lo,hi, beta:p,q or a mixture such as "
-    "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5). normal is the standard normal, unless --estimate is given.",
-)
+@option(SHARED["density"], summary="f, the density under the null hypothesis.")
 @click.option(
     "--estimate",
     is_flag=True,
     help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
 )
-@click.option(
-    "--kernel",
-    default="epanechnikov",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=one_of(completions.kernels),
-    help="The kernel of T_m.",
-)
-@click.option(
-    "--weight",
-    default="one",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=one_of(completions.weights),
-    help="The weight of T_m: one, window:c,d or inverse-density:c,d, in the units of the density.",
-)
-@click.option(
-    "--bandwidth",
-    default="m^-0.235",
-    show_default=True,
-    metavar="RULE",
-    help="The bandwidth, in the units of the density: a number, or m^-DELTA.",
-)
-@click.option(
-    "--replicates",
-    type=int,
+@table_options(SHARED, "kernel", "weight")
+@option(SHARED["bandwidth"], metavar="RULE")
+@option(
+    SHARED["replicates"],
     default=9_999,
-    show_default=True,
-    help="Simulated samples of the hypothesis; the p-value is a multiple of 1/(replicates + 1).",
+    summary="Simulated samples; the p-value is a multiple of 1/(replicates + 1).",
+    details="",
+    metavar=None,
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulated samples.")
-@click.option("--workers", type=int, metavar="N", help="Threads.  [default: one for each core]")
+@option(SHARED["seed"], metavar=None)
+@table_options(SHARED, "workers")
 @click.option(
     "--cache-dir",
     type=click.Path(path_type=Path),

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.completions import files, folders
+from commands.shared.completions import files
 from commands.shared.failures import EXIT_CHECK_FAILED
 from commands.shared.invocation import command_line
-from commands.shared.options import common_options
+from commands.shared.options import SHARED, common_options, option, original_data_dir_option, table_options
 from commands.shared.output import console_for, json_output, replaced_file, write_json
+from evae.configuration.options import OPTIONS
 from foundation.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
     metavar="M",
     help="Where T_m is simulated. Repeatable.  [default: 100, 1000, 10000 and 100000]",
 )
-@click.option("--replicates", type=int, default=10_000, show_default=True, metavar="N", help="Of T_m at each M.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the simulated samples.")
+@table_options(SHARED, "replicates", "seed")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
@@ -60,28 +60,9 @@ if TYPE_CHECKING:
     help="The folder of a trained model whose reconstructions are shown. Repeatable.  [default: the small model that "
     "comes with the project]",
 )
-@click.option(
-    "--runs-dir",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    metavar="DIR",
-    shell_complete=folders,
-    help="Where reproduce left its tables.",
-)
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    shell_complete=folders,
-    help="Where the data of RUN are now; by default where they were when it was trained.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Processes that decide, and threads that simulate.  [default: one for each core]",
-)
+@option(OPTIONS["runs_dir"], summary="Folder in which reproduce left its tables.")
+@original_data_dir_option
+@option(SHARED["jobs"], summary="Processes that decide claims, and threads that simulate.")
 @common_options
 @click.pass_context
 def report(

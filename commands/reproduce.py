@@ -10,19 +10,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.completions import files, folders, one_of
+from commands.shared.completions import files, folders, one_of, some_of
 from commands.shared.failures import EXIT_CHECK_FAILED, warnings_as_sentences
 from commands.shared.invocation import was_given
-from commands.shared.options import (
-    common_options,
-    data_dir_option,
-    device_option,
-    judging_options,
-    plot_option,
-    precision_option,
-    runs_dir_option,
-)
+from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
+from evae.configuration.options import DATASET_WORDS, OPTIONS
+from evae.experiments.plan import TABLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,40 +28,32 @@ if TYPE_CHECKING:
 @click.option(
     "--table",
     metavar="1|2|ablation",
-    shell_complete=one_of(completions.tables),
+    shell_complete=one_of(TABLES),
     help="1: VAE and EVAE on MNIST and Fashion-MNIST. 2: on CIFAR-10 and CelebA. ablation: all models, kernel x "
     "objective, and reconstruction against rate, on MNIST with d_z = 64. Needed, unless results are merged.",
 )
 @click.option(
     "--models",
     metavar="NAME,NAME",
-    shell_complete=completions.some_of(completions.models),
+    shell_complete=some_of(completions.models),
     help="Other models: those of train, and the ablation's as its tables name them.  [default: vae,evae; for the "
     "ablation all]",
 )
 @click.option(
     "--datasets",
     metavar="NAME,NAME",
-    shell_complete=completions.some_of(completions.datasets),
+    shell_complete=some_of(DATASET_WORDS),
     help="Other data sets, as train takes them.  [default: those of the table]",
 )
 @click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
-@click.option("--epochs", type=int, default=50, show_default=True, help="The paper's 50; fewer, and the table says so.")
-@click.option("--limit-train", type=int, metavar="N", help="Train on the first N images; the table says so.")
-@click.option("--limit-holdout", type=int, metavar="N", help="Judge by the first N hold-out images; the table says so.")
-@click.option("--lr", type=float, default=1e-4, show_default=True, help="Learning rate of Adam; the paper's 1e-4.")
-@click.option("--batch-size", type=int, default=100, show_default=True, help="The paper's 100.")
-@judging_options
-@device_option
-@precision_option
-@click.option("--deterministic", is_flag=True, help="As of train.")
-@click.option(
-    "--cluster",
-    metavar="ADDRESS|local:N",
-    help="Train and judge the runs side by side on the workers of this dask scheduler, such as tcp://host:8786, or of "
-    "one started here with N workers; the results do not depend on it. With CUDA a run takes a worker that has the "
-    "resource GPU. Needs the extra epanechnikov-vae[cluster].",
+@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "lr", "batch_size")
+@table_options(SHARED, "features", "inception_weights")
+@table_options(OPTIONS, "device", "precision", "deterministic")
+@option(
+    SHARED["cluster"],
+    details="Runs are trained and judged in parallel; with CUDA a run takes a worker that has the resource GPU. Needs "
+    "the extra epanechnikov-vae[cluster].",
 )
 @click.option(
     "--known",
@@ -94,8 +80,7 @@ if TYPE_CHECKING:
     help="Train nothing: join this results.json with the others that are named so into one table, in the --output. If "
     "they contradict each other, every conflict is named and nothing is written. Repeatable.",
 )
-@data_dir_option
-@runs_dir_option
+@table_options(OPTIONS, "data_dir", "runs_dir")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -182,11 +167,11 @@ def reproduce(
             results.save(folder / "results.json")
 
     with json_output(json_path) as stream, warnings_as_sentences():
-        from evae.experiments.display import grid_display
+        from evae.experiments.display import open_grid_display
         from evae.experiments.runner import reproduce as reproduce_table
 
-        with grid_display(console) as watcher:
-            results = reproduce_table(plan, watcher, cluster=cluster, known=known, hours=hours, kept=keep)
+        with open_grid_display(console) as callback:
+            results = reproduce_table(plan, callback, cluster=cluster, known=known, hours=hours, kept=keep)
         status = report_results(results, folder, plots, stream, console)
     if results.unfinished:
         print(

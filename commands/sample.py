@@ -10,8 +10,10 @@ import click
 from commands.shared import completions
 from commands.shared.completions import one_of
 from commands.shared.invocation import was_given
-from commands.shared.options import common_options, device_option, original_data_dir_option
+from commands.shared.options import SHARED, common_options, option, original_data_dir_option, table_options
 from commands.shared.output import console_for, json_output, write_json
+from evae.configuration.options import OPTIONS
+from evae.evaluation.names import SAMPLERS
 
 
 @click.command(short_help="Draw new images from a trained model.")
@@ -19,7 +21,7 @@ from commands.shared.output import console_for, json_output, write_json
 @click.option(
     "--sampler",
     metavar="prior|mixture",
-    shell_complete=one_of(completions.samplers),
+    shell_complete=one_of(SAMPLERS),
     help="From which law codes are drawn. prior: the fixed law towards which the model was trained, which EVAE does "
     "not have, since its prior depends on the image. mixture: normal laws fitted to the codes of the training images, "
     "for any model.  [default: prior where there is one, else mixture; it is said which]",
@@ -31,7 +33,7 @@ from commands.shared.output import console_for, json_output, write_json
     metavar="I,J",
     help="Instead, walk from the code of hold-out image I to that of J, on a straight line, in ten steps.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the fit and the draws.")
+@option(SHARED["seed"], summary="Seed of the fit and of the draws.", details="")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -39,7 +41,7 @@ from commands.shared.output import console_for, json_output, write_json
     help="A .png of the images in rows, or an .npz with the array images: uint8, N x H x W or N x H x W x 3.  "
     "[default: samples-SAMPLER-seedN.png, or walk-I-J.png, in RUN]",
 )
-@device_option
+@table_options(OPTIONS, "device")
 @original_data_dir_option
 @common_options
 @click.pass_context

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from commands.shared import completions
 from commands.shared.completions import files, one_of
 from commands.shared.invocation import way_on, with_the_way_on
-from commands.shared.options import common_options, plot_option
+from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
-
-if TYPE_CHECKING:
-    pass
+from simulations.engines.names import ENGINE_NAMES
 
 
 @click.command("simulate-tm", short_help="Simulate the Bickel-Rosenblatt statistic.")
@@ -27,78 +24,20 @@ if TYPE_CHECKING:
     metavar="M",
     help="Observations in a sample. Repeatable: several make a study of convergence. The paper's example is 100.",
 )
-@click.option(
-    "--replicates",
-    type=int,
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="Independent samples; the error of the simulated mean falls with the root of their number.",
-)
-@click.option(
-    "--kernel",
-    default="epanechnikov",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=one_of(completions.kernels),
-    help="K: epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
-    "gaussian, of standard deviation 1.",
-)
-@click.option(
-    "--density",
-    default="normal",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=one_of(completions.densities),
-    help="f, from which the samples are drawn and with which the estimate is compared: normal (the VAE's prior), "
-    "logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of normals written weight*normal(mean,deviation), as in "
-    "'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', quoted for the shell.",
-)
-@click.option(
-    "--weight",
-    default="window:-2,2",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=one_of(completions.weights),
-    help="a, the weight under the integral: window:c,d (1 on [c, d] and 0 elsewhere), inverse-density:c,d (1/f there), "
-    "or one (1 everywhere). Theorem 3.1 wants a bounded, integrable weight, which neither one nor the paper's own 1/f "
-    "on the whole line is.",
-)
-@click.option(
-    "--bandwidth",
-    default="m^-0.235",
-    show_default=True,
-    metavar="NUMBER|m^-DELTA",
-    help="b, the kernel's half-width. Theorem 3.1 wants a rule with 2/9 < DELTA < 1/4; the paper takes m^-2/9.",
-)
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Replicate r at m is drawn from the stream (seed, m 2**32 + r) of the generator Philox4x32-10, whatever else "
-    "is chosen: studies at different m are independent.",
-)
+@table_options(SHARED, "replicates", "kernel", "density")
+@option(SHARED["weight"], default="window:-2,2")
+@table_options(SHARED, "bandwidth", "seed")
 @click.option(
     "--engine",
     default="auto",
     show_default=True,
     metavar="auto|exact|cells|multinomial",
-    shell_complete=one_of(completions.engines),
+    shell_complete=one_of(ENGINE_NAMES),
     help="How T_m is computed. exact: to nearly machine precision. cells: from power sums in cells, many times as "
     "fast, with a relative error, typically below 2.5e-4, that is measured and reported. multinomial: the same, but "
     "drawing the counts of the cells first, faster still for a large M. auto: by M, and it is said which.",
 )
-@click.option(
-    "--workers", type=int, metavar="N", help="Threads; the result does not depend on it.  [default: one for each core]"
-)
-@click.option(
-    "--cluster",
-    metavar="ADDRESS|local:N",
-    help="Compute on the workers of this dask scheduler, such as tcp://host:8786, or of one started here with N "
-    "workers; the result does not depend on it. Needs the extra epanechnikov-vae[cluster].",
-)
+@table_options(SHARED, "workers", "cluster")
 @click.option(
     "--resume",
     metavar="FILE",

@@ -12,7 +12,7 @@ import click
 from commands.shared import completions
 from commands.shared.completions import one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, OneOf
-from commands.shared.options import common_options, plot_option
+from commands.shared.options import SHARED, common_options, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, text_output, write_json
 from foundation.progress import progress_bar, spinner
 
@@ -44,12 +44,7 @@ if TYPE_CHECKING:
     help="How the verdicts are shown; LaTeX is a document that compiles by itself.",
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of the terminal.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="How many claims are decided at the same time.  [default: one for each core]",
-)
+@table_options(SHARED, "jobs")
 @click.option("--density", metavar="EXPR", help="With the ID kernel: a density in x of your own, to be judged.")
 @click.option("--support", metavar="A,B", help="With --density: where it is positive, as in -1,1 or -oo,oo.")
 @plot_option("with --density, the kernel beside Epanechnikov's, and its efficiency among the others'.")

@@ -4,6 +4,7 @@ from .distributions import Epanechnikov as Epanechnikov
 from .evaluation.evaluate import evaluate as evaluate
 from .models.vae import VAE as VAE
 from .runs import Run as Run
+from .training import Callback as Callback
 from .training.train import resume as resume
 from .training.train import resume_seeds as resume_seeds
 from .training.train import train as train

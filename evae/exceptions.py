@@ -17,8 +17,8 @@ class ResumeWarning(TrainingWarning):
     """A run resumes, but its results may differ from those of an uninterrupted run."""
 
 
-class RecordingWarning(TrainingWarning):
-    """A training step could not be captured as a CUDA graph; training continues at a lower speed."""
+class CaptureWarning(TrainingWarning):
+    """A step could not be captured as a CUDA graph, so that training is slower."""
 
 
 class BatchStatisticsWarning(TrainingWarning):

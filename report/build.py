@@ -41,8 +41,8 @@ class Contents:
         Files that ``reproduce`` wrote; without any, those that are found in ``runs_dir`` or come with the project.
     runs : sequence of Path
         Folders of trained runs; without any, the one that comes with the project.
-    runs_dir : Path
-    data_dir : Path, optional
+    runs_dir : str or Path
+    data_dir : str or Path, optional
         Where the data of ``runs`` are, if not where they were in training.
     """
 
@@ -51,8 +51,8 @@ class Contents:
     seed: int = 0
     results: Sequence[Path] = ()
     runs: Sequence[Path] = ()
-    runs_dir: Path = Path("runs")
-    data_dir: Path | None = None
+    runs_dir: str | Path = "runs"
+    data_dir: str | Path | None = None
 
     def studies(self) -> list[Study]:
         """Return what is simulated; an `InputError` where that cannot be."""
@@ -62,7 +62,7 @@ class Contents:
 
     def experiments(self) -> tuple[Experiment, ...]:
         """Lay out the results; an `InputError` where a file is missing or damaged, or a table is there twice."""
-        found = tuple(map(experiment_of, self.results or results_files(self.runs_dir)))
+        found = tuple(map(experiment_of, self.results or results_files(Path(self.runs_dir))))
         names = [experiment.name for experiment in found]
         for number, name in enumerate(names):
             if name in names[:number]:

@@ -1,4 +1,4 @@
-"""The README's comparison with peers: figures of one run of each benchmark, and rows from reading the peers' sources."""
+"""The README's comparison with peers: figures of one run of each benchmark, and rows read in the peers' sources."""
 
 from __future__ import annotations
 

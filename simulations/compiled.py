@@ -30,7 +30,11 @@ MARK = "simulations.digest"
 
 
 def compiled(function: Function) -> Function:
-    """Compile ``function`` without the interpreter lock, and keep the machine code on disk where that is possible."""
+    """Compile ``function`` without the interpreter lock, and keep the machine code on disk where that is possible.
+
+    The machine code contains that of every compiled function it calls, so that it returns the same bits in a process
+    that compiles it and in one that loads it from disk.
+    """
     return _kept(function)
 
 
@@ -42,17 +46,17 @@ def vectorised(function: Function) -> Function:
     return _kept(function, fastmath={"reassoc", "nsz", "contract"})
 
 
-def inlined(function: Function) -> Function:
-    """Compile ``function`` into each function that calls it: a call with several arrays costs more than small work."""
-    return cast(Function, numba.njit(inline="always", nogil=True, error_model="numpy")(function))
-
-
 def _kept(function: Function, **options: Any) -> Function:
+    # Every callee is compiled into its caller. Otherwise its machine code would exist twice, compiled on its own and
+    # kept on disk with the caller. The two are optimised separately and may add in different orders. A process that
+    # compiles would call the first and one that loads the caller from disk the second, so that the last bits of what
+    # they compute would differ.
+    options |= {"nogil": True, "error_model": "numpy", "forceinline": True}
     try:
-        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:
-        # No folder can be written: numba refuses to cache, so every process compiles anew.
-        return cast(Function, numba.njit(nogil=True, error_model="numpy", **options)(function))
+        # No folder can be written: numba refuses to cache, so every process compiles its own code.
+        return cast(Function, numba.njit(**options)(function))
     discard_stale_code(Path(dispatcher.stats.cache_path))
     return cast(Function, dispatcher)
 

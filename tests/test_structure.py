@@ -30,7 +30,7 @@ ROOMS = {
         ("smoothed_normal",),
         ("densities", "posterior"),
         ("kernels", "claim"),
-        ("algebra", "paper"),
+        ("algebra", "paper", "names"),
     ),
     "simulations": (
         ("terminal", "figures"),

@@ -1,7 +1,7 @@
-"""What the shell is offered when a word of the command line is completed.
+"""Completion of the command line in a shell.
 
-Completion answers while somebody waits, so that nothing heavy is imported: names that belong to a module which needs
-torch, numba or sympy are read from its source.
+It answers while somebody waits, so that nothing heavy is imported: the words come from modules that need neither torch
+nor numba nor sympy, and the ids of claims, which need sympy, are read from the sources.
 """
 
 from __future__ import annotations
@@ -25,32 +25,37 @@ SHELLS = ("bash", "zsh", "fish")
 #: The environment variable by which a shell asks, whatever the program is called.
 VARIABLE = "_EVAE_COMPLETE"
 
-Names = Callable[[], Iterable[str]]
+#: Words that can be completed, or a function that looks them up.
+Words = Iterable[str] | Callable[[], Iterable[str]]
 
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
-_ROOT = Path(__file__).resolve().parents[2]
+CLAIMS = Path(__file__).resolve().parents[2] / "theory" / "claims"
 
 
-def one_of(names: Names) -> Completer:
-    """Complete to one of the ``names``; after ``npz:`` and ``folder:`` to a path."""
+def one_of(words: Words) -> Completer:
+    """Complete to one of the ``words``; after ``npz:`` and ``folder:`` to a path."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
         if word.startswith(("npz:", "folder:")):
             return [CompletionItem(word, type="file")]
-        return [CompletionItem(name) for name in names() if name.startswith(word)]
+        return [CompletionItem(name) for name in _looked_up(words) if name.startswith(word)]
 
     return complete
 
 
-def some_of(names: Names) -> Completer:
-    """Complete the last of several names, which commas separate."""
+def some_of(words: Words) -> Completer:
+    """Complete the last of several ``words``, which commas separate."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
         before, comma, last = word.rpartition(",")
-        return [CompletionItem(f"{before}{comma}{name}") for name in names() if name.startswith(last)]
+        return [CompletionItem(f"{before}{comma}{name}") for name in _looked_up(words) if name.startswith(last)]
 
     return complete
+
+
+def _looked_up(words: Words) -> Iterable[str]:
+    return words() if callable(words) else words
 
 
 def files(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
@@ -78,74 +83,25 @@ def _runs_in(folder: Path) -> Iterator[Path]:
 
 def claims() -> list[str]:
     """Return the ids of the claims and the groups they form, and ``kernel``, which judges one of the user's own."""
-    modules = sorted((_ROOT / "theory" / "claims").glob("*.py"))
-    ids = [name for module in modules for name in _first_arguments(module, {"Claim"})]
+    ids = _claim_ids()
     return sorted({*ids, *(claim.rsplit(".", 1)[0] for claim in ids), "kernel"})
 
 
 def assumptions() -> list[str]:
     """Return what ``--assume`` begins with."""
-    modules = sorted((_ROOT / "theory" / "claims").glob("*.py"))
-    return sorted(f"{name}=" for module in modules for name in _first_arguments(module, {"Claim"}))
+    return sorted(f"{claim}=" for claim in _claim_ids())
 
 
-def kernels() -> list[str]:
-    """Return the names of the kernels of `theory.kernels`."""
-    return _first_arguments(_ROOT / "theory" / "kernels.py", {"Kernel", "_on_unit_interval"})
+def _claim_ids() -> list[str]:
+    """Return the ``id`` of each ``Claim(...)`` in the modules of claims, given by position or by name."""
+    import ast
 
-
-def densities() -> list[str]:
-    """Return the names of the densities of `theory.densities`; numbers follow where one ends in a colon."""
-    source = _ROOT / "theory" / "densities" / "families.py"
-    return [*_first_arguments(source, {"Density"}), *(f"{name}:" for name in _names(source, "FAMILIES")), "mixture:"]
-
-
-def weights() -> list[str]:
-    """Return the names of the weights of `theory.densities`; numbers follow where one ends in a colon."""
-    forms = (form.partition(":") for form in _names(_ROOT / "theory" / "densities" / "weights.py", "WEIGHT_FORMS"))
-    return [f"{kind}{colon}" for kind, colon, _ in forms]
-
-
-def engines() -> list[str]:
-    """Return the names of the engines of `simulations.engines.choice`."""
-    return ["auto", *_names(_ROOT / "simulations" / "engines" / "choice.py", "ENGINES")]
-
-
-def samplers() -> list[str]:
-    """Return the names of the samplers of `evae.evaluation.code_laws`."""
-    return _names(_ROOT / "evae" / "evaluation" / "code_laws.py", "SAMPLERS")
-
-
-def features() -> list[str]:
-    """Return the features by which ``evaluate`` compares images."""
-    from evae.features.names import CHOICES
-
-    return list(CHOICES)
-
-
-def settings(name: str) -> Names:
-    """Return what looks a list of `evae.configuration` up, such as ``PRESETS``."""
-
-    def names() -> list[str]:
-        from evae import configuration
-
-        return [str(value) for value in getattr(configuration, name)]
-
-    return names
-
-
-def datasets() -> list[str]:
-    """Return the data sets that ``train`` takes; a path follows where one ends in a colon."""
-    from evae.configuration.configuration import DATASET_FORMS, DATASETS
-
-    return [*DATASETS, *(f"{form.partition(':')[0]}:" for form in DATASET_FORMS)]
-
-
-def tables() -> Iterable[str]:
-    """Return the tables that ``reproduce`` takes."""
-    from evae.experiments.plan import TABLES
-
-    return TABLES
+    trees = (ast.parse(source.read_text(encoding="utf-8")) for source in CLAIMS.glob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Claim"]
+    ids = [*(call.args[0] for call in made if call.args)]
+    ids += [keyword.value for call in made for keyword in call.keywords if keyword.arg == "id"]
+    return [one.value for one in ids if isinstance(one, ast.Constant) and isinstance(one.value, str)]
 
 
 def models() -> Iterable[str]:
@@ -153,34 +109,6 @@ def models() -> Iterable[str]:
     from evae.experiments.plan import known_models
 
     return known_models()
-
-
-def _first_arguments(source: Path, callees: set[str]) -> list[str]:
-    """Return the first argument of each call of one of ``callees`` in a module, where it is a string."""
-    import ast
-
-    found = []
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in callees:
-            first = (*node.args, *(keyword.value for keyword in node.keywords))[0]
-            if isinstance(first, ast.Constant):
-                found.append(str(first.value))
-    return found
-
-
-def _names(source: Path, variable: str) -> list[str]:
-    """Return the strings of a tuple, or the keys of a dictionary, that a module assigns to a variable."""
-    import ast
-
-    for node in ast.parse(source.read_text(encoding="utf-8")).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
-            value = node.value  # type: ignore[attr-defined]
-            written = value.keys if isinstance(value, ast.Dict) else value.elts
-            return [str(ast.literal_eval(name)) for name in written if name is not None]
-    raise LookupError(f"{source} assigns no {variable}")
 
 
 class Bash(BashComplete):

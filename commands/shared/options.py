@@ -1,20 +1,189 @@
-"""Options that several commands share."""
+"""Options of the commands, made from the rows of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from commands.shared import completions
-from commands.shared.completions import files, folders, one_of
+from commands.shared.completions import Completer, files, folders, one_of
+from evae.configuration.domains import Domain, File, Folder, beginnings, choice, whole_number
+from evae.configuration.options import OPTIONS, Option
+from evae.features.names import CHOICES
+from theory.names import DENSITY_FORMS, KERNEL_NAMES, WEIGHT_FORMS
+
+Decorator = Callable[[Any], Any]
+
+#: The options of simulations and of what evaluates images that several commands have; `OPTIONS` are those of training.
+SHARED = {
+    row.name: row
+    for row in (
+        Option(
+            "kernel",
+            "epanechnikov",
+            Domain(words=KERNEL_NAMES),
+            "K, the kernel of the density estimate.",
+            "epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
+            "gaussian, of standard deviation 1.",
+            metavar="NAME",
+        ),
+        Option(
+            "density",
+            "normal",
+            Domain(words=beginnings(DENSITY_FORMS)),
+            "f, from which the samples are drawn and with which the estimate is compared.",
+            "normal (standard normal, the VAE's prior), logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of "
+            "normals written weight*normal(mean,deviation), as in 'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', "
+            "quoted for the shell.",
+            metavar="NAME",
+        ),
+        Option(
+            "weight",
+            "one",
+            Domain(words=beginnings(WEIGHT_FORMS)),
+            "a, the weight under the integral, in the units of the density.",
+            "window:c,d (1 on [c, d] and 0 elsewhere), inverse-density:c,d (1/f there), or one (1 everywhere). Theorem "
+            "3.1 requires a bounded, integrable weight, which neither one nor the paper's 1/f on the whole line is.",
+            metavar="NAME",
+        ),
+        Option(
+            "bandwidth",
+            "m^-0.235",
+            Domain(),
+            "b, the bandwidth, in the units of the density: a number, or m^-DELTA.",
+            "Theorem 3.1 requires a rule with 2/9 < DELTA < 1/4; the paper uses m^-2/9.",
+            metavar="NUMBER|m^-DELTA",
+        ),
+        Option(
+            "replicates",
+            10_000,
+            Domain(int),
+            "Simulated samples at each m.",
+            "The error of the simulated mean falls with the square root of their number.",
+            metavar="N",
+        ),
+        Option(
+            "seed",
+            0,
+            Domain(int),
+            "Seed of the simulated samples.",
+            "Replicate r at m is drawn from the stream (seed, m 2**32 + r) of the generator Philox4x32-10, whatever "
+            "else is chosen: studies at different m are independent.",
+            metavar="N",
+        ),
+        Option(
+            "workers",
+            None,
+            Domain(int),
+            "Threads that simulate; the result does not depend on it.",
+            metavar="N",
+            default_text="one for each core",
+        ),
+        Option(
+            "cluster",
+            None,
+            Domain(),
+            "Compute on the workers of this dask scheduler, such as tcp://host:8786, or of one started here with N "
+            "workers; the result does not depend on it.",
+            "Needs the extra epanechnikov-vae[cluster].",
+            metavar="ADDRESS|local:N",
+        ),
+        Option(
+            "features",
+            "auto",
+            choice(*CHOICES),
+            "Features whose Fréchet distance from the hold-out images is reported.",
+            "inception: the FID, with pytorch-fid's network. imagenet: those of EfficientNet-Lite0, trained on "
+            "ImageNet; not FID, but for every data set and nothing to download. classifier: those of a small "
+            "classifier that is trained once, seeded, on the data set's own labels; not FID either. none: no distance. "
+            "auto: inception where its weights can be had, otherwise imagenet; the output says which.",
+            metavar="auto|inception|imagenet|classifier|none",
+        ),
+        Option(
+            "inception_weights",
+            None,
+            File(),
+            "pytorch-fid's weights of the Inception network.",
+            "By default they are looked for where EVAE_INCEPTION_WEIGHTS says and in torch's hub folder, and otherwise "
+            "downloaded; their SHA-256 is checked.",
+            metavar="FILE",
+        ),
+        Option(
+            "jobs",
+            None,
+            whole_number(),
+            "Processes that decide claims at the same time.",
+            metavar="N",
+            default_text="one for each core",
+        ),
+    )
+}
+
+
+def option(row: Option, **changes: Any) -> Decorator:
+    """Return the option of a row, with ``changes`` of its attributes where a command differs."""
+    row = dataclasses.replace(row, **changes)
+    is_flag = row.domain.type is bool
+    return click.option(
+        row.flag,
+        row.name,
+        type=row.domain.type,
+        is_flag=is_flag,
+        default=row.default,
+        show_default=(row.default is not None and not is_flag) or None,
+        metavar=row.metavar,
+        shell_complete=_completer(row.domain),
+        callback=lambda _context, _parameter, value: row.require(value),
+        help=row.help,
+    )
+
+
+def table_options(table: Mapping[str, Option], *names: str) -> Decorator:
+    """Return the options of a table that are named, in this order; all of them if none is."""
+
+    def add(command: Any) -> Any:
+        for name in reversed(names or tuple(table)):
+            command = option(table[name])(command)
+        return command
+
+    return add
+
+
+def _completer(domain: Domain) -> Completer | None:
+    """Return how a shell completes a value."""
+    if isinstance(domain, Folder):
+        return folders
+    if isinstance(domain, File):
+        return files
+    return one_of(domain.words) if domain.words else None
+
+
+#: The folder of the data set of a run that is there already.
+original_data_dir_option = option(
+    OPTIONS["data_dir"],
+    default=None,
+    summary="Folder of the data set; by default the one from which the run was trained.",
+)
+
+
+def plot_option(subject: str) -> Decorator:
+    """Return the option ``--plot`` of a command that draws the ``subject``; see `checked_plots` and `save_plots`."""
+    return click.option(
+        "--plot",
+        "plots",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help=f"Draw the result as FILE, a .png, .svg or .pdf: {subject} Repeatable.",
+    )
 
 
 def common_options(command: Any) -> Any:
     """Add the options that every command has: ``--json``, ``--quiet`` and ``--debug``."""
-    for option in (
+    for add in (
         click.option(
             "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error instead of one sentence."
         ),
@@ -27,91 +196,5 @@ def common_options(command: Any) -> Any:
             help="Write the machine-readable result to PATH; on '-', to standard output and nothing else there.",
         ),
     ):
-        command = option(command)
+        command = add(command)
     return command
-
-
-def plot_option(what: str) -> Callable[[Any], Any]:
-    """Return the option ``--plot`` of a command that draws ``what``; see `checked_plots` and `save_plots`."""
-    return click.option(
-        "--plot",
-        "plots",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        metavar="FILE",
-        help=f"Draw the result as FILE, a .png, .svg or .pdf: {what} Repeatable.",
-    )
-
-
-device_option = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda",
-    shell_complete=one_of(completions.settings("DEVICES")),
-    help="auto takes CUDA where there is one.",
-)
-
-data_dir_option = click.option(
-    "--data-dir",
-    default="data",
-    show_default=True,
-    metavar="DIR",
-    shell_complete=folders,
-    help="Where data sets are: torchvision's root.",
-)
-
-runs_dir_option = click.option(
-    "--runs-dir",
-    default="runs",
-    show_default=True,
-    metavar="DIR",
-    shell_complete=folders,
-    help="Where runs' folders are made.",
-)
-
-precision_option = click.option(
-    "--precision",
-    default="fp32",
-    show_default=True,
-    metavar="fp32|tf32|bf16",
-    shell_complete=one_of(completions.settings("PRECISIONS")),
-    help="The arithmetic of training. fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. "
-    "bf16: layers in bfloat16, the weights, the noise and the loss in single precision. Hold-out images are measured "
-    "in fp32.",
-)
-
-
-def judging_options(command: Any) -> Any:
-    """Add the options of what judges images: ``--features`` and ``--inception-weights``."""
-    for option in (
-        click.option(
-            "--inception-weights",
-            metavar="FILE",
-            shell_complete=files,
-            help="pytorch-fid's weights of the Inception network. By default they are looked for where "
-            "EVAE_INCEPTION_WEIGHTS says and in torch's hub folder, and else downloaded; their SHA-256 is checked.",
-        ),
-        click.option(
-            "--features",
-            default="auto",
-            show_default=True,
-            metavar="auto|inception|imagenet|classifier|none",
-            shell_complete=one_of(completions.features),
-            help="The features whose Fréchet distance from the hold-out images is reported. inception: the FID, with "
-            "pytorch-fid's network. imagenet: those of EfficientNet-Lite0, trained on ImageNet; not FID, but for every "
-            "data set and nothing to download. classifier: those of a small classifier that is trained once, seeded, "
-            "on the data set's own labels; not FID either. none: no distance. auto: inception where its weights can "
-            "be had, otherwise imagenet, and it is said which.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-original_data_dir_option = click.option(
-    "--data-dir",
-    metavar="DIR",
-    shell_complete=folders,
-    help="Where the data set is now; by default where it was when the run was trained.",
-)

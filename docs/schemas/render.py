@@ -1,14 +1,17 @@
-"""Write docs/json.md, the page on what ``--json`` writes, from the JSON Schemas beside this file.
+"""The JSON Schemas of what ``--json`` writes, and docs/json.md, the page on them.
 
-python -m docs.schemas.render
+``python -m docs.schemas.render`` writes into the schemas what the table of options says of a configuration, and the
+page from the schemas.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+
+from evae.configuration.options import OPTIONS, WITHOUT_EFFECT
 
 FOLDER = Path(__file__).resolve().parent
 PAGE = FOLDER.parent / "json.md"
@@ -27,9 +30,10 @@ which writes it to standard output and nothing else there. `--quiet` leaves out 
 of the document. A number that does not exist, such as a standard error of one value, is null; there is no NaN.
 
 The [JSON Schemas](https://json-schema.org) (2020-12) in `docs/schemas` say what each document holds, every field with
-its meaning and unit, and admit no other; this page is written from them by `python -m docs.schemas.render`. The tests
-validate the real output of every command. A dot leads into an object, `[]` into each element of a list, `.*` into
-each value under a varying key.
+its meaning and unit, and admit no other; `python -m docs.schemas.render` writes this page from them, and what they say
+of a run's configuration from the table of options in `evae/configuration/options.py`. The tests validate the real
+output of every command. A dot leads into an object, `[]` into each element of a list, `.*` into each value under a
+varying key.
 
 | exit code | meaning | document |
 |---|---|---|
@@ -43,6 +47,35 @@ each value under a varying key.
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the schemas by name, in the order of the page."""
     return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}
+
+
+def updated_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas by name, with the configuration of a run as the table of options has it."""
+    found = schemas()
+    found["common"]["$defs"]["configuration"] = _configuration("The options of a run.")
+    found["reproduce"]["$defs"]["run"]["properties"]["configuration"] = _configuration(
+        "The options of the run that can affect its figures.", WITHOUT_EFFECT
+    )
+    return found
+
+
+def write() -> None:
+    """Write the schemas and the page."""
+    for name, schema in updated_schemas().items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False)
+        (FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def _configuration(description: str, left_out: Collection[str] = ()) -> dict[str, Any]:
+    properties = {name: option.schema() for name, option in OPTIONS.items() if name not in left_out}
+    return {
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def page() -> str:
@@ -91,7 +124,7 @@ def _type(field: dict[str, Any]) -> str:
     if "$ref" in field:
         return _link(field["$ref"])
     if "enum" in field:
-        return " or ".join(f"`{value}`" for value in field["enum"])
+        return " or ".join("null" if value is None else f"`{value}`" for value in field["enum"])
     if "anyOf" in field:
         return " or ".join(_type(one) for one in field["anyOf"])
     if field["type"] == "array":
@@ -109,4 +142,4 @@ def _link(reference: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    write()

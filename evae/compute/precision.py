@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from evae.configuration.configuration import require_device
+from evae.configuration.options import OPTIONS
 from evae.exceptions import ArithmeticWarning
 from foundation.errors import InputError
 
@@ -47,7 +47,7 @@ def resolve_device(name: str) -> torch.device:
 
     Raises `InputError` if the name is unknown, or no CUDA device is present.
     """
-    require_device(name)
+    OPTIONS["device"].require(name)
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("--device cuda needs a CUDA device, but torch finds none. Use --device cpu or auto.")

@@ -1,4 +1,4 @@
-"""What a training run is asked to do. Imports nothing heavy: a bad option is answered at once."""
+"""Configuration of a training run. It imports nothing heavy, so that a wrong option is refused at once."""
 
 import lazy_loader
 

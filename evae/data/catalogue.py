@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from evae.configuration.configuration import DATASETS, Configuration, require_dataset
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import DATASETS, OPTIONS
 from evae.data.images import ImageData, Labels
 from evae.data.source import Check, DataSource, Official, Survey
 from evae.data.sources.cifar import Cifar10
@@ -93,7 +94,7 @@ def load_labels(dataset: str, data_dir: str | Path = "data", *, image_size: int 
 
 def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> DataSource:
     """Return the source of a data set; raises `InputError` if the name is unknown."""
-    require_dataset(dataset)
+    OPTIONS["dataset"].require(dataset)
     root = Path(data_dir)
     kind, _, path = dataset.partition(":")
     named: dict[str, DataSource] = {

@@ -15,7 +15,7 @@ def standard_laplace(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """Draw from the density exp(-|x|) / 2; the arguments are those of `torch.rand`.
+    r"""Draw from the density :math:`e^{-|x|}/2`; the arguments are those of `torch.rand`.
 
     An exponential variable with a random sign. Both come from uniform numbers below 1, so that every draw is finite.
     """

@@ -22,12 +22,11 @@ from evae.compute.random_streams import Stream, generator, stream_seed
 from evae.configuration.recipe import Recipe
 from evae.data import as_images
 from evae.evaluation.holdout import CHUNK
+from evae.evaluation.names import SAMPLERS
 from evae.metrics import eight_bit
 from evae.models.vae import VAE
 from foundation.errors import InputError, suggestion
 from foundation.progress import ProgressCallback, silent
-
-SAMPLERS = ("prior", "mixture")
 
 #: Default number of normal laws in a mixture.
 COMPONENTS = 10

@@ -23,6 +23,7 @@ from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.objectives import reconstruction_error
 from evae.models.vae import VAE
+from evae.runs.epoch_record import LatentSummary
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, silent
@@ -180,7 +181,7 @@ def judge(
             **compare_features(network, data.holdout, sets, progress, choice=choice),
             "training_images": len(sets[TRAINING_IMAGES]),
             "samplers": {name: law.document() for name, law in laws.items()},
-            "latent": latent,
+            "latent": latent.document(),
         }
         # Reference values of another run, if there is one with the same settings and features.
         document["autoencoder"] = find_autoencoder(run, document["features"])
@@ -222,7 +223,7 @@ def sampling_laws(
 @full_precision_or_tf32("fp32")
 def reconstruct_holdout(
     model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
-) -> tuple[dict[str, float], dict[str, Any], dict[str, Tensor]]:
+) -> tuple[dict[str, float], LatentSummary, dict[str, Tensor]]:
     """Reconstruct images; return the errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
     images: dict[str, list[Tensor]] = {name: [] for name in errors}

@@ -17,12 +17,11 @@ from evae.evaluation.evaluate import images_of
 from evae.evaluation.pictures import ImageRows, reconstruction_rows, rows_figure
 from evae.metrics import ACTIVE_BELOW
 from evae.models.vae import VAE
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, blank, letter, styled
 from foundation.progress import ProgressCallback, silent
-
-Record = dict[str, Any]
 
 #: Colour and marker of each run in a figure.
 _RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
@@ -32,9 +31,9 @@ MOST_RUNS = len(_RUNS)
 
 #: Label, colour, dashes and marker of each spread of a posterior.
 _SPREADS: dict[str, tuple[str, str, str, str]] = {
-    "mean_r": ("$r$", VERMILION, "-", "o"),
-    "mean_B": ("$B$", BLUE, "--", "s"),
-    "mean_sigma": (r"$\sigma$", VERMILION, "-", "o"),
+    "r": ("$r$", VERMILION, "-", "o"),
+    "B": ("$B$", BLUE, "--", "s"),
+    "sigma": (r"$\sigma$", VERMILION, "-", "o"),
 }
 
 #: Labels of the regularisation terms.
@@ -160,38 +159,37 @@ def _lay_out_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Fig
 
 
 def _draw_line(
-    axes: Axes, records: Sequence[Record], values: Sequence[float | None], label: str | None, **how: Any
+    axes: Axes, records: Sequence[EpochRecord], values: Sequence[float | None], label: str | None, **how: Any
 ) -> None:
     """Draw a curve over epochs; an infinite value (None) is a gap."""
-    epochs = [record["epoch"] for record in records]
+    epochs = [record.epoch for record in records]
     heights = [float("nan") if value is None else value for value in values]
     axes.plot(epochs, heights, label=label, markevery=max(1, len(epochs) // _MARKS), **how)
 
 
-def _metrics(run: Run) -> list[Record]:
-    records = run.metrics
+def _records(run: Run) -> tuple[EpochRecord, ...]:
+    records = run.records
     if not records:
         raise InputError(f"{run.path} must have a finished epoch, got none. Train it first.")
     return records
 
 
 def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
-    found = [_metrics(run) for run in runs]
+    found = [_records(run) for run in runs]
     names = [run.name for run in runs]
 
     def reconstruction(axes: Axes) -> None:
         _draw_errors(axes, found, names, "reconstruction")
-        # Runs of earlier versions may lack the error at the mean.
-        values = [record["holdout"].get("reconstruction_at_mean") for record in found[0]]
+        values = [record.reconstruction_at_mean for record in found[0]]
         # Without noise both curves coincide.
-        if len(runs) == 1 and values != [record["holdout"]["reconstruction"] for record in found[0]]:
+        if len(runs) == 1 and values != [record.reconstruction for record in found[0]]:
             _draw_line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
         axes.set(title="reconstruction error", ylabel="nats per image")
         if len(runs) == 1:
             axes.legend()
 
     def regularisation(axes: Axes) -> None:
-        terms = list(dict.fromkeys(term for records in found for term in _penalties(records)))
+        terms = list(dict.fromkeys(term for records in found for term in records[-1].penalties))
         for term in terms:
             _draw_errors(axes, found, names, term)
         axes.set(
@@ -201,31 +199,26 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
         if len(runs) == 1:
             axes.legend()
 
-    return [reconstruction, *([regularisation] if any(map(_penalties, found)) else [])]
+    return [reconstruction, *([regularisation] if any(records[-1].penalties for records in found) else [])]
 
 
-def _draw_errors(axes: Axes, found: Sequence[list[Record]], names: Sequence[str], term: str) -> None:
+def _draw_errors(axes: Axes, found: Sequence[Sequence[EpochRecord]], names: Sequence[str], term: str) -> None:
     """Draw a term of the loss on hold-out and training images for every run that has it."""
     for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
-        if term not in records[-1]["train"]:
+        if term not in records[-1].train:
             continue
         how: dict[str, Any] = {"color": colour, "marker": marker}
         _draw_line(
-            axes, records, [record["holdout"][term] for record in records], _line_label("hold-out", name, names), **how
+            axes, records, [record.holdout[term] for record in records], _line_label("hold-out", name, names), **how
         )
         how |= {"linestyle": "--", "markerfacecolor": "white"}
         _draw_line(
-            axes, records, [record["train"][term] for record in records], _line_label("training", name, names), **how
+            axes, records, [record.train[term] for record in records], _line_label("training", name, names), **how
         )
 
 
 def _line_label(curve: str, name: str, names: Sequence[str]) -> str:
     return curve if len(names) == 1 else f"{name}, {curve}"
-
-
-def _penalties(records: Sequence[Record]) -> list[str]:
-    """Return the names of the regularisation terms."""
-    return [term for term in records[-1]["train"] if term not in ("loss", "reconstruction")]
 
 
 def _spans_decades(axes: Axes) -> bool:
@@ -234,17 +227,16 @@ def _spans_decades(axes: Axes) -> bool:
 
 
 def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
-    records = _metrics(run)
-    # Runs of earlier versions may lack some values.
-    latents = [record.get("latent", {}) for record in records]
-    spreads = [name for name in _SPREADS if name in latents[-1]]
-    ratios = [latent.get("noise_to_signal", {}) for latent in latents]
+    records = _records(run)
+    latents = [record.latent for record in records]
+    spreads = [name for name in _SPREADS if name in latents[-1].spreads]
+    ratios = [latent.noise_to_signal for latent in latents]
 
     # One function per panel; a panel without data is omitted below.
     def spread(axes: Axes) -> None:
         for name in spreads:
             label, colour, dashes, marker = _SPREADS[name]
-            values = [latent.get(name) for latent in latents]
+            values = [latent.spreads.get(name) for latent in latents]
             _draw_line(axes, records, values, label, color=colour, linestyle=dashes, marker=marker)
         axes.set(title="mean spread of the noise", ylabel="units of the code", yscale="log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -253,14 +245,18 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         axes.legend()
 
     def noise(axes: Axes) -> None:
-        epochs = [record["epoch"] for record in records]
-        known = [value for ratio in ratios for value in ratio.values() if value]
+        epochs = [record.epoch for record in records]
+        known = [
+            value for ratio in ratios if ratio is not None for value in (ratio.min, ratio.median, ratio.max) if value
+        ]
         # Draw an infinite ratio, of a dimension without signal, at the upper edge.
         edge = 10 * max([ACTIVE_BELOW, *known])
-        low, high = ([edge if r.get(end) is None else r[end] for r in ratios] for end in ("min", "max"))
+        low = [edge if ratio is None or ratio.min is None else ratio.min for ratio in ratios]
+        high = [edge if ratio is None or ratio.max is None else ratio.max for ratio in ratios]
         label = "all dimensions" + (",\nsome without signal" if edge in high else "")
         axes.fill_between(epochs, low, high, color=BLUE, alpha=0.2, linewidth=0, label=label)
-        _draw_line(axes, records, [r.get("median") for r in ratios], "their median", color=BLUE, marker="o")
+        medians = [None if ratio is None else ratio.median for ratio in ratios]
+        _draw_line(axes, records, medians, "their median", color=BLUE, marker="o")
         if max(high) > ACTIVE_BELOW / 10:
             axes.axhline(ACTIVE_BELOW, color=GREY, linestyle=":", label=f"active below {ACTIVE_BELOW:g}")
         if edge in high:
@@ -269,11 +265,11 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         axes.legend()
 
     def rate(axes: Axes) -> None:
-        values = [latent.get("rate") for latent in latents]
+        values = [latent.rate for latent in latents]
         _draw_line(axes, records, values, None, color=GREEN, marker="^")
         axes.set(title="rate of the codes", ylabel="nats per image", ylim=(0, None))
 
     # Without noise all ratios are 0; runs of earlier versions may lack them.
-    noisy = any(ratio and ratio["max"] != 0 for ratio in ratios)
-    rated = any(latent.get("rate") is not None for latent in latents)
+    noisy = any(ratio is not None and ratio.max != 0 for ratio in ratios)
+    rated = any(latent.rate is not None for latent in latents)
     return [panel for panel, there in ((spread, spreads), (noise, noisy), (rate, rated)) if there]

@@ -46,7 +46,7 @@ def new_images(
     run : Run, str or Path
         The run folder.
     sampler : str, optional
-        One of `evae.evaluation.code_laws.SAMPLERS`; by default the prior if the model has a fixed one, else the
+        One of `evae.evaluation.names.SAMPLERS`; by default the prior if the model has a fixed one, else the
         mixture.
     number : int
         Number of images.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from evae.data import as_images
 from evae.models.objectives import Objective, reconstruction_error
 from evae.models.posteriors import Posterior
 from evae.models.vae import VAE
+from evae.runs.epoch_record import LatentSummary, NoiseToSignal
 
 #: Batch size on hold-out images. Constant, because the noise of a seeded draw depends on it.
 CHUNK = 500
@@ -57,15 +57,14 @@ def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstru
 @full_precision_or_tf32("fp32")
 def holdout_metrics(
     model: VAE, objective: Objective, pixels: Tensor, seed: int
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Compute the terms of the loss on hold-out images, and a summary of the latent dimensions.
+) -> tuple[dict[str, float], LatentSummary]:
+    """Measure the terms of the loss on hold-out images, and summarise the latent dimensions.
 
     Returns
     -------
     terms : dict
-        ``loss`` and its terms, in nats per image as in training, with one posterior draw, and
-        ``reconstruction_at_mean``, the reconstruction error without noise.
-    latent : dict
+        `EpochRecord.holdout`.
+    latent : LatentSummary
         `latent_summary` of the posteriors of all images.
     """
     rows, posteriors = [], []
@@ -80,14 +79,11 @@ def holdout_metrics(
     return {"loss": sum(values[name] for name in objective.names), **values}, latent_summary(posteriors)
 
 
-def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
-    """Summarise the codes of all images.
+def latent_summary(posteriors: list[Posterior]) -> LatentSummary:
+    """Summarise the codes of all images, given their posteriors chunk by chunk.
 
-    ``noise_to_signal`` has the minimum, median and maximum ratio over the latent dimensions (None if infinite),
-    ``active_dimensions`` counts those below `metrics.ACTIVE_BELOW`, ``rate`` is `metrics.rate` (None if the
-    posterior's entropy has no closed form, or there is no noise), and ``mean_sigma``, ``mean_r`` and ``mean_B``, if
-    the posterior has them, are means over images and dimensions. Without noise every ratio is 0, except for a
-    dimension without signal, where it is infinite.
+    Without noise every ratio of noise to signal is 0, except in a dimension without signal, where it is infinite; the
+    rate is None.
     """
     means = torch.cat([posterior.mean for posterior in posteriors])
     variances = torch.cat([posterior.variance for posterior in posteriors])
@@ -96,17 +92,15 @@ def latent_summary(posteriors: list[Posterior]) -> dict[str, Any]:
     ratio = metrics.noise_to_signal(means, variances)
     least, median, largest = torch.quantile(ratio, torch.tensor([0.0, 0.5, 1.0], device=ratio.device)).tolist()
     spreads = {
-        f"mean_{name}": float(torch.cat([posterior.spreads[name] for posterior in posteriors]).mean())
+        name: float(torch.cat([posterior.spreads[name] for posterior in posteriors]).mean())
         for name in posteriors[0].spreads
     }
-    return {
-        **spreads,
-        "noise_to_signal": {
-            name: _finite(value) for name, value in (("min", least), ("median", median), ("max", largest))
-        },
-        "active_dimensions": int((ratio < metrics.ACTIVE_BELOW).sum()),
-        "rate": metrics.rate(means, variances, torch.cat(entropies)) if entropies else None,
-    }
+    return LatentSummary(
+        spreads,
+        NoiseToSignal(_finite(least), _finite(median), _finite(largest)),
+        active_dimensions=int((ratio < metrics.ACTIVE_BELOW).sum()),
+        rate=metrics.rate(means, variances, torch.cat(entropies)) if entropies else None,
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from evae.compute.precision import full_precision_or_tf32
 from evae.compute.random_streams import Stream, generator
-from evae.configuration.configuration import INDIFFERENT, Configuration
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import INDIFFERENT
 from evae.configuration.recipe import PRESETS, RECIPE_FIELDS
 from evae.evaluation.holdout import reconstructions
 from evae.models.initial_weights import initial_model

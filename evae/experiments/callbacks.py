@@ -1,4 +1,4 @@
-"""What may follow a grid of runs while they are trained and judged."""
+"""Callbacks of a grid of runs: hooks that are called while its runs are trained and judged."""
 
 from __future__ import annotations
 
@@ -6,39 +6,57 @@ from pathlib import Path
 
 from evae.configuration.configuration import Configuration
 from evae.experiments.results import Failure, RunRecord
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 
 
-class GridWatcher:
-    """What may follow a grid of runs; this one ignores everything."""
+class GridCallback:
+    """Hooks of `evae.experiments.runner.reproduce`. Each hook does nothing by default; override those that you need."""
 
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Be told, before the first run, that images are decoded or a classifier is trained: so many of so many."""
+    def on_prepare(self, description: str, done: int, total: int) -> None:
+        """Handle progress before the first run: in decoding images, or in training a classifier.
 
-    def comparing(self, what: str, done: int, total: int) -> None:
-        """Be told that the features of a run's images are compared: so many of so many."""
+        Parameters
+        ----------
+        description : str
+            The work, as words in a sentence.
+        done, total : int
+            Numbers of its parts, such as images.
+        """
 
-    def run_begins(self, number: int, total: int, configuration: Configuration) -> GroupWatcher:  # noqa: ARG002
-        """Be told which run of how many comes next; return what follows its training."""
-        return GroupWatcher()
+    def on_known_runs(self, source: Path, used: int, total: int) -> None:
+        """Handle that ``used`` of the ``total`` runs in an earlier file of results replace planned runs."""
 
-    def known_counted(self, source: Path, used: int, total: int) -> None:
-        """Be told, before the first run, how many of the runs in an earlier file stand for planned ones."""
+    def on_run_known(self, record: RunRecord) -> None:
+        """Handle that a run is taken from an earlier file of results."""
 
-    def run_known(self, record: RunRecord) -> None:
-        """Be told that the run is taken from an earlier file."""
+    def on_run_found(self, record: RunRecord) -> None:
+        """Handle that a run was already trained and judged in its folder."""
 
-    def run_found(self, record: RunRecord) -> None:
-        """Be told that the run was there already, trained and judged."""
+    def on_run_start(self, number: int, total: int, configuration: Configuration) -> Callback:  # noqa: ARG002
+        """Handle the start of a run, and return the callback of its training.
 
-    def run_finished(self, record: RunRecord) -> None:
-        """Be told that the run is trained and judged."""
+        Parameters
+        ----------
+        number, total : int
+            Position in the plan, from 1, and number of planned runs.
+        configuration : Configuration
+        """
+        return Callback()
 
-    def run_failed(self, failure: Failure) -> None:
-        """Be told that it could not be; the grid goes on."""
+    def on_compare(self, description: str, done: int, total: int) -> None:
+        """Handle progress in judging a run; the parameters are those of `on_prepare`."""
 
-    def handed_out(self, runs: int, epochs: int) -> None:
-        """Be told that so many runs, of so many epochs together, are handed to a cluster, to be done in any order."""
+    def on_run_end(self, record: RunRecord) -> None:
+        """Handle that a run was trained and judged."""
 
-    def epoch_finished(self, name: str, epoch: int) -> None:
-        """Be told that a worker of the cluster has finished an epoch of the run of that name."""
+    def on_run_failed(self, failure: Failure) -> None:
+        """Handle that a run could not be trained or judged; the grid continues with the next one."""
+
+    def on_runs_submitted(self, runs: int, epochs: int) -> None:
+        """Handle that a number of runs, of ``epochs`` epochs in total, was submitted to a cluster.
+
+        The cluster trains them in any order, without `on_run_start`.
+        """
+
+    def on_worker_epoch_end(self, name: str, epoch: int) -> None:
+        """Handle that a worker of the cluster has finished an epoch (from 1) of the run with this name."""

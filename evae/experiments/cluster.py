@@ -13,7 +13,7 @@ import queue
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +23,15 @@ import torch
 
 from evae.compute.precision import require_precision
 from evae.configuration.configuration import Configuration
-from evae.experiments.callbacks import GridWatcher
+from evae.experiments.callbacks import GridCallback
 from evae.experiments.judging import Judge
 from evae.experiments.outcomes import Outcomes
 from evae.experiments.plan import Plan
 from evae.experiments.results import RunRecord
 from evae.models.vae import VAE
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run, RunInUse
-from evae.training.callbacks import Watcher
+from evae.training.callbacks import Callback
 from evae.training.stop_request import StopRequest
 from foundation.cluster import GPU, Cluster, ClusterLost, Correspondence, cluster
 from foundation.errors import InputError, Interruption, reason_of
@@ -97,7 +98,7 @@ def _hand_out(
     """Hand out the runs and gather what comes of them."""
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
     correspondence = workers.listen(messages.put)
-    outcomes.watcher.handed_out(len(waiting), sum(config.epochs for config in waiting))
+    outcomes.callback.on_runs_submitted(len(waiting), sum(config.epochs for config in waiting))
     needs = {GPU: 1.0} if waiting[0].device == "cuda" else {}
     with StopRequest() as stop:
         pending: dict[Future[str | None], Configuration] = {}
@@ -107,9 +108,9 @@ def _hand_out(
         try:
             while pending and not stop.requested and not late():
                 _gather(pending, judges, outcomes)
-                _pass_on(messages, outcomes.watcher)
+                _pass_on(messages, outcomes.callback)
                 workers.look()
-            _pass_on(messages, outcomes.watcher)
+            _pass_on(messages, outcomes.callback)
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
         except KeyboardInterrupt:
@@ -161,11 +162,11 @@ def _take_what_is_finished(
                 outcomes.finished(config, found)
 
 
-def _pass_on(messages: queue.Queue[dict[str, Any]], watcher: GridWatcher) -> None:
+def _pass_on(messages: queue.Queue[dict[str, Any]], callback: GridCallback) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
             message = messages.get_nowait()
-            watcher.epoch_finished(message["run"], message["epoch"])
+            callback.on_worker_epoch_end(message["run"], message["epoch"])
 
 
 def _stop(workers: Cluster, pending: list[Future[str | None]]) -> None:
@@ -260,18 +261,18 @@ def is_there(path: str) -> bool:
     return Path(path).exists()
 
 
-class _Reporting(Watcher):
-    """Reports every epoch."""
+class _EpochReporter(Callback):
+    """Reports the end of every epoch to the machine that submitted the run."""
 
     def __init__(self, correspondence: Correspondence) -> None:
         self._correspondence = correspondence
         self._name = ""
 
-    def run_started(self, run: Run, model: VAE, data: object) -> None:  # noqa: ARG002
-        self._name = run.name
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: object) -> None:  # noqa: ARG002
+        self._name = runs[0].name
 
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        self._correspondence.report({"run": self._name, "epoch": record["epoch"]})
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        self._correspondence.report({"run": self._name, "epoch": records[0].epoch})
 
 
 def trained_and_judged(work: Work, config: Configuration) -> str | None:
@@ -280,14 +281,14 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
     A process that was thought dead may still be writing the run: then this one waits until it is done.
     """
     torch.set_num_threads(work.threads)
-    stop, following = work.correspondence.stop_requested, _Reporting(work.correspondence)
+    stop, callback = work.correspondence.stop_requested, _EpochReporter(work.correspondence)
     try:
         while not stop():
             judge = _judge(_decides_judge(config), work.features, work.inception_weights, work.choice)
             _require_network(judge, work)
             try:
                 if judge.found(config) is None:
-                    judge.judged(judge.trained(config, following, stop), config, judge.data())
+                    judge.judged(judge.trained(config, callback, stop), config, judge.data())
             except RunInUse:
                 time.sleep(SECONDS_BETWEEN_TRIES)
             else:

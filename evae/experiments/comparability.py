@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple
 
-from evae.configuration.configuration import INDIFFERENT, Configuration, flag
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import INDIFFERENT, flag
 from evae.configuration.recipe import RECIPE_FIELDS
 from evae.experiments.results import RunRecord
 

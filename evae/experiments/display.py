@@ -1,4 +1,4 @@
-"""How a grid of runs looks on a terminal, and in a log file: a line a run."""
+"""The terminal output of a grid of runs: one line per run, and a progress bar."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from evae.configuration.configuration import Configuration
-from evae.experiments.callbacks import GridWatcher
+from evae.experiments.callbacks import GridCallback
 from evae.experiments.results import Failure, RunRecord
-from evae.training.callbacks import GroupWatcher
-from evae.training.display import TrainingDisplay, terms_column
+from evae.training.callbacks import Callback
+from evae.training.display import TrainingDisplay, make_terms_column
 from foundation.minute_line import MinuteLine
 from foundation.progress import DecodingDisplay
 from foundation.terminal import progress_console, say
 
 
-class GridDisplay(GridWatcher):
-    """A line for every run when it is finished; on a terminal also a bar while it trains. `close` ends the bar."""
+class GridDisplay(GridCallback):
+    """Prints one line per run, and on a terminal shows a bar while a run is trained. `close` removes the bar."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -30,47 +30,47 @@ class GridDisplay(GridWatcher):
         self._decoding = DecodingDisplay()
         self._bar: Progress | None = None
         self._place = ""
-        self._left = 0
+        self._remaining = 0
         self._seconds: list[float] = []
-        self._begun = 0.0
-        self._handed_out: int | None = None
+        self._started = 0.0
+        self._submitted: int | None = None
         self._epochs = 0
-        self._epochs_to_do = 0
+        self._epochs_submitted = 0
         self._minute_line = MinuteLine(lambda sentence: say(self._shown_on, sentence))
 
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Show how far decoding, or the training of a classifier, is."""
-        self._decoding(what, done, total)
+    def on_prepare(self, description: str, done: int, total: int) -> None:
+        """Show the progress in decoding, or in training a classifier."""
+        self._decoding(description, done, total)
 
-    def comparing(self, what: str, done: int, total: int) -> None:
-        """Show on a terminal how far the comparison of features is."""
+    def on_compare(self, description: str, done: int, total: int) -> None:
+        """Show the progress in comparing features, on a terminal only."""
         if self._shown_on.is_terminal:
             self._end_bar()
-            self._decoding(what, done, total)
+            self._decoding(description, done, total)
 
-    def run_begins(self, number: int, total: int, configuration: Configuration) -> GroupWatcher:
-        """Begin a bar for the run's training."""
+    def on_run_start(self, number: int, total: int, configuration: Configuration) -> Callback:
+        """Start a bar for the training of the run, or print its progress once a minute."""
         self._end_bar()
         self._place = f"{number:>{len(str(total))}}/{total}"
-        self._left = total - number
-        self._begun = time.perf_counter()
+        self._remaining = total - number
+        self._started = time.perf_counter()
         if not self._shown_on.is_terminal:
             place = f"{self._place} {configuration.name}"
             minute_line = MinuteLine(lambda sentence: say(self._shown_on, f"{place}: {sentence}"))
             return TrainingDisplay(Console(quiet=True), bar=None, minute_line=minute_line)
         name = TextColumn(f"{self._place} {configuration.name}", table_column=Column(overflow="fold"))
-        columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
+        columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), make_terms_column(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._shown_on, transient=True)
         self._bar.start()
         return TrainingDisplay(Console(quiet=True), self._bar)
 
-    def handed_out(self, runs: int, epochs: int) -> None:
-        """Say how many runs a cluster has, and begin a bar for all their epochs."""
+    def on_runs_submitted(self, runs: int, epochs: int) -> None:
+        """Print the number of runs on the cluster, and start a bar for all their epochs."""
         self._end_bar()
         say(self._console, f"handed out: {runs:,} runs of {epochs:,} epochs together")
-        self._handed_out, self._left, self._place = runs, runs, ""
-        self._begun = time.perf_counter()
-        self._epochs, self._epochs_to_do = 0, epochs
+        self._submitted, self._remaining, self._place = runs, runs, ""
+        self._started = time.perf_counter()
+        self._epochs, self._epochs_submitted = 0, epochs
         self._minute_line.restart()
         if self._shown_on.is_terminal:
             columns = (TextColumn("epochs"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
@@ -79,59 +79,59 @@ class GridDisplay(GridWatcher):
             self._bar.start()
             self._bar.add_task("", total=epochs, last="")
 
-    def epoch_finished(self, name: str, epoch: int) -> None:
-        """Move the bar, or print the line of the minute."""
+    def on_worker_epoch_end(self, name: str, epoch: int) -> None:
+        """Move the bar, or print the progress once a minute."""
         self._epochs += 1
         if not self._shown_on.is_terminal:
-            place = f"{self._epochs:,} of {self._epochs_to_do:,} epochs"
+            place = f"{self._epochs:,} of {self._epochs_submitted:,} epochs"
             self._minute_line(lambda: f"{place}; the last is epoch {epoch} of {name}")
         if self._bar is not None:
             (task,) = self._bar.task_ids
             self._bar.update(task, advance=1, last=f"{name}: epoch {epoch}")
 
-    def known_counted(self, source: Path, used: int, total: int) -> None:
-        """Say it."""
+    def on_known_runs(self, source: Path, used: int, total: int) -> None:
+        """Print the numbers of known runs."""
         say(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")
 
-    def run_known(self, record: RunRecord) -> None:
-        """Say that it is taken from a file."""
-        self._say(record.name, f"known: {_figures(record)}")
+    def on_run_known(self, record: RunRecord) -> None:
+        """Print the figures of a run from a file."""
+        self._say(record.name, f"known: {_format_figures(record)}")
 
-    def run_found(self, record: RunRecord) -> None:
-        """Say that it was there."""
-        self._say(record.name, f"there already: {_figures(record)}")
+    def on_run_found(self, record: RunRecord) -> None:
+        """Print the figures of a run that was already there."""
+        self._say(record.name, f"there already: {_format_figures(record)}")
 
-    def run_finished(self, record: RunRecord) -> None:
-        """Give its figures, and the time that the rest will take if every run takes as long as those before."""
-        self._seconds.append(time.perf_counter() - self._begun)
-        if self._handed_out is None:
-            rest = self._left * sum(self._seconds) / len(self._seconds)
+    def on_run_end(self, record: RunRecord) -> None:
+        """Print the figures of the run, and the remaining time, estimated from the runs so far."""
+        self._seconds.append(time.perf_counter() - self._started)
+        if self._submitted is None:
+            rest = self._remaining * sum(self._seconds) / len(self._seconds)
         else:
             self._count()
-            # Side by side they take together what the last of them took.
-            rest = self._left * self._seconds[-1] / (self._handed_out - self._left)
-        left = f"; about {_duration(rest)} left" if self._left else ""
-        self._say(record.name, f"{_figures(record)}; {_duration(self._seconds[-1])}{left}")
+            # Runs of a cluster overlap: the time since the submission is divided by their number.
+            rest = self._remaining * self._seconds[-1] / (self._submitted - self._remaining)
+        left = f"; about {_format_duration(rest)} left" if self._remaining else ""
+        self._say(record.name, f"{_format_figures(record)}; {_format_duration(self._seconds[-1])}{left}")
 
-    def run_failed(self, failure: Failure) -> None:
-        """Say why."""
-        if self._handed_out is not None:
+    def on_run_failed(self, failure: Failure) -> None:
+        """Print the reason."""
+        if self._submitted is not None:
             self._count()
         self._say(failure.name, f"FAILED: {failure.reason}")
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         self._end_bar()
         self._decoding.close()
 
     def _count(self) -> None:
-        """Count a run that a cluster is done with: they come in any order."""
-        assert self._handed_out is not None
-        self._left -= 1
-        self._place = f"{self._handed_out - self._left:>{len(str(self._handed_out))}}/{self._handed_out}"
+        """Count a run that the cluster has finished, in whatever order."""
+        assert self._submitted is not None
+        self._remaining -= 1
+        self._place = f"{self._submitted - self._remaining:>{len(str(self._submitted))}}/{self._submitted}"
 
     def _say(self, name: str, text: str) -> None:
-        if self._handed_out is None:
+        if self._submitted is None:
             self._end_bar()
         say(self._console, f"{self._place} {name}: {text}".strip())
 
@@ -142,10 +142,10 @@ class GridDisplay(GridWatcher):
 
 
 @contextmanager
-def grid_display(console: Console) -> Iterator[GridWatcher]:
-    """Yield a watcher that prints on ``console``; a silent one if it is quiet."""
+def open_grid_display(console: Console) -> Iterator[GridCallback]:
+    """Yield a callback that prints on ``console``; one without output if it is quiet."""
     if console.quiet:
-        yield GridWatcher()
+        yield GridCallback()
         return
     display = GridDisplay(console)
     try:
@@ -154,7 +154,7 @@ def grid_display(console: Console) -> Iterator[GridWatcher]:
         display.close()
 
 
-def _figures(record: RunRecord) -> str:
+def _format_figures(record: RunRecord) -> str:
     error = record.evaluation["reconstruction_error"]["one_posterior_draw"]
     parts = [f"reconstruction {error:.2f}"]
     distances = record.evaluation["frechet_distance"]
@@ -163,8 +163,8 @@ def _figures(record: RunRecord) -> str:
     return ", ".join([*parts, f"sharpness {record.evaluation['sharpness']['one_posterior_draw']:.4f}"])
 
 
-def _duration(seconds: float) -> str:
-    """Such as ``35 s``, ``12 min`` or ``3.5 h``."""
+def _format_duration(seconds: float) -> str:
+    """Return a duration such as ``35 s``, ``12 min`` or ``3.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

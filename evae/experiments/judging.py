@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from evae.compute.precision import resolve_device
-from evae.configuration.configuration import Configuration, flag
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import CHANGEABLE, flag
 from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
 from evae.evaluation.evaluate import judge, network_for
 from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.models.vae import VAE
-from evae.runs.continuation import CHANGEABLE
 from evae.runs.run import Run
 from evae.runs.versions import format_versions, package_version, versions_of
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 from evae.training.train import resume, train
 from foundation import validation as forms
 from foundation.errors import InputError
@@ -30,7 +30,7 @@ from foundation.progress import ProgressCallback, silent
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
 
 
-#: An evaluation with all that `evae.evaluation.judge` finds today; one of an earlier version is made again.
+#: An evaluation with all that `evae.evaluation.evaluate.judge` finds today; one of an earlier version is made again.
 _REFERENCES = forms.record(
     {
         "reconstruction_error": forms.record({"untrained": forms.number}),
@@ -79,7 +79,7 @@ class Judge:
     ) -> Judge:
         """Read a run's data set once, so that what is wrong with it is said before anything is trained; make features.
 
-        ``preparing`` and ``comparing`` are told how far that is, and later the comparison of a run's images.
+        ``preparing`` and ``comparing`` are called with the progress in that, and later in comparing a run's images.
         """
 
         def read() -> ImageData:
@@ -103,15 +103,15 @@ class Judge:
             return None
         return RunRecord.of(run, evaluation)
 
-    def trained(self, config: Configuration, following: GroupWatcher, stop: Callable[[], bool] = lambda: False) -> Run:
+    def trained(self, config: Configuration, callback: Callback, stop: Callable[[], bool] = lambda: False) -> Run:
         """Train the run, or what is left of it."""
         run = self._folder(config)
         if run is None:
-            return train(config, following, stop=stop)
+            return train(config, callback, stop=stop)
         if _is_finished(run, config):
             return run
         kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
-        return resume(run, following, stop=stop, **kept)
+        return resume(run, callback, stop=stop, **kept)
 
     def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
         """Judge a trained run."""

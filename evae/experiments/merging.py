@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from evae.configuration.configuration import flag
+from evae.configuration.options import flag
 from evae.experiments.comparability import (
     TableEntry,
     features_of,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evae.configuration.configuration import Configuration
-from evae.experiments.callbacks import GridWatcher
+from evae.experiments.callbacks import GridCallback
 from evae.experiments.plan import Plan
 from evae.experiments.results import Failure, Results, RunRecord
 
@@ -15,42 +15,42 @@ def ignored(results: Results) -> None:
 
 
 class Outcomes:
-    """Collects what comes of the runs of a plan, and tells a watcher.
+    """Collects the outcomes of the runs of a plan, and calls a callback for each.
 
     Parameters
     ----------
     plan : Plan
-    watcher : GridWatcher
+    callback : GridCallback
     kept : callable
         Is given the results so far whenever a run was trained and judged, so that they outlive this process.
     """
 
-    def __init__(self, plan: Plan, watcher: GridWatcher, kept: Callable[[Results], object] = ignored) -> None:
-        self.plan, self.watcher = plan, watcher
+    def __init__(self, plan: Plan, callback: GridCallback, kept: Callable[[Results], object] = ignored) -> None:
+        self.plan, self.callback = plan, callback
         self._kept = kept
         self._by_name: dict[str | None, RunRecord | Failure] = {}
 
     def known(self, config: Configuration, record: RunRecord) -> None:
         """Take a run from a file."""
         self._by_name[config.name] = record
-        self.watcher.run_known(record)
+        self.callback.on_run_known(record)
 
     def found(self, config: Configuration, record: RunRecord) -> None:
         """Take a run that was in its folder."""
         self._by_name[config.name] = record
-        self.watcher.run_found(record)
+        self.callback.on_run_found(record)
 
     def finished(self, config: Configuration, record: RunRecord) -> None:
         """Take a run that was trained and judged."""
         self._by_name[config.name] = record
-        self.watcher.run_finished(record)
+        self.callback.on_run_end(record)
         self._kept(self.results())
 
     def failed(self, config: Configuration, reason: str) -> None:
         """Take note that a run could not be trained or judged."""
         failure = Failure(config.name or "", reason)
         self._by_name[config.name] = failure
-        self.watcher.run_failed(failure)
+        self.callback.on_run_failed(failure)
 
     @property
     def waiting(self) -> list[Configuration]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evae.configuration.configuration import Configuration
+from evae.configuration.options import WITHOUT_EFFECT
 from evae.configuration.recipe import Recipe
 from evae.experiments.plan import TABLES
 from evae.runs.run import Run
@@ -121,7 +122,7 @@ class RunRecord:
     @classmethod
     def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
         """Gather what a finished run says of itself."""
-        metrics = run.metrics
+        records = run.records
         if not _MACHINE(run.environment):
             raise InputError(
                 f"{run.path / 'environment.json'} is missing or does not say on what machine the run was made."
@@ -129,8 +130,8 @@ class RunRecord:
         return cls(
             run.name,
             run.configuration,
-            seconds=sum(record["seconds"] for record in metrics),
-            curve=tuple(record["holdout"]["reconstruction"] for record in metrics),
+            seconds=sum(record.seconds for record in records),
+            curve=tuple(record.reconstruction for record in records),
             evaluation=evaluation,
             environment=run.environment,
             data_sha256=run.data_sha256,
@@ -152,10 +153,9 @@ class RunRecord:
         return versions_of(self.environment)
 
     def document(self) -> dict[str, Any]:
-        """Return the record for a JSON file, without what only this machine knows."""
-        configuration = dataclasses.asdict(self.configuration)
-        for name in ("data_dir", "runs_dir", "name", "checkpoint_minutes"):
-            del configuration[name]
+        """Return the record for a JSON file, without the options that affect nothing."""
+        options = dataclasses.asdict(self.configuration)
+        configuration = {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
         return {**dataclasses.asdict(self), "configuration": configuration, "curve": list(self.curve)}
 
     @classmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 from evae.compute.precision import require_precision, resolve_device
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData
-from evae.experiments.callbacks import GridWatcher
+from evae.experiments.callbacks import GridCallback
 from evae.experiments.cluster import on_cluster
 from evae.experiments.deadline import deadline
 from evae.experiments.judging import Judge, folder_of, foreign_versions
@@ -22,14 +22,14 @@ from evae.experiments.statistics.wording import counted
 from evae.features.choice import choose_features
 from evae.runs.run import Run
 from evae.runs.versions import format_versions, package_version
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 from evae.training.stop_request import StopRequest
 from foundation.errors import InputError, Interruption, reason_of
 
 
 def reproduce(
     plan: Plan,
-    watcher: GridWatcher | None = None,
+    callback: GridCallback | None = None,
     *,
     cluster: str | None = None,
     known: Sequence[str | Path] = (),
@@ -44,7 +44,7 @@ def reproduce(
     Parameters
     ----------
     plan : Plan
-    watcher : GridWatcher, optional
+    callback : GridCallback, optional
     cluster : str, optional
         The address of a dask scheduler, or ``local:N``, which starts one with N workers here: each run is trained and
         judged by a worker, which must see the folders of the runs and the data under the same paths. The results do
@@ -65,7 +65,7 @@ def reproduce(
     Interruption
         On SIGINT or SIGTERM, when a checkpoint of every run under way is written. The same call goes on.
     """
-    late, watcher = deadline(hours), watcher or GridWatcher()
+    late, callback = deadline(hours), callback or GridCallback()
     earlier = Known.of(known, plan)
     _require_own_version([config for config in plan.configurations if config.name not in earlier.runs])
     if cluster is None:
@@ -73,11 +73,11 @@ def reproduce(
     # What a cluster's workers have, this machine need not have.
     device = plan.configurations[0].device if cluster is None else "auto"
     # Once for all runs, so that all are judged in the same features.
-    choice = choose_features(plan.features, plan.inception_weights, watcher.preparing)
+    choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
-    judges = {dataset: _judge_of(plan, dataset, device, watcher) for dataset in plan.datasets}
+    judges = {dataset: _judge_of(plan, dataset, device, callback) for dataset in plan.datasets}
     earlier.require_comparable(judges)
-    outcomes = Outcomes(plan, watcher, kept)
+    outcomes = Outcomes(plan, callback, kept)
     _take_what_there_is(outcomes, earlier, judges)
     if outcomes.waiting and cluster is None:
         _one_by_one(outcomes, judges, late)
@@ -89,7 +89,7 @@ def reproduce(
 def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Judge]) -> None:
     """Take what is known and what lies finished in its folder, so that no result is written without it."""
     for source, (used, total) in earlier.counts.items():
-        outcomes.watcher.known_counted(source, used, total)
+        outcomes.callback.on_known_runs(source, used, total)
     for config in outcomes.waiting:
         known = earlier.runs.get(config.name or "")
         if known is not None:
@@ -116,11 +116,11 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[],
             judge = judges[config.dataset]
             if config.dataset != dataset or data is None:
                 dataset, data = config.dataset, judge.data()
-            following = outcomes.watcher.run_begins(number, total, config)
+            callback = outcomes.callback.on_run_start(number, total, config)
             try:
                 # Another process may have finished it meanwhile.
                 found = judge.found(config)
-                record = found or _trained_and_judged(judge, config, data, following, stop, late)
+                record = found or _trained_and_judged(judge, config, data, callback, stop, late)
             except (KeyboardInterrupt, Interruption):
                 if stop.requested or not late():
                     raise _interruption(stop, outcomes) from None
@@ -137,12 +137,12 @@ def _trained_and_judged(
     judge: Judge,
     config: Configuration,
     data: ImageData,
-    following: GroupWatcher,
+    callback: Callback,
     stop: StopRequest,
     late: Callable[[], bool],
 ) -> RunRecord:
     """Train and judge a run; a signal stops training with a checkpoint, and judging, which takes minutes, at once."""
-    run = judge.trained(config, following, late)
+    run = judge.trained(config, callback, late)
     with stop.at_once():
         return judge.judged(run, config, data)
 
@@ -152,11 +152,11 @@ def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
     return Interruption(f"interrupted by {name}; {outcomes.progress}, and the same command goes on.", number)
 
 
-def _judge_of(plan: Plan, dataset: str, device: str, watcher: GridWatcher) -> Judge:
+def _judge_of(plan: Plan, dataset: str, device: str, callback: GridCallback) -> Judge:
     config = next(config for config in plan.configurations if config.dataset == dataset)
     config = dataclasses.replace(config, device=device)
     weights = plan.inception_weights
-    return Judge.of(config, plan.features, weights, watcher.preparing, watcher.comparing, plan.choice)
+    return Judge.of(config, plan.features, weights, callback.on_prepare, callback.on_compare, plan.choice)
 
 
 def _require_device(configurations: tuple[Configuration, ...]) -> None:

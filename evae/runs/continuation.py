@@ -6,13 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evae.configuration.configuration import Configuration, flag
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import CHANGEABLE, flag
 from evae.runs.checkpoints import Checkpoint
 from evae.runs.run import Run
 from foundation.errors import InputError
-
-#: Options that may change on resuming: more epochs, and options that affect at most the last bits of the result.
-CHANGEABLE = ("epochs", "device", "data_dir", "checkpoint_minutes")
 
 
 def update_configuration(run: Run, options: dict[str, Any]) -> Configuration:
@@ -69,8 +67,8 @@ def require_alike(runs: Sequence[Run], configs: Sequence[Configuration]) -> None
                 option = flag(name)
                 remedy = f"Give {option} for all, or resume" if name in CHANGEABLE else "Resume"
                 raise InputError(
-                    f"runs resumed together must differ only in their seeds, got {option} {first[name]} in "
-                    f"{runs[0].path} and {option} {value} in {run.path}. {remedy} each alone."
+                    f"the runs cannot be resumed together: {runs[0].path} has {option} {first[name]}, {run.path} has "
+                    f"{option} {value}, and only their seeds may differ. {remedy} each alone."
                 )
 
 

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from evae.configuration.configuration import Configuration
 from evae.runs.checkpoints import Checkpoints
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.fingerprints import tensors_sha256
 from foundation import validation as forms
 from foundation.errors import InputError
@@ -61,21 +62,6 @@ STATES = ("running", "finished", "failed", "interrupted")
 _STATUS = forms.record(
     {"state": forms.one_of(*STATES), "epochs_finished": forms.whole},
     {"reason": forms.either(forms.text, forms.nothing)},
-)
-
-#: A term of the loss or a summary of the codes; null stands for an infinite ratio.
-_VALUE = forms.either(forms.number, forms.nothing)
-
-_VALUES = forms.mapping(forms.either(_VALUE, forms.mapping(_VALUE)))
-
-_EPOCH = forms.record(
-    {
-        "epoch": forms.whole,
-        "train": _VALUES,
-        "holdout": forms.record({"reconstruction": forms.number}),
-        "seconds": forms.number,
-    },
-    {"latent": _VALUES, "images_per_second": forms.number},
 )
 
 ENVIRONMENT = forms.record(
@@ -199,7 +185,7 @@ class Run:
             )
         return channels, height, width
 
-    def with_configuration(self, config: Configuration) -> Run:
+    def replace_configuration(self, config: Configuration) -> Run:
         """Replace the configuration in ``config.json``, and return the updated run."""
         write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
         return Run(self.path)
@@ -240,49 +226,50 @@ class Run:
         write_json(self.path / "status.json", document if reason is None else {**document, "reason": reason})
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The records of the finished epochs; an incomplete last line, left by a crash, is dropped."""
+    def records(self) -> tuple[EpochRecord, ...]:
+        """The records of the finished epochs, in order.
+
+        A torn last line of ``metrics.jsonl``, left by a crash while it was written, is ignored; another damaged line is
+        an `InputError`.
+        """
         path = self.path / "metrics.jsonl"
         if not path.exists():
-            return []
+            return ()
         *whole, _torn_or_empty = read_bytes(path, LARGEST_JSON).split(b"\n")
-        records = []
-        for number, line in enumerate(whole, 1):
-            try:
-                records.append(parse_json(line))
-            except ValueError as error:
-                raise InputError(f"{path} is damaged: line {number} is not JSON ({error}).") from error
-            if not _EPOCH(records[-1]):
-                raise InputError(f"{path} is damaged: line {number} is not the record of an epoch.")
-        return records
+        return tuple(_read_line(path, number, line) for number, line in enumerate(whole, 1))
 
-    def first_metrics(self, epochs: int) -> list[dict[str, Any]]:
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl`` as JSON documents; `records` has them as objects."""
+        return [record.document() for record in self.records]
+
+    def require_records(self, epochs: int) -> tuple[EpochRecord, ...]:
         """Return the records of the first ``epochs`` epochs.
 
         Raises
         ------
         InputError
-            If one of them is missing, because the file was changed.
+            If one of them is missing, because the file was changed after training wrote it.
         """
-        kept = [record for record in self.metrics if record["epoch"] <= epochs]
-        if len(kept) != epochs or any(record["epoch"] != number for number, record in enumerate(kept, 1)):
+        kept = tuple(record for record in self.records if record.epoch <= epochs)
+        if len(kept) != epochs or any(record.epoch != number for number, record in enumerate(kept, 1)):
             raise InputError(
                 f"{self.path / 'metrics.jsonl'} must hold one record for each of the epochs 1 to {epochs}; it was "
                 "changed after it was written. Restore the original, or start a new run."
             )
         return kept
 
-    def keep_metrics(self, epochs: int) -> None:
-        """Drop the records after the first ``epochs`` epochs, which will be trained and written again."""
-        path, content = self.path / "metrics.jsonl", "".join(map(_line, self.first_metrics(epochs)))
+    def keep_records(self, epochs: int) -> None:
+        """Remove the records after the first ``epochs`` epochs, which are trained and written again."""
+        path, content = self.path / "metrics.jsonl", "".join(map(_write_line, self.require_records(epochs)))
         if path.exists() and path.read_bytes() != content.encode():
             with written_aside(path) as aside:
                 aside.write_text(content, encoding="utf-8")
 
-    def append_metrics(self, record: dict[str, Any]) -> None:
-        """Append the record of an epoch as one line, synced to disk."""
+    def append_record(self, record: EpochRecord) -> None:
+        """Add a line to ``metrics.jsonl``, on disk when this returns; a `ValueError` if a number is infinite or NaN."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(_line(record))
+            stream.write(_write_line(record))
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -451,5 +438,16 @@ def _weights_sha256(tensors: dict[str, Tensor], epoch: int) -> str:
     return hashlib.sha256(f"{epoch}\0{tensors_sha256(tensors)}".encode()).hexdigest()
 
 
-def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, allow_nan=False) + "\n"
+def _read_line(path: Path, number: int, line: bytes) -> EpochRecord:
+    try:
+        document = parse_json(line)
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: line {number} is not JSON ({error}).") from error
+    try:
+        return EpochRecord.read(document)
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: line {number} is not the record of an epoch.") from error
+
+
+def _write_line(record: EpochRecord) -> str:
+    return json.dumps(record.document(), allow_nan=False) + "\n"

@@ -1,2 +1,1 @@
-from .callbacks import GroupWatcher as GroupWatcher
-from .callbacks import Watcher as Watcher
+from .callbacks import Callback as Callback

@@ -1,4 +1,4 @@
-"""A warning where training is too short for the running averages that batch normalisation uses on hold-out images."""
+"""A check that training is long enough for the running averages of batch normalisation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import nn
 
 from evae.exceptions import BatchStatisticsWarning
 
-#: The share of their initial values that the running averages may keep, unnoticed.
+#: The largest share of their initial values that the running averages may retain without a warning.
 NEGLIGIBLE = 0.01
 
 
 def warn_of_few_steps(model: nn.Module, steps: int) -> None:
-    """Warn where ``steps`` batches leave the running averages near their initial values (`BatchStatisticsWarning`).
+    """Warn (`BatchStatisticsWarning`) if the running averages are near their initial values after ``steps`` batches.
 
-    In training a layer normalises by the batch's own mean and variance; afterwards by running averages, which start at
-    0 and 1 and keep a share (1 - momentum)^steps of that.
+    In training, a layer normalises by the mean and variance of the batch; in evaluation, by running averages, which
+    start at 0 and 1 and retain a share (1 - momentum)^steps of these values.
     """
     momenta = [layer.momentum for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     slowest = min((momentum for momentum in momenta if momentum is not None), default=1.0)

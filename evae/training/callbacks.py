@@ -1,65 +1,70 @@
-"""What may follow training while it goes on."""
+"""Callbacks of training: hooks that are called while runs are trained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from evae.data import ImageData
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Position
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.progress import Progress
 
 
-class GroupWatcher:
-    """What may follow runs that are trained at once, or one; this one ignores everything.
+class Callback:
+    """Hooks of the training of a group of runs: one, or several seeds at once. Each hook does nothing by default.
 
-    A run is known by its number, its place among ``runs``.
+    Override the hooks that you need, and pass an instance to `evae.train`, `evae.train_seeds`, `evae.resume` or
+    `evae.resume_seeds`. The hooks are called in the order in which they are listed here, the last four for each batch,
+    failure or epoch. A run is identified by its index in the group, which is 0 for a single run. An exception in a hook
+    ends training, and its message is written into the status of every run. With several processes only the first one
+    calls hooks.
     """
 
-    def images_decoded(self, what: str, done: int, total: int) -> None:
-        """Be told, before a run has a folder, that a data set is being decoded: so many images of so many."""
+    def on_data_decoded(self, description: str, done: int, total: int) -> None:
+        """Handle progress in decoding the data set, before any run has a folder.
 
-    def runs_started(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
-        """Be told that the runs' folders exist and training begins, or goes on."""
+        Parameters
+        ----------
+        description : str
+            The data that are decoded, as words in a sentence.
+        done, total : int
+            Numbers of images.
+        """
 
-    def runs_resumed(self, position: Position) -> None:
-        """Be told, after `runs_started`, where the runs go on."""
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
+        """Handle the start of training, when all folders exist and hold a configuration.
 
-    def step_recorded(self, seconds: float) -> None:
-        """Note that a step is recorded, which took ``seconds``; from now on it is replayed (`evae.training.steps`)."""
+        Parameters
+        ----------
+        runs : sequence of Run
+        models : sequence of VAE
+            The model of each run, which training changes in place.
+        data : ImageData
+            The images that all runs are trained on.
+        """
 
-    def batch_finished(self, progress: Progress) -> None:
-        """Be told of a step. Reading `Progress.means` waits for the device: do it a few times a second at most."""
+    def on_resume(self, position: Position) -> None:
+        """Handle that training continues from a checkpoint at this position; called after `on_start`."""
 
-    def run_failed(self, number: int, reason: str) -> None:
-        """Be told that a run's loss is no number any more, and that the others go on without it."""
+    def on_step_captured(self, seconds: float) -> None:
+        """Handle that a step was captured as a CUDA graph in ``seconds``; later steps replay it."""
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
-        """Be told that an epoch is trained, measured and written: by number, each run's line of ``metrics.jsonl``."""
+    def on_batch_end(self, progress: Progress) -> None:
+        """Handle the end of a batch. Hot: `Progress.means` waits for the device, so call it a few times a second."""
 
+    def on_run_failed(self, number: int, reason: str) -> None:
+        """Handle that the loss of the run with index ``number`` diverged while others of the group are trained further.
 
-class Watcher(GroupWatcher):
-    """What may follow one run; this one ignores everything."""
+        ``reason`` is a sentence. A single run that diverges raises `evae.exceptions.DivergenceError` instead.
+        """
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        """Be told that the run's folder exists and training begins, or goes on."""
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        """Handle the end of an epoch, after its weights and record are written.
 
-    def run_resumed(self, position: Position) -> None:
-        """Be told, after `run_started`, where a run goes on."""
-
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        """Be told that an epoch is trained, measured and written; ``record`` is its line of ``metrics.jsonl``."""
-
-    def runs_started(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
-        """Pass on what concerns the one run."""
-        self.run_started(runs[0], models[0], data)
-
-    def runs_resumed(self, position: Position) -> None:
-        """Pass on what concerns the one run."""
-        self.run_resumed(position)
-
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
-        """Pass on what concerns the one run."""
-        self.epoch_finished(records[0])
+        Parameters
+        ----------
+        records : mapping of int to EpochRecord
+            The record of each run that has not failed, by its index.
+        """

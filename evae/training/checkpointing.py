@@ -1,4 +1,4 @@
-"""When a checkpoint is written, and of what."""
+"""The schedule of checkpoints."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from evae.training.progress import Progress
 from evae.training.session import Session
 from evae.training.stop_request import StopRequest
 
-#: At the end of an epoch a checkpoint is left out if the last one took more than this share of the time since.
+#: At the end of an epoch no checkpoint is written if the last one took more than this share of the time since then.
 CHECKPOINT_SHARE = 0.05
 
 
 class Saver:
-    """Writes checkpoints: at the end of epochs, within one when it is time, and when training is to stop.
+    """Writes checkpoints: after epochs, within an epoch every `Configuration.checkpoint_minutes`, and before a stop.
 
-    Of several runs that are trained at once each gets its own, all of one position.
+    Each run of the group gets its own checkpoint, all at the same position.
     """
 
     def __init__(self, group: Group, session: Session, stop: StopRequest) -> None:
@@ -31,20 +31,30 @@ class Saver:
     def save(
         self, position: Position, progress: Progress | None = None, noise: Sequence[torch.Generator] = ()
     ) -> Position:
-        """Write checkpoints; an `evae.exceptions.DivergenceError` for a run of which a weight is infinite or NaN.
+        """Write a checkpoint of each run and return the position; processes other than the first write nothing.
 
-        Within an epoch ``progress`` and ``noise``, the generator of every run, say what its rest needs. Of several
-        processes the first writes, and the others do nothing.
+        Parameters
+        ----------
+        position : Position
+        progress : Progress, optional
+            Within an epoch, its progress with the sums over all processes.
+        noise : sequence of torch.Generator, optional
+            Within an epoch, the generator of each run.
+
+        Raises
+        ------
+        DivergenceError
+            If a weight is infinite or NaN; of a group as `Group.isolate_failure` says.
         """
         if not self._session.processes.is_first:
             return position
         started = time.perf_counter()
-        for number, run in self._group.going():
+        for number, run in self._group.active():
             epoch = {}
             if progress is not None:
                 sums = progress.sums[: progress.batch, number]
                 epoch = {"noise": noise[number].get_state(), "sums": sums, "images": torch.tensor(progress.images)}
-            with self._group.failing(number):
+            with self._group.isolate_failure(number):
                 checkpoint = self._session.capture(number, position, epoch)
                 require_finite_weights(checkpoint.weights, position)
                 run.checkpoints.write(checkpoint)
@@ -52,8 +62,8 @@ class Saver:
         self._cost = self._saved - started
         return position
 
-    def epoch_finished(self, epoch: int) -> None:
-        """Save, unless epochs are so short that it would take more than `CHECKPOINT_SHARE` of the time."""
+    def save_after_epoch(self, epoch: int) -> None:
+        """Save after an epoch, unless epochs are so short that this takes more than `CHECKPOINT_SHARE` of the time."""
         last = epoch == self._session.config.epochs
         self._stop.agree()
         waited = time.perf_counter() - self._saved
@@ -61,19 +71,22 @@ class Saver:
             self.save(Position(epoch, 0, epoch * self._session.batches, 0.0, self._session.device.type))
 
     def is_due(self) -> bool:
-        """Whether it is time to save within an epoch: for all processes, or for none."""
+        """Return whether a checkpoint within the epoch is due; all processes return the same."""
         waited = time.perf_counter() - self._saved
         (time_is_up,) = self._stop.agree(int(waited >= 60 * self._session.config.checkpoint_minutes))
         return self._stop.requested or bool(time_is_up)
 
-    def save_within(self, progress: Progress, noise: Sequence[torch.Generator], seconds: float) -> None:
-        """Save within an epoch; then stop, if that was asked for. A run fails as in `Progress.means`."""
-        progress = progress.of_all(self._session.processes)
-        for number, _ in self._group.going():
-            with self._group.failing(number):
+    def save_within_epoch(self, progress: Progress, noise: Sequence[torch.Generator], seconds: float) -> None:
+        """Save within an epoch, ``seconds`` after its start; then raise KeyboardInterrupt if a stop was requested.
+
+        A run whose loss diverged fails as in `Group.isolate_failure`.
+        """
+        progress = progress.sum_over(self._session.processes)
+        for number, _ in self._group.active():
+            with self._group.isolate_failure(number):
                 progress.means(number)
         position = Position(progress.epoch - 1, progress.batch, progress.step, seconds, self._session.device.type)
         self.save(position, progress, noise)
-        # Nobody leaves before it is written.
+        # No process stops before the first one has written.
         self._stop.agree()
         self._stop.raise_if_requested()

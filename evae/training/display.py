@@ -1,4 +1,4 @@
-"""How a training run looks on a terminal, and in a log file."""
+"""The terminal output of training: one line per epoch, and a progress bar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -16,22 +15,33 @@ from evae.data import ImageData
 from evae.exceptions import DivergenceError
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Position
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 from evae.training.progress import Progress as EpochProgress
 from foundation.minute_line import MinuteLine
 from foundation.progress import ProgressCallback, decoding_display, silent
 from foundation.terminal import progress_console, say
 
-#: Seconds between two looks at the loss: each look waits for the device.
+#: Seconds between two readings of the loss, each of which waits for the device.
 REFRESH = 0.5
 
 
-class TrainingDisplay(GroupWatcher):
-    """One line an epoch; on a terminal also a bar with the terms of the loss, images/s and the time left.
+class TrainingDisplay(Callback):
+    """Prints one line per epoch, and shows a bar with the terms of the loss, images/s and the remaining time.
 
-    Without a bar, ``minute_line`` says the same once a minute. Of several runs that are trained at once it shows the
-    mean, and the standard deviation of the loss.
+    For several runs the lines show the means over the runs, and the standard deviation of the loss.
+
+    Parameters
+    ----------
+    console : Console
+        Where lines are printed.
+    bar : rich.progress.Progress or None
+        None where there is no terminal.
+    decoding : callable, optional
+        Shows the progress in decoding the data.
+    minute_line : MinuteLine, optional
+        Prints the terms once a minute where there is no bar.
     """
 
     def __init__(
@@ -48,32 +58,32 @@ class TrainingDisplay(GroupWatcher):
         self._task: TaskID | None = None
         self._runs: Sequence[Run] = ()
         self._epochs = 0
-        self._looked = 0.0
+        self._refreshed = 0.0
         self._epoch_started = 0.0
         self._images_before = 0
         self._batch_size = 0
 
-    def images_decoded(self, what: str, done: int, total: int) -> None:
-        """Show how far decoding is."""
-        self._decoding(what, done, total)
+    def on_data_decoded(self, description: str, done: int, total: int) -> None:
+        """Show the progress in decoding."""
+        self._decoding(description, done, total)
 
-    def runs_started(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
-        """Say what is trained on what, and in which unit."""
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
+        """Print the model, the data, the folders and the unit of the loss."""
         self._runs, config = runs, runs[0].configuration
         self._epochs, self._batch_size = config.epochs, config.batch_size
         self._epoch_started = time.perf_counter()
         size = "x".join(str(side) for side in runs[0].image_shape[1:])
         parameters = sum(parameter.numel() for parameter in models[0].parameters())
-        alone = len(runs) == 1
+        single = len(runs) == 1
         say(
             self._console,
             f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; "
-            + (f"run {runs[0].path}" if alone else f"{len(runs)} runs at once"),
+            + (f"run {runs[0].path}" if single else f"{len(runs)} runs at once"),
         )
-        for run in () if alone else runs:
+        for run in () if single else runs:
             say(self._console, f"seed {run.configuration.seed}: run {run.path}")
-        spread = "" if alone else " Means of the runs, with the standard deviation of the loss."
+        spread = "" if single else " Means of the runs, with the standard deviation of the loss."
         say(
             self._console,
             f"Losses are in nats per image: sums over pixels and latent dimensions, means over images.{spread}",
@@ -84,55 +94,55 @@ class TrainingDisplay(GroupWatcher):
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")
 
-    def runs_resumed(self, position: Position) -> None:
-        """Say where the runs go on; the bar begins there."""
+    def on_resume(self, position: Position) -> None:
+        """Print where training continues, and move the bar there."""
         say(
             self._console,
-            f"The run goes on from {position}." if len(self._runs) == 1 else f"They go on from {position}.",
+            f"The run is resumed from {position}." if len(self._runs) == 1 else f"They are resumed from {position}.",
         )
         self._images_before = position.batches * self._batch_size
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, completed=position.step)
 
-    def step_recorded(self, seconds: float) -> None:
-        """Say what the bar waited for."""
-        say(self._console, f"A step of training was recorded as a CUDA graph in {seconds:.1f} s.")
+    def on_step_captured(self, seconds: float) -> None:
+        """Print how long the bar waited for the capture."""
+        say(self._console, f"A step of training was captured as a CUDA graph in {seconds:.1f} s.")
 
-    def batch_finished(self, progress: EpochProgress) -> None:
-        """Move the bar, and look at the loss if the last look is old enough; or print the line of the minute."""
+    def on_batch_end(self, progress: EpochProgress) -> None:
+        """Move the bar, with the terms of the loss once per `REFRESH`; or print the line of the minute."""
         if self._minute_line is not None:
-            self._minute_line(lambda: f"{self._place(progress)}, batch {progress.batch:,} of {progress.batches:,}")
+            self._minute_line(lambda: f"{self._describe(progress)}, batch {progress.batch:,} of {progress.batches:,}")
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, completed=(progress.epoch - 1) * progress.batches + progress.batch)
         now = time.perf_counter()
-        if now - self._looked >= REFRESH:
-            self._bar.update(self._task, terms=self._place(progress))
-            self._looked = now
+        if now - self._refreshed >= REFRESH:
+            self._bar.update(self._task, terms=self._describe(progress))
+            self._refreshed = now
 
-    def _place(self, progress: EpochProgress) -> str:
+    def _describe(self, progress: EpochProgress) -> str:
         speed = progress.runs * (progress.images - self._images_before) / (time.perf_counter() - self._epoch_started)
-        return f"epoch {progress.epoch}/{progress.epochs}  {_sum_of_terms(_terms(progress))}  {speed:,.0f} images/s"
+        terms = _format_terms(_read_finite_means(progress))
+        return f"epoch {progress.epoch}/{progress.epochs}  {terms}  {speed:,.0f} images/s"
 
-    def run_failed(self, number: int, reason: str) -> None:
-        """Say which, and why."""
-        say(self._console, f"{self._runs[number].path} FAILED, the others go on: {reason}")
+    def on_run_failed(self, number: int, reason: str) -> None:
+        """Print the run that failed, and the reason."""
+        say(self._console, f"{self._runs[number].path} FAILED, the others are trained further: {reason}")
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
-        """Print the epoch's line."""
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        """Print the line of the epoch."""
         each = list(records.values())
-        latent = _mean([record["latent"] for record in each])
-        train = [record["train"] for record in each]
-        holdout = [{name: record["holdout"][name] for name in record["train"]} for record in each]
-        spreads = "  ".join(
-            f"{name.replace('_', ' ')} {latent[name]:.3g}" for name in latent if name.startswith("mean_")
-        )
+        train = [record.train for record in each]
+        holdout = [{name: record.holdout[name] for name in record.train} for record in each]
+        spreads = _average([record.latent.spreads for record in each])
+        active = statistics.fmean(record.latent.active_dimensions or 0 for record in each)
+        # A run that has failed is computed further with the others.
+        speed = len(self._runs) * (each[0].images_per_second or 0)
         say(
             self._console,
-            f"epoch {each[0]['epoch']}/{self._epochs}  train {_sum_of_terms(train)}  "
-            f"hold-out {_sum_of_terms(holdout)}  {spreads}  {latent['active_dimensions']:.3g} active  "
-            # Those that have failed are computed all the same.
-            f"{len(self._runs) * each[0]['images_per_second']:,.0f} images/s",
+            f"epoch {each[0].epoch}/{self._epochs}  train {_format_terms(train)}  hold-out {_format_terms(holdout)}  "
+            + "  ".join(f"mean {name} {value:.3g}" for name, value in spreads.items())
+            + f"  {active:.3g} active  {speed:,.0f} images/s",
         )
         if self._minute_line is not None:
             self._minute_line.restart()
@@ -141,10 +151,10 @@ class TrainingDisplay(GroupWatcher):
 
 
 @contextmanager
-def training_display(console: Console) -> Iterator[GroupWatcher]:
-    """Yield a watcher that prints on ``console``, with a live bar on a terminal; a silent one if it is quiet."""
+def open_training_display(console: Console) -> Iterator[Callback]:
+    """Yield a callback that prints on ``console``, with a bar on a terminal; one without output if it is quiet."""
     if console.quiet:
-        yield GroupWatcher()
+        yield Callback()
         return
     with decoding_display(quiet=False) as decoding:
         shown_on = progress_console(console)
@@ -152,18 +162,18 @@ def training_display(console: Console) -> Iterator[GroupWatcher]:
             minute_line = MinuteLine(lambda sentence: say(shown_on, sentence))
             yield TrainingDisplay(console, bar=None, decoding=decoding, minute_line=minute_line)
             return
-        columns = (BarColumn(bar_width=16), MofNCompleteColumn(), terms_column(), TimeRemainingColumn())
+        columns = (BarColumn(bar_width=16), MofNCompleteColumn(), make_terms_column(), TimeRemainingColumn())
         with Progress(*columns, console=shown_on, transient=True) as bar:
             yield TrainingDisplay(console, bar, decoding)
 
 
-def terms_column() -> TextColumn:
-    """Return the column of the terms of the loss, which takes more lines where one is too short."""
+def make_terms_column() -> TextColumn:
+    """Return the column for the terms of the loss, which are folded where the line is too short."""
     return TextColumn("{task.fields[terms]}", table_column=Column(overflow="fold"))
 
 
-def _terms(progress: EpochProgress) -> list[dict[str, float]]:
-    """Return the means of each run so far. Among several, one that comes to no number is left out, as it is later."""
+def _read_finite_means(progress: EpochProgress) -> list[dict[str, float]]:
+    """Return the means of each run so far; of several runs, those that diverged are left out."""
     if progress.runs == 1:
         return [progress.means()]
     found = []
@@ -173,20 +183,19 @@ def _terms(progress: EpochProgress) -> list[dict[str, float]]:
     return found
 
 
-def _mean(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the means, by name, of what is a number in all."""
-    numbers = {name: [one[name] for one in each] for name, value in each[0].items() if isinstance(value, float | int)}
-    return {name: statistics.fmean(values) for name, values in numbers.items()}
+def _average(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the means over the runs by name."""
+    return {name: statistics.fmean(one[name] for one in each) for name in each[0]}
 
 
-def _sum_of_terms(each: Sequence[dict[str, float]]) -> str:
-    """Such as ``150.10 = reconstruction 140.12 + kl 9.98``, and of several ``150.10 ± 0.31 = …``.
+def _format_terms(each: Sequence[Mapping[str, float]]) -> str:
+    """Return ``150.10 = reconstruction 140.12 + kl 9.98``, or for several runs ``150.10 ± 0.31 = …``.
 
-    The loss is the sum of the terms as they are printed, so that a reader who adds them up finds it.
+    The loss is the sum of the rounded terms, so that the printed terms add up to it.
     """
     if not each:
         return "no run has a finite loss"
-    cents = {name: round(100 * value) for name, value in _mean(each).items() if name != "loss"}
+    cents = {name: round(100 * value) for name, value in _average(each).items() if name != "loss"}
     parts = [f"{name.replace('_', ' ')} {value / 100:.2f}" for name, value in cents.items()]
     spread = f" ± {statistics.stdev(one['loss'] for one in each):.2f}" if len(each) > 1 else ""
     return f"{sum(cents.values()) / 100:.2f}{spread} = {' + '.join(parts)}"

@@ -1,4 +1,4 @@
-"""The runs that are trained at once, most often one: which of them still go on, and what is written when they end."""
+"""A group of runs that are trained at once: which of them have failed, and the outcome that is written for each."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from evae.configuration.configuration import Configuration
 from evae.exceptions import DivergenceError, ProcessLost
 from evae.runs.checkpoints import Position
 from evae.runs.run import Run
-from evae.training.progress import term_label
+from evae.training.progress import describe_term
 from evae.training.stop_request import StopRequest
 from foundation.errors import InputError, Interruption
 
-#: All of their networks and optimizers are in memory at once.
+#: The networks and optimizers of all runs are in memory at once.
 MOST_SEEDS = 64
 
 
-def configurations(config: Configuration, seeds: Sequence[int]) -> list[Configuration]:
-    """Return a configuration for each seed: they differ in that, and in the name if there is one.
+def configure_seeds(config: Configuration, seeds: Sequence[int]) -> list[Configuration]:
+    """Return a configuration for each seed; they differ in the seed, and in the name if there is one.
 
     Raises
     ------
     InputError
-        If there is no seed, more than `MOST_SEEDS`, one twice, or one that is none.
+        If there is no seed, a repeated or invalid one, or more than `MOST_SEEDS`.
     """
     listed = ",".join(map(str, seeds))
     if not seeds or len(set(seeds)) < len(seeds):
@@ -44,8 +44,8 @@ def configurations(config: Configuration, seeds: Sequence[int]) -> list[Configur
     return [dataclasses.replace(config, seed=seed, name=name) for seed, name in zip(seeds, names, strict=True)]
 
 
-def require_alone(runs: int) -> None:
-    """Refuse to train several runs at once in processes that torchrun started, with an `InputError`."""
+def require_one_process(runs: int) -> None:
+    """Raise `InputError` if several runs are to be trained at once in the processes that torchrun started."""
     count = place().count
     if runs > 1 and count > 1:
         raise InputError(
@@ -55,7 +55,7 @@ def require_alone(runs: int) -> None:
 
 
 class TrainingStopped(InputError):
-    """The machine could not go on (a full disk, no memory); the sentence says why, and how to go on."""
+    """The disk or the memory is full, or a folder was removed; the sentence says how to resume."""
 
 
 class TrainingInterrupted(Interruption):
@@ -64,68 +64,70 @@ class TrainingInterrupted(Interruption):
     Attributes
     ----------
     runs : tuple of Run
-        Those that can go on, and ``run`` the first of them.
+        Those that can be resumed.
+    epochs_finished : int
+        By all of them.
     """
 
     def __init__(self, runs: Sequence[Run], epochs_finished: int, signal_name: str, signal_number: int) -> None:
         self.runs = tuple(runs)
         self.epochs_finished = epochs_finished
-        where = str(self.run.path) if len(runs) == 1 else f"{self.run.path} and the folders of {_others(runs)}"
+        where = str(self.run.path) if len(runs) == 1 else f"{self.run.path} and the folders of {_count_others(runs)}"
         if epochs_finished == 0:
             kept = f"no epoch was finished, and {where} {'holds' if len(runs) == 1 else 'hold'} no weights to judge"
         else:
             them = "them" if len(runs) == 1 else "each"
             kept = f"the weights and metrics of epoch {epochs_finished} are in {where}, and `evaluate` judges {them}"
-        super().__init__(f"interrupted by {signal_name}; {kept}; {way_on(runs)}", signal_number)
+        super().__init__(f"interrupted by {signal_name}; {kept}; {format_resume_command(runs)}", signal_number)
 
     @property
     def run(self) -> Run:
-        """The run, of several the first."""
+        """The first of the runs."""
         return self.runs[0]
 
 
 class SomeDiverged(DivergenceError):
-    """Of several runs some came to a loss that is no number; the sentence says why, and what became of the others.
+    """The loss of some runs of a group became infinite or NaN; the sentence gives the reasons.
 
     Attributes
     ----------
     finished : tuple of Run
-        The others.
+        The other runs.
     """
 
     def __init__(self, group: Group) -> None:
-        self.finished = tuple(run for _, run in group.going())
+        self.finished = tuple(run for _, run in group.active())
         reasons = " ".join(f"{group.runs[number].path}: {error}" for number, error in group.failures.items())
-        rest = f"The other {_runs(self.finished)} finished." if self.finished else "No other run is left."
+        rest = f"The other {_count_runs(self.finished)} finished." if self.finished else "No other run is left."
         super().__init__(f"{len(group.failures)} of {len(group.runs)} runs failed. {reasons} {rest}")
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that are trained at once.
+    """Runs that are trained at once; a run is identified by its index, its number.
 
-    A run whose loss is no number any more fails alone: nothing of its network enters those beside it, and they go on.
+    A run whose loss becomes infinite or NaN fails alone: its network does not affect the others.
 
     Attributes
     ----------
     runs : tuple of Run
-    told : callable
-        Is told which run failed and why, if others go on.
+    on_run_failed : callable
+        `Callback.on_run_failed`, called while other runs are left.
     failures : dict
-        Why, by the number of the run.
+        Errors by the number of the run.
     """
 
     runs: tuple[Run, ...]
-    told: Callable[[int, str], None] = lambda number, reason: None  # noqa: ARG005
+    on_run_failed: Callable[[int, str], None] = lambda number, reason: None  # noqa: ARG005
     failures: dict[int, DivergenceError] = field(default_factory=dict)
 
-    def going(self) -> list[tuple[int, Run]]:
+    def active(self) -> list[tuple[int, Run]]:
         """Return the runs that have not failed, with their numbers."""
         return [(number, run) for number, run in enumerate(self.runs) if number not in self.failures]
 
     @contextlib.contextmanager
-    def failing(self, number: int) -> Iterator[None]:
-        """Let a run fail by a `DivergenceError` that the block raises. When none is left, training ends with it."""
+    def isolate_failure(self, number: int) -> Iterator[None]:
+        """Let a `DivergenceError` in the block fail this run only; raise it if no other run is left."""
         try:
             yield
         except DivergenceError as error:
@@ -133,44 +135,47 @@ class Group:
                 raise
             self.failures[number] = error
             run = self.runs[number]
-            run.set_status("failed", epochs_finished=len(run.metrics), reason=_state(error)[1])
-            if not self.going():
+            run.set_status("failed", epochs_finished=len(run.records), reason=_describe_state(error)[1])
+            if not self.active():
                 raise SomeDiverged(self) from error
-            self.told(number, str(error))
+            self.on_run_failed(number, str(error))
 
     def set_status(self, state: str, *, epochs_finished: int) -> None:
         """Replace ``status.json`` of the runs that have not failed."""
-        for _, run in self.going():
+        for _, run in self.active():
             run.set_status(state, epochs_finished=epochs_finished)
 
-    def require_all(self) -> None:
+    def require_no_failures(self) -> None:
         """Raise `SomeDiverged` if a run has failed."""
         if self.failures:
             raise SomeDiverged(self)
 
     @contextlib.contextmanager
-    def outcome_written(self, stop: StopRequest, processes: Processes) -> Iterator[None]:
-        """Write into ``status.json`` why the block ended, and say in one sentence what the machine could not do."""
+    def write_outcome(self, stop: StopRequest, processes: Processes) -> Iterator[None]:
+        """Write the reason for an exception in the block into ``status.json``, and raise it as one sentence.
+
+        An interruption becomes `TrainingInterrupted`, and a full disk or memory `TrainingStopped`.
+        """
         try:
             yield
         except BaseException as error:
-            going = [run for _, run in self.going()]
-            epochs = [len(run.metrics) for run in going]
-            outcome = processes.outcome(_in_one_sentence(going, epochs, stop, error))
+            active = [run for _, run in self.active()]
+            epochs = [len(run.records) for run in active]
+            outcome = processes.outcome(_explain(active, epochs, stop, error))
             if isinstance(outcome, ProcessLost):
-                outcome = ProcessLost(f"{outcome}; {way_on(going)}")
+                outcome = ProcessLost(f"{outcome}; {format_resume_command(active)}")
             if processes.is_first:
-                state, reason = _state(outcome)
-                for run, epochs_finished in zip(going, epochs, strict=True):
-                    with _if_there_is_room():
+                state, reason = _describe_state(outcome)
+                for run, epochs_finished in zip(active, epochs, strict=True):
+                    with _ignore_full_disk():
                         run.set_status(state, epochs_finished=epochs_finished, reason=reason)
             if outcome is error:
                 raise
             raise outcome from error
 
 
-def way_on(runs: Sequence[Run]) -> str:
-    """Return the command that goes on with the runs, as words in a sentence."""
+def format_resume_command(runs: Sequence[Run]) -> str:
+    """Return the command that resumes the runs, as words in a sentence."""
     named = " ".join(f"--resume {shlex.quote(str(run.path))}" for run in runs)
     return f"go on with: python cli.py train {named}"
 
@@ -179,7 +184,7 @@ def require_finite(terms: dict[str, float], where: str) -> None:
     """Raise `DivergenceError` if a term is infinite or NaN."""
     for name, value in terms.items():
         if name != "loss" and not math.isfinite(value):
-            raise DivergenceError.of(term_label(name), value, where)
+            raise DivergenceError.of(describe_term(name), value, where)
 
 
 def require_finite_weights(weights: dict[str, Tensor], position: Position) -> None:
@@ -190,16 +195,14 @@ def require_finite_weights(weights: dict[str, Tensor], position: Position) -> No
             raise DivergenceError.of(f"weight {name}", value, f"by {position} (step {position.step})")
 
 
-def _in_one_sentence(
-    runs: Sequence[Run], epochs: Sequence[int], stop: StopRequest, error: BaseException
-) -> BaseException:
+def _explain(runs: Sequence[Run], epochs: Sequence[int], stop: StopRequest, error: BaseException) -> BaseException:
     if isinstance(error, KeyboardInterrupt):
         return TrainingInterrupted(runs, min(epochs), *stop.signal)
-    return _stopped_by_machine(runs, error) or error
+    return _explain_machine(runs, error) or error
 
 
-def _state(outcome: BaseException) -> tuple[str, str | None]:
-    """Return the state in which a run is left, and the reason."""
+def _describe_state(outcome: BaseException) -> tuple[str, str | None]:
+    """Return the state and the reason for ``status.json``."""
     if isinstance(outcome, Interruption):
         return "interrupted", None
     if isinstance(outcome, ProcessLost):
@@ -207,12 +210,12 @@ def _state(outcome: BaseException) -> tuple[str, str | None]:
     return "failed", str(outcome) if isinstance(outcome, TrainingStopped) else f"{type(outcome).__name__}: {outcome}"
 
 
-def _if_there_is_room() -> contextlib.suppress:
-    # On a full disk there may be none; a run that says that it is running while nobody holds it is known to have ended.
+def _ignore_full_disk() -> contextlib.suppress:
+    # A run whose status remains "running" while no process holds it is recognised as interrupted.
     return contextlib.suppress(OSError)
 
 
-def _stopped_by_machine(runs: Sequence[Run], error: BaseException) -> TrainingStopped | None:
+def _explain_machine(runs: Sequence[Run], error: BaseException) -> TrainingStopped | None:
     if isinstance(error, OSError):
         for run in runs:
             if not run.path.exists():
@@ -220,8 +223,8 @@ def _stopped_by_machine(runs: Sequence[Run], error: BaseException) -> TrainingSt
     if isinstance(error, OSError) and error.strerror:
         file = f" ({error.filename})" if error.filename else ""
         return TrainingStopped(
-            f"{_concerned(runs, error).path} could not be written: {error.strerror}{file}. What was written before is "
-            f"whole. When that is mended, {way_on(runs)}"
+            f"{_find_run(runs, error).path} could not be written: {error.strerror}{file}. What was written before is "
+            f"whole. When that is mended, {format_resume_command(runs)}"
         )
     if isinstance(error, torch.OutOfMemoryError):
         step = f"{runs[0].configuration.batch_size} images"
@@ -229,20 +232,20 @@ def _stopped_by_machine(runs: Sequence[Run], error: BaseException) -> TrainingSt
         less = "begin a new run with a" if len(runs) == 1 else "begin fewer runs at once, or new ones with a"
         return TrainingStopped(
             f"the CUDA device has not enough free memory for a step of {step}. When other programs have left "
-            f"it, {way_on(runs)}; or {less} smaller --batch-size."
+            f"it, {format_resume_command(runs)}; or {less} smaller --batch-size."
         )
     return None
 
 
-def _concerned(runs: Sequence[Run], error: OSError) -> Run:
-    """Return the run whose file could not be written, as far as that is known."""
+def _find_run(runs: Sequence[Run], error: OSError) -> Run:
+    """Return the run whose file could not be written, or the first one if the error names no file of a run."""
     file = Path(str(error.filename))
     return next((run for run in runs if file.is_relative_to(run.path)), runs[0])
 
 
-def _runs(runs: Sequence[Run]) -> str:
+def _count_runs(runs: Sequence[Run]) -> str:
     return "run" if len(runs) == 1 else f"{len(runs)} runs"
 
 
-def _others(runs: Sequence[Run]) -> str:
+def _count_others(runs: Sequence[Run]) -> str:
     return "the other run" if len(runs) == 2 else f"the other {len(runs) - 1} runs"

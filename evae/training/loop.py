@@ -1,4 +1,4 @@
-"""The training loop: epochs, batches, checkpoints, and what is measured after each epoch."""
+"""The training loop: epochs and batches, and what is measured and written after each epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -16,9 +15,10 @@ from evae.evaluation.holdout import holdout_metrics
 from evae.evaluation.pictures import reconstruction_rows, save_reconstructions
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Checkpoint, Position
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.batch_statistics import warn_of_few_steps
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 from evae.training.checkpointing import Saver
 from evae.training.group import Group, require_finite
 from evae.training.progress import Progress
@@ -30,72 +30,112 @@ from foundation.errors import InputError
 
 
 def run_epochs(
-    group: Group, session: Session, checkpoints: Sequence[Checkpoint], watcher: GroupWatcher, stop: StopRequest
+    group: Group, session: Session, checkpoints: Sequence[Checkpoint], callback: Callback, stop: StopRequest
 ) -> None:
-    """Train the epochs that are not yet trained. The first process measures and writes, while the others wait."""
+    """Train the remaining epochs. The first process measures and writes, while the others wait."""
     config, writes = session.config, session.processes.is_first
-    saver, steps = Saver(group, session, stop), Steps(session, watcher.step_recorded)
-    with group.outcome_written(stop, session.processes):
+    saver, steps = Saver(group, session, stop), Steps(session, callback.on_step_captured)
+    with group.write_outcome(stop, session.processes):
         if writes:
-            # Before the first checkpoint: whatever was trained says by which version.
-            here = session.environment
-            for _, run in group.going():
-                run.write_environment(here)
+            _write_environment(group, session)
         # The first checkpoint also finds out whether the disk has room for one.
         start = Position(0, 0, 0, 0.0, session.device.type)
         position = checkpoints[0].position if checkpoints else saver.save(start)
         if writes:
-            warn_of_few_steps(session.model, session.batches * config.epochs)
-            for number, run in group.going():
-                run.checkpoints.clear_leftovers(position)
-                run.keep_metrics(position.epochs_finished)
-                _mend_weights(run, session.models[number], position)
-                run.set_status("running", epochs_finished=position.epochs_finished)
-        watcher.runs_started(group.runs, session.models, session.data)
+            _prepare_folders(group, session, position)
+        callback.on_start(group.runs, session.models, session.data)
         if checkpoints:
-            watcher.runs_resumed(position)
+            callback.on_resume(position)
         with contextlib.ExitStack() as files:
             curves = [files.enter_context(Curves(run.path, position.epochs_finished)) for run in group.runs if writes]
             for epoch in range(position.epochs_finished + 1, config.epochs + 1):
                 stop.agree()
                 stop.raise_if_requested()
                 with full_precision_or_tf32(config.precision):
-                    progress, seconds = train_epoch(steps, epoch, watcher, saver, begun=checkpoints)
+                    progress, seconds = train_epoch(steps, epoch, callback, saver, checkpoints)
                 checkpoints = ()
-                records = {}
-                for number, run in group.going():
-                    with group.failing(number):
-                        record = {"epoch": epoch, "train": progress.means(number)}
-                        if writes:
-                            record |= _measured(session, number, epoch, seconds)
-                            _write(run, session, number, record, curves[number])
-                        records[number] = record
-                saver.epoch_finished(epoch)
+                records = _record_epoch(group, session, progress, seconds, curves)
+                saver.save_after_epoch(epoch)
                 if writes:
                     group.set_status("running", epochs_finished=epoch)
-                watcher.epoch_trained(records)
+                    callback.on_epoch_end(records)
         if writes:
-            for number, run in group.going():
-                model, seed = session.models[number], session.seeds[number]
-                save_reconstructions(run.path, run.name, model, session.holdout_pixels, seed)
-            group.set_status("finished", epochs_finished=config.epochs)
-    group.require_all()
+            _finish_folders(group, session)
+    group.require_no_failures()
 
 
-def _measured(session: Session, number: int, epoch: int, seconds: float) -> dict[str, Any]:
-    """Measure a run's model on hold-out images, after an epoch that took so many seconds."""
+def _write_environment(group: Group, session: Session) -> None:
+    # Before the first checkpoint, so that a folder with a checkpoint names the versions that trained it.
+    environment = session.environment
+    for _, run in group.active():
+        run.write_environment(environment)
+
+
+def _prepare_folders(group: Group, session: Session, position: Position) -> None:
+    """Remove what was written after ``position``, repair the weights, and set the status."""
+    warn_of_few_steps(session.model, session.batches * session.config.epochs)
+    for number, run in group.active():
+        run.checkpoints.clear_leftovers(position)
+        run.keep_records(position.epochs_finished)
+        _repair_weights(run, session.models[number], position)
+        run.set_status("running", epochs_finished=position.epochs_finished)
+
+
+def _record_epoch(
+    group: Group, session: Session, progress: Progress, seconds: float, curves: Sequence[Curves]
+) -> dict[int, EpochRecord]:
+    """Measure and write an epoch of each run in the first process; return the records by index."""
+    records: dict[int, EpochRecord] = {}
+    for number, run in group.active():
+        with group.isolate_failure(number):
+            # In every process, so that all of them fail where a term is not finite.
+            means = progress.means(number)
+            if session.processes.is_first:
+                record = measure_epoch(session, number, progress.epoch, means, seconds)
+                write_epoch(run, session, number, record, curves[number])
+                records[number] = record
+    return records
+
+
+def _finish_folders(group: Group, session: Session) -> None:
+    """Save pictures of reconstructions, and set the status."""
+    for number, run in group.active():
+        model, seed = session.models[number], session.seeds[number]
+        save_reconstructions(run.path, run.name, model, session.holdout_pixels, seed)
+    group.set_status("finished", epochs_finished=session.config.epochs)
+
+
+def measure_epoch(session: Session, number: int, epoch: int, means: dict[str, float], seconds: float) -> EpochRecord:
+    """Measure the model of a run on hold-out images after an epoch.
+
+    Parameters
+    ----------
+    session : Session
+    number : int
+        Index of the run in the group.
+    epoch : int
+        From 1.
+    means : dict
+        `Progress.means` of the epoch.
+    seconds : float
+        Duration of the epoch.
+
+    Raises
+    ------
+    DivergenceError
+        If a term of the loss on hold-out images is infinite or NaN.
+    """
     model, seed = session.models[number], session.seeds[number]
     holdout, latent = holdout_metrics(model, session.objective, session.holdout_pixels, seed)
     require_finite(holdout, f"on hold-out images after epoch {epoch}")
-    speed = len(session.train_pixels) / seconds
-    return {"holdout": holdout, "latent": latent, "seconds": seconds, "images_per_second": speed}
+    return EpochRecord(epoch, means, holdout, seconds, latent, images_per_second=len(session.train_pixels) / seconds)
 
 
-def _write(run: Run, session: Session, number: int, record: dict[str, Any], curves: Curves) -> None:
-    """Write a run's weights, metrics and curves after an epoch."""
+def write_epoch(run: Run, session: Session, number: int, record: EpochRecord, curves: Curves) -> None:
+    """Write the weights, the record and the curves of a run after an epoch."""
     model = session.models[number]
-    run.write_weights(model.state_dict(), epoch=record["epoch"])
-    run.append_metrics(record)
+    run.write_weights(model.state_dict(), epoch=record.epoch)
+    run.append_record(record)
     pictures = reconstruction_rows(model, session.holdout_pixels, session.seeds[number])
     curves.write(record, [rows.images for rows in pictures])
 
@@ -103,21 +143,38 @@ def _write(run: Run, session: Session, number: int, record: dict[str, Any], curv
 def train_epoch(
     steps: Steps,
     epoch: int,
-    watcher: GroupWatcher,
+    callback: Callback,
     saver: Saver | None = None,
-    begun: Sequence[Checkpoint] = (),
+    checkpoints: Sequence[Checkpoint] = (),
 ) -> tuple[Progress, float]:
-    """One pass over the training images, or the rest of it if ``begun`` are checkpoints within this epoch.
+    """Train one epoch, or the rest of it from checkpoints within this epoch.
 
-    Every run has an order of its own, and batch after batch its images follow those of the run before it: tensors of
-    N images have ``runs`` * N rows.
+    Every run has its own order of images. A batch holds the images of all runs, one run after another: a tensor of N
+    images per run has ``runs`` * N rows.
 
-    Returns the progress, whose means are the loss and its terms in nats per image, and the seconds the pass took. The
-    means are over the images as they came by: the weights move meanwhile, and batch normalisation uses the batch.
+    Parameters
+    ----------
+    steps : Steps
+    epoch : int
+        From 1.
+    callback : Callback
+        `Callback.on_batch_end` is called after each batch.
+    saver : Saver, optional
+        Writes checkpoints within the epoch.
+    checkpoints : sequence of Checkpoint, optional
+        One per run, all at the same position.
+
+    Returns
+    -------
+    progress : Progress
+        Its means are the loss and its terms in nats per image over the epoch: the weights change from batch to batch,
+        and batch normalisation uses the statistics of each batch.
+    seconds : float
+        Duration, including the part before the checkpoints.
     """
     session = steps.session
     pixels, config, processes, runs = session.train_pixels, session.config, session.processes, len(session.seeds)
-    # Drawn on the CPU, so that the order is the same on every device; the noise is the device's own.
+    # Drawn on the CPU, so that the order is the same on every device; the noise is drawn on the device.
     orders = [torch.randperm(len(pixels), generator=generator(seed, Stream.ORDER, epoch)) for seed in session.seeds]
     batches = torch.stack(orders).to(pixels.device).split(config.batch_size, dim=1)
     names = session.objective.names
@@ -125,24 +182,24 @@ def train_epoch(
     progress = Progress(epoch, config.epochs, len(batches), names, sums)
     steps.reseed(epoch)
     started = time.perf_counter()
-    if begun and begun[0].position.batches > 0:
-        progress = _go_on_within(progress, steps, begun)
-        started -= begun[0].position.seconds
+    if checkpoints and checkpoints[0].position.batches > 0:
+        progress = _restore_progress(progress, steps, checkpoints)
+        started -= checkpoints[0].position.seconds
 
     session.replica.train()
     for index in range(progress.batch, len(batches)):
-        # Sums stay on the device: nothing here waits for it, until somebody asks for `progress.means`.
+        # The sums stay on the device: the loop waits for it only where a callback calls `progress.means`.
         sums[index] = steps(batches[index])
         size = batches[index].shape[1]
         seen = processes.rows(size)
-        progress = progress.after(size, seen.stop - seen.start)
-        watcher.batch_finished(progress)
+        progress = progress.add_batch(size, seen.stop - seen.start)
+        callback.on_batch_end(progress)
         if saver is not None and saver.is_due():
-            saver.save_within(progress, steps.noise, time.perf_counter() - started)
-    return progress.of_all(processes), time.perf_counter() - started
+            saver.save_within_epoch(progress, steps.noise, time.perf_counter() - started)
+    return progress.sum_over(processes), time.perf_counter() - started
 
 
-def _mend_weights(run: Run, model: VAE, position: Position) -> None:
+def _repair_weights(run: Run, model: VAE, position: Position) -> None:
     """Write the weights of the last finished epoch again where the file is damaged and the checkpoint holds them."""
     if position.epochs_finished > 0 and position.batches == 0:
         try:
@@ -151,28 +208,28 @@ def _mend_weights(run: Run, model: VAE, position: Position) -> None:
             run.write_weights(model.state_dict(), epoch=position.epochs_finished)
 
 
-def _go_on_within(progress: Progress, steps: Steps, begun: Sequence[Checkpoint]) -> Progress:
-    """Return how far the epoch is; the noise goes on from there."""
-    position, session = begun[0].position, steps.session
-    done, images = position.batches, int(begun[0].epoch["images"])
-    # What all processes saw before is counted once.
+def _restore_progress(progress: Progress, steps: Steps, checkpoints: Sequence[Checkpoint]) -> Progress:
+    """Return the progress at the checkpoints' position within the epoch, and restore the state of the noise."""
+    position, session = checkpoints[0].position, steps.session
+    done, images = position.batches, int(checkpoints[0].epoch["images"])
+    # Sums of all processes before the checkpoint are counted once, in the first process.
     seen = images if session.processes.is_first else 0
-    for number, checkpoint in enumerate(begun):
+    for number, checkpoint in enumerate(checkpoints):
         before = progress.sums[:done, number]
         if before.shape != checkpoint.epoch["sums"].shape or int(checkpoint.epoch["images"]) != images:
             raise InputError(f"the checkpoint of {position} is of another run than config.json says.")
         if seen > 0:
             before.copy_(checkpoint.epoch["sums"])
     if position.device != session.device.type:
-        # A generator of another kind of device has no such state: the rest of the epoch has streams of its own.
+        # The state of a generator cannot move to another kind of device: the rest of the epoch has its own streams.
         steps.reseed(progress.epoch, batch=done)
     else:
-        for noise, checkpoint in zip(steps.noise, begun, strict=True):
-            _set_state(noise, checkpoint)
+        for noise, checkpoint in zip(steps.noise, checkpoints, strict=True):
+            _restore_noise(noise, checkpoint)
     return dataclasses.replace(progress, batch=done, images=images, seen=seen)
 
 
-def _set_state(noise: torch.Generator, checkpoint: Checkpoint) -> None:
+def _restore_noise(noise: torch.Generator, checkpoint: Checkpoint) -> None:
     try:
         noise.set_state(checkpoint.epoch["noise"])
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""How far an epoch is, what its terms come to so far, and what it is called when they come to no number."""
+"""The progress of an epoch, and the means of the loss so far."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from evae.exceptions import DivergenceError
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an epoch is.
+    """The progress of an epoch.
 
     Attributes
     ----------
     epoch, epochs : int
-        Which of how many.
+        Number of this epoch, from 1, and of all epochs.
     batches : int
-        Steps in an epoch.
+        Number of batches in an epoch.
     term_names : tuple of str
+        Names of the terms of the loss.
     sums : Tensor
-        The sum of every term over each batch, for every run that is trained: (batches, runs, terms), on the device.
+        Sums over the images of each batch, in nats, of shape (batches, runs, terms), float64, on the device.
     batch, images : int
-        How many of them are done. Of several processes each has the sums of its own rows: so many of the images are
-        ``seen``.
+        Numbers of finished batches, and of their images for each run.
+    seen : int
+        Number of those images whose terms are in ``sums``: each of several processes has a part of every batch.
     """
 
     epoch: int
@@ -38,31 +40,38 @@ class Progress:
     images: int = 0
     seen: int = 0
 
-    def after(self, images: int, seen: int) -> Progress:
-        """Return the progress after one more batch, of so many images, of which this process saw some."""
+    def add_batch(self, images: int, seen: int) -> Progress:
+        """Return the progress after one more batch with this number of images, of which this process has ``seen``."""
         return dataclasses.replace(self, batch=self.batch + 1, images=self.images + images, seen=self.seen + seen)
 
-    def of_all(self, processes: Processes) -> Progress:
-        """Return the progress with the sums over the rows of all processes, on the CPU. All wait for all."""
+    def sum_over(self, processes: Processes) -> Progress:
+        """Return the progress with the sums over the images of all processes, on the CPU; waits for all processes."""
         return dataclasses.replace(self, sums=processes.all_reduce_sum(self.sums).cpu(), seen=self.images)
 
     @property
     def step(self) -> int:
-        """Batches trained since the run began."""
+        """Number of batches since the start of the run."""
         return (self.epoch - 1) * self.batches + self.batch
 
     @property
     def runs(self) -> int:
-        """How many runs are trained at once."""
+        """Number of runs that are trained at once."""
         return self.sums.shape[1]
 
     def means(self, run: int = 0) -> dict[str, float]:
-        """Mean loss and terms of a run over the images of this epoch that are seen so far. Waits for the device.
+        """Return the means of ``loss`` and its terms over the images of this epoch so far, in nats per image.
+
+        Waits for the device.
+
+        Parameters
+        ----------
+        run : int, optional
+            Index of the run in the group.
 
         Raises
         ------
         DivergenceError
-            If a term of some batch is infinite or NaN; names the first.
+            If a term of some batch is infinite or NaN; the sentence names the first one.
         """
         sums = self.sums[: self.batch, run].cpu()
         bad = (~sums.isfinite()).nonzero()
@@ -70,11 +79,11 @@ class Progress:
             batch, term = bad[0].tolist()
             step = self.step - self.batch + batch + 1
             where = f"in epoch {self.epoch}, batch {batch + 1} of {self.batches} (step {step})"
-            raise DivergenceError.of(term_label(self.term_names[term]), float(sums[batch, term]), where)
+            raise DivergenceError.of(describe_term(self.term_names[term]), float(sums[batch, term]), where)
         values = (sums.sum(0) / self.seen).tolist()
         return {"loss": sum(values), **dict(zip(self.term_names, values, strict=True))}
 
 
-def term_label(name: str) -> str:
-    """Return a term's name as words in a sentence."""
+def describe_term(name: str) -> str:
+    """Return the name of a term as words in a sentence."""
     return f"{name.replace('_', ' ')} term"

@@ -1,4 +1,4 @@
-"""What trains: the model, its optimizer and the pixels, and how they get into checkpoints and back."""
+"""The state of training in memory: model, optimizer and pixels; and its checkpoints."""
 
 from __future__ import annotations
 
@@ -23,28 +23,34 @@ from evae.runs.checkpoints import Checkpoint, Position
 from evae.runs.environment import environment
 from foundation.errors import InputError
 
-#: What Adam knows of a weight.
+#: The state of Adam for a weight.
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
 class Session:
-    """Runs in memory that are trained at once, most often one. Only the models and the optimizer change meanwhile.
+    """The state of a group of runs in memory. Training changes the models and the optimizer in place.
 
     Attributes
     ----------
     config : Configuration
-        What the runs have in common: all but the seed.
+        Common to all runs, except for the seed.
     seeds : tuple of int
         One for each run.
     processes : Processes
-        Who trains: a single run can be shared by several.
+        The processes that train; several share a single run.
     models : tuple of VAE
-        Each run's own.
+        One for each run.
     model : VAE
-        What is trained: that of a single run, or of several the one whose parts they are (`evae.models.stacked`).
+        The model of a single run, or the stack of several (`evae.models.stacked`), whose parts are ``models``.
     replica : nn.Module
-        What training calls: the model, or what makes one of it and those of the other processes.
+        The model, or the wrapper of it that averages gradients over the processes.
+    objective : Objective
+    optimizer : torch.optim.Optimizer
+        Of the parameters of ``model``.
+    data : ImageData
+    train_pixels, holdout_pixels : Tensor
+        uint8 images of shape (N, C, S, S) on the device.
     """
 
     config: Configuration
@@ -63,12 +69,20 @@ class Session:
     def begin(
         cls, config: Configuration, data: ImageData, processes: Processes, seeds: Sequence[int] | None = None
     ) -> Session:
-        """Make the models that the seeds say, by default that of ``config``, and put them and all pixels on the device.
+        """Initialise a model for each seed, and move the models and all pixels to the device.
+
+        Parameters
+        ----------
+        config : Configuration
+        data : ImageData
+        processes : Processes
+        seeds : sequence of int, optional
+            By default the seed of ``config``.
 
         Raises
         ------
         InputError
-            If the device has no room for them.
+            If the device has not enough memory.
         """
         seeds = (config.seed,) if seeds is None else tuple(seeds)
         try:
@@ -97,17 +111,17 @@ class Session:
             model,
             processes.replica(model),
             objective_for(config),
-            # Fused Adam: 2,280 against 2,050 images/s on the machine of `VAE.place_on`, no launch a tensor on CUDA.
+            # Fused Adam: 2,280 against 2,050 images/s on the machine of `VAE.place_on`, and one launch on CUDA.
             torch.optim.Adam(model.parameters(), lr=config.lr, fused=True),
             data,
-            # All pixels live on the device as uint8: no loader, no copy a batch, a quarter of the memory.
+            # All pixels stay on the device as uint8: no loader, no copy per batch, and a quarter of the memory.
             data.train.to(device),
             data.holdout.to(device),
         )
 
     @property
     def device(self) -> torch.device:
-        """Where this process trains."""
+        """The device of this process."""
         return self.processes.device
 
     @property
@@ -117,11 +131,11 @@ class Session:
 
     @property
     def batches(self) -> int:
-        """Steps in an epoch; the last may be of fewer images."""
+        """Number of batches in an epoch; the last one may be smaller."""
         return -(-len(self.train_pixels) // self.config.batch_size)
 
     def capture(self, run: int, position: Position, epoch: dict[str, Tensor]) -> Checkpoint:
-        """Gather what a run is on the CPU, to be written before the next step; ``epoch`` is as in `Checkpoint`."""
+        """Copy the state of the run with index ``run`` to the CPU; ``epoch`` is `Checkpoint.epoch`."""
         state = self.optimizer.state
         optimizer = {
             f"{moment}.{name}": split_by_model(state[parameter][moment], len(self.models))[run]
@@ -130,15 +144,15 @@ class Session:
             if parameter in state
         }
         weights = self.models[run].state_dict()
-        return Checkpoint(position, _portable(weights), _portable(optimizer), _portable(epoch))
+        return Checkpoint(position, _copy_to_cpu(weights), _copy_to_cpu(optimizer), _copy_to_cpu(epoch))
 
     def restore(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Give models and optimizer the state of the runs' checkpoints, all of one position.
+        """Load the state of the models and the optimizer from a checkpoint of each run, all at the same position.
 
         Raises
         ------
         InputError
-            If one of them is another model's.
+            If a checkpoint is of another model.
         """
         position = checkpoints[0].position
         try:
@@ -146,15 +160,15 @@ class Session:
                 model.load_state_dict(checkpoint.weights)
             for name, parameter in self.model.named_parameters():
                 if checkpoints[0].optimizer:
-                    moments = self._moments([checkpoint.optimizer for checkpoint in checkpoints], name, parameter)
+                    moments = self._join_moments([checkpoint.optimizer for checkpoint in checkpoints], name, parameter)
                     self.optimizer.state[parameter] = moments
         except (RuntimeError, KeyError) as error:
             raise InputError(
                 f"the checkpoint of {position} is of another model than config.json says: {error}."
             ) from error
 
-    def _moments(self, optimizers: Sequence[dict[str, Tensor]], name: str, parameter: Tensor) -> dict[str, Tensor]:
-        # Fused Adam walks through a weight and its moments side by side: they must have one memory format.
+    def _join_moments(self, optimizers: Sequence[dict[str, Tensor]], name: str, parameter: Tensor) -> dict[str, Tensor]:
+        # Fused Adam reads a weight and its moments in one pass, so that they must have the same memory format.
         moments = {moment: torch.empty_like(parameter, requires_grad=False) for moment in _MOMENTS[1:]}
         for moment, values in moments.items():
             for part, optimizer in zip(split_by_model(values, len(optimizers)), optimizers, strict=True):
@@ -165,6 +179,6 @@ class Session:
         return {"step": steps[0].to(self.device), **moments}
 
 
-def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    # safetensors stores a tensor row by row, whatever memory format training prefers.
+def _copy_to_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors stores tensors in row-major order, whichever memory format training uses.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that a loop answers when nothing is half done."""
+"""The request to stop training: SIGINT, SIGTERM or a callable, answered between two steps."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from evae.compute.processes import Processes
 
 
 class StopRequest:
-    """While it is entered, the first SIGINT or SIGTERM is only noted; a second SIGINT acts at once.
+    """A context in which the first SIGINT or SIGTERM is only recorded, and a second SIGINT raises KeyboardInterrupt.
 
-    Signals can be caught in the main thread only; elsewhere they are left as they are.
+    Signals are handled in the main thread only; in another thread the handlers are left as they are.
 
-    Of several processes each hears of a signal at a moment of its own: they stop when they have agreed to. A second
-    signal changes nothing then: torchrun passes on to them what the terminal has sent them already.
+    Several processes receive a signal at different times, and stop after they have agreed to. There a second signal has
+    no effect, since torchrun sends the processes a signal that the terminal has already sent them.
 
-    Within another one it hears in its place, and passes on at its end what it heard: a signal that came too late to
-    stop what the inner one surrounds still stops what follows.
+    An inner context handles signals in place of an outer one, and at its end passes a signal on: one that came too late
+    to stop the inner block still stops the outer one.
 
     Parameters
     ----------
     processes : Processes, optional
     asked : callable, optional
-        Whether an end is asked for in another way; it counts as SIGTERM, here and not in a request around this one.
+        Returns whether training should stop for another reason, which counts as SIGTERM in this context only.
     """
 
     def __init__(self, processes: Processes | None = None, asked: Callable[[], bool] = lambda: False) -> None:
@@ -54,7 +54,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let a signal raise KeyboardInterrupt at once, also one that has come: in what is done again as a whole."""
+        """Raise KeyboardInterrupt on a signal at once, also an earlier one; for a block that is repeated as a whole."""
         self.raise_if_requested()
         self._acts_at_once = True
         try:
@@ -71,9 +71,9 @@ class StopRequest:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def agree(self, *numbers: int) -> tuple[int, ...]:
-        """Make known to all processes what one of them has heard, and return the largest of each number as well.
+        """Share a received signal with all processes, and return the maximum of each number over the processes.
 
-        Of all things that happen in a step this is the only one that waits for all processes and decides something.
+        This is the only point in a step at which all processes wait for a common decision.
         """
         self._agreed, *largest = self._processes.all_reduce_max(self._so_far(), *numbers)
         return tuple(largest)
@@ -85,16 +85,16 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has come: of several processes, to one of them before they last agreed."""
+        """Whether a stop was requested; with several processes, in any of them before the last `agree`."""
         return bool(self._agreed if self._processes.count > 1 else self._so_far())
 
     @property
     def signal(self) -> tuple[str, int]:
-        """Name and number of the signal; an interrupt that came another way counts as SIGINT."""
+        """Name and number of the signal; SIGINT for a KeyboardInterrupt without a signal."""
         number = signal.Signals(self._agreed or self._told or self._heard or signal.SIGINT)
         return number.name, int(number)
 
     def raise_if_requested(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come."""
+        """Raise KeyboardInterrupt if a stop was requested."""
         if self.requested:
             raise KeyboardInterrupt

@@ -1,10 +1,9 @@
-"""The curves and pictures of a run for TensorBoard: ``tensorboard --logdir runs``."""
+"""The event file of a run for TensorBoard: ``tensorboard --logdir runs``."""
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,21 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
+from evae.runs.epoch_record import EpochRecord
+
 
 class Curves:
-    """An event file in the folder ``tensorboard`` of a run; a step is an epoch.
+    """An event file in the folder ``tensorboard`` of a run, with one step per epoch.
 
-    ``train/`` and ``holdout/`` hold the loss and its terms in nats per image, ``latent/`` the mean spreads, the noise
-    to signal ratio and the active dimensions, ``speed/`` images per second; ``reconstructions`` is a picture of
-    hold-out images over their reconstructions.
-
-    Every process that trains the run writes a file of its own. It is written here and not by a thread of TensorBoard's,
-    so that a full disk is an error where it happens.
+    The curves are those of `EpochRecord.scalars`; ``reconstructions`` is a picture of hold-out images above their
+    reconstructions. Each process that trains the run writes its own file. It is written here rather than by a thread of
+    TensorBoard, so that a full disk raises an error at once.
 
     Parameters
     ----------
     run_folder : Path
     epochs_finished : int
-        What earlier processes wrote about later epochs is struck out, because these epochs are trained again.
+        Steps after this epoch in earlier files are discarded, because these epochs are trained again.
     """
 
     def __init__(self, run_folder: Path, epochs_finished: int) -> None:
@@ -44,12 +42,12 @@ class Curves:
         self._add(step=0, file_version="brain.Event:2")
         self._add(step=epochs_finished + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def write(self, record: dict[str, Any], pictures: list[Tensor]) -> None:
-        """Write an epoch's line of ``metrics.jsonl``, and uint8 ``pictures``, each row (n, C, S, S), C = 1 or 3."""
-        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars(record)]
-        values.append(Summary.Value(tag="reconstructions", image=_picture(mosaic(pictures))))
-        self._add(step=record["epoch"], summary=Summary(value=values))
-        # The system has it now: killing this process loses nothing.
+    def write(self, record: EpochRecord, pictures: list[Tensor]) -> None:
+        """Write the curves of an epoch, and rows of uint8 ``pictures``, each (n, C, S, S) with C = 1 or 3."""
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in record.scalars()]
+        values.append(Summary.Value(tag="reconstructions", image=_encode_picture(make_mosaic(pictures))))
+        self._add(step=record.epoch, summary=Summary(value=values))
+        # After the flush a kill of this process loses nothing.
         self._records.flush()
 
     def __enter__(self) -> Curves:
@@ -62,21 +60,12 @@ class Curves:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
 
-def scalars(record: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield what of an epoch's record is a curve, as tag and value; a ratio that is infinite (None) is left out."""
-    for group in ("train", "holdout", "latent"):
-        for name, value in record[group].items():
-            parts = {f"{name}_{part}": one for part, one in value.items()} if isinstance(value, dict) else {name: value}
-            yield from ((f"{group}/{tag}", float(one)) for tag, one in parts.items() if one is not None)
-    yield "speed/images_per_second", record["images_per_second"]
-
-
-def mosaic(rows: list[Tensor]) -> Tensor:
-    """Lay rows of n uint8 images, each (n, C, S, S), one below another: (C, rows * S, n * S), on the CPU."""
+def make_mosaic(rows: list[Tensor]) -> Tensor:
+    """Arrange rows of n uint8 images, each (n, C, S, S), below one another: (C, rows * S, n * S), on the CPU."""
     return torch.cat([row.permute(1, 2, 0, 3).flatten(2) for row in rows], dim=1).cpu()
 
 
-def _picture(image: Tensor) -> Summary.Image:
+def _encode_picture(image: Tensor) -> Summary.Image:
     channels, height, width = image.shape
     stream = io.BytesIO()
     Image.fromarray((image[0] if channels == 1 else image.permute(1, 2, 0)).numpy()).save(stream, "PNG")

@@ -14,7 +14,7 @@ from report.elements import Drawing, PageTable, drawing, page_table
 from report.formulas import typeset
 
 #: Where the figures that come with the project lie, in a checkout of it.
-OURS = Path(__file__).resolve().parents[1] / "results"
+OURS = Path(__file__).resolve().parents[2] / "results"
 
 #: The files of OURS, and the names of the folders that ``reproduce`` makes in a runs folder.
 TABLES = ("table-1", "table-2", "ablation")

@@ -73,24 +73,26 @@ def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
 
 
 def _drawings(run: Run) -> Iterator[Drawing]:
-    if not run.metrics:
+    records = run.records
+    if not records:
         return
-    last = run.metrics[-1]
+    last = records[-1]
     yield drawing(
         f"{run.name}-training",
         training_figure(run),
         caption="The terms of the loss by epoch, in training and on hold-out images, as in Figures S6 and S7.",
-        description=f"Curves of the reconstruction error and the regularisation over {last['epoch']} epochs. The "
-        f"hold-out reconstruction error ends at {last['holdout']['reconstruction']:.1f} nats per image.",
+        description=f"Curves of the reconstruction error and the regularisation over {last.epoch} epochs. The "
+        f"hold-out reconstruction error ends at {last.reconstruction:.1f} nats per image.",
         source="notebooks/reconstructions.ipynb",
     )
-    if last["latent"].get("noise_to_signal", {}).get("median"):
+    ratios = last.latent.noise_to_signal
+    if ratios is not None and ratios.median:
         yield drawing(
             f"{run.name}-latent",
             latent_figure(run),
             caption="The codes by epoch: the mean spreads r and B, the ratio of noise to signal, and the rate.",
-            description=f"Curves over {last['epoch']} epochs. The median ratio of noise to signal ends at "
-            f"{last['latent']['noise_to_signal']['median']:.2g}.",
+            description=f"Curves over {last.epoch} epochs. The median ratio of noise to signal ends at "
+            f"{ratios.median:.2g}.",
             source="notebooks/latent.ipynb",
         )
 

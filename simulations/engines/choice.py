@@ -14,6 +14,7 @@ from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.replicates import MultinomialReplicates
+from simulations.engines.names import CHOSEN_FROM
 
 Array = npt.NDArray[np.float64]
 
@@ -57,13 +58,6 @@ ENGINES: dict[str, Factory] = {
     "cells": CellReplicates,
     "multinomial": MultinomialReplicates,
 }
-
-CHOSEN_FROM = {"exact": 1, "cells": 500, "multinomial": 3000}
-"""The m from which ``auto`` takes each engine.
-
-Below m = 500 the exact engine takes less than a tenth of a millisecond a replicate and has no error to speak of. From
-about 3,000 on drawing the counts of the cells is faster than drawing every observation.
-"""
 
 
 def checked_engine(name: str) -> str:

@@ -114,7 +114,7 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert "Did you mean lemma-3.2.minimum?" in refusal("verify-lemmas", "lemma-3.2.minimun")
     assert "is not a call of one of" in refusal("verify-lemmas", "--assume", "lemma-3.2.minimum=__import__('os')")
     assert "takes ID=EXPR" in refusal("verify-lemmas", "--assume", "lemma-3.2.minimum")
-    assert "x>=1" in refusal("verify-lemmas", "--jobs", "0")
+    assert "--jobs must be a whole number from 1 to" in refusal("verify-lemmas", "--jobs", "0")
     assert "is a folder" in refusal("verify-lemmas", "algorithm-2", "--json", str(tmp_path))
     assert "No such file" in refusal("verify-lemmas", "algorithm-2", "--json", str(tmp_path / "no" / "file"))
     judged = ("verify-lemmas", "kernel", "--density", "3/4*(1-x**2)", "--support", "-1,1")

@@ -20,10 +20,11 @@ from click.shell_completion import FishComplete, ShellComplete, ZshComplete
 from cli import main
 from commands.shared import completions
 from evae import configuration
-from evae.evaluation.code_laws import SAMPLERS
+from evae.evaluation.names import SAMPLERS
 from evae.experiments.plan import TABLES
 from evae.features.names import CHOICES
 from simulations.engines.choice import ENGINES, checked_engine
+from simulations.engines.names import ENGINE_NAMES
 from tests.support.places import ROOT
 from tests.support.runner import runner
 from theory import densities
@@ -101,7 +102,7 @@ def test_a_density_or_weight_that_is_offered_lacks_its_numbers_alone() -> None:
 
 
 def test_every_engine_that_is_offered_is_one() -> None:
-    assert all(checked_engine(name) for name in completions.engines())
+    assert all(checked_engine(name) for name in ENGINE_NAMES)
 
 
 def test_data_sets_are_offered_with_their_paths() -> None:

@@ -191,6 +191,10 @@ def test_the_contract_of_simulate_tm_is_kept() -> None:
     assert render.schemas()["common"]["$defs"]["condition"]["required"] == ["name", "holds", "reason"]
 
 
+def test_the_schemas_of_a_configuration_are_what_the_table_of_options_says() -> None:
+    assert render.schemas() == render.updated_schemas(), "run python -m docs.schemas.render"
+
+
 def test_the_page_is_what_the_schemas_say() -> None:
     assert render.PAGE.read_text(encoding="utf-8") == render.page(), "run python -m docs.schemas.render"
 

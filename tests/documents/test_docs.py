@@ -31,7 +31,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 #: Pages whose examples are run, and how many there are at least.
-FOLLOWED = {"tutorial.md": 12, "mathematics.md": 5, "../README.md": 2}
+FOLLOWED = {"tutorial.md": 12, "mathematics.md": 5, "callbacks.md": 2, "../README.md": 2}
 
 LEFT_OUT = "<!-- not run:"
 """Begins the remark before a block that trains."""

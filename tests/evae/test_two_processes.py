@@ -115,7 +115,7 @@ def test_a_clock_that_steps_back_changes_nothing_of_a_run(
     assert trainer.train(clock=(80, -7200.0), at={160: signal.SIGKILL}).code == -signal.SIGKILL
     assert trainer.train(clock=(10, -7200.0)).code == 0
     assert trainer.result == trained_whole[0].result
-    assert all(0 < record["seconds"] < 3600 for record in trainer.run.metrics)
+    assert all(0 < record.seconds < 3600 for record in trainer.run.records)
 
 
 def test_a_clock_that_steps_back_leaves_the_cache_right(faults: Faults, tmp_path: Path) -> None:

@@ -1,10 +1,17 @@
-"""Machine code kept on disk: used again as long as no module of the package has changed."""
+"""Machine code kept on disk: used as long as no module of the package has changed, and with the same results."""
 
+from __future__ import annotations
+
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from simulations import compiled
+from simulations.engines.choice import ENGINES
+from tests.support.places import ROOT
+from tests.support.replicate_bits import Environment
 
 
 def test_the_code_on_disk_is_marked_with_the_modules_it_was_made_from() -> None:
@@ -46,3 +53,62 @@ def test_the_digest_changes_with_any_module(tmp_path: Path, monkeypatch: pytest.
         digests.append(compiled._digest())
     compiled._digest.cache_clear()
     assert digests[0] != digests[1]
+
+
+#: With these the first process and later ones had different last bits when functions called each other's machine code.
+SENSITIVE = ["multinomial"], ["triweight", "gaussian"]
+
+EVERY = list(ENGINES), ["epanechnikov", "uniform", "triangular", "biweight", "triweight", "cosine", "gaussian"]
+
+
+@pytest.mark.parametrize(
+    ("engines", "kernels"),
+    [pytest.param(*SENSITIVE, id="sensitive"), pytest.param(*EVERY, id="every", marks=pytest.mark.slow)],
+)
+def test_every_process_computes_the_same_bits(engines: list[str], kernels: list[str], tmp_path: Path) -> None:
+    """The first process on a cache compiles, the second loads, and one without a cache compiles again."""
+    caching = Environment.with_cache(tmp_path / "cache")
+    first, second = caching.compute(engines, kernels), caching.compute(engines, kernels)
+    alone = Environment.without_cache(tmp_path / "package").compute(engines, kernels)
+    assert first.compiled == alone.compiled >= second.loaded > 0
+    assert first.loaded == second.compiled == alone.loaded == 0
+    assert (first.kept, second.kept, alone.kept) == (True, True, False)
+    assert len(first.replicates) == len(engines) * len(kernels)
+    assert first.replicates == second.replicates == alone.replicates
+    # The bits can be equal by chance, on another kind of processor, where a call is bound to one of two copies.
+    assert first.shared == alone.shared == []
+
+
+@pytest.mark.slow
+def test_a_process_that_loads_half_of_the_functions_computes_the_same_bits(tmp_path: Path) -> None:
+    caching = Environment.with_cache(tmp_path / "cache")
+    first = caching.compute(*EVERY)
+    for index in sorted((tmp_path / "cache").rglob("*.nbi"))[::2]:
+        index.unlink()
+    second = caching.compute(*EVERY)
+    assert min(second.compiled, second.loaded) > 0
+    assert second.replicates == first.replicates
+
+
+#: Its first replicate was one of those with different last bits.
+STUDY = ("simulate-tm", "--m", 5000, "--kernel", "gaussian", "--engine", "multinomial", "--seed", 9, "--json", "-")
+
+
+def simulated(environment: Environment, *options: object) -> dict[str, Any]:
+    """Return what a process reports, without the time it took."""
+    document = json.loads(environment.run(ROOT / "cli.py", *STUDY, *options))
+    return {name: value for name, value in document.items() if not name.endswith(("seconds", "second"))}
+
+
+def test_what_the_first_process_began_another_resumes_to_the_identical_result(tmp_path: Path) -> None:
+    caching, state = Environment.with_cache(tmp_path / "cache"), tmp_path / "state.json"
+    simulated(caching, "--replicates", 400, "--resume", state)
+    resumed = simulated(caching, "--replicates", 800, "--resume", state)
+    assert resumed == simulated(caching, "--replicates", 800)
+
+
+def test_workers_that_the_first_process_starts_compute_its_bits(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    caching = Environment.with_cache(tmp_path / "cache")
+    on_workers = simulated(caching, "--replicates", 800, "--cluster", "local:2")
+    assert on_workers == simulated(caching, "--replicates", 800)

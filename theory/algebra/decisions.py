@@ -260,4 +260,4 @@ def _short(expression: Expr) -> str:
 
 
 class Undecided(Exception):
-    """Raised inside a `Claim.decide` function when the means at hand neither prove nor refute a step."""
+    """Raised inside a `theory.claim.Claim.decide` function when the means at hand neither prove nor refute a step."""

@@ -1,4 +1,4 @@
-"""The exact mean of T_m, enclosed: a rigorous computation beside the quadrature of `bickel_rosenblatt`.
+"""The exact mean of T_m, enclosed: a rigorous computation beside the quadrature of `theory.bickel_rosenblatt.mean`.
 
 For a piecewise polynomial kernel K_b * f is known in closed form between its breakpoints
 (`theory.bickel_rosenblatt.smoothing`), which leaves one-dimensional integrals of analytic functions. Arb integrates
@@ -50,7 +50,7 @@ class EnclosedMean:
     Attributes
     ----------
     variance_term, product_term, squared_bias_term : flint.arb
-        A, B and C, as in `bickel_rosenblatt.ExactMean`.
+        A, B and C, as in `theory.bickel_rosenblatt.mean.ExactMean`.
     """
 
     variance_term: arb

@@ -14,7 +14,6 @@ from .families import uniform as uniform
 from .integrals import integral_of as integral_of
 from .integrals import integral_of_product as integral_of_product
 from .weights import ONE as ONE
-from .weights import WEIGHT_FORMS as WEIGHT_FORMS
 from .weights import Weight as Weight
 from .weights import inverse_density as inverse_density
 from .weights import weight_named as weight_named

@@ -31,6 +31,7 @@ from theory.densities import repeated_integrals
 from theory.densities.density import Density, probability
 from theory.densities.numbers import NUMBER, numbers_in, written
 from theory.kernels import Piece, x
+from theory.names import DENSITY_FORMS, MIXTURE_EXAMPLE
 
 LARGEST_BETA_PARAMETER = 80
 """Up to here the gamma functions of a beta density stay within double precision."""
@@ -236,10 +237,8 @@ LAPLACE = Density(
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
 """The densities without parameters."""
 
-MIXTURE_EXAMPLE = "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)"
-
-FAMILIES: dict[str, tuple[str, Callable[..., Density]]] = {"uniform": ("lo,hi", uniform), "beta": ("p,q", beta)}
-"""The densities with two parameters: how these are called, and what makes the density."""
+FAMILIES: dict[str, Callable[..., Density]] = {"uniform": uniform, "beta": beta}
+"""The functions that return the densities with two parameters."""
 
 
 def density_named(name: str | Density) -> Density:
@@ -262,17 +261,16 @@ def density_named(name: str | Density) -> Density:
     if text in DENSITIES:
         return DENSITIES[text]
     if kind in FAMILIES:
-        called, family = FAMILIES[kind]
         numbers = numbers_in(parameters, 2)
         if numbers is None:
-            raise InputError(f"{name!r} is no density: {kind} needs two numbers, {kind}:{called}.")
-        return family(*numbers)
+            (form,) = (form for form in DENSITY_FORMS if form.startswith(f"{kind}:"))
+            raise InputError(f"{name!r} is no density: {kind} needs two numbers, {form}.")
+        return FAMILIES[kind](*numbers)
     if kind == "mixture":
         return mixture(*_components(name, parameters))
     known = [*DENSITIES, *FAMILIES, "mixture"]
     near = suggestion(kind, known, otherwise=" ").strip()
-    listed = ", ".join([*DENSITIES, *(f"{kind}:{called}" for kind, (called, _) in FAMILIES.items()), MIXTURE_EXAMPLE])
-    raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {listed}.")
+    raise InputError(f"{name!r} is no density. {near + ' ' if near else ''}There is {', '.join(DENSITY_FORMS)}.")
 
 
 def _components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:

@@ -14,6 +14,7 @@ from theory.densities.density import SMALLEST_DENSITY, Density, finite_bounds, o
 from theory.densities.families import density_named
 from theory.densities.numbers import numbers_in, written
 from theory.kernels import Piece, x
+from theory.names import WEIGHT_FORMS
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,6 @@ class Weight:
         """The finite points, in order, where one expression gives way to the next or to zero."""
         return finite_bounds(self.pieces)
 
-
-WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")
-"""How the weights are written."""
 
 ONE = Weight("one", (Piece(-oo, oo, Integer(1)),))
 """The weight that is 1 on the whole line."""

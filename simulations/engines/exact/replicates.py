@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from foundation.errors import InputError
+from simulations.compiled import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import draw
-
-Array = npt.NDArray[np.float64]
 
 
 class ExactReplicates:

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from simulations.compiled import Array, Indices, compiled, horner, inlined
+from simulations.compiled import Array, Indices, compiled, horner
 
 SHORT = 0.125
 """Share of a cell, and angle of a cosine, up to which half a piece needs only the few nodes that are exact for f_m."""
@@ -192,7 +192,7 @@ def _recompute(
                 coefficients[q] += transfers[j, q, r] * features[r]
 
 
-@inlined
+@compiled
 def _add_jump(
     coefficients: Array, jumps: Array, knot: int, s: float, functions: tuple[int, ...], frequency: float
 ) -> None:

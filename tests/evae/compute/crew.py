@@ -167,7 +167,7 @@ def codes(running: dict[int, int]) -> list[int]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    for module in ("evae.training.display", "evae.runs.continuation", "evae.training"):
+    for module in ("evae.training.display", "evae.runs.continuation", "evae.training.train"):
         importlib.import_module(module)
     for line in sys.stdin:
         order = json.loads(line)

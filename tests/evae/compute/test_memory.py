@@ -10,13 +10,13 @@ import pytest
 #: Prints how many pages the system had to clear in each epoch of three steps.
 STEPS = """
 import platform, resource, torch
+from evae.compute.processes import Processes
 from evae.configuration import Configuration
 from evae.data import ImageData
-from evae.processes import Processes
-from evae.session import Session
-from evae.steps import Steps
-from evae.training import train_epoch
-from evae.watching import GroupWatcher
+from evae.training import Callback
+from evae.training.loop import train_epoch
+from evae.training.session import Session
+from evae.training.steps import Steps
 
 torch.set_num_threads(1)
 pixels = torch.randint(0, 256, (300, 1, 32, 32), dtype=torch.uint8)
@@ -25,7 +25,7 @@ steps = Steps(Session.begin(config, images, Processes()))
 faults = []
 for epoch in range(1, 7):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    train_epoch(steps, epoch, GroupWatcher())
+    train_epoch(steps, epoch, Callback())
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 print(platform.libc_ver()[0], *faults)
 """

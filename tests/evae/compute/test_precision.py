@@ -16,7 +16,7 @@ from evae.compute import precision as arithmetic
 from evae.compute.precision import deterministic_algorithms, full_precision_or_tf32, layers_in, require_precision
 from evae.exceptions import ArithmeticWarning
 from evae.models.initial_weights import initial_model
-from evae.training.callbacks import Watcher
+from evae.training.callbacks import Callback
 from evae.training.progress import Progress
 from foundation.errors import InputError
 from tests.evae.conftest import invoke, small
@@ -38,10 +38,10 @@ def settings() -> tuple[Any, ...]:
     )
 
 
-class Looking(Watcher):
+class Looking(Callback):
     """Notes torch's settings in the middle of training."""
 
-    def batch_finished(self, progress: Progress) -> None:  # noqa: ARG002
+    def on_batch_end(self, progress: Progress) -> None:  # noqa: ARG002
         self.seen = settings()
 
 
@@ -132,7 +132,7 @@ def test_bf16_learns_and_its_loss_is_near_that_of_fp32(tmp_path: Path) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):
         run = train(small(tmp_path, precision=precision, epochs=3))
-        losses[precision] = [record["holdout"]["loss"] for record in run.metrics]
+        losses[precision] = [record.holdout["loss"] for record in run.records]
         assert losses[precision] == sorted(losses[precision], reverse=True)
         assert all(tensor.dtype != torch.bfloat16 for tensor in run.read_weights().values())
     assert losses["bf16"] != losses["fp32"]

@@ -269,7 +269,7 @@ def test_a_signal_to_one_process_stops_all_after_the_same_batch_and_they_go_on_t
     assert "epoch-00002-batch-000002" in {path.name for path in (run.path / "checkpoints").iterdir()}
     outcome = crew.train(tmp_path, "--resume", run.path)
     assert outcome.codes == [0, 0]
-    assert "The run goes on from epoch 2, batch 2." in outcome.said[0]
+    assert "The run is resumed from epoch 2, batch 2." in outcome.said[0]
     assert timeless(run) == timeless(by_two)
 
 
@@ -365,7 +365,7 @@ def test_a_disk_that_fails_the_first_process_ends_the_others(crew: Crew, images:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("train --epochs -3", "--epochs must be a positive whole number, got -3. The paper uses 50."),
+        ("train --epochs -3", "--epochs must be a whole number from 1 to 1,000,000,000, got -3. The paper uses 50."),
         ("train --epoch 3", "--epoch is no option of train. Did you mean --epochs?"),
         (
             "evaluate run",

@@ -16,7 +16,7 @@ import pytest
 
 import cli
 from evae import Configuration, Run
-from evae.configuration.configuration import DATASETS, DEVICES, PRECISIONS
+from evae.configuration.options import DATASETS, DEVICES, PRECISIONS
 from evae.configuration.recipe import DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from tests.evae.conftest import command_environment, invoke, refusal
 
@@ -112,8 +112,11 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--latent-dim", "0"], "--latent-dim must be a positive whole number, got 0. The paper uses 8, 16, 32 or 64."),
-        (["--epochs", "-3"], "--epochs must be a positive whole number, got -3. The paper uses 50."),
+        (
+            ["--latent-dim", "0"],
+            "--latent-dim must be a whole number from 1 to 65,536, got 0. The paper uses 8, 16, 32 or 64.",
+        ),
+        (["--epochs", "-3"], "--epochs must be a whole number from 1 to 1,000,000,000, got -3. The paper uses 50."),
         (["--dataset", "mnits"], "--dataset 'mnits' is not known. Did you mean mnist?"),
         (["--model", "betavae"], "--model 'betavae' is not known. Did you mean beta-vae?"),
         (["--model", "ae", "--beta", "2"], f"--beta does nothing with the objective reconstruction: {BELONGS}"),
@@ -166,7 +169,7 @@ def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: 
     assert sentence.startswith(f"--latent-dim must be 4 to resume the run {tmp_path / 'run'}, got 8.")
     result = invoke(*resumed, "--epochs", "2", "--latent-dim", "4")
     assert result.exit_code == 0, result.output
-    assert "The run goes on from epoch 1." in result.stdout.splitlines()
+    assert "The run is resumed from epoch 1." in result.stdout.splitlines()
     run = Run.open(tmp_path / "run")
     assert run.metrics[:1] == first
     assert [record["epoch"] for record in run.metrics] == [1, 2]
@@ -185,7 +188,7 @@ def test_a_damaged_checkpoint_is_one_sentence_of_warning(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"Warning: {weights} is cut short (1,000 of ")
-    assert line.endswith("The run goes on from epoch 0.")
+    assert line.endswith("The run is resumed from epoch 0.")
     assert json.loads(result.stdout)["state"] == "finished"
 
 

@@ -51,14 +51,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_repeats_the_last_epochs_errors_and_summary(trained: dict[str, Run]) -> None:
     run = trained["evae"]
     result = evae.evaluate(run, device="cpu", features="none")
-    last = run.metrics[-1]
-    assert result["reconstruction_error"]["one_posterior_draw"] == pytest.approx(
-        last["holdout"]["reconstruction"], rel=1e-12
-    )
-    assert result["reconstruction_error"]["posterior_mean"] == pytest.approx(
-        last["holdout"]["reconstruction_at_mean"], rel=1e-12
-    )
-    assert result["latent"] == last["latent"]
+    last = run.records[-1]
+    errors = result["reconstruction_error"]
+    assert errors["one_posterior_draw"] == pytest.approx(last.reconstruction, rel=1e-12)
+    assert errors["posterior_mean"] == pytest.approx(last.reconstruction_at_mean, rel=1e-12)
+    assert result["latent"] == last.latent.document()
     assert (result["images"], result["split"], result["resolution"]) == (299, "hold-out", [32, 32])
     assert json.loads((run.path / "evaluation.json").read_text()) == result
 

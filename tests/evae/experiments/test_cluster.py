@@ -18,7 +18,7 @@ import pytest
 from evae import Run, train
 from evae.experiments import cluster as distributed
 from evae.experiments import runner
-from evae.experiments.callbacks import GridWatcher
+from evae.experiments.callbacks import GridCallback
 from evae.experiments.cluster import Work, trained_and_judged
 from evae.experiments.outcomes import Outcomes
 from evae.experiments.plan import Plan
@@ -49,7 +49,7 @@ def long_runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ..
     return comparable(reproduce(plan(folder, **LONG)), folder)
 
 
-class Recorder(GridWatcher):
+class Recorder(GridCallback):
     """Remembers what became of the runs, and does something once, after their first epoch."""
 
     def __init__(self, action: Callable[[], object] | None = None) -> None:
@@ -58,22 +58,22 @@ class Recorder(GridWatcher):
         self.handed: tuple[int, int] | None = None
         self.epochs: list[tuple[str, int]] = []
 
-    def handed_out(self, runs: int, epochs: int) -> None:
+    def on_runs_submitted(self, runs: int, epochs: int) -> None:
         self.handed = runs, epochs
 
-    def epoch_finished(self, name: str, epoch: int) -> None:
+    def on_worker_epoch_end(self, name: str, epoch: int) -> None:
         self.epochs.append((name, epoch))
         if self.action is not None:
             action, self.action = self.action, None
             action()
 
-    def run_found(self, record: RunRecord) -> None:
+    def on_run_found(self, record: RunRecord) -> None:
         self.outcomes.append(("found", record.name))
 
-    def run_finished(self, record: RunRecord) -> None:
+    def on_run_end(self, record: RunRecord) -> None:
         self.outcomes.append(("finished", record.name))
 
-    def run_failed(self, failure: Failure) -> None:
+    def on_run_failed(self, failure: Failure) -> None:
         self.outcomes.append(("failed", failure.name))
 
 
@@ -87,22 +87,22 @@ def comparable(results: Results, folder: Path) -> list[tuple[object, ...]]:
 
 
 def test_a_cluster_gives_the_results_of_this_machine_to_the_last_bit(address: str, tmp_path: Path) -> None:
-    watcher = Recorder()
+    callback = Recorder()
     here = reproduce(plan(tmp_path / "here", latent_dims=(2, 3)))
-    there = reproduce(plan(tmp_path / "there", latent_dims=(2, 3)), watcher, cluster=address)
+    there = reproduce(plan(tmp_path / "there", latent_dims=(2, 3)), callback, cluster=address)
     assert comparable(there, tmp_path / "there") == comparable(here, tmp_path / "here")
-    assert watcher.handed == (4, 4)
-    assert sorted(watcher.outcomes) == sorted(("finished", record.name) for record in here.records)
+    assert callback.handed == (4, 4)
+    assert sorted(callback.outcomes) == sorted(("finished", record.name) for record in here.records)
     left = {path.name for path in (tmp_path / "there").iterdir()} - {".lock"}
     assert left == {record.name for record in here.records}
 
 
 def test_only_what_is_missing_is_handed_out(address: str, tmp_path: Path) -> None:
     reproduce(plan(tmp_path))
-    watcher = Recorder()
-    wider = reproduce(plan(tmp_path, seeds=(0, 1)), watcher, cluster=address)
-    assert watcher.handed == (2, 2)
-    assert [kind for kind, _ in watcher.outcomes] == ["found", "found", "finished", "finished"]
+    callback = Recorder()
+    wider = reproduce(plan(tmp_path, seeds=(0, 1)), callback, cluster=address)
+    assert callback.handed == (2, 2)
+    assert [kind for kind, _ in callback.outcomes] == ["found", "found", "finished", "finished"]
     assert [record.configuration.seed for record in wider.records] == [0, 0, 1, 1]
 
 
@@ -140,9 +140,9 @@ def test_a_lost_scheduler_is_a_sentence_and_the_same_command_goes_on_without_it(
 def test_a_stopped_grid_leaves_a_checkpoint_of_every_run_under_way(
     address: str, tmp_path: Path, number: signal.Signals, long_runs: list[tuple[object, ...]]
 ) -> None:
-    watcher = Recorder(lambda: os.kill(os.getpid(), number))
+    callback = Recorder(lambda: os.kill(os.getpid(), number))
     with pytest.raises(Interruption, match=r"; 0 of the 2 runs are finished; the same command") as interruption:
-        reproduce(plan(tmp_path, **LONG), watcher, cluster=address)
+        reproduce(plan(tmp_path, **LONG), callback, cluster=address)
     assert interruption.value.signal_number == number
     begun = [Run.open(path) for path in tmp_path.iterdir() if path.name != ".lock"]
     assert begun
@@ -169,11 +169,11 @@ def test_a_grid_whose_time_is_over_leaves_a_checkpoint_of_every_run_under_way(
 def test_known_runs_are_not_handed_out_and_what_is_finished_is_kept(address: str, tmp_path: Path) -> None:
     there = reproduce(plan(tmp_path / "there"))
     there.save(tmp_path / "known.json")
-    watcher = Recorder()
+    callback = Recorder()
     kept: list[Results] = []
     grid = plan(tmp_path / "here", seeds=(0, 1))
-    here = reproduce(grid, watcher, cluster=address, known=[tmp_path / "known.json"], kept=kept.append)
-    assert watcher.handed == (2, 2)
+    here = reproduce(grid, callback, cluster=address, known=[tmp_path / "known.json"], kept=kept.append)
+    assert callback.handed == (2, 2)
     assert [record.document() for record in here.records[:2]] == [record.document() for record in there.records]
     assert [len(results.records) for results in kept] == [3, 4]
     assert kept[1] == here
@@ -183,7 +183,7 @@ def test_a_run_that_cannot_be_is_listed_and_the_others_are_done(address: str, tm
     reproduce(plan(tmp_path))
     name = "digits-first60-evae-d2-seed0-1epochs-lr0.001"
     run = Run.open(tmp_path / name)
-    run.with_configuration(dataclasses.replace(run.configuration, lr=0.5))
+    run.replace_configuration(dataclasses.replace(run.configuration, lr=0.5))
     results = reproduce(plan(tmp_path, latent_dims=(2, 3)), cluster=address)
     assert [failure.name for failure in results.failures] == [name]
     assert results.failures[0].reason.startswith(f"{run.path} was made with --lr 0.5")
@@ -292,7 +292,7 @@ def test_the_runs_of_a_grid_ask_for_what_their_device_needs(
 
     fleet, grid = Refusing(CUDA), plan(tmp_path, device=device)
     judges = {"digits": distributed._judge(small(tmp_path), "none", None)}
-    outcomes = Outcomes(grid, GridWatcher())
+    outcomes = Outcomes(grid, GridCallback())
     distributed._hand_out(outcomes, judges, fleet, list(grid.configurations), lambda: False)  # type: ignore[arg-type]
     assert Refusing.asked == [needs, needs]
     assert set(outcomes.results().failures) == {Failure(config.name or "", "no.") for config in grid.configurations}

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from evae.configuration.configuration import INDIFFERENT, Configuration
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import INDIFFERENT
 from evae.experiments.comparability import place_of
 from evae.experiments.known import Known
 from evae.experiments.plan import Plan

@@ -131,8 +131,8 @@ def test_what_decides_a_run_is_in_its_name(option: dict[str, Any]) -> None:
         ("1", {"models": ("vae", "evea")}, "--models 'evea' is not known. Did you mean evae?"),
         ("ablation", {"models": ("evae-b1",)}, "--models 'evae-b1' is not known. Did you mean evae-B1?"),
         ("1", {"datasets": ("digits", "mnits")}, "--dataset 'mnits' is not known. Did you mean mnist?"),
-        ("1", {"latent_dims": (0,)}, "--latent-dim must be a positive whole number, got 0."),
-        ("2", {"epochs": 0}, "--epochs must be a positive whole number, got 0."),
+        ("1", {"latent_dims": (0,)}, "--latent-dim must be a whole number from 1 to 65,536, got 0."),
+        ("2", {"epochs": 0}, "--epochs must be a whole number from 1 to 1,000,000,000, got 0."),
     ],
 )
 def test_a_wrong_plan_is_one_sentence(table: str, options: dict[str, Any], sentence: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from evae import Run
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData
 from evae.experiments import runner
-from evae.experiments.callbacks import GridWatcher
+from evae.experiments.callbacks import GridCallback
 from evae.experiments.deadline import deadline
 from evae.experiments.judging import Judge, foreign_versions
 from evae.experiments.plan import Plan
@@ -23,8 +23,9 @@ from evae.experiments.results import Failure, Results, RunRecord
 from evae.experiments.runner import reproduce
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Checkpoint, Checkpoints
+from evae.runs.epoch_record import EpochRecord
 from evae.runs.versions import PACKAGE, UNKNOWN, package_version
-from evae.training.callbacks import Watcher
+from evae.training.callbacks import Callback
 from evae.training.progress import Progress
 from evae.training.train import resume, train
 from foundation.errors import InputError, Interruption
@@ -39,7 +40,7 @@ def plan(folder: Path, **options: Any) -> Plan:
     return Plan.of("1", **{**settings, **options})
 
 
-class Recorder(GridWatcher):
+class Recorder(GridCallback):
     """Remembers what became of every run."""
 
     def __init__(self) -> None:
@@ -48,25 +49,25 @@ class Recorder(GridWatcher):
         self.finished: list[RunRecord] = []
         self.failed: list[Failure] = []
 
-    def run_begins(self, number: int, total: int, configuration: Configuration) -> Watcher:
+    def on_run_start(self, number: int, total: int, configuration: Configuration) -> Callback:
         self.begun.append((number, total))
         return self.following(configuration)
 
-    def following(self, configuration: Configuration) -> Watcher:  # noqa: ARG002
-        return Watcher()
+    def following(self, configuration: Configuration) -> Callback:  # noqa: ARG002
+        return Callback()
 
-    def run_found(self, record: RunRecord) -> None:
+    def on_run_found(self, record: RunRecord) -> None:
         self.found.append(record)
 
-    def run_finished(self, record: RunRecord) -> None:
+    def on_run_end(self, record: RunRecord) -> None:
         self.finished.append(record)
 
-    def run_failed(self, failure: Failure) -> None:
+    def on_run_failed(self, failure: Failure) -> None:
         self.failed.append(failure)
 
 
 @dataclasses.dataclass
-class After(Watcher):
+class After(Callback):
     """Does something after so many batches of a run."""
 
     batches: int
@@ -74,10 +75,10 @@ class After(Watcher):
     run: Run | None = None
     model: VAE | None = None
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:  # noqa: ARG002
-        self.run, self.model = run, model
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:  # noqa: ARG002
+        (self.run,), (self.model,) = runs, models
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if progress.step == self.batches:
             assert self.run is not None
             assert self.model is not None
@@ -91,8 +92,8 @@ class InTheRun(Recorder):
         super().__init__()
         self.part, self.action = part, action
 
-    def following(self, configuration: Configuration) -> Watcher:
-        return After(1, self.action) if self.part in str(configuration.name) else Watcher()
+    def following(self, configuration: Configuration) -> Callback:
+        return After(1, self.action) if self.part in str(configuration.name) else Callback()
 
 
 def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path
     for record in results.records:
         run = Run.open(tmp_path / record.name)
         assert run.status["state"] == "finished"
-        assert record.curve == tuple(line["holdout"]["reconstruction"] for line in run.metrics)
+        assert record.curve == tuple(line.reconstruction for line in run.records)
         assert record.evaluation["weights_of_epoch"] == 1
     again = reproduce(plan(tmp_path), second)
     assert (len(second.found), second.finished) == (4, [])
@@ -112,9 +113,9 @@ def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path
 
 def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     reproduce(plan(tmp_path))
-    watcher = Recorder()
-    wider = reproduce(plan(tmp_path, seeds=(0, 1)), watcher)
-    assert (len(watcher.found), len(watcher.finished)) == (4, 4)
+    callback = Recorder()
+    wider = reproduce(plan(tmp_path, seeds=(0, 1)), callback)
+    assert (len(callback.found), len(callback.finished)) == (4, 4)
     assert [record.configuration.seed for record in wider.records] == [0] * 4 + [1] * 4
 
 
@@ -123,9 +124,9 @@ def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path:
     run = Run.open(tmp_path / results.records[0].name)
     weights = run.weights_path.stat().st_mtime_ns
     (run.path / "evaluation.json").unlink()
-    watcher = Recorder()
-    assert reproduce(plan(tmp_path), watcher) == results
-    assert [record.name for record in watcher.finished] == [run.name]
+    callback = Recorder()
+    assert reproduce(plan(tmp_path), callback) == results
+    assert [record.name for record in callback.finished] == [run.name]
     assert run.weights_path.stat().st_mtime_ns == weights
 
 
@@ -134,9 +135,9 @@ def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / results.records[1].name / "evaluation.json"
     evaluation = read_json(path)
     write_json(path, {**evaluation, "features": {"name": "classifier", "warning": None}})
-    watcher = Recorder()
-    assert reproduce(plan(tmp_path), watcher) == results
-    assert [record.name for record in watcher.finished] == [results.records[1].name]
+    callback = Recorder()
+    assert reproduce(plan(tmp_path), callback) == results
+    assert [record.name for record in callback.finished] == [results.records[1].name]
     assert read_json(path) == evaluation
 
 
@@ -144,20 +145,20 @@ def test_a_run_that_failed_after_its_last_epoch_goes_on_to_its_end(tmp_path: Pat
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
     run.set_status("failed", epochs_finished=1, reason="the disk was full")
-    watcher = Recorder()
-    assert reproduce(plan(tmp_path), watcher) == results
+    callback = Recorder()
+    assert reproduce(plan(tmp_path), callback) == results
     assert run.status["state"] == "finished"
-    assert [record.name for record in watcher.finished] == [run.name]
+    assert [record.name for record in callback.finished] == [run.name]
 
 
 def test_a_run_that_fails_is_listed_and_the_rest_is_done(tmp_path: Path) -> None:
     def poison(_run: Run, model: VAE) -> None:
         model.encoder.heads["r"].bias.data.fill_(float("nan"))  # type: ignore[operator]
 
-    watcher = InTheRun("-evae-d2-", poison)
-    results = reproduce(plan(tmp_path, batch_size=20), watcher)
+    callback = InTheRun("-evae-d2-", poison)
+    results = reproduce(plan(tmp_path, batch_size=20), callback)
     (failure,) = results.failures
-    assert watcher.failed == [failure]
+    assert callback.failed == [failure]
     assert failure.name == "digits-first60-evae-d2-seed0-1epochs-lr0.001-batch20"
     assert "became nan in epoch 1" in failure.reason
     assert len(results.records) == 3
@@ -207,29 +208,29 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
             if when == moment and len(self.begun) == 1:
                 os.kill(os.getpid(), number)
 
-        def following(self, configuration: Configuration) -> Watcher:  # noqa: ARG002
-            class Following(Watcher):
-                def epoch_finished(_, record: dict[str, Any]) -> None:  # noqa: ARG002, N805
+        def following(self, configuration: Configuration) -> Callback:  # noqa: ARG002
+            class Following(Callback):
+                def on_epoch_end(_, records: Mapping[int, EpochRecord]) -> None:  # noqa: ARG002, N805
                     self.send("after its last batch")
 
             return Following()
 
-        def comparing(self, what: str, done: int, total: int) -> None:  # noqa: ARG002
+        def on_compare(self, description: str, done: int, total: int) -> None:  # noqa: ARG002
             self.send("while it is judged")
 
-        def run_finished(self, record: RunRecord) -> None:
-            super().run_finished(record)
+        def on_run_end(self, record: RunRecord) -> None:
+            super().on_run_end(record)
             self.send("after it was judged")
 
-    watcher = Signalling()
+    callback = Signalling()
     with pytest.raises(Interruption) as interruption:
-        reproduce(plan(tmp_path), watcher)
+        reproduce(plan(tmp_path), callback)
     judged = int(moment == "after it was judged")
     assert interruption.value.sentence == (
         f"interrupted by {number.name}; {judged} of the 4 runs are finished, and the same command goes on."
     )
     assert interruption.value.signal_number == number
-    assert len(watcher.begun) == 1
+    assert len(callback.begun) == 1
     (run,) = (Run.open(path.parent) for path in tmp_path.glob("*/config.json"))
     assert run.status["state"] == "finished"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -242,9 +243,9 @@ def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_sa
     whole = reproduce(plan(tmp_path / "whole", **options))
     over: list[bool] = []
     monkeypatch.setattr(runner, "deadline", lambda hours: lambda: hours == 8 and bool(over))
-    watcher = InTheRun("-evae-", lambda _run, _model: over.append(True))
+    callback = InTheRun("-evae-", lambda _run, _model: over.append(True))
     parts = plan(tmp_path / "parts", **options)
-    stopped = reproduce(parts, watcher, hours=8)
+    stopped = reproduce(parts, callback, hours=8)
     first, second = (config.name for config in parts.configurations)
     assert ([one.name for one in stopped.records], stopped.unfinished) == ([first], (second,))
     assert (stopped.planned, stopped.failures) == (2, ())
@@ -288,10 +289,10 @@ class Knowing(Recorder):
         self.counted: list[tuple[Path, int, int]] = []
         self.known: list[RunRecord] = []
 
-    def known_counted(self, source: Path, used: int, total: int) -> None:
+    def on_known_runs(self, source: Path, used: int, total: int) -> None:
         self.counted.append((source, used, total))
 
-    def run_known(self, record: RunRecord) -> None:
+    def on_run_known(self, record: RunRecord) -> None:
         self.known.append(record)
 
 
@@ -299,10 +300,10 @@ def test_known_runs_are_neither_trained_nor_looked_for(tmp_path: Path) -> None:
     options: dict[str, Any] = {"latent_dims": (2,), "models": ("vae",)}
     there = reproduce(plan(tmp_path / "there", **options, seeds=(0, 7)))
     there.save(tmp_path / "known.json")
-    watcher = Knowing()
-    here = reproduce(plan(tmp_path / "here", **options, seeds=(0, 1)), watcher, known=[tmp_path / "known.json"])
-    assert watcher.counted == [(tmp_path / "known.json", 1, 2)]
-    assert [one.document() for one in watcher.known] == [there.records[0].document()]
+    callback = Knowing()
+    here = reproduce(plan(tmp_path / "here", **options, seeds=(0, 1)), callback, known=[tmp_path / "known.json"])
+    assert callback.counted == [(tmp_path / "known.json", 1, 2)]
+    assert [one.document() for one in callback.known] == [there.records[0].document()]
     assert [one.configuration.seed for one in here.records] == [0, 1]
     assert [path.parent.name for path in (tmp_path / "here").glob("*/config.json")] == [here.records[1].name]
 
@@ -346,7 +347,7 @@ def test_a_run_killed_before_it_was_trained_has_no_version_and_is_begun(tmp_path
     run = Run.create(config, (1, 32, 32), {"train": 60, "holdout": 299})
     assert foreign_versions(run) == ()
     assert reproduce(plan(tmp_path, latent_dims=(2,), models=("vae",))).failures == ()
-    assert len(Run.open(run.path).metrics) == 1
+    assert len(Run.open(run.path).records) == 1
     # Whatever was trained says by which version, and what does not say it is of no known one.
     (run.path / "environment.json").unlink()
     assert foreign_versions(run) == (UNKNOWN,)
@@ -383,7 +384,7 @@ def comparable(record: RunRecord) -> tuple[object, ...]:
 def test_a_folder_of_the_same_name_that_is_another_run_is_refused_and_kept(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
-    run.with_configuration(dataclasses.replace(run.configuration, lr=0.5))
+    run.replace_configuration(dataclasses.replace(run.configuration, lr=0.5))
     refused = reproduce(plan(tmp_path))
     (failure,) = refused.failures
     assert failure.reason.startswith(f"{run.path} was made with --lr 0.5, and 0.001 is wanted. Move that folder away")

@@ -250,7 +250,7 @@ def test_reproduce_without_any_time_says_what_is_left(tmp_path: Path) -> None:
         (["--table", "1", "--seeds", "1,1"], "--seeds must name at least one, and none twice; got 1,1."),
         (["--table", "1", "--latent-dims", "8,x"], "--latent-dims takes whole numbers and ranges, such as 0,1,2 or"),
         (["--table", "1", "--datasets", "mnist,mnits"], "--dataset 'mnits' is not known. Did you mean mnist?"),
-        (["--table", "2", "--epochs", "0"], "--epochs must be a positive whole number, got 0."),
+        (["--table", "2", "--epochs", "0"], "--epochs must be a whole number from 1 to 1,000,000,000, got 0."),
         (["--table", "1", "--datasets", "digits", "--features", "fid"], "--features 'fid' is not known."),
     ],
 )

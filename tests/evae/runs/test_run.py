@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -202,7 +203,7 @@ def test_a_damaged_line_before_the_last_is_no_torn_line(run: Run) -> None:
 
 def test_metrics_are_strict_json(run: Run) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        run.append_metrics({"loss": float("nan")})
+        run.append_record(dataclasses.replace(run.records[0], seconds=float("nan")))
     assert len(run.metrics) == 1
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from evae.training.steps import Recorder, Step
+from evae.training.steps import Step, StepCapture
 
 aten = torch.ops.aten
 
@@ -27,7 +27,7 @@ WAITING = {aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten.uniq
 WRITTEN_TO = {aten.native_batch_norm: (3, 4)}
 
 
-class Tape(Recorder):
+class Tape(StepCapture):
     """Records on the CPU.
 
     Attributes
@@ -39,11 +39,11 @@ class Tape(Recorder):
     def __init__(self) -> None:
         self.recordings = self.replays = 0
 
-    def aside(self) -> contextlib.AbstractContextManager[Any]:
+    def isolate(self) -> contextlib.AbstractContextManager[Any]:
         """There is one stream."""
         return contextlib.nullcontext()
 
-    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
+    def capture(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
         """Write the step down."""
         self.recordings += 1
         given = numbers.clone()

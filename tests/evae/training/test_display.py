@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from evae.configuration.configuration import Configuration
 from evae.experiments.display import GridDisplay
+from evae.runs.epoch_record import EpochRecord, LatentSummary
 from evae.training.display import TrainingDisplay
 from evae.training.progress import Progress
 from foundation.minute_line import INTERVAL, MinuteLine
@@ -39,10 +39,9 @@ def progress(batch: int = 3) -> Progress:
 )
 def test_the_printed_terms_add_up_to_the_printed_loss(reconstruction: float, kl: float, runs: int) -> None:
     terms = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-    latent = {"active_dimensions": 2}
-    record: dict[str, Any] = {"epoch": 1, "train": terms, "holdout": terms, "latent": latent, "images_per_second": 5.0}
+    record = EpochRecord(1, terms, terms, 2.0, LatentSummary(active_dimensions=2), images_per_second=5.0)
     console = Console(width=300, record=True, file=io.StringIO())
-    TrainingDisplay(console, bar=None).epoch_trained(dict(enumerate([record] * runs)))
+    TrainingDisplay(console, bar=None).on_epoch_end(dict(enumerate([record] * runs)))
     (loss, first, second), _ = re.findall(
         r"(-?[\d.]+)(?: ± [\d.]+)? = reconstruction (-?[\d.]+) \+ kl (-?[\d.]+)", console.export_text()
     )
@@ -85,7 +84,7 @@ def test_training_without_a_terminal_prints_where_it_is_once_a_minute() -> None:
     display = TrainingDisplay(Console(quiet=True), bar=None, minute_line=MinuteLine(said.append, clock))
     for batch in range(1, 6):
         clock.seconds += 0.4 * INTERVAL
-        display.batch_finished(progress(batch))
+        display.on_batch_end(progress(batch))
     assert [re.sub(r"[\d,]+ images/s", "N images/s", line) for line in said] == [
         "epoch 1/2  102.00 = reconstruction 100.00 + kl 2.00  N images/s, batch 3 of 5"
     ]
@@ -95,8 +94,8 @@ def test_a_table_without_a_terminal_prints_which_run_is_where_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("foundation.minute_line.INTERVAL", 0.0)
-    watcher = GridDisplay(Console(file=None)).run_begins(2, 16, Configuration(name="mnist-evae"))
-    watcher.batch_finished(progress())
+    callback = GridDisplay(Console(file=None)).on_run_start(2, 16, Configuration(name="mnist-evae"))
+    callback.on_batch_end(progress())
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(" 2/16 mnist-evae: epoch 1/2  102.00 = reconstruction 100.00 + kl 2.00")
 
@@ -106,9 +105,9 @@ def test_a_cluster_without_a_terminal_counts_its_epochs_once_a_minute(
 ) -> None:
     monkeypatch.setattr("foundation.minute_line.INTERVAL", 0.0)
     display = GridDisplay(Console(file=None))
-    display.handed_out(2, 100)
+    display.on_runs_submitted(2, 100)
     for epoch in (1, 2):
-        display.epoch_finished("mnist-vae", epoch)
+        display.on_worker_epoch_end("mnist-vae", epoch)
     assert capsys.readouterr().err.splitlines() == [
         "1 of 100 epochs; the last is epoch 1 of mnist-vae",
         "2 of 100 epochs; the last is epoch 2 of mnist-vae",

@@ -15,7 +15,7 @@ from evae.compute.processes import Processes
 from evae.exceptions import DivergenceError
 from evae.runs import checkpoints
 from evae.runs.checkpoints import Checkpoints
-from evae.training.callbacks import Watcher
+from evae.training.callbacks import Callback
 from evae.training.checkpointing import Saver
 from evae.training.group import Group, TrainingStopped
 from evae.training.progress import Progress
@@ -34,13 +34,13 @@ def whole(run: Run) -> bool:
     )
 
 
-class Breaking(Watcher):
+class Breaking(Callback):
     """Does something after a given batch of the second epoch."""
 
-    def run_started(self, run: Run, model: Any, data: Any) -> None:  # noqa: ARG002
-        self.run, self.model = run, model
+    def on_start(self, runs: Any, models: Any, data: Any) -> None:  # noqa: ARG002
+        (self.run,), (self.model,) = runs, models
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == (2, 2):
             self.break_it()
 
@@ -59,18 +59,18 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
 
             monkeypatch.setattr(checkpoints, "_write_synced", full)
 
-    watcher = Filling()
+    callback = Filling()
     with pytest.raises(TrainingStopped) as caught:
-        train(small(tmp_path, name="run", epochs=3, batch_size=60, limit_train=130), watcher)
+        train(small(tmp_path, name="run", epochs=3, batch_size=60, limit_train=130), callback)
     sentence = str(caught.value)
     assert "run could not be written: No space left on device (" in sentence
     assert sentence.endswith(f"When that is mended, go on with: python cli.py train --resume {tmp_path / 'run'}")
-    assert watcher.run.status["state"] == "failed"
-    assert "No space left" in watcher.run.status["reason"]
-    assert whole(watcher.run)
+    assert callback.run.status["state"] == "failed"
+    assert "No space left" in callback.run.status["reason"]
+    assert whole(callback.run)
     monkeypatch.undo()
     reference = train(small(tmp_path, name="reference", epochs=3, batch_size=60, limit_train=130))
-    assert resume(watcher.run).weights_path.read_bytes() == reference.weights_path.read_bytes()
+    assert resume(callback.run).weights_path.read_bytes() == reference.weights_path.read_bytes()
 
 
 def test_a_disk_without_room_for_the_status_leaves_one_that_is_understood(
@@ -81,15 +81,15 @@ def test_a_disk_without_room_for_the_status_leaves_one_that_is_understood(
             def full(*_: object, **__: object) -> None:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-            monkeypatch.setattr("evae.runs.written_aside", full)
-            monkeypatch.setattr("evae.runs.write_json", full)
+            monkeypatch.setattr("evae.runs.run.written_aside", full)
+            monkeypatch.setattr("evae.runs.run.write_json", full)
 
-    watcher = Filling()
+    callback = Filling()
     with pytest.raises(TrainingStopped, match=r"could not be written: No space left on device\. What was written"):
-        train(small(tmp_path, name="run", epochs=3, batch_size=60, limit_train=130), watcher)
+        train(small(tmp_path, name="run", epochs=3, batch_size=60, limit_train=130), callback)
     monkeypatch.undo()
-    assert watcher.run.status["state"] == "interrupted"
-    assert whole(watcher.run)
+    assert callback.run.status["state"] == "interrupted"
+    assert whole(callback.run)
 
 
 def test_a_disk_too_small_for_a_checkpoint_is_found_before_the_first_epoch(
@@ -101,7 +101,7 @@ def test_a_disk_too_small_for_a_checkpoint_is_found_before_the_first_epoch(
     monkeypatch.setattr(Checkpoints, "write", full)
     with pytest.raises(TrainingStopped, match="No space left"):
         train(small(tmp_path, name="run"))
-    assert Run.open(tmp_path / "run").metrics == []
+    assert Run.open(tmp_path / "run").records == ()
 
 
 def test_memory_that_is_missing_on_the_device_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,12 +109,12 @@ def test_memory_that_is_missing_on_the_device_is_one_sentence(tmp_path: Path, mo
         def break_it(self) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    watcher = Exhausting()
+    callback = Exhausting()
     with pytest.raises(TrainingStopped, match="not enough free memory for a step of 60 images") as caught:
-        train(small(tmp_path, epochs=3, batch_size=60, limit_train=130), watcher)
+        train(small(tmp_path, epochs=3, batch_size=60, limit_train=130), callback)
     assert "begin a new run with a smaller --batch-size" in str(caught.value)
-    assert watcher.run.status["state"] == "failed"
-    assert whole(watcher.run)
+    assert callback.run.status["state"] == "failed"
+    assert whole(callback.run)
 
     def exhaust(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -133,16 +133,16 @@ def test_a_weight_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> N
             with torch.no_grad():
                 self.model.encoder.heads["mu"].bias.fill_(math.nan)
 
-    watcher = Poisoning()
+    callback = Poisoning()
     with pytest.raises(
         DivergenceError, match=r"the weight encoder\.heads\.mu\.bias became nan by epoch 2, batch 2 \(step 5\)\."
     ):
-        train(small(tmp_path, epochs=3, batch_size=60, limit_train=130, checkpoint_minutes=1e-9), watcher)
-    assert watcher.run.status["state"] == "failed"
-    found, _ = watcher.run.checkpoints.newest()
+        train(small(tmp_path, epochs=3, batch_size=60, limit_train=130, checkpoint_minutes=1e-9), callback)
+    assert callback.run.status["state"] == "failed"
+    found, _ = callback.run.checkpoints.newest()
     assert found is not None
     assert str(found.position) == "epoch 2, batch 1"
-    assert whole(watcher.run)
+    assert whole(callback.run)
 
 
 def test_a_loss_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_loss_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> Non
 
     saver = Refusing(Group((Run(tmp_path),)), session, StopRequest())
     with pytest.raises(DivergenceError, match=r"reconstruction term became nan in epoch 1, batch 2 of 4 \(step 2\)"):
-        saver.save_within(progress, [torch.Generator()], 0.0)
+        saver.save_within_epoch(progress, [torch.Generator()], 0.0)
 
 
 def _digits() -> Any:

@@ -15,7 +15,7 @@ from evae import Run, train
 from evae.exceptions import ResumeWarning
 from evae.runs.checkpoints import Position
 from evae.runs.run import find_run
-from evae.training.callbacks import Watcher
+from evae.training.callbacks import Callback
 from evae.training.group import TrainingInterrupted
 from evae.training.progress import Progress
 from evae.training.train import resume
@@ -66,13 +66,13 @@ def test_the_moment_of_a_checkpoint_changes_nothing(
     assert result(run) == result(never_stopped)
 
 
-class Stopping(Watcher):
+class Stopping(Callback):
     """Stops in the middle of an epoch, as Ctrl-C does."""
 
     def __init__(self, epoch: int, batch: int) -> None:
         self.at = (epoch, batch)
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == self.at:
             signal.raise_signal(signal.SIGINT)
 
@@ -83,15 +83,15 @@ def trained_once(settings: dict[str, Any], tmp_path: Path) -> Run:
     return train(small(tmp_path, name="run", **{**settings, "epochs": 1}))
 
 
-class Following(Watcher):
+class Following(Callback):
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.position: Position | None = None
 
-    def run_resumed(self, position: Position) -> None:
+    def on_resume(self, position: Position) -> None:
         self.position = position
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         self.steps.append(progress.step)
 
 
@@ -189,7 +189,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Run,
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.warns(ResumeWarning, match=rf"{path} was altered: .* The run goes on from epoch \d\."):
+    with pytest.warns(ResumeWarning, match=rf"{path} was altered: .* The run is resumed from epoch \d\."):
         run = resume(stopped)
     assert result(run) == result(never_stopped)
 
@@ -200,7 +200,7 @@ def test_without_a_whole_checkpoint_nothing_is_guessed(stopped: Run) -> None:
     with pytest.raises(InputError, match=r"holds no checkpoint that is whole: .*manifest\.json is missing"):
         resume(stopped)
     shutil.rmtree(stopped.path / "checkpoints")
-    with pytest.raises(InputError, match=r"holds no checkpoint to go on from\. Begin a new run"):
+    with pytest.raises(InputError, match=r"holds no checkpoint to resume from\. Begin a new run"):
         resume(stopped)
 
 

@@ -28,7 +28,8 @@ from evae.exceptions import ResumeWarning
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import objective_for
 from evae.models.stacked import split_by_model, stack_models
-from evae.training.callbacks import GroupWatcher
+from evae.runs.epoch_record import EpochRecord, LatentSummary, NoiseToSignal
+from evae.training.callbacks import Callback
 from evae.training.display import TrainingDisplay
 from evae.training.group import SomeDiverged, TrainingInterrupted
 from evae.training.loop import train_epoch
@@ -168,7 +169,7 @@ def curves(config: Configuration, images: ImageData, seeds: Sequence[int]) -> li
     steps = Steps(session)
     found: list[list[dict[str, float]]] = [[] for _ in seeds]
     for epoch in range(1, config.epochs + 1):
-        progress, _ = train_epoch(steps, epoch, GroupWatcher())
+        progress, _ = train_epoch(steps, epoch, Callback())
         for number, (seed, model) in enumerate(zip(seeds, session.models, strict=True)):
             holdout, _ = holdout_metrics(model, session.objective, images.holdout, seed)
             found[number] += [progress.means(number), holdout]
@@ -201,7 +202,7 @@ def test_in_double_precision_whole_epochs_are_those_of_the_seed_alone(
     digits: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that nothing but rounding is between them: the order, the noise, the short batch and Adam are the seed's."""
-    for module in ("steps", "holdout"):
+    for module in ("training.steps", "evaluation.holdout"):
         monkeypatch.setattr(f"evae.{module}.as_images", lambda pixels: pixels.double() / 255)
     config = Configuration(model="evae", **digits)
     images = data.load(config.dataset, config.data_dir)
@@ -248,18 +249,8 @@ def test_a_run_can_be_loaded_and_judged_as_any_other(together: tuple[Run, ...], 
 
 def stopped(config: Configuration, epoch: int, batch: int) -> tuple[Run, ...]:
     with pytest.raises(TrainingInterrupted) as caught:
-        train_seeds(config, SEEDS, GroupStopping(epoch, batch))
+        train_seeds(config, SEEDS, Stopping(epoch, batch))
     return caught.value.runs
-
-
-class GroupStopping(GroupWatcher):
-    """Stops in the middle of an epoch, as Ctrl-C does."""
-
-    def __init__(self, epoch: int, batch: int) -> None:
-        self._stopping = Stopping(epoch, batch)
-
-    def batch_finished(self, progress: Progress) -> None:
-        self._stopping.batch_finished(progress)
 
 
 def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
@@ -267,7 +258,7 @@ def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
 ) -> None:
     config = small(tmp_path, name="run", model="evae", **digits)
     with pytest.raises(TrainingInterrupted) as caught:
-        train_seeds(config, SEEDS, GroupStopping(2, 2))
+        train_seeds(config, SEEDS, Stopping(2, 2))
     runs = caught.value.runs
     folders = [tmp_path / f"run-seed{seed}" for seed in SEEDS]
     assert caught.value.signal_number == signal.SIGINT
@@ -294,8 +285,8 @@ def test_one_run_of_an_interrupted_group_goes_on_alone(
     with pytest.raises(InputError) as caught:
         resume_seeds(runs)
     assert str(caught.value) == (
-        f"the runs cannot go on at once: {runs[0].path} is at epoch 2, batch 2, {run.path} at epoch 2. Resume those "
-        "that are at one place together, and the others alone."
+        f"the runs cannot be resumed together: {runs[0].path} is at epoch 2, batch 2, {run.path} at epoch 2. Resume "
+        "those that are at the same position together, and the others alone."
     )
 
 
@@ -339,8 +330,8 @@ def test_runs_that_differ_in_more_than_their_seeds_do_not_go_on_at_once(
     with pytest.raises(InputError) as caught:
         resume_seeds([together[0], other], epochs=2)
     assert str(caught.value) == (
-        f"runs resumed together must differ only in their seeds, got --model evae in {together[0].path} and --model "
-        f"vae in {other.path}. Resume each alone."
+        f"the runs cannot be resumed together: {together[0].path} has --model evae, {other.path} has --model vae, "
+        "and only their seeds may differ. Resume each alone."
     )
     with pytest.raises(InputError, match=r"each run must be given once, got .* twice"):
         resume_seeds([together[0], str(together[0].path)])
@@ -353,7 +344,7 @@ def test_a_taken_name_leaves_no_run_of_the_group(digits: dict[str, Any], tmp_pat
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run-seed1"]
 
 
-class Poisoning(GroupWatcher):
+class Poisoning(Callback):
     """Breaks a weight of some runs after a step, and keeps what it is told."""
 
     def __init__(self, numbers: Sequence[int], step: int) -> None:
@@ -361,19 +352,19 @@ class Poisoning(GroupWatcher):
         self.failed: dict[int, str] = {}
         self.trained: list[list[int]] = []
 
-    def runs_started(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:  # noqa: ARG002
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:  # noqa: ARG002
         self.runs, self.models = runs, models
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if progress.step == self.step:
             for number in self.numbers:
                 with torch.no_grad():
                     self.models[number].encoder.heads["r"].bias.fill_(math.nan)  # type: ignore[operator]
 
-    def run_failed(self, number: int, reason: str) -> None:
+    def on_run_failed(self, number: int, reason: str) -> None:
         self.failed[number] = reason
 
-    def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
         self.trained.append(list(records))
 
 
@@ -421,8 +412,8 @@ def test_when_no_run_is_left_training_ends(digits: dict[str, Any], tmp_path: Pat
 
 
 def test_what_the_machine_could_not_do_is_said_of_the_run_it_concerns(digits: dict[str, Any], tmp_path: Path) -> None:
-    class Removing(GroupWatcher):
-        def epoch_trained(self, records: Mapping[int, dict[str, Any]]) -> None:  # noqa: ARG002
+    class Removing(Callback):
+        def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:  # noqa: ARG002
             shutil.rmtree(tmp_path / "run-seed1")
 
     with pytest.raises(InputError, match=r"run-seed1 was removed while its run was trained\."):
@@ -463,7 +454,7 @@ def test_the_command_trains_runs_that_are_named_after_their_seeds_and_resumes_th
         (["--seeds", "0-64"], "--seeds trains at most 64 runs at once, got 65 seeds."),
         (["--seeds", "0-1", "--seed", "0"], "--seeds and --seed exclude each other. Give one of them."),
         (["--seeds", "0-1", "--resume", "mine"], "--seeds and --resume exclude each other. Give one of them."),
-        (["--seeds", "0-1", "--latent-dim", "0"], "--latent-dim must be a positive whole number, got 0. The paper"),
+        (["--seeds", "0-1", "--latent-dim", "0"], "--latent-dim must be a whole number from 1 to 65,536, got 0."),
     ],
 )
 def test_wrong_use_of_several_seeds_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
@@ -481,12 +472,12 @@ def test_several_seeds_under_torchrun_are_refused(tmp_path: Path, monkeypatch: p
 
 def test_the_display_shows_means_and_leaves_out_a_run_without_a_finite_loss(capsys: pytest.CaptureFixture[str]) -> None:
     display = TrainingDisplay(Console(width=200), bar=None)
-    latent = {"mean_r": 0.5, "noise_to_signal": {"min": None}, "active_dimensions": 2, "rate": None}
+    latent = LatentSummary({"r": 0.5}, NoiseToSignal(None, None, None), active_dimensions=2)
     losses = ({"loss": 10.0, "reconstruction": 8.0, "kl": 2.0}, {"loss": 14.0, "reconstruction": 10.0, "kl": 4.0})
-    records = [
-        {"epoch": 1, "train": loss, "holdout": loss, "latent": latent, "images_per_second": 5.0} for loss in losses
-    ]
-    display.epoch_trained(dict(enumerate(records)))
+    records = {
+        number: EpochRecord(1, loss, loss, 2.0, latent, images_per_second=5.0) for number, loss in enumerate(losses)
+    }
+    display.on_epoch_end(records)
     shown = "12.00 ± 2.83 = reconstruction 9.00 + kl 3.00"
     line = capsys.readouterr().out.splitlines()[0]
     assert line.startswith(f"epoch 1/0  train {shown}  hold-out {shown}  mean r 0.5  2 active")
@@ -509,10 +500,10 @@ def test_no_step_of_several_seeds_on_cuda_waits_for_the_device() -> None:
     session = Session.begin(config, ImageData(images, images[:0]), Processes(device=cuda), seeds=(0, 1, 2))
     steps = Steps(session)
 
-    class Forbidding(GroupWatcher):
+    class Forbidding(Callback):
         """From the end of the first step to that of the last nothing may wait."""
 
-        def batch_finished(self, progress: Progress) -> None:
+        def on_batch_end(self, progress: Progress) -> None:
             torch.cuda.set_sync_debug_mode("error" if progress.batch < progress.batches else "default")
 
     try:

@@ -18,14 +18,13 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evae import VAE, Configuration, Run, resume, train, train_seeds
-from evae import training as training_module
 from evae.compute.processes import Processes
 from evae.data import ImageData, as_images
-from evae.exceptions import RecordingWarning
+from evae.exceptions import CaptureWarning
 from evae.models.objectives import EvidenceLowerBound, objective_for
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Posterior
-from evae.training.callbacks import GroupWatcher
+from evae.training.callbacks import Callback
 from evae.training.display import TrainingDisplay
 from evae.training.group import TrainingInterrupted
 from evae.training.loop import train_epoch
@@ -57,7 +56,7 @@ def trained(steps: Steps, epochs: int = 2) -> dict[str, Tensor]:
     """All that some epochs come to: the terms of every batch, the weights, Adam's moments and the noise."""
     found = {}
     for epoch in range(1, epochs + 1):
-        progress, _ = train_epoch(steps, epoch, GroupWatcher())
+        progress, _ = train_epoch(steps, epoch, Callback())
         found[f"terms {epoch}"] = progress.sums
     found |= {f"noise {number}": noise.get_state() for number, noise in enumerate(steps.noise)}
     return {**found, **state(steps.session)}
@@ -80,7 +79,7 @@ def assert_same_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> N
 def test_replayed_steps_of_every_model_are_those_made_anew(options: dict[str, Any]) -> None:
     """Two epochs, each with a short batch at its end, to the bit."""
     tape = Tape()
-    found = trained(Steps(session(**options), recorder=tape))
+    found = trained(Steps(session(**options), capture=tape))
     assert (tape.recordings, tape.replays) == (1, 2 * FULL - WARM_UP)
     assert_same_bits(found, trained(Steps(session(**options))))
 
@@ -89,12 +88,12 @@ def test_replayed_steps_of_every_model_are_those_made_anew(options: dict[str, An
     "options", [{"model": "evae", "precision": "bf16"}, {"model": "evae", "prior_length": 0.5}, {"beta": 0.25}]
 )
 def test_replayed_steps_in_other_arithmetic_and_with_constants_are_those_made_anew(options: dict[str, Any]) -> None:
-    assert_same_bits(trained(Steps(session(**options), recorder=Tape()), 1), trained(Steps(session(**options)), 1))
+    assert_same_bits(trained(Steps(session(**options), capture=Tape()), 1), trained(Steps(session(**options)), 1))
 
 
 def test_replayed_steps_of_several_seeds_are_those_made_anew() -> None:
     tape = Tape()
-    found = trained(Steps(session((3, 4), model="evae"), recorder=tape))
+    found = trained(Steps(session((3, 4), model="evae"), capture=tape))
     assert tape.replays == 2 * FULL - WARM_UP
     assert_same_bits(found, trained(Steps(session((3, 4), model="evae"))))
 
@@ -105,7 +104,7 @@ def test_recording_makes_no_step() -> None:
     for _ in range(WARM_UP):
         steps(numbers)
     before, noise = state(steps.session), steps.noise[0].get_state()
-    replay = Tape().recorded(steps.anew, numbers, steps.noise)
+    replay = Tape().capture(steps.launch, numbers, steps.noise)
     assert_same_bits(state(steps.session), before)
     assert torch.equal(steps.noise[0].get_state(), noise)
     replay(numbers)
@@ -136,8 +135,8 @@ class Half(Processes):
 def test_the_means_within_an_epoch_are_over_the_images_that_this_process_saw() -> None:
     seen: list[tuple[int, int]] = []
 
-    class Noting(GroupWatcher):
-        def batch_finished(self, progress: Progress) -> None:
+    class Noting(Callback):
+        def on_batch_end(self, progress: Progress) -> None:
             seen.append((progress.images, progress.seen))
 
     train_epoch(Steps(dataclasses.replace(session(), processes=Half())), 1, Noting())
@@ -145,8 +144,8 @@ def test_the_means_within_an_epoch_are_over_the_images_that_this_process_saw() -
 
 
 def test_the_terms_of_every_batch_are_kept_though_replays_write_to_one_place() -> None:
-    steps = Steps(session(), recorder=Tape())
-    progress, _ = train_epoch(steps, 1, GroupWatcher())
+    steps = Steps(session(), capture=Tape())
+    progress, _ = train_epoch(steps, 1, Callback())
     assert len(progress.sums.unique()) == progress.sums.numel()
 
 
@@ -189,8 +188,8 @@ class Waiting(EvidenceLowerBound):
 
 def test_a_step_that_waits_for_the_device_is_made_anew_and_that_is_said_once() -> None:
     waiting = dataclasses.replace(session(), objective=Waiting())
-    with pytest.warns(RecordingWarning, match=r"not be recorded as a CUDA graph \(operation not permitted") as said:
-        found = trained(Steps(waiting, recorder=Tape()))
+    with pytest.warns(CaptureWarning, match=r"not be captured as a CUDA graph \(operation not permitted") as said:
+        found = trained(Steps(waiting, capture=Tape()))
     assert len(said) == 1
     assert "more lines" not in str(said[0].message)
     assert_same_bits(found, trained(Steps(session())))
@@ -199,7 +198,7 @@ def test_a_step_that_waits_for_the_device_is_made_anew_and_that_is_said_once() -
 class Spoiling(Tape):
     """Fails, and leaves the generators as a recording may that cannot be ended."""
 
-    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
+    def capture(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
         """Raise in the middle."""
         for generator in noise:
             generator.manual_seed(99)
@@ -207,8 +206,8 @@ class Spoiling(Tape):
 
 
 def test_a_recording_that_breaks_off_leaves_the_noise_where_it_was() -> None:
-    with pytest.warns(RecordingWarning, match="due to a previous error during capture"):
-        found = trained(Steps(session((3, 4), model="evae"), recorder=Spoiling()))
+    with pytest.warns(CaptureWarning, match="due to a previous error during capture"):
+        found = trained(Steps(session((3, 4), model="evae"), capture=Spoiling()))
     assert_same_bits(found, trained(Steps(session((3, 4), model="evae"))))
 
 
@@ -220,16 +219,16 @@ class Asking(Tape):
         self.optimizer = optimizer
         self.seen: list[bool] = []
 
-    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
+    def capture(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:
         """Look, and record."""
         self.seen = [group["capturable"] for group in self.optimizer.param_groups]
-        return super().recorded(step, numbers, noise)
+        return super().capture(step, numbers, noise)
 
 
 def test_the_optimizer_may_be_recorded_only_while_a_step_is() -> None:
     of = session()
     asking = Asking(of.optimizer)
-    trained(Steps(of, recorder=asking), 1)
+    trained(Steps(of, capture=asking), 1)
     assert asking.seen == [True]
     assert [group["capturable"] for group in of.optimizer.param_groups] == [False]
 
@@ -237,14 +236,14 @@ def test_the_optimizer_may_be_recorded_only_while_a_step_is() -> None:
 class Full(Tape):
     """Has no memory for a graph."""
 
-    def recorded(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
+    def capture(self, step: Step, numbers: Tensor, noise: Sequence[torch.Generator]) -> Step:  # noqa: ARG002
         """Raise what torch raises."""
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 def test_a_device_without_memory_for_a_graph_is_out_of_memory() -> None:
     with pytest.raises(torch.OutOfMemoryError):
-        trained(Steps(session(), recorder=Full()))
+        trained(Steps(session(), capture=Full()))
 
 
 @pytest.fixture
@@ -252,11 +251,11 @@ def taped(monkeypatch: pytest.MonkeyPatch) -> list[Tape]:
     """Every run's steps are recorded."""
     tapes: list[Tape] = []
 
-    def steps(of: Session, told: Callable[[float], None]) -> Steps:
+    def steps(of: Session, on_captured: Callable[[float], None]) -> Steps:
         tapes.append(Tape())
-        return Steps(of, told, tapes[-1])
+        return Steps(of, on_captured, tapes[-1])
 
-    monkeypatch.setattr(training_module, "Steps", steps)
+    monkeypatch.setattr("evae.training.loop.Steps", steps)
     return tapes
 
 
@@ -303,7 +302,7 @@ def test_the_recording_is_said_once(
 ) -> None:
     train(small(tmp_path, **settings), TrainingDisplay(Console(width=200), bar=None))
     assert len(taped) == 1
-    assert capsys.readouterr().out.count("A step of training was recorded as a CUDA graph in ") == 1
+    assert capsys.readouterr().out.count("A step of training was captured as a CUDA graph in ") == 1
 
 
 def test_runs_of_several_seeds_are_recorded_as_one(settings: dict[str, Any], taped: list[Tape], tmp_path: Path) -> None:
@@ -321,7 +320,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUD
 def test_a_cuda_graph_has_the_losses_of_steps_made_anew(seeds: tuple[int, ...], options: dict[str, Any]) -> None:
     class Anew(Steps):
         def __call__(self, numbers: Tensor) -> Tensor:
-            return self.anew(numbers)
+            return self.launch(numbers)
 
     recorded: list[float] = []
     graphed = Steps(session(seeds, "cuda", **options), recorded.append)
@@ -339,7 +338,7 @@ def test_a_cuda_graph_has_the_losses_of_steps_made_anew(seeds: tuple[int, ...], 
 @needs_cuda
 def test_a_step_of_one_run_on_cuda_cannot_be_recorded_if_it_waits() -> None:
     waiting = dataclasses.replace(session(device="cuda"), objective=Waiting())
-    with pytest.warns(RecordingWarning, match="not be recorded as a CUDA graph"):
+    with pytest.warns(CaptureWarning, match="not be captured as a CUDA graph"):
         found = trained(Steps(waiting))
     torch.testing.assert_close(
         found["terms 2"], trained(Steps(session(device="cuda")))["terms 2"], rtol=1e-3, atol=1e-3

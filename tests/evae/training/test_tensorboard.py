@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from evae import Run, train
+from evae.runs.epoch_record import EpochRecord
 from evae.training.group import TrainingInterrupted
-from evae.training.tensorboard import Curves, mosaic, scalars
+from evae.training.tensorboard import Curves, make_mosaic
 from evae.training.train import resume
 from tests.evae.conftest import small
 from tests.evae.training.test_resume import Stopping
@@ -28,8 +30,8 @@ def events(run: Run) -> Any:
 
 def test_every_number_of_the_log_is_a_curve(trained: dict[str, Run]) -> None:
     found = events(trained["evae"])
-    (record,) = trained["evae"].metrics
-    expected = dict(scalars(record))
+    (record,) = trained["evae"].records
+    expected = dict(record.scalars())
     assert (
         {
             *("train/loss", "train/reconstruction", "train/kernel_penalty", "holdout/loss", "holdout/reconstruction"),
@@ -46,12 +48,6 @@ def test_every_number_of_the_log_is_a_curve(trained: dict[str, Run]) -> None:
         assert event.value == pytest.approx(value, rel=1e-6)
 
 
-def test_an_infinite_ratio_is_left_out() -> None:
-    latent = {"noise_to_signal": {"min": 0.5, "median": None, "max": None}}
-    record = {"epoch": 1, "train": {}, "holdout": {}, "latent": latent, "images_per_second": 10.0}
-    assert dict(scalars(record)) == {"latent/noise_to_signal_min": 0.5, "speed/images_per_second": 10.0}
-
-
 def test_the_picture_shows_hold_out_images_over_their_reconstructions(trained: dict[str, Run]) -> None:
     (event,) = events(trained["evae"]).Images("reconstructions")
     picture = np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))
@@ -62,13 +58,13 @@ def test_the_picture_shows_hold_out_images_over_their_reconstructions(trained: d
 def test_a_mosaic_has_each_image_in_its_place() -> None:
     rows = [torch.full((2, 3, 4, 4), value, dtype=torch.uint8) for value in (10, 20)]
     rows[1][1] = 30
-    picture = mosaic(rows)
+    picture = make_mosaic(rows)
     assert picture.shape == (3, 8, 8)
     assert [int(picture[0, y, x]) for y, x in ((0, 0), (0, 7), (7, 0), (7, 7))] == [10, 10, 20, 30]
 
 
 def test_a_colour_picture_is_one(tmp_path: Path) -> None:
-    record = {"epoch": 1, "train": {}, "holdout": {}, "latent": {}, "images_per_second": 1.0}
+    record = EpochRecord(1, {}, {}, 1.0)
     red = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
     red[:, 0] = 255
     with Curves(tmp_path, 0) as curves:
@@ -83,7 +79,8 @@ def test_after_a_resume_no_step_is_there_twice(tmp_path: Path) -> None:
     run = caught.value.run
     # As if the epoch had been logged and the process killed before its checkpoint.
     with Curves(run.path, 1) as curves:
-        curves.write({**run.metrics[0], "epoch": 2, "images_per_second": -1.0}, [torch.zeros(1, 1, 4, 4).byte()])
+        lost = dataclasses.replace(run.records[0], epoch=2, images_per_second=-1.0)
+        curves.write(lost, [torch.zeros(1, 1, 4, 4).byte()])
     with (run.path / "tensorboard" / "events.out.tfevents.000002").open("ab") as stream:
         stream.write(b"torn")
     resume(run)
@@ -92,6 +89,6 @@ def test_after_a_resume_no_step_is_there_twice(tmp_path: Path) -> None:
     for tag in found.Tags()["scalars"]:
         assert [event.step for event in found.Scalars(tag)] == [1, 2]
     assert [event.value for event in found.Scalars("holdout/loss")] == pytest.approx(
-        [record["holdout"]["loss"] for record in run.metrics], rel=1e-6
+        [record.holdout["loss"] for record in run.records], rel=1e-6
     )
     assert all(event.value > 0 for event in found.Scalars("speed/images_per_second"))

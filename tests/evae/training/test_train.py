@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +26,36 @@ from evae.exceptions import DivergenceError
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import EvidenceLowerBound, objective_for
 from evae.models.posterior_family import PosteriorFamily
-from evae.training.callbacks import Watcher
+from evae.runs.epoch_record import EpochRecord, NoiseToSignal
+from evae.training.callbacks import Callback
 from evae.training.group import TrainingInterrupted
 from evae.training.progress import Progress
 from foundation.errors import InputError
 from tests.evae.conftest import command_environment, small
 
 
-class Recorder(Watcher):
+class Recorder(Callback):
     """Keeps all that it is told."""
 
     def __init__(self) -> None:
         self.batches: list[Progress] = []
-        self.records: list[dict[str, Any]] = []
+        self.records: list[EpochRecord] = []
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        self.run, self.model, self.data = run, model, data
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
+        (self.run,), (self.model,), self.data = runs, models, data
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         self.batches.append(progress)
 
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        self.records.append(record)
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        self.records.append(records[0])
 
 
 @pytest.mark.parametrize("model", list(PRESETS))
 def test_loss_falls_in_training_and_on_hold_out_images(tmp_path: Path, model: str) -> None:
     run = train(small(tmp_path, model=model, epochs=3))
-    for split in ("train", "holdout"):
-        losses = [record[split]["loss"] for record in run.metrics]
-        assert losses == sorted(losses, reverse=True)
+    for losses in zip(*((record.train["loss"], record.holdout["loss"]) for record in run.records), strict=True):
+        assert list(losses) == sorted(losses, reverse=True)
         assert len(set(losses)) == 3
 
 
@@ -65,24 +66,23 @@ def test_the_settings_are_those_of_appendix_c() -> None:
 
 def test_terms_add_up_to_the_loss_and_have_one_scale(trained: dict[str, Run]) -> None:
     for model, term in (("vae", "kl"), ("evae", "kernel_penalty")):
-        (record,) = trained[model].metrics
-        for split in ("train", "holdout"):
-            terms = record[split]
+        (record,) = trained[model].records
+        for terms in (record.train, record.holdout):
             assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms[term], rel=1e-12)
             assert terms[term] > 0
         # 1,024 pixels of at most log 2 nats for a network that knows nothing.
-        assert 0.3 < record["train"]["reconstruction"] / record["holdout"]["reconstruction"] < 3
+        assert 0.3 < record.train["reconstruction"] / record.reconstruction < 3
 
 
 def test_training_terms_are_means_over_images_also_with_a_short_last_batch(tmp_path: Path) -> None:
     """With a learning rate too small to change a weight, the epoch's mean is the mean over its images."""
-    watcher = Recorder()
+    callback = Recorder()
     config = small(tmp_path, limit_train=70, batch_size=50, lr=1e-30)
-    (record,) = train(config, watcher).metrics
-    sums = watcher.batches[-1].sums
-    assert [progress.images for progress in watcher.batches] == [50, 70]
-    assert record["train"]["reconstruction"] == pytest.approx(float(sums[:, :, 0].sum()) / 70)
-    assert watcher.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0, 0]) / 50)
+    (record,) = train(config, callback).records
+    sums = callback.batches[-1].sums
+    assert [progress.images for progress in callback.batches] == [50, 70]
+    assert record.train["reconstruction"] == pytest.approx(float(sums[:, :, 0].sum()) / 70)
+    assert callback.batches[0].means()["reconstruction"] == pytest.approx(float(sums[0, 0, 0]) / 50)
 
 
 def test_hold_out_terms_do_not_depend_on_the_mode_or_the_callers_random_numbers() -> None:
@@ -100,34 +100,36 @@ def test_hold_out_terms_do_not_depend_on_the_mode_or_the_callers_random_numbers(
 
 
 def test_the_log_tells_how_much_noise_is_left(trained: dict[str, Run]) -> None:
-    vae, evae = (trained[model].metrics[0]["latent"] for model in ("vae", "evae"))
-    assert set(vae) == {"mean_sigma", "noise_to_signal", "active_dimensions", "rate"}
-    assert set(evae) == {"mean_r", "mean_B", "noise_to_signal", "active_dimensions", "rate"}
+    vae, evae = (trained[model].records[0].latent for model in ("vae", "evae"))
+    assert set(vae.spreads) == {"sigma"}
+    assert set(evae.spreads) == {"r", "B"}
     for latent in (vae, evae):
-        assert latent["rate"] > 0
-        ratio = latent["noise_to_signal"]
+        document = latent.document()
+        assert document["rate"] > 0
+        ratio = document["noise_to_signal"]
         assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
-        assert 0 <= latent["active_dimensions"] <= 4
+        assert 0 <= document["active_dimensions"] <= 4
 
 
 def test_the_log_has_r_and_b_wherever_they_exist() -> None:
     expected = {
-        "vae": {"mean_sigma"},
-        "evae": {"mean_r", "mean_B"},
-        "evae-exact": {"mean_r", "mean_B"},
-        "evae-direct": {"mean_r"},
-        "evae-repaired": {"mean_r"},
-        "gaussian-kde": {"mean_r", "mean_B"},
-        "beta-vae": {"mean_sigma"},
+        "vae": {"sigma"},
+        "evae": {"r", "B"},
+        "evae-exact": {"r", "B"},
+        "evae-direct": {"r"},
+        "evae-repaired": {"r"},
+        "gaussian-kde": {"r", "B"},
+        "beta-vae": {"sigma"},
         "ae": set(),
     }
     images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8)
     for name in PRESETS:
         config = Configuration(model=name, latent_dim=3)
         terms, latent = holdout_metrics(initial_model(config, (1, 32, 32)), objective_for(config), images, seed=0)
-        assert {key for key in latent if key.startswith("mean_")} == expected[name]
-        assert {"noise_to_signal", "active_dimensions"} <= set(latent)
-        assert (latent["rate"] is None) == (name in ("ae", "gaussian-kde"))
+        assert set(latent.spreads) == expected[name]
+        assert latent.noise_to_signal is not None
+        assert latent.active_dimensions is not None
+        assert (latent.rate is None) == (name in ("ae", "gaussian-kde"))
         names = objective_for(config).names
         assert terms["loss"] == pytest.approx(sum(terms[term] for term in names))
         assert set(terms) == {"loss", "reconstruction_at_mean", *names}
@@ -136,22 +138,22 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
 def test_a_point_without_signal_is_no_active_dimension() -> None:
     q = PosteriorFamily("none").from_heads(torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 4.0]]))
     latent = latent_summary([q])
-    assert latent["active_dimensions"] == 1
-    assert latent["noise_to_signal"] == {"min": 0.0, "median": None, "max": None}
+    assert latent.active_dimensions == 1
+    assert latent.noise_to_signal == NoiseToSignal(min=0.0, median=None, max=None)
 
 
 @pytest.mark.parametrize("model", ["vae", "evae"])
 def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path, trained: dict[str, Run], model: str) -> None:
     torch.manual_seed(12345)
     again = train(small(tmp_path, model=model))
-    assert again.metrics[0]["holdout"] == trained[model].metrics[0]["holdout"]
+    assert again.records[0].holdout == trained[model].records[0].holdout
     weights = trained[model].read_weights()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in again.read_weights().items())
 
 
 def test_another_seed_gives_another_run(tmp_path: Path, trained: dict[str, Run]) -> None:
     other = train(small(tmp_path, seed=1))
-    assert other.metrics[0]["holdout"] != trained["vae"].metrics[0]["holdout"]
+    assert other.records[0].holdout != trained["vae"].records[0].holdout
 
 
 def test_training_leaves_the_callers_random_numbers_alone(tmp_path: Path) -> None:
@@ -169,9 +171,9 @@ class Listening(Recorder):
         self.images: list[torch.Tensor] = []
         self.codes: list[torch.Tensor] = []
 
-    def run_started(self, run: Run, model: VAE, data: ImageData) -> None:
-        super().run_started(run, model, data)
-        for module, kept in ((model.encoder, self.images), (model.decoder, self.codes)):
+    def on_start(self, runs: Sequence[Run], models: Sequence[VAE], data: ImageData) -> None:
+        super().on_start(runs, models, data)
+        for module, kept in ((models[0].encoder, self.images), (models[0].decoder, self.codes)):
             module.register_forward_pre_hook(
                 lambda module, given, kept=kept: kept.append(given[0].detach().clone()) if module.training else None
             )
@@ -179,9 +181,9 @@ class Listening(Recorder):
 
 def listen(folder: Path, **options: object) -> Listening:
     """Train with weights that stand still, so that only order and noise change from batch to batch."""
-    watcher = Listening()
-    train(small(folder, lr=1e-30, **options), watcher)
-    return watcher
+    callback = Listening()
+    train(small(folder, lr=1e-30, **options), callback)
+    return callback
 
 
 def test_every_epoch_shows_every_image_once_in_an_order_of_its_own(tmp_path: Path) -> None:
@@ -244,7 +246,7 @@ def test_a_loaded_model_reconstructs_as_the_trained_one_did(trained: dict[str, R
         assert not model.training
         holdout = data.load("digits").holdout
         terms, _ = holdout_metrics(model, objective_for(run.configuration), holdout, run.configuration.seed)
-        assert terms == run.metrics[-1]["holdout"]
+        assert terms == run.records[-1].holdout
 
 
 class Poison(Recorder):
@@ -254,7 +256,7 @@ class Poison(Recorder):
         super().__init__()
         self.batch = batch
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == (2, self.batch):
             with torch.no_grad():
                 self.model.encoder.heads["sigma"].bias.fill_(math.inf)  # type: ignore[operator]
@@ -279,17 +281,17 @@ def test_a_far_too_large_learning_rate_is_reported_as_divergence(tmp_path: Path)
 
 
 class Failing(Recorder):
-    def epoch_finished(self, record: dict[str, Any]) -> None:
-        super().epoch_finished(record)
+    def on_epoch_end(self, records: Mapping[int, EpochRecord]) -> None:
+        super().on_epoch_end(records)
         raise OSError("the disk is on fire")
 
 
 def test_any_other_failure_is_written_down_too(tmp_path: Path) -> None:
-    watcher = Failing()
+    callback = Failing()
     with pytest.raises(OSError, match="on fire"):
-        train(small(tmp_path), watcher)
-    assert watcher.run.status["state"] == "failed"
-    assert watcher.run.status["reason"] == "OSError: the disk is on fire"
+        train(small(tmp_path), callback)
+    assert callback.run.status["state"] == "failed"
+    assert callback.run.status["reason"] == "OSError: the disk is on fire"
 
 
 class Interrupting(Recorder):
@@ -299,7 +301,7 @@ class Interrupting(Recorder):
         super().__init__()
         self.number = number
 
-    def batch_finished(self, progress: Progress) -> None:
+    def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == (2, 1):
             os.kill(os.getpid(), self.number)
 
@@ -307,13 +309,13 @@ class Interrupting(Recorder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_the_last_epochs_weights(tmp_path: Path, number: signal.Signals) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    watcher = Interrupting(number)
+    callback = Interrupting(number)
     with pytest.raises(TrainingInterrupted) as caught:
-        train(small(tmp_path, epochs=3), watcher)
+        train(small(tmp_path, epochs=3), callback)
     assert caught.value.signal_number == number
     assert caught.value.sentence.startswith(f"interrupted by {number.name}; the weights and metrics of epoch 1 ")
-    assert watcher.run.status == {"state": "interrupted", "epochs_finished": 1}
-    assert watcher.run.weights_epoch == len(watcher.run.metrics) == 1
+    assert callback.run.status == {"state": "interrupted", "epochs_finished": 1}
+    assert callback.run.weights_epoch == len(callback.run.records) == 1
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
@@ -339,11 +341,15 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("latent_dim", 0, "--latent-dim must be a positive whole number, got 0. The paper uses 8, 16, 32 or 64."),
-        ("latent_dim", 2.5, "--latent-dim must be a positive whole number, got 2.5."),
-        ("epochs", -3, "--epochs must be a positive whole number, got -3."),
-        ("batch_size", 0, "--batch-size must be a positive whole number"),
-        ("limit_train", -1, "--limit-train must be a positive whole number"),
+        (
+            "latent_dim",
+            0,
+            "--latent-dim must be a whole number from 1 to 65,536, got 0. The paper uses 8, 16, 32 or 64.",
+        ),
+        ("latent_dim", 2.5, "--latent-dim must be a whole number from 1 to 65,536, got 2.5."),
+        ("epochs", -3, "--epochs must be a whole number from 1 to 1,000,000,000, got -3."),
+        ("batch_size", 0, "--batch-size must be a whole number from 1 to"),
+        ("limit_train", -1, "--limit-train must be a whole number from 1 to"),
         ("lr", 0.0, "--lr must be a positive number, got 0.0"),
         ("lr", math.inf, "--lr must be a positive number, got inf"),
         ("seed", -1, "--seed must be a whole number from 0"),
@@ -355,8 +361,12 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
         ("kernel", "cosine", "--kernel 'cosine' is not known."),
         ("interval", "half", "--interval 'half' is not known. There is printed, corrected."),
         ("divergence", "renyi", "--divergence 'renyi' is not known. Did you mean renyi2?"),
-        ("prior_length", "short", "--prior-length must be learned or a number from 1e-06 to 1e6, got short. It is B."),
-        ("prior_length", 0, "--prior-length must be learned or a number from 1e-06 to 1e6, got 0. It is B."),
+        ("prior_length", "short", "--prior-length must be learned or a number from 1e-06 to 1e6, got 'short'."),
+        (
+            "prior_length",
+            0,
+            "--prior-length must be learned or a number from 1e-06 to 1e6, got 0. Algorithm 1 learns B.",
+        ),
         ("prior_length", math.nan, "--prior-length must be learned or a number"),
         ("prior_length", True, "--prior-length must be learned or a number"),
         ("beta", 0.0, "--beta must be a number from 1e-06 to 1e6, got 0.0. Without regularisation it is --objective"),

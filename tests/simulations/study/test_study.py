@@ -21,6 +21,7 @@ from simulations import Result, SimulationInterrupted, Study, replicate_values, 
 from simulations.engines import choice as engine
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.choice import ENGINES
+from simulations.engines.names import CHOSEN_FROM
 from simulations.sampling.streams import draw
 from simulations.study.accumulators import RELATIVE_ERROR, Accumulator
 from simulations.study.summary import AGREEMENT, Summary, in_words, summarise
@@ -151,7 +152,7 @@ class _Coarse:
 
 def test_auto_passes_over_an_engine_whose_error_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engine.ENGINES, "coarse", _Coarse)
-    monkeypatch.setitem(engine.CHOSEN_FROM, "coarse", 600)
+    monkeypatch.setitem(CHOSEN_FROM, "coarse", 600)
     setting = Study(m=700).setting
     assert engine.engine_for("coarse", setting, 700).name == "coarse"
     assert engine.engine_for("auto", setting, 700).name == "cells"
@@ -237,7 +238,7 @@ def test_an_error_in_a_replicate_is_not_swallowed(monkeypatch: pytest.MonkeyPatc
     def failing(*_: object) -> float:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulations.engines.choice.draw", failing)
+    monkeypatch.setattr("simulations.engines.exact.replicates.draw", failing)
     with pytest.raises(ZeroDivisionError):
         simulate(replace(SMALL, engine="exact"))
 

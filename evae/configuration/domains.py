@@ -1,0 +1,228 @@
+"""Domains of options: which values are accepted, in which words others are refused, and their JSON Schema."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from foundation.errors import InputError, suggestion
+
+#: Bounds of a weight and of B: single precision resolves them, and a learned B is no smaller.
+SMALLEST, LARGEST = 1e-6, 1e6
+
+#: Largest number of epochs, of images in a step and of images in a data set: with more, no computer would finish.
+MOST = 10**9
+
+_JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def _accept_all(_value: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that an option accepts; by default any.
+
+    Parameters
+    ----------
+    type : type
+        What the command line makes of a word: str, int or float; bool for an option without a value.
+    rule : str
+        What a value must be, as in "a positive number".
+    accepts : callable
+        Whether a value is in the domain.
+    keywords : mapping
+        Keywords of the JSON Schema besides the type.
+    words : tuple of str
+        What a shell completes.
+    """
+
+    type: type = str
+    rule: str = ""
+    accepts: Callable[[Any], bool] = _accept_all
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+    def require(self, flag: str, value: Any) -> Any:
+        """Return ``value`` as it is stored.
+
+        Raises
+        ------
+        InputError
+            If the value is outside the domain; the message names the option by its ``flag``.
+        """
+        if not self.accepts(value):
+            raise InputError(f"{flag} must be {self.rule}, got {value!r}.")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a value."""
+        return {"type": _JSON_TYPES[self.type], **self.keywords}
+
+
+def whole_number(minimum: int = 1, maximum: int = MOST) -> Domain:
+    """Return the whole numbers from ``minimum`` to ``maximum``."""
+    return Domain(
+        int,
+        f"a whole number from {minimum:,} to {maximum:,}",
+        lambda value: _is_number(value, int) and minimum <= value <= maximum,
+        {"minimum": minimum, "maximum": maximum},
+    )
+
+
+def number(minimum: float = SMALLEST) -> Domain:
+    """Return the numbers from ``minimum`` to `LARGEST`."""
+    return Domain(
+        float,
+        f"a number from {minimum:g} to 1e6",
+        lambda value: _is_number(value, float | int) and minimum <= value <= LARGEST,
+        {"minimum": minimum, "maximum": LARGEST},
+    )
+
+
+def whole_number_of(*numbers: int) -> Domain:
+    """Return a domain of a few whole numbers."""
+    words = tuple(map(str, numbers))
+    return Domain(
+        int,
+        " or ".join(words),
+        lambda value: _is_number(value, int) and value in numbers,
+        {"enum": list(numbers)},
+        words,
+    )
+
+
+POSITIVE = Domain(
+    float,
+    "a positive number",
+    lambda value: _is_number(value, float | int) and 0 < value <= sys.float_info.max,
+    {"exclusiveMinimum": 0},
+)
+
+SWITCH = Domain(bool, "True or False", lambda value: isinstance(value, bool))
+
+#: A name that every file system admits, without folders above it.
+FOLDER_NAME = Domain(
+    str,
+    "a plain folder name of letters, digits and . _ + -, at most 200",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[\w][\w.+-]{0,199}", value) is not None,
+)
+
+
+@dataclass(frozen=True)
+class Choice(Domain):
+    """One of the ``words``; the message on another value suggests the nearest.
+
+    Parameters
+    ----------
+    aliases : mapping of str to str
+        Words that are not accepted, and which word each stands for.
+    """
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def require(self, flag: str, value: Any) -> Any:
+        """Return the word."""
+        if value in self.words:
+            return value
+        meant = self.aliases.get(str(value))
+        near = f"Did you mean {meant}?" if meant else suggestion(str(value), self.words)
+        raise InputError(f"{flag} {value!r} is not known. {near}")
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema: the words."""
+        return {"type": "string", "enum": list(self.words)}
+
+
+def choice(*words: str, **aliases: str) -> Choice:
+    """Return a domain of ``words``; ``aliases`` are words that are refused with the one that is meant."""
+    return Choice(words=words, aliases=aliases)
+
+
+@dataclass(frozen=True)
+class Folder(Domain):
+    """The path of a folder, which need not exist."""
+
+    def require(self, flag: str, value: Any) -> str:
+        """Return the path as text, since JSON has no paths."""
+        if not _is_path(value):
+            raise InputError(f"{flag} must be the path of a folder, got {value!r}.")
+        return str(value)
+
+
+@dataclass(frozen=True)
+class File(Domain):
+    """The path of a file."""
+
+
+@dataclass(frozen=True)
+class DataSet(Domain):
+    """A data set by name, or one of one's own by a form such as ``npz:FILE`` with a path for the capital letters.
+
+    Parameters
+    ----------
+    names, forms : tuple of str
+    """
+
+    names: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+    def require(self, flag: str, value: Any) -> str:
+        """Return the data set as text; the path need not exist."""
+        if not _is_path(value):
+            raise InputError(f"{flag} must be a data set, got {value!r}. {suggestion('', (*self.names, *self.forms))}")
+        kind, _, path = str(value).partition(":")
+        forms = {form.partition(":")[0]: form for form in self.forms}
+        if kind in forms and not path:
+            raise InputError(f"{flag} {value} lacks its path: it is {forms[kind]}.")
+        if kind not in forms and str(value) not in self.names:
+            near = suggestion(f"{kind}:FILE" if path else str(value), (*self.names, *self.forms))
+            raise InputError(f"{flag} {str(value)!r} is not known. {near}")
+        return str(value)
+
+
+@dataclass(frozen=True)
+class WordOrNumber(Domain):
+    """One of the ``words``, or a number from `SMALLEST` to `LARGEST`, which may be written as text."""
+
+    def require(self, flag: str, value: Any) -> str | float:
+        """Return the word, or the number as a float."""
+        if value in self.words:
+            return str(value)
+        try:
+            found = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            found = math.nan
+        if not SMALLEST <= found <= LARGEST:
+            words = " or ".join(self.words)
+            raise InputError(f"{flag} must be {words} or a number from {SMALLEST:g} to 1e6, got {value!r}.")
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema."""
+        return {"type": ["string", "number"]}
+
+
+def beginnings(forms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what can be completed of forms such as ``uniform:lo,hi``: all up to the colon.
+
+    Examples
+    --------
+    >>> beginnings(("normal", "uniform:lo,hi"))
+    ('normal', 'uniform:')
+    """
+    return tuple("".join(form.partition(":")[:2]) for form in forms)
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | Path) and "\0" not in str(value)

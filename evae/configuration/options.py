@@ -1,0 +1,418 @@
+"""The table of options: what the command line, the checks, the resuming of runs and the JSON schemas know of each.
+
+An option of a training run is a field of `TrainingOptions`, whose metadata are the rest of its row. Everything else is
+made from the table: the options of ``train`` and ``reproduce``, the checks of a configuration, which options a resumed
+run may change, which of them affect its figures, the schemas in docs/schemas, and what a shell completes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from evae.configuration.domains import (
+    FOLDER_NAME,
+    POSITIVE,
+    SWITCH,
+    DataSet,
+    Domain,
+    Folder,
+    WordOrNumber,
+    beginnings,
+    choice,
+    number,
+    whole_number,
+    whole_number_of,
+)
+from evae.configuration.recipe import (
+    DIVERGENCES,
+    INTERVALS,
+    KERNELS,
+    OBJECTIVES,
+    POSTERIORS,
+    PRESETS,
+    SHORTEST_PRIOR,
+)
+from foundation.errors import InputError
+
+#: The data sets that `evae.data` reads by name.
+DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10", "celeba")
+
+#: Data sets of one's own, each followed by a path.
+DATASET_FORMS = ("npz:FILE", "folder:DIR")
+
+#: What a shell completes for a data set; a path follows a colon.
+DATASET_WORDS = (*DATASETS, *beginnings(DATASET_FORMS))
+
+#: Sides of the images for which Appendix B has networks.
+IMAGE_SIZES = (32, 64)
+
+DEVICES = ("auto", "cpu", "cuda")
+
+#: The arithmetic of training (`evae.compute.precision`).
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line, and the argument or field of the same name in Python.
+
+    Parameters
+    ----------
+    name : str
+        As in Python: ``batch_size`` is ``--batch-size`` on the command line.
+    default : object
+        None also stands for an option that was left out.
+    domain : Domain
+        The values that are accepted.
+    summary : str
+        A sentence on what the option is, for the help, the docstrings and the JSON schemas.
+    details : str
+        More of the help.
+    advice : str
+        A sentence that ends both the help and the message on a value outside the domain.
+    metavar : str, optional
+        What stands for the value in the help.
+    default_text : str
+        What the default None stands for, in words.
+    affects : str
+        What depends on the option: the figures of a run, their last bits alone, or nothing.
+    changeable : bool
+        Whether a resumed run may have another value.
+    label : str, optional
+        How the default name of a run writes a value that is not the model's own.
+    """
+
+    name: str
+    default: Any
+    domain: Domain
+    summary: str
+    details: str = ""
+    advice: str = ""
+    metavar: str | None = None
+    default_text: str = ""
+    affects: Literal["figures", "last bits", "nothing"] = "figures"
+    changeable: bool = False
+    label: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """The option on the command line."""
+        return flag(self.name)
+
+    @property
+    def help(self) -> str:
+        """What the help page says."""
+        text = " ".join(part for part in (self.summary, self.details, self.advice) if part)
+        return f"{text}  [default: {self.default_text}]" if self.default_text else text
+
+    def require(self, value: Any) -> Any:
+        """Return ``value`` as it is stored; raise `InputError`, which names the option, if it is not accepted."""
+        if value is None and self.default is None:
+            return None
+        try:
+            return self.domain.require(self.flag, value)
+        except InputError as error:
+            raise InputError(f"{error} {self.advice}".rstrip()) from None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a value, in which null stands for an option that was left out."""
+        found = {"description": self.summary, **self.domain.schema()}
+        if self.default is None:
+            types = found["type"] if isinstance(found["type"], list) else [found["type"]]
+            found["type"] = [*types, "null"]
+            if "enum" in found:
+                found["enum"] = [*found["enum"], None]
+        return found
+
+
+def flag(name: str) -> str:
+    """Return an option as the command line has it.
+
+    Examples
+    --------
+    >>> flag("batch_size")
+    '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def row(domain: Domain, summary: str, details: str = "", **more: Any) -> dict[str, Any]:
+    """Return the metadata of a field, which are its row of the table; ``more`` are attributes of `Option`."""
+    return {"domain": domain, "summary": summary, "details": details, **more}
+
+
+def parameters(options: Mapping[str, Option]) -> str:
+    """Return the section ``Parameters`` of the docstring of a class whose fields are these options."""
+    lines = ["Parameters", "----------"]
+    for option in options.values():
+        optional = ", optional" if option.default is None else ""
+        lines += [f"{option.name} : {option.domain.type.__name__}{optional}", f"    {option.summary}"]
+    return "\n".join(lines)
+
+
+def table_of(fields: type) -> Mapping[str, Option]:
+    """Return by name the options that are the fields of a dataclass."""
+    rows = {one.name: Option(one.name, one.default, **one.metadata) for one in dataclasses.fields(fields)}
+    return MappingProxyType(rows)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of a training run. The defaults are the paper's (Appendix C), on the data set without a download."""
+
+    dataset: str = field(
+        default="digits",
+        metadata=row(
+            DataSet(words=DATASET_WORDS, names=DATASETS, forms=DATASET_FORMS),
+            "Data set to train on.",
+            "digits: scikit-learn's 1,797 real digits, nothing to download. mnist, fashion-mnist, cifar10: "
+            "torchvision's own files in --data-dir, seen at 32x32 pixels (Appendix B). celeba: the official archive "
+            "celeba/img_align_celeba.zip in --data-dir as it is, or its folder, whole or a subset; cut to 140x140 and "
+            "seen at 64x64, the validation faces held out. npz:FILE: uint8 arrays train_images and test_images, or "
+            "x_train and x_test. folder:DIR: images of any size in DIR/train and DIR/test, nested folders too. FILE "
+            "and DIR are looked for as given, then in --data-dir. Decoded images are cached in --data-dir/decoded. See "
+            "also: datasets --help.",
+            metavar="NAME|npz:FILE|folder:DIR",
+        ),
+    )
+    model: str = field(
+        default="vae",
+        metadata=row(
+            choice(*PRESETS),
+            "Preset, which is a posterior with an objective.",
+            "vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the paper's method. evae-exact: kde + "
+            "elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + elbo, compact support alone. "
+            "evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. gaussian-kde: evae with a "
+            "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. The "
+            "options from --posterior to --divergence change it.",
+            metavar="NAME",
+        ),
+    )
+    latent_dim: int = field(
+        default=64,
+        metadata=row(
+            whole_number(maximum=2**16),
+            "d_z, the number of latent dimensions.",
+            advice="The paper uses 8, 16, 32 or 64.",
+        ),
+    )
+    epochs: int = field(
+        default=50,
+        metadata=row(whole_number(), "Passes over the training images.", advice="The paper uses 50.", changeable=True),
+    )
+    batch_size: int = field(
+        default=100,
+        metadata=row(
+            whole_number(),
+            "Images in a step, which is also M in the penalty of equation (8).",
+            advice="The paper uses 100.",
+        ),
+    )
+    lr: float = field(default=1e-4, metadata=row(POSITIVE, "Learning rate of Adam.", advice="The paper uses 1e-4."))
+    seed: int = field(
+        default=0,
+        metadata=row(whole_number(0, 2**63 - 1), "Seed of the initial weights, the order of the images and the noise."),
+    )
+    device: str = field(
+        default="auto",
+        metadata=row(
+            choice(*DEVICES, gpu="cuda"),
+            "Device on which the network computes.",
+            "auto: CUDA where there is a usable device, else the CPU.",
+            metavar="auto|cpu|cuda",
+            affects="last bits",
+            changeable=True,
+        ),
+    )
+    precision: str = field(
+        default="fp32",
+        metadata=row(
+            choice(*PRECISIONS),
+            "Arithmetic of training.",
+            "fp32: single precision throughout. tf32: products on CUDA rounded to 10 bits. bf16: layers in bfloat16, "
+            "the weights, the noise and the loss in single precision. Hold-out images are measured in fp32.",
+            metavar="fp32|tf32|bf16",
+        ),
+    )
+    deterministic: bool = field(
+        default=False,
+        metadata=row(
+            SWITCH,
+            "Whether to use only algorithms that give the same bits each time.",
+            "On CUDA the same seed then gives the same run, more slowly. On the CPU this holds anyway, for a fixed "
+            "number of threads.",
+        ),
+    )
+    checkpoint_minutes: float = field(
+        default=10.0,
+        metadata=row(
+            POSITIVE,
+            "Minutes between two checkpoints within an epoch; there is one at the end of each epoch anyway.",
+            metavar="MINUTES",
+            affects="nothing",
+            changeable=True,
+        ),
+    )
+    data_dir: str = field(
+        default="data",
+        metadata=row(
+            Folder(),
+            "Folder of the data sets, which is torchvision's root.",
+            metavar="DIR",
+            affects="nothing",
+            changeable=True,
+        ),
+    )
+    runs_dir: str = field(
+        default="runs",
+        metadata=row(Folder(), "Folder in which each run has its own.", metavar="DIR", affects="nothing"),
+    )
+    name: str | None = field(
+        default=None,
+        metadata=row(
+            FOLDER_NAME,
+            "Name of the run's folder.",
+            "An existing folder is refused. By default the name is made of data set, model, d_z and seed, such as "
+            "mnist-evae-d64-seed0, followed by -2, -3, ... if that is taken.",
+            advice="The folder above it is --runs-dir.",
+            metavar="NAME",
+            affects="nothing",
+        ),
+    )
+    limit_train: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(),
+            "Number of training images to use, which are the first ones.",
+            "For a quick look; results say so.",
+            advice="Leave it out to train on every image.",
+            metavar="N",
+        ),
+    )
+    limit_holdout: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(),
+            "Number of hold-out images to use, which are the first ones.",
+            "For a quick look; results say so.",
+            advice="Leave it out to evaluate on every hold-out image.",
+            metavar="N",
+        ),
+    )
+    image_size: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number_of(*IMAGE_SIZES),
+            "Side in pixels of the images of npz:FILE and folder:DIR.",
+            "Their largest centred squares are resized to it; by default 64 where every image has 64 pixels and more "
+            "on its shorter side, else 32.",
+            advice="Appendix B has networks for these two sizes.",
+            metavar="32|64",
+        ),
+    )
+    posterior: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*POSTERIORS),
+            "Noise of a code, in place of the model's.",
+            "gaussian: mu + sigma eps. epanechnikov: mu + r K with density (3/4)(1 - x^2). uniform: mu + r U[-1, 1]. "
+            "laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. "
+            "none: mu.",
+            metavar="NAME",
+            label="{}",
+        ),
+    )
+    objective: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*OBJECTIVES),
+            "Term that is added to the reconstruction error, in place of the model's.",
+            "elbo: the exact KL divergence to N(0, I). kde-bound: B I(K)/(M r) of equation (8), which for Epanechnikov "
+            "K is 3B/(5Mr). uniform-prior: the divergence from U[-l/2, l/2], with the posterior kept inside. "
+            "reconstruction: nothing. A pair without an exact formula is refused.",
+            metavar="NAME",
+            label="{}",
+        ),
+    )
+    kernel: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*KERNELS),
+            "K of the posterior kde, in place of the model's.",
+            "epanechnikov (the default), gaussian or uniform, all of variance 1/5, so that they differ in shape only. "
+            "kde-bound takes each kernel's own roughness I(K).",
+            metavar="NAME",
+            label="{}-kernel",
+        ),
+    )
+    prior_length: str | float | None = field(
+        default=None,
+        metadata=row(
+            WordOrNumber(words=("learned",)),
+            "B of the posterior kde, in place of the model's: learned, or a constant.",
+            "learned (the default): an output of the encoder. kde-bound rewards a learned B for shrinking to zero, and "
+            "the uniform noise shrinks with it.",
+            advice="Algorithm 1 learns B.",
+            metavar="learned|B",
+            label="B{}",
+        ),
+    )
+    interval: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*INTERVALS),
+            "Interval of U in the posterior kde, in place of the model's.",
+            "printed (the default): on [-B, B] as Algorithm 1 prints it. corrected: on [-B/2, B/2], so that B is the "
+            "interval's length, as the text has it.",
+            metavar="printed|corrected",
+            label="{}",
+        ),
+    )
+    beta: float | None = field(
+        default=None,
+        metadata=row(
+            number(),
+            "Weight of the regularisation term, in place of the model's.",
+            "1 is the paper's (the default); with elbo, more is a beta-VAE.",
+            advice="Without regularisation it is --objective reconstruction.",
+            metavar="BETA",
+            label="beta{}",
+        ),
+    )
+    uniform_length: float | None = field(
+        default=None,
+        metadata=row(
+            number(SHORTEST_PRIOR),
+            "Length l of the interval of uniform-prior.",
+            advice="By default it is sqrt(12) = 3.4641, so that the prior has variance 1.",
+            metavar="L",
+            label="l{}",
+        ),
+    )
+    divergence: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*DIVERGENCES),
+            "Divergence of uniform-prior, in place of the model's.",
+            "kl (the default): exact, for the epanechnikov posterior log(l/r) + log 3 - 5/3. renyi2: the bound "
+            "log(3l/(5r)) on it, which Epanechnikov noise makes least at a given variance.",
+            metavar="kl|renyi2",
+            label="{}",
+        ),
+    )
+
+
+OPTIONS = table_of(TrainingOptions)
+
+#: Options that do not affect the figures of a run, except perhaps in their last bits.
+INDIFFERENT = frozenset(name for name, option in OPTIONS.items() if option.affects != "figures")
+
+#: Options that affect nothing at all, so that tables of results leave them out.
+WITHOUT_EFFECT = frozenset(name for name, option in OPTIONS.items() if option.affects == "nothing")
+
+#: Options that may have another value when a run is resumed.
+CHANGEABLE = frozenset(name for name, option in OPTIONS.items() if option.changeable)

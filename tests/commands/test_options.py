@@ -1,0 +1,52 @@
+"""Options of the commands: one row, and one sentence of help, for each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import click
+import pytest
+
+from commands.shared.options import SHARED
+from evae.configuration.options import OPTIONS, Option
+from evae.features.names import CHOICES
+from tests.commands.test_suggestions import COMMANDS, refusal
+from theory.densities.families import DENSITIES, FAMILIES
+from theory.kernels import KERNELS
+from theory.names import DENSITY_FORMS, KERNEL_NAMES
+
+#: Options that mean something else in another command, or work otherwise there.
+DIFFERENT = {
+    *("kernel", "density", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
+    *("data_dir", "runs_dir", "cluster", "jobs"),
+}
+
+
+def test_an_option_of_several_commands_has_one_help() -> None:
+    helps: defaultdict[str, set[str]] = defaultdict(set)
+    for command in COMMANDS.values():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                helps[str(parameter.name)].add(str(parameter.help))
+    assert {name for name, found in helps.items() if len(found) > 1} == DIFFERENT
+
+
+@pytest.mark.parametrize("row", [*OPTIONS.values(), *SHARED.values()], ids=lambda row: row.name)
+def test_a_row_is_explained_in_sentences(row: Option) -> None:
+    assert row.summary.endswith(".")
+    assert all(not part or part.endswith(".") for part in (row.details, row.advice))
+
+
+def test_a_value_outside_a_domain_is_refused_before_any_work() -> None:
+    assert (
+        refusal("evaluate", "nowhere", "--device", "gpu") == "Error: --device 'gpu' is not known. Did you mean cuda?\n"
+    )
+    assert refusal("report", "--jobs", "0").startswith("Error: --jobs must be a whole number from 1 to 1,000,000,000, ")
+    assert "--features 'fid' is not known." in refusal("reproduce", "--table", "1", "--features", "fid")
+    assert set(SHARED["features"].domain.words) == set(CHOICES)
+
+
+def test_the_light_names_are_those_of_the_definitions() -> None:
+    assert set(KERNEL_NAMES) == set(KERNELS)
+    kinds = [form.partition(":")[0] for form in DENSITY_FORMS]
+    assert kinds == [*DENSITIES, *FAMILIES, "mixture"]
