@@ -106,7 +106,7 @@ def test_an_image_shape_that_is_none_is_refused(run: Run) -> None:
     document = json.loads((run.path / "config.json").read_text())
     document["data"]["image_shape"] = [1, 32]
     (run.path / "config.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match="image_shape should be three whole numbers"):
+    with pytest.raises(InputError, match="image_shape must be three positive integers"):
         VAE.load(run.path)
 
 
@@ -183,7 +183,7 @@ def test_what_a_killed_process_wrote_aside_goes_and_what_another_is_writing_stay
 
 def test_weights_of_another_model_are_refused(run: Run, trained: dict[str, Run]) -> None:
     shutil.copy(trained["vae"].weights_path, run.weights_path)
-    with pytest.raises(InputError, match=r"holds the weights of another model than config\.json"):
+    with pytest.raises(InputError, match=r"must hold the weights of the model in config\.json, got others"):
         VAE.load(run)
 
 

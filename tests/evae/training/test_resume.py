@@ -197,7 +197,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Run,
 def test_without_a_whole_checkpoint_nothing_is_guessed(stopped: Run) -> None:
     for manifest in stopped.path.glob("checkpoints/*/manifest.json"):
         manifest.unlink()
-    with pytest.raises(InputError, match=r"holds no checkpoint that is whole: .*manifest\.json is missing"):
+    with pytest.raises(InputError, match=r"holds no intact checkpoint: .*manifest\.json is missing"):
         resume(stopped)
     shutil.rmtree(stopped.path / "checkpoints")
     with pytest.raises(InputError, match=r"holds no checkpoint to resume from\. Begin a new run"):
