@@ -153,7 +153,7 @@ def test_flipped_weights_are_not_judged_and_a_resumed_run_makes_them_again(run: 
     run.weights_path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:])
     sentence = refusal(command, run.path, "--device", "cpu")
     assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 does not match its ")
-    assert sentence.endswith(f"`python cli.py train --resume {run.path}` makes it again from the last checkpoint.")
+    assert sentence.endswith(f"`python cli.py train --resume {run.path}` restores it from the last checkpoint.")
     assert not (run.path / "evaluation.json").exists()
     resume(run)
     assert run.weights_path.read_bytes() == whole
