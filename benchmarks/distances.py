@@ -18,7 +18,7 @@ from torchvision.transforms import functional as transforms
 
 from benchmarks.report import Target, write
 from evae.data import as_images, load
-from evae.features import FEATURES, FeatureNetwork, cached_statistics, distance, feature_network, statistics_of
+from evae.features import FEATURES, FeatureNetwork, distance, feature_network, load_or_compute_statistics, statistics_of
 from evae.features.imagenet import imagenet_network
 from evae.metrics import eight_bit
 
@@ -44,9 +44,9 @@ def add_noise(pixels: Tensor, sigma: float) -> Tensor:
 
 
 def distances(network: FeatureNetwork, train: Tensor, holdout: Tensor) -> dict[str, float]:
-    """Compute the distances of the hold-out images from each set of images, by its name."""
-    real = cached_statistics(network, holdout)
-    found = {"training images": distance(real, cached_statistics(network, train))}
+    """Return the distances of the hold-out images from each set of images, by its name."""
+    real = load_or_compute_statistics(network, holdout)
+    found = {"training images": distance(real, load_or_compute_statistics(network, train))}
     for sigma in BLURS:
         found[f"blurred, {sigma:g} pixels"] = distance(real, statistics_of(network, [blur(holdout, sigma)]))
     for sigma in NOISES:

@@ -1,4 +1,4 @@
-"""Warnings and errors of training and evaluation, each one sentence for its user."""
+"""Warnings and errors of training and evaluation; each message is written for the user."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from foundation.errors import InputError
 
 
 class Notice(UserWarning):
-    """Something is not quite what was asked for; the sentence says how. The command line prints it."""
+    """Warning that a result differs from the request; the message says how. The command line prints it."""
 
 
 class TrainingWarning(Notice):
-    """Training is not quite what was asked for."""
+    """Training continues, but not exactly as requested."""
 
 
 class ResumeWarning(TrainingWarning):
-    """A run goes on, but not quite as if it had never stopped."""
+    """A run resumes, but its results may differ from those of an uninterrupted run."""
 
 
 class CaptureWarning(TrainingWarning):
@@ -22,28 +22,28 @@ class CaptureWarning(TrainingWarning):
 
 
 class BatchStatisticsWarning(TrainingWarning):
-    """Training is so short that what batch normalisation does on hold-out images is not what it does in training."""
+    """Training is so short that the running statistics of batch normalisation do not match those of the batches."""
 
 
 class ArithmeticWarning(TrainingWarning):
-    """The machine has no instructions for the arithmetic, and imitates it."""
+    """The processor lacks instructions for the requested precision and emulates it."""
 
 
 class FeaturesWarning(Notice):
-    """Images are compared by other features than FID's, which could not be had."""
+    """Images are compared by features other than those of FID, because its weights are unavailable."""
 
 
 class ProcessLost(InputError):
-    """Another process of the run ended without a word; of those that are left, one raises this."""
+    """Another process of the run died without reporting an error; one of the remaining processes raises this."""
 
 
 class DivergenceError(InputError):
-    """A term of the loss or a weight is no longer a finite number; the sentence names it, the epoch and the batch."""
+    """A term of the loss or a weight is NaN or infinite; the message names it, the epoch and the batch."""
 
     @classmethod
-    def of(cls, what: str, value: float, where: str) -> DivergenceError:
-        """Return it with its sentence: what became infinite or NaN, and where."""
+    def of(cls, quantity: str, value: float, where: str) -> DivergenceError:
+        """Return the error for a quantity that became infinite or NaN, and the place in training where it did."""
         return cls(
-            f"the {what} became {value} {where}. The last checkpoint, from before that, is kept. "
+            f"the {quantity} became {value} {where}. The last checkpoint, from before that, is kept. "
             "A new run with a smaller --lr is the usual remedy."
         )

@@ -1,4 +1,4 @@
-"""Numbers that judge images and codes: sharpness, noise to signal and rate of the codes, the Fréchet distance."""
+"""Metrics of images and codes: sharpness, noise-to-signal ratio and rate of the codes, the Fréchet distance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foundation.errors import InputError
 from foundation.types import Array
 
 ASYMMETRY = 1e-6
-"""How far a covariance may be from symmetric, or an eigenvalue below 0, relative to the largest: rounding, no more."""
+"""Largest asymmetry of a covariance, or negative eigenvalue, relative to its largest value, that rounding explains."""
 
 
 def frechet_distance(mu1: npt.ArrayLike, sigma1: npt.ArrayLike, mu2: npt.ArrayLike, sigma2: npt.ArrayLike) -> float:
@@ -28,8 +28,8 @@ def frechet_distance(mu1: npt.ArrayLike, sigma1: npt.ArrayLike, mu2: npt.ArrayLi
     Raises
     ------
     InputError
-        If the shapes do not fit, a value is not finite, or a matrix is no covariance: not symmetric, or with a negative
-        eigenvalue beyond rounding.
+        If the shapes do not match, a value is not finite, or a matrix is not a covariance: it is asymmetric, or has a
+        negative eigenvalue beyond rounding.
 
     Notes
     -----
@@ -52,68 +52,68 @@ def frechet_distance(mu1: npt.ArrayLike, sigma1: npt.ArrayLike, mu2: npt.ArrayLi
     overlap = np.linalg.svd(factors[0].T @ factors[1], compute_uv=False).sum()
     traces = np.trace(covariances[0]) + np.trace(covariances[1])
     distance = float(np.sum((means[0] - means[1]) ** 2) + traces - 2 * overlap)
-    # The distance of equal laws is 0 but for rounding, which may fall on either side.
+    # The distance between equal laws is 0 up to rounding, which can make it slightly negative.
     return max(distance, 0.0)
 
 
 def _vector(name: str, values: npt.ArrayLike) -> Array:
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1 or vector.size == 0:
-        raise InputError(f"{name} must be a vector, got the shape {vector.shape}.")
+        raise InputError(f"{name} must be a non-empty vector, got shape {vector.shape}.")
     return _finite(name, vector)
 
 
 def _covariance(name: str, values: npt.ArrayLike, size: int) -> Array:
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.shape != (size, size):
-        raise InputError(f"{name} must have the shape ({size}, {size}), as the means have it, got {matrix.shape}.")
+        raise InputError(f"{name} must have shape ({size}, {size}) to match the means, got {matrix.shape}.")
     _finite(name, matrix)
     if np.abs(matrix - matrix.T).max() > ASYMMETRY * np.abs(matrix).max():
-        raise InputError(f"{name} is not symmetric, and so no covariance.")
+        raise InputError(f"{name} must be a covariance, got an asymmetric matrix.")
     return (matrix + matrix.T) / 2
 
 
 def _finite(name: str, values: Array) -> Array:
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
-        raise InputError(f"{name} must be finite, but {bad} of its {values.size} values are NaN or infinite.")
+        raise InputError(f"{name} must be finite, got {bad} NaN or infinite values among {values.size}.")
     return values
 
 
 def _factor(name: str, covariance: Array) -> Array:
-    """Return A with A A^T the covariance: Cholesky's (d, d), or, of a singular one, from its eigenvectors (d, rank)."""
+    """Return A with A A^T = covariance: the Cholesky factor (d, d), or scaled eigenvectors (d, rank) if singular."""
     try:
         return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
     largest = np.abs(values).max()
     if values[0] < -ASYMMETRY * largest:
-        raise InputError(f"{name} has the negative eigenvalue {values[0]:g}, and so is no covariance.")
-    # What rounding makes of zeros is left out: its square roots would be far larger than rounding.
+        raise InputError(f"{name} must be a covariance, got the negative eigenvalue {values[0]:g}.")
+    # Drop eigenvalues that are zero up to rounding: their square roots would be far larger than rounding errors.
     kept = values > values.size * np.finfo(np.float64).eps * largest
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
 __all__ = ["eight_bit", "frechet_distance", "noise_to_signal", "rate", "sharpness", "sharpness_of_each"]
 
-#: Weights of red, green and blue in the grey value (ITU-R BT.601, as Pillow's mode "L" has them).
+#: Weights of red, green and blue in the grey value (ITU-R BT.601, as in Pillow's mode "L").
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
 
-#: Burda et al. (2016) call a dimension active when Var_x E[z | x] > 0.01 under a unit prior. EVAE's codes have no
-#: fixed unit, so that we compare with the noise: active when noise / signal < 100. For unit noise the two agree.
+#: Burda et al. (2016) call a dimension active when Var_x E[z | x] > 0.01 under a unit prior. The scale of
+#: EVAE's codes is arbitrary, so we compare with the noise: active when noise / signal < 100. For unit noise both agree.
 ACTIVE_BELOW = 100.0
 
 
 def sharpness(images: Tensor) -> float:
-    """Mean over ``images`` of the variance of the Laplace-filtered grey image (Appendix C). Larger is sharper.
+    """Average the variance of the Laplace-filtered grey image over ``images`` (Appendix C). Larger is sharper.
 
-    White noise of variance s^2 has 20 s^2, so a large value alone is no merit: compare it with the originals'.
+    White noise of variance s^2 has sharpness 20 s^2, so compare a value with that of the original images.
 
     Parameters
     ----------
     images : Tensor
         Shape (N, C, H, W), C = 1 or 3, H and W at least 3. Either uint8, or floating point in [0, 1], which is rounded
-        to 8 bits first, so that a reconstruction is judged as the image file it would be.
+        to 8 bits first, so that a reconstruction is measured as it would be stored in an image file.
 
     Raises
     ------
@@ -122,14 +122,14 @@ def sharpness(images: Tensor) -> float:
 
     Notes
     -----
-    The paper leaves open: the filter is applied where it fits (no padding, (H-2)(W-2) activations); the variance
-    divides by their number; the resolution is the images' own, so that the caller decides it.
+    The paper does not specify three choices made here: the filter is applied without padding, which gives
+    (H-2)(W-2) activations; the variance divides by their number; images keep their resolution, which the caller sets.
     """
     return float(sharpness_of_each(images).mean())
 
 
 def sharpness_of_each(images: Tensor) -> Tensor:
-    """Sharpness of every image, shape (N,), in double precision. Arguments and errors as for `sharpness`."""
+    """Compute the sharpness of each image, shape (N,), in double precision. Arguments and errors as for `sharpness`."""
     grey = _grey(images)
     centre = grey[:, 1:-1, 1:-1]
     neighbours = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
@@ -137,22 +137,22 @@ def sharpness_of_each(images: Tensor) -> Tensor:
 
 
 def noise_to_signal(means: Tensor, variances: Tensor) -> Tensor:
-    """Noise-to-signal ratio of each latent dimension, shape (d_z,): mean_x Var[z | x] / Var_x E[z | x].
+    """Compute the noise-to-signal ratio of each latent dimension, shape (d_z,): mean_x Var[z | x] / Var_x E[z | x].
 
-    ``means`` and ``variances`` are the posterior's for N images, shape (N, d_z), N >= 2. A dimension without any
-    signal has an infinite ratio.
+    ``means`` and ``variances`` belong to the posteriors of N images, shape (N, d_z), N >= 2. The ratio of a dimension
+    without signal is infinite.
     """
     signal = means.var(0)
-    # Not 0/0: a dimension with neither noise nor signal says nothing about an image.
+    # Infinite instead of 0/0: a dimension with neither noise nor signal carries no information about an image.
     return torch.where(signal > 0, variances.mean(0) / signal, math.inf)
 
 
 def rate(means: Tensor, variances: Tensor, entropies: Tensor) -> float:
-    """KL divergence of the posteriors from the nearest fixed law, in nats per image; no less than I(x; z).
+    """Compute the mean KL divergence of the posteriors from the nearest fixed normal law, in nats per image.
 
-    The law is normal with independent dimensions, and has each dimension's mean and variance over all codes: of these
-    laws the one with the least mean divergence. It knows no unit: scaling or shifting the codes changes nothing, so
-    that models whose priors differ can be compared.
+    The rate is an upper bound of the mutual information I(x; z). The law has independent dimensions with the mean and
+    variance of all codes, which minimises the mean divergence. The rate does not change when codes are scaled or
+    shifted, so models with different priors can be compared.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def rate(means: Tensor, variances: Tensor, entropies: Tensor) -> float:
 
     Notes
     -----
-    With the aggregated variance s^2 = Var_x E[z | x] + E_x Var[z | x] the mean of KL(q(z | x) || N(m, s^2)) over x is
-    log(2 pi e s^2)/2 - E_x h(q(z | x)) in every dimension, exactly.
+    With the aggregated variance s^2 = Var_x E[z | x] + E_x Var[z | x], the mean of KL(q(z | x) || N(m, s^2)) over x is
+    exactly log(2 pi e s^2)/2 - E_x h(q(z | x)) in each dimension.
     """
     aggregated = means.double().var(0, correction=0) + variances.double().mean(0)
     return float((0.5 * (2 * math.pi * math.e * aggregated).log() - entropies.double().mean(0)).sum())
@@ -174,14 +174,14 @@ def eight_bit(images: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Grey values in [0, 1] of shape (N, H, W), double precision, from 8-bit pixels."""
+    """Convert images to grey values in [0, 1] of shape (N, H, W), in double precision, rounded to 8 bits."""
     if images.ndim != 4 or images.shape[0] < 1 or images.shape[1] not in (1, 3) or min(images.shape[2:]) < 3:
-        raise InputError(f"sharpness needs images of shape (N, 1 or 3, H >= 3, W >= 3), got {tuple(images.shape)}.")
+        raise InputError(f"images must have shape (N, 1 or 3, H >= 3, W >= 3), got {tuple(images.shape)}.")
     if images.dtype != torch.uint8:
         if not images.is_floating_point():
-            raise InputError(f"sharpness needs uint8 or floating-point images, got {images.dtype}.")
+            raise InputError(f"images must be uint8 or floating point, got {images.dtype}.")
         if not bool(((images >= 0) & (images <= 1)).all()):
-            raise InputError("sharpness needs pixels in [0, 1], got some outside or not a number.")
+            raise InputError("pixels must lie in [0, 1], got values outside or NaN. Divide 8-bit values by 255.")
         images = eight_bit(images)
     pixels = images.double() / 255
     if pixels.shape[1] == 1:

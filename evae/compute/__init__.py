@@ -1,1 +1,1 @@
-"""Where and how numbers are computed: precision, random streams, processes, batch normalisation across them."""
+"""Computation: devices and precision, random streams, processes, and batch normalisation across processes."""

@@ -1,9 +1,9 @@
-"""Batch normalisation over the images that several processes hold of one batch.
+"""Batch normalisation over a batch that is distributed over several processes.
 
-Each process holds some rows of a batch. Normalised by the mean and variance of its own rows, the model would depend on
-how many processes train it: with 2 of them and batches of 100 it would be a model of batches of 50. So the mean and
-the variance are those of the whole batch, in the forward pass and in the gradient, and every process follows them with
-the same running statistics. `torch.nn.SyncBatchNorm` does that on CUDA alone.
+Each process holds some rows of a batch. If it normalised by their mean and variance, the model would depend on the
+number of processes: 2 processes with batches of 100 would train as with batches of 50. Therefore the mean and the
+variance are those of the whole batch, in the forward pass and in the gradient, and all processes keep the same running
+statistics. `torch.nn.SyncBatchNorm` does this on CUDA only.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from torch.nn import functional
 
 from evae.compute.processes import Processes
 
-#: The dimensions of (N, C, H, W) over which a channel's moments are taken.
+#: The dimensions of (N, C, H, W) over which the moments of a channel are computed.
 _WITHIN_CHANNEL = (0, 2, 3)
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """What `torch.nn.BatchNorm2d` is of the whole batch, for a process that has some rows of it, or none.
+    """`torch.nn.BatchNorm2d` over the whole batch, for a process that holds some or none of its rows.
 
-    Parameters, buffers and their names are those of ``layer``, and so is evaluation.
+    Parameters, buffers, their names and evaluation mode are those of ``layer``.
 
     Parameters
     ----------
     layer : torch.nn.BatchNorm2d
-        With learned weights and running statistics that follow by a fixed momentum.
+        A layer with learned weights and running statistics with a fixed momentum.
     processes : Processes
-        Who holds the other rows. All of them call the layer as often.
+        The processes that hold the rows; all must call the layer equally often.
     """
 
     def __init__(self, layer: nn.BatchNorm2d, processes: Processes) -> None:
@@ -41,7 +41,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         self._processes = processes
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (N, C, H, W), of which N may differ from process to process and be 0."""
+        """Normalise (N, C, H, W), where N may differ between processes and be 0."""
         if not self.training:
             return super().forward(input)
         mean, variance, values = _moments(input.detach().to(self.weight.dtype), self._processes)
@@ -62,7 +62,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_batch_normalisation(model: nn.Module, processes: Processes) -> None:
-    """Replace every `torch.nn.BatchNorm2d` within the model."""
+    """Replace every `torch.nn.BatchNorm2d` of the model by `SharedBatchNorm2d`."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm2d):
@@ -70,20 +70,21 @@ def share_batch_normalisation(model: nn.Module, processes: Processes) -> None:
 
 
 def _moments(rows: Tensor, processes: Processes) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean and variance (not corrected) of every channel in all processes, and the number of its values.
+    """Compute mean and variance (uncorrected) of each channel over all processes, and the number of its values.
 
-    From each process come its number, its mean and its sum of squared distances from that: nothing large cancels, as
-    it does in E[x^2] - E[x]^2. Source: Chan, Golub and LeVeque (1979).
+    Each process contributes its number of values, mean and sum of squared deviations, which avoids the cancellation in
+    E[x^2] - E[x]^2. Source: Chan, Golub and LeVeque (1979).
     """
     values = rows.numel() // rows.shape[1]
     if values == 0:
         mean = squares = torch.zeros(rows.shape[1], dtype=rows.dtype, device=rows.device)
     else:
-        # On the CPU torch.var_mean takes 16 times as long.
+        # On the CPU, torch.var_mean takes 16 times as long.
         mean = rows.mean(_WITHIN_CHANNEL)
         squares = (rows - _along_channels(mean)).square().sum(_WITHIN_CHANNEL)
     number = torch.full((1,), values, dtype=rows.dtype, device=rows.device)
-    every = processes.gathered(torch.cat([mean, squares, number]))
+    # Combine the moments of the processes, of which some may have no values.
+    every = processes.all_gather(torch.cat([mean, squares, number]))
     means, squares, counts = every.split([len(mean), len(mean), 1], dim=1)
     total = counts.sum()
     mean = (counts * means).sum(0) / total
@@ -91,7 +92,7 @@ def _moments(rows: Tensor, processes: Processes) -> tuple[Tensor, Tensor, Tensor
 
 
 class _Normalisation(torch.autograd.Function):
-    """(input - mean) / sqrt(variance + eps) * weight + bias, whose moments depend on the input of all processes."""
+    """(input - mean) / sqrt(variance + eps) * weight + bias, with moments that depend on the input of all processes."""
 
     @staticmethod
     def forward(
@@ -116,9 +117,10 @@ class _Normalisation(torch.autograd.Function):
         gradient = gradients[0].to(mean.dtype)
         sum_of_gradients = gradient.sum(_WITHIN_CHANNEL)
         product = (gradient * centred).sum(_WITHIN_CHANNEL)
-        # Through mean and variance, every value of a channel moves every other, wherever it is.
-        everywhere = ctx.processes.total(torch.cat([sum_of_gradients, product])) / values
+        # Mean and variance propagate gradients between all values of a channel, in all processes.
+        everywhere = ctx.processes.all_reduce_sum(torch.cat([sum_of_gradients, product])) / values
         of_mean, of_variance = everywhere.split(len(mean))
+        # Combine the direct gradient with those through the mean and the variance.
         slope = _along_channels(-of_variance * scale.square())
         inner = torch.addcmul(gradient - _along_channels(of_mean), centred, slope)
         of_input = inner.mul_(_along_channels(weight * scale)).to(images.dtype)

@@ -1,4 +1,4 @@
-"""What torchrun tells a process about its place among those that it started; read without importing torch."""
+"""Rank of this process among those started by torchrun, read without importing torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """Which process this is: ``rank`` of ``count``, and on its own machine ``local_rank`` of ``local_count``."""
+    """Rank of a process: ``rank`` of ``count``, and on its machine ``local_rank`` of ``local_count``."""
 
     rank: int = 0
     count: int = 1
@@ -17,13 +17,13 @@ class Place:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes and speaks for all of them."""
+        """Whether this is the process that writes files and messages for all."""
         return self.rank == 0
 
 
 def place() -> Place:
-    """Return the place that torchrun gave this process; that of a process alone where torchrun did not start it."""
-    # A scheduler may leave RANK and WORLD_SIZE in an environment in which no other process waits.
+    """Read the rank that torchrun assigned to this process; that of a single process if torchrun did not start it."""
+    # A scheduler may set RANK and WORLD_SIZE even if there are no other processes.
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Place()
     return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))

@@ -1,10 +1,10 @@
-"""The processes that train one run together, as torchrun starts them: what they agree on, add up and tell each other.
+"""Communication between the processes that torchrun starts to train one run: reductions, broadcasts and failures.
 
-Each holds a replica of the model and takes its rows of every batch. There are two kinds of exchange: of numbers that
-decide what happens next, on the CPU (gloo), and of tensors of the device (gloo on the CPU, NCCL on CUDA). A process
-that ends, however, closes its connections, and the others learn of it in their next exchange.
+Each process holds a replica of the model and processes its rows of every batch. There are two kinds of communication:
+control values on the CPU (gloo), and tensors of the device (gloo on the CPU, NCCL on CUDA). A process that ends closes
+its connections, so that the others fail in their next collective operation.
 
-Alone, nothing is exchanged: every method returns what it is given.
+A single process does not communicate: each method returns its argument.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from foundation.signals import handle_signals, ignore_signals
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import ProcessGroup, Store
 
-#: How long an exchange may take. That of a process that ended fails at once; the first may measure or write for long.
+#: Time-out of a collective operation. A dead process fails at once; the first may evaluate or write for long.
 PATIENCE = datetime.timedelta(days=1)
 
-#: Under this key of the store is why the first process to fail did.
+#: Key of the store for the cause of the first failure.
 _CAUSE = "cause"
 
 
 @dataclass(frozen=True)
 class Processes:
-    """One process among those of the run; `joined` makes it.
+    """One process among those of the run; created by `process_group`.
 
     Parameters
     ----------
     place : Place
-        Which of how many it is.
+        Its rank and the number of processes.
     device : torch.device
-        Where it trains: the CPU, or a CUDA device of its own.
+        Its training device: the CPU, or its own CUDA device.
     store : torch.distributed.Store, optional
-        What is written there outlives a process; None for a process alone.
+        Key-value store that outlives a process; None for a single process.
     group : torch.distributed.ProcessGroup, optional
-        Exchanges tensors of the device.
+        Communicates tensors of the device.
     """
 
     place: Place = field(default_factory=Place)
@@ -62,18 +62,18 @@ class Processes:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of processes."""
         return self.place.count
 
     @property
     def is_first(self) -> bool:
-        """Whether this one writes the run and speaks for all."""
+        """Whether this is the process that writes files and messages for all."""
         return self.place.is_first
 
     def rows(self, images: int) -> slice:
-        """Return which rows of a batch are this process's: all have as many, or one more or less.
+        """Return this process's rows of a batch of ``images``; the numbers of rows differ by at most one.
 
-        There is none in a batch of fewer images than processes for those behind.
+        If there are fewer images than processes, the last processes have none.
         """
         least, over = divmod(images, self.count)
         rank = self.place.rank
@@ -81,79 +81,79 @@ class Processes:
         return slice(begin, begin + least + (rank < over))
 
     def replica(self, model: nn.Module) -> nn.Module:
-        """Return what trains ``model`` as one with the others' replicas of it: gradients are averaged over processes.
+        """Wrap ``model`` so that gradients are averaged over the replicas of all processes.
 
-        Alone it is the model.
+        A single process returns the model itself.
         """
         if self.group is None:
             return model
-        # The buffers are those of batch normalisation, which are equal already: see `evae.compute.batch_norm`. torch
-        # 2.14 has another name for the option.
+        # The only buffers are those of batch normalisation, which are already equal (`evae.compute.batch_norm`).
+        # torch 2.14 has another name for the option.
         named = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
         options: dict[str, Any] = {"forward_sync_buffers" if named else "broadcast_buffers": False}
         return DistributedDataParallel(model, process_group=self.group, **options)
 
-    def total(self, tensor: Tensor) -> Tensor:
-        """Return the sum of a tensor over the processes."""
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
+        """Sum a tensor over the processes."""
         if self.group is None:
             return tensor
         total = tensor.clone()
         dist.all_reduce(total, group=self.group)
         return total
 
-    def gathered(self, tensor: Tensor) -> Tensor:
-        """Return the tensors of all processes, stacked in the order of their ranks along a new first axis."""
+    def all_gather(self, tensor: Tensor) -> Tensor:
+        """Gather the tensors of all processes, stacked by rank along a new first axis."""
         if self.group is None:
             return tensor[None]
         every = [torch.empty_like(tensor) for _ in range(self.count)]
         dist.all_gather(every, tensor, group=self.group)
         return torch.stack(every)
 
-    def largest(self, *numbers: int) -> tuple[int, ...]:
-        """Return each number's largest value among the processes. All wait for all."""
+    def all_reduce_max(self, *numbers: int) -> tuple[int, ...]:
+        """Return the maximum of each number over the processes; synchronises them."""
         if self.store is None:
             return numbers
         values = torch.tensor(numbers)
         dist.all_reduce(values, op=dist.ReduceOp.MAX)
         return tuple(values.tolist())
 
-    def wait(self) -> None:
-        """Return when all processes are here."""
-        self.largest(0)
+    def barrier(self) -> None:
+        """Wait until all processes reach this call."""
+        self.all_reduce_max(0)
 
-    def told(self, text: str) -> str:
-        """Return the text that the first process was given."""
+    def broadcast_text(self, text: str) -> str:
+        """Broadcast the text of the first process to all; arguments of the others are ignored."""
         if self.store is None:
             return text
         content = torch.tensor(list(text.encode()) if self.is_first else [], dtype=torch.uint8)
-        (size,) = self.largest(len(content))
+        (size,) = self.all_reduce_max(len(content))
         content = content if self.is_first else torch.empty(size, dtype=torch.uint8)
         dist.broadcast(content, src=0)
         return bytes(content.tolist()).decode()
 
     @contextlib.contextmanager
-    def in_turn(self) -> Iterator[None]:
-        """Let one process of each machine do the block before the others do: they find what it left in a cache."""
+    def local_first(self) -> Iterator[None]:
+        """Run the block in one process of each machine before the others, which then find its results in a cache."""
         goes_first = self.place.local_rank == 0
         if not goes_first:
-            self.wait()
+            self.barrier()
         yield
         if goes_first:
-            self.wait()
+            self.barrier()
 
     def outcome(self, error: BaseException) -> BaseException:
-        """Tell the others that this process ends by ``error``; return what it is to raise.
+        """Publish that this process ends by ``error``; return the exception to raise.
 
-        That is the error, unless this process fails because another did: then it is that one's reason, or a
-        `ProcessLost` where none was left. The connections are closed: nothing is exchanged after that.
+        This is the error itself, unless this process fails because another did: then it is the published cause of
+        that process, or a `ProcessLost` if there is none. The connections are closed: no communication is possible
+        afterwards.
         """
         if self.store is None or not dist.is_initialized():
             return error
-        # torchrun sends signals to the processes that are left, which end by themselves and say why.
-        ignore_signals()
+        _ignore_termination_signals()
         cause = _Cause.of(error, self)
-        first = cause.posted(self.store)
-        # When one has failed, torchrun ends those that are left by a signal: that is not why they end.
+        first = cause.post(self.store)
+        # After one failure, torchrun terminates the remaining processes by a signal, which is not the cause.
         if first != cause and (cause.lost or cause.signal_number is not None):
             error = first.error()
         elif cause.lost:
@@ -163,14 +163,14 @@ class Processes:
 
     def _leave(self) -> None:
         if self.device.type == "cuda" and self.group is not None:
-            # A kernel that waits for a process that is gone does not end by itself.
+            # A kernel that waits for a dead process never ends by itself.
             self.group.abort()
         dist.destroy_process_group()
 
 
 @dataclass(frozen=True)
 class _Cause:
-    """Why a process ended: in words, and whether by a signal, or for no other reason than that another is gone."""
+    """Cause of the end of a process: a message, the signal if any, and whether only another process was lost."""
 
     sentence: str
     signal_number: int | None = None
@@ -178,29 +178,30 @@ class _Cause:
 
     @classmethod
     def of(cls, error: BaseException, processes: Processes) -> _Cause:
+        # A broken connection is a symptom: the cause, if published, is that of the lost process.
         if _is_broken_connection(error):
-            what = "another of them" if processes.count > 2 else "the other"
+            other = "another of them" if processes.count > 2 else "the other"
             return cls(
-                f"this run is trained by {processes.count} processes, and {what} ended without a word: it was killed, "
-                "or the machine had no memory left for it",
+                f"this run is trained by {processes.count} processes, and {other} died without reporting an error: it "
+                "was killed, or the machine ran out of memory",
                 lost=True,
             )
         if isinstance(error, Interruption):
             return cls(error.sentence, error.signal_number)
         if isinstance(error, KeyboardInterrupt):
-            return cls("interrupted; nothing was written, and the same command starts again.", signal.SIGINT)
+            return cls("Interrupted. No partial output was left; run the same command to start over.", signal.SIGINT)
         if isinstance(error, InputError):
             return cls(str(error))
         if isinstance(error, OSError) and error.strerror:
             return cls(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
         return cls(f"process {processes.place.rank} of the run failed: {type(error).__name__}: {error}")
 
-    def posted(self, store: Store) -> _Cause:
-        """Write it down where nobody has written another, and return the one that stands there."""
+    def post(self, store: Store) -> _Cause:
+        """Write this cause to the store unless there is another, and return the stored one."""
         try:
             return _Cause(**json.loads(store.compare_set(_CAUSE, "", json.dumps(vars(self)))))
         except RuntimeError:
-            # The store is gone with the machine that holds it.
+            # The store is lost with the machine that holds it.
             return self
 
     def error(self) -> BaseException:
@@ -210,15 +211,15 @@ class _Cause:
 
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
-    """Join the other processes that torchrun started, if it did, for as long as the block lasts; all leave together.
+def process_group(device: torch.device) -> Iterator[Processes]:
+    """Join the process group of torchrun, if it started this process, for the duration of the block.
 
-    What fails in one fails in all. The first raises why; the others end with the same exit code, without a word.
+    A failure in one process ends all. The first process raises the cause; the others exit silently with the same code.
 
     Parameters
     ----------
     device : torch.device
-        The kind of device to train on; of several CUDA devices each process of a machine gets its own.
+        The kind of training device; each process of a machine gets its own CUDA device.
 
     Raises
     ------
@@ -232,14 +233,15 @@ def joined(device: torch.device) -> Iterator[Processes]:
     processes = _join(here, _own_device(device, here))
     try:
         yield processes
-        processes.wait()
-        # DistributedDataParallel refers to itself. Collected only when the interpreter ends, its group's threads may
-        # outlast that, and the process is aborted.
+        # Leave together: a process that closes its connections early would look lost to the others.
+        processes.barrier()
+        # DistributedDataParallel has reference cycles. If they are collected only at exit, threads of its group may
+        # outlive the interpreter, which aborts the process.
         gc.collect()
         dist.destroy_process_group()
     except BaseException as error:
         raised = processes.outcome(error)
-        if not _speaks(processes, raised):
+        if not _reports_error(processes, raised):
             raise SystemExit(_exit_code(raised)) from error
         if raised is error:
             raise
@@ -253,7 +255,7 @@ def _own_device(device: torch.device, here: Place) -> torch.device:
     if found < here.local_count:
         raise InputError(
             f"torchrun started {here.local_count} processes on this machine, which has {found} CUDA "
-            f"device{'s' if found > 1 else ''}, and each needs its own. Use --nproc-per-node {found}, or --device cpu."
+            f"device{'s' if found > 1 else ''}, but each needs its own. Use --nproc-per-node {found}, or --device cpu."
         )
     own = torch.device("cuda", here.local_rank)
     torch.cuda.set_device(own)
@@ -261,14 +263,13 @@ def _own_device(device: torch.device, here: Place) -> torch.device:
 
 
 def _join(here: Place, device: torch.device) -> Processes:
-    # Not at the top: a build of torch may be without them.
+    # Imported here: a build of torch may lack them.
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    # A signal ends the process at once: while torch waits for the others, Python does not hear of it.
-    with handle_signals(signal.SIG_DFL):
+    with _default_signals():
         shared, _, _ = next(rendezvous("env://"))
-        # A program may train one run after another: each has keys of its own.
+        # A program may train several runs in sequence: each has its own keys.
         number = shared.add(f"runs of process {here.rank}", 1)
         store = PrefixStore(f"run {number}", shared)
         group_store = PrefixStore("gloo", store)
@@ -278,16 +279,37 @@ def _join(here: Place, device: torch.device) -> Processes:
     return Processes(here, device, store, group)
 
 
+@contextlib.contextmanager
+def _default_signals() -> Iterator[None]:
+    """Restore default signal handlers: while torch waits for the others, Python cannot handle signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_termination_signals() -> None:
+    """Ignore the signals by which torchrun terminates remaining processes, so that they can report the cause."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _is_broken_connection(error: BaseException) -> bool:
-    """Whether an exchange failed. torch has no type of error for that where gloo does the exchange."""
+    """Return whether a collective operation failed; torch has no exception type for failures of gloo."""
     words = str(error).lower()
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and any(name in words for name in ("gloo", "nccl"))
     )
 
 
-def _speaks(processes: Processes, error: BaseException) -> bool:
-    """Whether this process says why: the first does, or, as that may be gone, whoever is first to say so."""
+def _reports_error(processes: Processes, error: BaseException) -> bool:
+    """Return whether this process reports the error: the first one, or if that may be dead, the fastest."""
     if isinstance(error, ProcessLost):
         try:
             assert processes.store is not None
@@ -299,6 +321,6 @@ def _speaks(processes: Processes, error: BaseException) -> bool:
 
 
 def _exit_code(error: BaseException) -> int:
-    """As the command line has them: 2 for bad input, 128 and the signal's number after one."""
+    """Return the exit code of the command line: 2 for bad input, 128 plus the number of a signal."""
     number = error.signal_number if isinstance(error, Interruption) else signal.SIGINT
     return 128 + number if isinstance(error, Interruption | KeyboardInterrupt) else 2

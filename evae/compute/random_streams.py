@@ -1,7 +1,7 @@
-"""Independent streams of random numbers, each a function of the run's seed, of what it is for, and of the epoch.
+"""Independent random streams, each a function of the run's seed, the purpose and the epoch.
 
-No stream depends on how much of another was used, so that the order of the images in epoch 7 is what it is whether
-epochs 1 to 6 ran in this process or not.
+No stream depends on the use of another, so that the order of the images in epoch 7 does not depend on whether epochs 1
+to 6 ran in this process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class Stream(IntEnum):
-    """What random numbers are for."""
+    """Purposes of random numbers."""
 
     WEIGHTS = 0
     ORDER = 1
@@ -29,12 +29,12 @@ class Stream(IntEnum):
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:
-    """Return a 64-bit seed for the stream; ``batch`` is not 0 where an epoch goes on with another stream."""
+    """Return a 64-bit seed for the stream; a nonzero ``batch`` gives another stream within an epoch."""
     return _seed_of(seed, (int(stream), epoch) if batch == 0 else (int(stream), epoch, batch))
 
 
 def weights_seed(seed: int, part: str) -> int:
-    """Return a 64-bit seed for the initial weights of the part of a model that has this name."""
+    """Return a 64-bit seed for the initial weights of the named part of a model."""
     return _seed_of(seed, (int(Stream.WEIGHTS), *part.encode()))
 
 
@@ -52,9 +52,9 @@ def generator(
 
 @dataclass(frozen=True)
 class RowsOf:
-    """A generator for some rows of a batch: they get what they would get in a draw for all ``images`` of it.
+    """A generator for some rows of a batch, which receive the same values as in a draw for all ``images``.
 
-    So the noise of an image does not depend on how many processes share the batch.
+    Thus the noise of an image does not depend on the number of processes that share the batch.
     """
 
     generator: torch.Generator
@@ -63,22 +63,22 @@ class RowsOf:
 
 
 @dataclass(frozen=True)
-class OneAfterAnother:
-    """The generators of several networks: each gives an equal share of the rows what it would give them alone."""
+class StackedGenerators:
+    """The generators of stacked networks: each draws for an equal share of the rows, as for its network alone."""
 
     generators: tuple[torch.Generator, ...]
 
 
-#: Where noise comes from; None is torch's global generator.
-Source = torch.Generator | RowsOf | OneAfterAnother | None
+#: Sources of noise; None is torch's global generator.
+NoiseSource = torch.Generator | RowsOf | StackedGenerators | None
 
 
-def drawn(law: Callable[..., Tensor], like: Tensor, source: Source) -> Tensor:
-    """Draw what has the shape of ``like`` from a law that takes a shape, such as `torch.randn`."""
+def draw(law: Callable[..., Tensor], like: Tensor, source: NoiseSource) -> Tensor:
+    """Draw a tensor with the shape, type and device of ``like`` from a law such as `torch.randn`."""
     if isinstance(source, RowsOf):
         shape = (source.images, *like.shape[1:])
         return law(shape, generator=source.generator, dtype=like.dtype, device=like.device)[source.rows]
-    if isinstance(source, OneAfterAnother):
+    if isinstance(source, StackedGenerators):
         shares = like.chunk(len(source.generators))
-        return torch.cat([drawn(law, share, one) for share, one in zip(shares, source.generators, strict=True)])
+        return torch.cat([draw(law, share, one) for share, one in zip(shares, source.generators, strict=True)])
     return law(like.shape, generator=source, dtype=like.dtype, device=like.device)

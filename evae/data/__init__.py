@@ -1,7 +1,7 @@
 """Data sets as uint8 tensors of shape (N, C, S, S), at the resolution of Appendix B's networks.
 
-`load` reads one, `load_labels` its class labels, as `ImageData` and `Labels`. Names load on first use: the processes
-that decode images do not wait for torch.
+`load` reads one as `ImageData`, `load_labels` its class labels as `Labels`. Names are loaded on first use, so that the
+processes that decode images do not import torch.
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
-"""Decoded images on disk: decoded once, checked at every reading, decoded again when anything is not as it was.
+"""Cache of decoded images on disk: checked on every read, decoded again if the source or the cached bytes change.
 
-An entry is an array (``.npy``, uint8) and a record (``.json``) of what it was made from and its SHA-256. An entry
-whose source or parameters have changed, or whose bytes have, is made anew. The array is mapped into memory, so that
-reading costs no memory beyond the pixels themselves.
+An entry is an array (``.npy``, uint8) and a record (``.json``) of its source, its parameters and its SHA-256. If any of
+these does not match, the entry is rebuilt. The array is memory-mapped, so that reading needs no memory beyond the
+pixels themselves.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from foundation.files import locate_user_cache, read_file_size, read_json
 from foundation.untrusted import read_npy_header
 from foundation.validation import is_count
 
-#: Changes whenever the same source and parameters would give other pixels.
+#: Version of the decoding: changes whenever the same source and parameters would give other pixels.
 VERSION = 1
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be decoded.
+class DecodeRequest:
+    """A request for decoded images.
 
     Parameters
     ----------
     label : str
-        Begins the entry's file names.
+        Prefix of the entry's file names.
     source : dict
-        Shows which source it is (``path``) and when it changes; JSON values only.
+        Identifies the source (``path``) and reveals when it changes; JSON values only.
     parameters : dict
-        Everything else that decides the pixels; JSON values only.
+        Everything else that determines the pixels; JSON values only.
     """
 
     label: str
@@ -50,18 +50,18 @@ class Request:
 
     @property
     def stem(self) -> str:
-        """Return the entry's file name: one entry for each place and parameters, replaced when the source changes."""
+        """File name of the entry: one entry for each path and parameters, replaced when the source changes."""
         key = json.dumps([self.source["path"], self.parameters], sort_keys=True)
         return f"{self.label}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
     def record(self) -> dict[str, Any]:
-        """Return the part of the entry's record that is known before anything is decoded."""
+        """Return the part of the entry's record that is known before decoding."""
         return {"version": VERSION, "source": self.source, "parameters": self.parameters}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Images about to be decoded: how many of each split, the shape (C, S, S) of one, and their batches in order."""
+class DecodePlan:
+    """Images to be decoded: their number in each split, the shape (C, S, S) of one, and their batches in order."""
 
     train: int
     holdout: int
@@ -70,15 +70,15 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """uint8 images of shape (N, C, S, S), mapped from the disk; writing to them changes memory only."""
+class DecodedImages:
+    """uint8 images of shape (N, C, S, S), memory-mapped copy-on-write: writing to them does not change the file."""
 
     train: NDArray[np.uint8]
     holdout: NDArray[np.uint8]
 
 
 def cache_folder(data_dir: Path) -> Path:
-    """Return ``data_dir/decoded``, or where that cannot be written the user's own cache folder."""
+    """Return ``data_dir/decoded``, or the user's cache folder if that is not writable."""
     folder = data_dir / "decoded"
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if os.access(nearest, os.W_OK):
@@ -86,15 +86,17 @@ def cache_folder(data_dir: Path) -> Path:
     return locate_user_cache("decoded")
 
 
-def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bool = False) -> Decoded:
-    """Return the images of an entry, which is made first if it is missing, out of date, damaged or to be ``fresh``.
+def fetch(
+    folder: Path, request: DecodeRequest, plan: Callable[[], DecodePlan], *, fresh: bool = False
+) -> DecodedImages:
+    """Load the images of an entry; decode them first if it is missing, stale or damaged, or if ``fresh`` is set.
 
-    ``plan`` is called only then. A second process that wants the same entry waits until it is there.
+    ``plan`` is called only if images are decoded. Another process that needs the same entry waits until it is complete.
 
     Raises
     ------
     InputError
-        If the disk has no room; and whatever decoding raises. Nothing half done is left behind.
+        If the disk is full; errors of decoding propagate. A partial entry is never left behind.
     """
     folder.mkdir(parents=True, exist_ok=True)
     array, record = folder / f"{request.stem}.npy", folder / f"{request.stem}.json"
@@ -102,13 +104,13 @@ def fetch(folder: Path, request: Request, plan: Callable[[], Plan], *, fresh: bo
         train = None if fresh else _intact(array, record, request)
         if train is None:
             train = _make(array, record, request, plan())
-        # Mapped while the lock is held, so that no other process replaces the file in between.
+        # Map the file while the lock is held, so that no other process can replace it first.
         images: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
-    return Decoded(images[:train], images[train:])
+    return DecodedImages(images[:train], images[train:])
 
 
-def _intact(array: Path, record: Path, request: Request) -> int | None:
-    """Return the number of training images of an entry that is whole and up to date, else None."""
+def _intact(array: Path, record: Path, request: DecodeRequest) -> int | None:
+    """Return the number of training images of an entry that is intact and up to date, else None."""
     try:
         document = read_json(record)
         train, holdout, digest = (document.pop(name) for name in ("train", "holdout", "sha256"))
@@ -124,15 +126,19 @@ def _intact(array: Path, record: Path, request: Request) -> int | None:
     return int(train) if described else None
 
 
-def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:
-    """Write the array as it is decoded, then the record, each aside and then renamed; the lock is held."""
+def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> int:
+    """Write the array while it is decoded, then the record, each atomically; the caller holds the lock."""
+    # Without its record an entry is invalid, so that an interruption leaves none that looks intact.
     record.unlink(missing_ok=True)
     aside = array.with_suffix(".part")
     shape = (plan.train + plan.holdout, *plan.shape)
     needed, free = math.prod(shape), shutil.disk_usage(array.parent).free
     if free < needed + 2**20:
-        raise InputError(f"{array.parent} has {free:,} bytes left, and the decoded images need {needed:,}.")
+        raise InputError(
+            f"{array.parent} has {free:,} bytes free, but the decoded images need {needed:,}. Free some space."
+        )
     try:
+        # Write the header first and then each batch, so that the images never have to fit into memory.
         with aside.open("wb") as stream:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(stream, header)
@@ -140,6 +146,7 @@ def _make(array: Path, record: Path, request: Request, plan: Plan) -> int:
                 stream.write(np.ascontiguousarray(batch).data)
             stream.flush()
             os.fsync(stream.fileno())
+        # Hash what is on disk, then publish the array and its record, each by an atomic rename.
         digest = _sha256(aside)
         aside.replace(array)
         counts = {"train": plan.train, "holdout": plan.holdout}

@@ -1,4 +1,4 @@
-"""The data sets by name: where each is, and reading one."""
+"""Catalogue of data sets: lookup by name, reading, survey and checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from evae.configuration.configuration import Configuration
 from evae.configuration.options import DATASETS, OPTIONS
 from evae.data.images import ImageData, Labels
-from evae.data.source import Check, Official, Source, Survey
+from evae.data.source import Check, DataSource, Official, Survey
 from evae.data.sources.cifar import Cifar10
 from evae.data.sources.digits import Digits
 from evae.data.sources.faces import Celeba
@@ -42,19 +42,19 @@ def load(
         ``npz:FILE`` and ``folder:DIR``: see `evae.data.sources.npz.ArrayFile` and
         `evae.data.sources.folders.ImageFolder`.
     data_dir : str or Path
-        The folder that is called ``root`` in torchvision.
+        The folder that torchvision calls ``root``.
     limit_train, limit_holdout : int, optional
         Keep only the first training images, or the first hold-out images, up to this number.
     image_size : int, optional
         32 or 64, for ``npz:FILE`` and ``folder:DIR``.
     progress : function, optional
-        Called with (what is done, how many, of how many) while images are decoded.
+        Callback (task, done, total), called while images are decoded.
 
     Raises
     ------
     InputError
-        If the data set is unknown, or a file is missing, cut short or not what its name says; the sentence names the
-        file and the remedy.
+        If the data set is unknown, or a file is missing, truncated or not in the expected format; the message names
+        the file and the remedy.
     """
     data = source_for(dataset, data_dir, image_size).read(progress)
     return dataclasses.replace(data, train=data.train[:limit_train], holdout=data.holdout[:limit_holdout])
@@ -63,7 +63,7 @@ def load(
 def load_for(
     config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = ignore_progress
 ) -> ImageData:
-    """Read the images that a configuration names, by default from its own ``data_dir``; see `load`."""
+    """Read the images that a configuration names, by default from its ``data_dir``; see `load`."""
     return load(
         config.dataset,
         config.data_dir if data_dir is None else data_dir,
@@ -75,29 +75,29 @@ def load_for(
 
 
 def load_labels(dataset: str, data_dir: str | Path = "data", *, image_size: int | None = None) -> Labels:
-    """Read a data set's class labels, aligned with the images that `load` gives for the same arguments.
+    """Read a data set's class labels, in the order of the images that `load` returns for the same arguments.
 
     Parameters
     ----------
     dataset, data_dir, image_size
-        As for `load`. ``npz:FILE`` has its labels in arrays beside the images, ``folder:DIR`` in the names of the
-        folders below ``train`` and ``test``; CelebA's archive has none.
+        As for `load`. The labels of ``npz:FILE`` are arrays in the same file, those of ``folder:DIR`` are the names of
+        the folders below ``train`` and ``test``; CelebA has none.
 
     Raises
     ------
     InputError
-        If the data set is unknown or has no class labels, or if they are missing, cut short, not as many as the images
-        or no classes; the sentence names the file and the remedy.
+        If the data set is unknown or has no class labels, or if the labels are missing, truncated, invalid or do not
+        match the number of images; the message names the file and the remedy.
     """
     return source_for(dataset, data_dir, image_size).labels()
 
 
-def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> Source:
-    """Return a data set in its place; an `InputError` where there is none of that name."""
+def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> DataSource:
+    """Return the source of a data set; raises `InputError` if the name is unknown."""
     OPTIONS["dataset"].require(dataset)
     root = Path(data_dir)
     kind, _, path = dataset.partition(":")
-    named: dict[str, Source] = {
+    named: dict[str, DataSource] = {
         "digits": Digits(),
         "mnist": IdxPair("mnist", "MNIST", MNIST, root),
         "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root),
@@ -110,17 +110,17 @@ def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | No
 
 
 def survey(data_dir: str | Path = "data") -> list[Survey]:
-    """Look at all named data sets; nothing is decoded."""
+    """Survey all named data sets without decoding images."""
     return [source_for(name, data_dir).survey() for name in DATASETS]
 
 
-def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = ignore_progress) -> list[Check]:
-    """Compare a data set's files with published checksums, and decode every image that training or judging uses.
+def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = silent) -> list[Check]:
+    """Compare a data set's files with published checksums, and decode every training and hold-out image.
 
     Raises
     ------
     InputError
-        If there is no data set of that name. What is missing or damaged is a check that failed.
+        If the name is unknown. Missing or damaged files are reported as failed checks.
     """
     source = source_for(dataset, data_dir)
     checks = list(source.checksums())

@@ -1,6 +1,6 @@
-"""Image files to arrays, in several processes: Pillow holds Python's lock while it decodes, so threads would not help.
+"""Decoding of image files in several processes: Pillow holds the GIL while it decodes, so threads would not help.
 
-The worker processes import this module and nothing heavy.
+The worker processes import this module, which must not import torch.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from foundation.processes import LOST, count_usable_cores, start_process
 from foundation.progress import ProgressCallback
 from foundation.signals import ignore_terminal_signals
 
-#: The formats whose readers may run, by Pillow's names. There are others, and one of them starts a program.
+#: The formats that may be read, by Pillow's names. Pillow supports others, one of which runs an external program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
-#: Pixels of the largest image that is decoded: 8192 x 8192. Pillow's own limit is higher, and only warned of at first.
+#: Pixels of the largest image that is decoded: 8192 x 8192. Pillow's limit is higher, and first only causes a warning.
 MOST_PIXELS = 2**26
 
-#: Images that a process is handed at a time.
+#: Images sent to a worker process at a time.
 BATCH = 128
 
-#: Fewer images than this are decoded before a second process has come up.
+#: Fewer images than this are decoded faster than a second process starts.
 WORTH_PROCESSES = 2000
 
 _GREY_MODES = frozenset(("1", "L", "LA"))
@@ -45,7 +45,7 @@ _EIGHT_BIT_MODES = _GREY_MODES | {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCb
 
 @dataclass(frozen=True)
 class Framing:
-    """How a decoded image becomes one of (channels, side, side), uint8.
+    """Geometry and colours of the decoded images: uint8 of shape (channels, side, side).
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class Framing:
     channels : int
         1 (grey) or 3 (red, green, blue).
     crop : int, optional
-        Side of the centred square that is cut out, in pixels; by default the largest.
+        Side of the centred square that is cropped, in pixels; by default the largest that fits.
     expected : (int, int), optional
-        The width and height that the file must have.
+        Required width and height of the file.
     upright : bool
-        Turn a photograph as its EXIF orientation says.
+        Rotate a photograph according to its EXIF orientation.
     """
 
     side: int
@@ -68,24 +68,25 @@ class Framing:
 
 
 class Undecodable(Exception):
-    """An image of a batch cannot be decoded. Its arguments, which travel between processes: its index, and why."""
+    """An image of a batch cannot be decoded. The picklable arguments are its index and the reason."""
 
 
-def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
-    """Decode, cut and resize one image (bilinear, antialiased, as torchvision resizes a Pillow image).
+def decode_image(content: bytes, framing: Framing) -> NDArray[np.uint8]:
+    """Decode, crop and resize one image (bilinear, antialiased, as torchvision resizes a Pillow image).
 
     Raises
     ------
     ValueError
-        With the reason.
+        If the image cannot be decoded; the message is the reason.
     """
     try:
-        with _opened(io.BytesIO(content)) as image:
+        with _open_image(io.BytesIO(content)) as image:
             _require_size(image.size, framing.expected)
-            picture = _converted(image, framing)
+            picture = _convert(image, framing)
     except Exception as error:
-        # A damaged file makes Pillow's readers raise almost anything.
+        # Pillow's readers raise exceptions of almost any type for a damaged file.
         raise ValueError(str(error) or type(error).__name__) from error
+    # Round offsets as torchvision's CenterCrop does, for identical pixels.
     width, height = picture.size
     cut = framing.crop or min(width, height)
     left, top = round((width - cut) / 2), round((height - cut) / 2)
@@ -94,10 +95,10 @@ def framed(content: bytes, framing: Framing) -> NDArray[np.uint8]:
     return small.reshape(framing.side, framing.side, framing.channels).transpose(2, 0, 1)
 
 
-def _converted(image: Image.Image, framing: Framing) -> Image.Image:
-    """Bring an image to grey or to red, green and blue; what is transparent is laid over white."""
+def _convert(image: Image.Image, framing: Framing) -> Image.Image:
+    """Convert an image to grey or RGB; transparent pixels are composited over white."""
     if image.mode not in _EIGHT_BIT_MODES:
-        raise ValueError(f"its mode is {image.mode}; only 8 bits a channel are read")
+        raise ValueError(f"its mode is {image.mode}, but only images of 8 bits per channel are supported")
     picture = ImageOps.exif_transpose(image) if framing.upright else image
     if "A" in picture.mode or "transparency" in picture.info:
         opaque = picture.convert("RGBA")
@@ -106,8 +107,8 @@ def _converted(image: Image.Image, framing: Framing) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _opened(file: Path | io.BytesIO) -> Iterator[Image.Image]:
-    """Read an image's header; a `ValueError` where it is too large to be decoded."""
+def _open_image(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+    """Open an image and read its header; raises `ValueError` if the image is too large."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
@@ -115,7 +116,7 @@ def _opened(file: Path | io.BytesIO) -> Iterator[Image.Image]:
         except Image.DecompressionBombError:
             raise ValueError(f"it has more than {MOST_PIXELS:,} pixels") from None
         except UnidentifiedImageError:
-            raise ValueError(f"it is no image of the formats {', '.join(FORMATS)}") from None
+            raise ValueError(f"it is not an image in one of the formats {', '.join(FORMATS)}") from None
     with image:
         width, height = image.size
         if width * height > MOST_PIXELS:
@@ -128,32 +129,32 @@ def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> No
         raise ValueError("it has {}x{} pixels, not {}x{}".format(*size, *expected))
 
 
-def looked_at(path: Path) -> tuple[bool, int]:
-    """Return whether an image is grey, and the length of its shorter side, from its header, or raise a `ValueError`."""
+def inspect_image(path: Path) -> tuple[bool, int]:
+    """Read from a header whether the image is grey, and its shorter side in pixels; raises `ValueError` on failure."""
     try:
-        read_file_size(path)
-        with _opened(path) as image:
+        regular_size(path)
+        with _open_image(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except Exception as error:
-        # As in `framed`.
+        # As in `decode_image`.
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def decoded_batch(contents: Sequence[bytes], framing: Framing) -> NDArray[np.uint8]:
-    """Decode a batch to shape (N, channels, side, side); `Undecodable` names the first image that does not come."""
+def decode_batch(contents: Sequence[bytes], framing: Framing) -> NDArray[np.uint8]:
+    """Decode a batch to shape (N, channels, side, side); raises `Undecodable` for the first image that fails."""
     batch = np.empty((len(contents), framing.channels, framing.side, framing.side), dtype=np.uint8)
     for index, content in enumerate(contents):
         try:
-            batch[index] = framed(content, framing)
+            batch[index] = decode_image(content, framing)
         except ValueError as error:
             raise Undecodable(index, str(error)) from error
     return batch
 
 
-def decoded(
+def decode_files(
     files: ImageFiles, names: Sequence[str], framing: Framing, progress: ProgressCallback, workers: int | None = None
 ) -> Iterator[NDArray[np.uint8]]:
-    """Decode files batch by batch, in order.
+    """Decode files in batches, in order.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def decoded(
     progress : function
         Called after every batch.
     workers : int, optional
-        Processes; by default one for each core, or none but this one where there are few images.
+        Number of processes; by default one per core, or only the calling process if there are few images.
 
     Yields
     ------
@@ -173,53 +174,62 @@ def decoded(
     Raises
     ------
     InputError
-        If a file cannot be read or decoded; it is named.
+        If a file cannot be read or decoded; the message names it.
     """
     if workers is None:
         workers = count_usable_cores() if len(names) >= WORTH_PROCESSES else 1
     batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
     done = 0
-    results = _side_by_side(files, batches, framing, workers) if workers > 1 else _one_by_one(files, batches, framing)
+    results = (
+        _decode_in_parallel(files, batches, framing, workers)
+        if workers > 1
+        else _decode_serially(files, batches, framing)
+    )
     for batch, pixels in zip(batches, results, strict=True):
         done += len(batch)
         progress("decoding images", done, len(names))
         yield pixels
 
 
-def _one_by_one(files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing) -> Iterator[NDArray[np.uint8]]:
+def _decode_serially(
+    files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing
+) -> Iterator[NDArray[np.uint8]]:
     for batch in batches:
         contents = [files.read(name) for name in batch]
         try:
-            yield decoded_batch(contents, framing)
+            yield decode_batch(contents, framing)
         except Undecodable as error:
-            raise _named(files, batch, error) from error
+            raise _decoding_error(files, batch, error) from error
 
 
-def _side_by_side(
+def _decode_in_parallel(
     files: ImageFiles, batches: Sequence[Sequence[str]], framing: Framing, workers: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """Read here, decode in other processes, a batch in each; one more is read ahead, so that memory stays small."""
+    """Read files here and decode one batch in each worker process; one batch is read ahead, which bounds memory."""
     contents = ((batch, [files.read(name) for name in batch]) for batch in batches)
     processes: list[BaseProcess] = []
     under_way: deque[tuple[Sequence[str], Connection]] = deque()
     try:
+        # Start one worker for each of the first batches.
         for batch, encoded in itertools.islice(contents, workers):
             process, connection = start_process(_serve, framing)
             processes.append(process)
-            _hand_over(connection, encoded)
+            _send_batch(connection, encoded)
             under_way.append((batch, connection))
+        # Collect results in order, and send each idle worker the batch that was read ahead.
         ahead = next(contents, None)
         while under_way:
             batch, connection = under_way.popleft()
-            answer = _answer(connection)
+            answer = _receive_answer(connection)
             if isinstance(answer, Undecodable):
-                raise _named(files, batch, answer) from answer
+                raise _decoding_error(files, batch, answer) from answer
             if ahead is not None:
-                _hand_over(connection, ahead[1])
+                _send_batch(connection, ahead[1])
                 under_way.append((ahead[0], connection))
                 ahead = next(contents, None)
             yield answer
     finally:
+        # Kill rather than close: a worker may be in the middle of a batch if an error ended the loop.
         for process in processes:
             process.kill()
         for process in processes:
@@ -227,41 +237,41 @@ def _side_by_side(
 
 
 def _serve(connection: Connection, framing: Framing) -> None:
-    """In a new process: decode what comes through ``connection`` until the parent closes it or ends."""
-    ignore_terminal_signals()
+    """Decode the batches received through ``connection`` until the parent closes it or dies."""
+    listen_to_the_parent_alone()
     with contextlib.suppress(*LOST):
         while True:
             encoded = connection.recv()
             try:
-                answer: NDArray[np.uint8] | Undecodable = decoded_batch(encoded, framing)
+                answer: NDArray[np.uint8] | Undecodable = decode_batch(encoded, framing)
             except Undecodable as error:
                 answer = error
             connection.send(answer)
 
 
-def _hand_over(connection: Connection, encoded: Sequence[bytes]) -> None:
-    """Send a batch to a process that waits for one, so that neither waits for the other to read."""
+def _send_batch(connection: Connection, encoded: Sequence[bytes]) -> None:
+    """Send a batch to an idle process; a busy one could deadlock, each side waiting for the other to read."""
     try:
         connection.send(encoded)
     except LOST as error:
-        raise _process_ended() from error
+        raise _worker_died() from error
 
 
-def _answer(connection: Connection) -> NDArray[np.uint8] | Undecodable:
+def _receive_answer(connection: Connection) -> NDArray[np.uint8] | Undecodable:
     try:
         answer: NDArray[np.uint8] | Undecodable = connection.recv()
     except LOST as error:
-        raise _process_ended() from error
+        raise _worker_died() from error
     return answer
 
 
-def _process_ended() -> InputError:
+def _worker_died() -> InputError:
     return InputError(
-        "a process that decodes images ended: it was killed, or a script calls this outside of "
-        "`if __name__ == '__main__':`, where new processes would call it again."
+        "a process that decodes images died: it was killed, or a script calls this outside of "
+        "`if __name__ == '__main__':`, where each new process would call it again."
     )
 
 
-def _named(files: ImageFiles, batch: Sequence[str], error: Undecodable) -> InputError:
+def _decoding_error(files: ImageFiles, batch: Sequence[str], error: Undecodable) -> InputError:
     index, reason = error.args
     return InputError(f"{files.place(batch[index])} cannot be decoded ({reason}).")

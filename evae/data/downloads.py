@@ -1,4 +1,4 @@
-"""Downloading through torchvision: its addresses, its checksums. Nothing that comes is unpickled."""
+"""Downloads from torchvision's addresses, verified by its checksums. Downloaded files are never unpickled."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ from evae.data.sources import faces
 from evae.data.sources.cifar import OFFICIAL as CIFAR10
 from foundation.errors import InputError
 
-#: Seconds without an answer after which a server is given up.
+#: Time-out of a server in seconds.
 PATIENCE = 20.0
 
 _FAILURES = (RuntimeError, urllib.error.URLError, http.client.HTTPException, OSError)
 
 
 def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Survey:
-    """Download a named data set into ``data_dir``, unless it is there, and say what is there then.
+    """Download a named data set into ``data_dir`` unless it is present, and return a survey of it.
 
-    How far it is, torchvision shows on standard error, unless ``quiet``.
+    torchvision shows its progress on standard error unless ``quiet``.
 
     Raises
     ------
     InputError
-        If it has no download, or the download fails: the sentence says what to fetch and where to put it.
+        If there is no download, or it fails; the message says which file to fetch and where to put it.
     """
     source = source_for(dataset, data_dir)
     before = source.survey()
     if before.state in ("embedded", "complete"):
         return before
     if dataset not in _DOWNLOADS:
-        raise InputError(f"{dataset} is a file or folder of your own; datasets get knows {', '.join(_DOWNLOADS)}.")
+        raise InputError(
+            f"the data set must be one of {', '.join(_DOWNLOADS)}, got {dataset}. Files and folders need no download."
+        )
     if before.state == "subset":
-        raise InputError(f"{before.place} holds a subset of {dataset}; move it away to download the whole.")
+        raise InputError(f"{before.place} holds a subset of {dataset}. Move it away to download the complete data set.")
     root = Path(data_dir)
     download, by_hand = _DOWNLOADS[dataset]
     try:
-        # torchvision prints where it found a file: standard output is the caller's.
-        with _patient(), contextlib.ExitStack() as printed:
+        # torchvision prints messages to standard output, which belongs to the caller.
+        with _limit_waiting(), contextlib.ExitStack() as printed:
             if quiet:
                 printed.enter_context(contextlib.redirect_stderr(io.StringIO()))
             printed.enter_context(contextlib.redirect_stdout(sys.stderr))
@@ -55,22 +57,22 @@ def get(dataset: str, data_dir: str | Path = "data", quiet: bool = False) -> Sur
     return source.survey()
 
 
-def _idx_files(root: Path, folder: str) -> None:
-    """Fetch what torchvision's class of that name does; the class itself might read an old pickle on the way."""
+def _download_idx(root: Path, folder: str) -> None:
+    """Fetch the files of torchvision's class of that name; the class itself could unpickle an old file."""
     from torchvision import datasets
 
     published = getattr(datasets, folder)
     for name, md5 in published.resources:
-        _from_the_first(published.mirrors, name, root / folder / "raw", md5)
+        _fetch_from_mirrors(published.mirrors, name, root / folder / "raw", md5)
 
 
-def _from_the_first(mirrors: list[str], name: str, folder: Path, md5: str) -> None:
-    """Fetch and unpack a file from the first mirror that has it; the last one's failure is raised."""
+def _fetch_from_mirrors(mirrors: list[str], name: str, folder: Path, md5: str) -> None:
+    """Fetch and unpack a file from the first mirror that has it; raises the failure of the last mirror."""
     from torchvision.datasets.utils import download_and_extract_archive
 
     for index, mirror in enumerate(mirrors):
         try:
-            with _whole_or_gone(folder / name, md5):
+            with _remove_partial_file(folder / name, md5):
                 download_and_extract_archive(f"{mirror}{name}", str(folder), filename=name, md5=md5)
             return
         except _FAILURES:
@@ -78,29 +80,29 @@ def _from_the_first(mirrors: list[str], name: str, folder: Path, md5: str) -> No
                 raise
 
 
-def _cifar10(root: Path) -> None:
-    """Fetch and unpack the Python version; its files are checked again and never unpickled when they are read."""
+def _download_cifar10(root: Path) -> None:
+    """Fetch and unpack the Python version; reading its files later checks them again and never unpickles them."""
     from torchvision.datasets import CIFAR10 as PUBLISHED
     from torchvision.datasets.utils import download_and_extract_archive
 
-    with _whole_or_gone(root / PUBLISHED.filename, PUBLISHED.tgz_md5):
+    with _remove_partial_file(root / PUBLISHED.filename, PUBLISHED.tgz_md5):
         download_and_extract_archive(PUBLISHED.url, str(root), filename=PUBLISHED.filename, md5=PUBLISHED.tgz_md5)
 
 
-def _celeba(root: Path) -> None:
-    """Fetch the archive, which is read as it is."""
+def _download_celeba(root: Path) -> None:
+    """Fetch the archive, which is read without unpacking."""
     from torchvision.datasets import CelebA
     from torchvision.datasets.utils import download_file_from_google_drive
 
     archive = faces.Celeba(root).archive
     (file_id, md5), *_ = [(file_id, md5) for file_id, md5, name in CelebA.file_list if name == archive.name]
-    with _whole_or_gone(archive, md5):
+    with _remove_partial_file(archive, md5):
         download_file_from_google_drive(file_id, str(archive.parent), archive.name, md5)
 
 
 @contextlib.contextmanager
-def _whole_or_gone(path: Path, md5: str) -> Iterator[None]:
-    """Remove the beginning of a file whose download fails."""
+def _remove_partial_file(path: Path, md5: str) -> Iterator[None]:
+    """Remove the partial file if a download in the block fails."""
     from torchvision.datasets.utils import check_integrity
 
     try:
@@ -111,8 +113,8 @@ def _whole_or_gone(path: Path, md5: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _patient() -> Iterator[None]:
-    """Give up a server that does not answer; without this one would wait for ever."""
+def _limit_waiting() -> Iterator[None]:
+    """Set the socket time-out within the block; the default waits forever for a server that does not answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -122,40 +124,40 @@ def _patient() -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why a download failed, in a line."""
+    """Return the reason why a download failed, in one line."""
     reason = str(getattr(error, "reason", "") or error) or type(error).__name__
     return reason.splitlines()[0].rstrip(".")
 
 
 def _idx_by_hand(folder: str, page: str) -> Callable[[Path], str]:
     return lambda root: (
-        f"Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz where there is a network (from {page}) and "
-        f"put them, as they are, into {root / folder / 'raw'}."
+        "Fetch train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz on a machine with network access "
+        f"(from {page}) and put them, without unpacking, into {root / folder / 'raw'}."
     )
 
 
 def _cifar10_by_hand(root: Path) -> str:
     return (
-        f"Fetch cifar-10-python.tar.gz or cifar-10-binary.tar.gz where there is a network (from {CIFAR10.page}) and "
-        f"unpack it in {root}."
+        "Fetch cifar-10-python.tar.gz or cifar-10-binary.tar.gz on a machine with network access "
+        f"(from {CIFAR10.page}) and unpack it in {root}."
     )
 
 
 def _celeba_by_hand(root: Path) -> str:
     archive = faces.Celeba(root).archive
     return (
-        f"Fetch {archive.name} where there is a network (from {faces.OFFICIAL.page}) and put it, as it is, into "
-        f"{archive.parent}."
+        f"Fetch {archive.name} on a machine with network access (from {faces.OFFICIAL.page}) and put it, "
+        f"without unpacking, into {archive.parent}."
     )
 
 
-#: How a data set is downloaded, and what to do by hand where that fails.
+#: For each data set, its download function and the instructions for a manual download.
 _DOWNLOADS: dict[str, tuple[Callable[[Path], None], Callable[[Path], str]]] = {
-    "mnist": (lambda root: _idx_files(root, "MNIST"), _idx_by_hand("MNIST", MNIST.page)),
+    "mnist": (lambda root: _download_idx(root, "MNIST"), _idx_by_hand("MNIST", MNIST.page)),
     "fashion-mnist": (
-        lambda root: _idx_files(root, "FashionMNIST"),
+        lambda root: _download_idx(root, "FashionMNIST"),
         _idx_by_hand("FashionMNIST", FASHION_MNIST.page),
     ),
-    "cifar10": (_cifar10, _cifar10_by_hand),
-    "celeba": (_celeba, _celeba_by_hand),
+    "cifar10": (_download_cifar10, _cifar10_by_hand),
+    "celeba": (_download_celeba, _celeba_by_hand),
 }

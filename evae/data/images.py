@@ -1,4 +1,4 @@
-"""Images and their labels in memory: uint8 tensors, and how they come to the network's resolution."""
+"""Images and labels in memory: uint8 tensors, their labels, and resizing to the resolution of the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True)
 class Labels:
-    """Classes of the training and of the hold-out images: int64 tensors of shape (N,) with values below ``classes``."""
+    """Class labels of the training and hold-out images: int64 tensors of shape (N,) with values below ``classes``."""
 
     train: Tensor
     holdout: Tensor
@@ -25,18 +25,18 @@ class Labels:
 
 
 def ten_classes(train: NDArray[Any], holdout: NDArray[Any]) -> Labels:
-    """Return labels of shape (N,) that are numbered 0 to 9 already."""
+    """Return labels for classes already numbered from 0 to 9, each array of shape (N,)."""
     return Labels(_tensor(train), _tensor(holdout), 10)
 
 
-def numbered(train: NDArray[Any], holdout: NDArray[Any], place: str) -> Labels:
-    """Return labels with the classes, strings or integers of shape (N,), numbered from 0 in their order.
+def number_classes(train: NDArray[Any], holdout: NDArray[Any], place: str) -> Labels:
+    """Return labels that number the classes, strings or integers of shape (N,), from 0 in sorted order.
 
     Raises
     ------
     InputError
-        If there are fewer than two classes among the training images, or a hold-out image's is not among them; the
-        sentence begins with ``place``.
+        If the training images have fewer than two classes, or lack the class of a hold-out image; the message begins
+        with ``place``.
     """
     classes = np.unique(train)
     if len(classes) < 2:
@@ -53,19 +53,19 @@ def _tensor(labels: NDArray[Any]) -> Tensor:
 
 
 def fingerprint(data: ImageData) -> dict[str, str]:
-    """SHA-256 of the shape and the pixels of each split."""
+    """Compute the SHA-256 of the shape and the pixels of each split."""
     return {"train": _digest(data.train), "holdout": _digest(data.holdout)}
 
 
 def _digest(images: Tensor) -> str:
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
-    # In chunks, because a mapped file need not be in memory as a whole.
+    # In chunks, because a memory-mapped file may exceed the memory.
     for chunk in images.split(4096):
         digest.update(chunk.contiguous().numpy())
     return digest.hexdigest()
 
 
-#: Images resized at a time: in single precision all of them would be four times the data.
+#: Images resized at a time: in single precision, all of them would need four times the memory of the data.
 CHUNK = 4096
 
 
@@ -73,7 +73,7 @@ CHUNK = 4096
 class ImageData:
     """Training and hold-out images as uint8 tensors of shape (N, C, S, S).
 
-    ``note`` says in words where the data are not the whole official set: ``a subset of CelebA: …``.
+    ``note`` says if the data are not the complete official set: ``a subset of CelebA: …``.
     """
 
     train: Tensor
@@ -88,23 +88,24 @@ class ImageData:
 
 
 def as_images(pixels: Tensor) -> Tensor:
-    """uint8 pixels to what the network sees: single precision in [0, 1], the same shape."""
+    """Convert uint8 pixels to the network's input: single precision in [0, 1], same shape."""
     return pixels.float() / 255
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Resize uint8 images (N, C, H, W) to (N, C, side, side): bilinear, antialiased where it shrinks, 8 bits again."""
+    """Resize uint8 images (N, C, H, W) to uint8 (N, C, side, side): bilinear, antialiased when shrinking."""
     if images.shape[2:] == (side, side):
         return images.contiguous()
     resized = torch.empty(*images.shape[:2], side, side, dtype=torch.uint8)
+    # Compute in single precision, then round back to 8 bits.
     for source, target in zip(images.split(CHUNK), resized.split(CHUNK), strict=True):
         enlarged = functional.interpolate(source.float(), size=(side, side), mode="bilinear", antialias=True)
         target.copy_(enlarged.round())
     return resized
 
 
-def centred_square(images: Tensor) -> Tensor:
-    """Return the largest centred square of images (N, C, H, W), as torchvision's CenterCrop cuts it."""
+def crop_centre(images: Tensor) -> Tensor:
+    """Crop the largest centred square of images (N, C, H, W), as torchvision's CenterCrop does."""
     height, width = images.shape[2:]
     side = min(height, width)
     top, left = round((height - side) / 2), round((width - side) / 2)
@@ -112,10 +113,10 @@ def centred_square(images: Tensor) -> Tensor:
 
 
 def default_side(shortest: int) -> int:
-    """Return the network's resolution for images whose shorter side has ``shortest`` pixels: 64 from 64 on, else 32."""
+    """Return the default resolution for images whose shorter side has ``shortest`` pixels: 64 from 64 on, else 32."""
     return 64 if shortest >= 64 else 32
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Share the memory of an array, which must be writable, as a tensor's always is."""
+    """Wrap a writable array as a tensor that shares its memory."""
     return torch.from_numpy(pixels)

@@ -1,4 +1,4 @@
-"""What every data set can do: be surveyed at a glance, have its checksums compared, and be read, labels too."""
+"""Interface of data sources: survey, checksums, images and labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Official:
-    """A published data set: its title, its official numbers of training and hold-out images, its own page."""
+    """A published data set: its title, official numbers of training and hold-out images, and web page."""
 
     title: str
     train: int
@@ -25,7 +25,7 @@ class Official:
     page: str
 
     def note(self, train: int, holdout: int) -> str | None:
-        """Say that there are fewer images than the official ones, or None where there are all."""
+        """Return a note that these are fewer images than the official ones, or None if they are complete."""
         if (train, holdout) == (self.train, self.holdout):
             return None
         return (
@@ -34,16 +34,16 @@ class Official:
         )
 
     def state(self, train: int, holdout: int) -> str:
-        """``complete`` or ``subset``."""
+        """Return ``complete`` or ``subset``."""
         return "complete" if self.note(train, holdout) is None else "subset"
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What is there of a data set, at a glance: nothing is decoded.
+    """State of a data set on disk, found without decoding images.
 
-    ``state`` is embedded, complete, subset, present (a file or folder of one's own), missing or damaged; ``train`` and
-    ``holdout`` are numbers of images, ``bytes`` the size on disk, each None where it is not known without decoding.
+    ``state`` is embedded, complete, subset, present (a user's file or folder), missing or damaged; ``train`` and
+    ``holdout`` are numbers of images and ``bytes`` the size on disk, each None if unknown without decoding.
     """
 
     name: str
@@ -61,36 +61,36 @@ class Survey:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked, whether it passed, and what was seen."""
+    """Result of one check: its name, whether it passed, and details."""
 
     name: str
     passed: bool
     detail: str
 
 
-class Source(Protocol):
-    """A data set in its place."""
+class DataSource(Protocol):
+    """A data set at a location on disk."""
 
     @property
     def name(self) -> str:
-        """How ``--dataset`` calls it."""
+        """Its value of ``--dataset``."""
 
     def survey(self) -> Survey:
-        """Look at what is there; say so, whatever it is."""
+        """Inspect the files without decoding images; never raises for missing or damaged files."""
 
     def checksums(self) -> Iterator[Check]:
-        """Compare the files with published checksums, where there are any."""
+        """Compare the files with published checksums, if there are any."""
 
-    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
-        """Read the images, or raise a `foundation.errors.InputError` that names what is missing or damaged.
+    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+        """Read the images; raises `foundation.errors.InputError` that names the missing or damaged file.
 
-        ``fresh`` decodes anew what a cache may hold.
+        ``fresh`` ignores the cache and decodes the images again.
         """
 
     def labels(self) -> Labels:
-        """Read the class labels in the images' order.
+        """Read the class labels in the order of the images.
 
-        It raises a `foundation.errors.InputError` where there are none or wrong ones.
+        Raises `foundation.errors.InputError` if there are none, or they are invalid.
         """
 
 

@@ -1,8 +1,8 @@
-"""New images: codes drawn from a model's prior, or from a mixture fitted to the codes of its training images.
+"""Laws of codes for new images: the prior of a model, or a mixture fitted to the codes of its training images.
 
-A model that was trained towards a fixed prior can be sampled from that. EVAE cannot: its prior U[-B(x), B(x)] depends
-on the image (``section-4.prior-of-x`` in the ledger). A mixture of normal laws, fitted to the aggregated posterior,
-serves every model alike, so that their samples can be compared.
+A model that was trained towards a fixed prior can be sampled from it. EVAE cannot: its prior U[-B(x), B(x)] depends on
+the image (``section-4.prior-of-x`` in the ledger). A mixture of normal laws, fitted to the aggregated posterior, works
+for every model, so that samples of different models can be compared.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from evae.models.vae import VAE
 from foundation.errors import InputError, suggest
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: Normal laws in a mixture.
+#: Default number of normal laws in a mixture.
 COMPONENTS = 10
 
-#: Training images, the first ones, to whose codes a mixture is fitted.
+#: Number of training images, the first ones, to whose codes a mixture is fitted.
 FITTED_TO = 10_000
 
-#: A component of a d-dimensional mixture has d (d + 3) / 2 parameters; EM seldom needs as many steps as this.
+#: Maximum number of EM steps, which is seldom reached.
 _STEPS = 200
 
 
@@ -44,14 +44,14 @@ class CodeLaw(ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """What it is, in words."""
+        """Description of the law."""
 
     @abstractmethod
     def draw(self, number: int, random: torch.Generator) -> Tensor:
         """Draw codes of shape (number, d_z) in single precision, on the CPU."""
 
     def document(self) -> dict[str, Any]:
-        """Return what it is, for a JSON file."""
+        """Return the description as a JSON document."""
         return {"law": self.label}
 
 
@@ -76,7 +76,7 @@ class UniformPrior(CodeLaw):
 
     @property
     def label(self) -> str:
-        """Its interval."""
+        """Description with the interval."""
         return f"the prior, uniform on [-{self.length / 2:.4g}, {self.length / 2:.4g}]"
 
     def draw(self, number: int, random: torch.Generator) -> Tensor:
@@ -86,16 +86,16 @@ class UniformPrior(CodeLaw):
 
 @dataclass(frozen=True)
 class Mixture(CodeLaw):
-    """A mixture of normal laws with covariances of their own.
+    """A mixture of normal laws, each with its own covariance.
 
     Attributes
     ----------
     weights, means, factors : Tensor
         Shapes (k,), (k, d) and (k, d, d); a covariance is factor times its transpose. Double precision.
     images : int
-        To the codes of how many training images it was fitted.
+        Number of training images to whose codes it was fitted.
     converged : bool
-        Whether the EM algorithm came to rest.
+        Whether the EM algorithm converged.
     """
 
     weights: Tensor
@@ -106,14 +106,14 @@ class Mixture(CodeLaw):
 
     @property
     def label(self) -> str:
-        """Its size and what it was fitted to."""
+        """Description with the number of components and of images."""
         return (
             f"a mixture of {len(self.weights)} normal laws, fitted to one code of each of the first {self.images:,} "
             "training images"
         )
 
     def draw(self, number: int, random: torch.Generator) -> Tensor:
-        """Draw a component, then a code from it."""
+        """Draw a component for each code, then the code from it."""
         component = torch.multinomial(self.weights, number, replacement=True, generator=random)
         noise = torch.randn(number, self.means.shape[1], 1, generator=random, dtype=self.means.dtype)
         codes = torch.empty(number, self.means.shape[1], dtype=self.means.dtype)
@@ -123,13 +123,13 @@ class Mixture(CodeLaw):
         return codes.float()
 
     def document(self) -> dict[str, Any]:
-        """Return its size, what it was fitted to, and whether EM converged."""
+        """Return the description, the number of components and of images, and whether EM converged."""
         size = {"components": len(self.weights), "fitted_to_images": self.images, "converged": self.converged}
         return {**super().document(), **size}
 
 
-def prior_of(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
-    """Return the fixed prior towards which a model is trained; None where its objective has none."""
+def fixed_prior(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
+    """Return the fixed prior towards which a model is trained; None if its objective has none."""
     if recipe.objective == "elbo":
         return NormalPrior(latent_dim)
     if recipe.uniform_length is not None:
@@ -146,25 +146,25 @@ def code_law(
     components: int = COMPONENTS,
     progress: ProgressCallback = ignore_progress,
 ) -> CodeLaw:
-    """Return the law that ``sampler`` names, one of `SAMPLERS`; the mixture is fitted to the first training images.
+    """Return the law of a sampler in `SAMPLERS`; the mixture is fitted to the codes of the first training images.
 
-    ``progress`` is called as they are encoded.
+    ``progress`` is called while these images are encoded.
 
     Raises
     ------
     InputError
-        If there is no such sampler, the model has no fixed prior, or there are fewer images than components.
+        If the sampler is unknown, the model has no fixed prior, or there are fewer images than components.
     """
     if sampler not in SAMPLERS:
         raise InputError(f"--sampler {sampler!r} is not known. {suggest(sampler, SAMPLERS)}")
     if sampler == "mixture":
-        codes = posterior_draws(model, train_pixels[:FITTED_TO], seed, progress)
-        return fitted_mixture(codes, seed, components)
-    prior = prior_of(recipe, model.latent_dim)
+        codes = draw_posterior_codes(model, train_pixels[:FITTED_TO], seed, progress)
+        return fit_mixture(codes, seed, components)
+    prior = fixed_prior(recipe, model.latent_dim)
     if prior is None:
-        why = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
+        reason = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
         raise InputError(
-            f"--sampler prior has nothing to draw from for the objective {recipe.objective}: {why}. Use --sampler "
+            f"--sampler prior needs a fixed prior, got the objective {recipe.objective}: {reason}. Use --sampler "
             "mixture, which is fitted to the codes of the training images."
         )
     return prior
@@ -172,10 +172,10 @@ def code_law(
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress) -> Tensor:
+def draw_posterior_codes(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent) -> Tensor:
     """Draw one code for each of N images, (N, d_z), on the CPU: a sample of the aggregated posterior.
 
-    ``model`` is in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), anywhere.
+    ``model`` must be in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), on any device.
     """
     noise = generator(seed, Stream.AGGREGATE, device=model.device)
     draws, done = [], 0
@@ -186,10 +186,10 @@ def posterior_draws(model: VAE, pixels: Tensor, seed: int, progress: ProgressCal
     return torch.cat(draws)
 
 
-def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
-    """Fit a mixture of normal laws with full covariances to codes of shape (N, d) by EM, from a seeded start.
+def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
+    """Fit a mixture of normal laws with full covariances to codes of shape (N, d) by EM with a seeded start.
 
-    Every dimension is first brought to variance 1, so that the fit does not depend on the codes' unit.
+    Each dimension is first standardised, so that the fit does not depend on the scale of the codes.
 
     Raises
     ------
@@ -201,19 +201,20 @@ def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mi
 
     if components < 1 or len(codes) < components:
         raise InputError(
-            f"--components must be a whole number from 1 to the {len(codes):,} codes that the mixture is fitted to, "
-            f"got {components}."
+            f"--components must be a whole number from 1 to {len(codes):,}, the number of codes that the mixture is "
+            f"fitted to, got {components}."
         )
     values = codes.double()
     centre, unit = values.mean(0), values.std(0, correction=0)
-    # A dimension in which all codes agree has no unit.
+    # A dimension in which all codes agree cannot be standardised.
     unit = torch.where(unit > 0, unit, 1.0)
     state = stream_seed(seed, Stream.AGGREGATE, batch=1) % 2**32
     mixture = GaussianMixture(components, random_state=state, max_iter=_STEPS)
     with warnings.catch_warnings():
-        # What `converged` says.
+        # The attribute `converged` reports this.
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(((values - centre) / unit).numpy())
+    # Undo the standardisation.
     factors = torch.from_numpy(np.linalg.cholesky(mixture.covariances_))
     return Mixture(
         weights=torch.from_numpy(mixture.weights_),
@@ -226,22 +227,20 @@ def fitted_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mi
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def decoded_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
-    """Draw codes and decode them, chunk by chunk: uint8 images of shape (n, C, S, S), on the CPU.
+def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
+    """Draw codes and decode them in chunks: yields uint8 images of shape (n, C, S, S), on the CPU.
 
-    The codes depend on the seed and ``number`` alone, not on the device. ``model`` is in evaluation mode.
+    The codes depend only on the seed and ``number``, not on the device. ``model`` must be in evaluation mode.
     """
     codes = law.draw(number, generator(seed, Stream.SAMPLES))
     for chunk in codes.split(CHUNK):
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
 
 
-def drawn_images(
-    model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = ignore_progress
-) -> Tensor:
-    """Return what `decoded_samples` yields as one tensor (``number``, C, S, S); ``progress`` is called on the way."""
+def draw_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = silent) -> Tensor:
+    """Draw the images of `decode_samples` as one tensor (``number``, C, S, S); calls ``progress`` after each chunk."""
     chunks, done = [], 0
-    for images in decoded_samples(model, law, number, seed):
+    for images in decode_samples(model, law, number, seed):
         chunks.append(images)
         done += len(images)
         progress("drawing images", done, number)

@@ -1,4 +1,4 @@
-"""The verdict on one trained model: `evaluate` compares hold-out images, their reconstructions and new samples."""
+"""Evaluation of a trained model: metrics of hold-out images, their reconstructions and new samples."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
-from evae.evaluation.code_laws import CodeLaw, code_law, drawn_images, prior_of
+from evae.evaluation.code_laws import CodeLaw, code_law, draw_images, fixed_prior
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
-from evae.evaluation.pictures import COLUMNS, Rows, save_reconstructions, save_rows, walks
-from evae.evaluation.references import autoencoder_of, training_sample, untrained_error
-from evae.features.choice import chosen_features
+from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
+from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
+from evae.features.choice import choose_features
 from evae.features.network import FeatureNetwork
-from evae.features.statistics import cached_statistics, distance, few_images, statistics_of
+from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.objectives import reconstruction_error
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary
@@ -28,13 +28,13 @@ from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: What is drawn into the run's folder.
+#: Pictures written into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")
 
-#: The set of real images that are independent of the originals: their distance is the floor for new images.
+#: Name of the set of training images, independent of the originals: their distance is the floor for new images.
 TRAINING_IMAGES = "training_images"
 
-#: Rows of new images in ``samples.png``, for each sampler.
+#: Number of rows of new images in ``samples.png`` for each sampler.
 _SAMPLE_ROWS = 4
 
 
@@ -47,7 +47,7 @@ def evaluate(
     inception_weights: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
-    """Judge a trained model on its hold-out images, and by as many new images.
+    """Evaluate a trained model on its hold-out images and on as many new images.
 
     Writes ``evaluation.json``, ``reconstructions.png``, ``samples.png`` and ``walks.png`` into the run's folder.
 
@@ -58,33 +58,33 @@ def evaluate(
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     data_dir : str or Path, optional
-        Where the data set is; by default where it was in training.
+        The folder of the data set; by default that of training.
     features : str
-        One of `evae.features.CHOICES`. The features whose Fréchet distance is reported: ``inception`` makes it the FID;
-        ``imagenet`` takes those of EfficientNet-Lite0, which need no download; ``classifier`` those of a small
-        classifier trained on the data set's own labels; ``none`` leaves it out. ``auto`` is ``inception`` where its
-        weights can be had and otherwise ``imagenet``: then a warning says so.
+        The features whose Fréchet distance is reported, one of `evae.features.CHOICES`: with ``inception`` it is the
+        FID; ``imagenet`` uses EfficientNet-Lite0, which needs no download; ``classifier`` a small classifier trained
+        on the labels of the data set; ``none`` omits the distance. ``auto`` is ``inception`` if its weights are
+        available, else ``imagenet`` with a warning.
     inception_weights : str or Path, optional
         pytorch-fid's file of weights; see `evae.features.inception`.
     progress : function, optional
-        Called with what is done, how many, and of how many.
+        Callback (task, done, total).
 
     Returns
     -------
     dict
-        What ``evaluation.json`` holds. ``reconstruction_error`` in nats per image (binary cross-entropy summed over
+        The content of ``evaluation.json``. ``reconstruction_error`` in nats per image (binary cross-entropy summed over
         pixels, mean over images); ``sharpness`` and ``frechet_distance`` by set of images: ``originals``, their
         reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
-        from the ``mixture`` and, where the model has a fixed one, the ``prior``. For comparison: ``training_images``,
-        as many as the originals (their distance is the floor for new images), the reconstruction error of the
-        ``untrained`` model, and ``autoencoder``, the figures of the plain autoencoder (`evae.evaluation.references`).
+        from the ``mixture`` and, if the model has a fixed one, from the ``prior``. For comparison: ``training_images``,
+        as many as originals (their distance is the floor for new images), the reconstruction error of the
+        ``untrained`` model, and ``autoencoder``, the metrics of the plain autoencoder (`evae.evaluation.references`).
         ``latent`` is `evae.evaluation.holdout.latent_summary`.
 
     Raises
     ------
     InputError
-        If the run, its weights, its data or the features' weights are missing or damaged, the data have another shape
-        than in training, or another process is writing the run. Nothing is written then.
+        If the run, its weights, its data or the features' weights are missing or damaged, the shape of the data
+        differs from training, or another process is writing the run. Nothing is written in that case.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.configuration
@@ -92,27 +92,27 @@ def evaluate(
     model = VAE.load(run, chosen)
     place = config.data_dir if data_dir is None else str(data_dir)
     data = images_of(run, place, progress)
-    choice = chosen_features(features, inception_weights, progress)
+    choice = choose_features(features, inception_weights, progress)
     side = data.image_shape[-1]
     network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
     return judge(run, model, data, network, progress, choice=choice.reason)
 
 
-def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
-    """Read the images of a run, by default from where they were in training.
+def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = silent) -> ImageData:
+    """Read the images of a run, by default from the data folder of training.
 
     Raises
     ------
     InputError
-        If they cannot be read, or have another shape than in training.
+        If they cannot be read, or their shape differs from training.
     """
     config = run.configuration
     data = load_for(config, data_dir, progress=progress)
     if data.image_shape != run.image_shape:
         now, then = ("x".join(map(str, shape)) for shape in (data.image_shape, run.image_shape))
         raise InputError(
-            f"the images of {config.dataset} are {now} (channels, height, width) now, and {run.name} was trained on "
-            f"{then}. Point --data-dir at the original ones."
+            f"the images of {config.dataset} must have the shape {then} (channels, height, width) on which {run.name} "
+            f"was trained, got {now}. Point --data-dir at the original images."
         )
     return data
 
@@ -127,18 +127,20 @@ def network_for(
     *,
     side: int | None = None,
 ) -> FeatureNetwork | None:
-    """Return the network whose features are compared, ready for use; None for ``none``.
+    """Return the feature network, ready to use; None for ``none``.
 
-    ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` the images', on which a resolution depends.
+    ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` of the images determines the resolution.
 
     Raises
     ------
     InputError
-        If there are no such features, or their weights cannot be had; the sentence says what to put where.
+        If the features are unknown, or their weights are unavailable; the message gives the remedy.
     """
     if features == "none":
         if inception_weights is not None:
-            raise InputError("--inception-weights does nothing with --features none. Leave it out.")
+            raise InputError(
+                "--inception-weights applies to --features inception only, got --features none. Leave it out."
+            )
         return None
     return feature_networks.feature_network(
         features,
@@ -161,36 +163,39 @@ def judge(
     *,
     choice: str | None = None,
 ) -> dict[str, Any]:
-    """Judge a loaded model on loaded data, as `evaluate` does; ``choice`` says why in these features."""
+    """Evaluate a loaded model on loaded data, as `evaluate` does; ``choice`` is the reason for these features."""
     config = run.configuration
     with run.locked():
+        # Compute all sets of images: reconstructions, training images, and samples of each law.
         laws = sampling_laws(model, config, data.train, progress)
-        errors, latent, sets = reconstructed(model, data.holdout, config.seed, progress)
-        errors["untrained"] = untrained_error(config, data.holdout, model.device)
-        sets[TRAINING_IMAGES] = training_sample(data.train, len(data.holdout))
+        errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
+        errors["untrained"] = error_before_training(config, data.holdout, model.device)
+        sets[TRAINING_IMAGES] = sample_training_images(data.train, len(data.holdout))
         for name, law in laws.items():
-            sets[name] = drawn_images(model, law, len(data.holdout), config.seed, progress)
+            sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
+        # Compute the metrics of each set.
         document = {
-            **_described(run, data),
+            **_describe(run, data),
             "reconstruction_error": errors,
             "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
-            **compared(network, data.holdout, sets, progress, choice=choice),
+            **compare_features(network, data.holdout, sets, progress, choice=choice),
             "training_images": len(sets[TRAINING_IMAGES]),
             "samplers": {name: law.document() for name, law in laws.items()},
             "latent": latent.document(),
         }
-        document["autoencoder"] = autoencoder_of(run, document["features"])
+        # Reference values of another run, if there is one with the same settings and features.
+        document["autoencoder"] = find_autoencoder(run, document["features"])
         save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
-        shown = [Rows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
+        shown = [ImageRows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
         save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
         save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
-        # Last: where it is, a killed process left nothing undone.
+        # Written last: its presence implies that all pictures are complete.
         run.write_evaluation(document)
     return document
 
 
-def _described(run: Run, data: ImageData) -> dict[str, Any]:
-    """Return what was judged, and on which images."""
+def _describe(run: Run, data: ImageData) -> dict[str, Any]:
+    """Return the model and the images of the evaluation as a JSON document."""
     config = run.configuration
     return {
         "run": run.name,
@@ -209,17 +214,17 @@ def _described(run: Run, data: ImageData) -> dict[str, Any]:
 def sampling_laws(
     model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = ignore_progress
 ) -> dict[str, CodeLaw]:
-    """Return the laws of new codes by sampler: the mixture, and the prior where the model has a fixed one."""
+    """Return the laws of new codes by sampler: the mixture, and the prior if the model has a fixed one."""
     laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
-    prior = prior_of(config.recipe, config.latent_dim)
+    prior = fixed_prior(config.recipe, config.latent_dim)
     return laws if prior is None else {"prior": prior, **laws}
 
 
 @full_precision_or_tf32("fp32")
-def reconstructed(
-    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress
+def reconstruct_holdout(
+    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
 ) -> tuple[dict[str, float], LatentSummary, dict[str, Tensor]]:
-    """Return the reconstruction errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
+    """Reconstruct images; return the errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}
     images: dict[str, list[Tensor]] = {name: [] for name in errors}
     posteriors, done = [], 0
@@ -234,7 +239,7 @@ def reconstructed(
     return means, latent_summary(posteriors), {name: torch.cat(parts) for name, parts in images.items()}
 
 
-def compared(
+def compare_features(
     network: FeatureNetwork | None,
     originals: Tensor,
     sets: dict[str, Tensor],
@@ -242,31 +247,32 @@ def compared(
     *,
     choice: str | None = None,
 ) -> dict[str, Any]:
-    """Compare sets of uint8 images with the originals, whose statistics are kept on disk.
+    """Compare the features of sets of uint8 images with the originals, whose statistics are cached on disk.
 
     Returns
     -------
     dict
-        ``frechet_distance`` by set; ``features``, what the network is, with a ``warning`` where there are few images,
-        and the ``choice``: why it is this one, where nobody named it. Both are None without a network.
+        ``frechet_distance`` by set; ``features``, the network's identity with a ``warning`` if there are few images
+        and the ``choice``, the reason for an automatic choice. Both are None without a network.
     """
     if network is None:
         return {"frechet_distance": None, "features": None}
-    real = cached_statistics(network, originals)
+    # The statistics of the originals are the same for all runs on the data set.
+    real = load_or_compute_statistics(network, originals)
     done, total = 0, sum(len(images) for name, images in sets.items() if name != TRAINING_IMAGES)
 
-    def counted(images: Tensor) -> Iterator[Tensor]:
+    def count_chunks(images: Tensor) -> Iterator[Tensor]:
         nonlocal done
         for chunk in images.split(CHUNK):
             yield chunk
             done += len(chunk)
             progress("comparing features", done, total)
 
-    # Those of training images serve every model of the data set.
+    # The statistics of training images are cached, since they are the same for all models of the data set.
     found = {
-        name: cached_statistics(network, images, progress=progress)
+        name: load_or_compute_statistics(network, images, progress=progress)
         if name == TRAINING_IMAGES
-        else statistics_of(network, counted(images))
+        else statistics_of(network, count_chunks(images))
         for name, images in sets.items()
     }
     return {

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from evae.compute.precision import resolve_device
 from evae.evaluation.evaluate import images_of
-from evae.evaluation.pictures import Rows, reconstruction_rows, rows_figure
+from evae.evaluation.pictures import ImageRows, reconstruction_rows, rows_figure
 from evae.metrics import ACTIVE_BELOW
 from evae.models.vae import VAE
 from evae.runs.epoch_record import EpochRecord
@@ -23,20 +23,20 @@ from foundation.errors import InputError
 from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, apply_style, create_figure, label_panels
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: Of the runs in one figure: colour and marker.
+#: Colour and marker of each run in a figure.
 _RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
 
-#: As many runs as one figure shows.
+#: Maximum number of runs in a figure.
 MOST_RUNS = len(_RUNS)
 
-#: Of the spreads of a posterior: how they are written, and their colour, dashes and marker.
+#: Label, colour, dashes and marker of each spread of a posterior.
 _SPREADS: dict[str, tuple[str, str, str, str]] = {
     "r": ("$r$", VERMILION, "-", "o"),
     "B": ("$B$", BLUE, "--", "s"),
     "sigma": (r"$\sigma$", VERMILION, "-", "o"),
 }
 
-#: How the terms beside the reconstruction error are written.
+#: Labels of the regularisation terms.
 _TERMS = {"kl": "KL divergence", "renyi2": "Rényi divergence of order 2", "kernel_penalty": "kernel penalty"}
 
 _MARKS = 8
@@ -49,14 +49,14 @@ def training_figure(*runs: Run | str | Path) -> Figure:
     Raises
     ------
     InputError
-        If a run has finished no epoch, or its metrics are missing or damaged; or there are more than 4.
+        If a run has no finished epoch, its metrics are missing or damaged, or there are more than 4 runs.
     """
-    opened = [_opened(run) for run in runs]
+    opened = [_open_run(run) for run in runs]
     if not 1 <= len(opened) <= MOST_RUNS:
-        raise InputError(f"one figure shows the errors of 1 to {MOST_RUNS} runs, got {len(opened)}.")
-    figure = _of_panels(_training_panels(opened), _title(*opened))
+        raise InputError(f"the number of runs in a figure must be from 1 to {MOST_RUNS}, got {len(opened)}.")
+    figure = _lay_out_panels(_training_panels(opened), _title(*opened))
     if len(opened) > 1:
-        # Names of runs are long: they stand below, once for all panels.
+        # Names of runs are long, so one legend for all panels goes below.
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
@@ -64,31 +64,31 @@ def training_figure(*runs: Run | str | Path) -> Figure:
 
 @apply_style
 def latent_figure(run: Run | str | Path) -> Figure:
-    """Draw the noise of a run's codes by epoch: its spreads, its share of the signal, the rate of the codes.
+    """Draw the noise of a run's codes by epoch: its spreads, the noise-to-signal ratio and the rate of the codes.
 
     Raises
     ------
     InputError
-        If the run has finished no epoch, its metrics are missing or damaged, or its codes carry no noise.
+        If the run has no finished epoch, its metrics are missing or damaged, or its codes have no noise.
     """
-    opened = _opened(run)
+    opened = _open_run(run)
     panels = _latent_panels(opened)
     if not panels:
-        raise InputError(f"the codes of {opened.path} carry no noise, so that there is nothing to draw.")
-    return _of_panels(panels, _title(opened))
+        raise InputError(f"the codes of {opened.path} must have noise for this figure, got a model without noise.")
+    return _lay_out_panels(panels, _title(opened))
 
 
 @apply_style
 def run_figure(run: Run | str | Path) -> Figure:
-    """Draw what `training_figure` and, where the codes carry noise, `latent_figure` draw, in one figure.
+    """Draw the panels of `training_figure` and, if the codes have noise, of `latent_figure` in one figure.
 
     Raises
     ------
     InputError
-        As `training_figure` says.
+        As for `training_figure`.
     """
-    opened = _opened(run)
-    return _of_panels([*_training_panels([opened]), *_latent_panels(opened)], _title(opened))
+    opened = _open_run(run)
+    return _lay_out_panels([*_training_panels([opened]), *_latent_panels(opened)], _title(opened))
 
 
 def reconstructions_figure(
@@ -97,16 +97,16 @@ def reconstructions_figure(
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> Figure:
-    """Draw the first hold-out images above their reconstructions by a run, or by several, as in Figures S2 to S5.
+    """Draw the first hold-out images above their reconstructions by one or several runs, as in Figures S2 to S5.
 
-    Of one run both those from one posterior draw and those from its mean are shown, of several the former.
+    One run is shown with reconstructions from a posterior draw and from the posterior mean, several with the former.
 
     Parameters
     ----------
     *runs : Run, str or Path
-        Their folders; all were trained on the same images.
+        Their folders; all must be trained on the same images.
     device, data_dir, progress
-        As in `evae.evaluation.evaluate`.
+        As for `evae.evaluation.evaluate`.
 
     Raises
     ------
@@ -114,33 +114,35 @@ def reconstructions_figure(
         If a run, its weights or its data are missing or damaged, or the hold-out images differ between runs.
     """
     if not runs:
-        raise InputError("a figure of reconstructions needs a run, got none.")
-    blocks: list[Rows] = []
-    for run in map(_opened, runs):
+        raise InputError("the number of runs in a figure of reconstructions must be positive, got 0.")
+    blocks: list[ImageRows] = []
+    for run in map(_open_run, runs):
         pixels = images_of(run, data_dir, progress).holdout
         model = VAE.load(run, resolve_device(device))
         originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
         if blocks and not torch.equal(blocks[0].images, originals.images):
-            raise InputError(f"{run.path} was trained on other images than the first run; draw one at a time.")
+            raise InputError(
+                f"{run.path} must be trained on the same images as the first run, got others. Draw one run at a time."
+            )
         blocks = blocks or [originals]
-        blocks += [at_mean, drawn] if len(runs) == 1 else [Rows(f"{run.name}, one posterior draw", drawn.images)]
-    title = _opened(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
+        blocks += [at_mean, drawn] if len(runs) == 1 else [ImageRows(f"{run.name}, one posterior draw", drawn.images)]
+    title = _open_run(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
     return rows_figure(blocks, title)
 
 
-def _opened(run: Run | str | Path) -> Run:
+def _open_run(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run.open(run)
 
 
 def _title(*runs: Run) -> str:
-    """Say what was trained, each once; the name is that of a single run."""
+    """Return a title with the distinct models and data sets, preceded by the name of a single run."""
     configs = [run.configuration for run in runs]
-    what = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
-    return "; ".join([f"{runs[0].name}: {next(iter(what))}"] if len(runs) == 1 else what)
+    models = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
+    return "; ".join([f"{runs[0].name}: {next(iter(models))}"] if len(runs) == 1 else models)
 
 
-def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
-    """Lay out panels, at most three in a row, each with the epochs below."""
+def _lay_out_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
+    """Lay out panels over epochs, at most three in a row."""
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = create_figure(0.2 + 2.9 * columns, 0.3 + 2.7 * rows)
@@ -156,10 +158,10 @@ def _of_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
     return figure
 
 
-def _line(
+def _draw_line(
     axes: Axes, records: Sequence[EpochRecord], values: Sequence[float | None], label: str | None, **how: Any
 ) -> None:
-    """Draw a curve over the epochs; a value that is infinite (None) is a gap."""
+    """Draw a curve over epochs; an infinite value (None) is a gap."""
     epochs = [record.epoch for record in records]
     heights = [float("nan") if value is None else value for value in values]
     axes.plot(epochs, heights, label=label, markevery=max(1, len(epochs) // _MARKS), **how)
@@ -168,7 +170,7 @@ def _line(
 def _records(run: Run) -> tuple[EpochRecord, ...]:
     records = run.records
     if not records:
-        raise InputError(f"{run.path} has finished no epoch, so that there is nothing to draw.")
+        raise InputError(f"{run.path} must have a finished epoch, got none. Train it first.")
     return records
 
 
@@ -177,11 +179,11 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     names = [run.name for run in runs]
 
     def reconstruction(axes: Axes) -> None:
-        _errors(axes, found, names, "reconstruction")
+        _draw_errors(axes, found, names, "reconstruction")
         values = [record.reconstruction_at_mean for record in found[0]]
-        # Without noise the two are the same.
+        # Without noise both curves coincide.
         if len(runs) == 1 and values != [record.reconstruction for record in found[0]]:
-            _line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
+            _draw_line(axes, found[0], values, "hold-out, from the mean", color=GREY, linestyle=":")
         axes.set(title="reconstruction error", ylabel="nats per image")
         if len(runs) == 1:
             axes.legend()
@@ -189,7 +191,7 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     def regularisation(axes: Axes) -> None:
         terms = list(dict.fromkeys(term for records in found for term in records[-1].penalties))
         for term in terms:
-            _errors(axes, found, names, term)
+            _draw_errors(axes, found, names, term)
         axes.set(
             title=" and ".join(_TERMS.get(term, term.replace("_", " ")) for term in terms), ylabel="nats per image"
         )
@@ -200,19 +202,23 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
     return [reconstruction, *([regularisation] if any(records[-1].penalties for records in found) else [])]
 
 
-def _errors(axes: Axes, found: Sequence[Sequence[EpochRecord]], names: Sequence[str], term: str) -> None:
-    """Draw a term of the loss for every run that has it, on hold-out images and in training."""
+def _draw_errors(axes: Axes, found: Sequence[Sequence[EpochRecord]], names: Sequence[str], term: str) -> None:
+    """Draw a term of the loss on hold-out and training images for every run that has it."""
     for records, name, (colour, marker) in zip(found, names, _RUNS, strict=False):
         if term not in records[-1].train:
             continue
         how: dict[str, Any] = {"color": colour, "marker": marker}
-        _line(axes, records, [record.holdout[term] for record in records], _of_run("hold-out", name, names), **how)
+        _draw_line(
+            axes, records, [record.holdout[term] for record in records], _line_label("hold-out", name, names), **how
+        )
         how |= {"linestyle": "--", "markerfacecolor": "white"}
-        _line(axes, records, [record.train[term] for record in records], _of_run("training", name, names), **how)
+        _draw_line(
+            axes, records, [record.train[term] for record in records], _line_label("training", name, names), **how
+        )
 
 
-def _of_run(what: str, name: str, names: Sequence[str]) -> str:
-    return what if len(names) == 1 else f"{name}, {what}"
+def _line_label(curve: str, name: str, names: Sequence[str]) -> str:
+    return curve if len(names) == 1 else f"{name}, {curve}"
 
 
 def _spans_decades(axes: Axes) -> bool:
@@ -226,11 +232,12 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
     spreads = [name for name in _SPREADS if name in latents[-1].spreads]
     ratios = [latent.noise_to_signal for latent in latents]
 
+    # One function per panel; a panel without data is omitted below.
     def spread(axes: Axes) -> None:
         for name in spreads:
             label, colour, dashes, marker = _SPREADS[name]
             values = [latent.spreads.get(name) for latent in latents]
-            _line(axes, records, values, label, color=colour, linestyle=dashes, marker=marker)
+            _draw_line(axes, records, values, label, color=colour, linestyle=dashes, marker=marker)
         axes.set(title="mean spread of the noise", ylabel="units of the code", yscale="log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
@@ -242,14 +249,14 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         known = [
             value for ratio in ratios if ratio is not None for value in (ratio.min, ratio.median, ratio.max) if value
         ]
-        # An infinite ratio, of a dimension without signal, goes up to the edge.
+        # Draw an infinite ratio, of a dimension without signal, at the upper edge.
         edge = 10 * max([ACTIVE_BELOW, *known])
         low = [edge if ratio is None or ratio.min is None else ratio.min for ratio in ratios]
         high = [edge if ratio is None or ratio.max is None else ratio.max for ratio in ratios]
         label = "all dimensions" + (",\nsome without signal" if edge in high else "")
         axes.fill_between(epochs, low, high, color=BLUE, alpha=0.2, linewidth=0, label=label)
         medians = [None if ratio is None else ratio.median for ratio in ratios]
-        _line(axes, records, medians, "their median", color=BLUE, marker="o")
+        _draw_line(axes, records, medians, "their median", color=BLUE, marker="o")
         if max(high) > ACTIVE_BELOW / 10:
             axes.axhline(ACTIVE_BELOW, color=GREY, linestyle=":", label=f"active below {ACTIVE_BELOW:g}")
         if edge in high:
@@ -259,9 +266,10 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
 
     def rate(axes: Axes) -> None:
         values = [latent.rate for latent in latents]
-        _line(axes, records, values, None, color=GREEN, marker="^")
+        _draw_line(axes, records, values, None, color=GREEN, marker="^")
         axes.set(title="rate of the codes", ylabel="nats per image", ylim=(0, None))
 
+    # Without noise all ratios are 0; runs of earlier versions may lack them.
     noisy = any(ratio is not None and ratio.max != 0 for ratio in ratios)
     rated = any(latent.rate is not None for latent in latents)
     return [panel for panel, there in ((spread, spreads), (noise, noisy), (rate, rated)) if there]

@@ -1,4 +1,4 @@
-"""``sample``: new images of a trained model, or a walk between two codes, as a picture or as arrays."""
+"""Generation of images for ``sample``: new images or walks between two codes, as pictures or arrays."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from evae import metrics
 from evae.compute.precision import resolve_device
-from evae.evaluation.code_laws import COMPONENTS, code_law, drawn_images, prior_of
+from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images, fixed_prior
 from evae.evaluation.evaluate import images_of
-from evae.evaluation.pictures import Rows, save_rows, walk
+from evae.evaluation.pictures import ImageRows, save_rows, walk
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.files import atomic_write
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: What images are written as.
+#: Supported suffixes of the output.
 FORMATS = (".png", ".npz")
 
-#: More in one picture could not be looked at.
+#: Maximum number of images in one picture.
 MOST_IN_A_PICTURE = 1_200
 
 
@@ -46,45 +46,47 @@ def new_images(
     run : Run, str or Path
         The run folder.
     sampler : str, optional
-        One of `evae.evaluation.names.SAMPLERS`; by default the prior where the model has a fixed one, else the
+        One of `evae.evaluation.names.SAMPLERS`; by default the prior if the model has a fixed one, else the
         mixture.
     number : int
-        How many images.
+        Number of images.
     components : int, optional
-        Normal laws in the mixture; by default `evae.evaluation.code_laws.COMPONENTS`.
+        Number of normal laws in the mixture; by default `evae.evaluation.code_laws.COMPONENTS`.
     seed : int
-        Decides the fit of the mixture and the draws.
+        Determines the fit of the mixture and the draws.
     output : str or Path, optional
-        A .png or an .npz; by default a .png in the run's folder.
+        A .png or .npz file; by default a .png in the run's folder.
     device, data_dir, progress
-        As in `evae.evaluation.evaluate`. Data are read for the mixture alone.
+        As for `evae.evaluation.evaluate`. Data are read only for the mixture.
 
     Returns
     -------
     dict
-        ``run``, ``sampler``, ``law`` in words, ``images``, ``seed``, their ``sharpness`` and ``output``.
+        ``run``, ``sampler``, the description of its ``law``, ``images``, ``seed``, ``sharpness`` and ``output``.
 
     Raises
     ------
     InputError
-        If an option is out of its range or does nothing, the model has no such sampler, or the run or its data cannot
-        be read.
+        If an option is out of range or not applicable, the model does not have the sampler, or the run or its data
+        cannot be read.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     if number < 1:
         raise InputError(f"--images must be a positive whole number, got {number}.")
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
+    # Check all options before the model is loaded.
     recipe = run.configuration.recipe
-    chosen = sampler or ("mixture" if prior_of(recipe, 1) is None else "prior")
+    chosen = sampler or ("mixture" if fixed_prior(recipe, 1) is None else "prior")
     if chosen == "prior" and components is not None:
-        raise InputError("--components does nothing with --sampler prior: it belongs to mixture. Leave it out.")
+        raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     model = VAE.load(run, resolve_device(device))
+    # Only the mixture needs the training images.
     train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
     law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
-    images = drawn_images(model, law, number, seed, progress)
-    _write(Rows(law.label, images), path, run.name)
+    images = draw_images(model, law, number, seed, progress)
+    _write(ImageRows(law.label, images), path, run.name)
     return _document(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
 
 
@@ -98,7 +100,7 @@ def walk_between(
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
-    """Walk between the codes of two hold-out images, given by their numbers, and write what is decoded on the way.
+    """Write the images decoded on a walk between the codes of two hold-out images, given by their numbers.
 
     The first and the last image are the originals. Options, result and errors are as for `new_images`.
     """
@@ -121,7 +123,7 @@ def _document(run: Run, images: Tensor, path: Path) -> dict[str, Any]:
 
 
 def _destination(output: str | Path | None, default: Path, number: int) -> Path:
-    """Return where images go; an `InputError`, before any work, where they could not be written."""
+    """Return the path of the output; raises `InputError` before any work if it cannot be written."""
     path = default if output is None else Path(output)
     if path.suffix not in FORMATS:
         raise InputError(f"--output must end in {' or '.join(FORMATS)}, got {path}.")
@@ -129,13 +131,13 @@ def _destination(output: str | Path | None, default: Path, number: int) -> Path:
         raise InputError(f"--output {path} must be a file in a folder that exists.")
     if path.suffix == ".png" and number > MOST_IN_A_PICTURE:
         raise InputError(
-            f"--images {number} are more than the {MOST_IN_A_PICTURE} that a picture shows. Write them as arrays: "
+            f"--images must be at most {MOST_IN_A_PICTURE} for a picture, got {number}. Write arrays instead: "
             "--output FILE.npz."
         )
     return path
 
 
-def _write(rows: Rows, path: Path, title: str) -> None:
+def _write(rows: ImageRows, path: Path, title: str) -> None:
     if path.suffix == ".png":
         save_rows([rows], path, title)
         return

@@ -1,4 +1,4 @@
-"""What is measured on hold-out images after every epoch: reconstructions, the terms of the loss, the codes."""
+"""Hold-out metrics after each epoch: reconstructions, the terms of the loss, and a summary of the codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evae.models.posteriors import Posterior
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary, NoiseToSignal
 
-#: Images in one pass through the network. Fixed, because the noise of a seeded draw depends on how it is cut.
+#: Batch size on hold-out images. Constant, because the noise of a seeded draw depends on it.
 CHUNK = 500
 
 
@@ -37,10 +37,10 @@ class Reconstruction:
 
 @torch.no_grad()
 def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstruction]:
-    """Reconstruct uint8 ``pixels`` (N, C, S, S) chunk by chunk with batch normalisation in evaluation mode.
+    """Reconstruct uint8 ``pixels`` (N, C, S, S) in chunks with the model in evaluation mode.
 
-    The draws depend on ``seed`` alone, not on the epoch: epochs are compared under the same noise. The model is left
-    in the mode it was in.
+    The draws depend only on ``seed``, not on the epoch, so that epochs are compared under the same noise. The model's
+    mode is restored.
     """
     noise = generator(seed, Stream.HOLDOUT, device=pixels.device)
     was_training = model.training
@@ -88,6 +88,7 @@ def latent_summary(posteriors: list[Posterior]) -> LatentSummary:
     means = torch.cat([posterior.mean for posterior in posteriors])
     variances = torch.cat([posterior.variance for posterior in posteriors])
     entropies = [posterior.entropy for posterior in posteriors if posterior.entropy is not None]
+    # Ratios over dimensions, then the mean of each spread.
     ratio = metrics.noise_to_signal(means, variances)
     least, median, largest = torch.quantile(ratio, torch.tensor([0.0, 0.5, 1.0], device=ratio.device)).tolist()
     spreads = {

@@ -1,4 +1,4 @@
-"""Pictures of a model: reconstructions beside their originals, new images, walks between two images."""
+"""Pictures of a model: reconstructions below their originals, new images, walks between two images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from foundation.figures import apply_style, create_figure, save_figure
 #: Images in a row.
 COLUMNS = 12
 
-#: Walks shown by ``evaluate``: between hold-out images 0 and 1, 2 and 3, and so on.
+#: Number of walks shown by ``evaluate``: between hold-out images 0 and 1, 2 and 3, and so on.
 WALKS = 4
 
 
 @dataclass(frozen=True)
-class Rows:
+class ImageRows:
     """Images under one label, laid out in rows of `COLUMNS`: uint8 of shape (N, C, S, S), C = 1 or 3."""
 
     label: str
@@ -34,61 +34,61 @@ class Rows:
 
 
 @full_precision_or_tf32("fp32")
-def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[Rows]:
-    """Return the first hold-out images and their reconstructions; the same image is in the same column of each row."""
+def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[ImageRows]:
+    """Return the first hold-out images and their reconstructions, each image in the same column of all rows."""
     shown = pixels[:COLUMNS].to(model.device)
     (chunk,) = reconstructions(model, shown, seed)
     return [
-        Rows("originals (hold-out)", shown),
-        Rows("reconstructed from the posterior mean", eight_bit(chunk.at_mean.sigmoid())),
-        Rows("reconstructed from one posterior draw", eight_bit(chunk.drawn.sigmoid())),
+        ImageRows("originals (hold-out)", shown),
+        ImageRows("reconstructed from the posterior mean", eight_bit(chunk.at_mean.sigmoid())),
+        ImageRows("reconstructed from one posterior draw", eight_bit(chunk.drawn.sigmoid())),
     ]
 
 
 def save_reconstructions(folder: Path, title: str, model: VAE, pixels: Tensor, seed: int) -> None:
-    """Draw `reconstruction_rows` into ``reconstructions.png``."""
+    """Save `reconstruction_rows` as ``reconstructions.png``."""
     save_rows(reconstruction_rows(model, pixels, seed), folder / "reconstructions.png", title)
 
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def walk(model: VAE, pixels: Tensor, first: int, last: int) -> Rows:
-    """Walk on the straight line between the posterior means of two images, decoded in equal steps.
+def walk(model: VAE, pixels: Tensor, first: int, last: int) -> ImageRows:
+    """Decode equidistant points on the straight line between the posterior means of two images.
 
-    The row begins and ends with the images themselves, uint8 ``pixels`` (N, C, S, S) anywhere; ``model`` is in
-    evaluation mode. What is returned is on the CPU.
+    The row, on the CPU, begins and ends with the images themselves; uint8 ``pixels`` (N, C, S, S) are on any device,
+    and ``model`` must be in evaluation mode.
 
     Raises
     ------
     InputError
-        If there is no image of such a number, or both are the same.
+        If a number is out of range, or both are equal.
     """
     for number in (first, last):
         if not 0 <= number < len(pixels):
-            raise InputError(f"a walk needs numbers of hold-out images from 0 to {len(pixels) - 1}, got {number}.")
+            raise InputError(f"the numbers of hold-out images must be from 0 to {len(pixels) - 1}, got {number}.")
     if first == last:
-        raise InputError(f"a walk needs two different images, got {first} twice.")
+        raise InputError(f"the two images of a walk must differ, got {first} twice.")
     ends = pixels[[first, last]].to(model.device)
     codes = model.encode(as_images(ends)).mean
     share = torch.linspace(0, 1, COLUMNS - 2, device=codes.device)[:, None]
     steps = eight_bit(model.decode((1 - share) * codes[0] + share * codes[1]))
-    return Rows(f"from hold-out image {first} to {last}", torch.cat([ends[:1], steps, ends[1:]]).cpu())
+    return ImageRows(f"from hold-out image {first} to {last}", torch.cat([ends[:1], steps, ends[1:]]).cpu())
 
 
-def walks(model: VAE, pixels: Tensor) -> list[Rows]:
-    """Return the first `WALKS` walks between neighbouring hold-out images, or as many as there are."""
+def walks(model: VAE, pixels: Tensor) -> list[ImageRows]:
+    """Return the first `WALKS` walks between consecutive hold-out images, or fewer if there are fewer images."""
     return [walk(model, pixels, first, first + 1) for first in range(0, min(2 * WALKS, len(pixels) - 1), 2)]
 
 
-def save_rows(blocks: Sequence[Rows], path: Path, title: str) -> None:
-    """Save what `rows_figure` draws as a PNG. The file is whole or not there."""
+def save_rows(blocks: Sequence[ImageRows], path: Path, title: str) -> None:
+    """Save the figure of `rows_figure` as a PNG, atomically."""
     save_figure(rows_figure(blocks, title), path, dots_per_inch=150)
 
 
-@apply_style
-def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
+@styled
+def rows_figure(blocks: Sequence[ImageRows], title: str) -> Figure:
     """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
-    mosaics = [tiled(block.images) for block in blocks]
+    mosaics = [tile_images(block.images) for block in blocks]
     width = 0.8 * COLUMNS
     inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
     figure = create_figure(width + 0.1, sum(inches) + 0.4)
@@ -101,10 +101,10 @@ def rows_figure(blocks: Sequence[Rows], title: str) -> Figure:
     return figure
 
 
-def tiled(images: Tensor) -> Tensor:
-    """Lay uint8 images (N, C, S, S) in rows of `COLUMNS` on white: (height, width) if they are grey, else with C = 3.
+def tile_images(images: Tensor) -> Tensor:
+    """Tile uint8 images (N, C, S, S) in rows of `COLUMNS` on white: (height, width) if grey, else (height, width, 3).
 
-    Between neighbours is a gap of an eighth of their side.
+    The gap between neighbours is an eighth of their side.
     """
     count, channels, side, _ = images.shape
     height, gap = -(-count // COLUMNS), side // 8

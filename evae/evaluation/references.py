@@ -1,4 +1,4 @@
-"""References for the figures of a trained model: training images, the untrained model, the plain autoencoder."""
+"""Reference values for a trained model: training images, the untrained model, the plain autoencoder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from foundation.errors import InputError
 from foundation.files import read_json
 from foundation.validation import is_any_of, is_count, is_finite_number, is_null, is_record, is_text
 
-#: What a run and its plain autoencoder may differ in: the model, and what decides nothing of the result.
+#: Options in which a run and its plain autoencoder may differ: the model, and options that do not affect results.
 _MAY_DIFFER = INDIFFERENT | RECIPE_FIELDS | {"model"}
 
 _AT_MEAN = is_record({"posterior_mean": is_finite_number})
@@ -39,45 +39,45 @@ _JUDGED = is_record(
 )
 
 
-def training_sample(pixels: Tensor, number: int) -> Tensor:
-    """Choose training images at random, none twice: as many as there are hold-out images, or all where there are fewer.
+def sample_training_images(pixels: Tensor, number: int) -> Tensor:
+    """Sample ``number`` training images without replacement, or take all if there are fewer.
 
-    Their Fréchet distance from the hold-out images is the floor for new images: that of real ones which are independent
-    of these. Reconstructions are not, and can be nearer. The choice depends on nothing but the two numbers, so that all
-    models of a data set have one floor.
+    Their Fréchet distance from the hold-out images is the floor for new images: that of independent real images.
+    Reconstructions are not independent and can be nearer. The sample depends only on the two numbers of images, so that
+    all models of a data set have the same floor.
     """
     order = torch.randperm(len(pixels), generator=generator(0, Stream.TRAINING_SAMPLE))
     return pixels[order[:number].sort().values]
 
 
 @full_precision_or_tf32("fp32")
-def untrained_error(config: Configuration, pixels: Tensor, device: torch.device | str) -> float:
-    """Return the reconstruction error of the model before its first step, in nats per hold-out image, from one draw.
+def error_before_training(config: Configuration, pixels: Tensor, device: torch.device | str) -> float:
+    """Compute the reconstruction error before the first step, in nats per hold-out image, from one posterior draw.
 
-    Over seeds it spreads as the initial weights do; where that of trained models spreads as much, training has not
-    yet forgotten where it began.
+    It varies over seeds because the initial weights do; if the error of trained models varies as much, training has
+    not yet forgotten its starting point.
     """
     _, *shape = pixels.shape
-    model: VAE = initial_model(config, (shape[0], shape[1], shape[2])).placed_on(device)
+    model: VAE = initial_model(config, (shape[0], shape[1], shape[2])).place_on(device)
     chunks = reconstructions(model, pixels.to(device), config.seed)
     errors = [reconstruction_error(chunk.drawn, chunk.images).double() for chunk in chunks]
     return float(torch.cat(errors).mean())
 
 
-def autoencoder_of(run: Run, features: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the figures of the plain autoencoder of the same settings, trained and judged in the same runs folder.
+def find_autoencoder(run: Run, features: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Find the metrics of the plain autoencoder with the same settings, trained and evaluated in the same runs folder.
 
     Parameters
     ----------
     run : Run
     features : dict or None
-        What its evaluation says of the network of features; the autoencoder must be judged in the same.
+        The feature network of its evaluation, which must be that of the autoencoder's evaluation.
 
     Returns
     -------
     dict or None
         ``run``, its name, and ``reconstruction_error``, ``sharpness`` and ``frechet_distance`` of its reconstructions;
-        None where there is no such run, or ``run`` is one itself.
+        None if there is no such run, or ``run`` is one itself.
     """
     if run.configuration.recipe == _PLAIN:
         return None
@@ -98,7 +98,7 @@ _PLAIN = PRESETS["ae"].completed()
 
 
 def _evaluation_of(run: Run) -> Any:
-    """Read a neighbour's evaluation; nothing where it is missing or damaged, which must not cost this run its own."""
+    """Read another run's evaluation; empty if missing or damaged, which must not prevent this run's evaluation."""
     path = run.path / "evaluation.json"
     try:
         return read_json(path) if path.exists() else {}
@@ -107,7 +107,7 @@ def _evaluation_of(run: Run) -> Any:
 
 
 def _neighbours(run: Run) -> Iterator[Run]:
-    """Yield the plain autoencoders in the same folder that differ from the run in nothing else, by name."""
+    """Yield the plain autoencoders in the same folder with otherwise equal settings, sorted by name."""
     wanted = dataclasses.asdict(run.configuration)
     for path in sorted(run.path.resolve().parent.glob("*/config.json")):
         try:

@@ -1,4 +1,4 @@
-"""What ``evaluate`` found, as a person reads it."""
+"""Report of ``evaluate`` for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from foundation.terminal import FittingTable
 
-#: The sets of images that are judged, in the order in which they are shown.
+#: Labels of the sets of images, in the order of the table.
 SETS = {
     "originals": "originals",
     "training_images": "training images",
@@ -21,7 +21,7 @@ SETS = {
 
 
 def evaluation_report(document: dict[str, Any]) -> RenderableType:
-    """Return ``evaluation.json`` as a table of the sets of images, with what must be known of it below."""
+    """Format ``evaluation.json`` as a table of the sets of images, followed by remarks."""
     features = document["features"]
     height, width = document["resolution"]
     columns = ["images", "error\n(nats)", "sharpness"]
@@ -56,37 +56,40 @@ def _of_autoencoder(document: dict[str, Any]) -> list[str]:
 
 
 def _remarks(document: dict[str, Any]) -> list[str]:
-    """Say what the distance is, which law the new images come from, and how much noise the codes have."""
+    """Return remarks on the distance, the laws of the new images, the noise of the codes and the references."""
     features, latent = document["features"], document["latent"]
     remarks = ["error: binary cross-entropy, sum over pixels, mean over images."]
+    # The distance: its features, and their limits.
     if features is not None and features["name"] == "imagenet":
-        seen = features["resolution"]
+        resolution = features["resolution"]
         remarks.append(
             f"The Fréchet distance is one of the features of EfficientNet-Lite0, trained on ImageNet, of the images at "
-            f"{seen}x{seen}. It is not FID, and comparable only with itself."
+            f"{resolution}x{resolution}. It is not FID, and is comparable only with itself."
         )
     if features is not None and features["name"] == "classifier":
         remarks.append(
             "The Fréchet distance is one of the features of a small classifier, trained on the labels of "
-            f"{document['dataset']} (accuracy {features['holdout_accuracy']:.2%} on hold-out images). It is no FID, "
-            "and comparable only with itself."
+            f"{document['dataset']} (accuracy {features['holdout_accuracy']:.2%} on hold-out images). It is not FID, "
+            "and is comparable only with itself."
         )
     if features is not None and features["choice"]:
         remarks.append(features["choice"])
     if features is not None and features["warning"]:
         remarks.append(f"Warning: {features['warning']}")
+    # The reference sets and the laws of the new images.
     remarks.append(f"training images: {document['training_images']:,}, chosen at random.")
     if features is not None:
         remarks.append(
             "Their distance is the floor for new images; reconstructions are made from the originals and can be nearer."
         )
     remarks += [f"{name}: {law['law']}." for name, law in document["samplers"].items()]
+    # The codes, the untrained model and the plain autoencoder.
     ratio, rate = latent["noise_to_signal"]["median"], latent["rate"]
     noise = "infinite" if ratio is None else f"{ratio:.3g}"
-    told = "" if rate is None else f", rate {rate:.1f} nats per image"
+    rate_text = "" if rate is None else f", rate {rate:.1f} nats per image"
     remarks.append(
         f"codes: {latent['active_dimensions']} of {document['latent_dim']} dimensions active, median noise-to-signal "
-        f"ratio {noise}{told}."
+        f"ratio {noise}{rate_text}."
     )
     remarks.append(f"before training: error {document['reconstruction_error']['untrained']:.2f}.")
     if document["autoencoder"] is not None:

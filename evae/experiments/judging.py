@@ -18,7 +18,7 @@ from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.models.vae import VAE
 from evae.runs.run import Run
-from evae.runs.versions import named, package_version, versions_of
+from evae.runs.versions import format_versions, package_version, versions_of
 from evae.training.callbacks import Callback
 from evae.training.train import resume, train
 from foundation.errors import InputError
@@ -140,8 +140,8 @@ class Judge:
         foreign = foreign_versions(run)
         if foreign:
             raise InputError(
-                f"{path} was made by {named(foreign)} of this program, and this is {package_version()}, whose figures "
-                "do not compare with theirs. Move that folder away, or give another --runs-dir."
+                f"{path} was made by {format_versions(foreign)} of this program, and this is {package_version()}, "
+                "whose figures do not compare with theirs. Move that folder away, or give another --runs-dir."
             )
         if run.data_sha256 and run.data_sha256 != self.data_sha256:
             raise InputError(

@@ -22,7 +22,7 @@ from evae.experiments.judging import Judge
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.wording import counted
-from evae.runs.versions import named, package_version
+from evae.runs.versions import format_versions, package_version
 from foundation.errors import InputError
 
 
@@ -103,7 +103,9 @@ def _differences(record: RunRecord, config: Configuration) -> Iterator[Differenc
             has, wants = as_option(name, there[name]), as_option(name, value)
             yield Difference(f"it was made with {has}, and {wants} is wanted", "Give the options it was made with")
     if record.versions != (package_version(),):
-        yield Difference(f"it was made by {named(record.versions)} of this program, and this is {package_version()}")
+        yield Difference(
+            f"it was made by {format_versions(record.versions)} of this program, and this is {package_version()}"
+        )
     if not record.data_sha256:
         yield Difference("it does not say on which images it was trained, since an earlier version wrote it down")
 

@@ -22,7 +22,7 @@ from evae.experiments.comparability import (
 from evae.experiments.plan import DATASETS, known_models
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.wording import counted, listed
-from evae.runs.versions import named
+from evae.runs.versions import format_versions
 from foundation.errors import InputError
 
 
@@ -138,7 +138,7 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
     for record in results.records:
         config, place = record.configuration, place_of(record.configuration)
         of_model = model_settings(config)
-        yield "the version of this program", named(record.versions)
+        yield "the version of this program", format_versions(record.versions)
         for option, value in settings(config).items():
             whose = f" of {place.model}" if option in of_model else ""
             # Images of one's own have a side that is chosen for each data set.
@@ -169,7 +169,7 @@ def _undecided(files: Mapping[str, Results]) -> Iterator[str]:
                 f"{silent[0]}: an earlier version wrote it"
             )
         mixed = [record for record in results.records if len(record.versions) > 1]
-        yield from (f"{record.name} in {name} was made by {named(record.versions)}" for record in mixed)
+        yield from (f"{record.name} in {name} was made by {format_versions(record.versions)}" for record in mixed)
 
 
 def _differing_figures(files: Mapping[str, Results]) -> Iterator[str]:

@@ -19,9 +19,9 @@ from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.wording import counted
-from evae.features.choice import chosen_features
+from evae.features.choice import choose_features
 from evae.runs.run import Run
-from evae.runs.versions import named, package_version
+from evae.runs.versions import format_versions, package_version
 from evae.training.callbacks import Callback
 from evae.training.stop_request import StopRequest
 from foundation.errors import InputError, Interruption, describe_error
@@ -73,7 +73,7 @@ def reproduce(
     # What a cluster's workers have, this machine need not have.
     device = plan.configurations[0].device if cluster is None else "auto"
     # Once for all runs, so that all are judged in the same features.
-    choice = chosen_features(plan.features, plan.inception_weights, callback.on_prepare)
+    choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
     judges = {dataset: _judge_of(plan, dataset, device, callback) for dataset in plan.datasets}
     earlier.require_comparable(judges)
@@ -175,7 +175,7 @@ def _require_own_version(configurations: Sequence[Configuration]) -> None:
             # What is wrong with it is said of this run alone.
             continue
         if versions:
-            foreign[named(versions)].append(path)
+            foreign[format_versions(versions)].append(path)
     for made_by, paths in foreign.items():
         others = f" and {counted(len(paths) - 1, 'other run')}" if len(paths) > 1 else ""
         were = "were" if others else "was"

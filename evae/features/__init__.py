@@ -1,4 +1,4 @@
-"""Features of images and the Fréchet distance between their laws: Inception's for FID, and two others' without it."""
+"""Feature networks and the Fréchet distance of features: Inception for FID, and two networks without download."""
 
 import lazy_loader
 

@@ -1,12 +1,12 @@
 from .catalogue import feature_network as feature_network
 from .choice import Choice as Choice
-from .choice import chosen_features as chosen_features
+from .choice import choose_features as choose_features
 from .names import CHOICES as CHOICES
 from .names import FEATURES as FEATURES
 from .names import require_features as require_features
 from .network import FeatureNetwork as FeatureNetwork
 from .statistics import FeatureStatistics as FeatureStatistics
-from .statistics import cached_statistics as cached_statistics
 from .statistics import distance as distance
 from .statistics import few_images as few_images
+from .statistics import load_or_compute_statistics as load_or_compute_statistics
 from .statistics import statistics_of as statistics_of

@@ -1,4 +1,4 @@
-"""The feature networks by name."""
+"""Catalogue of the feature networks by name."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ def feature_network(
     ----------
     name : str
         ``inception``: pytorch-fid's network, whose distance is FID. ``imagenet``: EfficientNet-Lite0, trained on
-        ImageNet. ``classifier``: a small one trained on the data set's own labels.
+        ImageNet. ``classifier``: a small network trained on the labels of the data set.
     dataset, data_dir, image_size
-        As for `evae.data.load`; what the classifier is trained on.
+        As for `evae.data.load`; the classifier is trained on this data set.
     side : int, optional
-        The images' side, on which the resolution of ``imagenet`` depends. By default that of the data set's, which is
-        read for it.
+        Side of the images, which determines the resolution of ``imagenet``. By default the data set is read to find
+        it.
     device : torch.device or str
         Where the features are computed.
     inception_weights : Path, optional
-        The file with Inception's weights; by default it is looked for, and downloaded if it is nowhere.
+        The file with Inception's weights; by default it is searched for, and downloaded if missing.
     progress : function, optional
-        Called with (what is done, how much, of how much) during a download or training.
+        Callback (task, done, total), called during a download or training.
 
     Raises
     ------
     InputError
-        If the name is unknown, the weights cannot be had, the data set has no class labels, or ``inception_weights``
-        comes with a network that does not read it.
+        If the name is unknown, the weights are unavailable, the data set has no class labels, or ``inception_weights``
+        is given for another network.
     """
+    # Networks are imported only when needed: each has its own heavy dependencies.
     device = torch.device(device)
     if name not in FEATURES:
         raise InputError(f"--features {name!r} is not known. {suggest(name, FEATURES)}")
@@ -58,7 +59,7 @@ def feature_network(
         return inception_network(inception_weights, device, progress=progress)
     if inception_weights is not None:
         raise InputError(
-            f"--inception-weights does nothing with --features {name}, which has weights of its own. Leave it out."
+            f"--inception-weights applies to --features inception only, got --features {name}. Leave it out."
         )
     if name == "imagenet":
         from evae.features.imagenet import imagenet_network, resolution_for

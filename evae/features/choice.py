@@ -1,4 +1,4 @@
-"""What ``--features auto`` takes: FID's network where its weights can be had, else the one that needs no download."""
+"""Choice of ``--features auto``: the network of FID if its weights are available, else one without download."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from foundation.progress import ProgressCallback, ignore_progress
 
 @dataclass(frozen=True)
 class Choice:
-    """The features by which images are compared.
+    """The chosen features for the comparison of images.
 
     Attributes
     ----------
     features : str
         One of `evae.features.FEATURES`, or ``none``.
     reason : str, optional
-        In a sentence, what ``auto`` took and why; None where the features were named.
+        A sentence that says which features ``auto`` took, and why; None if the features were named.
     """
 
     features: str
     reason: str | None = None
 
 
-def chosen_features(
-    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
+def choose_features(
+    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = silent
 ) -> Choice:
-    """Choose the features for ``auto``, and leave any other name as it is.
+    """Choose the features for ``auto``; return any other name unchanged.
 
     Parameters
     ----------
     features : str
-        One of `evae.features.CHOICES`. ``auto`` is ``inception`` where the file of its weights is named or there, or
-        can be downloaded; otherwise it is ``imagenet``, and a `FeaturesWarning` says why.
+        One of `evae.features.CHOICES`. ``auto`` is ``inception`` if the file of its weights is named, is present or
+        can be downloaded; otherwise it is ``imagenet``, and a `FeaturesWarning` gives the reason.
     inception_weights : str or Path, optional
-        Names the file.
+        The file of the weights.
     progress : function, optional
-        Called with (what is done, bytes, of how many) during a download.
+        Callback (task, bytes done, total), called during a download.
 
     Raises
     ------
     InputError
-        If there are no such features.
+        If the name is unknown.
     """
     require_features(features)
     if features != "auto":
         return Choice(features)
     if is_named(None if inception_weights is None else Path(inception_weights)):
-        # Wrong or not: what somebody asked for by name is never replaced.
+        # Valid or not: an explicit request is never replaced by another network.
         return Choice("inception", "--features auto took inception: the file of its weights was named.")
     try:
         find_weights(patience=SHORT_PATIENCE, progress=progress)

@@ -1,7 +1,7 @@
-"""Features of a small convolutional classifier, which is trained on the data set's own labels, seeded and cached.
+"""Features of a small convolutional classifier trained on the labels of the data set, seeded and cached.
 
-Its Fréchet distance is no FID and compares with none; between runs on one data set it says whether images are of the
-classes, and as varied within them, as that data set's are.
+Its Fréchet distance is not FID and is comparable only between runs on one data set, where it measures whether images
+belong to the classes and vary within them as the data do.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from evae.compute.precision import deterministic_algorithms, full_precision_or_t
 from evae.compute.random_streams import Stream, generator, stream_seed
 from evae.data import ImageData, Labels, as_images, load, load_labels
 from evae.features.network import FeatureNetwork
-from evae.features.store import Entry, kept
+from evae.features.store import CacheEntry, load_or_compute
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import locate_user_cache
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: Changes whenever the same images, labels and seed would give another classifier.
+#: Version of the training: changes whenever the same images, labels and seed would give another classifier.
 VERSION = 1
 
-#: Features of an image: the channels of the last convolution.
+#: Number of features of an image: the channels of the last convolution.
 WIDTH = 128
 
-#: Images in a step, passes over the images, the least number of steps, and Adam's first learning rate, falling to 0.
+#: Batch size, minimum numbers of epochs and steps, and Adam's initial learning rate, which decays linearly to 0.
 BATCH, EPOCHS, STEPS, RATE = 128, 4, 600, 3e-3
 
 _MEASURED_AT_A_TIME = 1000
 
 
 class Classifier(nn.Module):
-    """Images (N, C, S, S) in [0, 1] to logits (N, classes): stride-2 convolutions of 3 x 3 down to maps of 4 x 4."""
+    """Map images (N, C, S, S) in [0, 1] to logits (N, classes) by 3 x 3 convolutions of stride 2 down to 4 x 4 maps."""
 
     def __init__(self, channels: int, side: int, classes: int) -> None:
         super().__init__()
@@ -54,20 +54,20 @@ class Classifier(nn.Module):
         self.head = nn.Linear(WIDTH, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the mean over the last maps, shape (N, 128)."""
+        """Return the spatial mean of the last feature maps, shape (N, 128)."""
         maps: Tensor = self.convolutions(images)
-        # Not an adaptive pooling: its gradient has no deterministic form on CUDA.
+        # Not adaptive pooling, whose gradient has no deterministic implementation on CUDA.
         return maps.mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits."""
+        """Return the logits, shape (N, classes)."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifierNetwork(FeatureNetwork):
-    """A trained `Classifier`, the data set it was trained on, and what is known of it, its accuracy above all."""
+    """A trained `Classifier`, its data set, and facts about its training such as the accuracy."""
 
     module: Classifier
     dataset: str
@@ -79,11 +79,11 @@ class ClassifierNetwork(FeatureNetwork):
 
     @property
     def title(self) -> str:
-        """It is not FID."""
+        """Name of the distance, which is not FID."""
         return "Fréchet distance of classifier features"
 
     def document(self) -> dict[str, Any]:
-        """Say which network it is and how it was trained, for a JSON file."""
+        """Return the network's identity and training as a JSON document."""
         return {**super().document(), "trained_on": self.dataset, **self.facts}
 
     def _of(self, images: Tensor) -> Tensor:
@@ -100,27 +100,27 @@ def classifier_network(
     cache: Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> FeatureNetwork:
-    """Return a classifier of a data set, trained on all its training images, or read from the cache.
+    """Return a classifier trained on all training images of a data set, or read from the cache.
 
     Parameters
     ----------
     dataset, data_dir, image_size
         As for `evae.data.load`.
     device : torch.device or str
-        Where it is trained and used. Another kind of device trains another classifier; the cache keeps the first.
+        Where it is trained and used. The weights depend on the kind of device; the cache keeps the first.
     seed : int
-        Decides the weights' start and the order of the images.
+        Determines the initial weights and the order of the images.
     cache : Path, optional
-        The folder of the cache; by default the user's own.
+        The folder of the cache; by default the user's cache folder.
     progress : function, optional
-        Called with (what is done, steps done, of how many) during training.
+        Callback (task, steps done, total), called during training.
 
     Raises
     ------
     InputError
         If the data set cannot be read or has no class labels, or the cache cannot be written to.
     """
-    # Labels first: a data set without them is answered before its images are decoded.
+    # Labels first, so that a data set without labels fails before its images are decoded.
     try:
         labels = load_labels(dataset, data_dir, image_size=image_size)
     except InputError as error:
@@ -130,36 +130,34 @@ def classifier_network(
     images = load(dataset, data_dir, image_size=image_size, progress=progress)
     device = torch.device(device)
     key = _key(images, labels, seed)
-    entry = kept(
-        cache or locate_user_cache("classifiers"),
+    entry = load_or_compute(
+        cache or user_cache("classifiers"),
         key,
-        lambda: trained(images, labels, device, seed=seed, progress=progress),
+        lambda: train_classifier(images, labels, device, seed=seed, progress=progress),
     )
+    # The weights come from the entry in both cases, so that a new and a cached classifier are identical.
     channels, side, _ = images.image_shape
-    module = _untrained(channels, side, labels.classes, seed)
+    module = _initial_classifier(channels, side, labels.classes, seed)
     module.load_state_dict(entry.tensors)
     return ClassifierNetwork(module.eval().to(device), device, tensors_sha256(entry.tensors), dataset, entry.facts)
 
 
-def trained(
-    images: ImageData,
-    labels: Labels,
-    device: torch.device,
-    *,
-    seed: int = 0,
-    progress: ProgressCallback = ignore_progress,
-) -> Entry:
-    """Train a classifier: its weights, and as facts how it was trained and its accuracy on the hold-out images.
+def train_classifier(
+    images: ImageData, labels: Labels, device: torch.device, *, seed: int = 0, progress: ProgressCallback = silent
+) -> CacheEntry:
+    """Train a classifier; return its weights, with its settings and hold-out accuracy as facts.
 
-    The same seed gives the same bits on one kind of device, version of torch and number of threads.
+    The same seed gives identical bits for the same kind of device, version of torch and number of threads.
     """
     keep_freed_memory(device)
     channels, side, _ = images.image_shape
-    # Channels last, with which a step on the CPU takes a fifth less.
-    module = _untrained(channels, side, labels.classes, seed).to(device).to(memory_format=torch.channels_last)
+    # In channels-last format, a step on the CPU takes a fifth less time.
+    module = _initial_classifier(channels, side, labels.classes, seed).to(device).to(memory_format=torch.channels_last)
+    # At least EPOCHS epochs, and more for small data sets, to reach at least STEPS steps.
     train, targets = images.train.to(device), labels.train.to(device)
     epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(len(train) / BATCH)))
     steps = epochs * math.ceil(len(train) / BATCH)
+    # Learning rate: linear decay to 0 at the last step.
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     with deterministic_algorithms(True), full_precision_or_tf32("fp32"):
@@ -182,24 +180,24 @@ def trained(
         "device": device.type,
         "torch": str(torch.__version__),
     }
-    return Entry({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}, facts)
+    return CacheEntry({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}, facts)
 
 
-def _untrained(channels: int, side: int, classes: int, seed: int) -> Classifier:
-    """Draw the weights' start; the caller's random state is what it was."""
+def _initial_classifier(channels: int, side: int, classes: int, seed: int) -> Classifier:
+    """Make a classifier with seeded initial weights; preserve the caller's random state."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(seed, Stream.CLASSIFIER))
         return Classifier(channels, side, classes)
 
 
 def _batches(count: int, epochs: int, seed: int) -> Iterator[Tensor]:
-    """Give the images' numbers in batches, shuffled anew in every epoch."""
+    """Yield batches of image indices, reshuffled in every epoch."""
     for epoch in range(1, epochs + 1):
         yield from torch.randperm(count, generator=generator(seed, Stream.CLASSIFIER, epoch)).split(BATCH)
 
 
 def _accuracy(module: Classifier, pixels: Tensor, targets: Tensor) -> float:
-    """Return the share of images whose class has the largest logit."""
+    """Return the share of images whose true class has the largest logit."""
     module.eval()
     pairs = zip(pixels.split(_MEASURED_AT_A_TIME), targets.split(_MEASURED_AT_A_TIME), strict=True)
     with torch.no_grad():
@@ -208,7 +206,7 @@ def _accuracy(module: Classifier, pixels: Tensor, targets: Tensor) -> float:
 
 
 def _key(images: ImageData, labels: Labels, seed: int) -> str:
-    """Return the SHA-256 (hexadecimal) of what decides the classifier."""
+    """Return the SHA-256 (hexadecimal) of everything that determines the classifier."""
     data = {
         "train": images.train,
         "holdout": images.holdout,

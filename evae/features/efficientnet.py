@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0 up to its pooled features, for use and not for training: no batch normalisation is left in it.
+"""EfficientNet-Lite0 up to its pooled features, for inference only: batch normalisation is folded into convolutions.
 
-The architecture is EfficientNet-B0's (Tan and Le, 2019) as its authors changed it for small devices in 2020
+The architecture is that of EfficientNet-B0 (Tan and Le, 2019), as its authors adapted it to small devices in 2020
 (tensorflow/tpu, models/official/efficientnet/lite): no squeeze and excitation, ReLU6, stem and head of fixed width.
 """
 
@@ -14,23 +14,23 @@ from torch.nn import functional
 
 State = Mapping[str, Tensor]
 
-#: Features of an image: the channels of the last convolution.
+#: Number of features of an image: the channels of the last convolution.
 WIDTH = 1280
 
-#: What the batch normalisations add to the variance.
+#: Constant that the batch normalisations add to the variance.
 EPSILON = 1e-3
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Some blocks in a row: only the first of them has the stride, and none of the others changes its maps' shape."""
+    """Consecutive blocks, of which only the first has the stride; the others preserve the shape of the maps."""
 
     blocks: int
     stride: int
     expands: bool
 
 
-#: Kernels and widths are those of the weights.
+#: The stages in order; kernels and widths follow from the shapes of the weights.
 STAGES = (
     Stage(1, 1, False),
     Stage(2, 2, True),
@@ -43,7 +43,7 @@ STAGES = (
 
 
 class Convolution(nn.Module):
-    """A convolution with a bias, in which a batch normalisation is folded, and ReLU6 unless ``linear``.
+    """A convolution with bias, into which a batch normalisation is folded, followed by ReLU6 unless ``linear``.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ class Convolution(nn.Module):
         self.stride, self.linear = stride, linear
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (N, D, ⌈S / stride⌉, ⌈S / stride⌉) of maps (N, C, S, S), padded as TensorFlow's SAME pads."""
+        """Map (N, C, S, S) to (N, D, ⌈S / stride⌉, ⌈S / stride⌉), padded like TensorFlow's SAME."""
         weight: Tensor = self.get_buffer("weight")
         side, kernel = maps.shape[-1], weight.shape[-1]
         outputs = -(-side // self.stride)
         padding = max((outputs - 1) * self.stride + kernel - side, 0)
         if padding % 2:
-            # The odd one is below and to the right, which no argument of a convolution can say.
+            # The extra row and column go below and to the right, which conv2d's padding argument cannot express.
             maps = functional.pad(maps, (0, 1, 0, 1))
         groups = maps.shape[1] // weight.shape[1]
         found = functional.conv2d(maps, weight, self.get_buffer("bias"), self.stride, padding // 2, 1, groups)
@@ -76,13 +76,13 @@ class Convolution(nn.Module):
 
 
 class Block(nn.Module):
-    """An inverted bottleneck: maps are widened where it expands, filtered channel by channel, and narrowed.
+    """An inverted bottleneck: an optional expansion, a depthwise convolution and a linear projection.
 
     Parameters
     ----------
     convolutions : list of Convolution
     residual : bool
-        Whether the maps are added to what comes of them.
+        Whether the input is added to the output.
     """
 
     def __init__(self, convolutions: list[Convolution], residual: bool) -> None:
@@ -91,41 +91,41 @@ class Block(nn.Module):
         self.residual = residual
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (N, D, T, T) of maps (N, C, S, S)."""
+        """Map (N, C, S, S) to (N, D, T, T)."""
         found: Tensor = self.convolutions(maps)
         return found.add_(maps) if self.residual else found
 
 
 class EfficientNetLite0(nn.Module):
-    """The network with the weights of a state dict, whose names are those of the package efficientnet-lite-pytorch.
+    """The network with weights from a state dict, named as in the package efficientnet-lite-pytorch.
 
-    Its own weights are in double precision, in which the batch normalisations are folded.
+    The weights are in double precision, in which the batch normalisations are folded.
     """
 
     def __init__(self, state: State) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_folded(state, "_conv_stem", "_bn0", stride=2)]
+        layers: list[nn.Module] = [_fold_batch_norm(state, "_conv_stem", "_bn0", stride=2)]
         for stage in STAGES:
             for number in range(stage.blocks):
                 name = f"_blocks.{len(layers) - 1}."
-                widening = [_folded(state, f"{name}_expand_conv", f"{name}_bn0")] if stage.expands else []
-                filtering = _folded(
+                widening = [_fold_batch_norm(state, f"{name}_expand_conv", f"{name}_bn0")] if stage.expands else []
+                filtering = _fold_batch_norm(
                     state, f"{name}_depthwise_conv", f"{name}_bn1", stride=1 if number else stage.stride
                 )
-                narrowing = _folded(state, f"{name}_project_conv", f"{name}_bn2", linear=True)
+                narrowing = _fold_batch_norm(state, f"{name}_project_conv", f"{name}_bn2", linear=True)
                 layers.append(Block([*widening, filtering, narrowing], residual=number > 0))
-        self.layers = nn.Sequential(*layers, _folded(state, "_conv_head", "_bn1"))
+        self.layers = nn.Sequential(*layers, _fold_batch_norm(state, "_conv_head", "_bn1"))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the features (N, 1280), the means over the last maps, of images (N, 3, S, S) from -127/128 to 1."""
+        """Map images (N, 3, S, S) in [-127/128, 1] to features (N, 1280), the spatial means of the last maps."""
         maps: Tensor = self.layers(images)
         return maps.mean((2, 3))
 
 
-def _folded(
+def _fold_batch_norm(
     state: State, convolution: str, normalisation: str, *, stride: int = 1, linear: bool = False
 ) -> Convolution:
-    """Return a convolution that does what it and the batch normalisation behind it do, with its learned statistics."""
+    """Return a convolution equivalent to the named one followed by its batch normalisation in evaluation mode."""
     scale, shift, mean, variance = (
         state[f"{normalisation}.{name}"].double() for name in ("weight", "bias", "running_mean", "running_var")
     )

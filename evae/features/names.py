@@ -1,4 +1,4 @@
-"""The names of the feature networks; imports nothing heavy."""
+"""Names of the feature networks, importable without torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from foundation.errors import InputError, suggest
 #: The networks by name.
 FEATURES = ("inception", "imagenet", "classifier")
 
-#: What ``--features`` takes: the name of a network, ``none``, or ``auto``, which `choice.chosen_features` decides.
+#: Values of ``--features``: the name of a network, ``none``, or ``auto``, which `choice.choose_features` resolves.
 CHOICES = ("auto", *FEATURES, "none")
 
 

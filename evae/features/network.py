@@ -1,4 +1,4 @@
-"""What every feature network can do: take 8-bit images to vectors, and say what it is."""
+"""Interface of feature networks, which map 8-bit images to vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evae.compute.precision import full_precision_or_tf32
 from evae.data.images import as_images
 from foundation.errors import InputError
 
-#: Images that go through a network at a time.
+#: Batch size of the networks.
 CHUNK = 50
 
 
@@ -28,30 +28,30 @@ class FeatureNetwork(ABC):
         In evaluation mode and on ``device``.
     device : torch.device
     weights_sha256 : str
-        Hexadecimal; of the weights' file, or of the weights.
+        Hexadecimal SHA-256 of the file of weights, or of the weights.
     """
 
     module: nn.Module
     device: torch.device
     weights_sha256: str
 
-    #: How ``--features`` calls it, and how many features an image has.
+    #: Its value of ``--features``, and the number of features of an image.
     name: ClassVar[str]
     dimension: ClassVar[int]
 
     @property
     @abstractmethod
     def recipe(self) -> str:
-        """Everything that decides the features beside the weights."""
+        """Everything that determines the features apart from the weights."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What the Fréchet distance of these features is called."""
+        """Name of the Fréchet distance of these features."""
 
     @property
     def identity(self) -> str:
-        """SHA-256 (hexadecimal) of what decides the features, but for the device: that changes them by rounding."""
+        """SHA-256 (hexadecimal) of all that determines the features, except the device, which affects rounding."""
         return hashlib.sha256(f"{self.name}\n{self.recipe}\n{self.weights_sha256}\n".encode()).hexdigest()
 
     def features(self, pixels: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class FeatureNetwork(ABC):
             return torch.cat([self._of(as_images(chunk.to(self.device))) for chunk in pixels.split(CHUNK)])
 
     def document(self) -> dict[str, Any]:
-        """Say which network it is, for a JSON file."""
+        """Return the network's identity as a JSON document."""
         return {
             "name": self.name,
             "title": self.title,
@@ -93,8 +93,6 @@ class FeatureNetwork(ABC):
 def _require_images(pixels: Tensor) -> None:
     shape = tuple(pixels.shape)
     if pixels.dtype != torch.uint8:
-        raise InputError(
-            f"features are of uint8 images (0 to 255), got {pixels.dtype}; round them by evae.metrics.eight_bit."
-        )
+        raise InputError(f"images must be uint8 (0 to 255), got {pixels.dtype}. Round them by evae.metrics.eight_bit.")
     if len(shape) != 4 or shape[0] < 1 or shape[1] not in (1, 3) or shape[2] != shape[3] or shape[2] < 1:
-        raise InputError(f"features are of images of shape (n, 1 or 3, S, S) with n >= 1, got {shape}.")
+        raise InputError(f"images must have shape (n, 1 or 3, S, S) with n >= 1, got {shape}.")

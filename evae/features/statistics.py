@@ -1,4 +1,4 @@
-"""Mean and covariance of features, in double precision and a chunk at a time, and the Fréchet distance of two."""
+"""Mean and covariance of features in double precision, computed in chunks, and the Fréchet distance of two sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from evae.features.network import CHUNK, FeatureNetwork
-from evae.features.store import Entry, kept
+from evae.features.store import CacheEntry, load_or_compute
 from evae.metrics import frechet_distance
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
@@ -20,27 +20,27 @@ from foundation.files import locate_user_cache
 from foundation.progress import ProgressCallback, ignore_progress
 from foundation.types import Array
 
-#: As many images as Inception has features. The distance's bias falls with the number of images, and is large below.
+#: The number of Inception's features. The bias of the distance decreases with the number of images; it is large below.
 FEW_IMAGES = 2048
 
-#: Changes whenever the same network and images would give other statistics.
+#: Version of the statistics: changes whenever the same network and images would give others.
 VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Of so many images the features' ``mean``, shape (d,), and unbiased ``covariance``, shape (d, d); float64."""
+    """Number of images, and the ``mean`` (d,) and unbiased ``covariance`` (d, d) of their features; float64."""
 
     images: int
     mean: Array
     covariance: Array
 
 
-class Moments:
-    """Count, mean and centred second moment of vectors that come in chunks.
+class FeatureMoments:
+    """Running count, mean and centred second moment of vectors added in chunks.
 
-    Every chunk is centred at its own mean and then combined (Chan, Golub and LeVeque, 1983): unlike sums of squares
-    this loses no digits where the mean is large beside the deviations.
+    Each chunk is centred at its mean and then combined (Chan, Golub and LeVeque, 1983): unlike sums of squares, this
+    loses no digits if the mean is large compared with the deviations.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -59,36 +59,36 @@ class Moments:
         self.count = total
 
     def statistics(self) -> FeatureStatistics:
-        """Return the statistics of all vectors; an `InputError` where there are fewer than two."""
+        """Return the statistics of all vectors; raises `InputError` if there are fewer than two."""
         if self.count < 2:
-            raise InputError(f"a covariance of features needs at least 2 images, got {self.count}.")
+            raise InputError(f"the number of images must be at least 2 for a covariance, got {self.count}.")
         return FeatureStatistics(self.count, self.mean.copy(), self.scatter / (self.count - 1))
 
 
 def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureStatistics:
-    """Return the statistics of a network's features of images, which come in chunks.
+    """Compute the statistics of a network's features of images given in chunks.
 
     Parameters
     ----------
     network : FeatureNetwork
     chunks : iterable of Tensor
-        uint8 images of shape (n, C, S, S), as `FeatureNetwork.features` takes them; no more than one is held.
+        uint8 images of shape (n, C, S, S), as for `FeatureNetwork.features`; only one is held in memory.
 
     Raises
     ------
     InputError
-        If there are fewer than two images in all.
+        If there are fewer than two images in total.
     """
-    moments = Moments(network.dimension)
+    moments = FeatureMoments(network.dimension)
     for chunk in chunks:
         moments.add(network.features(chunk).double().cpu().numpy())
     return moments.statistics()
 
 
-def cached_statistics(
-    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = ignore_progress
+def load_or_compute_statistics(
+    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = silent
 ) -> FeatureStatistics:
-    """Return the statistics of a network's features of images, computed once and then read from disk.
+    """Return the statistics of a network's features of images, computed once and cached on disk.
 
     Parameters
     ----------
@@ -96,23 +96,24 @@ def cached_statistics(
     pixels : Tensor
         uint8, shape (N, C, S, S), N >= 2.
     cache : Path, optional
-        The folder of the cache; by default the user's own.
+        The folder of the cache; by default the user's cache folder.
     progress : function, optional
-        Called with (what is done, images done, of how many) while they are computed.
+        Callback (task, images done, total), called during the computation.
 
     Raises
     ------
     InputError
         If there are fewer than two images, or the cache cannot be written to.
     """
+    # The key identifies the network and the exact pixels, so that an entry never becomes stale.
     key = f"{VERSION}\n{network.identity}\n{tensors_sha256({'pixels': pixels})}"
 
-    def make() -> Entry:
-        found = statistics_of(network, _followed(pixels, progress))
+    def make() -> CacheEntry:
+        found = statistics_of(network, _report_progress(pixels, progress))
         tensors = {"mean": torch.from_numpy(found.mean), "covariance": torch.from_numpy(found.covariance)}
-        return Entry(tensors, {"images": found.images})
+        return CacheEntry(tensors, {"images": found.images})
 
-    entry = kept(cache or locate_user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
+    entry = load_or_compute(cache or user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
     mean, covariance = (entry.tensors[name].numpy() for name in ("mean", "covariance"))
     return FeatureStatistics(entry.facts["images"], mean, covariance)
 
@@ -123,7 +124,7 @@ def distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def few_images(a: FeatureStatistics, b: FeatureStatistics) -> str | None:
-    """Return what to warn of where a distance rests on few images, else None."""
+    """Return a warning if a distance is based on few images, else None."""
     fewest, dimension = min(a.images, b.images), a.mean.size
     if fewest <= dimension:
         return (
@@ -142,8 +143,8 @@ def _enough(dimension: int) -> int:
     return max(FEW_IMAGES, dimension + 1)
 
 
-def _followed(pixels: Tensor, progress: ProgressCallback) -> Iterable[Tensor]:
-    """Give the images in chunks, and say how many are done."""
+def _report_progress(pixels: Tensor, progress: ProgressCallback) -> Iterable[Tensor]:
+    """Yield the images in chunks, and report the number done."""
     done = 0
     for chunk in pixels.split(CHUNK):
         yield chunk

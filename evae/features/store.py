@@ -1,6 +1,6 @@
-"""Tensors on disk that can be made again: checked at every reading, made anew when anything is not as it was written.
+"""Cache of computed tensors on disk: verified on every read, and recomputed if an entry is missing or damaged.
 
-An entry is one safetensors file; its metadata hold the key it was made for, facts, and the SHA-256 of all of these.
+An entry is one safetensors file; its metadata hold facts about the tensors and the SHA-256 of key, tensors and facts.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
 from foundation.files import atomic_write, parse_json, read_bytes
 
-#: The covariance of Inception's features has 33,554,432 bytes.
+#: Upper bound of the size of an entry in bytes; the covariance of Inception's features has 33,554,432.
 LARGEST_ENTRY = 2**28
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """Named tensors on the CPU, and facts about them: JSON values only."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
 
-def kept(folder: Path, key: str, make: Callable[[], Entry]) -> Entry:
-    """Return the entry for a key, which is made first if it is missing or damaged.
+def load_or_compute(folder: Path, key: str, make: Callable[[], CacheEntry]) -> CacheEntry:
+    """Load the entry for a key; compute and store it first if it is missing or damaged.
 
-    A second process that wants the same entry waits until it is there.
+    Another process that needs the same entry waits until it is complete.
 
     Raises
     ------
     InputError
-        If the folder cannot be written to; and whatever ``make`` raises. Nothing half done is left behind.
+        If the folder is not writable; errors of ``make`` propagate. A partial entry is never left behind.
     """
     path = folder / f"{key[:24]}.safetensors"
-    with _locked(path):
+    with _hold_lock(path):
         entry = _intact(path, key)
         if entry is None:
             entry = make()
@@ -57,19 +57,20 @@ def _digest(key: str, tensors: Mapping[str, Tensor], facts: str) -> str:
     return hashlib.sha256(f"{key}\0{tensors_sha256(tensors)}\0{facts}".encode()).hexdigest()
 
 
-def _intact(path: Path, key: str) -> Entry | None:
-    """Return an entry that is as it was written for this key, else None."""
+def _intact(path: Path, key: str) -> CacheEntry | None:
+    """Return the entry if it is intact and belongs to this key, else None."""
     try:
         content = read_bytes(path, LARGEST_ENTRY)
+        # A safetensors file begins with the length of its JSON header, which holds the metadata.
         header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts, digest = header["__metadata__"]["facts"], header["__metadata__"]["sha256"]
         tensors = load(content)
-        return Entry(tensors, parse_json(facts)) if digest == _digest(key, tensors, facts) else None
+        return CacheEntry(tensors, parse_json(facts)) if digest == _digest(key, tensors, facts) else None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _write(path: Path, key: str, entry: Entry) -> None:
+def _write(path: Path, key: str, entry: CacheEntry) -> None:
     facts = json.dumps(entry.facts, sort_keys=True, allow_nan=False)
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
@@ -80,8 +81,8 @@ def _write(path: Path, key: str, entry: Entry) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of an entry, whose folder is made."""
+def _hold_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of an entry; create its folder if needed."""
     lock = FileLock(path.with_suffix(".lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,4 +97,4 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _unwritable(folder: Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or str(error)
-    return InputError(f"{folder} cannot be written to ({reason}); set XDG_CACHE_HOME to a folder that can.")
+    return InputError(f"{folder} must be a writable folder ({reason}). Set XDG_CACHE_HOME to one.")

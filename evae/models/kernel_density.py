@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.distributions import Distribution
 
-from evae.compute.random_streams import Source
+from evae.compute.random_streams import NoiseSource
 from evae.configuration.noises import NOISES, Noise
 from evae.configuration.recipe import STEP_SIZE
 from evae.distributions import EpanechnikovPlusUniform, UniformPlusUniform
@@ -16,14 +16,14 @@ from evae.models.posteriors import Posterior, draw_noise
 
 
 def step_size(m: int = 100) -> float:
-    """b(m) = m^(-2/9), the bandwidth of the kernel density estimator.
+    """Compute b(m) = m^(-2/9), the bandwidth of the kernel density estimator.
 
-    Source: Section 4, which takes b(100) = 0.3594 whatever the batch: m counts draws from the prior, not images.
+    Source: Section 4, which uses b(100) = 0.3594 for all batch sizes: m counts draws from the prior, not images.
     """
     return float(m ** (-2 / 9))
 
 
-#: Of K in Algorithm 1, whatever its shape, so that kernels differ in their shape only: that of the Epanechnikov kernel.
+#: Variance of K in Algorithm 1 for every kernel, so that kernels differ only in shape: that of the Epanechnikov kernel.
 KERNEL_VARIANCE = NOISES["epanechnikov"].variance
 
 
@@ -31,10 +31,10 @@ KERNEL_VARIANCE = NOISES["epanechnikov"].variance
 class KernelDensityPosterior(Posterior):
     """z = b (mu + r K) + U with K of variance 1/5 and U uniform: Algorithm 1, equation (10).
 
-    K is the noise ``kernel`` scaled to that variance; b is the constant `step_size`. U is drawn from [-B, B] as
-    Algorithm 1 prints it (``interval`` printed), though the text calls B the length of that interval
-    (``eq-6.interval-length`` in the ledger): from [-B/2, B/2] if ``interval`` is corrected. Mean b mu; variance b^2 r^2
-    / 5 + H^2 / 3, H being half the length of U's interval.
+    K is the noise ``kernel`` scaled to that variance; b is the constant `step_size`. If ``interval`` is printed, U is
+    drawn from [-B, B] as in Algorithm 1; if it is corrected, from [-B/2, B/2], because the text calls B the length of
+    that interval (``eq-6.interval-length`` in the ledger). The mean is b mu; the variance is b^2 r^2 / 5 + H^2 / 3
+    with H half the length of U's interval.
     """
 
     mu: Tensor
@@ -46,12 +46,12 @@ class KernelDensityPosterior(Posterior):
 
     @property
     def label(self) -> str:
-        """Its name with its kernel."""
+        """Name with the kernel, for messages."""
         return f"posterior kde with the {self.kernel} kernel"
 
     @property
     def noise(self) -> Noise:
-        """The noise that K has up to a factor."""
+        """The noise that is K up to a factor."""
         return NOISES[self.kernel]
 
     @property
@@ -71,12 +71,12 @@ class KernelDensityPosterior(Posterior):
 
     @property
     def variance(self) -> Tensor:
-        """The variance, that of the kernel's part and that of the uniform part."""
+        """The variance: the sum of those of the kernel and uniform parts."""
         return KERNEL_VARIANCE * (self.b * self.r).square() + self.half_length.square() / 3
 
     @property
     def spreads(self) -> dict[str, Tensor]:
-        """The kernel's r, before the step size b, and the B of the uniform part, as the paper calls it."""
+        """The kernel's r, before multiplication by b, and the paper's B of the uniform part."""
         return {"r": self.r, "B": self.prior_length}
 
     @property
@@ -98,7 +98,7 @@ class KernelDensityPosterior(Posterior):
     @property
     def distribution(self) -> Distribution:
         """The law of the sum, equation (9) for the Epanechnikov kernel."""
-        # A normal plus a uniform variable has no entropy in closed form.
+        # The entropy of the sum of a normal and a uniform variable has no closed form.
         return self._law if self.kernel in _LAWS else super().distribution
 
     @property
@@ -106,23 +106,23 @@ class KernelDensityPosterior(Posterior):
         scale = self.b * self.factor * self.r
         return _LAWS[self.kernel](self.mean, scale, self.half_length, validate_args=False)
 
-    def rsample(self, generator: Source = None) -> Tensor:
-        """Draw as Algorithm 1 does."""
+    def rsample(self, generator: NoiseSource = None) -> Tensor:
+        """Draw one code per image by Algorithm 1."""
         kernel = self.factor * draw_noise(self.noise, self.mu, generator)
         uniform = draw_noise(NOISES["uniform"], self.mu, generator)
         return self.b * (self.mu + self.r * kernel) + self.half_length * uniform
 
     def kernel_penalty(self, minibatch_size: int) -> Tensor:
-        """B I(K_r) / M for every dimension, in nats; for the Epanechnikov kernel 3 B / (5 M r).
+        """Compute B I(K_r) / M for each dimension, in nats; for the Epanechnikov kernel 3 B / (5 M r).
 
-        I(K_r) = I(K)/r is the roughness of r K, before the step size; 3/(5r) is the least of Lemma 3.2. B is as it is
-        printed, whatever the interval. Source: equation (8).
+        I(K_r) = I(K)/r is the roughness of r K, before multiplication by b; 3/(5r) is the minimum of Lemma 3.2. B is
+        used as printed for both intervals. Source: equation (8).
         """
         return self.noise.roughness / self.factor * self.prior_length / (minibatch_size * self.r)
 
 
 def kernel_reach(kernel: str) -> float | None:
-    """Return half the length of the support of K, of variance 1/5; None if it is unbounded."""
+    """Return half the length of the support of K with variance 1/5; None if it is unbounded."""
     noise = NOISES[kernel]
     return None if noise.reach is None else math.sqrt(KERNEL_VARIANCE / noise.variance) * noise.reach
 

@@ -1,21 +1,20 @@
-"""Encoders and decoders of Appendix B, with the few corrections without which its shapes do not close.
+"""Encoders and decoders of Appendix B, with the corrections that make their shapes consistent.
 
-Appendix B as printed does not close (see ``appendix-b.*`` in the ledger of `theory`). Read here:
+The shapes printed in Appendix B are inconsistent (see ``appendix-b.*`` in the ledger of `theory`). The corrections are:
 
-- the encoders of the 32 x 32 networks end in an adaptive average pooling to 1 x 1, as the one for CIFAR-10 does;
+- the encoders of the 32 x 32 networks end in adaptive average pooling to 1 x 1, as the one for CIFAR-10 does;
 - the first transposed convolution of their decoders has no padding: sides 1, 4, 8, 16, 32;
-- "126 ConvTran" is 128 channels.
+- "126 ConvTran" is read as 128 channels.
 
 "SAME" padding means (kernel - 1) // 2 on every side: a stride of 2 halves an even side, and a transposed layer
-doubles it (with one row and column of output padding for the odd kernel). For the 4 x 4 kernel that is TensorFlow's
-SAME; for the 5 x 5 kernel TensorFlow pads 1 before and 2 behind where we pad 2 and 2: the same sides, shifted by
-half a step. A convolution before a batch normalisation has no bias, which the normalisation would remove.
+doubles it (with one row and column of output padding for the odd kernel). For the 4 x 4 kernel this equals TensorFlow's
+SAME; for the 5 x 5 kernel TensorFlow pads 1 before and 2 after, we pad 2 and 2: the same sides, shifted by half a
+step. A convolution before a batch normalisation has no bias, which the normalisation would remove.
 
-Several networks of one form, such as those of several seeds, can be one module: they lie side by side along the
-channels, and no layer mixes them. Convolutions have a group for each network, batch normalisation is by channel anyway,
-and the fully connected layers are batched products. The first dimension of every weight counts networks first, so that
-each network's weights are an unbroken part of it. What goes in and comes out has the rows of one network after those
-of another: "(N, ...)" below is (``networks`` * N, ...).
+Several networks of equal architecture, such as those of several seeds, can be stacked in one module along the channels,
+and no layer mixes them. Convolutions have a group for each network, batch normalisation is by channel anyway, and the
+fully connected layers are batched products. The networks are contiguous blocks of the first dimension of each weight.
+Inputs and outputs hold the rows of one network after those of another: "(N, ...)" below is (``networks`` * N, ...).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True)
 class Architecture:
-    """What distinguishes the networks of Appendix B.
+    """The parameters in which the networks of Appendix B differ.
 
     Parameters
     ----------
@@ -41,9 +40,9 @@ class Architecture:
     encoder_widths : tuple of int
         Channels after each stride-2 convolution of the encoder; the last is the number of pooled features.
     decoder_side : int
-        Side of the feature map that the decoder's fully connected layer makes.
+        Side of the feature map after the decoder's fully connected layer.
     decoder_widths : tuple of int
-        Channels of that feature map and after each transposed convolution but the last.
+        Channels of that feature map, and after each transposed convolution except the last.
     first_padding : int
         Padding of the decoder's first transposed convolution, which has stride 1.
     """
@@ -63,15 +62,15 @@ ARCHITECTURES = {
 
 
 def architecture_for(image_shape: Sequence[int]) -> Architecture:
-    """Return the architecture for images of shape (channels, side, side); an `InputError` where Appendix B has none."""
+    """Return the architecture for images (channels, side, side); raises `InputError` for sides other than 32 and 64."""
     _, height, width = image_shape
     if height != width or height not in ARCHITECTURES:
-        raise InputError(f"Appendix B has networks for images of 32x32 and 64x64 pixels, got {height}x{width}.")
+        raise InputError(f"images must have 32x32 or 64x64 pixels, as in Appendix B, got {height}x{width}.")
     return ARCHITECTURES[height]
 
 
 class Encoder(nn.Module):
-    """Images of shape (N, C, S, S) with values in [0, 1] to one tensor of shape (N, d_z) for every head, unconstrained.
+    """Map images (N, C, S, S) in [0, 1] to one unconstrained tensor (N, d_z) for each head.
 
     Parameters
     ----------
@@ -80,9 +79,9 @@ class Encoder(nn.Module):
     latent_dim : int
         d_z.
     heads : sequence of str
-        Names of the posterior's parameters; each has a fully connected layer of its own.
+        Names of the posterior's parameters; each has its own fully connected layer.
     networks : int
-        How many lie side by side.
+        Number of stacked networks.
     """
 
     def __init__(self, image_shape: Sequence[int], latent_dim: int, heads: Sequence[str], networks: int = 1) -> None:
@@ -94,6 +93,7 @@ class Encoder(nn.Module):
         channels, side = networks * image_shape[0], image_shape[1]
         for each in architecture.encoder_widths:
             width, side = networks * each, side // 2
+            # A special case in the same interface: 4 x 4 filters on 4 x 4 maps are faster as matrix products.
             kind = _ConvolutionToFourPixels if (kernel, side) == (4, 2) else nn.Conv2d
             convolution = kind(channels, width, kernel, stride=2, padding=padding, bias=False, groups=networks)
             layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
@@ -103,15 +103,15 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the outputs of the heads by name, each of shape (N, d_z)."""
-        features = self.features(_side_by_side(images, self.networks))
-        return {name: _one_after_another(head(features), self.networks) for name, head in self.heads.items()}
+        features = self.features(_stack_channels(images, self.networks))
+        return {name: _unstack_channels(head(features), self.networks) for name, head in self.heads.items()}
 
 
 class Decoder(nn.Module):
-    """Codes of shape (N, d_z) to logits of shape (N, C, S, S), whose sigmoid is the probability of Appendix B.
+    """Map codes (N, d_z) to logits (N, C, S, S), whose sigmoid is the probability of Appendix B.
 
-    The sigmoid is left to the caller: the cross-entropy of logits does not lose digits near 0 and 1. Parameters are
-    those of `Encoder`.
+    The sigmoid is left to the caller, because the cross-entropy of logits loses no digits near 0 and 1. Parameters are
+    as for `Encoder`.
     """
 
     def __init__(self, image_shape: Sequence[int], latent_dim: int, networks: int = 1) -> None:
@@ -124,48 +124,50 @@ class Decoder(nn.Module):
             _Linear(latent_dim, channels * side * side, networks),
             nn.Unflatten(1, (networks * channels, side, side)),
         ]
+        # The first transposed convolution keeps the side, or expands one pixel; the others double it.
         for index, width in enumerate(widths):
             if index > 0:
-                transposed: nn.Module = _doubling(channels, width, kernel, 2, padding, networks)
+                transposed: nn.Module = _transposed_convolution(channels, width, kernel, 2, padding, networks)
             elif side == 1:
                 transposed = _ConvolutionOfOnePixel(
                     networks * channels, networks * width, kernel, bias=False, groups=networks
                 )
             else:
-                transposed = _doubling(channels, width, kernel, 1, architecture.first_padding, networks)
+                transposed = _transposed_convolution(channels, width, kernel, 1, architecture.first_padding, networks)
             layers += [transposed, nn.BatchNorm2d(networks * width), nn.ReLU(inplace=True)]
             channels = width
-        layers.append(_doubling(channels, image_shape[0], kernel, 2, padding, networks, bias=True))
+        # The last has neither normalisation nor activation: its outputs are logits.
+        layers.append(_transposed_convolution(channels, image_shape[0], kernel, 2, padding, networks, bias=True))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the logits of the pixels' probabilities, of shape (N, C, S, S)."""
-        return _one_after_another(self.layers(_side_by_side(codes, self.networks)), self.networks)
+        return _unstack_channels(self.layers(_stack_channels(codes, self.networks)), self.networks)
 
 
-def _side_by_side(rows: Tensor, networks: int) -> Tensor:
-    """Lay (networks * N, C, ...) side by side: (N, networks * C, ...)."""
+def _stack_channels(rows: Tensor, networks: int) -> Tensor:
+    """Move stacked networks from rows to channels: (networks * N, C, ...) to (N, networks * C, ...)."""
     if networks == 1:
         return rows
     return rows.unflatten(0, (networks, -1)).transpose(0, 1).flatten(1, 2)
 
 
-def _one_after_another(values: Tensor, networks: int) -> Tensor:
-    """Undo `_side_by_side`."""
+def _unstack_channels(values: Tensor, networks: int) -> Tensor:
+    """Invert `_stack_channels`."""
     if networks == 1:
         return values
     return values.unflatten(1, (networks, -1)).transpose(0, 1).flatten(0, 1)
 
 
 class _Linear(nn.Linear):
-    """A fully connected layer in each of several networks: (N, networks * inputs) to (N, networks * outputs)."""
+    """A fully connected layer for each stacked network: (N, networks * inputs) to (N, networks * outputs)."""
 
     def __init__(self, inputs: int, outputs: int, networks: int) -> None:
         super().__init__(inputs, networks * outputs)
         self.networks = networks
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return a product for each network, of the layer's own columns."""
+        """Apply each network's layer to its columns by one batched product."""
         if self.networks == 1:
             return super().forward(input)
         rows = input.unflatten(1, (self.networks, -1)).transpose(0, 1)
@@ -174,13 +176,13 @@ class _Linear(nn.Linear):
 
 
 class _ConvolutionOfOnePixel(nn.ConvTranspose2d):
-    """A transposed convolution of maps of 1 x 1, without padding: a matrix product, which a CPU does in less time.
+    """A transposed convolution of 1 x 1 maps without padding, computed as a matrix product, which is faster on a CPU.
 
-    With it a step of the MNIST network takes 8 to 18 % less. Parameters and their initial values are the base class's.
+    It reduces the time of a step of the MNIST network by 8 to 18 %. Parameters and initial values are inherited.
     """
 
     def forward(self, pixels: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: ARG002
-        """Return maps (N, O, k, k) of pixels (N, C, 1, 1), in the memory format that the CPU is fastest with."""
+        """Map pixels (N, C, 1, 1) to (N, O, k, k), in channels-last format, the fastest on a CPU."""
         channels, width, *sides = self.weight.shape
         weights = self.weight.permute(0, 2, 3, 1).reshape(self.groups, channels // self.groups, -1)
         rows = pixels.view(-1, *weights.shape[:2]).transpose(0, 1)
@@ -189,17 +191,18 @@ class _ConvolutionOfOnePixel(nn.ConvTranspose2d):
 
 
 class _ConvolutionToFourPixels(nn.Conv2d):
-    """A convolution of maps of 4 x 4 with 4 x 4 filters, SAME padding and stride 2, without the products with padding.
+    """A convolution of 4 x 4 maps with 4 x 4 filters, SAME padding and stride 2, without the products with padding.
 
-    Each of the four pixels sees 9 of the 16 values of a filter; the others meet padding. On a CPU, four matrix products
-    of these 9 take half the time of the convolution, and a step of the MNIST network 7 % less. Elsewhere, and for
-    several networks, it is the base class's; parameters and their initial values always are.
+    Each of the four output pixels uses 9 of the 16 values of a filter; the others multiply padding. On a CPU, four
+    matrix products of these 9 take half the time of the convolution, which reduces a step of the MNIST network by 7 %.
+    On other devices, and for stacked networks, the base class is used. Parameters and initial values are inherited.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return maps (N, O, 2, 2) of maps (N, C, 4, 4), in the memory format that the CPU is fastest with."""
+        """Map (N, C, 4, 4) to (N, O, 2, 2), in channels-last format, the fastest on a CPU."""
         if input.device.type != "cpu" or self.groups > 1:
             return super().forward(input)
+        # Channels last, so that each window and each filter is one row of a matrix product.
         maps, filters = (each.permute(0, 2, 3, 1) for each in (input, self.weight))
         pixels = [
             functional.linear(
@@ -216,10 +219,10 @@ def _same_padding(kernel: int) -> int:
     return (kernel - 1) // 2
 
 
-def _doubling(
+def _transposed_convolution(
     channels: int, width: int, kernel: int, stride: int, padding: int, networks: int, bias: bool = False
 ) -> nn.ConvTranspose2d:
-    """Make a transposed convolution; with stride 2 and SAME padding it doubles the side exactly."""
+    """Make a transposed convolution, which doubles the side exactly with stride 2 and SAME padding."""
     missing = kernel % 2 if stride == 2 else 0
     return nn.ConvTranspose2d(
         networks * channels,

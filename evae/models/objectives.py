@@ -1,9 +1,9 @@
-"""What is minimised: a reconstruction term and, but for one objective, a regularisation term, in nats for one image.
+"""Training objectives: a reconstruction term and, except for one objective, a regularisation term, in nats per image.
 
-Every term is summed over pixels or latent dimensions and is one number for each image, shape (N,); the loss of a
-batch is the mean of their sum over its images. All terms carry the sign with which they are *minimised*, and no term
-is clipped. Hold-out metrics are means of the same numbers over the hold-out images, so that training and hold-out
-have one scale. The logged terms add up to the logged loss: a KL divergence that is weighted has another name.
+Each term is summed over pixels or latent dimensions and has shape (N,), one value per image; the loss of a batch is
+the mean over its images of their sum. All terms have the sign with which they are *minimised*, and no term is clipped.
+Hold-out metrics are means of the same terms over the hold-out images, so that both have the same scale. The logged
+terms add up to the logged loss: a weighted KL divergence therefore has another name.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from foundation.errors import InputError
 
 
 def reconstruction_error(logits: Tensor, images: Tensor) -> Tensor:
-    """Binary cross-entropy in nats between ``images`` in [0, 1] and the probabilities sigmoid(``logits``).
+    """Compute the binary cross-entropy in nats between ``images`` in [0, 1] and the probabilities sigmoid(``logits``).
 
-    Summed over pixels and channels: shapes (N, C, H, W) and (N, C, H, W) to (N,). For grey values between 0 and 1 its
-    least value is not zero but the entropy of the pixels.
+    Summed over pixels and channels: shapes (N, C, H, W) and (N, C, H, W) to (N,). For grey values strictly between 0
+    and 1 the minimum is not zero but the entropy of the pixels.
     """
     each_pixel = functional.binary_cross_entropy_with_logits(logits, images, reduction="none")
     return each_pixel.flatten(1).sum(1)
@@ -39,7 +39,7 @@ def reconstruction_error(logits: Tensor, images: Tensor) -> Tensor:
 class Objective(ABC):
     """The terms of a loss by name; the first is always ``reconstruction``.
 
-    ``beta`` weighs the regularisation term: 1 is what the paper has, more regularises more, as in a beta-VAE.
+    ``beta`` weights the regularisation term, as in a beta-VAE; the paper has 1.
     """
 
     beta: float = field(default=1.0, kw_only=True)
@@ -47,15 +47,18 @@ class Objective(ABC):
     @property
     @abstractmethod
     def measure(self) -> str | None:
-        """What the regularisation term measures, before it is weighed; None where there is no such term."""
+        """Name of the unweighted regularisation term; None if there is none."""
 
     @abstractmethod
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """Return it for each image, (N,), summed over latent dimensions; an `InputError` if it has no formula."""
+        """Compute the unweighted term for each image, (N,), summed over dimensions.
+
+        Raises `InputError` if there is no formula for the posterior.
+        """
 
     @property
     def term(self) -> str | None:
-        """The regularisation term's name in the metrics: ``measure``, behind ``beta_`` where it is weighed."""
+        """Name of the regularisation term in the metrics: ``measure``, prefixed with ``beta_`` if it is weighted."""
         return self.measure if self.measure is None or self.beta == 1 else f"beta_{self.measure}"
 
     @property
@@ -92,12 +95,12 @@ class EvidenceLowerBound(Objective):
 class KernelDensityBound(Objective):
     """Equation (8) with its sign corrected: -log p(x | z) + beta sum_d B_d I(K_r) / M is minimised.
 
-    For the Epanechnikov kernel I(K_r) = 3/(5r); another kernel brings its own roughness. As printed, (8) adds the
-    penalty to +log p(x | z) (``eq-7.sign`` in the ledger). M is the batch size that was *configured*, also in a short
-    last batch and for hold-out images: the objective is one function throughout. Summed over latent dimensions,
+    For the Epanechnikov kernel I(K_r) = 3/(5r); another kernel has another roughness. As printed, (8) adds the
+    penalty to +log p(x | z) (``eq-7.sign`` in the ledger). M is the *configured* batch size, also for a short
+    last batch and for hold-out images, so that the objective is a fixed function. Summed over latent dimensions,
     averaged over images; not clipped, but r is never below `evae.models.posteriors.SMALLEST_SPREAD`.
 
-    The term is called ``kernel_penalty``: equation (8) has it in the place of a KL divergence, which it is not.
+    The term is called ``kernel_penalty``: in equation (8) it replaces the KL divergence, but it is not one.
     """
 
     minibatch_size: int
@@ -105,7 +108,7 @@ class KernelDensityBound(Objective):
     measure: ClassVar[str] = "kernel_penalty"
 
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """Sum over dimensions of B I(K_r) / M."""
+        """Compute the sum over dimensions of B I(K_r) / M."""
         if not isinstance(posterior, KernelDensityPosterior):
             raise InputError(f"the kde-bound has no formula for the {posterior.label}, which has no B.")
         return posterior.kernel_penalty(self.minibatch_size).sum(1)
@@ -116,8 +119,8 @@ class UniformPriorBound(Objective):
     """The prior is uniform on [-l/2, l/2] in every dimension, and the posterior lies inside it.
 
     ``divergence`` kl: the exact KL divergence log l - h(q), for the Epanechnikov log(l/r) + log 3 - 5/3; renyi2: the
-    Renyi divergence of order 2, log(l I(q)), for the Epanechnikov log(3l/(5r)), which is never below it and which
-    Lemma 3.2 says the Epanechnikov kernel makes least (``beyond.repaired-bound``). Summed over latent dimensions,
+    Renyi divergence of order 2, log(l I(q)), for the Epanechnikov log(3l/(5r)), which is never below it and which,
+    by Lemma 3.2, the Epanechnikov kernel minimises (``beyond.repaired-bound``). Summed over latent dimensions,
     averaged over images, not clipped: a posterior that reaches beyond the prior has an infinite term.
     """
 
@@ -130,7 +133,7 @@ class UniformPriorBound(Objective):
         return self.divergence
 
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """Sum over dimensions of the divergence from the uniform prior."""
+        """Compute the sum over dimensions of the divergence from the uniform prior."""
         entropy, roughness, reach = posterior.entropy, posterior.roughness, posterior.reach
         if entropy is None or roughness is None or reach is None:
             raise InputError(f"the uniform-prior has no finite exact formula for the {posterior.label}.")
@@ -141,12 +144,12 @@ class UniformPriorBound(Objective):
 
 @dataclass(frozen=True)
 class ReconstructionAlone(Objective):
-    """The reconstruction error and nothing else: no term holds the posterior's noise or its codes."""
+    """The reconstruction error without regularisation of the posterior."""
 
     measure: ClassVar[None] = None
 
     def regularisation(self, posterior: Posterior) -> Tensor:
-        """Zero."""
+        """Return zeros, shape (N,)."""
         return torch.zeros_like(posterior.mean).sum(1)
 
 

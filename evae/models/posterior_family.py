@@ -1,4 +1,4 @@
-"""From the encoder's outputs to a posterior, with every parameter kept in its range."""
+"""Posterior families: maps from the encoder's outputs to posteriors with parameters in their ranges."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from evae.models.kernel_density import KernelDensityPosterior, kernel_reach
 from evae.models.posteriors import SMALLEST_SPREAD, LocationScalePosterior, PointPosterior, Posterior
 from foundation.errors import InputError
 
-#: A posterior kept inside an interval stays this factor inside it, so that rounding never puts it outside.
+#: A posterior bounded by an interval is shrunk by this factor, so that rounding never moves it outside.
 _MARGIN = 1 - 2**-18
 
 
 def positive(raw: Tensor) -> Tensor:
-    """Map a head's output to a spread: softplus, and never below `SMALLEST_SPREAD`, with a gradient everywhere."""
+    """Map a head's output to a spread: softplus, at least `SMALLEST_SPREAD`, with a gradient everywhere."""
     return functional.softplus(raw) + SMALLEST_SPREAD
 
 
@@ -31,11 +31,11 @@ def below(limit: Tensor | float, raw: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class PosteriorFamily:
-    """How the encoder's heads become a posterior.
+    """Map from the outputs of the encoder's heads to a posterior.
 
-    Unbounded, mu is the head's output and a spread is `positive` of it. With ``within`` the whole support is kept in
-    [-within, within] by construction: every spread takes, by a sigmoid, a share of the room that is left (B before r),
-    and tanh places the mean in the rest.
+    Without bounds, mu is the head's output, and a spread is `positive` of it. With ``within``, the support lies in
+    [-within, within] by construction: each spread takes a share, by a sigmoid, of the remaining room (B before r), and
+    tanh places the mean in the rest.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class PosteriorFamily:
 
     def __post_init__(self) -> None:
         if self.posterior not in POSTERIORS:
-            raise InputError(f"there is no posterior {self.posterior!r}; there is {', '.join(POSTERIORS)}.")
+            raise InputError(f"the posterior must be one of {', '.join(POSTERIORS)}, got {self.posterior!r}.")
 
     @classmethod
     def of(cls, recipe: Recipe) -> PosteriorFamily:
-        """Return the family that a configuration's recipe describes."""
+        """Return the family of a configuration's recipe."""
         constant = None if isinstance(recipe.prior_length, str) else recipe.prior_length
         return cls(
             recipe.posterior,
@@ -73,7 +73,7 @@ class PosteriorFamily:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The outputs of the encoder that `from_heads` takes, in their order."""
+        """Names of the encoder's outputs, in the order of the arguments of `from_heads`."""
         if self.posterior == "kde":
             return ("mu", "r", "B") if self.prior_length is None else ("mu", "r")
         return ("mu",) if self.posterior == "none" else ("mu", NOISES[self.posterior].scale)
@@ -97,8 +97,10 @@ class PosteriorFamily:
         if self.within is None:
             length = self._constant(mu) if raw_length is None else positive(raw_length)
             return KernelDensityPosterior(mu, positive(r), length, kernel=self.kernel, interval=self.interval)
+        # B takes its share of the room first, then r, then the mean.
         room = self.within * _MARGIN
         length = self._constant(mu) if raw_length is None else below((room - SMALLEST_SPREAD) / half, raw_length)
+        # Half-width of the kernel part per unit of r.
         scale = STEP_SIZE * (kernel_reach(self.kernel) or math.inf)
         r = below((room - half * length) / scale, r)
         mu = (room - half * length - scale * r) * mu.tanh() / STEP_SIZE

@@ -1,8 +1,8 @@
-"""The posteriors q(z | x): a code's distribution, how it is drawn, its moments, entropy and roughness.
+"""The posteriors q(z | x): sampling, moments, entropy and roughness of the codes.
 
 A posterior is a small frozen object that holds the parameters of one batch, each of shape (N, d_z). The codes of
-different images and dimensions are independent given these parameters. What has no closed form, or is infinite, is
-None: an objective that needs it refuses the posterior by name.
+different images and dimensions are independent given these parameters. A property without a closed form, or with an
+infinite value, is None; an objective that needs it raises an `InputError` that names the posterior.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from evae.compute.random_streams import Source, drawn
+from evae.compute.random_streams import NoiseSource, draw
 from evae.configuration.noises import NOISES, Noise
 from foundation.errors import InputError
 
-#: Least value of a spread. Equation (8) divides by r, and softplus alone reaches zero in single precision.
+#: Smallest spread. Equation (8) divides by r, and softplus alone reaches zero in single precision.
 SMALLEST_SPREAD = 1e-6
 
 
@@ -32,7 +32,7 @@ class Posterior(ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """Its name in sentences, such as ``posterior gaussian``."""
+        """Name in messages, such as ``posterior gaussian``."""
 
     @property
     @abstractmethod
@@ -47,11 +47,11 @@ class Posterior(ABC):
     @property
     @abstractmethod
     def spreads(self) -> dict[str, Tensor]:
-        """The positive parameters by their name in the paper, for the log."""
+        """The positive parameters by their names in the paper, for the metrics."""
 
     @property
     def reach(self) -> Tensor | None:
-        """Half the length of the support, which is centred at the mean; None where it is unbounded."""
+        """Half the length of the support, which is centred at the mean; None if it is unbounded."""
         return None
 
     @property
@@ -71,15 +71,15 @@ class Posterior(ABC):
         Raises
         ------
         InputError
-            If it has no entropy in closed form, or no density.
+            If its entropy has no closed form, or it has no density.
         """
         raise InputError(f"the {self.label} has no distribution with an entropy in closed form.")
 
     @abstractmethod
-    def rsample(self, generator: Source = None) -> Tensor:
+    def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw one code for every image, differentiable in the parameters.
 
-        ``generator`` may be the `evae.compute.random_streams.RowsOf` a batch, where these images are some of its rows.
+        ``generator`` may be a `evae.compute.random_streams.RowsOf` if these images are rows of a larger batch.
         """
 
 
@@ -98,16 +98,16 @@ class PointPosterior(Posterior):
 
     @property
     def variance(self) -> Tensor:
-        """Zero."""
+        """The variance, zero."""
         return torch.zeros_like(self.mu)
 
     @property
     def spreads(self) -> dict[str, Tensor]:
-        """Nothing is spread."""
+        """An empty mapping: there are no spreads."""
         return {}
 
-    def rsample(self, generator: Source = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
-        """Return mu."""
+    def rsample(self, generator: NoiseSource = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
+        """Return mu, without drawing."""
         return self.mu
 
 
@@ -115,8 +115,8 @@ class PointPosterior(Posterior):
 class LocationScalePosterior(Posterior):
     """z = mu + scale * noise, with a noise of `NOISES`: sigma eps, r K, r U, and so on.
 
-    A scale is made positive by softplus whatever the noise (`evae.models.posterior_family`), so that models differ in
-    their noise and not in how a spread is parametrised.
+    Scales are made positive by softplus for all noises (`evae.models.posterior_family`), so that models differ only in
+    their noise, not in the parametrisation of a spread.
     """
 
     mu: Tensor
@@ -130,7 +130,7 @@ class LocationScalePosterior(Posterior):
 
     @property
     def label(self) -> str:
-        """Its name."""
+        """Name in messages."""
         return f"posterior {self.name}"
 
     @property
@@ -145,7 +145,7 @@ class LocationScalePosterior(Posterior):
 
     @property
     def spreads(self) -> dict[str, Tensor]:
-        """The scale."""
+        """The scale, by its name in the paper."""
         return {self.noise.scale: self.scale}
 
     @property
@@ -168,14 +168,14 @@ class LocationScalePosterior(Posterior):
         """The noise's law at mu and scale."""
         return law_of(self.noise)(self.mu, self.scale, validate_args=False)
 
-    def rsample(self, generator: Source = None) -> Tensor:
+    def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw mu + scale * noise."""
         return self.mu + self.scale * draw_noise(self.noise, self.mu, generator)
 
 
-def draw_noise(noise: Noise, like: Tensor, source: Source) -> Tensor:
+def draw_noise(noise: Noise, like: Tensor, source: NoiseSource) -> Tensor:
     """Draw a standard noise in the shape, type and device of ``like``."""
-    return drawn(_resolve(noise.draw), like, source)
+    return draw(_resolve(noise.draw), like, source)
 
 
 def law_of(noise: Noise) -> Callable[..., Distribution]:

@@ -1,4 +1,4 @@
-"""Models of one form made parts of one model, which computes and trains all of them at once."""
+"""Stacking of equal-shaped models into one, which computes and trains all of them at once."""
 
 from __future__ import annotations
 
@@ -10,40 +10,38 @@ from torch import Tensor
 from evae.models.vae import VAE
 
 
-def stacked(models: Sequence[VAE]) -> VAE:
-    """Return one model whose networks are those of ``models``, side by side; a single model is returned itself.
+def stack_models(models: Sequence[VAE]) -> VAE:
+    """Stack the networks of ``models`` in one model; a single model is returned unchanged.
 
-    From then on the models have no memory of their own: their weights and the running statistics of their batch
-    normalisation are parts of the whole one's, so that training that trains them, and each can still be looked at,
-    measured, saved and loaded alone. All are on one device, of one shape and of one posterior.
+    Afterwards the weights and running statistics of the models are views of those of the stacked model: training it
+    trains them, and each model can still be evaluated, saved and loaded alone. All must have the same device, shape and
+    posterior.
     """
     if len(models) == 1:
         return models[0]
     first = models[0]
-    # Neither memory nor random numbers are spent on weights that are replaced.
+    # The meta device allocates no memory and draws no weights, since all are replaced below.
     with torch.device("meta"):
         whole = VAE(first.image_shape, first.latent_dim, first.family, networks=len(models))
     states = [model.state_dict() for model in models]
-    whole.load_state_dict({name: _joined([state[name] for state in states]) for name in states[0]}, assign=True)
-    whole.placed_on(first.device)
+    whole.load_state_dict({name: _concatenate([state[name] for state in states]) for name in states[0]}, assign=True)
+    whole.place_on(first.device)
+    # Replace each model's tensors by views of the stacked ones.
     for model, own in zip(models, _by_model(whole.state_dict(), len(models)), strict=True):
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             tensor.data = own[name]
     return whole
 
 
-def parts(tensor: Tensor, models: int) -> Sequence[Tensor]:
-    """Return what of the whole model's tensor belongs to each model; what is but one number, such as a count, is all's.
-
-    Parts are views: what is written to one is written to the whole.
-    """
+def split_by_model(tensor: Tensor, models: int) -> Sequence[Tensor]:
+    """Split a tensor of the stacked model into views, one per model; a scalar, such as a count, is shared by all."""
     return tensor.chunk(models) if tensor.dim() > 0 else [tensor] * models
 
 
-def _joined(tensors: Sequence[Tensor]) -> Tensor:
+def _concatenate(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([*tensors]) if tensors[0].dim() > 0 else tensors[0].clone()
 
 
 def _by_model(state: dict[str, Tensor], models: int) -> list[dict[str, Tensor]]:
-    split = {name: parts(tensor, models) for name, tensor in state.items()}
+    split = {name: split_by_model(tensor, models) for name, tensor in state.items()}
     return [{name: tensors[number] for name, tensors in split.items()} for number in range(models)]

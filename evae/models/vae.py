@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
-from evae.compute.random_streams import Source
+from evae.compute.random_streams import NoiseSource
 from evae.models.networks import Decoder, Encoder
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Posterior
@@ -27,11 +27,10 @@ class VAE(nn.Module):
     latent_dim : int
         d_z.
     posterior : PosteriorFamily or str
-        What the encoder's heads are, and the posterior they make; a name is the family of that name as it stands.
+        Determines the encoder's heads and the posterior; a name stands for the family with default parameters.
     networks : int
-        How many networks of this form lie side by side (`evae.models.networks`): each sees N rows of the ``networks`` *
-        N that go in, those of one network after those of another. Of several, `evae.models.stacked.stacked` gives the
-        weights.
+        Number of stacked networks (`evae.models.networks`): each receives N of the ``networks`` * N input rows, those
+        of one network after those of another. `evae.models.stacked.stack_models` sets the weights of several.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class VAE(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     @property
@@ -56,20 +55,22 @@ class VAE(nn.Module):
         return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
-        """Return the posterior of each image; ``images`` of shape (N, C, S, S) with values in [0, 1]."""
+        """Compute the posterior of each image; ``images`` have shape (N, C, S, S) and values in [0, 1]."""
         with layers_in(precision, images.device):
             outputs = self.encoder(images)
         return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
+        """Compute the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
         probabilities: Tensor = self.decoder(codes).sigmoid()
         return probabilities
 
-    def forward(self, images: Tensor, generator: Source = None, precision: str = "fp32") -> tuple[Tensor, Posterior]:
+    def forward(
+        self, images: Tensor, generator: NoiseSource = None, precision: str = "fp32"
+    ) -> tuple[Tensor, Posterior]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
 
-        With ``precision`` bf16 the layers compute in bfloat16; the posterior, its draw and what is returned do not.
+        With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
         """
         posterior = self.encode(images, precision)
         codes = posterior.rsample(generator)
@@ -81,12 +82,12 @@ class VAE(nn.Module):
         """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise."""
         return self.decode(self.encode(images).mean)
 
-    def placed_on(self, device: torch.device | str) -> VAE:
-        """Move the model to ``device`` in the memory format that is fastest there; returns the model itself.
+    def place_on(self, device: torch.device | str) -> VAE:
+        """Move the model to ``device`` in the memory format that is fastest there; return the model itself.
 
-        On the CPU that is channels last: measured with torch 2.15 on two cores of an AMD EPYC (Zen 5), batch 100 of
-        32 x 32, training at 2,280 images/s against 1,850 in the default format. One thread makes 1,250; torch's own
-        choice, a thread a core, is kept.
+        On the CPU that is channels last: 2,280 instead of 1,850 images/s, measured with torch 2.15 on two cores of an
+        AMD EPYC (Zen 5) in training with batches of 100 images of 32 x 32. One thread reaches 1,250 images/s; torch's
+        default of one thread per core is kept.
         """
         self.to(device)
         if torch.device(device).type == "cpu":
@@ -100,12 +101,12 @@ class VAE(nn.Module):
         Raises
         ------
         InputError
-            If the folder is no run, has no weights yet, or holds a damaged or foreign file; the sentence names it.
+            If the folder is not a run, has no weights yet, or holds a damaged or foreign file; the message names it.
         """
         run = run if isinstance(run, Run) else Run.open(run)
         config = run.configuration
         weights = run.read_weights()
-        # Without memory at first: a damaged configuration could ask for more than there is.
+        # Allocate no memory before the weights fit: a damaged configuration could require more than is available.
         with torch.device("meta"):
             model = cls(run.image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
         expected = model.state_dict()
@@ -114,9 +115,10 @@ class VAE(nn.Module):
         except RuntimeError as error:
             mismatch = str(error).splitlines()[-1].strip()
             raise InputError(
-                f"{run.weights_path} holds the weights of another model than config.json: {mismatch}"
+                f"{run.weights_path} must hold the weights of the model in config.json, got others: {mismatch}"
             ) from error
+        # Shapes fit; reject types and values that would fail or spread NaN later.
         for name, tensor in weights.items():
             if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
-                raise InputError(f"{run.weights_path} is damaged: {name} should hold finite {expected[name].dtype}.")
-        return model.placed_on(device).eval()
+                raise InputError(f"{run.weights_path} is damaged: {name} must hold finite {expected[name].dtype}.")
+        return model.place_on(device).eval()

@@ -1,9 +1,8 @@
-"""Checkpoints: all that training needs to go on as if it had never stopped.
+"""Checkpoints: the complete state of training, from which it resumes bit for bit.
 
-A checkpoint is a folder such as ``epoch-00017`` (17 epochs are finished) or ``epoch-00018-batch-000120`` (so are 120
-batches of the next one). Its tensors lie in safetensors files; ``manifest.json`` holds how far training was, and size
-and SHA-256 of every file. The folder is written aside, synced and renamed, so that it is whole or absent; what is
-altered afterwards is noticed when it is read. Nothing is pickled.
+A checkpoint is a folder such as ``epoch-00017`` (after 17 epochs) or ``epoch-00018-batch-000120`` (after 120 more
+batches). Its tensors are in safetensors files; ``manifest.json`` holds the position of training, and the size and
+SHA-256 of each file. The folder is written atomically; later changes are detected when it is read. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from foundation.errors import InputError
 from foundation.files import LARGEST_JSON, parse_json, read_bytes, read_file_size, sync_file, sync_folder
 from foundation.validation import is_count, is_finite_number, is_one_of, is_record, is_text
 
-#: Checkpoints kept: the newest, and the one before it should the newest be damaged.
+#: Number of checkpoints kept: the newest, and its predecessor in case the newest is damaged.
 KEPT = 2
 
 #: The files of a checkpoint, each a group of named tensors.
@@ -47,25 +46,25 @@ _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?")
 
 
 class DamagedCheckpoint(InputError):
-    """A checkpoint that is not as it was written; the sentence names the file and what is wrong with it."""
+    """A checkpoint was altered or truncated; the message names the file and the defect."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """How far training is.
+    """Position of training.
 
     Parameters
     ----------
     epochs_finished : int
-        Epochs that are trained, measured and logged.
+        Number of epochs that are trained, evaluated and logged.
     batches : int
-        Batches trained of the epoch after these.
+        Number of batches trained in the following epoch.
     step : int
-        Batches trained since the beginning.
+        Number of batches trained since the beginning.
     seconds : float
-        Time that the ``batches`` took, in this process and those before it.
+        Time that these ``batches`` took, in this process and its predecessors.
     device : str
-        The kind of device that trained: ``cpu`` or ``cuda``.
+        The kind of the training device: ``cpu`` or ``cuda``.
     """
 
     epochs_finished: int
@@ -76,14 +75,14 @@ class Position:
 
     @property
     def name(self) -> str:
-        """The checkpoint's folder."""
+        """Name of the checkpoint's folder."""
         if self.batches == 0:
             return f"epoch-{self.epochs_finished:05}"
         return f"epoch-{self.epochs_finished + 1:05}-batch-{self.batches:06}"
 
     @property
     def place(self) -> tuple[int, int]:
-        """Finished epochs, and batches after them: what orders positions."""
+        """Numbers of finished epochs and of batches after them, the sort key of positions."""
         return self.epochs_finished, self.batches
 
     def __str__(self) -> str:
@@ -94,16 +93,17 @@ class Position:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training was at a position: every tensor on the CPU, in the default memory format.
+    """State of training at a position: all tensors are on the CPU, in the default memory format.
 
     Parameters
     ----------
     position : Position
     weights, optimizer : dict
-        The model's state, and Adam's by ``step.``, ``exp_avg.`` or ``exp_avg_sq.`` and the name of the weight.
+        The state of the model, and that of Adam, keyed by ``step.``, ``exp_avg.`` or ``exp_avg_sq.`` and the weight.
     epoch : dict
         Within an epoch ``noise``, the state of the generator (uint8), ``sums``, the sum of each term over each batch
-        (batches, terms), and ``images``, how many were seen; else nothing: an epoch begins with streams of its own.
+        (batches, terms), and ``images``, the number of images so far; else empty, because each epoch has its own
+        random streams.
     """
 
     position: Position
@@ -119,13 +119,13 @@ class Checkpoints:
     folder: Path
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; then remove all but it and the one before it."""
+        """Write a checkpoint, then remove all others except its predecessor."""
         path, aside = self.folder / checkpoint.position.name, self.folder / f".{checkpoint.position.name}.part"
         self.folder.mkdir(exist_ok=True)
         _remove(aside)
         try:
             _write_files(checkpoint, aside)
-            # Only a damaged checkpoint, or one that was not gone on from, can have the name already.
+            # Only a damaged checkpoint, or one from which training did not resume, can already have this name.
             self._discard(path)
             aside.rename(path)
         finally:
@@ -134,15 +134,15 @@ class Checkpoints:
         self._keep_last(path)
 
     def newest(self, most: tuple[int, int] | None = None) -> tuple[Checkpoint | None, list[DamagedCheckpoint]]:
-        """Read the newest whole checkpoint; return also what is wrong with those that are newer.
+        """Read the newest intact checkpoint; return it with the errors of newer, damaged ones.
 
-        With ``most`` only those count whose `Position.place` is not behind it. It is None if there is no checkpoint at
-        all, as in a run that was killed before it wrote its first.
+        ``most`` restricts the search to checkpoints whose `Position.place` is at most this. The checkpoint is None if
+        there is none, as in a run that was killed before its first.
 
         Raises
         ------
         InputError
-            If there are checkpoints and none is whole.
+            If there are checkpoints but none is intact.
         """
         damage: list[DamagedCheckpoint] = []
         for path in reversed(self._paths(most)):
@@ -152,11 +152,11 @@ class Checkpoints:
                 damage.append(error)
         if damage:
             found = " ".join(str(error) for error in damage)
-            raise InputError(f"{self.folder} holds no checkpoint that is whole: {found} The run must begin anew.")
+            raise InputError(f"{self.folder} holds no intact checkpoint: {found} Start a new run.")
         return None, []
 
     def clear_leftovers(self, newest: Position | None = None) -> None:
-        """Remove what a killed process was writing or removing, or would have removed after writing the newest."""
+        """Remove partial files of a killed process, and checkpoints that it would have removed after the newest."""
         if newest is not None:
             for path in self._too_old(self.folder / newest.name):
                 self._discard(path)
@@ -164,7 +164,7 @@ class Checkpoints:
             _remove(leftover)
 
     def _paths(self, most: tuple[int, int] | None = None) -> list[Path]:
-        """All checkpoints, or those up to a place, the oldest first."""
+        """Return the paths of all checkpoints, or of those up to a place, oldest first."""
         if not self.folder.is_dir():
             return []
         names = ((_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
@@ -182,7 +182,7 @@ class Checkpoints:
         return paths[: max(paths.index(newest) + 1 - KEPT, 0)]
 
     def _discard(self, path: Path) -> None:
-        """Remove a checkpoint such that, killed in the middle, nothing looks like a damaged one."""
+        """Remove a checkpoint such that an interruption does not leave one that looks damaged."""
         if path.exists():
             gone = self.folder / f".{path.name}.gone"
             _remove(gone)
@@ -191,7 +191,7 @@ class Checkpoints:
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint; a `DamagedCheckpoint` where it is not as it was written."""
+    """Read a checkpoint; raises `DamagedCheckpoint` if it was altered or truncated."""
     manifest = _read_manifest(path / "manifest.json")
     groups = {group: _read_tensors(path / f"{group}.safetensors", manifest["files"][group]) for group in GROUPS}
     checkpoint = Checkpoint(Position(**manifest["position"]), **groups)
@@ -202,6 +202,7 @@ def read(path: Path) -> Checkpoint:
 
 def _write_files(checkpoint: Checkpoint, folder: Path) -> None:
     folder.mkdir()
+    # The manifest is written last: it holds the digests of the other files.
     files = {}
     for group in GROUPS:
         content = save(getattr(checkpoint, group), metadata={"format": "pt"})
@@ -220,11 +221,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except DamagedCheckpoint:
         raise
     except (ValueError, KeyError, AttributeError, TypeError):
-        raise DamagedCheckpoint(f"{path} is cut short or damaged: it is no manifest.") from None
+        raise DamagedCheckpoint(f"{path} is cut short or damaged: it is not a manifest.") from None
     if digest != _digest(manifest):
-        raise DamagedCheckpoint(f"{path} was altered: its content has another SHA-256 than it says.")
+        raise DamagedCheckpoint(f"{path} was altered: its SHA-256 does not match its content.")
     if not _MANIFEST(manifest) or set(manifest["position"]) != _POSITION.keys():
-        raise DamagedCheckpoint(f"{path} is no manifest of this program.")
+        raise DamagedCheckpoint(f"{path} is not a manifest of this program.")
     return dict(manifest)
 
 
@@ -243,7 +244,7 @@ def _read_tensors(path: Path, expected: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _require_epoch(path: Path, checkpoint: Checkpoint) -> None:
-    """Refuse a checkpoint within an epoch that lacks what its rest needs."""
+    """Raise `DamagedCheckpoint` if a checkpoint within an epoch lacks state needed to resume."""
     sums, noise, images = (checkpoint.epoch.get(name) for name in ("sums", "noise", "images"))
     if (
         sums is None
@@ -264,13 +265,13 @@ def _read_checked(path: Path, expected: dict[str, Any]) -> bytes:
         found = read_file_size(path)
     except InputError as error:
         raise DamagedCheckpoint(str(error)) from None
-    # Before it is read: a file may be of any size.
+    # Check the size before reading: a damaged file may have any size.
     if found != size:
         state = "cut short" if found < size else "too long"
         raise DamagedCheckpoint(f"{path} is {state} ({found:,} of {size:,} bytes).")
     content = _read(path, size)
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise DamagedCheckpoint(f"{path} was altered: its SHA-256 is not that of manifest.json.")
+        raise DamagedCheckpoint(f"{path} was altered: its SHA-256 does not match manifest.json.")
     return content
 
 

@@ -1,4 +1,4 @@
-"""The machine and the versions with which a run was made."""
+"""Environment of a run: machine, versions and commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evae.runs.versions import PACKAGE
 
 
 def environment(device: torch.device, processes: int = 1, seeds_at_once: int = 1) -> dict[str, Any]:
-    """Versions, device, threads and commit of this process, how many train with it, and how many runs it trains."""
+    """Return versions, device, threads and commit of this process, and the numbers of processes and of runs at once."""
     packages = (PACKAGE, "torch", "torchvision", "numpy", "safetensors")
     on_cuda = device.type == "cuda"
     return {
@@ -32,7 +32,7 @@ def environment(device: torch.device, processes: int = 1, seeds_at_once: int = 1
 
 
 def _processor() -> str:
-    """Return the processor's name, where the system tells it, or else its kind."""
+    """Return the model name of the processor, or else its architecture."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -40,7 +40,7 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of the working copy that this package lies in, if it is one and git is there to ask."""
+    """Return the commit of the working copy that holds this package; None without a working copy or git."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""SHA-256 of tensors, which tells that not a bit of them has changed."""
+"""SHA-256 of tensors, which detects any change of their bits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 (hexadecimal) of tensors: their names, types, shapes and bytes."""
+    """Compute the SHA-256 (hexadecimal) of the names, types, shapes and bytes of tensors."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())

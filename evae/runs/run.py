@@ -1,9 +1,9 @@
-"""The folder of a run: what training writes, and how it comes back.
+"""Run folders: the files that training writes, and their readers.
 
-``config.json`` (the configuration, the images' shape, numbers and SHA-256), ``environment.json`` (versions, device,
-commit), ``metrics.jsonl`` (one line an epoch), ``tensorboard`` (the same as curves), ``model.safetensors`` (the weights
-of the last finished epoch), ``checkpoints`` (the last two), ``reconstructions.png``, ``evaluation.json`` and
-``status.json``. A file is whole or absent: it is written aside, synced and renamed. Nothing is unpickled.
+``config.json`` (the configuration, and the shape, numbers and SHA-256 of the images), ``environment.json`` (versions,
+device, commit), ``metrics.jsonl`` (one line per epoch), ``tensorboard`` (the same values), ``model.safetensors`` (the
+weights after the last finished epoch), ``checkpoints`` (the last two), ``reconstructions.png``, ``evaluation.json`` and
+``status.json``. Files are written atomically. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -56,14 +56,16 @@ from foundation.validation import (
 
 
 def find_run(name: str | Path, runs_dir: str | Path) -> Run:
-    """Find a run by its folder, or by its name in ``runs_dir``; an `InputError` where there is none."""
+    """Find a run by its folder, or by its name in ``runs_dir``; raises `InputError` if there is none."""
     inside = Path(runs_dir) / name
     if not Path(name).is_dir() and not inside.is_dir():
-        raise InputError(f"there is no run {name}: neither a folder of that name nor {inside}. Look into {runs_dir}.")
+        raise InputError(
+            f"{name} must be a run, but neither {name} nor {inside} is a folder. The runs are in {runs_dir}."
+        )
     return Run.open(name if Path(name).is_dir() else inside)
 
 
-#: What a run can be.
+#: Possible states of a run.
 STATES = ("running", "finished", "failed", "interrupted")
 
 _STATUS = is_record(
@@ -83,12 +85,12 @@ ENVIRONMENT = is_record(
 
 
 class RunInUse(InputError):
-    """Another process writes the run."""
+    """Another process is writing the run."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run on disk. `create` begins one, `open` finds one; the properties read its files."""
+    """A run on disk. `create` starts a run, `open` finds one; the properties read its files."""
 
     path: Path
 
@@ -101,43 +103,44 @@ class Run:
         sha256: dict[str, str] | None = None,
         note: str | None = None,
     ) -> Run:
-        """Make the folder of a new run with its ``config.json``: both are there, or neither.
+        """Create the folder of a new run with its ``config.json``, atomically.
 
         Parameters
         ----------
         config : Configuration
-            Its name, or else its default name with the first free number behind it, is the folder's.
+            Its name, or else its default name with the first free number appended, becomes the name of the folder.
         image_shape : sequence of int
-            (channels, side, side) of what the network sees.
+            (channels, side, side) of the network's input.
         images : dict
             Numbers of images by split.
         sha256 : dict, optional
-            Digests of the images by split (`evae.data.images.fingerprint`); without them a resumed run cannot tell
-            whether its data are still the same.
+            Digests of the images by split (`evae.data.images.fingerprint`); without them, resuming the run cannot
+            detect a change of its data.
         note : str, optional
-            In words, that the data are not the whole official set (`evae.data.ImageData`).
+            A remark if the data are not the complete official set (`evae.data.ImageData`).
 
         Raises
         ------
         InputError
-            If a run of the given name exists, which is never overwritten, or the folder cannot be written to.
+            If a run of the given name exists, since runs are never overwritten, or the folder is not writable.
         """
         runs = Path(config.runs_dir)
         data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
-        busy = InputError(f"a run is being made in {runs} by another process. Wait until that ends.")
-        with _named_place(runs):
+        busy = InputError(f"another process is creating a run in {runs}. Wait until it ends.")
+        with _explain_failure(runs):
             runs.mkdir(parents=True, exist_ok=True)
-            with _held(runs / ".lock", busy, 10.0):
-                return cls._made(runs, config, data)
+            with _hold_lock(runs / ".lock", busy, 10.0):
+                return cls._create_folder(runs, config, data)
 
     @classmethod
-    def _made(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
-        """Make the folder under another name, and rename it; the lock of ``runs`` is held."""
-        # Left by processes that were killed: one that is at work holds the lock.
+    def _create_folder(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
+        """Create the folder under a temporary name and rename it; the caller holds the lock of ``runs``."""
+        # Leftovers of killed processes: a running one would hold the lock.
         for leftover in runs.glob(".*.new"):
             shutil.rmtree(leftover, ignore_errors=True)
         aside = runs / f".{uuid.uuid4().hex}.new"
         aside.mkdir()
+        # Complete the folder before the rename, so that a folder with a final name is always complete.
         try:
             run = cls(aside)
             write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
@@ -151,12 +154,12 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """Find a run folder; an `InputError` where there is none."""
+        """Open a run folder; raises `InputError` if it is not one."""
         path = Path(path)
         if not path.is_dir():
-            raise InputError(f"there is no run folder {path}. `train` makes one and prints its name.")
+            raise InputError(f"{path} must be a run folder, got no folder. `train` creates one and prints its name.")
         if not (path / "config.json").is_file():
-            raise InputError(f"{path} is no run folder: it holds no config.json.")
+            raise InputError(f"{path} is not a run folder: it holds no config.json.")
         return cls(path)
 
     @property
@@ -169,59 +172,61 @@ class Run:
         path = self.path / "config.json"
         document = read_json(path)
         if not isinstance(document, dict) or set(document) != {"configuration", "data"}:
-            raise InputError(f"{path} is damaged: it should hold a configuration and the shape of the data.")
+            raise InputError(f"{path} is damaged: it must hold a configuration and the shape of the data.")
         return document
 
     @property
     def configuration(self) -> Configuration:
-        """The configuration the run was started with."""
+        """The configuration of the run."""
         return Configuration.from_dict(self._config["configuration"], self.path / "config.json")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(channels, side, side) of the network's images."""
+        """Shape (channels, side, side) of the network's input."""
         data = self._config["data"]
         shape = data.get("image_shape") if isinstance(data, dict) else None
         if not isinstance(shape, list) or len(shape) != 3 or not all(type(side) is int and side > 0 for side in shape):
-            raise InputError(f"{self.path / 'config.json'} is damaged: image_shape should be three whole numbers.")
+            raise InputError(f"{self.path / 'config.json'} is damaged: image_shape must be three positive integers.")
         channels, height, width = shape
         if channels not in (1, 3):
-            raise InputError(f"{self.path / 'config.json'} is damaged: images have 1 or 3 channels, not {channels}.")
+            raise InputError(
+                f"{self.path / 'config.json'} is damaged: images must have 1 or 3 channels, got {channels}."
+            )
         return channels, height, width
 
     def replace_configuration(self, config: Configuration) -> Run:
-        """Replace the configuration in ``config.json`` and return the run that has it."""
+        """Replace the configuration in ``config.json``, and return the updated run."""
         write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
         return Run(self.path)
 
     @property
     def data_sha256(self) -> dict[str, str]:
-        """Digests of the images by split; none in the file of an earlier version."""
+        """Digests of the images by split; empty for a run of an earlier version."""
         data = self._config["data"]
         digests = data.get("sha256") if isinstance(data, dict) else None
-        if not is_any_of(is_null, is_mapping_of(is_text))(digests):
-            raise InputError(f"{self.path / 'config.json'} is damaged: sha256 should hold the digests of the images.")
+        if not forms.either(forms.nothing, forms.mapping(forms.text))(digests):
+            raise InputError(f"{self.path / 'config.json'} is damaged: sha256 must hold the digests of the images.")
         return digests or {}
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """The last two states of training."""
+        """The last two checkpoints."""
         return Checkpoints(self.path / "checkpoints")
 
     @property
     def status(self) -> dict[str, Any]:
         """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``.
 
-        A process that was killed leaves ``running`` behind; nothing holds the run then, and it is interrupted.
+        A killed process leaves ``running`` in the file; if no process holds the run's lock, the state is interrupted.
         """
         document: dict[str, Any] = read_json(self.path / "status.json")
         if not _STATUS(document):
             raise InputError(
-                f"{self.path / 'status.json'} is damaged: it should hold a state ({', '.join(STATES)}) and the number "
+                f"{self.path / 'status.json'} is damaged: it must hold a state ({', '.join(STATES)}) and the number "
                 "of finished epochs."
             )
         if document["state"] == "running" and not self._is_held():
-            return {**document, "state": "interrupted", "reason": "its process ended without a word"}
+            return {**document, "state": "interrupted", "reason": "its process died without reporting an error"}
         return document
 
     def set_status(self, state: str, *, epochs_finished: int, reason: str | None = None) -> None:
@@ -258,8 +263,8 @@ class Run:
         kept = tuple(record for record in self.records if record.epoch <= epochs)
         if len(kept) != epochs or any(record.epoch != number for number, record in enumerate(kept, 1)):
             raise InputError(
-                f"{self.path / 'metrics.jsonl'} should hold the records of epochs 1 to {epochs}, one each; it was "
-                "changed after it was written. Put the original back, or begin a new run."
+                f"{self.path / 'metrics.jsonl'} must hold one record for each of the epochs 1 to {epochs}; it was "
+                "changed after it was written. Restore the original, or start a new run."
             )
         return kept
 
@@ -279,35 +284,36 @@ class Run:
 
     @property
     def weights_path(self) -> Path:
-        """Where the weights are."""
+        """Path of the weights."""
         return self.path / "model.safetensors"
 
     def write_weights(self, weights: dict[str, Tensor], *, epoch: int) -> None:
-        """Replace the weights by those after ``epoch``, which is kept in the same file."""
-        # safetensors stores a tensor row by row, whatever memory format training prefers.
+        """Replace the weights by those after ``epoch``, which is stored in the same file."""
+        # safetensors requires row-major tensors; training may use another memory format.
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        # One entry: two would come in an order that differs from process to process, and so would the file.
+        # One entry: the order of several would differ between processes, and so would the bytes of the file.
         facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
         with atomic_write(self.weights_path) as path:
             path.write_bytes(save(tensors, metadata={"written": facts}))
 
     def read_weights(self) -> dict[str, Tensor]:
-        """Return the weights by name, on the CPU; an `InputError` where they are missing or damaged.
+        """Read the weights by name, on the CPU; raises `InputError` if they are missing or damaged.
 
-        Not a bit of them may have changed, unless an earlier version wrote the file, which then holds no digest.
+        Their digest is verified, except in files of earlier versions, which hold none.
         """
         return self._weights()[0]
 
     @property
     def weights_epoch(self) -> int:
-        """The epoch after which the weights were written; errors are those of `read_weights`."""
+        """The epoch after which the weights were written; errors as for `read_weights`."""
         return self._weights()[1]
 
     def _weights(self) -> tuple[dict[str, Tensor], int]:
         with self._open_weights() as file:
-            # Copies: the file is mapped, and what is there must not change with it.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            # Copy the tensors: the file is memory-mapped and could change.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
             metadata = file.metadata() or {}
+        # Files of earlier versions hold only the epoch.
         if set(metadata) <= {"epoch"}:
             return tensors, self._epoch_of(metadata.get("epoch", "0"))
         try:
@@ -317,14 +323,14 @@ class Run:
             intact, epoch = False, 0
         if not intact:
             raise InputError(
-                f"{self.weights_path} was altered after it was written: its SHA-256 is not the one that it says. "
-                f"`python cli.py train --resume {self.path}` makes it again from the last checkpoint."
+                f"{self.weights_path} was altered after it was written: its SHA-256 does not match its metadata. "
+                f"`python cli.py train --resume {self.path}` restores it from the last checkpoint."
             )
         return tensors, epoch
 
     def _epoch_of(self, text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", text):
-            raise InputError(f"{self.weights_path} is damaged: its epoch is {text!r}, which is no number of one.")
+            raise InputError(f"{self.weights_path} is damaged: its epoch field must be an integer, got {text!r}.")
         return int(text)
 
     @contextlib.contextmanager
@@ -344,15 +350,15 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What ``environment.json`` holds; nothing if it was not yet written."""
+        """The content of ``environment.json``; empty if it does not exist yet."""
         path = self.path / "environment.json"
         document: dict[str, Any] = read_json(path) if path.exists() else {}
         if not ENVIRONMENT(document):
-            raise InputError(f"{path} is damaged: it should hold versions, device and threads.")
+            raise InputError(f"{path} is damaged: it must hold versions, device and threads.")
         return document
 
     def write_environment(self, now: dict[str, Any]) -> None:
-        """Write down what `environment` found; an earlier, other one is kept."""
+        """Write the document of `environment`; a different, earlier one is kept under ``earlier``."""
         before = self.environment
         earlier = before.pop("earlier", [])
         if before and before != now:
@@ -365,13 +371,13 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing; an `InputError` when another process does."""
+        """Hold the run's lock for writing; raises `RunInUse` if another process holds it."""
         if not self.path.is_dir():
-            # The lock would make the folder again.
-            raise InputError(f"there is no run folder {self.path} any more. Begin a new run.")
-        # Not at once: somebody may be asking for the status, which holds the run for a moment.
-        in_use = RunInUse(f"{self.path} is being written by another process. Wait until that ends.")
-        with _held(self.path / ".lock", in_use, 0.2):
+            # Acquiring the lock would create the folder again.
+            raise InputError(f"the run folder {self.path} was deleted. Start a new run.")
+        # Wait briefly: a process that reads the status holds the lock for a moment.
+        in_use = RunInUse(f"{self.path} is being written by another process. Wait until it ends.")
+        with _hold_lock(self.path / ".lock", in_use, 0.2):
             clear_leftovers(self.path)
             yield
 
@@ -382,31 +388,31 @@ class Run:
             with FileLock(self.path / ".lock").acquire(timeout=0):
                 return False
         except OSError:
-            # Held, or not ours to try: then what is written stands.
+            # The lock is held, or not accessible: trust the status in the file.
             return True
 
 
 @contextlib.contextmanager
-def _named_place(runs: Path) -> Iterator[None]:
-    """Say in one sentence why no run can be made in a folder."""
+def _explain_failure(runs: Path) -> Iterator[None]:
+    """Convert an `OSError` of creating a run into an `InputError` with the folder and a remedy."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"no run can be made in {runs}: {error.strerror}. Mend that, or give another --runs-dir."
+            f"no run can be created in {runs}: {error.strerror}. Fix that, or give another --runs-dir."
         ) from error
 
 
 @contextlib.contextmanager
-def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
-    """Hold a lock, for which others are waited so many seconds; ``otherwise`` is raised when they keep it."""
+def _hold_lock(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
+    """Hold a lock; raise ``otherwise`` if it is not available within the given number of seconds."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=seconds, poll_interval=0.02)
     except Timeout as error:
         raise otherwise from error
     except OSError as error:
-        raise InputError(f"{path.parent} cannot be written to: {error.strerror}.") from error
+        raise InputError(f"{path.parent} is not writable: {error.strerror}.") from error
     try:
         yield
     finally:
@@ -414,7 +420,7 @@ def _held(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
 
 
 def _claim_name(folder: Path, config: Configuration) -> Path:
-    """Give a run's folder its name. The renaming claims it, so that two processes never share one."""
+    """Rename a run's folder to its name; the rename is atomic, so two processes never claim the same name."""
     names = [config.name] if config.name else (config.default_name + tail for tail in _tails())
     for name in names:
         path = folder.parent / name
@@ -422,17 +428,17 @@ def _claim_name(folder: Path, config: Configuration) -> Path:
             if not path.exists():
                 return folder.rename(path)
         except OSError as error:
-            # Somebody else was faster by a moment.
+            # Another process claimed the name in between.
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
     raise InputError(
-        f"there is a run {path} already, and a run is never overwritten. Give another --name, go on with it by "
+        f"run {path} already exists, and runs are never overwritten. Give another --name, resume it with "
         f"--resume {path.name}, or delete that folder."
     )
 
 
 def _tails() -> Iterator[str]:
-    """Yield what is put behind a default name, until one is free."""
+    """Yield suffixes of a default name, to find a free name."""
     yield ""
     yield from (f"-{number}" for number in itertools.count(2))
 

@@ -1,4 +1,4 @@
-"""The version of this package that made a run: another version may draw other first weights from the same seed."""
+"""Versions of this package that trained a run: versions may draw different initial weights from the same seed."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any
 
 PACKAGE = "epanechnikov-vae"
 
-#: Stands for the version where a run does not say it.
+#: Placeholder for a version that a run does not record.
 UNKNOWN = "unknown"
 
 
 def package_version() -> str:
-    """Return the version of this package, as the runs that it makes say it."""
+    """Return the version of this package, as recorded in runs."""
     return importlib.metadata.version(PACKAGE)
 
 
 def versions_of(environment: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the versions that trained a run, in their order, each once; `UNKNOWN` where one is not said.
+    """Return the distinct versions that trained a run, in order; `UNKNOWN` if one is not recorded.
 
     Parameters
     ----------
     environment : mapping
-        As `evae.runs.environment` makes it; what it keeps under ``earlier`` had its part in the run, too.
+        A document of `evae.runs.environment`; those under ``earlier`` trained parts of the run, too.
     """
     parts = [*environment.get("earlier", ()), environment]
     return tuple(dict.fromkeys(part.get("packages", {}).get(PACKAGE, UNKNOWN) for part in parts))
 
 
-def named(versions: Sequence[str]) -> str:
-    """Write versions as words of a sentence.
+def format_versions(versions: Sequence[str]) -> str:
+    """Format versions for a sentence.
 
     Examples
     --------
-    >>> named(["0.1.0"]), named(["0.1.0", "0.2.0"]), named(["unknown"])
+    >>> format_versions(["0.1.0"]), format_versions(["0.1.0", "0.2.0"]), format_versions(["unknown"])
     ('version 0.1.0', 'versions 0.1.0 and 0.2.0', 'an unknown version')
     """
     known = [version for version in versions if version != UNKNOWN]

@@ -46,7 +46,7 @@ class Progress:
 
     def sum_over(self, processes: Processes) -> Progress:
         """Return the progress with the sums over the images of all processes, on the CPU; waits for all processes."""
-        return dataclasses.replace(self, sums=processes.total(self.sums).cpu(), seen=self.images)
+        return dataclasses.replace(self, sums=processes.all_reduce_sum(self.sums).cpu(), seen=self.images)
 
     @property
     def step(self) -> int:

@@ -17,7 +17,7 @@ from evae.configuration.configuration import Configuration
 from evae.data import ImageData
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import Objective, objective_for
-from evae.models.stacked import parts, stacked
+from evae.models.stacked import split_by_model, stack_models
 from evae.models.vae import VAE
 from evae.runs.checkpoints import Checkpoint, Position
 from evae.runs.environment import environment
@@ -99,8 +99,8 @@ class Session:
         device = processes.device
         keep_freed_memory(device)
         each = [dataclasses.replace(config, seed=seed) for seed in seeds]
-        models = tuple(initial_model(own, data.image_shape).placed_on(device) for own in each)
-        model = stacked(models)
+        models = tuple(initial_model(own, data.image_shape).place_on(device) for own in each)
+        model = stack_models(models)
         if processes.count > 1:
             share_batch_normalisation(model, processes)
         return cls(
@@ -111,7 +111,7 @@ class Session:
             model,
             processes.replica(model),
             objective_for(config),
-            # Fused Adam: 2,280 against 2,050 images/s on the machine of `VAE.placed_on`, and one launch on CUDA.
+            # Fused Adam: 2,280 against 2,050 images/s on the machine of `VAE.place_on`, and one launch on CUDA.
             torch.optim.Adam(model.parameters(), lr=config.lr, fused=True),
             data,
             # All pixels stay on the device as uint8: no loader, no copy per batch, and a quarter of the memory.
@@ -138,7 +138,7 @@ class Session:
         """Copy the state of the run with index ``run`` to the CPU; ``epoch`` is `Checkpoint.epoch`."""
         state = self.optimizer.state
         optimizer = {
-            f"{moment}.{name}": parts(state[parameter][moment], len(self.models))[run]
+            f"{moment}.{name}": split_by_model(state[parameter][moment], len(self.models))[run]
             for name, parameter in self.model.named_parameters()
             for moment in _MOMENTS
             if parameter in state
@@ -171,7 +171,7 @@ class Session:
         # Fused Adam reads a weight and its moments in one pass, so that they must have the same memory format.
         moments = {moment: torch.empty_like(parameter, requires_grad=False) for moment in _MOMENTS[1:]}
         for moment, values in moments.items():
-            for part, optimizer in zip(parts(values, len(optimizers)), optimizers, strict=True):
+            for part, optimizer in zip(split_by_model(values, len(optimizers)), optimizers, strict=True):
                 part.copy_(optimizer[f"{moment}.{name}"])
         steps = [optimizer[f"step.{name}"] for optimizer in optimizers]
         if any(step.dtype != torch.float32 or step.dim() != 0 or not torch.equal(step, steps[0]) for step in steps):

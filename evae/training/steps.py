@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evae.compute.random_streams import OneAfterAnother, RowsOf, Source, Stream, stream_seed
+from evae.compute.random_streams import NoiseSource, RowsOf, StackedGenerators, Stream, stream_seed
 from evae.data import as_images
 from evae.exceptions import CaptureWarning
 from evae.training.session import Session
@@ -124,9 +124,9 @@ class Steps:
         session.optimizer.step()
         return sums.detach()
 
-    def _choose_noise(self, images: int, rows: slice) -> Source:
+    def _choose_noise(self, images: int, rows: slice) -> NoiseSource:
         """Return the source of a batch's noise: processes share that of one run, and several runs have their own."""
-        return RowsOf(self.noise[0], images, rows) if len(self.noise) == 1 else OneAfterAnother(self.noise)
+        return RowsOf(self.noise[0], images, rows) if len(self.noise) == 1 else StackedGenerators(self.noise)
 
 
 @contextlib.contextmanager

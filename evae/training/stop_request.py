@@ -69,7 +69,7 @@ class StopRequest:
 
         This is the only point in a step at which all processes wait for a common decision.
         """
-        self._agreed, *largest = self._processes.largest(self._so_far(), *numbers)
+        self._agreed, *largest = self._processes.all_reduce_max(self._so_far(), *numbers)
         return tuple(largest)
 
     def _so_far(self) -> int:

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 from evae.compute.precision import deterministic_algorithms, require_precision, resolve_device
-from evae.compute.processes import Processes, joined
+from evae.compute.processes import Processes, process_group
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
 from evae.exceptions import ResumeWarning
 from evae.runs.checkpoints import Checkpoint
-from evae.runs.continuation import continued, departures, require_alike, require_same_data
+from evae.runs.continuation import departures, require_alike, require_same_data, update_configuration
 from evae.runs.environment import environment
 from evae.runs.run import Run
 from evae.training.callbacks import Callback
@@ -158,7 +158,7 @@ def _train_group(
     configs: Sequence[Configuration], callback: Callback | None, stop: Callable[[], bool]
 ) -> tuple[Run, ...]:
     config = configs[0]
-    with deterministic_algorithms(config.deterministic), joined(_choose_device(config)) as processes:
+    with deterministic_algorithms(config.deterministic), process_group(_choose_device(config)) as processes:
         return _start_runs(configs, _choose_callback(callback, processes), StopRequest(processes, stop), processes)
 
 
@@ -181,10 +181,13 @@ def _resume_group(
     options: dict[str, Any],
 ) -> tuple[Run, ...]:
     runs = [run if isinstance(run, Run) else Run.open(run) for run in named]
-    require_alike(runs, [continued(run, options) for run in runs])
-    with joined(_choose_device(continued(runs[0], options))) as processes, _hold_runs(runs, processes):
+    require_alike(runs, [update_configuration(run, options) for run in runs])
+    with (
+        process_group(_choose_device(update_configuration(runs[0], options))) as processes,
+        _hold_runs(runs, processes),
+    ):
         # Read again: before the runs were held another process could have changed them.
-        configs = [continued(Run(run.path), options) for run in runs]
+        configs = [update_configuration(Run(run.path), options) for run in runs]
         require_alike(runs, configs)
         with deterministic_algorithms(configs[0].deterministic):
             request = StopRequest(processes, stop)
@@ -217,11 +220,11 @@ def _choose_callback(callback: Callback | None, processes: Processes) -> Callbac
 
 
 def _load_data(config: Configuration, callback: Callback, processes: Processes) -> ImageData:
-    with processes.in_turn():
+    with processes.local_first():
         data = load_for(config, progress=callback.on_data_decoded)
     if processes.count > 1:
         digests = json.dumps(fingerprint(data))
-        if processes.told(digests) != digests:
+        if processes.broadcast_text(digests) != digests:
             raise InputError(
                 f"process {processes.place.rank} finds other images of {config.dataset} in {config.data_dir} than the "
                 "first one does: their SHA-256 is another. Give all processes the same --data-dir."
@@ -232,7 +235,7 @@ def _load_data(config: Configuration, callback: Callback, processes: Processes) 
 def _create_runs(configs: Sequence[Configuration], data: ImageData, processes: Processes) -> tuple[Run, ...]:
     """Create the folders of all runs or of none; a process other than the first receives the path of its run."""
     if not processes.is_first:
-        return (Run(Path(processes.told(""))),)
+        return (Run(Path(processes.broadcast_text(""))),)
     counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
     runs: list[Run] = []
     with contextlib.ExitStack() as undo:
@@ -240,7 +243,7 @@ def _create_runs(configs: Sequence[Configuration], data: ImageData, processes: P
             runs.append(Run.create(config, data.image_shape, counts, digests, data.note))
             undo.callback(shutil.rmtree, runs[-1].path, ignore_errors=True)
         undo.pop_all()
-    processes.told(str(runs[0].path))
+    processes.broadcast_text(str(runs[0].path))
     return tuple(runs)
 
 
@@ -250,7 +253,7 @@ def _hold_runs(runs: Sequence[Run], processes: Processes) -> Iterator[None]:
     with contextlib.ExitStack() as locks:
         for run in runs if processes.is_first else ():
             locks.enter_context(run.locked())
-        processes.wait()
+        processes.barrier()
         yield
 
 

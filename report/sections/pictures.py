@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.figures import latent_figure, training_figure
-from evae.evaluation.pictures import Rows, reconstruction_rows, tiled, walks
+from evae.evaluation.pictures import ImageRows, reconstruction_rows, tile_images, walks
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from report.elements import Drawing, drawing, picture
@@ -97,7 +97,7 @@ def _drawings(run: Run) -> Iterator[Drawing]:
         )
 
 
-def _strip(run: Run, block: Rows) -> Strip:
-    pixels = np.ascontiguousarray(tiled(block.images).numpy())
+def _strip(run: Run, block: ImageRows) -> Strip:
+    pixels = np.ascontiguousarray(tile_images(block.images).numpy())
     count = len(block.images)
     return Strip(block.label, picture(pixels, f"{count} images of {run.configuration.dataset}: {block.label}."))

@@ -91,12 +91,18 @@ def test_it_is_symmetric_and_does_not_depend_on_the_axes() -> None:
     ("laws", "complaint"),
     [
         (([0.0, 1.0], np.eye(2), [0.0], np.eye(1)), "same length, got 2 and 1"),
-        (([0.0], np.eye(2), [0.0], np.eye(1)), r"sigma1 must have the shape \(1, 1\)"),
-        (([[0.0]], np.eye(1), [0.0], np.eye(1)), "mu1 must be a vector"),
-        (([np.nan], np.eye(1), [0.0], np.eye(1)), "mu1 must be finite, but 1 of its 1 values"),
+        (([0.0], np.eye(2), [0.0], np.eye(1)), r"sigma1 must have shape \(1, 1\)"),
+        (([[0.0]], np.eye(1), [0.0], np.eye(1)), "mu1 must be a non-empty vector"),
+        (([np.nan], np.eye(1), [0.0], np.eye(1)), "mu1 must be finite, got 1 NaN or infinite values among 1"),
         (([0.0], [[np.inf]], [0.0], np.eye(1)), "sigma1 must be finite"),
-        (([0.0, 0.0], [[1.0, 0.5], [0.0, 1.0]], [0.0, 0.0], np.eye(2)), "sigma1 is not symmetric"),
-        (([0.0, 0.0], np.eye(2), [0.0, 0.0], np.diag([1.0, -0.5])), "sigma2 has the negative eigenvalue -0.5"),
+        (
+            ([0.0, 0.0], [[1.0, 0.5], [0.0, 1.0]], [0.0, 0.0], np.eye(2)),
+            "sigma1 must be a covariance, got an asymmetric matrix",
+        ),
+        (
+            ([0.0, 0.0], np.eye(2), [0.0, 0.0], np.diag([1.0, -0.5])),
+            "sigma2 must be a covariance, got the negative eigenvalue -0.5",
+        ),
     ],
 )
 def test_what_is_no_law_is_refused(laws: tuple[Array, Array, Array, Array], complaint: str) -> None:

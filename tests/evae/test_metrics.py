@@ -64,7 +64,7 @@ def test_floating_point_images_are_rounded_to_8_bits_first() -> None:
         (torch.rand(1, 1, 2, 32), "shape"),
         (torch.rand(1, 1, 8, 8) + 0.5, "in \\[0, 1\\]"),
         (torch.full((1, 1, 8, 8), math.nan), "in \\[0, 1\\]"),
-        (torch.ones(1, 1, 8, 8, dtype=torch.int64), "uint8 or floating-point"),
+        (torch.ones(1, 1, 8, 8, dtype=torch.int64), "uint8 or floating point"),
     ],
 )
 def test_what_is_no_image_is_refused(images: torch.Tensor, reason: str) -> None:

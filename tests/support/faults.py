@@ -381,7 +381,7 @@ def _prepare_training() -> None:
     # Few channels: the faults do not mind, and a checkpoint is written sixty times as fast.
     evae.models.networks.ARCHITECTURES[32] = evae.models.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-    rows = evae.evaluation.pictures.Rows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    rows = evae.evaluation.pictures.ImageRows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     with tempfile.TemporaryDirectory() as folder:
         evae.evaluation.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
 

@@ -1,1 +1,1 @@
-"""Readers of data sets, one module for each form in which they come."""
+"""Readers of data sets, one module per file format."""

@@ -1,7 +1,7 @@
-"""CIFAR-10 in its binary version, and in its Python version without unpickling it.
+"""CIFAR-10: the binary version, and the Python version without unpickling.
 
-The Python version, which torchvision downloads, is a pickle; and a pickle can run any program. Here its opcodes are
-only listed, none is carried out, and its MD5 sum must be the published one.
+The Python version, which torchvision downloads, is a pickle, and a pickle can run arbitrary code. The reader only lists
+its opcodes, executes none, and requires the published MD5 sum.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from foundation.progress import ProgressCallback, ignore_progress
 
 OFFICIAL = Official("CIFAR-10", 50_000, 10_000, "www.cs.toronto.edu/~kriz/cifar.html")
 
-#: Images in a file, and the shape of one: three planes of 32 rows.
+#: Images per file, and the shape of one: three planes of 32 rows.
 RECORDS = 10_000
 
 SHAPE = (3, 32, 32)
 
 _PIXELS = 3 * 32 * 32
 
-#: No file of either version is as large.
+#: Upper bound of the size in bytes of the files of either version.
 LARGEST_FILE = 2**26
 
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 
 _TEST = ("test_batch",)
 
-#: Takes the content of a file to an array with one row an image; a `ValueError` says what is wrong with it.
+#: Converts the content of a file to an array with one row per image; raises `ValueError` with the defect.
 Parser = Callable[[bytes], NDArray[np.uint8]]
 
-#: Opcodes that number an object of a pickle for later use, and those that hold a string or a small number.
+#: Opcodes that memoize an object of a pickle, and those that hold a string or a small number.
 _NUMBERING = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"))
 
 _STRINGS = frozenset(("STRING", "BINSTRING", "SHORT_BINSTRING"))
@@ -49,19 +49,19 @@ _NUMBERS = frozenset(("INT", "BININT", "BININT1", "BININT2"))
 
 @dataclass(frozen=True)
 class Cifar10:
-    """The five training files and the test file in ``data_dir/cifar-10-batches-py`` or ``…-bin``; 32 x 32 colours."""
+    """The five training files and the test file in ``data_dir/cifar-10-batches-py`` or ``…-bin``; 32 x 32 RGB."""
 
     data_dir: Path
     name: str = "cifar10"
 
     @property
     def folder(self) -> Path:
-        """The Python version, as torchvision keeps it, or else the binary one."""
+        """The folder of the Python version, as torchvision names it, or else of the binary version."""
         python, binary = (self.data_dir / f"cifar-10-batches-{version}" for version in ("py", "bin"))
         return binary if binary.is_dir() and not python.is_dir() else python
 
     def survey(self) -> Survey:
-        """Look whether all six files are there."""
+        """Check that all six files exist."""
         paths = [self._path(name) for name in (*_TRAIN, *_TEST)]
         present = [path for path in paths if path.is_file()]
         if not present:
@@ -72,21 +72,21 @@ class Cifar10:
         return Survey(self.name, "complete", str(self.folder), OFFICIAL.train, OFFICIAL.holdout, size)
 
     def checksums(self) -> Iterator[Check]:
-        """Compare the Python version with what torchvision publishes; it publishes nothing for the binary one."""
+        """Compare the Python version with torchvision's checksums; it publishes none for the binary version."""
         if not self._binary:
-            published = _published()
+            published = _published_md5()
             for name in (*_TRAIN, *_TEST):
                 if self._path(name).is_file():
                     yield md5_check(self._path(name), published[name])
 
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the official training and test images."""
-        train, holdout = self._both(binary_images, listed_images)
+        train, holdout = self._parse_splits(parse_binary_images, parse_pickled_images)
         return ImageData(as_tensor(train), as_tensor(holdout))
 
     def labels(self) -> Labels:
         """Read the labels of the same files."""
-        return ten_classes(*self._both(binary_labels, listed_labels))
+        return ten_classes(*self._parse_splits(parse_binary_labels, parse_pickled_labels))
 
     @property
     def _binary(self) -> bool:
@@ -95,14 +95,16 @@ class Cifar10:
     def _path(self, name: str) -> Path:
         return self.folder / (f"{name}.bin" if self._binary else name)
 
-    def _both(self, binary: Parser, listed: Parser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Read what the version's parser finds in the training files and in the test file."""
+    def _parse_splits(self, binary: Parser, listed: Parser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Parse the training files and the test file with the parser of their version."""
         parse = binary if self._binary else listed
-        train, holdout = (np.concatenate([self._parsed(name, parse) for name in names]) for names in (_TRAIN, _TEST))
+        train, holdout = (
+            np.concatenate([self._parse_file(name, parse) for name in names]) for names in (_TRAIN, _TEST)
+        )
         return train, holdout
 
-    def _parsed(self, name: str, parse: Parser) -> NDArray[np.uint8]:
-        """Read one file, with the published MD5 sum where there is one."""
+    def _parse_file(self, name: str, parse: Parser) -> NDArray[np.uint8]:
+        """Read and parse one file; its MD5 sum is checked if one is published."""
         path = self._path(name)
         if not path.is_file():
             raise InputError(
@@ -110,10 +112,10 @@ class Cifar10:
                 "that holds cifar-10-batches-py or cifar-10-batches-bin."
             )
         try:
-            # Before the file is hashed: the published ones have 30,000,000 and some bytes.
+            # Check the size before hashing: the published files have about 30 MB.
             if path.stat().st_size > LARGEST_FILE:
                 raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
-            if not self._binary and not (check := md5_check(path, _published()[name])).passed:
+            if not self._binary and not (check := md5_check(path, _published_md5()[name])).passed:
                 raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
             return parse(path.read_bytes())
         except ValueError as error:
@@ -121,18 +123,18 @@ class Cifar10:
             raise InputError(f"{path} is cut short or damaged ({error}). {remedy}") from error
 
 
-def binary_images(content: bytes) -> NDArray[np.uint8]:
-    """Return the images of a file of the binary version, (N, 3, 32, 32); a `ValueError` where it is none."""
+def parse_binary_images(content: bytes) -> NDArray[np.uint8]:
+    """Parse the images (N, 3, 32, 32) of a binary file; raises `ValueError` if it is invalid."""
     return _records(content)[:, 1:].reshape(-1, *SHAPE)
 
 
-def binary_labels(content: bytes) -> NDArray[np.uint8]:
-    """Return the labels of a file of the binary version, (N,); a `ValueError` where it is none."""
+def parse_binary_labels(content: bytes) -> NDArray[np.uint8]:
+    """Parse the labels (N,) of a binary file; raises `ValueError` if it is invalid."""
     return _records(content)[:, 0]
 
 
 def _records(content: bytes) -> NDArray[np.uint8]:
-    """Cut a file of the binary version: records of a label (one byte, 0 to 9) and 3,072 pixels, plane by plane."""
+    """Split a binary file into records: a label (one byte, 0 to 9) and 3,072 pixels, plane by plane."""
     expected = RECORDS * (1 + _PIXELS)
     if len(content) != expected:
         raise ValueError(f"{len(content):,} of {expected:,} bytes")
@@ -142,34 +144,36 @@ def _records(content: bytes) -> NDArray[np.uint8]:
     return records
 
 
-def listed_images(content: bytes) -> NDArray[np.uint8]:
-    """Find the pixels among the opcodes of a pickled batch; no opcode is carried out.
+def parse_pickled_images(content: bytes) -> NDArray[np.uint8]:
+    """Parse the pixels from the opcodes of a pickled batch without executing any.
 
     A NumPy array of bytes is pickled as (version, (rows, columns), dtype, whether columns are contiguous, its bytes);
-    the batch holds one. Returns images of shape (N, 3, 32, 32); a `ValueError` where the file is not like that.
+    the batch holds one. Returns images of shape (N, 3, 32, 32); raises `ValueError` if the file has another structure.
     """
+    # The longest string is the array; the flag before it tells whether columns are contiguous.
     flag, longest = None, b""
     order = None
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name == "BINSTRING" and len(str(argument)) > len(longest):
-            # An old pickle's string is bytes, which are listed as Latin-1.
+            # pickletools decodes the bytes of an old string opcode as Latin-1.
             longest, order = str(argument).encode("latin-1"), flag
         flag = opcode.name
     if not longest or len(longest) % _PIXELS or order not in ("NEWFALSE", "NEWTRUE"):
-        raise ValueError("it holds no array of 3,072 bytes an image")
+        raise ValueError("it holds no array of 3,072 bytes per image")
     pixels = np.frombuffer(longest, dtype=np.uint8)
     rows = pixels.reshape((-1, _PIXELS), order="C" if order == "NEWFALSE" else "F")
     return np.ascontiguousarray(rows).reshape(-1, *SHAPE)
 
 
-def listed_labels(content: bytes) -> NDArray[np.uint8]:
-    """Find the labels among the opcodes of a pickled batch; no opcode is carried out.
+def parse_pickled_labels(content: bytes) -> NDArray[np.uint8]:
+    """Parse the labels from the opcodes of a pickled batch without executing any.
 
-    After the key ``labels`` a list is pickled as its beginning, empty, and then its numbers in groups of up to 1,000,
-    each between a mark and ``APPENDS``, or a single one before ``APPEND``. Returns labels of shape (N,); a `ValueError`
-    where the file is not like that, or the labels are not 10,000 from 0 to 9.
+    After the key ``labels`` a list is pickled as an empty list, followed by its numbers in groups of up to 1,000, each
+    between a mark and ``APPENDS``, or a single one before ``APPEND``. Returns labels of shape (N,); raises `ValueError`
+    if the file has another structure, or the labels are not 10,000 numbers from 0 to 9.
     """
     listing = ((code.name, value) for code, value, _ in pickletools.genops(content) if code.name not in _NUMBERING)
+    # Skip to the key of the labels, then collect the numbers of the list that follows.
     for name, value in listing:
         if name in _STRINGS and value == "labels":
             break
@@ -185,7 +189,7 @@ def listed_labels(content: bytes) -> NDArray[np.uint8]:
     return np.array(labels, dtype=np.uint8)
 
 
-def _published() -> dict[str, Any]:
+def _published_md5() -> dict[str, Any]:
     from torchvision.datasets import CIFAR10
 
     return dict(CIFAR10.train_list + CIFAR10.test_list)

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits, which need no download."""
+"""The 1,797 handwritten digits of scikit-learn, which need no download."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from foundation.progress import ProgressCallback, ignore_progress
 
 
 class Digits:
-    """The embedded digits, 8 x 8 pixels, seen at 32 x 32. Every sixth is held out."""
+    """The digits of 8 x 8 pixels, resized to 32 x 32; every sixth is held out."""
 
     name = "digits"
 
     def survey(self) -> Survey:
-        """Say that they are embedded."""
+        """Report that they are embedded."""
         return Survey(self.name, "embedded", "scikit-learn", 1498, 299, remark="nothing to download.")
 
     def checksums(self) -> Iterator[Check]:
-        """There are none: the digits come with scikit-learn."""
+        """Yield nothing: the digits are part of scikit-learn."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
-        """Every sixth digit is held out: no seed, and every writer and digit on both sides."""
-        grey = torch.from_numpy(_embedded().images)[:, None]
+    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+        """Read the images, every sixth held out: no seed is needed, and both splits have all writers and digits."""
+        grey = torch.from_numpy(_load_digits().images)[:, None]
         images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)
-        held_out = torch.from_numpy(_held_out(len(images)))
+        held_out = torch.from_numpy(_holdout_mask(len(images)))
         return ImageData(train=images[~held_out], holdout=images[held_out])
 
     def labels(self) -> Labels:
-        """Return which digit each is."""
-        digits = _embedded().target
-        held_out = _held_out(len(digits))
+        """Return the digit that each image shows."""
+        digits = _load_digits().target
+        held_out = _holdout_mask(len(digits))
         return ten_classes(digits[~held_out], digits[held_out])
 
 
-def _embedded() -> Any:
+def _load_digits() -> Any:
     from sklearn.datasets import load_digits
 
     return load_digits()
 
 
-def _held_out(count: int) -> NDArray[np.bool_]:
+def _holdout_mask(count: int) -> NDArray[np.bool_]:
     return np.arange(count) % 6 == 5

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: images and labels in the idx format, in the folders that torchvision makes."""
+"""MNIST and Fashion-MNIST: images and labels in the idx format, in torchvision's folders."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from foundation.errors import InputError
 from foundation.files import limit_unpacked_size
 from foundation.progress import ProgressCallback, ignore_progress
 
-#: The files with images, and those with their labels.
+#: Names of the files with images, and of those with labels.
 TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 
 TRAIN_LABELS, HOLDOUT_LABELS = "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"
 
-#: MD5 sums of the unpacked files, in torchvision's folders. torchvision publishes those of the packed ones.
+#: MD5 sums of the unpacked files by torchvision's folder; torchvision publishes those of the compressed files.
 _UNPACKED = {
     ("MNIST", TRAIN): "6bbc9ace898e44ae57da46a324031adb",
     ("MNIST", HOLDOUT): "2646ac647ad5339dbf082846283269ea",
@@ -35,9 +35,9 @@ _UNPACKED = {
 
 @dataclass(frozen=True)
 class Content:
-    """What an idx file holds: its magic number, the shape of one item, and how to call the items.
+    """Content of an idx file: its magic number, the shape of one item, and a title for messages.
 
-    The header has the magic number, the number of items and the sides of one, each big-endian in 32 bits.
+    The header holds the magic number, the number of items and the sides of one, each as a big-endian 32-bit integer.
     """
 
     magic: int
@@ -46,11 +46,11 @@ class Content:
 
     @property
     def header(self) -> int:
-        """The header's length in bytes."""
+        """Length of the header in bytes."""
         return 4 * (2 + len(self.item))
 
     def beginning(self) -> str:
-        """Say what the header holds."""
+        """Describe the header in words."""
         *numbers, last = [f"{self.magic}", "the number of " + self.title.split()[-1], *map(str, self.item)]
         return f"{', '.join(numbers)} and {last}"
 
@@ -60,17 +60,17 @@ IMAGES, LABELS = Content(2051, (28, 28), "28x28 images"), Content(2049, (), "lab
 
 @dataclass(frozen=True)
 class IdxPair:
-    """Images and labels of both splits in ``data_dir/folder/raw``, each file unpacked or packed (.gz); seen at 32 x 32.
+    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz); resized to 32 x 32.
 
     Parameters
     ----------
     name : str
-        How ``--dataset`` calls it.
+        Its value of ``--dataset``.
     folder : str
-        torchvision's folder, which is also the name of its class.
+        The folder, which torchvision names after its class.
     official : Official
     data_dir : Path
-        The folder that is called ``root`` in torchvision.
+        The folder that torchvision calls ``root``.
     """
 
     name: str
@@ -80,7 +80,7 @@ class IdxPair:
 
     @property
     def raw(self) -> Path:
-        """Where the files are."""
+        """Path of the folder with the files."""
         return self.data_dir / self.folder / "raw"
 
     def survey(self) -> Survey:
@@ -97,7 +97,7 @@ class IdxPair:
         return Survey(self.name, self.official.state(train, holdout), str(self.raw), train, holdout, size)
 
     def checksums(self) -> Iterator[Check]:
-        """Compare packed files with what torchvision publishes, and unpacked ones where the set is complete."""
+        """Compare compressed files with torchvision's checksums, and unpacked ones if the data set is complete."""
         from torchvision import datasets
 
         for packed, published in getattr(datasets, self.folder).resources:
@@ -114,7 +114,7 @@ class IdxPair:
         return ImageData(resize(train, 32), resize(holdout, 32), self.official.note(len(train), len(holdout)))
 
     def labels(self) -> Labels:
-        """Read both files of labels, which must be as many as the images."""
+        """Read both files of labels, one label per image."""
         train, holdout = self._labels(TRAIN_LABELS, TRAIN), self._labels(HOLDOUT_LABELS, HOLDOUT)
         return ten_classes(train, holdout)
 
@@ -124,33 +124,34 @@ class IdxPair:
         path = self._path(name)
         if len(labels) != expected:
             raise InputError(
-                f"{path} holds {len(labels):,} labels, but {images} {expected:,} images. {self._remedy(path)}"
+                f"{path} must hold one label for each of the {expected:,} images in {images}, got {len(labels):,}. "
+                f"{self._remedy(path)}"
             )
         if labels.max() > 9:
-            raise InputError(f"{path} holds the label {labels.max()}; a label is from 0 to 9. {self._remedy(path)}")
+            raise InputError(f"{path}: labels must lie in 0 to 9, got {labels.max()}. {self._remedy(path)}")
         return labels
 
     def _path(self, name: str) -> Path:
-        """Return the unpacked file, or else the packed one."""
+        """Return the path of the unpacked file, or else of the compressed one."""
         for path in (self.raw / name, self.raw / f"{name}.gz"):
             if path.is_file():
                 return path
         if name in (TRAIN_LABELS, HOLDOUT_LABELS):
             raise InputError(f"{self.raw / name} is missing. {self._labels_by_hand(name)}")
         raise InputError(
-            f"{self.raw / name} is missing. Point --data-dir at the folder in which torchvision made "
+            f"{self.raw / name} is missing. Point --data-dir at the folder in which torchvision created "
             f"{self.folder}/raw, or run {get_command(self.name, self.data_dir)}."
         )
 
     def _count(self, path: Path) -> int:
-        """Return the number of images that the header names; of an unpacked file the size is checked too."""
+        """Return the number of images according to the header; the size of an unpacked file is checked too."""
         packed = path.suffix == ".gz"
         try:
             with gzip.open(path) if packed else path.open("rb") as stream:
                 header = stream.read(IMAGES.header)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise self._damaged(path, error) from error
-        count = self._stated(header, IMAGES, path)
+            raise self._damage_error(path, error) from error
+        count = self._parse_header(header, IMAGES, path)
         if not packed:
             self._require_size(path.stat().st_size, count, IMAGES, path)
         return count
@@ -163,27 +164,29 @@ class IdxPair:
         try:
             with gzip.open(path) if packed else path.open("rb") as stream:
                 header = stream.read(content.header)
-                count = self._stated(header, content, path)
+                count = self._parse_header(header, content, path)
                 expected = content.header + count * math.prod(content.item)
                 if not packed:
                     self._require_size(size, count, content, path)
-                elif expected > limit_unpacked_size(size):
-                    raise self._damaged(path, f"{size:,} bytes cannot hold the {expected:,} that its header announces")
-                # One more than there should be shows what is too long; no more of it is unpacked.
+                elif expected > most_unpacked(size):
+                    raise self._damage_error(
+                        path, f"{size:,} bytes cannot hold the {expected:,} that its header announces"
+                    )
+                # Read one byte too many to detect a file that is too long without unpacking all of it.
                 found = header + stream.read(expected - content.header + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise self._damaged(path, error) from error
+            raise self._damage_error(path, error) from error
         self._require_size(len(found), count, content, path)
-        # A copy, because a tensor must be writable and the bytes of a file are not.
+        # A copy, because a tensor needs writable memory.
         return np.frombuffer(bytearray(found[content.header :]), dtype=np.uint8).reshape(count, *content.item)
 
-    def _stated(self, header: bytes, content: Content, path: Path) -> int:
-        """Take the number of items from a header, which must be the content's."""
+    def _parse_header(self, header: bytes, content: Content, path: Path) -> int:
+        """Parse the number of items from a header, which must match the content."""
         whole = len(header) == content.header
         magic, count, *item = np.frombuffer(header, dtype=">u4").tolist() if whole else (0, 0)
         if magic != content.magic or tuple(item) != content.item or count < 1:
             raise InputError(
-                f"{path} is no idx file of {content.title}: it should begin with {content.beginning()}. "
+                f"{path} is not an idx file of {content.title}: it must begin with {content.beginning()}. "
                 f"{self._remedy(path)}"
             )
         return int(count)
@@ -194,7 +197,7 @@ class IdxPair:
             state = "cut short" if size < expected else "too long"
             raise InputError(f"{path} is {state} ({size:,} of {expected:,} bytes). {self._remedy(path)}")
 
-    def _damaged(self, path: Path, error: Exception | str) -> InputError:
+    def _damage_error(self, path: Path, error: Exception | str) -> InputError:
         return InputError(f"{path} is cut short or damaged ({error}). {self._remedy(path)}")
 
     def _remedy(self, path: Path) -> str:
@@ -204,6 +207,6 @@ class IdxPair:
         return f"Delete {path} and run {get_command(self.name, self.data_dir)}."
 
     def _labels_by_hand(self, name: str) -> str:
-        """Say how labels come: ``datasets get`` fetches nothing where the images are whole."""
-        where = f"where there is a network (from {self.official.page})"
-        return f"Fetch {name}.gz {where} and put it, as it is, into {self.raw}."
+        """Describe the manual download of labels: ``datasets get`` fetches nothing if the images are complete."""
+        where = f"on a machine with network access (from {self.official.page})"
+        return f"Fetch {name}.gz {where} and put it, without unpacking, into {self.raw}."

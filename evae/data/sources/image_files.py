@@ -1,4 +1,4 @@
-"""Where encoded images lie: in a zip archive, or in a folder. Each gives the bytes of a file by its name."""
+"""Containers of encoded images: a zip archive or a folder, which return the bytes of a file by its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foundation.errors import InputError
 from foundation.files import read_bytes, read_file_size
 from foundation.untrusted import open_zip, read_member
 
-#: An encoded image is smaller by far.
+#: Upper bound of the size of an encoded image in bytes.
 LARGEST_IMAGE_FILE = 2**28
 
 
@@ -23,20 +23,20 @@ class ImageFiles(Protocol):
     """A container of encoded images."""
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes, or raise an `InputError` that names it."""
+        """Return a file's bytes; raises `InputError` that names the file."""
 
     def place(self, name: str) -> str:
-        """Return how to call a file in a sentence."""
+        """Return the description of a file for messages."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The files of a folder; a name is a path from it, with slashes."""
+    """The files of a folder; names are relative paths with slashes."""
 
     path: Path
 
     def names(self, suffixes: frozenset[str]) -> list[str]:
-        """Return the names of all files with one of these suffixes, in nested folders too; sorted, none hidden."""
+        """Return the sorted names of all files with one of these suffixes, also in nested folders; no hidden files."""
         found = []
         for folder, inner, files in os.walk(self.path):
             inner[:] = [name for name in inner if not name.startswith(".")]
@@ -59,22 +59,22 @@ class Folder:
 
 @dataclass(frozen=True)
 class Archive:
-    """The members of an open zip file. `opened` is how one comes."""
+    """The members of an open zip file; `open` creates it."""
 
     path: Path
     file: zipfile.ZipFile
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, remedy: str) -> Iterator[Archive]:
-        """Open a zip file; an `InputError` with the remedy where it has no directory, which stands at its end."""
+    def open(cls, path: Path, remedy: str) -> Iterator[Archive]:
+        """Open a zip file; raises `InputError` with the remedy if its directory, which is at the end, is missing."""
         try:
             file = open_zip(path)
         except InputError:
             raise
         except ValueError as error:
             raise InputError(
-                f"{path} ({path.stat().st_size:,} bytes) is no zip archive, or its download did not come to its end "
+                f"{path} ({path.stat().st_size:,} bytes) is not a zip archive, or its download is incomplete "
                 f"({error}). {remedy}"
             ) from error
         with file:
@@ -85,25 +85,25 @@ class Archive:
         return sorted(self.file.namelist())
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes; their checksum in the archive must be right."""
+        """Return a member's bytes, verified by the archive's checksum."""
         try:
             return read_member(self.file, name, LARGEST_IMAGE_FILE)
         except ValueError as error:
             raise InputError(f"{self.place(name)} is damaged ({error}).") from error
 
     def place(self, name: str) -> str:
-        """Return the member and the archive."""
+        """Return the names of the member and of the archive."""
         return f"the member {name} of {self.path}"
 
 
 def file_stamp(path: Path) -> dict[str, Any]:
-    """Return what shows that a file has changed: its size and when it was written."""
+    """Return a record that reveals a change of a file: its path, size and modification time."""
     stat = path.stat()
     return {"path": str(path.resolve()), "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
 
 
 def folder_stamp(path: Path, suffixes: frozenset[str]) -> dict[str, Any]:
-    """Return what shows that images in a folder have changed: a digest of their names, sizes and times of writing."""
+    """Return a record that reveals a change of a folder's images: a digest of names, sizes and modification times."""
     digest = hashlib.sha256()
     names = Folder(path).names(suffixes)
     for name in names:

@@ -32,7 +32,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 import cli
 from evae import data
 from evae.compute.batch_norm import SharedBatchNorm2d
-from evae.compute.processes import Processes, joined
+from evae.compute.processes import Processes, process_group
 from evae.configuration.configuration import Configuration
 from evae.training.session import Session
 from evae.training.steps import Steps
@@ -106,7 +106,7 @@ def start(order: dict[str, Any], rank: int, port: int) -> int:
         if "commands" in order:
             cli.main(order["commands"][rank])
         for _ in range(order.get("joins", 1)):
-            with joined(torch.device("cpu")) as processes:
+            with process_group(torch.device("cpu")) as processes:
                 TASKS[order["task"]](processes, Path(order["folder"]))
         os._exit(0)
     except BaseException as error:

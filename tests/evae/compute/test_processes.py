@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from evae import Configuration, Run, train
 from evae.compute.place import Place, place
-from evae.compute.processes import Processes, joined
+from evae.compute.processes import Processes, process_group
 from evae.compute.random_streams import RowsOf, Stream, generator
 from evae.exceptions import ResumeWarning
 from evae.models.posterior_family import PosteriorFamily
@@ -288,7 +288,7 @@ def test_two_processes_go_on_with_a_run_of_one(crew: Crew, images: str, tmp_path
     outcome = crew.train(tmp_path, "--resume", caught.value.run.path)
     assert outcome.codes == [0, 0]
     assert outcome.complained == [
-        ["Warning: the run was trained with a number of processes of 1 and goes on with 2: its last bits may differ."],
+        ["Warning: the run was trained with a number of processes of 1 and resumes with 2: its last bits may differ."],
         [],
     ]
     assert curve(caught.value.run) == as_of(by_one)
@@ -305,12 +305,12 @@ def test_one_process_goes_on_with_a_run_of_two_whichever_was_killed(
         assert sorted(outcome.codes) == [-signal.SIGKILL, 2]
         run = Run.open(folder / "run")
         assert outcome.sentence == (
-            "this run is trained by 2 processes, and the other ended without a word: it was killed, or the machine had "
-            f"no memory left for it; go on with: python cli.py train --resume {run.path}"
+            "this run is trained by 2 processes, and the other died without reporting an error: it was killed, or the "
+            f"machine ran out of memory; go on with: python cli.py train --resume {run.path}"
         )
         assert run.status["state"] == "interrupted"
-        assert "ended without a word" in run.status["reason"]
-        with pytest.warns(ResumeWarning, match="a number of processes of 2 and goes on with 1"):
+        assert "died without reporting an error" in run.status["reason"]
+        with pytest.warns(ResumeWarning, match="a number of processes of 2 and resumes with 1"):
             resume(run)
         assert curve(run) == as_of(by_one)
 
@@ -403,7 +403,7 @@ def test_more_processes_than_cuda_devices_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     sentence = r"torchrun started 2 processes on this machine, which has 1 CUDA device, and each needs its own\. Use "
-    with pytest.raises(InputError, match=sentence), joined(torch.device("cuda")):
+    with pytest.raises(InputError, match=sentence), process_group(torch.device("cuda")):
         raise AssertionError
 
 

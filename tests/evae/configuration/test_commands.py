@@ -154,8 +154,8 @@ def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict[str, Run]) -> None:
-    assert "there is no run folder" in refusal("evaluate", tmp_path / "nowhere")
-    assert "is no run folder" in refusal("evaluate", tmp_path)
+    assert "must be a run folder, got no folder" in refusal("evaluate", tmp_path / "nowhere")
+    assert "is not a run folder" in refusal("evaluate", tmp_path)
     (tmp_path / "config.json").write_text("{")
     assert "config.json is damaged" in refusal("evaluate", tmp_path)
     (tmp_path / "config.json").write_bytes((trained["vae"].path / "config.json").read_bytes())
@@ -170,15 +170,16 @@ def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: 
     first = Run.open(tmp_path / "run").metrics
     resumed = ("train", "--resume", "run", "--runs-dir", tmp_path)
     sentence = refusal(*resumed, "--latent-dim", "8", "--epochs", "2")
-    assert sentence.startswith(f"--latent-dim 8 contradicts the run {tmp_path / 'run'}, which has --latent-dim 4.")
+    assert sentence.startswith(f"--latent-dim must be 4 to resume the run {tmp_path / 'run'}, got 8.")
     result = invoke(*resumed, "--epochs", "2", "--latent-dim", "4")
     assert result.exit_code == 0, result.output
     assert "The run is resumed from epoch 1." in result.stdout.splitlines()
     run = Run.open(tmp_path / "run")
     assert run.metrics[:1] == first
     assert [record["epoch"] for record in run.metrics] == [1, 2]
-    assert refusal(*resumed, "--epochs", "1").startswith("--epochs 1 is less than the 2 of the run ")
-    assert refusal("train", "--resume", "walk", "--runs-dir", tmp_path).startswith("there is no run walk: neither ")
+    assert refusal(*resumed, "--epochs", "1").startswith("--epochs must be at least 2 to resume the run ")
+    sentence = refusal("train", "--resume", "walk", "--runs-dir", tmp_path)
+    assert sentence.startswith("walk must be a run, but neither walk nor ")
     with run.locked():
         assert "is being written by another process" in refusal(*resumed)
 

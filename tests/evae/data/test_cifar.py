@@ -78,7 +78,7 @@ def test_a_listed_pickle_gives_what_unpickling_gives(order: str) -> None:
     content = pickled(np.asarray(noise(1).reshape(RECORDS, -1), order="F" if order == "F" else "C"))
     unpickled = pickle.loads(content, encoding="bytes")[b"data"]
     assert unpickled.flags.f_contiguous == (order == "F")
-    assert np.array_equal(cifar.listed_images(content), unpickled.reshape(-1, 3, 32, 32))
+    assert np.array_equal(cifar.parse_pickled_images(content), unpickled.reshape(-1, 3, 32, 32))
 
 
 class Trap:
@@ -94,8 +94,8 @@ class Trap:
 def test_a_pickle_with_a_program_does_not_run_it(python_version: Path) -> None:
     touched = python_version / "touched"
     program = pickle.dumps(Trap(touched), protocol=2)
-    with pytest.raises(ValueError, match="holds no array of 3,072 bytes an image"):
-        cifar.listed_images(program)
+    with pytest.raises(ValueError, match="holds no array of 3,072 bytes per image"):
+        cifar.parse_pickled_images(program)
     (python_version / "cifar-10-batches-py" / "test_batch").write_bytes(program)
     with pytest.raises(InputError, match=r"test_batch is cut short or damaged \(its MD5 sum is not the published one"):
         data.load("cifar10", python_version)
@@ -109,7 +109,7 @@ def test_a_pickle_with_a_program_does_not_run_it(python_version: Path) -> None:
 )
 def test_what_is_no_batch_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        cifar.listed_images(content)
+        cifar.parse_pickled_images(content)
 
 
 def test_a_binary_file_that_is_cut_short_or_no_record_is_named(binary: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
 def test_a_file_without_a_whole_header_is_refused(mnist: Path, kept: int) -> None:
     path = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match="train-images-idx3-ubyte is no idx file of 28x28 images"):
+    with pytest.raises(InputError, match="train-images-idx3-ubyte is not an idx file of 28x28 images"):
         data.load("mnist", mnist)
 
 
@@ -94,7 +94,7 @@ def test_a_file_with_bytes_too_many_is_refused(mnist: Path) -> None:
 def test_a_file_of_something_else_is_refused(mnist: Path) -> None:
     path = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte"
     path.write_bytes(b"<html>404 not found</html>" * 10)
-    with pytest.raises(InputError, match="no idx file"):
+    with pytest.raises(InputError, match="not an idx file"):
         data.load("mnist", mnist)
     write_idx(path, np.zeros((4, 32, 32)))
     with pytest.raises(InputError, match="28x28"):

@@ -113,9 +113,10 @@ def test_train_and_evaluate_take_an_npz_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "my faces.npz", train_images=np.stack(3 * [images], -1), test_images=np.stack(3 * [images], -1))
     result = invoke("evaluate", run.path, "--device", "cpu")
     assert result.exit_code == 2
-    assert "are 3x32x32 (channels, height, width) now, and npz-my-faces-32px-vae-d2-seed0 was trained on 1x32x32" in (
-        result.stderr
-    )
+    assert (
+        "must have the shape 1x32x32 (channels, height, width) on which npz-my-faces-32px-vae-d2-seed0 was trained, "
+        "got 3x32x32"
+    ) in (result.stderr)
 
 
 def test_train_says_that_a_subset_is_one(mnist: Path, tmp_path: Path) -> None:

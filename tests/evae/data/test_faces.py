@@ -93,7 +93,7 @@ def test_a_half_downloaded_archive_is_named_with_its_size(faces: Path) -> None:
     path = faces / "celeba" / "img_align_celeba.zip"
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(
-        InputError, match=r"img_align_celeba\.zip \(5,000 bytes\) is no zip archive, or its download did"
+        InputError, match=r"img_align_celeba\.zip \(5,000 bytes\) is not a zip archive, or its download is"
     ):
         data.load("celeba", faces)
 
@@ -112,7 +112,7 @@ def test_a_flipped_bit_in_a_member_is_named(faces: Path) -> None:
     ("content", "reason"),
     [
         (jpeg(1)[:900], "truncated"),
-        (b"no picture", "no image of the formats"),
+        (b"no picture", "not an image in one of the formats"),
         (jpeg(1, (100, 80)), "not 178x218"),
     ],
 )
@@ -124,7 +124,7 @@ def test_an_image_that_is_cut_short_or_none_is_named(tmp_path: Path, content: by
 
 def test_an_archive_without_validation_faces_is_refused(tmp_path: Path) -> None:
     write_archive(tmp_path, {"000001.jpg": jpeg(1)})
-    with pytest.raises(InputError, match=r"holds 1 training faces .* and 0 validation faces .* some of each"):
+    with pytest.raises(InputError, match=r"must hold both training faces .* and validation faces .* got 1 and 0"):
         data.load("celeba", tmp_path)
 
 
@@ -209,5 +209,5 @@ def test_a_data_folder_that_cannot_be_written_leaves_the_cache_to_the_users_own(
 
 def test_a_full_disk_is_said_before_anything_is_decoded(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(InputError, match=r"decoded has 1,000 bytes left, and the decoded images need 61,440\."):
+    with pytest.raises(InputError, match=r"decoded has 1,000 bytes free, but the decoded images need 61,440\."):
         data.load("celeba", faces)

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from evae import data
-from evae.data.decoding import Framing, decoded
+from evae.data.decoding import Framing, decode_files
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 
@@ -123,12 +123,14 @@ def test_a_picture_that_is_cut_short_is_named(folder: Path) -> None:
 
 def test_sixteen_bits_are_refused_instead_of_clipped(folder: Path) -> None:
     save(Image.fromarray(np.full((40, 40), 40_000, dtype=np.uint16)), folder / "mine" / "train" / "deep.png")
-    with pytest.raises(InputError, match=r"deep\.png cannot be decoded \(its mode is I;16; only 8 bits a channel"):
+    with pytest.raises(
+        InputError, match=r"deep\.png cannot be decoded \(its mode is I;16, but only images of 8 bits per channel"
+    ):
         load(folder)
 
 
 def test_a_folder_without_test_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no folder .*mine, nor one of that name"):
+    with pytest.raises(InputError, match=r"folder:DIR must name a folder .* got .*mine, which is neither a folder"):
         load(tmp_path)
     save(picture(1, 32, 32), tmp_path / "mine" / "train" / "1.png")
     with pytest.raises(InputError, match="mine/test holds no images"):
@@ -139,10 +141,12 @@ def test_several_processes_decode_what_one_does_in_order_and_name_the_same_file(
     names = [save(picture(seed, 20, 24), tmp_path / f"{seed:04d}.bmp").name for seed in range(600)]
     framing = Framing(side=8, channels=3)
     told: list[int] = []
-    several = list(decoded(Folder(tmp_path), names, framing, lambda _what, done, _all: told.append(done), workers=2))
-    alone = list(decoded(Folder(tmp_path), names, framing, lambda *_: None, workers=1))
+    several = list(
+        decode_files(Folder(tmp_path), names, framing, lambda _what, done, _all: told.append(done), workers=2)
+    )
+    alone = list(decode_files(Folder(tmp_path), names, framing, lambda *_: None, workers=1))
     assert np.array_equal(np.concatenate(several), np.concatenate(alone))
     assert told == [128, 256, 384, 512, 600]
     (tmp_path / "0333.bmp").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"0333\.bmp cannot be decoded"):
-        list(decoded(Folder(tmp_path), names, framing, lambda *_: None, workers=2))
+        list(decode_files(Folder(tmp_path), names, framing, lambda *_: None, workers=2))

@@ -26,11 +26,11 @@ from PIL import Image
 
 from evae import data
 from evae.data import ImageData
-from evae.data.cache import Plan, Request, fetch
-from evae.data.decoding import MOST_PIXELS, Framing, framed, looked_at
+from evae.data.cache import DecodePlan, DecodeRequest, fetch
+from evae.data.decoding import MOST_PIXELS, Framing, decode_image, inspect_image
 from evae.data.sources import cifar, idx
 from evae.features.inception import inception_network
-from evae.features.store import Entry, kept
+from evae.features.store import CacheEntry, load_or_compute
 from foundation.errors import InputError
 from foundation.untrusted import ArrayArchive
 from tests.evae.conftest import invoke, refusal, write_mnist
@@ -152,12 +152,12 @@ def test_fuzzed_pictures_are_decoded_or_refused(place: Path, content: bytes) -> 
     for channels in (1, 3):
         try:
             with little_memory(), little_time():
-                assert framed(content, Framing(32, channels, upright=True)).shape == (channels, 32, 32)
+                assert decode_image(content, Framing(32, channels, upright=True)).shape == (channels, 32, 32)
         except ValueError as reason:
             require_clean(InputError(f"({reason})"))
     try:
         with little_memory(), little_time():
-            assert looked_at(path)[1] > 0
+            assert inspect_image(path)[1] > 0
     except ValueError as reason:
         require_clean(InputError(f"({reason})"))
 
@@ -221,7 +221,12 @@ def test_fuzzed_pickles_are_listed_or_refused_and_never_carried_out(place: Path,
     """As if a file of these very bytes had the published MD5 sum."""
     trap = pickle.dumps(Trap(place / "pickle"))
     content = drawn.draw(mutated(BATCH, [trap, b"I" + b"9" * 5000 + b"\n.", b"\x8b\xff\xff\xff\x7f", b"(" * 10**5]))
-    for parse in (cifar.listed_images, cifar.listed_labels, cifar.binary_images, cifar.binary_labels):
+    for parse in (
+        cifar.parse_pickled_images,
+        cifar.parse_pickled_labels,
+        cifar.parse_binary_images,
+        cifar.parse_binary_labels,
+    ):
         try:
             with little_memory(), little_time():
                 parse(content)
@@ -263,11 +268,11 @@ def test_fuzzed_archives_are_read_or_refused(place: Path, content: bytes) -> Non
 @given(st.data())
 @examples(75)
 def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
-    request = Request("fuzz", {"path": "x", "bytes": 1}, {"side": 32})
+    request = DecodeRequest("fuzz", {"path": "x", "bytes": 1}, {"side": 32})
     pixels = np.arange(5 * 3 * 32 * 32, dtype=np.uint8).reshape(5, 3, 32, 32)
 
-    def plan() -> Plan:
-        return Plan(3, 2, (3, 32, 32), iter([pixels]))
+    def plan() -> DecodePlan:
+        return DecodePlan(3, 2, (3, 32, 32), iter([pixels]))
 
     folder = place / "cache"
     shutil.rmtree(folder, ignore_errors=True)
@@ -295,13 +300,13 @@ def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.Da
 @given(st.data())
 @examples(75)
 def test_fuzzed_stores_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
-    entry = Entry({"mean": torch.arange(5.0), "covariance": torch.eye(5)}, {"images": 7})
+    entry = CacheEntry({"mean": torch.arange(5.0), "covariance": torch.eye(5)}, {"images": 7})
     folder = place / "store"
     shutil.rmtree(folder, ignore_errors=True)
-    kept(folder, "key", lambda: entry)
+    load_or_compute(folder, "key", lambda: entry)
     (path,) = folder.glob("*.safetensors")
     path.write_bytes(drawn.draw(mutated(path.read_bytes(), beginning=300)))
-    found = answered(lambda: kept(folder, "key", lambda: entry))
+    found = answered(lambda: load_or_compute(folder, "key", lambda: entry))
     assert found is not None
     assert found.facts == entry.facts
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in entry.tensors.items())
@@ -341,12 +346,12 @@ def test_weights_of_inception_that_would_run_a_program_are_refused(tmp_path: Pat
 
 @pytest.mark.parametrize("train", [1, 2, 4, 0, -3, True, None, "3"])
 def test_a_cache_whose_split_was_altered_is_made_anew(tmp_path: Path, train: object) -> None:
-    request = Request("split", {"path": "x", "bytes": 1}, {"side": 32})
+    request = DecodeRequest("split", {"path": "x", "bytes": 1}, {"side": 32})
     pixels = np.arange(5 * 3 * 32 * 32, dtype=np.uint8).reshape(5, 3, 32, 32)
-    fetch(tmp_path, request, lambda: Plan(3, 2, (3, 32, 32), iter([pixels])))
+    fetch(tmp_path, request, lambda: DecodePlan(3, 2, (3, 32, 32), iter([pixels])))
     (record,) = tmp_path.glob("*.json")
     record.write_text(json.dumps({**json.loads(record.read_text()), "train": train}))
-    assert len(fetch(tmp_path, request, lambda: Plan(3, 2, (3, 32, 32), iter([pixels]))).train) == 3
+    assert len(fetch(tmp_path, request, lambda: DecodePlan(3, 2, (3, 32, 32), iter([pixels]))).train) == 3
 
 
 def test_objects_of_an_array_file_are_never_unpickled(tmp_path: Path) -> None:
@@ -461,7 +466,7 @@ def test_a_picture_that_would_start_a_program_is_no_picture(tmp_path: Path, monk
         assert image.format == "EPS"
     folder = folder_of(tmp_path / "pictures", postscript)
     sentence = refusal("train", "--dataset", f"folder:{folder}", "--data-dir", tmp_path)
-    assert "2.png cannot be decoded (it is no image of the formats" in sentence
+    assert "2.png cannot be decoded (it is not an image in one of the formats" in sentence
 
 
 def archive_with(members: list[tuple[zipfile.ZipInfo, bytes]], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -523,9 +528,9 @@ def changed_directory(content: bytes, offset: int, value: bytes) -> bytes:
         (archive_with(both_faces(), zipfile.ZIP_LZMA), "got compression method 14"),
         (archive_with(both_faces(), zipfile.ZIP_BZIP2), "got compression method 12"),
         (changed_directory(FACES, 16, b"\x00\x00\x00\x00"), "Bad CRC-32"),
-        (changed_directory(FACES, 24, b"\xff\xff\xff\x7f"), "a declared size of 2,147,483,647"),
-        (FACES[: FACES.index(b"PK\x01\x02") + 60], "is no zip archive, or its download did not come to its end"),
-        (FACES[:-22], "is no zip archive, or its download did not come to its end"),
+        (changed_directory(FACES, 24, b"\xff\xff\xff\x7f"), "announces 2,147,483,647 bytes"),
+        (FACES[: FACES.index(b"PK\x01\x02") + 60], "is not a zip archive, or its download is incomplete"),
+        (FACES[:-22], "is not a zip archive, or its download is incomplete"),
     ],
     ids=["encrypted", "lzma", "bzip2", "checksum", "size", "cut directory", "no end"],
 )

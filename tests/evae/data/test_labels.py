@@ -71,18 +71,21 @@ def test_idx_labels_come_in_order_packed_or_not(labelled: Path, packed: bool) ->
 def test_images_without_labels_still_load_and_the_missing_file_is_named(mnist: Path) -> None:
     assert len(data.load("mnist", mnist).train) == 30
     message = refusal("mnist", mnist)
-    assert "train-labels-idx1-ubyte is missing. Fetch train-labels-idx1-ubyte.gz where there is a network" in message
+    assert "train-labels-idx1-ubyte is missing. Fetch train-labels-idx1-ubyte.gz on a machine with" in message
     assert message.endswith(f"into {mnist / 'MNIST' / 'raw'}.")
 
 
 def test_idx_labels_that_are_not_as_many_as_the_images_are_refused(labelled: Path) -> None:
     write_labels(labelled / "MNIST" / "raw" / "t10k-labels-idx1-ubyte", np.zeros(19))
-    assert "t10k-labels-idx1-ubyte holds 19 labels, but t10k-images-idx3-ubyte 20 images" in refusal("mnist", labelled)
+    assert (
+        "t10k-labels-idx1-ubyte must hold one label for each of the 20 images in t10k-images-idx3-ubyte, got 19."
+        in refusal("mnist", labelled)
+    )
 
 
 def test_an_idx_label_above_nine_is_refused(labelled: Path) -> None:
     write_labels(labelled / "MNIST" / "raw" / "train-labels-idx1-ubyte", np.full(30, 10))
-    assert "train-labels-idx1-ubyte holds the label 10; a label is from 0 to 9" in refusal("mnist", labelled)
+    assert "train-labels-idx1-ubyte: labels must lie in 0 to 9, got 10." in refusal("mnist", labelled)
 
 
 def test_idx_labels_that_are_cut_short_too_long_or_something_else_are_refused(labelled: Path) -> None:
@@ -94,7 +97,7 @@ def test_idx_labels_that_are_cut_short_too_long_or_something_else_are_refused(la
     assert "too long (39 of 38 bytes)" in refusal("mnist", labelled)
     for content in (whole[:7], b"<html>404</html>", (path.parent / "train-images-idx3-ubyte").read_bytes()):
         path.write_bytes(content)
-        sentence = "is no idx file of labels: it should begin with 2049 and the number of labels. Delete it."
+        sentence = "is not an idx file of labels: it must begin with 2049 and the number of labels. Delete it."
         assert sentence in refusal("mnist", labelled)
 
 
@@ -120,7 +123,7 @@ def random_labels(seed: int, count: int = RECORDS) -> list[int]:
 
 def test_listed_labels_are_what_unpickling_gives() -> None:
     content = batch(random_labels(1))
-    assert cifar.listed_labels(content).tolist() == pickle.loads(content)["labels"]
+    assert cifar.parse_pickled_labels(content).tolist() == pickle.loads(content)["labels"]
 
 
 @pytest.mark.parametrize(
@@ -136,12 +139,12 @@ def test_listed_labels_are_what_unpickling_gives() -> None:
 )
 def test_a_batch_without_ten_thousand_labels_from_0_to_9_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match="it holds no list of 10,000 labels from 0 to 9"):
-        cifar.listed_labels(content)
+        cifar.parse_pickled_labels(content)
 
 
 def test_a_batch_that_is_cut_short_is_a_value_error() -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        cifar.listed_labels(batch(random_labels(1))[:9000])
+        cifar.parse_pickled_labels(batch(random_labels(1))[:9000])
 
 
 @pytest.mark.parametrize("version", ["py", "bin"])
@@ -185,16 +188,18 @@ def test_kerass_names_of_labels_belong_to_kerass_names_of_images(tmp_path: Path)
     assert data.load_labels(f"npz:{tmp_path / 'a.npz'}").train.tolist() == [0, 1]
     arrays["train_labels"] = arrays.pop("y_train")
     np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
-    assert "a.npz has no array y_train: the classes of x_train" in refusal(f"npz:{tmp_path / 'a.npz'}")
+    assert "a.npz must hold the array y_train, the class of each image of x_train" in refusal(
+        f"npz:{tmp_path / 'a.npz'}"
+    )
 
 
 @pytest.mark.parametrize(
     ("train", "sentence"),
     [
-        (np.eye(4, dtype=np.int64), "the array train_labels has 4 labels an image; each image must have one class."),
+        (np.eye(4, dtype=np.int64), "the array train_labels must have one class per image, got 4."),
         (np.array([0, 1, 0]), "must hold 4 integers, the classes of train_images, got int64 of shape (3,)."),
         (np.array([0.0, 1, 0, 1]), "must hold 4 integers, the classes of train_images, got float64 of shape (4,)."),
-        (np.array([0, 1, -1, 1]), "the array train_labels holds the label -1; a class is 0 or more."),
+        (np.array([0, 1, -1, 1]), "the array train_labels must hold classes of 0 or more, got -1."),
         (np.array([1, 1, 1, 1]), "the number of classes of the training images must be two or more, got 1."),
         (np.array([1, 2, 1, 2]), "there are hold-out images of the class 0, but no training images of it."),
         (np.array([{}, 1, 1, 1], dtype=object), "the array train_labels cannot be read (it holds Python objects"),
@@ -232,7 +237,9 @@ def test_a_folders_classes_are_the_first_folders_below_its_splits(classes: Path)
 def test_an_image_outside_of_a_class_is_named(classes: Path) -> None:
     picture(classes / "mine" / "test" / "stray.png", 0)
     message = refusal("folder:mine", classes)
-    assert f"mine/test/stray.png has no class label: images of a class lie in {classes}/mine/test/CLASS." in message
+    assert (
+        f"mine/test/stray.png has no class label. Put the images of a class into {classes}/mine/test/CLASS." in message
+    )
 
 
 def test_classes_must_be_the_same_in_both_splits_and_two_or_more(classes: Path) -> None:

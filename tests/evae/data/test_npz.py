@@ -74,7 +74,7 @@ def test_a_file_is_also_looked_for_in_the_data_folder(tmp_path: Path) -> None:
     ("train", "sentence"),
     [
         (noise(4, 32, 32, 2), r"must have 1 or 3 channels, got (4, 32, 32, 2)."),
-        (noise(4, 3, 9, 3), "could be N x H x W x C or N x C x H x W"),
+        (noise(4, 3, 9, 3), "must have unambiguous axes, got (4, 3, 9, 3)"),
         (noise(4, 32), "must be N x H x W, N x H x W x C or N x C x H x W with N > 0, got (4, 32)."),
         (noise(0, 32, 32), "with N > 0, got (0, 32, 32)."),
         (noise(4, 32, 32) / 255, "must be uint8 (0 to 255), got float64."),
@@ -88,7 +88,7 @@ def test_an_array_that_is_no_stack_of_images_is_refused(tmp_path: Path, train: n
 
 def test_grey_training_and_coloured_test_images_are_refused(tmp_path: Path) -> None:
     dataset = saved(tmp_path / "a.npz", train_images=noise(2, 32, 32), test_images=noise(2, 32, 32, 3))
-    assert "train_images has 1 and test_images 3 channels" in refusal(dataset)
+    assert "train_images and test_images must have the same number of channels, got 1 and 3" in refusal(dataset)
 
 
 def test_objects_are_not_unpickled(tmp_path: Path) -> None:
@@ -99,18 +99,20 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
 
 def test_both_naming_schemes_or_neither_are_refused(tmp_path: Path) -> None:
     names = ("train_images", "test_images", "x_train", "x_test")
-    assert "it holds both (its arrays: " in refusal(saved(tmp_path / "a.npz", **dict.fromkeys(names, noise(2, 32, 32))))
-    assert "it holds neither (its arrays: other)" in refusal(saved(tmp_path / "b.npz", other=noise(2, 32, 32)))
+    assert ", got both (its arrays: " in refusal(saved(tmp_path / "a.npz", **dict.fromkeys(names, noise(2, 32, 32))))
+    assert ", got neither (its arrays: other)" in refusal(saved(tmp_path / "b.npz", other=noise(2, 32, 32)))
 
 
 def test_a_missing_a_foreign_and_a_cut_short_file_are_named(tmp_path: Path) -> None:
-    assert refusal(f"npz:{tmp_path / 'none.npz'}").startswith(f"there is no file {tmp_path / 'none.npz'}, nor one")
+    assert refusal(f"npz:{tmp_path / 'none.npz'}").endswith(
+        f", got {tmp_path / 'none.npz'}, which is neither a file nor one in data."
+    )
     (tmp_path / "page.npz").write_text("<html>404</html>")
-    assert "page.npz is no npz file, or is cut short" in refusal(f"npz:{tmp_path / 'page.npz'}")
+    assert "page.npz is not an npz file, or is cut short" in refusal(f"npz:{tmp_path / 'page.npz'}")
     dataset = saved(tmp_path / "a.npz", train_images=noise(9, 32, 32), test_images=noise(2, 32, 32))
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content[: len(content) // 2])
-    assert "a.npz is no npz file, or is cut short" in refusal(dataset)
+    assert "a.npz is not an npz file, or is cut short" in refusal(dataset)
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from evae.evaluation.code_laws import (
     NormalPrior,
     UniformPrior,
     code_law,
-    decoded_samples,
-    fitted_mixture,
-    posterior_draws,
-    prior_of,
+    decode_samples,
+    draw_posterior_codes,
+    fit_mixture,
+    fixed_prior,
 )
 from evae.evaluation.holdout import CHUNK
 from evae.metrics import eight_bit
@@ -37,7 +37,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def test_the_objective_decides_which_prior_there_is() -> None:
-    priors = {name: prior_of(Configuration(model=name).recipe, 4) for name in PRESETS}
+    priors = {name: fixed_prior(Configuration(model=name).recipe, 4) for name in PRESETS}
     normal, uniform = NormalPrior(4), UniformPrior(4, math.sqrt(12))
     assert priors == {
         "vae": normal,
@@ -78,7 +78,7 @@ def covariance(mixture: Mixture) -> tuple[Tensor, Tensor]:
 
 
 def test_a_fitted_mixture_finds_the_clusters() -> None:
-    mixture = fitted_mixture(clusters(), seed=0, components=2)
+    mixture = fit_mixture(clusters(), seed=0, components=2)
     assert mixture.converged
     order = mixture.means[:, 0].argsort()
     assert mixture.weights[order].tolist() == pytest.approx([1 / 3, 2 / 3], abs=0.01)
@@ -90,14 +90,14 @@ def test_a_fitted_mixture_finds_the_clusters() -> None:
 def test_a_mixture_has_the_mean_and_the_covariance_of_its_codes(components: int) -> None:
     """What every step of EM preserves, whatever the components; but for the 1e-6 that scikit-learn adds."""
     codes = clusters().double()
-    mean, spread = covariance(fitted_mixture(codes, seed=1, components=components))
+    mean, spread = covariance(fit_mixture(codes, seed=1, components=components))
     assert torch.allclose(mean, codes.mean(0), rtol=1e-5, atol=1e-3)
     scale = codes.std(0, correction=0)
     assert torch.allclose(spread / torch.outer(scale, scale), codes.T.corrcoef(), atol=1e-4)
 
 
 def test_a_mixtures_draws_follow_it() -> None:
-    mixture = fitted_mixture(clusters(), seed=0, components=2)
+    mixture = fit_mixture(clusters(), seed=0, components=2)
     draws = mixture.draw(20_000, seeded(5)).double()
     mean, spread = covariance(mixture)
     for dimension in range(2):
@@ -112,21 +112,21 @@ def test_a_mixtures_draws_follow_it() -> None:
 
 def test_a_mixture_does_not_depend_on_the_unit_of_the_codes() -> None:
     codes, unit, origin = clusters(), torch.tensor([1e-3, 40.0]), torch.tensor([7.0, -2.0])
-    plain = fitted_mixture(codes, seed=2, components=3).draw(50, seeded())
-    changed = fitted_mixture(codes * unit + origin, seed=2, components=3).draw(50, seeded())
+    plain = fit_mixture(codes, seed=2, components=3).draw(50, seeded())
+    changed = fit_mixture(codes * unit + origin, seed=2, components=3).draw(50, seeded())
     assert torch.allclose(changed, plain * unit + origin, rtol=1e-3, atol=1e-3)
 
 
 def test_a_dimension_without_spread_is_drawn_without() -> None:
     codes = torch.cat([torch.randn(100, 1, generator=seeded()), torch.full((100, 1), 4.0)], dim=1)
-    draws = fitted_mixture(codes, seed=0, components=2).draw(30, seeded())
+    draws = fit_mixture(codes, seed=0, components=2).draw(30, seeded())
     assert torch.allclose(draws[:, 1], torch.tensor(4.0), atol=0.01)
 
 
 def test_more_components_than_codes_are_refused() -> None:
     for components in (0, 6):
-        with pytest.raises(InputError, match=f"from 1 to the 5 codes that the mixture is fitted to, got {components}"):
-            fitted_mixture(torch.randn(5, 2), seed=0, components=components)
+        with pytest.raises(InputError, match=f"from 1 to 5, the number of codes .*, got {components}"):
+            fit_mixture(torch.randn(5, 2), seed=0, components=components)
 
 
 def test_evae_has_no_prior_to_draw_from_and_is_told_of_the_mixture(trained: dict[str, Run]) -> None:
@@ -153,7 +153,7 @@ def test_the_aggregated_posterior_has_the_posteriors_mean_and_noise(trained: dic
     model, images = VAE.load(run), data.load("digits").train[:40]
     with torch.no_grad():
         posterior = model.encode(data.as_images(images))
-    draws = torch.stack([posterior_draws(model, images, seed) for seed in range(400)])
+    draws = torch.stack([draw_posterior_codes(model, images, seed) for seed in range(400)])
     standard = (draws.mean(0) - posterior.mean) / (posterior.variance / 400).sqrt()
     assert float(standard.abs().max()) < stats.norm.isf(LEVEL / 2 / standard.numel())
     ratio = (draws.var(0) / posterior.variance).mean()
@@ -163,13 +163,13 @@ def test_the_aggregated_posterior_has_the_posteriors_mean_and_noise(trained: dic
 def test_samples_are_the_decoded_codes_whatever_the_chunk(trained: dict[str, Run]) -> None:
     model = VAE.load(trained["vae"])
     law, number = NormalPrior(4), CHUNK + 3
-    images = list(decoded_samples(model, law, number, seed=8))
+    images = list(decode_samples(model, law, number, seed=8))
     assert [len(chunk) for chunk in images] == [CHUNK, 3]
     codes = law.draw(number, generator(8, Stream.SAMPLES))
     with torch.no_grad():
         expected = eight_bit(model.decode(codes))
     assert (torch.cat(images).int() - expected.int()).abs().max() <= 1
-    again = torch.cat(list(decoded_samples(model, law, number, seed=8)))
-    other = torch.cat(list(decoded_samples(model, law, number, seed=9)))
+    again = torch.cat(list(decode_samples(model, law, number, seed=8)))
+    other = torch.cat(list(decode_samples(model, law, number, seed=9)))
     assert torch.equal(torch.cat(images), again)
     assert not torch.equal(again, other)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 import evae
 from evae import VAE, Run, data, metrics
-from evae.evaluation.code_laws import NormalPrior, decoded_samples, fitted_mixture, posterior_draws
-from evae.evaluation.evaluate import PICTURES, compared, judge, network_for
+from evae.evaluation.code_laws import NormalPrior, decode_samples, draw_posterior_codes, fit_mixture
+from evae.evaluation.evaluate import PICTURES, compare_features, judge, network_for
 from evae.evaluation.holdout import CHUNK
-from evae.evaluation.pictures import COLUMNS, Rows, save_rows, tiled, walk
+from evae.evaluation.pictures import COLUMNS, ImageRows, save_rows, tile_images, walk
 from evae.features import FeatureNetwork
 from evae.metrics import frechet_distance
 from foundation.errors import InputError
@@ -80,7 +80,7 @@ def test_sharpness_is_that_of_each_set_of_images(trained: dict[str, Run]) -> Non
     model, images = VAE.load(run), data.load("digits").holdout
     with torch.no_grad():
         at_mean = model.reconstruct(data.as_images(images))
-    samples = torch.cat(list(decoded_samples(model, NormalPrior(4), 299, run.configuration.seed)))
+    samples = torch.cat(list(decode_samples(model, NormalPrior(4), 299, run.configuration.seed)))
     assert list(result["sharpness"]) == SETS
     assert result["sharpness"]["originals"] == pytest.approx(metrics.sharpness(images), rel=1e-12)
     assert result["sharpness"]["posterior_mean"] == pytest.approx(metrics.sharpness(at_mean), rel=1e-4)
@@ -91,9 +91,9 @@ def test_the_distance_is_that_of_the_features_means_and_covariances(trained: dic
     run, network = trained["vae"], Brightness()
     model, images = VAE.load(run), data.load("digits", limit_train=130)
     result = judge(run, model, images, network)
-    draws = posterior_draws(model, images.train, run.configuration.seed)
-    mixture = fitted_mixture(draws, run.configuration.seed)
-    samples = torch.cat(list(decoded_samples(model, mixture, 299, run.configuration.seed)))
+    draws = draw_posterior_codes(model, images.train, run.configuration.seed)
+    mixture = fit_mixture(draws, run.configuration.seed)
+    samples = torch.cat(list(decode_samples(model, mixture, 299, run.configuration.seed)))
 
     def law(pixels: Tensor) -> tuple[np.ndarray, np.ndarray]:
         features = network.features(pixels).double().numpy()
@@ -112,7 +112,9 @@ def test_images_have_no_distance_from_themselves_and_a_shifted_law_has_the_squar
     """With features that are linear in the pixels: the covariances agree, and only the means differ, by 51/255."""
     network, images = Brightness(), torch.randint(0, 200, (CHUNK + 20, 1, 32, 32), dtype=torch.uint8)
     followed: list[tuple[str, int, int]] = []
-    found = compared(network, images, {"same": images, "lighter": images + 51}, lambda *told: followed.append(told))
+    found = compare_features(
+        network, images, {"same": images, "lighter": images + 51}, lambda *told: followed.append(told)
+    )
     assert found["frechet_distance"]["same"] == pytest.approx(0, abs=1e-12)
     assert found["frechet_distance"]["lighter"] == pytest.approx(4 * (51 / 255) ** 2, rel=1e-5)
     total = 2 * len(images)
@@ -155,7 +157,7 @@ def test_a_walk_goes_from_one_image_to_the_other() -> None:
     for first, last, words in (
         (0, 299, "from 0 to 298, got 299"),
         (-1, 3, "got -1"),
-        (4, 4, "different images, got 4"),
+        (4, 4, "two images of a walk must differ, got 4"),
     ):
         with pytest.raises(InputError, match=words):
             walk(model, images, first, last)
@@ -164,7 +166,9 @@ def test_a_walk_goes_from_one_image_to_the_other() -> None:
 def test_a_picture_has_a_row_for_every_twelve_images(tmp_path: Path) -> None:
     heights = []
     for number in (1, 12, 13, 40):
-        save_rows([Rows("new", torch.zeros(number, 1, 32, 32, dtype=torch.uint8))], tmp_path / "rows.png", "a title")
+        save_rows(
+            [ImageRows("new", torch.zeros(number, 1, 32, 32, dtype=torch.uint8))], tmp_path / "rows.png", "a title"
+        )
         with Image.open(tmp_path / "rows.png") as picture:
             heights.append(picture.height)
     assert heights[0] == heights[1] < heights[2] < heights[3]
@@ -174,7 +178,9 @@ def test_a_picture_has_a_row_for_every_twelve_images(tmp_path: Path) -> None:
 def test_a_picture_shows_every_image(tmp_path: Path, channels: int) -> None:
     """Each of a shade of its own, and covering as much of the picture as the others."""
     shades = torch.arange(30, dtype=torch.uint8) * 8
-    blocks = [Rows(name, shades[part, None, None, None].expand(-1, channels, 32, 32)) for name, part in PARTS.items()]
+    blocks = [
+        ImageRows(name, shades[part, None, None, None].expand(-1, channels, 32, 32)) for name, part in PARTS.items()
+    ]
     save_rows(blocks, tmp_path / "rows.png", "a title")
     with Image.open(tmp_path / "rows.png") as picture:
         values = np.asarray(picture.convert("L"))
@@ -184,7 +190,7 @@ def test_a_picture_shows_every_image(tmp_path: Path, channels: int) -> None:
 
 def test_images_are_laid_out_row_by_row() -> None:
     images = torch.randint(0, 255, (15, 3, 32, 32), dtype=torch.uint8)
-    mosaic = tiled(images)
+    mosaic = tile_images(images)
     assert mosaic.shape == (2 * 36, 12 * 36, 3)
     assert torch.equal(mosaic[:32, 36:68], images[1].permute(1, 2, 0))
     assert torch.equal(mosaic[36:68, 2 * 36 : 2 * 36 + 32], images[14].permute(1, 2, 0))
@@ -203,6 +209,8 @@ def test_features_that_cannot_be_had_are_refused_before_anything_is_written(
         evae.evaluate(run, device="cpu", features="inception", inception_weights=tmp_path / "weights.pth")
     with pytest.raises(InputError, match=r"--features 'inceptoin' is not known\. Did you mean inception\?"):
         evae.evaluate(run, device="cpu", features="inceptoin")
-    with pytest.raises(InputError, match="--inception-weights does nothing with --features none"):
+    with pytest.raises(
+        InputError, match="--inception-weights applies to --features inception only, got --features none"
+    ):
         network_for(run.configuration, torch.device("cpu"), "data", "none", tmp_path / "weights.pth")
     assert not (run.path / "evaluation.json").exists()

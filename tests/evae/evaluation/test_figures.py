@@ -89,7 +89,7 @@ def test_a_model_without_noise_has_errors_and_no_noise(trained: dict[str, Run], 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     log.write_text("".join(json.dumps({**line, "latent": none}) + "\n" for line in lines))
     assert len(run_figure(run).axes) == 2
-    with pytest.raises(InputError, match="carry no noise"):
+    with pytest.raises(InputError, match="must have noise for this figure"):
         latent_figure(run)
 
 
@@ -97,11 +97,11 @@ def test_a_run_without_an_epoch_is_refused(trained: dict[str, Run], tmp_path: Pa
     run = longer(trained["evae"], tmp_path)
     (run.path / "metrics.jsonl").unlink()
     for draw in (training_figure, latent_figure, run_figure):
-        with pytest.raises(InputError, match="has finished no epoch"):
+        with pytest.raises(InputError, match="must have a finished epoch, got none"):
             draw(run)
-    with pytest.raises(InputError, match="1 to 4 runs, got 5"):
+    with pytest.raises(InputError, match="must be from 1 to 4, got 5"):
         training_figure(*[run] * 5)
-    with pytest.raises(InputError, match="there is no run folder"):
+    with pytest.raises(InputError, match="must be a run folder, got no folder"):
         run_figure(tmp_path / "nothing")
 
 
@@ -124,5 +124,5 @@ def test_reconstructions_of_one_run_are_those_of_its_picture_and_of_two_stand_be
     ]
     first, second = (np.asarray(axes.images[0].get_array()) for axes in (one.axes[2], both.axes[2]))
     assert np.array_equal(first, second)
-    with pytest.raises(InputError, match="needs a run"):
+    with pytest.raises(InputError, match="number of runs in a figure of reconstructions must be positive"):
         reconstructions_figure()

@@ -11,7 +11,7 @@ import torch
 import evae
 from evae import VAE, Configuration, Run, data, train
 from evae.data import as_images
-from evae.evaluation.references import autoencoder_of, training_sample, untrained_error
+from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import reconstruction_error
 from tests.evae.conftest import invoke, small
@@ -34,17 +34,17 @@ def evaluation(run: Run) -> dict[str, object]:
 
 def test_as_many_training_images_are_chosen_as_there_are_hold_out_images_none_twice() -> None:
     pixels = torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1)
-    chosen = training_sample(pixels, 30).flatten().tolist()
+    chosen = sample_training_images(pixels, 30).flatten().tolist()
     assert len(set(chosen)) == 30
     assert chosen == sorted(chosen)
     # Not the first ones, which may be of one class; of 100, 30 at random lie below 30 with a chance of 1e-25.
     assert max(chosen) >= 30
-    assert torch.equal(training_sample(pixels, 1000), pixels)
+    assert torch.equal(sample_training_images(pixels, 1000), pixels)
 
 
 def test_the_choice_is_the_same_for_every_model_of_a_data_set() -> None:
     pixels = torch.randint(0, 256, (50, 1, 2, 2), dtype=torch.uint8)
-    assert torch.equal(training_sample(pixels, 10), training_sample(pixels, 10))
+    assert torch.equal(sample_training_images(pixels, 10), sample_training_images(pixels, 10))
 
 
 def test_the_untrained_error_is_that_of_the_weights_that_training_starts_from() -> None:
@@ -54,8 +54,10 @@ def test_the_untrained_error_is_that_of_the_weights_that_training_starts_from() 
     with torch.no_grad():
         logits = model.decoder(model.encode(as_images(images)).mean)
     expected = float(reconstruction_error(logits, as_images(images)).double().mean())
-    assert untrained_error(config, images, "cpu") == pytest.approx(expected, rel=1e-6)
-    assert untrained_error(dataclasses.replace(config, seed=4), images, "cpu") != pytest.approx(expected, rel=1e-6)
+    assert error_before_training(config, images, "cpu") == pytest.approx(expected, rel=1e-6)
+    assert error_before_training(dataclasses.replace(config, seed=4), images, "cpu") != pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_evaluate_shows_the_plain_autoencoder_of_the_same_settings(judged: dict[str, Run]) -> None:
@@ -85,19 +87,19 @@ def test_an_autoencoder_of_other_settings_is_no_reference(
     own, plain = judged["vae"].configuration, judged["ae"].configuration
     other = dataclasses.replace(own, **change)  # type: ignore[arg-type]
     monkeypatch.setattr(Run, "configuration", property(lambda run: other if run.name == judged["vae"].name else plain))
-    assert autoencoder_of(judged["vae"], None) is None
+    assert find_autoencoder(judged["vae"], None) is None
 
 
 def test_an_autoencoder_that_was_judged_in_other_features_is_no_reference(judged: dict[str, Run]) -> None:
-    assert autoencoder_of(judged["vae"], None) is not None
-    assert autoencoder_of(judged["vae"], {"identity": "another"}) is None
+    assert find_autoencoder(judged["vae"], None) is not None
+    assert find_autoencoder(judged["vae"], {"identity": "another"}) is None
 
 
 def test_a_damaged_neighbour_is_passed_over(judged: dict[str, Run]) -> None:
     broken = judged["vae"].path.parent / "a-broken-one"
     broken.mkdir(exist_ok=True)
     (broken / "config.json").write_text("{", encoding="utf-8")
-    assert autoencoder_of(judged["vae"], None) is not None
+    assert find_autoencoder(judged["vae"], None) is not None
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"reconstruction_error": -1}'])

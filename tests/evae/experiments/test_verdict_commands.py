@@ -58,7 +58,7 @@ def test_evaluate_with_a_classifier_says_that_it_is_no_fid(trained: dict[str, Ru
     document = json.loads((run.path / "evaluation.json").read_text())
     text = " ".join(result.stdout.split())
     assert f"(accuracy {document['features']['holdout_accuracy']:.2%} on hold-out images)" in text
-    assert "It is no FID" in text
+    assert "It is not FID" in text
     assert "Warning: The Fréchet distance rests on 299 images" in text
     assert f"{document['frechet_distance']['mixture']:.4g}" in text
     again = invoke("evaluate", run.path, "--device", "cpu", "--features", "classifier", "--json", "-")
@@ -115,17 +115,17 @@ def test_sample_walks_between_two_images(trained: dict[str, Run]) -> None:
 @pytest.mark.parametrize(
     ("model", "arguments", "sentence"),
     [
-        ("evae", ["--sampler", "prior"], "--sampler prior has nothing to draw from for the objective kde-bound: "),
+        ("evae", ["--sampler", "prior"], "--sampler prior needs a fixed prior, got the objective kde-bound: "),
         ("vae", ["--sampler", "mixtures"], "--sampler 'mixtures' is not known. Did you mean mixture?"),
         ("vae", ["--images", "0"], "--images must be a positive whole number, got 0."),
-        ("vae", ["--images", "5000"], "--images 5000 are more than the 1200 that a picture shows."),
+        ("vae", ["--images", "5000"], "--images must be at most 1200 for a picture, got 5000."),
         ("vae", ["--seed", "-1"], "--seed must be a whole number from 0 to 2^63 - 1, got -1."),
-        ("vae", ["--components", "3"], "--components does nothing with --sampler prior: it belongs to mixture."),
+        ("vae", ["--components", "3"], "--components applies to --sampler mixture only, got --sampler prior."),
         ("evae", ["--components", "0"], "--components must be a whole number from 1 to the 130 codes"),
         ("vae", ["--output", "new.jpg"], "--output must end in .png or .npz, got new.jpg."),
         ("vae", ["--output", "no/such/folder/new.png"], "--output no/such/folder/new.png must be a file in a folder"),
         ("vae", ["--walk", "3"], "--walk takes the numbers of two hold-out images, as in 0,3; got '3'."),
-        ("vae", ["--walk", "0,999"], "a walk needs numbers of hold-out images from 0 to 298, got 999."),
+        ("vae", ["--walk", "0,999"], "the numbers of hold-out images must be from 0 to 298, got 999."),
         ("vae", ["--walk", "0,3", "--seed", "1"], "--seed does nothing with --walk, which draws no codes."),
     ],
 )
@@ -164,7 +164,7 @@ def test_reproduce_lists_what_failed_and_ends_with_1(tmp_path: Path) -> None:
     foreign.mkdir(parents=True)
     result = invoke(*arguments)
     assert result.exit_code == 1
-    assert f"Failed: {foreign.name}: {foreign} is no run folder" in result.stderr
+    assert f"Failed: {foreign.name}: {foreign} is not a run folder" in result.stderr
     assert "Written:" in result.stdout
     assert (tmp_path / "digits-first60-evae-d2-seed0-1epochs" / "evaluation.json").exists()
 

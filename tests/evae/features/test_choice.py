@@ -25,7 +25,7 @@ from evae.experiments.judging import Judge
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results
 from evae.experiments.runner import reproduce
-from evae.features import CHOICES, Choice, chosen_features
+from evae.features import CHOICES, Choice, choose_features
 from evae.features.inception import NAME, VARIABLE
 from foundation.errors import InputError
 from foundation.files import read_json
@@ -76,20 +76,20 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_weights_that_are_there_make_it_inception(weights: Path, hub: Path) -> None:
     weights.rename(hub / NAME)
-    assert chosen_features() == Choice("inception", "--features auto took inception: its weights are at hand.")
+    assert choose_features() == Choice("inception", "--features auto took inception: its weights are at hand.")
 
 
 def test_weights_that_can_be_downloaded_make_it_inception(
     weights: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "FID_WEIGHTS_URL", weights.as_uri())
-    assert chosen_features().features == "inception"
+    assert choose_features().features == "inception"
     assert (hub / NAME).read_bytes() == b"weights"
 
 
 def test_without_weights_and_network_it_is_imagenet_and_a_warning_says_so() -> None:
     with pytest.warns(FeaturesWarning) as warned:
-        choice = chosen_features()
+        choice = choose_features()
     assert choice.features == "imagenet"
     assert str(choice.reason).startswith(TOOK_IMAGENET)
     (sentence,) = (str(warning.message) for warning in warned)
@@ -100,7 +100,7 @@ def test_without_weights_and_network_it_is_imagenet_and_a_warning_says_so() -> N
 def test_damaged_weights_make_it_imagenet_and_are_said(hub: Path) -> None:
     (hub / NAME).write_bytes(b"beginning")
     with pytest.warns(FeaturesWarning, match="network are cut short or damaged where torch hub keeps them"):
-        assert chosen_features().features == "imagenet"
+        assert choose_features().features == "imagenet"
 
 
 def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.Monke
         with pytest.warns(
             FeaturesWarning, match=r"could not be downloaded \((no answer within 0\.2 seconds|timed out)"
         ):
-            assert chosen_features().features == "imagenet"
+            assert choose_features().features == "imagenet"
     assert time.perf_counter() - started < 10
 
 
@@ -120,14 +120,14 @@ def test_a_file_that_was_named_is_never_replaced(by: str, tmp_path: Path, monkey
     missing = tmp_path / "missing.pth"
     if by == "the environment":
         monkeypatch.setenv(VARIABLE, str(missing))
-    choice = chosen_features("auto", missing if by == "the argument" else None)
+    choice = choose_features("auto", missing if by == "the argument" else None)
     assert choice.features == "inception"
     assert "the file of its weights was named" in str(choice.reason)
 
 
 @pytest.mark.parametrize("name", [name for name in CHOICES if name != "auto"])
 def test_a_name_stays_what_it_is(name: str) -> None:
-    assert chosen_features(name) == Choice(name)
+    assert choose_features(name) == Choice(name)
 
 
 def test_evaluate_says_what_it_took_and_records_it(trained: dict[str, Run]) -> None:
@@ -153,7 +153,7 @@ def test_evaluate_says_what_it_took_and_records_it(trained: dict[str, Run]) -> N
 def test_inception_that_was_asked_for_by_name_is_still_refused_without_weights(trained: dict[str, Run]) -> None:
     sentence = refusal("evaluate", trained["vae"].path, "--device", "cpu", "--features", "inception")
     assert sentence.endswith("Or use --features imagenet, which downloads nothing, or --features none.")
-    with pytest.raises(InputError, match="there is no file nowhere"):
+    with pytest.raises(InputError, match="--inception-weights must name a file, got nowhere"):
         evae.evaluate(trained["vae"], device="cpu", inception_weights="nowhere.pth")
 
 

@@ -196,5 +196,7 @@ def test_a_data_set_without_labels_is_refused_before_its_images_are_read(tmp_pat
 
 
 def test_inceptions_weights_do_nothing_for_it_and_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--inception-weights does nothing with --features classifier"):
+    with pytest.raises(
+        InputError, match="--inception-weights applies to --features inception only, got --features classifier"
+    ):
         feature_network("classifier", dataset="digits", inception_weights=tmp_path / "weights.pth")

@@ -17,18 +17,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from evae import data
-from evae.data.images import centred_square
+from evae.data.images import crop_centre
 from evae.features import (
     FeatureNetwork,
     FeatureStatistics,
-    cached_statistics,
     distance,
     feature_network,
     few_images,
+    load_or_compute_statistics,
     statistics_of,
 )
 from evae.features.efficientnet import EfficientNetLite0
-from evae.features.imagenet import BYTES, FILE, PACKAGE, imagenet_network, read_state, resolution_for
+from evae.features.imagenet import BYTES, FILE, PACKAGE, PUBLISHED, imagenet_network, read_state, resolution_for
 from foundation.errors import InputError
 
 CPU = torch.device("cpu")
@@ -92,7 +92,7 @@ def test_by_the_features_a_flower_and_a_palace_are_told_as_what_they_are(
 ) -> None:
     """Of a thousand classes: with pixels on another scale they are not."""
     photograph = torch.from_numpy(load_sample_images().images[number].copy()).permute(2, 0, 1)[None]
-    features = imagenet_network(224).features(centred_square(photograph))
+    features = imagenet_network(224).features(crop_centre(photograph))
     logits = features @ state["_fc.weight"].T + state["_fc.bias"]
     assert int(logits.argmax()) in classes
 
@@ -129,7 +129,7 @@ def test_the_resolution_follows_from_the_images_and_distances_at_two_never_mix(t
     assert small.weights_sha256 == large.weights_sha256
     assert small.identity != large.identity
     images = pixels(3, 1, 32)
-    at_112, at_224 = (cached_statistics(network, images, cache=tmp_path) for network in (small, large))
+    at_112, at_224 = (load_or_compute_statistics(network, images, cache=tmp_path) for network in (small, large))
     assert not np.allclose(at_112.mean, at_224.mean, rtol=0.1)
 
 
@@ -160,7 +160,9 @@ def test_few_images_are_warned_of(at_112: FeatureNetwork) -> None:
 
 
 def test_inceptions_weights_do_nothing_for_it_and_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--inception-weights does nothing with --features imagenet"):
+    with pytest.raises(
+        InputError, match="--inception-weights applies to --features inception only, got --features imagenet"
+    ):
         feature_network("imagenet", dataset="digits", inception_weights=tmp_path / "weights.pth")
 
 
@@ -198,4 +200,4 @@ def test_a_damaged_package_is_said_with_the_command_that_installs_it_again(
     path.write_bytes(b"beginning")
     assert refusal().startswith(f"{path} is cut short (9 of {BYTES:,} bytes). {again}")
     path.write_bytes(bytes(BYTES))
-    assert f"{path} is another file or damaged: its SHA-256 is " in refusal()
+    assert f"{path} must have the SHA-256 {PUBLISHED}, got " in refusal()

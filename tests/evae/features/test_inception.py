@@ -202,9 +202,9 @@ def test_a_named_file_that_is_missing_is_refused_though_another_would_do(
     missing = tmp_path / "missing.pth"
     monkeypatch.setenv(VARIABLE, str(stand_in.path))
     message = refusal(missing, stand_in.sha256)
-    assert message.startswith(f"there is no file {missing}, which --inception-weights names. Fetch http://127.0.0.1:9/")
+    assert message.startswith(f"--inception-weights must name a file, got {missing}. Fetch http://127.0.0.1:9/")
     monkeypatch.setenv(VARIABLE, str(missing))
-    assert f"there is no file {missing}, which {VARIABLE} names." in refusal(None, stand_in.sha256)
+    assert f"{VARIABLE} must name a file, got {missing}." in refusal(None, stand_in.sha256)
 
 
 def test_a_file_that_is_cut_short_or_another_one_is_refused(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_file_that_is_cut_short_or_another_one_is_refused(tmp_path: Path) -> N
     path.write_bytes(b"beginning")
     assert f"{path} is cut short (9 of {BYTES:,} bytes). Fetch " in refusal(path)
     found = hashlib.sha256(b"beginning").hexdigest()
-    assert f"another file or damaged: its SHA-256 is {found}, not {'0' * 64}. Fetch" in refusal(path, "0" * 64)
+    assert f"must have the SHA-256 {'0' * 64}, got {found}. Fetch" in refusal(path, "0" * 64)
 
 
 def test_a_damaged_file_in_torch_hubs_folder_may_be_deleted(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_without_a_network_the_sentence_says_what_to_fetch_and_where_to_put_it(t
     place = tmp_path / "torch" / "hub" / "checkpoints" / NAME
     message = refusal()
     assert message.startswith(f"Inception's weights are not in {place} and could not be downloaded (")
-    assert f"Fetch http://127.0.0.1:9/{NAME} where there is a network and put it there" in message
+    assert f"Fetch http://127.0.0.1:9/{NAME} on a machine with network access and put it there" in message
     assert message.endswith(" Or use --features imagenet, which downloads nothing, or --features none.")
     assert list(place.parent.iterdir()) == []
 
@@ -253,7 +253,7 @@ def test_a_download_of_something_else_leaves_nothing(tmp_path: Path, monkeypatch
     (tmp_path / "page.html").write_text("not found")
     monkeypatch.setattr(peer, "FID_WEIGHTS_URL", (tmp_path / "page.html").as_uri())
     found = hashlib.sha256(b"not found").hexdigest()
-    assert f"could not be downloaded (what came has the SHA-256 {found}, not {PUBLISHED})" in refusal()
+    assert f"could not be downloaded (its SHA-256 must be {PUBLISHED}, got {found})" in refusal()
     assert list((tmp_path / "torch" / "hub" / "checkpoints").iterdir()) == []
 
 
@@ -286,7 +286,7 @@ class Trap:
 def test_a_program_among_the_weights_does_not_run(tmp_path: Path) -> None:
     path, touched = tmp_path / "weights.pth", tmp_path / "touched"
     torch.save({"weight": Trap(touched)}, path)
-    with pytest.raises(InputError, match="does not hold the weights of pytorch-fid's network"):
+    with pytest.raises(InputError, match="must hold the weights of pytorch-fid's network, got another file"):
         inception_network(path, CPU, hashlib.sha256(path.read_bytes()).hexdigest())
     assert not touched.exists()
     torch.load(path, weights_only=False)
@@ -300,5 +300,7 @@ def test_what_holds_no_such_weights_is_refused(content: object, tmp_path: Path) 
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(InputError, match=r"weights\.pth does not hold the weights of pytorch-fid's network \("):
+    with pytest.raises(
+        InputError, match=r"weights\.pth must hold the weights of pytorch-fid's network, got another file \("
+    ):
         inception_network(path, CPU, hashlib.sha256(path.read_bytes()).hexdigest())

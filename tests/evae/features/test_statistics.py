@@ -20,15 +20,15 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from evae.features import (
     FeatureNetwork,
     FeatureStatistics,
-    cached_statistics,
     distance,
     feature_network,
     few_images,
+    load_or_compute_statistics,
     network,
     statistics_of,
 )
-from evae.features.statistics import FEW_IMAGES, Moments
-from evae.features.store import Entry, kept
+from evae.features.statistics import FEW_IMAGES, FeatureMoments
+from evae.features.store import CacheEntry, load_or_compute
 from foundation.errors import InputError
 
 DIMENSION = 12
@@ -100,7 +100,7 @@ def test_no_digits_are_lost_where_the_mean_is_large_beside_the_deviations() -> N
     """Sums of squares in double precision lose all digits of this covariance."""
     deviations = np.random.default_rng(3).standard_normal((500, 4))
     vectors = 1e9 + deviations
-    moments = Moments(4)
+    moments = FeatureMoments(4)
     for chunk in np.array_split(vectors, 13):
         moments.add(chunk)
     expected = np.cov((vectors - 1e9).T)
@@ -111,7 +111,7 @@ def test_no_digits_are_lost_where_the_mean_is_large_beside_the_deviations() -> N
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images_have_no_covariance(count: int) -> None:
-    with pytest.raises(InputError, match=f"a covariance of features needs at least 2 images, got {count}"):
+    with pytest.raises(InputError, match=f"the number of images must be at least 2 for a covariance, got {count}"):
         statistics_of(stand_in(), [noise(1, 1)] * count)
 
 
@@ -165,7 +165,7 @@ def test_features_are_in_single_precision_whatever_the_callers_block_computes_in
 @pytest.mark.parametrize(
     ("pixels", "sentence"),
     [
-        (torch.rand(2, 3, 4, 4), r"features are of uint8 images \(0 to 255\), got torch\.float32; round them by"),
+        (torch.rand(2, 3, 4, 4), r"images must be uint8 \(0 to 255\), got torch\.float32. Round them by"),
         (torch.zeros(2, 2, 4, 4, dtype=torch.uint8), r"shape \(n, 1 or 3, S, S\) with n >= 1, got \(2, 2, 4, 4\)"),
         (torch.zeros(2, 3, 4, 5, dtype=torch.uint8), r"got \(2, 3, 4, 5\)"),
         (torch.zeros(0, 3, 4, 4, dtype=torch.uint8), r"got \(0, 3, 4, 4\)"),
@@ -184,11 +184,11 @@ def same(a: FeatureStatistics, b: FeatureStatistics) -> bool:
 def test_statistics_are_computed_once_and_then_read(tmp_path: Path) -> None:
     first, second, pixels = stand_in(), stand_in(), noise(130, 1)
     told: list[tuple[int, int]] = []
-    computed = cached_statistics(
+    computed = load_or_compute_statistics(
         first, pixels, cache=tmp_path / "new", progress=lambda _what, done, total: told.append((done, total))
     )
     assert told == [(50, 130), (100, 130), (130, 130)]
-    read = cached_statistics(second, pixels, cache=tmp_path / "new")
+    read = load_or_compute_statistics(second, pixels, cache=tmp_path / "new")
     assert (first.seen, second.seen) == (130, 0)
     assert same(read, computed)
     assert same(computed, statistics_of(stand_in(), pixels.split(50)))
@@ -196,12 +196,12 @@ def test_statistics_are_computed_once_and_then_read(tmp_path: Path) -> None:
 
 def test_other_images_another_shape_or_another_network_are_computed_anew(tmp_path: Path) -> None:
     pixels = noise(40, 1)
-    cached_statistics(stand_in(), pixels, cache=tmp_path)
+    load_or_compute_statistics(stand_in(), pixels, cache=tmp_path)
     altered = pixels.clone()
     altered[-1, -1, -1, -1] ^= 1
     as_grey = pixels.reshape(120, 1, 4, 4)
     for found, images in ((stand_in(), altered), (stand_in(), as_grey), (stand_in(1), pixels)):
-        assert same(cached_statistics(found, images, cache=tmp_path), statistics_of(found, images.split(50)))
+        assert same(load_or_compute_statistics(found, images, cache=tmp_path), statistics_of(found, images.split(50)))
         assert found.seen == 2 * len(images)
 
 
@@ -230,31 +230,31 @@ def flipped(position: int) -> object:
 )
 def test_a_damaged_entry_is_noticed_and_made_anew(damage: object, tmp_path: Path) -> None:
     pixels, found = noise(40, 1), stand_in()
-    computed = cached_statistics(found, pixels, cache=tmp_path)
+    computed = load_or_compute_statistics(found, pixels, cache=tmp_path)
     (path,) = tmp_path.glob("*.safetensors")
     content = path.read_bytes()
     path.write_bytes(damage(content))  # type: ignore[operator]
     assert path.read_bytes() != content
     for _ in range(2):
-        assert same(cached_statistics(found, pixels, cache=tmp_path), computed)
+        assert same(load_or_compute_statistics(found, pixels, cache=tmp_path), computed)
         assert found.seen == 80
 
 
 def test_an_entry_under_anothers_name_is_not_taken(tmp_path: Path) -> None:
-    kept(tmp_path, "a" * 64, lambda: Entry({"x": torch.zeros(1)}, {}))
+    load_or_compute(tmp_path, "a" * 64, lambda: CacheEntry({"x": torch.zeros(1)}, {}))
     (tmp_path / f"{'a' * 24}.safetensors").rename(tmp_path / f"{'b' * 24}.safetensors")
-    assert kept(tmp_path, "b" * 64, lambda: Entry({"x": torch.ones(1)}, {})).tensors["x"].item() == 1
+    assert load_or_compute(tmp_path, "b" * 64, lambda: CacheEntry({"x": torch.ones(1)}, {})).tensors["x"].item() == 1
 
 
 def test_two_that_want_the_same_entry_at_once_make_it_once(tmp_path: Path) -> None:
     made: list[int] = []
 
-    def make() -> Entry:
+    def make() -> CacheEntry:
         time.sleep(0.3)
         made.append(1)
-        return Entry({"x": torch.zeros(1)}, {})
+        return CacheEntry({"x": torch.zeros(1)}, {})
 
-    threads = [threading.Thread(target=kept, args=(tmp_path, "a" * 64, make)) for _ in range(3)]
+    threads = [threading.Thread(target=load_or_compute, args=(tmp_path, "a" * 64, make)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -263,21 +263,21 @@ def test_two_that_want_the_same_entry_at_once_make_it_once(tmp_path: Path) -> No
 
 
 def test_nothing_is_left_behind_where_an_entry_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least 2 images"):
-        cached_statistics(stand_in(), noise(1, 1), cache=tmp_path)
+    with pytest.raises(InputError, match="number of images must be at least 2"):
+        load_or_compute_statistics(stand_in(), noise(1, 1), cache=tmp_path)
     assert list(tmp_path.glob("*.safetensors")) == []
-    assert cached_statistics(stand_in(), noise(2, 1), cache=tmp_path).images == 2
+    assert load_or_compute_statistics(stand_in(), noise(2, 1), cache=tmp_path).images == 2
 
 
 def test_a_cache_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"file/cache cannot be written to \(.*\); set XDG_CACHE_HOME to a folder"):
-        cached_statistics(stand_in(), noise(4, 1), cache=tmp_path / "file" / "cache")
+    with pytest.raises(InputError, match=r"file/cache must be a writable folder \(.*\). Set XDG_CACHE_HOME to one"):
+        load_or_compute_statistics(stand_in(), noise(4, 1), cache=tmp_path / "file" / "cache")
 
 
 def test_the_users_cache_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cached_statistics(stand_in(), noise(4, 1))
+    load_or_compute_statistics(stand_in(), noise(4, 1))
     assert len(list((tmp_path / "epanechnikov-vae" / "statistics").glob("*.safetensors"))) == 1
 
 

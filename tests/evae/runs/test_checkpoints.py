@@ -89,9 +89,13 @@ def test_without_a_folder_there_is_no_checkpoint(folder: Checkpoints) -> None:
         ("weights.safetensors", lambda content: content[:-1], r"is cut short \(\d+ of \d+ bytes\)\."),
         ("weights.safetensors", lambda content: content + b"x", r"is too long"),
         ("optimizer.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1]), "was altered: its SHA-256"),
-        ("manifest.json", lambda content: content[:20], "is cut short or damaged: it is no manifest"),
-        ("manifest.json", lambda _: b"[]", "is cut short or damaged: it is no manifest"),
-        ("manifest.json", lambda content: content.replace(b'"step": 30', b'"step": 31'), "was altered: its content"),
+        ("manifest.json", lambda content: content[:20], "is cut short or damaged: it is not a manifest"),
+        ("manifest.json", lambda _: b"[]", "is cut short or damaged: it is not a manifest"),
+        (
+            "manifest.json",
+            lambda content: content.replace(b'"step": 30', b'"step": 31'),
+            "was altered: its SHA-256 does not match its content",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_and_the_checkpoint_before_it_taken(

@@ -253,7 +253,7 @@ def test_weights_that_are_no_finite_numbers_are_refused(
     weights = broken.read_weights()
     name = next(iter(weights))
     broken.write_weights({**weights, name: alter(weights[name].float())}, epoch=1)
-    assert answered(lambda: VAE.load(broken), f"{name} should hold finite") is None
+    assert answered(lambda: VAE.load(broken), f"{name} must hold finite") is None
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def test_configuration_and_weights_come_back_as_they_were(run: Run, trained: dic
 
 
 def test_a_folder_that_is_missing_or_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no run folder"):
+    with pytest.raises(InputError, match="must be a run folder, got no folder"):
         Run.open(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"is no run folder: it holds no config\.json"):
+    with pytest.raises(InputError, match=r"is not a run folder: it holds no config\.json"):
         Run.open(tmp_path)
 
 
@@ -106,7 +106,7 @@ def test_an_image_shape_that_is_none_is_refused(run: Run) -> None:
     document = json.loads((run.path / "config.json").read_text())
     document["data"]["image_shape"] = [1, 32]
     (run.path / "config.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match="image_shape should be three whole numbers"):
+    with pytest.raises(InputError, match="image_shape must be three positive integers"):
         VAE.load(run.path)
 
 
@@ -152,8 +152,8 @@ def test_flipped_weights_are_not_judged_and_a_resumed_run_makes_them_again(run: 
     (run.path / "evaluation.json").unlink(missing_ok=True)
     run.weights_path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:])
     sentence = refusal(command, run.path, "--device", "cpu")
-    assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 is not the one")
-    assert sentence.endswith(f"`python cli.py train --resume {run.path}` makes it again from the last checkpoint.")
+    assert sentence.startswith(f"{run.weights_path} was altered after it was written: its SHA-256 does not match its ")
+    assert sentence.endswith(f"`python cli.py train --resume {run.path}` restores it from the last checkpoint.")
     assert not (run.path / "evaluation.json").exists()
     resume(run)
     assert run.weights_path.read_bytes() == whole
@@ -183,7 +183,7 @@ def test_what_a_killed_process_wrote_aside_goes_and_what_another_is_writing_stay
 
 def test_weights_of_another_model_are_refused(run: Run, trained: dict[str, Run]) -> None:
     shutil.copy(trained["vae"].weights_path, run.weights_path)
-    with pytest.raises(InputError, match=r"holds the weights of another model than config\.json"):
+    with pytest.raises(InputError, match=r"must hold the weights of the model in config\.json, got others"):
         VAE.load(run)
 
 

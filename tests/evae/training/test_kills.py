@@ -16,7 +16,7 @@ from PIL import Image
 
 from evae.data import load
 from evae.evaluation.evaluate import PICTURES
-from evae.features.store import Entry, kept
+from evae.features.store import CacheEntry, load_or_compute
 from tests.evae.training.trainer import Trainer
 from tests.support.faults import Faults, killed_at_every_kind, kind
 
@@ -148,7 +148,7 @@ def test_the_data_cache_killed_anywhere_gives_right_pixels_the_next_time(faults:
 
 def keep_an_entry(folder: str) -> None:
     """Look an entry of the features' store up, or make it; run in a process that is killed."""
-    entry = kept(Path(folder), "key", lambda: Entry({"tensor": torch.arange(1000.0)}, {"images": 7}))
+    entry = load_or_compute(Path(folder), "key", lambda: CacheEntry({"tensor": torch.arange(1000.0)}, {"images": 7}))
     assert torch.equal(entry.tensors["tensor"], torch.arange(1000.0))
     assert entry.facts == {"images": 7}
 

@@ -125,13 +125,13 @@ def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"latent_dim": 8}, "--latent-dim 8 contradicts the run .*, which has --latent-dim 4. Leave it out"),
-        ({"seed": 3}, "--seed 3 contradicts"),
-        ({"precision": "bf16"}, "--precision bf16 contradicts"),
-        ({"deterministic": True}, "--deterministic True contradicts"),
-        ({"name": "other"}, "--name other contradicts the run .*, which has --name run"),
-        ({"model": "evae"}, "--model evae contradicts"),
-        ({"epochs": 1}, "--epochs 1 is less than the 2 of the run"),
+        ({"latent_dim": 8}, "--latent-dim must be 4 to resume the run .*, got 8. Leave it out"),
+        ({"seed": 3}, "--seed must be 0 to resume the run .*, got 3"),
+        ({"precision": "bf16"}, "--precision must be fp32 to resume the run .*, got bf16"),
+        ({"deterministic": True}, "--deterministic must be False to resume the run .*, got True"),
+        ({"name": "other"}, "--name must be run to resume the run .*, got other"),
+        ({"model": "evae"}, "--model must be vae to resume the run .*, got evae"),
+        ({"epochs": 1}, "--epochs must be at least 2 to resume the run .*, got 1"),
     ],
 )
 def test_an_option_that_contradicts_the_run_is_refused(
@@ -160,7 +160,7 @@ def test_a_killed_run_does_not_say_that_it_is_running(stopped_once: Run) -> None
     with stopped_once.locked():
         assert stopped_once.status["state"] == "running"
     status = stopped_once.status
-    assert (status["state"], status["reason"]) == ("interrupted", "its process ended without a word")
+    assert (status["state"], status["reason"]) == ("interrupted", "its process died without reporting an error")
 
 
 def test_a_torn_line_and_records_after_the_checkpoint_are_written_again(stopped: Run, never_stopped: Run) -> None:
@@ -180,7 +180,7 @@ def test_what_a_killed_process_left_half_done_goes_also_when_nothing_is_left_to_
 
 def test_a_missing_record_is_noticed(stopped: Run) -> None:
     (stopped.path / "metrics.jsonl").write_text("")
-    with pytest.raises(InputError, match=r"metrics\.jsonl should hold the records of epochs 1 to 1"):
+    with pytest.raises(InputError, match=r"metrics\.jsonl must hold one record for each of the epochs 1 to 1"):
         resume(stopped)
 
 
@@ -197,7 +197,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Run,
 def test_without_a_whole_checkpoint_nothing_is_guessed(stopped: Run) -> None:
     for manifest in stopped.path.glob("checkpoints/*/manifest.json"):
         manifest.unlink()
-    with pytest.raises(InputError, match=r"holds no checkpoint that is whole: .*manifest\.json is missing"):
+    with pytest.raises(InputError, match=r"holds no intact checkpoint: .*manifest\.json is missing"):
         resume(stopped)
     shutil.rmtree(stopped.path / "checkpoints")
     with pytest.raises(InputError, match=r"holds no checkpoint to resume from\. Begin a new run"):
@@ -211,7 +211,7 @@ def test_other_images_are_refused(mnist: Path, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 255
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"are not those that .* was trained on: their SHA-256 is another"):
+    with pytest.raises(InputError, match=r"are not those that .* was trained on: their SHA-256 differs"):
         resume(run, epochs=2)
     assert run.configuration.epochs == 1
 
@@ -219,7 +219,7 @@ def test_other_images_are_refused(mnist: Path, tmp_path: Path) -> None:
 def test_another_number_of_threads_or_kind_of_device_is_warned_of(stopped: Run) -> None:
     document = {**stopped.environment, "threads": 77}
     (stopped.path / "environment.json").write_text(json.dumps(document))
-    with pytest.warns(ResumeWarning, match="trained with a number of threads of 77 and goes on with 1: its last bits"):
+    with pytest.warns(ResumeWarning, match="trained with a number of threads of 77 and resumes with 1: its last bits"):
         run = resume(stopped)
     assert [environment["threads"] for environment in run.environment["earlier"]] == [77]
 
@@ -230,7 +230,7 @@ def test_an_epoch_begun_on_another_kind_of_device_goes_on_with_a_stream_of_its_o
     position = Position(**{**vars(checkpoint.position), "device": "cuda"})
     on_cuda = {**checkpoint.epoch, "noise": torch.zeros(16, dtype=torch.uint8)}
     stopped.checkpoints.write(type(checkpoint)(position, checkpoint.weights, checkpoint.optimizer, on_cuda))
-    with pytest.warns(ResumeWarning, match="trained on cuda and goes on on cpu: it is not the same to the bit"):
+    with pytest.warns(ResumeWarning, match="trained on cuda and resumes on cpu: its results will not be identical"):
         run = resume(stopped)
     assert run.status == {"state": "finished", "epochs_finished": 2}
 
@@ -238,7 +238,7 @@ def test_an_epoch_begun_on_another_kind_of_device_goes_on_with_a_stream_of_its_o
 def test_a_run_is_found_by_its_folder_or_its_name(stopped_once: Run) -> None:
     assert find_run(stopped_once.path, "elsewhere") == stopped_once
     assert find_run("run", stopped_once.path.parent) == stopped_once
-    with pytest.raises(InputError, match="there is no run nothing: neither a folder of that name nor elsewhere/"):
+    with pytest.raises(InputError, match="nothing must be a run, but neither nothing nor elsewhere/"):
         find_run("nothing", "elsewhere")
 
 

@@ -20,14 +20,14 @@ from torch import Tensor
 
 from evae import VAE, Configuration, Run, data, evaluate, resume, resume_seeds, train, train_seeds
 from evae.compute.processes import Processes
-from evae.compute.random_streams import OneAfterAnother, Stream, generator
+from evae.compute.random_streams import StackedGenerators, Stream, generator
 from evae.configuration.recipe import KERNELS, OBJECTIVES, POSTERIORS
 from evae.data import ImageData
 from evae.evaluation.holdout import holdout_metrics
 from evae.exceptions import ResumeWarning
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import objective_for
-from evae.models.stacked import parts, stacked
+from evae.models.stacked import split_by_model, stack_models
 from evae.runs.epoch_record import EpochRecord, LatentSummary, NoiseToSignal
 from evae.training.callbacks import Callback
 from evae.training.display import TrainingDisplay
@@ -103,9 +103,9 @@ def test_every_term_and_gradient_of_a_step_is_that_of_the_seed_alone(options: di
     config = Configuration(**options, latent_dim=3)
     alone = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).double() for seed in (3, 4)]
     parted = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).double() for seed in (3, 4)]
-    whole = stacked(parted)
+    whole = stack_models(parted)
     images = torch.rand(2, 5, 1, 32, 32, dtype=torch.float64)
-    noise = OneAfterAnother(tuple(generator(seed, Stream.NOISE) for seed in (3, 4)))
+    noise = StackedGenerators(tuple(generator(seed, Stream.NOISE) for seed in (3, 4)))
     terms = step(whole, options, images.flatten(0, 1), noise)
     gradients = {name: parameter.grad for name, parameter in whole.named_parameters()}
     for number, seed in enumerate((3, 4)):
@@ -118,7 +118,9 @@ def test_every_term_and_gradient_of_a_step_is_that_of_the_seed_alone(options: di
                 assert parameter.grad is found
             else:
                 largest = float(parameter.grad.abs().max())
-                torch.testing.assert_close(parts(found, 2)[number], parameter.grad, rtol=0, atol=1e-10 * largest)
+                torch.testing.assert_close(
+                    split_by_model(found, 2)[number], parameter.grad, rtol=0, atol=1e-10 * largest
+                )
         for name, buffer in alone[number].named_buffers():
             torch.testing.assert_close(parted[number].state_dict()[name], buffer, rtol=1e-12, atol=1e-14)
 
@@ -129,7 +131,7 @@ def test_the_networks_of_64_pixels_and_three_channels_are_stacked_too() -> None:
     parted = [initial_model(dataclasses.replace(config, seed=seed), (3, 64, 64)).double() for seed in (0, 1)]
     images = torch.rand(4, 3, 64, 64, dtype=torch.float64)
     sources = [generator(seed, Stream.NOISE) for seed in (0, 1)]
-    logits, posterior = stacked(parted)(images, OneAfterAnother(tuple(sources)))
+    logits, posterior = stack_models(parted)(images, StackedGenerators(tuple(sources)))
     for number, seed in enumerate((0, 1)):
         expected, q = alone[number](images.view(2, 2, 3, 64, 64)[number], generator(seed, Stream.NOISE))
         torch.testing.assert_close(logits.view(2, 2, 3, 64, 64)[number], expected, rtol=1e-10, atol=1e-12)
@@ -137,9 +139,9 @@ def test_the_networks_of_64_pixels_and_three_channels_are_stacked_too() -> None:
 
 
 def test_a_stacked_model_and_its_parts_have_one_memory() -> None:
-    models = [initial_model(Configuration(latent_dim=2, seed=seed), (1, 32, 32)).placed_on("cpu") for seed in (0, 1)]
+    models = [initial_model(Configuration(latent_dim=2, seed=seed), (1, 32, 32)).place_on("cpu") for seed in (0, 1)]
     before = [{name: tensor.clone() for name, tensor in model.state_dict().items()} for model in models]
-    whole = stacked(models)
+    whole = stack_models(models)
     for model, state in zip(models, before, strict=True):
         assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
     with torch.no_grad():
@@ -147,16 +149,16 @@ def test_a_stacked_model_and_its_parts_have_one_memory() -> None:
             parameter.mul_(2)
     for model, state in zip(models, before, strict=True):
         assert all(torch.equal(parameter, 2 * state[name]) for name, parameter in model.named_parameters())
-    assert stacked(models[:1]) is models[0]
+    assert stack_models(models[:1]) is models[0]
 
 
 def test_a_step_in_bfloat16_is_that_of_the_seed_alone_to_its_digits() -> None:
     config = Configuration(latent_dim=3, precision="bf16")
-    alone = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).placed_on("cpu") for seed in (3, 4)]
+    alone = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).place_on("cpu") for seed in (3, 4)]
     images = torch.rand(2, 5, 1, 32, 32)
     expected = [model.train()(images[number], None, "bf16")[1].mean for number, model in enumerate(alone)]
-    parted = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).placed_on("cpu") for seed in (3, 4)]
-    found = stacked(parted).train()(images.flatten(0, 1), None, "bf16")[1].mean
+    parted = [initial_model(dataclasses.replace(config, seed=seed), (1, 32, 32)).place_on("cpu") for seed in (3, 4)]
+    found = stack_models(parted).train()(images.flatten(0, 1), None, "bf16")[1].mean
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.view(2, 5, 3), torch.stack(expected), rtol=0, atol=0.02)
 
@@ -276,7 +278,7 @@ def test_one_run_of_an_interrupted_group_goes_on_alone(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     runs = stopped(small(tmp_path, name="run", model="evae", **digits), 2, 2)
-    with pytest.warns(ResumeWarning, match="a number of seeds at once of 2 and goes on with 1: its last bits may"):
+    with pytest.warns(ResumeWarning, match="a number of seeds at once of 2 and resumes with 1: its last bits may"):
         run = resume(runs[1])
     assert run.status == {"state": "finished", "epochs_finished": 2}
     assert_alike(run, together[1])
@@ -329,15 +331,15 @@ def test_runs_that_differ_in_more_than_their_seeds_do_not_go_on_at_once(
         resume_seeds([together[0], other], epochs=2)
     assert str(caught.value) == (
         f"the runs cannot be resumed together: {together[0].path} has --model evae, {other.path} has --model vae, "
-        "and only their seeds may differ; resume each alone."
+        "and only their seeds may differ. Resume each alone."
     )
-    with pytest.raises(InputError, match=r"is named twice\. Give each run once\."):
+    with pytest.raises(InputError, match=r"each run must be given once, got .* twice"):
         resume_seeds([together[0], str(together[0].path)])
 
 
 def test_a_taken_name_leaves_no_run_of_the_group(digits: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "run-seed1").mkdir()
-    with pytest.raises(InputError, match="run-seed1 already, and a run is never overwritten"):
+    with pytest.raises(InputError, match="run-seed1 already exists, and runs are never overwritten"):
         train_seeds(small(tmp_path, name="run", **digits), (0, 1, 2))
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run-seed1"]
 

@@ -229,7 +229,7 @@ def test_the_default_name_describes_the_run_and_gives_way_to_the_one_before(tmp_
 def test_a_run_of_a_given_name_is_never_overwritten(tmp_path: Path) -> None:
     run = train(small(tmp_path, name="mine"))
     before = run.weights_path.read_bytes()
-    with pytest.raises(InputError, match=r"mine already, and a run is never overwritten\. Give another --name"):
+    with pytest.raises(InputError, match=r"mine already exists, and runs are never overwritten\. Give another --name"):
         train(small(tmp_path, name="mine", seed=5))
     assert run.weights_path.read_bytes() == before
 
