@@ -5,11 +5,13 @@ from __future__ import annotations
 from evae.distributions import kl as _registered  # noqa: F401 (registers the Kullback-Leibler divergences)
 from evae.distributions.epanechnikov import STANDARD_ENTROPY, STANDARD_VARIANCE, Epanechnikov, standard_epanechnikov
 from evae.distributions.epanechnikov_plus_uniform import EpanechnikovPlusUniform
+from evae.distributions.uniform_plus_uniform import UniformPlusUniform
 
 __all__ = [
     "STANDARD_ENTROPY",
     "STANDARD_VARIANCE",
     "Epanechnikov",
     "EpanechnikovPlusUniform",
+    "UniformPlusUniform",
     "standard_epanechnikov",
 ]
