@@ -20,6 +20,23 @@ def rounding_error(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(error.isfinite(), error, 0.0)
 
 
+def compensated_sum(first: Tensor, *others: Tensor) -> Tensor:
+    """Sum of tensors that broadcast, rounded about once: the rounding errors of its steps are added to it.
+
+    Their gradient is not: it is that of the plain sum. Source: Ogita, Rump and Oishi, Accurate sum and dot product.
+    """
+    total, error = first, torch.zeros_like(first)
+    for term in others:
+        error = error + rounding_error(total, -term)
+        total = total + term
+    return total + error
+
+
+def positive_part(x: Tensor) -> Tensor:
+    """max(x, 0), of which the gradient at 0 is 1: unlike that of `clamp` it is the derivative from the right."""
+    return torch.where(x < 0, 0.0, x)
+
+
 def resolved(distance: Tensor, unit: Tensor) -> Tensor:
     """Whether a distance is positive and so large, in itself and in a unit, that its logarithm's gradient is finite."""
     return torch.minimum(distance, distance / unit) >= torch.finfo(distance.dtype).tiny
