@@ -1,17 +1,20 @@
-r"""Entropy and roughness of s K + B U, the noise of Algorithm 1, in closed form; U is uniform on [-1, 1].
+r"""Entropy, roughness and mean distances of s K + B U, the noise of Algorithm 1, in closed form; U is uniform.
 
-With K standard Epanechnikov this is equation (9) for the prior U[-B, B]; with K uniform it is a trapezoid. Arguments
-are positive tensors that broadcast: ``s`` is the half-width of the scaled kernel, ``width`` is B. Derivations with
-exact arithmetic are in `theory.posterior`; here every formula is arranged so that nothing cancels, in single precision
-too, and so that gradients are finite for all positive arguments, also at s = B.
+With K standard Epanechnikov this is equation (9) for the prior U[-B, B]; with K uniform it is a trapezoid. U is uniform
+on [-1, 1]. Arguments are positive tensors that broadcast: ``s`` is the half-width of the scaled kernel, ``width`` is B.
+Derivations with exact arithmetic are in `theory.posterior`; here every formula is arranged so that nothing cancels, in
+single precision too, and so that gradients are finite for all positive arguments, also at s = B.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from evae.distributions.arithmetic import positive_part
 
 #: h(q) = log 2B + _SLOPE s / B while s <= B.
 _SLOPE = 9 / 4 - 27 / 16 * math.log(3)
@@ -59,6 +62,65 @@ def uniform_roughness(s: Tensor, width: Tensor) -> Tensor:
     """Integral of the squared density of s V + B U: (1 - c / 3a) / 2a, with a and c the larger and the smaller."""
     larger, smaller = torch.maximum(s, width), torch.minimum(s, width)
     return (1 - smaller / larger / 3) / (2 * larger)
+
+
+def epanechnikov_mean_distance(offset: Tensor, s: Tensor, width: Tensor | None = None) -> Tensor:
+    r"""E\|s K + B U - offset\| for any real ``offset``, K standard Epanechnikov; without a ``width`` that of s K.
+
+    For \|u\| <= 1 it is :math:`E|K - u| = 3/8 + 3 u^2/4 - u^4/8`.
+    """
+    return _mean_distance(offset, s, width, _epanechnikov_distance)
+
+
+def uniform_mean_distance(offset: Tensor, s: Tensor, width: Tensor | None = None) -> Tensor:
+    """E|s V + B U - offset| for any real ``offset``, V uniform on [-1, 1]; without a ``width`` that of s V."""
+    return _mean_distance(offset, s, width, _uniform_distance)
+
+
+def _epanechnikov_distance(u: Tensor, half: Tensor) -> Tensor:
+    """Mean of E|K - v| over v in [u - half, u + half], within [-1, 1]: by powers, so that nothing cancels."""
+    a, b = u.square(), half.square()
+    return 3 / 8 + 3 / 4 * (a + b / 3) - (a.square() + 2 * a * b + b.square() / 5) / 8
+
+
+def _uniform_distance(u: Tensor, half: Tensor) -> Tensor:
+    """Mean of E|V - v| over v in [u - half, u + half], within [-1, 1]."""
+    return (1 + u.square() + half.square() / 3) / 2
+
+
+def _mean_distance(
+    offset: Tensor, s: Tensor, width: Tensor | None, mean_within: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """E|s X - offset|, or its mean over [offset - B, offset + B], for X on [-1, 1].
+
+    At v beyond s it is |v|; the mean over an interval within [-s, s] is s times ``mean_within`` of its midpoint and
+    half-width over s.
+    """
+    c = offset.abs()
+    outside = c - s >= (0.0 if width is None else width)
+    inner = torch.where(outside, 0.0, c)
+    if width is None:
+        distance = s * mean_within(inner / s, torch.zeros_like(inner))
+    else:
+        distance = _straddling_mean_distance(inner, s, width, mean_within)
+    return torch.where(outside, c, distance)
+
+
+def _straddling_mean_distance(
+    c: Tensor, s: Tensor, width: Tensor, mean_within: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Mean of E|s X - v| over v in [c - B, c + B] for 0 <= c < s + B.
+
+    The mean over the parts of the interval above s, below -s and between, weighted by their lengths over 2B.
+    """
+    above = ((c - s) + width).clamp(min=0.0)
+    below = ((width - s) - c).clamp(min=0.0)
+    between = positive_part((2 * width - above) - below)
+    # Where B is far wider than s, rounding may leave both outside of [-s, s]; their weight is small there.
+    middle = torch.minimum(torch.maximum(c + (below - above) / 2, -s), s)
+    within = s * mean_within(middle / s, torch.minimum(between / 2, s) / s)
+    outer = (above / width) * (c + (width - above / 2)) + (below / width) * (s + below / 2)
+    return (outer + (between / width) * within) / 2
 
 
 def _narrow_entropy(beta: Tensor) -> Tensor:

@@ -15,26 +15,8 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
+from evae.distributions.arithmetic import require_probabilities, resolved, rounding_error
 from foundation.errors import InputError
-
-
-def rounding_error(a: Tensor, b: Tensor) -> Tensor:
-    """Return the e for which, in exact arithmetic, a - b is the rounded difference plus e; zero if that is not finite.
-
-    Broadcasts. The error is piecewise constant in a and b, so that it carries no gradient. Source: Knuth's TwoSum
-    (The Art of Computer Programming, vol. 2, 4.2.2).
-    """
-    a, b = a.detach(), b.detach()
-    difference = a - b
-    taken = a - difference
-    error = (a - (difference + taken)) + (taken - b)
-    return torch.where(error.isfinite(), error, 0.0)
-
-
-def resolved(distance: Tensor, unit: Tensor) -> Tensor:
-    """Whether a distance is positive and so large, in itself and in a unit, that its logarithm's gradient is finite."""
-    return torch.minimum(distance, distance / unit) >= torch.finfo(distance.dtype).tiny
-
 
 #: Entropy of the standard Epanechnikov density (3/4)(1 - x^2) on [-1, 1], in nats.
 STANDARD_ENTROPY = 5 / 3 - math.log(3)
@@ -115,6 +97,11 @@ class Epanechnikov(Distribution):
         return self.loc + self.scale
 
     @property
+    def reach(self) -> Tensor:
+        """Half the length of the support, scale."""
+        return self.scale
+
+    @property
     def mean(self) -> Tensor:
         """The mean, loc."""
         return self.loc
@@ -155,15 +142,22 @@ class Epanechnikov(Distribution):
         """
         if self._validate_args:
             self._validate_sample(value)
-        from_low, from_high = self._distances_to_ends(value)
+        log_density = self._log_density(*self._distances_to_ends(value))
+        return torch.where(value.isnan(), value, log_density)
+
+    def log_density_from_end(self, distance: Tensor) -> Tensor:
+        """Log-density at a ``distance`` from the nearer end of the support, with full relative accuracy; broadcasts."""
+        return self._log_density(distance, 2 * self.scale - distance)
+
+    def _log_density(self, from_low: Tensor, from_high: Tensor) -> Tensor:
+        """Log-density by the distances from the two ends of the support; -inf where one of them is not positive."""
         inside = resolved(from_low, self.scale) & resolved(from_high, self.scale)
         from_low, from_high = (torch.where(inside, distance, self.scale) for distance in (from_low, from_high))
         # (3 / 4r) (1 - u)(1 + u), with 1 - u and 1 + u from the distances to the ends.
         log_density = (
             math.log(3 / 4) - self.scale.log() + (from_high / self.scale).log() + (from_low / self.scale).log()
         )
-        outside = torch.where(value.isnan(), value, -math.inf)
-        return torch.where(inside, log_density, outside)
+        return torch.where(inside, log_density, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """Distribution function at any real ``value``: 0 below the support, 1 above it.
@@ -183,14 +177,14 @@ class Epanechnikov(Distribution):
         p is infinite at 0 and 1 themselves; there the gradient in p is set to zero, and the gradients in loc and
         scale are exact.
         """
-        if self._validate_args and not bool(constraints.unit_interval.check(value).all()):
-            raise ValueError(f"Expected every probability given to icdf to lie in [0, 1], but found {value}.")
+        if self._validate_args:
+            require_probabilities(value)
         centre = self.loc + self.scale * _central_quantile(value)
         upper = value > 0.5
-        distance = self.scale * _quantile_above_low_end(torch.where(upper, 1 - value, value))
+        distance = self.scale * quantile_above_low_end(torch.where(upper, 1 - value, value))
         low_end = self.low + (distance + rounding_error(self.loc, self.scale))
         high_end = self.high - (distance - rounding_error(self.loc, -self.scale))
-        return torch.where(_is_central(value), centre, torch.where(upper, high_end, low_end))
+        return torch.where(is_central(value), centre, torch.where(upper, high_end, low_end))
 
     def _distances_to_ends(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """Distances of ``value`` from the lower and the upper end of the support; negative outside.
@@ -240,21 +234,26 @@ def standard_epanechnikov(
 def _standard_quantile(p: Tensor) -> Tensor:
     """Quantile of the standard density, in [-1, 1]; NaN outside of [0, 1]."""
     upper = p > 0.5
-    outer = _quantile_above_low_end(torch.where(upper, 1 - p, p)) - 1
-    return torch.where(_is_central(p), _central_quantile(p), torch.where(upper, -outer, outer))
+    outer = quantile_above_low_end(torch.where(upper, 1 - p, p)) - 1
+    return torch.where(is_central(p), _central_quantile(p), torch.where(upper, -outer, outer))
 
 
-def _is_central(p: Tensor) -> Tensor:
+def is_central(p: Tensor) -> Tensor:
     """Whether 2p - 1, and with it the quantile's distance from the centre, is known to full relative accuracy."""
     return (p - 0.5).abs() < 0.25
 
 
 def _central_quantile(p: Tensor) -> Tensor:
-    """2 sin(asin(2p - 1) / 3) where `_is_central`, and zero elsewhere."""
-    return 2 * ((2 * torch.where(_is_central(p), p, 0.5) - 1).asin() / 3).sin()
+    """Quantile of p where `is_central`, and zero elsewhere."""
+    return quantile_from_centre(2 * torch.where(is_central(p), p, 0.5) - 1)
 
 
-def _quantile_above_low_end(p: Tensor) -> Tensor:
+def quantile_from_centre(t: Tensor) -> Tensor:
+    """Quantile of the standard density at the probability (1 + t)/2, for -1 < t < 1: 2 sin(asin(t) / 3)."""
+    return 2 * (t.asin() / 3).sin()
+
+
+def quantile_above_low_end(p: Tensor) -> Tensor:
     """Distance of the quantile from -1, for 0 <= p <= 1/2, with full relative accuracy; NaN below 0.
 
     2p - 1 rounds away what matters near p = 0, where the distance is sqrt(4p/3): from p = 1e-17 on it would be 0.

@@ -1,7 +1,7 @@
-"""Kullback-Leibler divergences of the distributions here, registered with `torch.distributions.kl_divergence`.
+"""Kullback-Leibler divergences in closed form, registered with `torch.distributions.kl_divergence`.
 
-All in nats and in closed form: infinite where the first law puts mass where the second puts none, never NaN, and with
-finite gradients, which are zero where the divergence is infinite.
+All in nats: infinite where the first law puts mass where the second puts none, never NaN, and with finite gradients,
+which are zero where the divergence is infinite. The others are in `evae.distributions.kl_by_quadrature`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Normal, Uniform
+from torch.distributions import Laplace, Normal, Uniform
 from torch.distributions.kl import register_kl
 from torch.distributions.utils import broadcast_all
 
+from evae.distributions.closed_forms import epanechnikov_mean_distance, uniform_mean_distance
 from evae.distributions.epanechnikov import STANDARD_VARIANCE, Epanechnikov
 from evae.distributions.epanechnikov_plus_uniform import EpanechnikovPlusUniform
+from evae.distributions.plus_uniform import PlusUniform
+from evae.distributions.uniform_plus_uniform import UniformPlusUniform
+
+Bounded = Uniform | Epanechnikov | PlusUniform
 
 
-def _contained(p: Epanechnikov | EpanechnikovPlusUniform, q: Epanechnikov | Uniform) -> Tensor:
+def contained(p: Bounded, q: Bounded) -> Tensor:
     """Whether the support of p lies in that of q, judged by the ends as the supports have them, after rounding."""
     return (p.low >= q.low) & (p.high <= q.high)
 
@@ -37,26 +42,71 @@ def _kl_epanechnikov_plus_uniform_normal(p: EpanechnikovPlusUniform, q: Normal) 
     return _normal_cross_entropy(((p.loc - q.loc) / q.scale).square() + noise, q) - p.entropy()
 
 
+@register_kl(UniformPlusUniform, Normal)
+def _kl_uniform_plus_uniform_normal(p: UniformPlusUniform, q: Normal) -> Tensor:
+    """KL(p || q) = -h(p) - E_p log q, always finite."""
+    noise = ((p.scale / q.scale).square() + (p.half_width / q.scale).square()) / 3
+    return _normal_cross_entropy(((p.loc - q.loc) / q.scale).square() + noise, q) - p.entropy()
+
+
 def _normal_cross_entropy(second_moment: Tensor, q: Normal) -> Tensor:
     """-E log q of a law, by its second moment about the mean of q in units of its standard deviation."""
     return q.scale.log() + 0.5 * (math.log(2 * math.pi) + second_moment)
 
 
+@register_kl(Epanechnikov, Laplace)
+def _kl_epanechnikov_laplace(p: Epanechnikov, q: Laplace) -> Tensor:
+    """KL(p || q) = -h(p) - E_p log q, always finite."""
+    return _laplace_cross_entropy(epanechnikov_mean_distance(p.loc - q.loc, p.scale), q) - p.entropy()
+
+
+@register_kl(Uniform, Laplace)
+def _kl_uniform_laplace(p: Uniform, q: Laplace) -> Tensor:
+    """KL(p || q) = -log(length of p) - E_p log q, always finite."""
+    offset, half_length = ((p.high - q.loc) + (p.low - q.loc)) / 2, (p.high - p.low) / 2
+    return _laplace_cross_entropy(uniform_mean_distance(offset, half_length), q) - (2 * half_length).log()
+
+
+@register_kl(EpanechnikovPlusUniform, Laplace)
+def _kl_epanechnikov_plus_uniform_laplace(p: EpanechnikovPlusUniform, q: Laplace) -> Tensor:
+    """KL(p || q) = -h(p) - E_p log q, always finite."""
+    distance = epanechnikov_mean_distance(p.loc - q.loc, p.scale, p.half_width)
+    return _laplace_cross_entropy(distance, q) - p.entropy()
+
+
+@register_kl(UniformPlusUniform, Laplace)
+def _kl_uniform_plus_uniform_laplace(p: UniformPlusUniform, q: Laplace) -> Tensor:
+    """KL(p || q) = -h(p) - E_p log q, always finite."""
+    distance = uniform_mean_distance(p.loc - q.loc, p.scale, p.half_width)
+    return _laplace_cross_entropy(distance, q) - p.entropy()
+
+
+def _laplace_cross_entropy(mean_distance: Tensor, q: Laplace) -> Tensor:
+    """-E log q of a law, by its mean distance from the centre of q."""
+    return (2 * q.scale).log() + mean_distance / q.scale
+
+
 @register_kl(Epanechnikov, Uniform)
 @register_kl(EpanechnikovPlusUniform, Uniform)
-def _kl_to_uniform(p: Epanechnikov | EpanechnikovPlusUniform, q: Uniform) -> Tensor:
+@register_kl(UniformPlusUniform, Uniform)
+def _kl_to_uniform(p: Epanechnikov | PlusUniform, q: Uniform) -> Tensor:
     """KL(p || q) = log(length of q) - h(p); +inf where p reaches beyond q."""
-    reach = p.scale + p.half_width if isinstance(p, EpanechnikovPlusUniform) else p.scale
-    length, own_length = q.high - q.low, 2 * reach.detach()
+    length, own_length = q.high - q.low, 2 * p.reach.detach()
     # Where the ends of p were rounded into q, q may be the shorter one, and the divergence would be negative.
     length = torch.where(length < own_length, own_length, length)
-    return torch.where(_contained(p, q), length.log() - p.entropy(), math.inf)
+    # A guard: for a narrow kernel and an equal support the terms cancel to within their rounding.
+    divergence = (length.log() - p.entropy()).clamp(min=0.0)
+    return torch.where(contained(p, q), divergence, math.inf)
 
 
 @register_kl(Normal, Epanechnikov)
 @register_kl(Normal, EpanechnikovPlusUniform)
-def _kl_of_normal(p: Normal, q: Epanechnikov | EpanechnikovPlusUniform) -> Tensor:
-    """Infinite: a normal law puts mass outside of every bounded interval."""
+@register_kl(Normal, UniformPlusUniform)
+@register_kl(Laplace, Epanechnikov)
+@register_kl(Laplace, EpanechnikovPlusUniform)
+@register_kl(Laplace, UniformPlusUniform)
+def _kl_of_unbounded(p: Normal | Laplace, q: Epanechnikov | PlusUniform) -> Tensor:
+    """Infinite: normal and Laplace laws put mass outside of every bounded interval."""
     return torch.full_like(broadcast_all(p.loc, q.loc)[0], math.inf)
 
 
@@ -65,8 +115,8 @@ def _kl_uniform_epanechnikov(p: Uniform, q: Epanechnikov) -> Tensor:
     """KL(p || q) = -log(length of p) - E_p log q; +inf where p reaches beyond q."""
     half_length = (p.high - p.low) / 2
     centre = (p.high + p.low) / 2 - q.loc
-    contained = (p.low >= q.low) & (p.high <= q.high)
-    half_length, centre = torch.where(contained, half_length, q.scale / 2), torch.where(contained, centre, 0.0)
+    inside = contained(p, q)
+    half_length, centre = torch.where(inside, half_length, q.scale / 2), torch.where(inside, centre, 0.0)
     # Where the ends of q were rounded outwards, p may be the longer one, or reach beyond q by less than was rounded.
     half_length = torch.where(half_length > q.scale, q.scale.detach(), half_length)
     room = (q.scale - half_length).detach()
@@ -77,7 +127,7 @@ def _kl_uniform_epanechnikov(p: Uniform, q: Epanechnikov) -> Tensor:
         for middle in (q.scale - centre, q.scale + centre)
     )
     divergence = q.scale.log() - (2 * half_length).log() - math.log(3 / 4) - expectation
-    return torch.where(contained, divergence, math.inf)
+    return torch.where(inside, divergence, math.inf)
 
 
 def _mean_log_about_one(s: Tensor) -> Tensor:
@@ -101,14 +151,14 @@ def _kl_epanechnikov_epanechnikov(p: Epanechnikov, q: Epanechnikov) -> Tensor:
     """
     shift = p.loc - q.loc
     excess = q.scale - p.scale
-    contained = _contained(p, q) & (excess >= 0)
+    inside = contained(p, q) & (excess >= 0)
     # Supports whose rounded ends touch may overlap by less than a rounding error: such a gap is none.
-    lower_gap = torch.where(contained, excess + shift, 0.0).clamp(min=0.0)
-    upper_gap = torch.where(contained, excess - shift, 0.0).clamp(min=0.0)
+    lower_gap = torch.where(inside, excess + shift, 0.0).clamp(min=0.0)
+    upper_gap = torch.where(inside, excess - shift, 0.0).clamp(min=0.0)
     log_ratio = _log_of_sum(p.scale, (lower_gap + upper_gap) / 2)
     divergence = 3 * log_ratio - _expected_log_gain(lower_gap, p.scale) - _expected_log_gain(upper_gap, p.scale)
     # A guard: for laws that are almost equal the three terms cancel to within their rounding.
-    return torch.where(contained, divergence.clamp(min=0.0), math.inf)
+    return torch.where(inside, divergence.clamp(min=0.0), math.inf)
 
 
 def _log_of_sum(r: Tensor, gap: Tensor) -> Tensor:

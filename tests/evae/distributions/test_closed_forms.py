@@ -1,4 +1,4 @@
-"""Entropy and roughness of a kernel plus a uniform variable: against the exact forms of `theory`, and quadrature."""
+"""Entropy, roughness and mean distances of a kernel plus a uniform variable: against `theory`, and quadrature."""
 
 from __future__ import annotations
 
@@ -120,3 +120,60 @@ def test_the_uniform_part_vanishes_smoothly() -> None:
     assert at(EPANECHNIKOV[0], 1.0, 1e-9) == pytest.approx(5 / 3 - math.log(3), abs=1e-15)
     assert at(UNIFORM[0], 1.0, 1e-9) == pytest.approx(float(math.log(2)), abs=1e-9)
     assert at(EPANECHNIKOV[1], 1.0, 1e-9) == pytest.approx(float(S(3) / 5), rel=1e-15)
+
+
+DISTANCES = {"epanechnikov": convolutions.epanechnikov_mean_distance, "uniform": convolutions.uniform_mean_distance}
+
+
+def distance_of_kernel(kernel: str, u: mpf) -> mpf:
+    """E|K - u| = 2 E max(u - K, 0) - u, and E max(u - K, 0) is the integral of the distribution function up to u."""
+    t = min(max(u, mpf(-1)), mpf(1))
+    below = (1 + t) ** 2 / 4 if kernel == "uniform" else (t + 1) ** 3 * (3 - t) / 16
+    return 2 * (below + max(u - 1, 0)) - u
+
+
+@pytest.mark.parametrize("kernel", DISTANCES)
+def test_the_reference_for_mean_distances_is_the_integral(kernel: str) -> None:
+    for u in (-1.5, -0.4, 0.0, 0.7, 1.0, 2.0):
+        below = mpmath.quad(lambda t: distribution(kernel, t), [-1, min(max(u, -1), 1)]) + max(u - 1, 0)
+        assert float(distance_of_kernel(kernel, mpf(u))) == pytest.approx(float(2 * below - u), rel=1e-14)
+
+
+@pytest.mark.parametrize("kernel", DISTANCES)
+@pytest.mark.parametrize("offset", [0.0, 0.3, -0.9, 1.0, 1.4, -3.0, 50.0])
+def test_the_mean_distance_of_the_kernel_alone(kernel: str, offset: float) -> None:
+    for s in (1.0, 0.25):
+        found = DISTANCES[kernel](torch.tensor(s * offset, dtype=torch.float64), torch.tensor(s, dtype=torch.float64))
+        assert float(found) == pytest.approx(s * float(distance_of_kernel(kernel, mpf(offset))), rel=4e-16)
+
+
+@pytest.mark.parametrize("kernel", DISTANCES)
+@pytest.mark.parametrize("pair", ["0.5 0.3", "0.3 0.5", "1 1", "1 1e-3", "1 1e-17", "1e-6 1", "1e-17 1"])
+@pytest.mark.parametrize("share", [0.0, 0.2, -0.5, 0.9, 1.0, 1.5])
+def test_the_mean_distance_with_a_uniform_part(kernel: str, pair: str, share: float) -> None:
+    """The mean of that of the kernel, by quadrature between the points where it changes its formula."""
+    s, width = map(float, pair.split())
+    offset = share * (s + width)
+    with mpmath.workdps(30):
+        lower, upper = ((mpf(offset) + side * mpf(width)) / mpf(s) for side in (-1, 1))
+        knots = sorted({lower, upper, *(mpf(knot) for knot in (-1, 1) if lower < knot < upper)})
+        mean = mpmath.quad(lambda u: distance_of_kernel(kernel, u), knots) / (upper - lower) * mpf(s)
+    given = [torch.tensor(value, dtype=torch.float64) for value in (offset, s, width)]
+    assert float(DISTANCES[kernel](*given)) == pytest.approx(float(mean), rel=1e-15)
+    single = [value.float() for value in given]
+    assert float(DISTANCES[kernel](*single)) == pytest.approx(float(mean), rel=1e-6)
+
+
+@pytest.mark.parametrize("kernel", DISTANCES)
+def test_the_gradients_of_mean_distances_are_right_and_finite(kernel: str) -> None:
+    formula = DISTANCES[kernel]
+    # Among them the points where the pieces of the formulas meet.
+    offset = torch.tensor([0.1, -0.7, 0.0, 3.0, 0.45, 1.0, 0.5, 1.5], dtype=torch.float64, requires_grad=True)
+    s = torch.tensor([0.5, 0.3, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0], dtype=torch.float64, requires_grad=True)
+    width = torch.tensor([0.3, 0.5, 0.9, 0.01, 0.59, 0.5, 0.5, 0.5], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(formula, (offset, s, width), atol=1e-6)
+    assert torch.autograd.gradcheck(formula, (offset, s), atol=1e-6)
+    sizes = torch.tensor([1e-20, 1e-6, 1.0, 1e6, 1e18], dtype=torch.float32)
+    grids = [grid.reshape(-1).requires_grad_() for grid in torch.meshgrid(sizes, sizes, sizes, indexing="ij")]
+    value = formula(*grids)
+    assert all(bool(tensor.isfinite().all()) for tensor in (value, *torch.autograd.grad(value.sum(), grids)))

@@ -1,4 +1,4 @@
-"""What PyTorch's own tests ask of every distribution, asked of both laws here."""
+"""What PyTorch's own tests ask of every distribution, asked of every law here."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scipy import stats
 from torch import Tensor
 from torch.distributions import AffineTransform, Distribution, Independent, TransformedDistribution, constraints
 
-from evae.distributions import Epanechnikov, EpanechnikovPlusUniform
+from evae.distributions import Epanechnikov, EpanechnikovPlusUniform, UniformPlusUniform
 
 pytestmark = pytest.mark.usefixtures("double")
 
-Law = Epanechnikov | EpanechnikovPlusUniform
+Law = Epanechnikov | EpanechnikovPlusUniform | UniformPlusUniform
 
 FALSE_ALARMS = 1e-5
 """Of each statistical test, were the seed not fixed."""
@@ -34,6 +34,8 @@ EXAMPLES: dict[str, Callable[[], Law]] = {
     "wide uniform": lambda: EpanechnikovPlusUniform(batch(0.5, -3.0), batch(1.0, 0.01), batch(1.7, 0.5)),
     "narrow uniform": lambda: EpanechnikovPlusUniform(batch(0.5, -3.0), batch(2.0, 0.4), batch(0.6, 0.001)),
     "equal widths": lambda: EpanechnikovPlusUniform(0.0, 1.0, 1.0),
+    "trapezoid": lambda: UniformPlusUniform(batch(0.5, -3.0, 1.0), batch(1.0, 0.01, 2.0), batch(0.7, 0.5, 1e-3)),
+    "triangle": lambda: UniformPlusUniform(0.3, 2.0, 2.0),
 }
 
 
@@ -74,13 +76,14 @@ def test_the_support_is_continuous_has_no_events_and_cannot_be_enumerated(law: L
 @pytest.mark.parametrize("sample", [(), (1,), (5, 2)])
 def test_shapes(law: Law, sample: tuple[int, ...]) -> None:
     assert law.event_shape == ()
-    for value in (law.mean, law.mode, law.variance, law.stddev, law.entropy(), law.low, law.high):
+    for value in (law.mean, law.mode, law.variance, law.stddev, law.entropy(), law.low, law.high, law.reach):
         assert value.shape == law.batch_shape
     drawn = law.sample(torch.Size(sample))
     assert drawn.shape == sample + law.batch_shape
-    assert law.log_prob(drawn).shape == law.cdf(drawn).shape == drawn.shape
+    assert law.log_prob(drawn).shape == law.cdf(drawn).shape == law.icdf(law.cdf(drawn)).shape == drawn.shape
     # One value for a whole batch.
-    assert law.cdf(torch.zeros(4, *[1] * len(law.batch_shape))).shape == (4, *law.batch_shape)
+    one = torch.zeros(4, *[1] * len(law.batch_shape))
+    assert law.cdf(one).shape == law.icdf(one).shape == (4, *law.batch_shape)
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (2, 1)])
@@ -95,6 +98,8 @@ def test_expanding_repeats_the_law(law: Law, shape: tuple[int, ...]) -> None:
             torch.testing.assert_close(getattr(wide, function)(value), same)
         for statistic in ("mean", "variance", "stddev", "mode", "low", "high"):
             torch.testing.assert_close(getattr(wide, statistic), getattr(law, statistic).expand(wide.batch_shape))
+        level = law.cdf(value)
+        torch.testing.assert_close(wide.icdf(level), law.icdf(level).expand(wide.batch_shape))
         torch.testing.assert_close(wide.entropy(), law.entropy().expand(wide.batch_shape))
         # The entries are drawn anew, not copied.
         many = wide.expand((50, *wide.batch_shape)).sample()
@@ -162,6 +167,88 @@ def test_the_distribution_function_rises_from_zero_to_one_and_is_one_half_at_the
     assert bool((law.cdf(-far) == 0).all())
 
 
+LEVELS = [
+    1e-300,
+    1e-30,
+    1e-17,
+    1e-9,
+    1e-3,
+    0.1,
+    0.2499,
+    0.2501,
+    0.4,
+    0.5,
+    0.6,
+    0.7499,
+    0.7501,
+    0.9,
+    1 - 1e-9,
+    1 - 1e-15,
+]
+
+
+def levels_of(law: Law, *levels: float) -> Tensor:
+    """Levels along a new first dimension that broadcasts against the batch."""
+    return torch.tensor(levels or LEVELS).reshape(-1, *[1] * len(law.batch_shape))
+
+
+def test_quantile_and_distribution_function_are_inverse(law: Law) -> None:
+    level = levels_of(law)
+    quantile = law.icdf(level)
+    assert bool((quantile.diff(dim=0) >= 0).all())
+    assert bool(law.support.check(quantile).all())
+    # The rounding of a quantile moves its level by the density times half an ulp.
+    rounding = quantile.abs() * law.log_prob(law.mode).exp() * torch.finfo(torch.float64).eps
+    assert bool(((law.cdf(quantile) - level).abs() <= 2 * rounding + 1e-15).all())
+
+
+def test_the_extreme_quantiles_are_the_ends_and_the_median_is_loc(law: Law) -> None:
+    low, median, high = law.icdf(levels_of(law, 0.0, 0.5, 1.0)).unbind()
+    assert torch.equal(median, law.loc)
+    torch.testing.assert_close(low, law.low, rtol=1e-15, atol=0)
+    torch.testing.assert_close(high, law.high, rtol=1e-15, atol=0)
+
+
+def test_the_derivative_of_the_quantile_is_the_reciprocal_of_the_density(law: Law) -> None:
+    level = levels_of(law, 1e-9, 0.01, 0.2, 0.3, 0.7, 0.8, 0.99).expand(7, *law.batch_shape).clone().requires_grad_()
+    quantile = law.icdf(level)
+    (derivative,) = torch.autograd.grad(quantile.sum(), level)
+    # Away from zero, where loc rounds the quantile from which the density is taken.
+    torch.testing.assert_close(derivative, (-law.log_prob(quantile)).exp().detach(), rtol=1e-6, atol=0)
+
+
+def test_gradients_of_quantiles_are_those_of_implicit_differentiation(law: Law) -> None:
+    """dx/dtheta = -(dF/dtheta) / f, for every parameter and on every piece of the density."""
+    given = {name: value.detach().clone().requires_grad_() for name, value in parameters(law).items()}
+    made = type(law)(**given)
+    for level in (1e-3, 0.1, 0.24, 0.3, 0.5, 0.74, 0.95):
+        quantile = made.icdf(torch.tensor(level))
+        direct = torch.autograd.grad(quantile.sum(), list(given.values()), retain_graph=True)
+        implicit = torch.autograd.grad(made.cdf(quantile.detach()).sum(), list(given.values()))
+        density = made.log_prob(quantile.detach()).exp().detach()
+        for ours, function in zip(direct, implicit, strict=True):
+            torch.testing.assert_close(ours, -function / density, rtol=1e-6, atol=1e-9)
+
+
+def test_at_the_ends_the_gradient_in_the_probability_is_zero_and_the_others_are_exact(law: Law) -> None:
+    given = {name: value.detach().clone().requires_grad_() for name, value in parameters(law).items()}
+    made = type(law)(**given)
+    for end, side in ((0.0, -1.0), (1.0, 1.0)):
+        level = torch.full(law.batch_shape, end, requires_grad=True)
+        by_level, *by_parameter = torch.autograd.grad(made.icdf(level).sum(), (level, *given.values()))
+        assert bool((by_level == 0).all())
+        for name, gradient in zip(given, by_parameter, strict=True):
+            torch.testing.assert_close(gradient, torch.full_like(gradient, 1.0 if name == "loc" else side))
+
+
+def test_values_outside_of_zero_and_one_are_refused_or_give_nan(law: Law) -> None:
+    for wrong in (-0.1, 1.5, math.nan):
+        with pytest.raises(ValueError, match=r"probability given to icdf must lie in \[0, 1\], got"):
+            law.icdf(torch.tensor([0.5, wrong]).reshape(2, *[1] * len(law.batch_shape)))
+    free = type(law)(**parameters(law), validate_args=False)
+    assert bool(free.icdf(levels_of(law, -0.1, 1.5, math.nan)).isnan().all())
+
+
 def test_the_mode_has_the_largest_density(law: Law) -> None:
     assert bool((law.log_prob(law.mode) >= law.log_prob(law.sample((1000,)))).all())
 
@@ -203,14 +290,19 @@ def test_shifted_and_stretched_it_is_the_law_with_those_parameters(law: Law) -> 
     torch.testing.assert_close(moved.cdf(value), direct.cdf(value))
 
 
-def test_under_vmap_the_log_density_is_the_same(law: Law) -> None:
+def test_under_vmap_log_density_and_quantile_are_the_same(law: Law) -> None:
     given = {name: value.detach() for name, value in parameters(law).items()}
     values = law.sample((7,))
 
     def log_density(value: Tensor) -> Tensor:
         return type(law)(**given, validate_args=False).log_prob(value)
 
+    def quantile(level: Tensor) -> Tensor:
+        return type(law)(**given, validate_args=False).icdf(level)
+
     torch.testing.assert_close(torch.vmap(log_density)(values), law.log_prob(values).detach())
+    levels = law.cdf(values).detach()
+    torch.testing.assert_close(torch.vmap(quantile)(levels), law.icdf(levels).detach())
 
 
 def test_single_precision_stays_single_and_agrees(law: Law) -> None:
@@ -221,6 +313,12 @@ def test_single_precision_stays_single_and_agrees(law: Law) -> None:
         found = getattr(single, function)(value)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), getattr(same, function)(value.double()), rtol=1e-5, atol=tolerance)
+    level = torch.tensor([1e-30, 1e-6, 0.1, 0.3, 0.6, 0.9]).reshape(-1, *[1] * len(law.batch_shape))
+    assert single.icdf(level.float()).dtype == torch.float32
+    quantile = single.icdf(level.float()) - single.loc
+    exact = same.icdf(level.float().double()) - same.loc
+    rounding = torch.finfo(torch.float32).eps * (same.loc.abs() + same.reach)
+    assert bool(((quantile.double() - exact).abs() <= 2 * rounding).all())
     torch.testing.assert_close(single.entropy().double(), same.entropy(), rtol=1e-6, atol=1e-6)
 
 
@@ -242,3 +340,4 @@ def test_an_unvalidated_law_has_no_density_outside_and_a_gradient_of_zero_there(
 def test_the_laws_are_distributions() -> None:
     assert issubclass(Epanechnikov, Distribution)
     assert issubclass(EpanechnikovPlusUniform, Distribution)
+    assert issubclass(UniformPlusUniform, Distribution)

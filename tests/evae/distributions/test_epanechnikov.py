@@ -203,7 +203,7 @@ def test_the_derivative_of_the_quantile_is_the_reciprocal_of_the_density() -> No
 
 
 def test_probabilities_outside_of_zero_and_one_are_refused_or_not_a_number() -> None:
-    with pytest.raises(ValueError, match=r"probability given to icdf to lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"probability given to icdf must lie in \[0, 1\], got 1.5"):
         Epanechnikov(0.0, 1.0).icdf(torch.tensor([0.5, 1.5]))
     assert Epanechnikov(0.0, 1.0, validate_args=False).icdf(torch.tensor([-0.1, 1.5])).isnan().all()
 

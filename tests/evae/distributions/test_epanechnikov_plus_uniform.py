@@ -177,6 +177,96 @@ def test_gradients_of_mean_powers_of_samples_are_those_of_the_moments() -> None:
             assert float(gradient.mean()) == pytest.approx(value, abs=4 * float(gradient.std()) / math.sqrt(number))
 
 
+PROBABILITIES = [5e-324, 1e-300, 1e-100, 1e-30, 1e-17, 1e-12, 1e-8, 1e-3, 0.1, 0.2499, 0.2501, 0.4, 0.5]
+
+
+def tail(s: float, width: float, distance: mpmath.mpf) -> mpmath.mpf:
+    """Probability of the tail up to a distance from the end, at most that of the centre."""
+    w, beta = distance / s, mpmath.mpf(width) / s
+    if w <= 2 * min(1, beta):
+        return w**3 * (4 - w) / (32 * beta)
+    if beta >= 1:
+        return (distance - s) / (2 * mpmath.mpf(width))
+    y = w - beta
+    return (y**2 * (3 - y) + beta**2 * (1 - y)) / 4
+
+
+def exact_quantile(s: float, width: float, p: float) -> mpmath.mpf:
+    """Distance from the end, by bisection on its logarithm."""
+    lower, upper = mpmath.mpf(-800), mpmath.log(mpmath.mpf(s) + width)
+    for _ in range(130):
+        middle = (lower + upper) / 2
+        lower, upper = (middle, upper) if tail(s, width, mpmath.exp(middle)) < p else (lower, middle)
+    return mpmath.exp(lower)
+
+
+@pytest.mark.parametrize("p", PROBABILITIES)
+@pytest.mark.parametrize(
+    ("s", "width"), [(s, width) for s, width in PAIRS if min(s, width) > 2**-53] + [(2.0, 1.0), (1.0, 2.0)]
+)
+def test_the_distance_of_a_quantile_from_the_end_is_accurate_relative_to_itself(
+    s: float, width: float, p: float
+) -> None:
+    """With loc = s + B, a number without rounding, a lower quantile is its own distance from the end."""
+    with mpmath.workdps(40):
+        distance = float(exact_quantile(s, width, p))
+    assert EpanechnikovPlusUniform(s + width, s, width).icdf(real(p)).item() == pytest.approx(
+        distance, rel=2e-15, abs=0
+    )
+    upper = 1 - p
+    if 1 - upper == p:
+        mirrored = EpanechnikovPlusUniform(-s - width, s, width).icdf(real(upper)).item()
+        assert mirrored == pytest.approx(-distance, rel=2e-15, abs=0)
+
+
+@pytest.mark.parametrize("ratio", [1e-12, 1e-6, 0.01, 0.5, 0.999, 1.001, 2.0, 1e3, 1e9])
+@pytest.mark.parametrize("factor", [0.999, 1.0, 1.001])
+def test_quantiles_are_accurate_where_two_pieces_meet(ratio: float, factor: float) -> None:
+    law = EpanechnikovPlusUniform(0.0, 1.0, ratio)
+    p = factor * float(tail(1.0, ratio, mpmath.mpf(2 * min(1.0, ratio))))
+    with mpmath.workdps(40):
+        distance = float(exact_quantile(1.0, ratio, p))
+    # With loc = 0 the distance is rounded as the end is: half an ulp of the reach.
+    assert law.icdf(real(p)).item() == pytest.approx(distance - (1 + ratio), abs=5e-16 * (1 + ratio))
+
+
+def test_near_the_centre_of_a_plateau_or_a_parabola_the_quantile_is_accurate_relative_to_its_offset() -> None:
+    for s, width in ((1.0, 0.25), (0.25, 1.0)):
+        law = EpanechnikovPlusUniform(0.0, s, width)
+        density = law.log_prob(real(0.0)).exp().item()
+        for step in (2.0**-50, 2.0**-30):
+            assert law.icdf(real(0.5 + step)).item() == pytest.approx(step / density, rel=1e-14)
+            assert law.icdf(real(0.5 - step)).item() == pytest.approx(-step / density, rel=1e-14)
+
+
+@pytest.mark.parametrize("p", [1e-30, 1e-6, 0.01, 0.2, 0.45, 0.6, 0.9])
+@pytest.mark.parametrize(("s", "width"), [(0.5, 0.25), (0.25, 0.5), (1.0, 1e-3), (1e-3, 1.0)])
+def test_first_and_second_derivatives_of_quantiles_are_right(s: float, width: float, p: float) -> None:
+    inputs = tuple(torch.tensor(value, requires_grad=True) for value in (0.3, s, width, p))
+
+    def quantile(loc: Tensor, scale: Tensor, half_width: Tensor, level: Tensor) -> Tensor:
+        return EpanechnikovPlusUniform(loc, scale, half_width, validate_args=False).icdf(level)
+
+    gradients = torch.autograd.grad(quantile(*inputs), inputs, create_graph=True)
+    with mpmath.workdps(40):
+        distance = real(float(exact_quantile(s, width, min(p, 1 - p))))
+    density = EpanechnikovPlusUniform(0.3, s, width).log_density_from_end(distance).exp().item()
+    assert gradients[3].item() == pytest.approx(1 / density, rel=1e-12)
+    if p > 1e-6 and min(s, width) > 0.1:
+        assert torch.autograd.gradcheck(quantile, inputs, eps=1e-7)
+        assert torch.autograd.gradgradcheck(quantile, inputs, eps=1e-7, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_of_quantiles_are_finite_for_widths_of_every_size(dtype: torch.dtype) -> None:
+    sizes = torch.tensor([1e-10, 1e-6, 1e-3, 1.0, 30.0, 1e6, 1e10], dtype=dtype)
+    levels = torch.tensor([0.0, 1e-30, 1e-6, 0.1, 0.3, 0.5, 0.8, 1.0], dtype=dtype)
+    s, width = (grid.reshape(-1).requires_grad_() for grid in torch.meshgrid(sizes, sizes, indexing="ij"))
+    quantile = EpanechnikovPlusUniform(torch.zeros((), dtype=dtype), s, width).icdf(levels[:, None])
+    assert bool(quantile.isfinite().all())
+    assert all(bool(gradient.isfinite().all()) for gradient in torch.autograd.grad(quantile.sum(), (s, width)))
+
+
 def test_samples_are_the_two_parts_added() -> None:
     torch.manual_seed(5)
     drawn = EpanechnikovPlusUniform(0.1, 2.0, 3.0).sample((10,))

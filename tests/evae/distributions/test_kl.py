@@ -17,7 +17,7 @@ from sympy import Rational
 from torch import Tensor
 from torch.distributions import Distribution, Normal, Uniform, kl_divergence
 
-from evae.distributions import Epanechnikov, EpanechnikovPlusUniform
+from evae.distributions import Epanechnikov, EpanechnikovPlusUniform, UniformPlusUniform
 from theory.posterior import kl_to_standard_normal
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -286,6 +286,15 @@ def test_values_and_gradients_are_numbers_for_laws_of_every_size_near_and_far(dt
         inputs = [tensor for tensor in (*centres, *scales) if tensor.requires_grad]
         gradients = torch.autograd.grad(values.sum(), inputs, allow_unused=True, retain_graph=True)
         assert not any(bool(gradient.isnan().any()) for gradient in gradients if gradient is not None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_to_the_uniform_law_on_its_support_it_is_not_negative_however_narrow_the_other_part(dtype: torch.dtype) -> None:
+    """As it vanishes the two laws become equal, and the divergence is less than its rounding."""
+    narrow = (10 ** (-40 * torch.rand(2000))).to(dtype).clamp(min=1e-37)
+    wide = (torch.rand(2000) + 0.1).to(dtype)
+    for law in (EpanechnikovPlusUniform(0.0, narrow, wide), UniformPlusUniform(0.0, wide, narrow)):
+        assert bool((kl_divergence(law, Uniform(law.low, law.high)) >= 0).all())
 
 
 def test_a_law_whose_ends_round_onto_those_of_a_uniform_law_has_the_divergence_of_equal_supports() -> None:
