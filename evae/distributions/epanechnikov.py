@@ -219,10 +219,10 @@ def standard_epanechnikov(
     Raises
     ------
     InputError
-        If there is no such algorithm.
+        If ``algorithm`` is neither.
     """
     if algorithm not in ALGORITHMS:
-        raise InputError(f"there is no algorithm {algorithm!r} to draw by; there is {' and '.join(ALGORITHMS)}.")
+        raise InputError(f"algorithm must be {' or '.join(ALGORITHMS)}, got {algorithm!r}. Choose one of them.")
     if algorithm == "inverse":
         return _standard_quantile(torch.rand(tuple(shape), generator=generator, dtype=dtype, device=device))
     first, second, third = torch.rand((3, *shape), generator=generator, dtype=dtype, device=device).unbind()

@@ -1,4 +1,4 @@
-"""What PyTorch's own tests ask of every distribution, asked of every law here."""
+"""The contract that PyTorch's own tests check for every distribution, for every law here."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_expanding_repeats_the_law(law: Law, shape: tuple[int, ...]) -> None:
         level = law.cdf(value)
         torch.testing.assert_close(wide.icdf(level), law.icdf(level).expand(wide.batch_shape))
         torch.testing.assert_close(wide.entropy(), law.entropy().expand(wide.batch_shape))
-        # The entries are drawn anew, not copied.
+        # The entries are drawn independently, not copied.
         many = wide.expand((50, *wide.batch_shape)).sample()
         assert len(many.reshape(50, -1).unique(dim=0)) == 50
 

@@ -261,7 +261,7 @@ def test_samples_by_the_inverse_are_quantiles_of_uniforms_and_follow_the_same_la
 
 
 def test_an_unknown_algorithm_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="no algorithm 'mean' to draw by; there is median and inverse"):
+    with pytest.raises(InputError, match="algorithm must be median or inverse, got 'mean'"):
         Epanechnikov(0.0, 1.0).rsample(algorithm="mean")
 
 
