@@ -150,7 +150,7 @@ class Processes:
         """
         if self.store is None or not dist.is_initialized():
             return error
-        _ignore_termination_signals()
+        ignore_signals()
         cause = _Cause.of(error, self)
         first = cause.post(self.store)
         # After one failure, torchrun terminates the remaining processes by a signal, which is not the cause.
@@ -267,7 +267,7 @@ def _join(here: Place, device: torch.device) -> Processes:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    with _default_signals():
+    with handle_signals(signal.SIG_DFL):
         shared, _, _ = next(rendezvous("env://"))
         # A program may train several runs in sequence: each has its own keys.
         number = shared.add(f"runs of process {here.rank}", 1)
@@ -277,27 +277,6 @@ def _join(here: Place, device: torch.device) -> Processes:
     on_cuda = device.type == "cuda"
     group: Any = dist.new_group(backend="nccl", timeout=PATIENCE) if on_cuda else dist.group.WORLD
     return Processes(here, device, store, group)
-
-
-@contextlib.contextmanager
-def _default_signals() -> Iterator[None]:
-    """Restore default signal handlers: while torch waits for the others, Python cannot handle signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _ignore_termination_signals() -> None:
-    """Ignore the signals by which torchrun terminates remaining processes, so that they can report the cause."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _is_broken_connection(error: BaseException) -> bool:

@@ -114,7 +114,7 @@ def survey(data_dir: str | Path = "data") -> list[Survey]:
     return [source_for(name, data_dir).survey() for name in DATASETS]
 
 
-def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = silent) -> list[Check]:
+def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = ignore_progress) -> list[Check]:
     """Compare a data set's files with published checksums, and decode every training and hold-out image.
 
     Raises

@@ -132,7 +132,7 @@ def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> No
 def inspect_image(path: Path) -> tuple[bool, int]:
     """Read from a header whether the image is grey, and its shorter side in pixels; raises `ValueError` on failure."""
     try:
-        regular_size(path)
+        read_file_size(path)
         with _open_image(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except Exception as error:
@@ -238,7 +238,7 @@ def _decode_in_parallel(
 
 def _serve(connection: Connection, framing: Framing) -> None:
     """Decode the batches received through ``connection`` until the parent closes it or dies."""
-    listen_to_the_parent_alone()
+    ignore_terminal_signals()
     with contextlib.suppress(*LOST):
         while True:
             encoded = connection.recv()

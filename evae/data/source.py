@@ -81,7 +81,7 @@ class DataSource(Protocol):
     def checksums(self) -> Iterator[Check]:
         """Compare the files with published checksums, if there are any."""
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
         """Read the images; raises `foundation.errors.InputError` that names the missing or damaged file.
 
         ``fresh`` ignores the cache and decodes the images again.

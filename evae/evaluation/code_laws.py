@@ -172,7 +172,7 @@ def code_law(
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def draw_posterior_codes(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent) -> Tensor:
+def draw_posterior_codes(model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress) -> Tensor:
     """Draw one code for each of N images, (N, d_z), on the CPU: a sample of the aggregated posterior.
 
     ``model`` must be in evaluation mode; ``pixels`` are uint8 of shape (N, C, S, S), on any device.
@@ -237,7 +237,9 @@ def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
 
 
-def draw_images(model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = silent) -> Tensor:
+def draw_images(
+    model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = ignore_progress
+) -> Tensor:
     """Draw the images of `decode_samples` as one tensor (``number``, C, S, S); calls ``progress`` after each chunk."""
     chunks, done = [], 0
     for images in decode_samples(model, law, number, seed):

@@ -98,7 +98,7 @@ def evaluate(
     return judge(run, model, data, network, progress, choice=choice.reason)
 
 
-def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = silent) -> ImageData:
+def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
     """Read the images of a run, by default from the data folder of training.
 
     Raises
@@ -222,7 +222,7 @@ def sampling_laws(
 
 @full_precision_or_tf32("fp32")
 def reconstruct_holdout(
-    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = silent
+    model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress
 ) -> tuple[dict[str, float], LatentSummary, dict[str, Tensor]]:
     """Reconstruct images; return the errors, the summary of the codes, and the reconstructions as uint8 on the CPU."""
     errors: dict[str, list[Tensor]] = {"one_posterior_draw": [], "posterior_mean": []}

@@ -85,7 +85,7 @@ def save_rows(blocks: Sequence[ImageRows], path: Path, title: str) -> None:
     save_figure(rows_figure(blocks, title), path, dots_per_inch=150)
 
 
-@styled
+@apply_style
 def rows_figure(blocks: Sequence[ImageRows], title: str) -> Figure:
     """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
     mosaics = [tile_images(block.images) for block in blocks]

@@ -29,7 +29,7 @@ class Choice:
 
 
 def choose_features(
-    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = silent
+    features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> Choice:
     """Choose the features for ``auto``; return any other name unchanged.
 

@@ -131,7 +131,7 @@ def classifier_network(
     device = torch.device(device)
     key = _key(images, labels, seed)
     entry = load_or_compute(
-        cache or user_cache("classifiers"),
+        cache or locate_user_cache("classifiers"),
         key,
         lambda: train_classifier(images, labels, device, seed=seed, progress=progress),
     )
@@ -143,7 +143,12 @@ def classifier_network(
 
 
 def train_classifier(
-    images: ImageData, labels: Labels, device: torch.device, *, seed: int = 0, progress: ProgressCallback = silent
+    images: ImageData,
+    labels: Labels,
+    device: torch.device,
+    *,
+    seed: int = 0,
+    progress: ProgressCallback = ignore_progress,
 ) -> CacheEntry:
     """Train a classifier; return its weights, with its settings and hold-out accuracy as facts.
 

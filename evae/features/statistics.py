@@ -86,7 +86,7 @@ def statistics_of(network: FeatureNetwork, chunks: Iterable[Tensor]) -> FeatureS
 
 
 def load_or_compute_statistics(
-    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = silent
+    network: FeatureNetwork, pixels: Tensor, *, cache: Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> FeatureStatistics:
     """Return the statistics of a network's features of images, computed once and cached on disk.
 
@@ -113,7 +113,7 @@ def load_or_compute_statistics(
         tensors = {"mean": torch.from_numpy(found.mean), "covariance": torch.from_numpy(found.covariance)}
         return CacheEntry(tensors, {"images": found.images})
 
-    entry = load_or_compute(cache or user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
+    entry = load_or_compute(cache or locate_user_cache("statistics"), hashlib.sha256(key.encode()).hexdigest(), make)
     mean, covariance = (entry.tensors[name].numpy() for name in ("mean", "covariance"))
     return FeatureStatistics(entry.facts["images"], mean, covariance)
 

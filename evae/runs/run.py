@@ -204,7 +204,7 @@ class Run:
         """Digests of the images by split; empty for a run of an earlier version."""
         data = self._config["data"]
         digests = data.get("sha256") if isinstance(data, dict) else None
-        if not forms.either(forms.nothing, forms.mapping(forms.text))(digests):
+        if not is_any_of(is_null, is_mapping_of(is_text))(digests):
             raise InputError(f"{self.path / 'config.json'} is damaged: sha256 must hold the digests of the images.")
         return digests or {}
 

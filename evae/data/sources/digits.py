@@ -27,7 +27,7 @@ class Digits:
         """Yield nothing: the digits are part of scikit-learn."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the images, every sixth held out: no seed is needed, and both splits have all writers and digits."""
         grey = torch.from_numpy(_load_digits().images)[:, None]
         images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)

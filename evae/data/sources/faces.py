@@ -70,7 +70,7 @@ class Celeba:
             published = {name: md5 for _, md5, name in CelebA.file_list}
             yield md5_check(self.archive, published[self.archive.name])
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
         """Read the training and validation images, decoded once and then cached."""
         stamp = self._stamp()
         parameters = {"side": FRAMING.side, "crop": FRAMING.crop}

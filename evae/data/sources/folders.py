@@ -67,7 +67,7 @@ class ImageFolder:
         """Yield nothing: no checksums are published."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:
         """Read the images, decoded once and then cached."""
         train, holdout = self._names()
         parameters = {"side": self.image_size, "splits": list(SPLITS)}

@@ -168,7 +168,7 @@ class IdxPair:
                 expected = content.header + count * math.prod(content.item)
                 if not packed:
                     self._require_size(size, count, content, path)
-                elif expected > most_unpacked(size):
+                elif expected > limit_unpacked_size(size):
                     raise self._damage_error(
                         path, f"{size:,} bytes cannot hold the {expected:,} that its header announces"
                     )

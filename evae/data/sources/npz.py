@@ -62,7 +62,7 @@ class ArrayFile:
         """Yield nothing: none are published. Those within the archive are checked when it is read."""
         yield from ()
 
-    def read(self, progress: ProgressCallback = silent, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
+    def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read both arrays, one after the other, so that only one is in memory at its original size."""
         train_name, holdout_name = self._names()
         train = self._images(train_name, self.image_size)
