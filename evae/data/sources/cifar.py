@@ -6,7 +6,9 @@ its opcodes, executes none, and requires the published MD5 sum.
 
 from __future__ import annotations
 
+import contextlib
 import pickletools
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +146,16 @@ def _records(content: bytes) -> NDArray[np.uint8]:
     return records
 
 
+@contextlib.contextmanager
+def _escapes_accepted() -> Iterator[None]:
+    """Suppress the warnings of Python about escape sequences in damaged string opcodes, which are refused anyway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", SyntaxWarning)
+        yield
+
+
+@_escapes_accepted()
 def parse_pickled_images(content: bytes) -> NDArray[np.uint8]:
     """Parse the pixels from the opcodes of a pickled batch without executing any.
 
@@ -165,6 +177,7 @@ def parse_pickled_images(content: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rows).reshape(-1, *SHAPE)
 
 
+@_escapes_accepted()
 def parse_pickled_labels(content: bytes) -> NDArray[np.uint8]:
     """Parse the labels from the opcodes of a pickled batch without executing any.
 

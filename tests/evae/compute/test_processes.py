@@ -402,7 +402,7 @@ def test_more_processes_than_cuda_devices_are_refused(monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    sentence = r"torchrun started 2 processes on this machine, which has 1 CUDA device, and each needs its own\. Use "
+    sentence = r"torchrun started 2 processes on this machine, which has 1 CUDA device, but each needs its own\. Use "
     with pytest.raises(InputError, match=sentence), process_group(torch.device("cuda")):
         raise AssertionError
 

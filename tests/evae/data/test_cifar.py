@@ -105,7 +105,8 @@ def test_a_pickle_with_a_program_does_not_run_it(python_version: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x80\x02", b"\x80\x02}q\x01.", pickled(noise(0).reshape(RECORDS, -1))[:-4000]]
+    "content",
+    [b"", b"\x80\x02", b"\x80\x02}q\x01.", b"S'\\8\\q'\n.", pickled(noise(0).reshape(RECORDS, -1))[:-4000]],
 )
 def test_what_is_no_batch_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):

@@ -48,6 +48,7 @@ def test_the_objective_decides_which_prior_there_is() -> None:
         "evae": None,
         "gaussian-kde": None,
         "ae": None,
+        "laplace-vae": normal,
     }
 
 
