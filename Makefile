@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LOWEST := .venv-lowest
 
-.PHONY: help demo test lint docs format notebooks test-lowest clean
+.PHONY: help demo test test-all lint docs format notebooks test-lowest clean
 help:
 	@echo "make demo         set up, then the three jobs on data that comes with the packages (about 2 minutes)"
-	@echo "make test         set up, then the whole test suite"
+	@echo "make test         set up, then the test suite: at least one test of each promise (about 6 minutes on 2 cores)"
+	@echo "make test-all     set up, then every test, the slow ones included"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         the pages of docs/ as a site in build/docs (about half a minute)"
 	@echo "make notebooks    execute the notebooks and write what came out into them"
@@ -19,7 +20,7 @@ help:
 # interrupted set-up is taken up again; importing torchvision shows that it fits the torch beside it.
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
-	@echo "== Setting up $(VENV): torch and what goes with it, about 3 minutes and 6 GB, this once"
+	@echo "== Setting up $(VENV): PyTorch and dependencies (about 3 minutes and 6 GB; first time only)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@$(BIN)/python -c 'import torchvision' || { echo "Error: torchvision does not fit the torch that was installed; remove $(VENV) and try again" >&2; exit 2; }
@@ -40,6 +41,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@echo "== Testing in $(VENV)"
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-all: $(INSTALLED)
+	@echo "== Testing in $(VENV), slow tests included"
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m ""
 
 lint: $(INSTALLED)
 	@echo "== Linting"

@@ -18,7 +18,7 @@ from evae.experiments.reports.files import report
 from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
 from foundation.figures import save_figure
-from results import scaling
+from results import comparison, scaling
 from theory.claim import Verdict
 from theory.ledger.registry import claims
 
@@ -76,6 +76,7 @@ def parts(found: Mapping[str, Report]) -> dict[str, str]:
         "attribution": f"{ablation.paragraphs[0]}\n",
         "equal-rate": f"{ablation.paragraphs[-1]}\n",
         "ablation-notes": " ".join(ablation.notes) + "\n",
+        **comparison.parts(FOLDER),
     }
 
 
