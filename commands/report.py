@@ -1,4 +1,4 @@
-"""``report``: write the page that tells the story."""
+"""``report``: write the HTML report."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def report(
             advance = deciding.enter_context(show_progress_bar("deciding", len(ledger.claims()), quiet))
 
             def simulating(study: Study) -> contextlib.AbstractContextManager[Callable[[int], None]]:
-                # One bar at a time: the claims are decided by now.
+                # Show one bar at a time; all claims are decided by now.
                 deciding.close()
                 return progress_display(study, quiet)
 

@@ -183,7 +183,7 @@ def reproduce(
 
 
 def require_nothing_to_train(context: click.Context) -> None:
-    """Refuse, with --merge, an option of ``reproduce`` that would do nothing."""
+    """Raise a usage error for options that have no effect with ``--merge``."""
     meaningful = ("merge", "output", "plots", "json_path", "quiet", "debug")
     for parameter in context.command.params:
         if parameter.name not in meaningful and was_given(context, str(parameter.name)):
@@ -195,7 +195,7 @@ def require_nothing_to_train(context: click.Context) -> None:
 def report_results(
     results: Results, folder: Path, plots: Sequence[Path], stream: IO[str] | None, console: Console
 ) -> int:
-    """Write and print what the runs of a table came to; return the exit status."""
+    """Write and print the results of a table; return the exit status."""
     if results.records:
         from evae.experiments.reports.files import report, write_results
         from foundation.terminal import print_sentence

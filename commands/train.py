@@ -120,12 +120,12 @@ def train(
         if not several:
             told = f"The run is in {where}; look at {runs[0].path / picture}."
         print_sentence(console, told)
-        # A command stays on one line, so that it can be copied.
+        # Commands are not wrapped, so that they can be copied.
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """Return what the JSON of ``train`` holds of a run."""
+    """Return the entry of a run in the JSON output of ``train``."""
     config = run.configuration
     document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
     return {**document, "recipe": config.recipe.document(), "metrics": run.metrics}
