@@ -1,4 +1,4 @@
-"""Equation (6) and what else Section 3 says: the bound of the divergence, its constant, its weight and its kernel."""
+"""Equation (6) and the rest of Section 3: the bound of the divergence, its constant, its weight and its kernel."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _decide_selection(quantity: Expr) -> Decision:
 
 
 def _roughness_misses_divergence(argument: Argument) -> None:
-    """Show with the prior N(0, 1) that KL moves where I(K) does not, and against it where it does."""
+    """Show with the prior N(0, 1) that KL changes at fixed I(K), and moves opposite to it elsewhere."""
     spread = sympy.Symbol("v", positive=True)
     roughness = EPANECHNIKOV.transform(MU, R).roughness
     bound = decisions.is_zero(
@@ -319,7 +319,7 @@ def _never_negative(expression: Expr) -> bool:
 
 
 def _leak(room: tuple[Expr, Expr]) -> str | None:
-    """Return words on a posterior whose support certainly leaves the prior's, or None if no trial point has one."""
+    """Describe a posterior whose support certainly leaves the prior's; return None if no trial point has one."""
     sizes = (Integer(1), Rational(1, 100), Integer(100))
     for mu, r, half_width, step in product((Integer(0), Integer(5), Integer(-5)), sizes, sizes, (PAPER_STEP, *sizes)):
         values = {MU: mu, R: r, HALF_WIDTH: half_width, B_STEP: step}
@@ -380,7 +380,7 @@ def _decide_scale(functional: Expr) -> Decision:
 
 
 def _record_rise(functional: Expr, argument: Argument) -> bool:
-    """Record whether the functional rises with I at a fixed standard deviation; `Undecided` if that is unclear."""
+    """Record whether the functional rises with I at a fixed standard deviation; raise `Undecided` if that is unclear."""
     slope = sympy.simplify(sympy.diff(functional, ROUGHNESS))
     if slope.is_positive is None:
         raise Undecided(f"the sign of {slope}, the derivative in I, is not clear.")

@@ -1,4 +1,4 @@
-"""Section 4: the law of the posterior (equations (9) and (10)) and how it is sampled (Algorithms 1 and 2)."""
+"""Section 4: the law of the posterior (equations (9) and (10)) and its sampling (Algorithms 1 and 2)."""
 
 from __future__ import annotations
 

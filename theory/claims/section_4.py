@@ -1,4 +1,4 @@
-"""Section 4: the objective of equations (7) and (8), the prior and the step size, and what is said of them."""
+"""Section 4: the objective of equations (7) and (8), the prior, the step size, and statements about them."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def _decide_step_size(printed: Expr) -> Decision:
 
 
 def _record_drift(argument: Argument, exponent: Expr) -> None:
-    """Record what the standardised mean tends to where b = m^(-exponent) is on the upper edge of the window."""
+    """Record the limit of the standardised mean where b = m^(-exponent) is on the upper edge of the window."""
     bend = sympy.integrate(sympy.diff(NORMAL.pieces[0].density, x, 2) ** 2, (x, -2, 2))
     drift = sympy.simplify(EPANECHNIKOV.second_moment**2 / 4 * bend)
     power = Rational(9, 2) * exponent - 1

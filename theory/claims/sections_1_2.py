@@ -1,4 +1,4 @@
-"""Sections 1 and 2: the model and its objective, the kernel density estimate, and what the theorem assumes of it."""
+"""Sections 1 and 2: the model and its objective, the kernel density estimate, and the theorem's assumptions about it."""
 
 from __future__ import annotations
 

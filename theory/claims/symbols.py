@@ -1,4 +1,4 @@
-"""The notation that several parts of the paper share: its symbols, and the step size that it prints."""
+"""Notation shared by several parts of the paper: symbols, and the printed step size."""
 
 import sympy
 from sympy import Rational
