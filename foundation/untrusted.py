@@ -91,7 +91,7 @@ def read_member(file: zipfile.ZipFile, name: str, most: int) -> bytes:
 #: NumPy's kinds of the arrays that are read: booleans, integers, floats, complex numbers, bytes and text.
 _KINDS = "biufcSU"
 
-#: Bytes that are read at a time.
+#: Number of bytes per read.
 _CHUNK = 2**20
 
 

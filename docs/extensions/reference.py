@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 HIDDEN_COLON = "\ue000"
-"""A character that no docstring has."""
+"""A character that occurs in no docstring."""
 HYPHENS = re.compile(r"^(\)?) -- ")
-"""What stands between a name, with its type or without, and what is said of it."""
+"""The separator between a name, with or without its type, and its description."""
 LONGEST_VALUE = 200
 _WITHOUT_INHERITED = "   :exclude-members: set"
-"""A method that Matplotlib writes, with its own docstring, into every class of figures."""
+"""A method that Matplotlib adds, with a docstring, to every class of figures."""
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
 
