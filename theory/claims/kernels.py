@@ -19,7 +19,7 @@ from theory.kernels import EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, 
 _DIGITS = 20
 
 TABLED = ("epanechnikov", "cosine", "biweight", "triweight", "triangular", "gaussian", "uniform", "logistic")
-"""The kernels of the table, from the least rough at equal variance to the roughest."""
+"""The kernels of the table, by increasing roughness at equal variance."""
 
 
 def on_unit_interval(density: Expr) -> Kernel:

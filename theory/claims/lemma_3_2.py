@@ -151,7 +151,7 @@ def _record_better(density: Expr, argument: Argument) -> None:
 
 
 def _record_rivals(argument: Argument) -> None:
-    """Record the roughness of other kernels at the variance 1/5, none of which may be below the Epanechnikov kernel's."""
+    """Record the roughness of other kernels at the variance 1/5; none may be below the Epanechnikov kernel's."""
     table = roughness_table()
     argument.step(
         "No kernel of the table has a smaller roughness at variance 1/5 (r = 1).",
@@ -202,6 +202,7 @@ def _decide_multipliers(printed: Expr) -> Decision:
         len(stationary) == 1 and sympy.diff(lagrangian, value, 2) == 2,
         f"convex in K, stationary at {stationary[0]}: a parabola A (B^2 - (x - s)^2) where it is positive",
     )
+    # The constraints determine the parabola, and with it the multipliers.
     parabola = height * (reach**2 - (x - shift) ** 2)
     moments = [
         sympy.expand(sympy.integrate(x**power * parabola, (x, shift - reach, shift + reach))) for power in range(3)

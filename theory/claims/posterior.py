@@ -19,7 +19,7 @@ REGIMES: tuple[tuple[str, Expr, Expr], ...] = (
     ("b r <= B", Integer(1), 1 + EXCESS),
     ("b r > B", 1 + EXCESS, Integer(1)),
 )
-"""The two regimes of the posterior: what tells them apart, the spread s = b r and the half-width B, up to scale."""
+"""The two regimes of the posterior: their condition, the spread s = b r and the half-width B, up to scale."""
 
 
 def law_moment(law: Kernel, power: int) -> Expr:

@@ -1,4 +1,4 @@
-"""Sections 1 and 2: the model and its objective, the kernel density estimate, and the theorem's assumptions about it."""
+"""Sections 1 and 2: the model and its objective, the kernel density estimate, and the theorem's assumptions."""
 
 from __future__ import annotations
 

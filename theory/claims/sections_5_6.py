@@ -290,7 +290,7 @@ REFERENCES: Mapping[int, str] = {
     21: "Variational information maximisation for intrinsically motivated reinforcement learning",
     24: "Variational inference with normalizing flows",
 }
-"""Titles from the paper's bibliography, of those that it cites for flows."""
+"""Titles in the paper's bibliography that it cites for flows."""
 
 
 def _decide_constant_b(printed: Expr) -> Decision:

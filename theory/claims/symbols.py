@@ -26,7 +26,7 @@ Z = sympy.Symbol("z", real=True)
 HALF_WIDTH = sympy.Symbol("B", positive=True)
 """The half-width of the uniform prior."""
 EXCESS = sympy.Symbol("d", positive=True)
-"""By how much one length exceeds another."""
+"""The excess of one length over another."""
 
 LIKELIHOOD = sympy.Symbol("log_likelihood", real=True)
 """The logarithm of p(x|z)."""
