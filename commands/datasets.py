@@ -79,7 +79,7 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
     """Compare the files of the data set NAME with the checksums that torchvision publishes, and decode every image.
 
-    NAME may also be npz:FILE or folder:DIR. The decoded images that train keeps are made anew. The exit code is 1 if
+    NAME may also be npz:FILE or folder:DIR. The decoded images that train keeps are recreated. The exit code is 1 if
     anything is missing or damaged.
     """
     from evae.data.catalogue import check

@@ -111,9 +111,9 @@ def reproduce(
 ) -> int:
     """Train and judge every model of a table, and compare them.
 
-    Each run is as train and evaluate make it, in a folder of its own. What is finished is not done again, and what was
-    interrupted goes on, so that the same command can be given until all is done. A run that fails is listed, and the
-    rest is done. The paper's figures stand beside ours with mean and standard deviation over seeds; wins are counted
+    Each run is as train and evaluate make it, in a folder of its own. Finished runs are not repeated, and interrupted
+    ones are resumed, so that the same command can be given until all is done. A run that fails is listed, and the
+    rest is done. The paper's figures stand next to ours with mean and standard deviation over seeds; wins are counted
     and tested as the paper does and as it should be; the ablation says how much of EVAE's gain is the kernel's and how
     much the objective's. The exit code is 1 if a run failed.
 
