@@ -100,7 +100,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
 
 
 def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
-    """Lay out what is there of each data set, with a line on each that is damaged."""
+    """Print a table of the data sets and their states, with a line on each damaged one."""
     from foundation.terminal import FittingTable, print_sentence
 
     rows = []

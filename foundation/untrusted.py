@@ -1,7 +1,7 @@
 """Safe reading of zip archives and of NumPy's .npy and .npz files from unknown sources.
 
 Nothing is unpickled, and the size that a header declares must be that of the content. `numpy.load` allocates the
-declared size before it reads, and decompresses a member of an archive whatever its size.
+declared size before it reads, and decompresses members of an archive without a limit on their size.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def tell_what_is_blocked(connection: Connection) -> None:
 
 
 def tell_what_a_worker_handles(connection: Connection) -> None:
-    """Send, from a process that leaves Ctrl-C to its parent, what is blocked, and what SIGINT and SIGTERM do."""
+    """Send the blocked signals and the handlers of SIGINT and SIGTERM in a process that leaves Ctrl-C to its parent."""
     ignore_terminal_signals()
     tell_what_is_blocked(connection)
     connection.send([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])

@@ -292,6 +292,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
         bool(decisions.equal(bias, Rational(33, 560) * M * B_STEP**2 / HALF_WIDTH)),
         f"near an end K_b * f misses (1 - F(s))/(2B); the integral of (1 - F)^2 over [0, 1] is {deficit}",
     )
+    # The bias term decides whether the mean has the printed limit; the exact means confirm it.
     limit = sympy.limit(M * M ** (-2 * delta), M, oo)
     limits = EPANECHNIKOV.roughness * 2
     converges = argument.step(

@@ -413,6 +413,7 @@ def _decide_higher_order(printed: Expr) -> Decision:
     if order < 2 or order % 2 or any(poly.coeff_monomial(u**k) != _coefficient(k) for k in range(order)):
         return _not_a_truncation(argument, printed)
     _remainder(argument, order)
+    # The remainder decreases in u, so the last coefficient decides where the polynomial is a bound.
     last = poly.coeff_monomial(u**order)
     best = 1 - sum((_coefficient(k) * (-1) ** k for k in range(order)), start=Integer(0))
     argument.step(
