@@ -75,7 +75,7 @@ def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def naming(option: str, path: Path) -> Iterator[None]:
-    """Convert an `OSError` to an `InputError` that names the option and its file."""
+    """Convert an `OSError` to an error message that names the option and its file."""
     from foundation.errors import InputError
 
     try:
