@@ -17,7 +17,7 @@ from foundation.types import Array
 LOWER, UPPER = -2.0, 2.0
 """The window of the standard example; its density is the standard normal."""
 MARGIN = 1.0
-"""Length of the grid beyond the outermost observations, in bandwidths of the kernel with the widest reach."""
+"""Length of the grid beyond the outermost observations, in bandwidths of the kernel with the longest tails."""
 
 
 def direct(sample: Array, b: float, nodes: int = 1024) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Work = Callable[[int], object]
-"""Does the work once; the argument counts the calls, so that each can take another input."""
+"""Does the work once; the argument is the number of the call, so that each can use a different input."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Each trains the paper's Gaussian VAE with Adam on shuffled batches, and sums the loss, as every trainer that reports it
 must. They differ in how the pixels reach the network and how a step is computed. This includes two layers that
-`evae.models.networks` computes in another way than PyTorch: the other trainers use PyTorch's layers.
+`evae.models.networks` implements differently from PyTorch; the other trainers use PyTorch's layers.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def plain_loop(setting: Setting, workers: int) -> Epoch:
 def products_alone(setting: Setting) -> Epoch:
     """Multiply large matrices, with as many operations as the products and convolutions of an epoch.
 
-    Nothing is trained: this is the time of an epoch if these ran as fast as the fastest product of this machine, and
+    Nothing is trained: this is the time of an epoch if these ran at the speed of this machine's fastest product and
     all else took no time. Products with padding are counted, although our network avoids them in one layer (5 % of
     all). Convolutions with fewer operations, such as Winograd's, do not exist for a stride of 2 in PyTorch.
     """
@@ -223,7 +223,7 @@ def pythae(setting: Setting, folder: Path) -> Epoch:
     trainer.prepare_training()
 
     def epoch(number: int) -> float:
-        # Its progress bar runs, since it does for its users, but is not shown.
+        # Its progress bar runs, as it does for its users, but is not shown.
         with contextlib.redirect_stderr(io.StringIO()):
             return float(trainer.train_step(number + 1))
 

@@ -79,7 +79,7 @@ def contestants(setting: Setting, folder: Path) -> dict[str, Contestant]:
 def measure(found: Mapping[str, Contestant], images: int, rounds: int) -> tuple[dict[str, Row], str | None]:
     """Time an epoch of each contestant in every round, each in a separate process.
 
-    Returns the rows, and a sentence on a contestant without a row because it cannot run here, or None.
+    Returns the rows, and a sentence that names a contestant that cannot run here, or None.
     """
     losses: dict[str, float] = {}
     missing = None

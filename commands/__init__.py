@@ -1,1 +1,1 @@
-"""The commands, one module each. Everything heavy is imported inside the command that needs it."""
+"""Commands, one module each; slow imports happen inside the command that needs them."""

@@ -1,4 +1,4 @@
-"""``completion``: print the script for completion in a shell."""
+"""``completion``: print the script for shell completion."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
     """Compare the files of the data set NAME with the checksums that torchvision publishes, and decode every image.
 
-    NAME may also be npz:FILE or folder:DIR. The decoded images that train keeps are made anew. The exit code is 1 if
+    NAME may also be npz:FILE or folder:DIR. The decoded images that train keeps are recreated. The exit code is 1 if
     anything is missing or damaged.
     """
     from evae.data.catalogue import check
@@ -100,7 +100,7 @@ def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) 
 
 
 def print_surveys(surveys: Sequence[Survey], data_dir: str, console: Console) -> None:
-    """Lay out what is there of each data set, with a line on each that is damaged."""
+    """Print a table of the data sets and their states, with a line on each damaged one."""
     from foundation.terminal import FittingTable, print_sentence
 
     rows = []

@@ -56,7 +56,7 @@ def test_fit(
 
     FILE holds one number a line, or a table with a column of them, or a NumPy array (.npy); - is standard input.
     Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis and is
-    right at any m; beside it stands the one by Theorem 3.1's limit law, which is not at the m of practice.
+    right at any m; the one by Theorem 3.1's limit law is shown next to it, but is not right at the m of practice.
 
     \b
     Examples

@@ -1,4 +1,4 @@
-"""``report``: write the page that tells the story."""
+"""``report``: write the HTML report."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def report(
 ) -> int:
     """Write one self-contained HTML page that tells the whole story.
 
-    On it are the ledger, decided anew, with every proof unfolding and its formulas typeset; T_m simulated anew beside
-    its exact mean and its limit; the paper's tables beside ours; the ablation; reconstructions; and how each figure
+    On it are the ledger, decided again, with every proof unfolding and its formulas typeset; T_m simulated again, with
+    its exact mean and its limit; the paper's tables next to ours; the ablation; reconstructions; and how each figure
     was made. It can be filtered by verdict and searched, read on a phone, in the dark and by a screen reader, and
     printed. The exit code is 1 if a verdict is not the one on record.
 
@@ -103,7 +103,7 @@ def report(
             advance = deciding.enter_context(show_progress_bar("deciding", len(ledger.claims()), quiet))
 
             def simulating(study: Study) -> contextlib.AbstractContextManager[Callable[[int], None]]:
-                # One bar at a time: the claims are decided by now.
+                # Show one bar at a time; all claims are decided by now.
                 deciding.close()
                 return progress_display(study, quiet)
 

@@ -111,9 +111,9 @@ def reproduce(
 ) -> int:
     """Train and judge every model of a table, and compare them.
 
-    Each run is as train and evaluate make it, in a folder of its own. What is finished is not done again, and what was
-    interrupted goes on, so that the same command can be given until all is done. A run that fails is listed, and the
-    rest is done. The paper's figures stand beside ours with mean and standard deviation over seeds; wins are counted
+    Each run is as train and evaluate make it, in a folder of its own. Finished runs are not repeated, and interrupted
+    ones are resumed, so that the same command can be given until all is done. A run that fails is listed, and the
+    rest is done. The paper's figures stand next to ours with mean and standard deviation over seeds; wins are counted
     and tested as the paper does and as it should be; the ablation says how much of EVAE's gain is the kernel's and how
     much the objective's. The exit code is 1 if a run failed.
 
@@ -183,7 +183,7 @@ def reproduce(
 
 
 def require_nothing_to_train(context: click.Context) -> None:
-    """Refuse, with --merge, an option of ``reproduce`` that would do nothing."""
+    """Raise a usage error for options that have no effect with ``--merge``."""
     meaningful = ("merge", "output", "plots", "json_path", "quiet", "debug")
     for parameter in context.command.params:
         if parameter.name not in meaningful and was_given(context, str(parameter.name)):
@@ -195,7 +195,7 @@ def require_nothing_to_train(context: click.Context) -> None:
 def report_results(
     results: Results, folder: Path, plots: Sequence[Path], stream: IO[str] | None, console: Console
 ) -> int:
-    """Write and print what the runs of a table came to; return the exit status."""
+    """Write and print the results of a table; return the exit status."""
     if results.records:
         from evae.experiments.reports.files import report, write_results
         from foundation.terminal import print_sentence

@@ -76,7 +76,7 @@ def sample(
         print_sentence(console, f"Written: {result['output']}")
 
 
-#: What decides the codes that ``sample`` draws.
+#: Options that determine the codes drawn by ``sample``.
 DRAWING = ("sampler", "number", "components", "seed")
 
 

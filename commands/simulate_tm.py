@@ -63,12 +63,12 @@ def simulate_tm(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Simulate the Bickel-Rosenblatt statistic T_m beside its exact mean and its limit.
+    """Simulate the Bickel-Rosenblatt statistic T_m and compare it with its exact mean and its limit.
 
     T_m = m b ∫ (f_m - f)² a compares the kernel density estimate f_m of m observations with the density f they are
     drawn from. By Theorem 3.1 the paper puts the limit I(K) ∫ f a in place of E T_m. Shown are the simulated mean
     with its standard error; the exact mean at this m in its three parts; the limit; the standardised statistic
-    b^(-1/2) (T_m - I(K) ∫ f a) beside the normal law it tends to; and, in words, whether the theorem's assumptions
+    b^(-1/2) (T_m - I(K) ∫ f a) next to the normal law it tends to; and, in words, whether the theorem's assumptions
     hold for this choice and what the simulation says.
 
     \b

@@ -57,9 +57,9 @@ def train(
     exact formula for the posterior. An option that would do nothing for the pair is refused.
 
     The run's folder keeps the configuration, one line of metrics an epoch, the same as curves (tensorboard --logdir
-    runs), the weights of the last finished epoch, the last two checkpoints, and a picture of hold-out images beside
+    runs), the weights of the last finished epoch, the last two checkpoints, and a picture of hold-out images and
     their reconstructions. Losses are in nats per image, on one scale in training and on hold-out images. Ctrl-C and
-    SIGTERM write a checkpoint; also after a crash, --resume goes on.
+    SIGTERM write a checkpoint; --resume continues from the last one, also after a crash.
 
     Started by torchrun, several processes share each batch, on the CPU or on a CUDA device each: the batch, its noise
     and its normalisation are those of one process, and so is the loss curve within rounding.
@@ -120,12 +120,12 @@ def train(
         if not several:
             told = f"The run is in {where}; look at {runs[0].path / picture}."
         print_sentence(console, told)
-        # A command stays on one line, so that it can be copied.
+        # Commands are not wrapped, so that they can be copied.
         console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """Return what the JSON of ``train`` holds of a run."""
+    """Return the entry of a run in the JSON output of ``train``."""
     config = run.configuration
     document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
     return {**document, "recipe": config.recipe.document(), "metrics": run.metrics}

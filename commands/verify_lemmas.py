@@ -156,7 +156,7 @@ def judge_kernel(
     json_path: str | None,
     console: Console,
 ) -> None:
-    """Judge a kernel of the user's own: its constants, the assumptions it meets, its efficiency."""
+    """Assess a user-supplied kernel: its constants, the assumptions it meets, its efficiency."""
     from theory.kernel_assessment import assess_kernel_completely
     from theory.ledger.parallel import run_within
 
@@ -182,7 +182,7 @@ def _split_assumption(text: str) -> tuple[str, str]:
 
 
 def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console) -> None:
-    """Print the findings in the chosen form."""
+    """Print the findings in the chosen format."""
     from rich.console import Group
 
     from theory.ledger import finding as report

@@ -1,1 +1,1 @@
-"""Infrastructure that every package uses; it knows no mathematics and imports no torch."""
+"""Infrastructure of all packages, without mathematics and without torch."""

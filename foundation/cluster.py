@@ -1,8 +1,8 @@
-"""Dask clusters, existing ones or started on this machine, that compute functions for the other packages.
+"""Dask clusters, existing or started on this machine, that run functions for the other packages.
 
 A task is a pure function of its arguments: if its worker dies, dask's scheduler repeats it on another one. This module
-adds error messages of one sentence, an end of the computation when the scheduler or all workers are lost, and messages
-between tasks and the program.
+adds error messages of one sentence, detection of a lost scheduler or of the loss of all workers, and messages between
+tasks and the program.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SECONDS_BETWEEN_CHECKS = 2
 MOST_LOCAL_WORKERS = 256
 
 GPU = "GPU"
-"""The resource of a worker with a GPU of its own: ``dask worker ADDRESS --resources GPU=1``."""
+"""The resource of a worker that has a GPU: ``dask worker ADDRESS --resources GPU=1``."""
 
 _DISTRIBUTION = "epanechnikov-vae"
 
@@ -50,7 +50,7 @@ class ClusterLost(InputError):
 
 
 class WorkersDied(InputError):
-    """A task is not repeated any more, because several workers died in it."""
+    """A task is no longer repeated, because several workers died while running it."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ class Cluster:
         return future
 
     def list_workers(self) -> list[Worker]:
-        """Return the present workers."""
+        """Return the connected workers."""
         found = self.client.scheduler_info().get("workers", {})
         return [Worker(at, int(one["nthreads"]), dict(one.get("resources") or {})) for at, one in found.items()]
 
     def run_on_workers(self, function: Callable[..., Any], /, *arguments: Any) -> list[Any]:
-        """Call ``function(*arguments)`` on each present worker, at the same time as its tasks; return the results."""
+        """Call ``function(*arguments)`` on each connected worker, in parallel to its tasks; return the results."""
         try:
             return list(self.client.run(function, *arguments).values())
         except (ImportError, AttributeError) as error:
@@ -107,7 +107,7 @@ class Cluster:
     def check_alive(self) -> None:
         """Raise `ClusterLost` if the scheduler does not answer or workers are missing for too long.
 
-        It may be called often: the scheduler is asked at most once in `SECONDS_BETWEEN_CHECKS`.
+        It can be called often: the scheduler is queried at most once in `SECONDS_BETWEEN_CHECKS`.
         """
         now = time.monotonic()
         if now - self._checked_at < SECONDS_BETWEEN_CHECKS:
@@ -123,7 +123,7 @@ class Cluster:
             raise self._loss(f"no worker for {SECONDS_WITHOUT_WORKERS} seconds")
 
     def listen(self, handler: Callable[[Any], None]) -> Channel:
-        """Return a channel for submitted functions, through which they send messages and learn that they should stop.
+        """Return a channel through which submitted functions send messages and receive requests to stop.
 
         ``handler`` is called with each message, in another thread.
         """
@@ -208,7 +208,7 @@ def open_cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
             raise InputError(f"the cluster at {address} has no workers. Start some: dask worker {address}")
         _require_same_version(cluster)
         if is_local:
-            # Ctrl-C in a terminal reaches the workers too; the program decides when they end.
+            # Ctrl-C in a terminal also reaches the workers, but the program decides when they end.
             cluster.run_on_workers(ignore_signals, [signal.SIGINT])
         yield cluster
 
@@ -237,7 +237,7 @@ def _scheduler(address: str, gpus: int) -> Iterator[tuple[str, bool]]:
 
 
 def _parse_address(address: str) -> int | None:
-    """Return how many workers are to be started on this machine, or None for a scheduler's address."""
+    """Return the number of workers to start on this machine, or None for a scheduler's address."""
     match = _LOCAL.fullmatch(address)
     if match is None:
         if address.partition(":")[0] == "local" or not _ADDRESS.fullmatch(address):
@@ -253,7 +253,7 @@ def _parse_address(address: str) -> int | None:
 
 
 def _worker_options(index: int, gpus: int) -> dict[str, Any]:
-    # OpenMP threads wait asleep: several processes with several threads share the cores, and threads that spin would
+    # OpenMP threads sleep while waiting: several multi-threaded processes share the cores, and spinning threads would
     # make the computation five to ten times slower.
     environment = {"OMP_WAIT_POLICY": "PASSIVE"}
     if index < gpus:

@@ -22,7 +22,7 @@ class InputError(ValueError):
 
 
 class Interruption(BaseException):
-    """SIGINT or SIGTERM stopped the work, which ended in order.
+    """The work was stopped by SIGINT or SIGTERM and ended cleanly.
 
     Like `KeyboardInterrupt` it is not an `Exception`, so that no handler of failures catches it.
 

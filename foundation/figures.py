@@ -1,7 +1,7 @@
 """The common style of all figures, and their files.
 
 The colours can be distinguished by colour-blind readers and, with line styles and markers, in grey. A figure is an
-object of its own, without global state: a notebook displays it by itself, and the same figure gives the same file.
+object without global state; a notebook displays it automatically, and equal figures give identical files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from foundation.files import atomic_write
 Parameters = ParamSpec("Parameters")
 
 FORMATS = (".png", ".svg", ".pdf")
-"""The endings of the files in which a figure can be saved."""
+"""The suffixes of the file formats of figures."""
 
 # Okabe and Ito's colours. Their yellow is too pale for lines on white.
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
@@ -50,7 +50,7 @@ STYLE: dict[Any, Any] = {
     "mathtext.fontset": "dejavusans",
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    # Text stays text, and the same figure gives the same file.
+    # Keep text as text, and write identical files for equal figures.
     "svg.fonttype": "none",
     "svg.hashsalt": "epanechnikov-vae",
     "pdf.fonttype": 42,
@@ -91,7 +91,7 @@ def apply_style(function: Callable[Parameters, Figure]) -> Callable[Parameters, 
 
 
 def create_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of this width and height, in inches, which makes room for the labels of its panels."""
+    """Create an empty figure of this width and height, in inches, with room for the labels of its panels."""
     return StyledFigure(figsize=(width, height), layout="constrained")
 
 
@@ -137,7 +137,7 @@ def check_plot_path(path: Path) -> Path:
 
 
 def save_figure(figure: Figure, path: Path, dots_per_inch: float = DOTS_PER_INCH) -> None:
-    """Save a figure as .png, .svg or .pdf, completely or not at all; the same figure gives the same bytes.
+    """Save a figure as .png, .svg or .pdf, atomically; equal figures give identical bytes.
 
     ``dots_per_inch`` is the resolution of a .png, and of images inside the other formats.
     """

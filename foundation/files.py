@@ -1,8 +1,8 @@
-"""Atomic writing of files, JSON files, and the reading of files that anybody may have written.
+"""Atomic writing of files, JSON files, and safe reading of untrusted files.
 
 A file is written under a temporary name, which ends in ``.part``, and renamed when its content is on disk. The
-temporary file is locked meanwhile, so that one that a killed process left behind can be distinguished from one that
-another process is writing, and is removed the next time.
+temporary file is locked meanwhile, so that a leftover of a killed process, which the next call removes, can be
+distinguished from a file that another process is writing.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _create_locked(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o666)
     try:
         with contextlib.suppress(OSError):
-            # On a file system without locks no file is ever taken for a leftover.
+            # On a file system without locks no file is ever treated as a leftover.
             _lock(descriptor)
         yield
     finally:
@@ -170,7 +170,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 def read_file_size(path: Path) -> int:
     """Return the size of a regular file in bytes; raise an `InputError` if it is missing or of another kind.
 
-    To be called before a file is opened: opening a pipe could wait without end, and a device may be of infinite length.
+    To be called before a file is opened: opening a pipe could block forever, and a device may be infinite.
     """
     try:
         status = path.stat()
@@ -211,6 +211,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def locate_user_cache(name: str) -> Path:
-    """Return the user's folder for results that can be computed again, in ``$XDG_CACHE_HOME``, by default ~/.cache."""
+    """Return the user's cache folder for recomputable results, in ``$XDG_CACHE_HOME``, by default ~/.cache."""
     caches = os.environ.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "epanechnikov-vae" / name

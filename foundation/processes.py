@@ -1,4 +1,4 @@
-"""Worker processes, and the number of cores for them."""
+"""Worker processes, and the number of usable cores."""
 
 from __future__ import annotations
 

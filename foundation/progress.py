@@ -45,7 +45,7 @@ class ProgressLog:
         self._written_at = self._clock()
 
     def __call__(self, sentence: Callable[[], str]) -> None:
-        """Write the sentence if it is due. It is only composed then, because that may wait for the device."""
+        """Write the sentence if it is due. Only then is it composed, since that may have to wait for the device."""
         if self._clock() - self._written_at >= LOG_INTERVAL:
             self._write(sentence())
             self._written_at = self._clock()
@@ -78,7 +78,7 @@ class DecodingDisplay:
     def _update_bar(self, description: str, done: int, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        # Not started before the first images, because nothing is decoded if they are in a cache.
+        # Started with the first images, because cached images are not decoded.
         if self._bar is None or self._task is None:
             columns = (TextColumn(description), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console, transient=True)

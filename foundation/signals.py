@@ -6,7 +6,7 @@ Three rules hold for every function here:
 - A signal that is ignored stays ignored. A shell starts a background job of a script (``command &``) with SIGINT
   ignored, so that Ctrl-C stops only the command in the foreground.
 - A block gives back the handlers that it replaced, except for signals that have been ignored meanwhile: a process that
-  ignores them (`ignore_signals`) is about to end and is not to be disturbed.
+  ignores them (`ignore_signals`) is about to exit and must not be interrupted.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def signals_deferred() -> Iterator[None]:
 
 
 def ignore_signals(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
-    """Ignore signals from now on, in this process and in those that it starts."""
+    """Ignore signals from now on, in this process and its future children."""
     if _is_main_thread():
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)

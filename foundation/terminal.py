@@ -15,10 +15,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-#: Characters. No terminal is wider, so that a table measured at this width has the width that it needs.
+#: Width in characters beyond that of any terminal, at which a table has its natural width.
 _UNBOUNDED = 10_000
 
-#: Where there is room, headings of at most this many characters are not wrapped, even above narrower numbers.
+#: Headings of at most this many characters are not wrapped if there is room, even above narrower numbers.
 _HEADING = 12
 
 #: Characters of the narrowest terminal on which `fit_columns` sets columns.
@@ -51,8 +51,7 @@ def print_sentence(console: Console, sentence: str) -> None:
 class FittingTable:
     """A table that adapts to the width of the terminal.
 
-    It is set with less space between the columns if it would be too wide, and as one paragraph for each row if that is
-    still too wide.
+    If it is too wide, the space between columns is reduced; if that does not suffice, each row becomes a paragraph.
 
     Attributes
     ----------
@@ -65,7 +64,7 @@ class FittingTable:
     title : str, optional
     box : rich.box.Box
     style : str
-        The title's style, as rich spells it.
+        The title's style, in rich's notation.
     """
 
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Types of numerical arrays, and of functions of them."""
+"""Types of numerical arrays and of elementwise functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 """Positions in another array, or numbers of cells or bins."""
 
 Counts: TypeAlias = npt.NDArray[np.int64]
-"""How often each of several things occurs."""
+"""Numbers of occurrences."""
 
 ArrayFunction: TypeAlias = Callable[[Array], Array]
 """A function that is evaluated elementwise."""

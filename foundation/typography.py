@@ -1,7 +1,7 @@
 """Mathematical symbols for formulas in plain text: Greek letters, comparison signs, powers.
 
-The claims are written in ASCII, which can be searched, compared and typed. A reader sees the same text with
-mathematical symbols, on a terminal and in Markdown, or as LaTeX commands.
+The claims are written in ASCII, which can be searched, compared and typed. They are displayed with mathematical symbols
+on a terminal and in Markdown, or as LaTeX commands.
 """
 
 from __future__ import annotations

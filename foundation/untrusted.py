@@ -1,7 +1,7 @@
 """Safe reading of zip archives and of NumPy's .npy and .npz files from unknown sources.
 
 Nothing is unpickled, and the size that a header declares must be that of the content. `numpy.load` allocates the
-declared size before it reads, and decompresses a member of an archive whatever its size.
+declared size before it reads, and decompresses members of an archive without a limit on their size.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def read_member(file: zipfile.ZipFile, name: str, most: int) -> bytes:
 #: NumPy's kinds of the arrays that are read: booleans, integers, floats, complex numbers, bytes and text.
 _KINDS = "biufcSU"
 
-#: Bytes that are read at a time.
+#: Number of bytes per read.
 _CHUNK = 2**20
 
 

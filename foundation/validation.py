@@ -1,4 +1,4 @@
-"""Predicates for the values of a JSON document, and predicates made of others."""
+"""Predicates for the values of a JSON document, and combinations of predicates."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def is_one_of(*strings: str) -> Predicate:
 
 
 def is_list_of(predicate: Predicate) -> Predicate:
-    """Return the predicate that holds for a list of which every item satisfies ``predicate``.
+    """Return the predicate that holds for a list all of whose items satisfy ``predicate``.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def is_list_of(predicate: Predicate) -> Predicate:
 
 
 def is_mapping_of(predicate: Predicate) -> Predicate:
-    """Return the predicate that holds for an object of which every value satisfies ``predicate``, whatever its name."""
+    """Return the predicate that holds for an object all of whose values satisfy ``predicate``."""
     return lambda value: isinstance(value, dict) and all(map(predicate, value.values()))
 
 

@@ -1,4 +1,4 @@
-"""One self-contained page that tells the story: the ledger, the simulation studies, the tables, the pictures."""
+"""The report, one self-contained HTML page: the ledger, the simulation studies, the tables, the pictures."""
 
 import lazy_loader
 

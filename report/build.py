@@ -1,4 +1,4 @@
-"""Making the page: the claims are decided, T_m is simulated, results and runs are looked up."""
+"""Construction of the page: deciding the claims, simulating T_m, reading results and runs."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ SIZES = (100, 1_000, 10_000, 100_000)
 
 @dataclass(frozen=True)
 class Contents:
-    """What a page is to show.
+    """The inputs of a page.
 
     Parameters
     ----------
     sizes : sequence of int
-        The m at which T_m is simulated, each once.
+        The sample sizes m at which T_m is simulated, without duplicates.
     replicates, seed : int
         Of each study.
     results : sequence of Path
-        Files that ``reproduce`` wrote; without any, those that are found in ``runs_dir`` or come with the project.
+        Files that ``reproduce`` wrote; by default those in ``runs_dir``, or else the project's.
     runs : sequence of Path
-        Folders of trained runs; without any, the one that comes with the project.
+        Folders of trained runs; by default the one included in the project.
     runs_dir : str or Path
     data_dir : str or Path, optional
-        Where the data of ``runs`` are, if not where they were in training.
+        The data folder of ``runs``, if it differs from that in training.
     """
 
     sizes: Sequence[int] = SIZES
@@ -55,13 +55,13 @@ class Contents:
     data_dir: str | Path | None = None
 
     def studies(self) -> list[Study]:
-        """Return what is simulated; an `InputError` where that cannot be."""
+        """Return the studies to simulate; raise an `InputError` if they are invalid."""
         if self.replicates == 1:
             raise InputError("--replicates must be at least 2 for a report: one replicate has no standard error.")
         return studies_at(self.sizes, replicates=self.replicates, seed=self.seed)
 
     def experiments(self) -> tuple[Experiment, ...]:
-        """Lay out the results; an `InputError` where a file is missing or damaged, or a table is there twice."""
+        """Read the results; raise an `InputError` if a file is missing or damaged, or two files hold the same table."""
         found = tuple(map(experiment_of, self.results or results_files(Path(self.runs_dir))))
         names = [experiment.name for experiment in found]
         for number, name in enumerate(names):
@@ -71,7 +71,7 @@ class Contents:
         return found
 
     def albums(self) -> tuple[Album, ...]:
-        """Open the runs; an `InputError` where one is missing or damaged."""
+        """Read the runs; raise an `InputError` if one is missing or damaged."""
         own = [OWN_RUN] if OWN_RUN.is_dir() else []
         return tuple(album_of(run, self.data_dir) for run in self.runs or own)
 
@@ -84,26 +84,26 @@ def make_page(
     decided: Callable[[str], None] = lambda _: None,
     display: Callable[[Study], AbstractContextManager[Progress]] = lambda _: nullcontext(lambda _: None),
 ) -> Page:
-    """Gather everything that the page shows.
+    """Compute and read everything that the page shows.
 
-    It starts processes: a script calls it under ``if __name__ == "__main__":``.
+    This starts processes, so a script must call it under ``if __name__ == "__main__":``.
 
     Parameters
     ----------
     contents : Contents, optional
     command : str
-        What the page says it was made by.
+        The command that the page names as its source.
     jobs : int, optional
-        Claims that are decided, and threads that simulate, at the same time; by default one for each core.
+        Number of claims decided in parallel, and of threads that simulate; by default one for each core.
     decided : function
-        Called with the id of each claim that was decided.
+        Called with the id of each decided claim.
     display : function
-        Gives, for a study, a context in which its progress is shown.
+        Returns, for a study, a context manager that displays its progress.
 
     Raises
     ------
     InputError
-        If a file or a run is missing or damaged. What can be wrong with the input is seen before the work begins.
+        If a file or a run is missing or damaged. All inputs are checked before the computation.
     """
     contents = contents or Contents()
     studies, experiments, albums = contents.studies(), contents.experiments(), contents.albums()

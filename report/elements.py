@@ -1,4 +1,4 @@
-"""Figures and pictures inside the page: vector drawings that follow its light and dark colours, and pixels as PNG."""
+"""Figures and pictures embedded in the page: SVG that follows its light and dark colours, and pixels as PNG."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PageTable:
     ----------
     caption : Markup
     columns : tuple of Markup
-        The first ``words`` hold words, the others figures.
+        Headings. The first ``words`` columns hold words, the others numbers.
     rows : tuple of tuple of Markup
     words : int
     """
@@ -55,7 +55,7 @@ _NAMED = {
     "pale": PALE,
 }
 
-#: The page's colours, by the colour in a figure that each stands for.
+#: The page's colours, by the colours of a figure that they replace.
 COLOURS = {
     "#ffffff": "var(--paper)",
     BLACK: "var(--ink)",
@@ -78,15 +78,15 @@ class Drawing:
     name : str
         Its anchor, unique on the page.
     caption : Markup
-        What is to be seen, in words.
+        Description of the figure, below it.
     description : str
-        What a reader who cannot see it is told.
+        Alternative text for screen readers.
     source : str
-        The command or the notebook that makes it.
+        The command or the notebook that draws it.
     html : Markup
         An ``svg`` or ``img`` element.
     width : float
-        In CSS pixels, below which it is not shrunk but scrolled.
+        Minimum width in CSS pixels; on narrower screens the figure scrolls.
     """
 
     name: str
@@ -98,14 +98,14 @@ class Drawing:
 
 
 def drawing(name: str, figure: Figure, *, caption: str, description: str, source: str) -> Drawing:
-    """Return a Matplotlib figure as an ``svg`` element whose colours are the page's, so that they change with it."""
+    """Convert a Matplotlib figure to an ``svg`` element in the page's colours, light or dark."""
     stream = io.StringIO()
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure.savefig(stream, format="svg", transparent=True)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Several drawings share one page, whose identifiers are unique.
+    # Ids must be unique on the page, which holds several drawings.
     svg = _IDENTIFIER.sub(rf"\g<1>{name}-", svg)
     svg = _COLOUR.sub(lambda colour: COLOURS.get(colour.group().lower(), colour.group()), svg)
     width, height = (72 * inches for inches in figure.get_size_inches())
@@ -119,7 +119,7 @@ def drawing(name: str, figure: Figure, *, caption: str, description: str, source
 
 
 def picture(pixels: npt.NDArray[np.uint8], description: str) -> Markup:
-    """Return pixels, (height, width) or (height, width, 3), as an ``img`` element that holds them itself."""
+    """Convert pixels, (height, width) or (height, width, 3), to an ``img`` element with embedded data."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode("ascii")

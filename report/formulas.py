@@ -1,7 +1,7 @@
-"""Formulas as MathML, which browsers show without a network, and plain text with its formulas typeset.
+"""Formulas as MathML, which browsers render without a network, and plain text with typeset formulas.
 
-The claims and their proofs are plain text that holds formulas in two spellings: as sympy prints them, ``3/(5*r)``,
-which can be read back exactly, and as a person writes them, ``x^2 K'``, which cannot: there signs and scripts are set.
+The claims and their proofs are plain text with formulas in two notations: that of sympy, ``3/(5*r)``, which can be
+parsed exactly, and the usual one, ``x^2 K'``, which cannot; in the latter only signs and scripts are typeset.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from theory.algebra.expressions import CONSTANTS, FUNCTIONS, LONGEST_TEXT, parse
 
 MINUS = "\N{MINUS SIGN}"
 
-#: A hyphen that is a minus sign: before a number or a bracket, behind a bracket, between spaces, or as in x-1.
+#: A hyphen that is a minus sign: before a number or a bracket, after a bracket, between spaces, or as in x-1.
 _DIFFERENCE = re.compile(r"(?<![\w.)\]>-])-(?=[\d.(])|(?<=[(\[])-(?=\w)|(?<= )-(?= )|(?<=\b[A-Za-z])-(?=\d)")
 _SIGNS = {" * ": " · ", "&lt;&lt;": "≪", "...": "…"}
 _SUBSCRIPTS = {"ₘ": "m", "ₙ": "n", "₂": "2"}
 
-#: How symbols are written whose names say it otherwise.
+#: LaTeX for symbols whose names do not determine it.
 _SYMBOLS = {"chi2": r"\chi^{2}", "C_tilde": r"\tilde{C}"}
 _A_WORD = re.compile(r"[a-z]{3,}(?:_[a-z]{3,})*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORD_OR_NUMBER = re.compile(r"\w+|\*\*|/")
 _OPERAND = re.compile(r"\s*-?\s*(?:\d+(?:\.\d+)?|[A-Za-z_]\w*)")
-#: With the spaces that sympy sets: about signs of sums, and no others.
+#: Operators with sympy's spacing: spaces only around the signs of sums.
 _OPERATOR = re.compile(r"(?:\*\*|[*/])(?=[-\w(])| [-+] (?=[\w(])")
 _OPENING = re.compile(r"\s*-?\s*\(")
 #: Where a formula may begin: not inside a word, a number or another formula.
 _BEGINNING = re.compile(r"(?<![\w.^*/(])(?=[-\w(])")
-#: What may not follow a formula: it would go on in a spelling that is not sympy's.
+#: Text that must not follow a formula, since it would continue it in a notation other than sympy's.
 _GOES_ON = re.compile(r"\s*[\^*/]|[\w('|\[]|\.\d|\s*[-+]\s*[\w(]| [A-Za-z](?!\w)")
 _POWER = re.compile(r"\^\(([^()]{1,40})\)|\^(-?\w{1,4}(?:\.\d+)?)")
 _INDEX = re.compile(r"(?<![A-Za-z_])([^\W\d_])_([A-Za-z0-9]{1,2})(?![A-Za-z0-9_])")
 
 
 def mathml(expression: Expr, *, display: bool = False) -> Markup:
-    """Return a sympy expression, or a Tuple of them, as a MathML element.
+    """Convert a sympy expression, or a Tuple of expressions, to a MathML element.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def mathml(expression: Expr, *, display: bool = False) -> Markup:
 
 
 def _as_latex(name: str) -> str:
-    """Write the name of a symbol: a word upright, a letter or a Greek one as sympy does."""
+    """Return the LaTeX of a symbol: words upright, Latin and Greek letters as sympy writes them."""
     if name in _SYMBOLS:
         return _SYMBOLS[name]
     written = str(sympy.latex(Symbol(name)))
@@ -63,7 +63,7 @@ def _as_latex(name: str) -> str:
 
 
 def typeset(text: str) -> Markup:
-    """Return plain text as HTML: what reads back as the very formula becomes MathML, the rest gets signs and scripts.
+    """Convert plain text to HTML: formulas in sympy's notation become MathML, other text gets signs and scripts.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def _words(text: str) -> Markup:
 
 
 def _formulas(text: str) -> Iterator[tuple[int, int, Expr]]:
-    """Yield where in a text sympy's own spelling of an expression begins and ends, with the expression."""
+    """Yield the start and end of each expression in sympy's notation in a text, and the expression."""
     position = 0
     while found := _BEGINNING.search(text, position):
         start = found.start()
@@ -101,7 +101,7 @@ def _formulas(text: str) -> Iterator[tuple[int, int, Expr]]:
 
 
 def _end_of_expression(text: str, position: int) -> int | None:
-    """Return where the expression that begins here ends; None where none begins."""
+    """Return the end of the expression that begins here, or None if none does."""
     end = _end_of_operand(text, position)
     while end is not None and (operator := _OPERATOR.match(text, end)):
         further = _end_of_operand(text, operator.end())
@@ -126,10 +126,10 @@ def _end_of_operand(text: str, position: int) -> int | None:
 
 
 def _read_back(span: str) -> Expr | None:
-    """Return the expression that ``span`` spells, if it is more than a name or a number.
+    """Parse ``span``; return the expression if it is more than a name or a number.
 
-    Sympy must spell it with the same names and numbers, so that nothing is shown simplified. A letter E may be an
-    expectation, and is never read as the number.
+    Sympy must print it with the same names and numbers, so that no formula is shown simplified. The letter E may denote
+    an expectation, and is never parsed as the number e.
     """
     names = set(_NAME.findall(span))
     is_more = "*" in span or names & set(FUNCTIONS)

@@ -1,4 +1,4 @@
-"""The page itself: what is on it, and the one file that it becomes."""
+"""The page: its content, and its rendering as one HTML file."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Page:
     Attributes
     ----------
     command : str
-        What makes it.
+        The command that makes it.
     date : str
-        When it was made, as ``2026-11-24``.
+        Date of creation, as ``2026-11-24``.
     ledger : Ledger
     theory : tuple of Drawing
-        The figures of what the claims say.
+        Figures that illustrate the claims.
     studies : Studies
     experiments : tuple of Experiment
     albums : tuple of Album
@@ -46,7 +46,7 @@ class Page:
 
     @property
     def ablation(self) -> Experiment | None:
-        """The experiment that says which ingredient does the work, if there is one."""
+        """The ablation, or None if the page does not show it."""
         return next((experiment for experiment in self.experiments if experiment.name == "ablation"), None)
 
     @property
@@ -57,7 +57,7 @@ class Page:
         return (*self.theory, *self.studies.drawings, *ours, *runs)
 
     def html(self) -> str:
-        """Return the page as one HTML file that needs nothing else: no script, font or picture is fetched."""
+        """Render the page as one self-contained HTML file, which loads no script, font or picture."""
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("report"),
             autoescape=True,
@@ -69,7 +69,7 @@ class Page:
         return environment.get_template("page.html").render(page=self, versions=versions(_PACKAGES))
 
     def document(self) -> dict[str, Any]:
-        """Return what ``--json`` says of the page."""
+        """Return the document that ``--json`` writes about the page."""
         return {
             "claims": self.ledger.total,
             "unexpected": self.ledger.unexpected,

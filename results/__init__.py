@@ -1,1 +1,1 @@
-"""Measured results, and what writes them into the pages that show them."""
+"""Measured results, and the scripts that insert them into README.md and the documentation."""

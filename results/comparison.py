@@ -1,4 +1,4 @@
-"""The README's comparison with peers: figures of one run of each benchmark, and rows read in the peers' sources."""
+"""The README's comparison with peers: measurements of one run of each benchmark, and facts from the peers' sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ as Lightning does | – |
 
 
 def parts(folder: Path) -> dict[str, str]:
-    """Return the README's table, and the sentence on where its figures come from."""
+    """Return the README's table with a sentence on the source of its measurements."""
     training, statistic = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (TRAINING, STATISTIC))
     versions = {name.lower(): _version(training, statistic, name) for name in ("pythae", "KDEpy")}
     trainers, given = training["trainers"], statistic["evaluation_epanechnikov"]

@@ -1,8 +1,8 @@
-"""Write what was measured into the pages that show it: README.md, results/README.md and two pages in docs.
+"""Insertion of measured results into README.md, results/README.md and two pages in docs.
 
     python -m results.render
 
-The figures come from the JSON files in this folder alone. A part of a page between ``<!-- results: NAME -->`` and
+All numbers come from the JSON files in this folder. A part of a page between ``<!-- results: NAME -->`` and
 ``<!-- end of results -->`` is replaced by the part of that name.
 """
 
@@ -45,7 +45,7 @@ TITLES = {
 #: The pages that show parts of them.
 PAGES = (FOLDER.parent / "README.md", FOLDER.parent / "docs" / "networks.md")
 
-#: What is said of each plot, by the names of its file and of the plot.
+#: Captions of the plots, by the names of the file and the plot.
 _PLOTS = {
     ("table-1-full", "curves"): "Hold-out error by epoch, at the paper's settings",
     ("table-1", "curves"): "Hold-out error by epoch, reduced",
@@ -62,7 +62,7 @@ def reports(folder: Path = FOLDER) -> dict[str, Report]:
 
 
 def parts(found: Mapping[str, Report]) -> dict[str, str]:
-    """Return what README.md and docs/networks.md show, by the name of the part."""
+    """Return the parts of README.md and docs/networks.md by name."""
     full, table, ablation = found["table-1-full"], found["table-1"], found["ablation"]
     _, _, factors, _ = ablation.tables
     return {
@@ -81,19 +81,19 @@ def parts(found: Mapping[str, Report]) -> dict[str, str]:
 
 
 def verdicts() -> str:
-    """Return how many claims have each verdict, which `verify-lemmas` compares with what it finds."""
+    """Count the claims by recorded verdict, with which `verify-lemmas` compares its findings."""
     counts = Counter(claim.expected for claim in claims().values())
     listed = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
     return f"{len(claims())} statements were decided: {listed}."
 
 
 def with_parts(page: str, filled: Mapping[str, str]) -> str:
-    """Replace the marked parts of a page; a `KeyError` for a mark of another name."""
+    """Replace the marked parts of a page; raise a `KeyError` for an unknown name."""
     return _MARKED.sub(lambda mark: f"{mark[1]}\n{filled[mark[2]]}\n{mark[3]}", page)
 
 
 def results_page(found: Mapping[str, Report]) -> str:
-    """Return results/README.md: all tables and sentences, and how they were made."""
+    """Return results/README.md: all tables and sentences, and the commands that made them."""
     head = [
         "# Measured results",
         "",
@@ -114,12 +114,12 @@ def results_page(found: Mapping[str, Report]) -> str:
 
 
 def plot_file(name: str, plot: str) -> str:
-    """Return the name of a plot's file; the plots of the full table have its name before theirs."""
+    """Return the name of a plot's file; plots of the full table are prefixed with its name."""
     return f"{name}-{plot}.png" if name == "table-1-full" else f"{plot}.png"
 
 
 def main() -> None:
-    """Write the pages, and the plots that they show."""
+    """Write the pages and their plots."""
     found = reports()
     for shown in PAGES:
         shown.write_text(with_parts(shown.read_text(encoding="utf-8"), parts(found)), encoding="utf-8")

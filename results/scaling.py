@@ -1,4 +1,4 @@
-"""What docs/scaling.md shows: the laws that `python -m benchmarks.scaling` measured, and plans computed from them."""
+"""Tables of docs/scaling.md: the laws that `python -m benchmarks.scaling` measured, and plans computed from them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from benchmarks.scaling import Law
 from simulations.study.blocks import BLOCKS_IN_A_PIECE
 
-#: Machines for which a plan is computed; each is like the one that was measured.
+#: Numbers of machines for which plans are computed; each is like the measured machine.
 MACHINES = (1, 10, 100, 1_000)
 
-#: Of each data set of Table 2: training and hold-out images, the law of an epoch.
+#: For each data set of Table 2: training images, hold-out images, and the law of an epoch.
 TABLE_2 = {"cifar10": (50_000, 10_000, "training-32"), "celeba": (162_770, 19_867, "training-64")}
 SEEDS, EPOCHS, DIMENSIONS, MODELS = 20, 50, 4, 2
 
-#: Sets of new images and reconstructions whose features are computed for every run; the originals' are kept.
+#: Sets of new images and reconstructions whose features are computed for every run; those of the originals are cached.
 JUDGED_SETS = 4
 
 OBSERVATIONS, REPLICATES = 10**9, 10**6
@@ -25,7 +25,7 @@ OBSERVATIONS, REPLICATES = 10**9, 10**6
 
 @dataclass(frozen=True)
 class Laws:
-    """The laws by name, and the machine they were measured on."""
+    """The laws by name, and the machine on which they were measured."""
 
     by_name: Mapping[str, Law]
     cores: int
@@ -44,9 +44,9 @@ class Laws:
 
 @dataclass(frozen=True)
 class Piece:
-    """Work that cannot be divided further, such as a run: how many there are, and the seconds a machine takes for each.
+    """Indivisible units of work, such as runs: their number, and the seconds that one takes on a machine.
 
-    ``at_once`` of them are done side by side on one machine in that time.
+    A machine processes ``at_once`` units in parallel in that time.
     """
 
     name: str
@@ -61,7 +61,7 @@ def simulation(laws: Laws) -> Piece:
 
 
 def table_2(laws: Laws) -> dict[str, tuple[Piece, Piece]]:
-    """Return, for each data set of Table 2, the training of its runs and their judging by Inception's features."""
+    """Return the work of training and of evaluation with Inception's features, for each data set of Table 2."""
     runs = SEEDS * DIMENSIONS * MODELS
     return {
         name: (
@@ -73,13 +73,13 @@ def table_2(laws: Laws) -> dict[str, tuple[Piece, Piece]]:
 
 
 def elapsed(pieces: list[Piece], machines: int) -> float:
-    """Return the seconds that so many machines take: each takes the next piece when it is done with the last."""
+    """Compute the seconds that ``machines`` take if each starts the next piece when it has finished one."""
     total = sum(piece.number * piece.seconds / piece.at_once for piece in pieces)
     return max(total / machines, *(piece.seconds for piece in pieces))
 
 
 def duration(seconds: float) -> str:
-    """Such as ``0.8 s``, ``35 min``, ``12 h`` or ``9.5 days``."""
+    """Format a duration, as in ``0.8 s``, ``35 min``, ``12 h`` or ``9.5 days``."""
     for unit, size in (("days", 172_800), ("h", 7_200), ("min", 120)):
         length = {"days": 86_400, "h": 3_600, "min": 60}[unit]
         if seconds >= size:
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
 
 
 def laws_table(laws: Laws) -> str:
-    """Return the laws beside the sizes at which they were checked, as Markdown."""
+    """Return a Markdown table of the laws and the sizes at which they were checked."""
     head = [
         "| what | seconds | checked at | predicted | measured |",
         "| --- | --- | ---: | ---: | ---: |",
@@ -103,10 +103,10 @@ def laws_table(laws: Laws) -> str:
 
 
 def plans_table(laws: Laws) -> str:
-    """Return how long the plans take on so many machines, as Markdown."""
+    """Return a Markdown table of the durations of the plans by number of machines."""
     plans = {f"{REPLICATES:,} replicates at m = {OBSERVATIONS:,}": [simulation(laws)]}
     for name, pieces in table_2(laws).items():
-        # One worker trains a run and judges it.
+        # One worker both trains and evaluates a run.
         whole = Piece("runs", pieces[0].number, sum(piece.seconds for piece in pieces))
         plans[f"Table 2, {name}, {SEEDS} seeds"] = [whole]
     machines = " | ".join(f"{number:,} machine{'s' if number > 1 else ''}" for number in MACHINES)
@@ -119,7 +119,7 @@ def plans_table(laws: Laws) -> str:
 
 
 def sentences(laws: Laws) -> str:
-    """Return where the time goes and where the bottleneck moves, in words."""
+    """Describe the distribution of the time, and how the bottleneck moves."""
     one = laws["tm"].at(OBSERVATIONS)
     task = laws["tasks"].slope
     gain = laws["seeds"].slope / laws["seeds-cluster"].slope
@@ -150,7 +150,7 @@ def sentences(laws: Laws) -> str:
 
 
 def parts(path: Path) -> dict[str, str]:
-    """Return what docs/scaling.md shows, by the name of the part."""
+    """Return the parts of docs/scaling.md by name."""
     laws = Laws.load(path)
     return {
         "scaling-laws": laws_table(laws),

@@ -1,1 +1,1 @@
-"""What commands share: options, output, failures, completion in a shell."""
+"""Code shared by the commands: options, output, error handling, shell completion."""

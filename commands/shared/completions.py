@@ -1,7 +1,7 @@
-"""Completion of the command line in a shell.
+"""Shell completion of the command line.
 
-It answers while somebody waits, so that nothing heavy is imported: the words come from modules that need neither torch
-nor numba nor sympy, and the ids of claims, which need sympy, are read from the sources.
+Completion must be fast, so nothing slow is imported: the words come from modules that need neither torch nor numba nor
+sympy, and the ids of claims, whose modules import sympy, are parsed from the source files.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from click.shell_completion import (
 
 SHELLS = ("bash", "zsh", "fish")
 
-#: The environment variable by which a shell asks, whatever the program is called.
+#: Environment variable through which a shell requests completions, independent of the program's name.
 VARIABLE = "_EVAE_COMPLETE"
 
-#: Words that can be completed, or a function that looks them up.
+#: Candidate words, or a function that returns them.
 Words = Iterable[str] | Callable[[], Iterable[str]]
 
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
@@ -34,7 +34,7 @@ CLAIMS = Path(__file__).resolve().parents[2] / "theory" / "claims"
 
 
 def one_of(words: Words) -> Completer:
-    """Complete to one of the ``words``; after ``npz:`` and ``folder:`` to a path."""
+    """Complete one of the ``words``, or a path after ``npz:`` or ``folder:``."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
         if word.startswith(("npz:", "folder:")):
@@ -45,7 +45,7 @@ def one_of(words: Words) -> Completer:
 
 
 def some_of(words: Words) -> Completer:
-    """Complete the last of several ``words``, which commas separate."""
+    """Complete the last word of a comma-separated list."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
         before, comma, last = word.rpartition(",")
@@ -59,17 +59,17 @@ def _looked_up(words: Words) -> Iterable[str]:
 
 
 def files(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Leave it to the shell, which completes the names of files."""
+    """Let the shell complete file names."""
     return [CompletionItem(word, type="file")]
 
 
 def folders(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Leave it to the shell, which completes the names of folders."""
+    """Let the shell complete folder names."""
     return [CompletionItem(word, type="dir")]
 
 
 def runs(context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Complete to a run's folder: one below ``word``, or one in ``--runs-dir``; else to any folder."""
+    """Complete the folder of a run, below ``word`` or in ``--runs-dir``; if none matches, any folder."""
     beside = [Path(f"{word}*").parent] if os.sep in word else [Path(), Path(context.params.get("runs_dir") or "runs")]
     found = [str(run) for folder in beside for run in _runs_in(folder)]
     matching = [CompletionItem(run) for run in sorted(found) if run.startswith(word)]
@@ -82,18 +82,18 @@ def _runs_in(folder: Path) -> Iterator[Path]:
 
 
 def claims() -> list[str]:
-    """Return the ids of the claims and the groups they form, and ``kernel``, which judges one of the user's own."""
+    """Return the ids of claims and of their groups, and ``kernel``, which assesses a user-supplied kernel."""
     ids = _claim_ids()
     return sorted({*ids, *(claim.rsplit(".", 1)[0] for claim in ids), "kernel"})
 
 
 def assumptions() -> list[str]:
-    """Return what ``--assume`` begins with."""
+    """Return the possible beginnings of a value of ``--assume``."""
     return sorted(f"{claim}=" for claim in _claim_ids())
 
 
 def _claim_ids() -> list[str]:
-    """Return the ``id`` of each ``Claim(...)`` in the modules of claims, given by position or by name."""
+    """Return the ``id`` of each ``Claim(...)`` call in the modules of claims, positional or by keyword."""
     import ast
 
     trees = (ast.parse(source.read_text(encoding="utf-8")) for source in CLAIMS.glob("*.py"))
@@ -105,14 +105,14 @@ def _claim_ids() -> list[str]:
 
 
 def models() -> Iterable[str]:
-    """Return the models that a table of ``reproduce`` may have."""
+    """Return the models that ``reproduce`` accepts."""
     from evae.experiments.plan import known_models
 
     return known_models()
 
 
 class Bash(BashComplete):
-    """Bash, which takes words apart at colons and equals signs: the line is read as it stands instead."""
+    """Completion for bash, which splits words at colons and equals signs; the raw line is parsed instead."""
 
     source_template: ClassVar[str] = """\
 %(complete_func)s() {
@@ -145,7 +145,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the one to be completed, and the beginning of that."""
+        """Return the words before the incomplete one, and the incomplete word."""
         line = os.environ["COMP_LINE"]
         words = split_arg_string(line)
         if len(words) > 1 and Path(words[1]).name == "cli.py":
@@ -154,23 +154,23 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return words[1:], last
 
     def complete(self) -> str:
-        """Give back of each completion what replaces the part that bash takes for the word."""
+        """Return the completions without the prefix that bash does not count as part of the word."""
         words, last = self.get_completion_args()
         begins = max(last.rfind(":"), last.rfind("=")) + 1
         items = self.get_completions(words, last)
         if last.startswith("-") and "=" in last:
-            # The value alone was completed, and bash has taken the option off too.
+            # Click completes the value alone, without the option and its equals sign.
             begins -= last.index("=") + 1
         return "\n".join(f"{item.type},{item.value[begins:]}" for item in items)
 
 
 def register() -> None:
-    """Let click complete for bash by `Bash`."""
+    """Register `Bash` as click's completion class for bash."""
     add_completion_class(Bash)
 
 
 def script(shell: str, group: click.Command, python: bool) -> str:
-    """Return what a shell has to run so as to complete ``evae``; with ``python`` also ``python cli.py``, in bash."""
+    """Return the shell script that completes ``evae``; with ``python``, in bash, also ``python cli.py``."""
     register()
     completing = get_completion_class(shell)
     assert completing is not None

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and one sentence for whatever went wrong."""
+"""Error handling of commands: the exit status, and one sentence on standard error for every failure."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ EXIT_BAD_INPUT = 2
 
 EXIT_INTERRUPTED = 130
 
-#: How long the other processes wait for the first to say what is wrong with the command that all were given.
+#: Time in which the first of several processes reports the error that all have.
 SECONDS_TO_SPEAK = 20
 
 OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
 
-#: What ends a command without a defect, and so without a traceback for ``--debug``.
+#: Exceptions that are no defects, so that ``--debug`` shows no traceback for them.
 EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
 
 
 class CommandLine(click.Group):
-    """A group whose every failure is one sentence on standard error; ``--debug`` shows the traceback."""
+    """A command group that reports every failure as one sentence on standard error; ``--debug`` shows the traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
@@ -51,7 +51,7 @@ class CommandLine(click.Group):
             status = exit_without_a_word.code
         except BaseException as error:
             if given is None:
-                # This process is about to end, and a second Ctrl-C does not disturb it.
+                # The process is about to exit; a second Ctrl-C must not interrupt that.
                 ignore_signals([signal.SIGINT])
             if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
                 raise
@@ -71,7 +71,7 @@ class CommandLine(click.Group):
 
 @contextlib.contextmanager
 def terminated_in_order() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, cleaning up; train and simulate-tm say more, in their own way."""
+    """Handle SIGTERM like Ctrl-C, with cleanup; train and simulate-tm install handlers that report more."""
 
     def interrupt(number: int, _frame: object) -> NoReturn:
         from foundation.errors import Interruption
@@ -83,7 +83,7 @@ def terminated_in_order() -> Iterator[None]:
 
 
 def _answer(error: BaseException) -> int:
-    """Say in one sentence what bad input or an interruption came to; raise anything else again, as the defect it is."""
+    """Report bad input or an interruption in one sentence and return the exit status; re-raise all other errors."""
     from evae.exceptions import ProcessLost
     from foundation.errors import InputError, Interruption
 
@@ -92,7 +92,7 @@ def _answer(error: BaseException) -> int:
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _refuse("interrupted; nothing is half written, and the same command starts again.", EXIT_INTERRUPTED)
     if isinstance(error, BrokenPipeError):
-        # The reader of our output went away, as `head` does: what is left to say goes nowhere.
+        # The reader closed the pipe, as `head` does; discard the remaining output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, Interruption):
@@ -112,7 +112,7 @@ def _answer(error: BaseException) -> int:
 
 
 def _sentence(error: click.ClickException) -> str:
-    """Say what is wrong and what to do about it; click's own sentences differ from version to version."""
+    """Return the error and its remedy in one sentence; click's own messages differ between versions."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context is not None:
         return f"{error.option_name} is no option of {_name(context)}. {_nearest_option(error.option_name, context)}"
@@ -132,7 +132,7 @@ def _as_written(parameter: click.Parameter) -> str:
 
 
 def _nearest_option(name: str, context: click.Context) -> str:
-    """Return the nearest option, or which commands have one of this name, or where all are listed."""
+    """Suggest the nearest option, or name the commands that have this option, or point to the list of all."""
     from foundation.errors import suggest
 
     known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
@@ -148,7 +148,7 @@ def _nearest_option(name: str, context: click.Context) -> str:
 
 
 def _command(context: click.Context) -> str:
-    """Return the command as somebody types it, without options."""
+    """Return the command as typed, without options."""
     parents: list[str] = []
     here = context
     while here.parent is not None:
@@ -165,9 +165,10 @@ def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -
 
 
 def _let_the_first_process_speak(status: int) -> None:
-    """Of the processes that torchrun started, all of which would say the same, let only the first go on to say it.
+    """Let only the first of torchrun's processes report an error that all of them have.
 
-    The others are ended by torchrun when the first has failed; one that is not speaks for itself.
+    The others wait: torchrun terminates them once the first has failed. One that is not terminated reports the error
+    itself.
     """
     from evae.compute.place import place
 
@@ -184,10 +185,10 @@ def _let_the_first_process_speak(status: int) -> None:
 
 
 def _exit(status: int, at_once: bool) -> NoReturn:
-    """End this process; ``at_once`` with its children, and without waiting for threads that are still at work."""
+    """Exit; with ``at_once``, kill child processes and do not wait for running threads."""
     from evae.compute.place import place
 
-    # The threads by which several processes exchange tensors may outlast the interpreter, which then aborts.
+    # The threads that exchange tensors between processes may outlive the interpreter, which then aborts.
     if not at_once and place().count == 1:
         sys.exit(status)
     multiprocessing = sys.modules.get("multiprocessing")
@@ -200,10 +201,10 @@ def _exit(status: int, at_once: bool) -> NoReturn:
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]
-    """One of a few words; of another the nearest is suggested."""
+    """A choice of words; the error for an unknown word suggests the nearest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the word, or refuse it."""
+        """Return the word; raise a usage error if it is unknown."""
         from foundation.errors import suggest
 
         if value not in self.choices:
@@ -215,7 +216,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
-    """Print what this project warns of on standard error, as the sentence it is, each once."""
+    """Print each of this project's warnings once, as one sentence on standard error."""
     from evae.exceptions import Notice
 
     said: set[str] = set()

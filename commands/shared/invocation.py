@@ -1,4 +1,4 @@
-"""What stood on the command line, and the command that repeats or resumes it."""
+"""The given command line, and the command that repeats or resumes it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FROM_THE_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
 
 def with_the_way_on(interruption: SimulationInterrupted, context: click.Context) -> Interruption:
-    """Return the interruption with the command that goes on from it, or the option that would have allowed that."""
+    """Add to the interruption the command that resumes, or the option that would have made resuming possible."""
     from foundation.errors import Interruption
 
     return Interruption(f"{interruption.sentence} {way_on(context, interruption.saved)}", interruption.signal_number)
 
 
 def way_on(context: click.Context, saved: Path | None) -> str:
-    """Say how what is saved in a file is gone on with, or with which option it would have been saved."""
+    """Return the command that resumes from a saved file, or name the option that saves one."""
     if saved is None:
         return "With --resume FILE a run goes on from where it was interrupted."
     given = was_given(context, "resume")
@@ -32,7 +32,7 @@ def way_on(context: click.Context, saved: Path | None) -> str:
 
 
 def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
-    """Return the command that gives this one's options again, and ``more``, as a shell takes it."""
+    """Return this command with its given options and ``more``, quoted for a shell."""
     words = ["python", "cli.py", str(context.info_name)]
     for option in context.command.params:
         if option.name not in context.params or not was_given(context, option.name):
@@ -47,5 +47,5 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
 
 
 def was_given(context: click.Context, name: str) -> bool:
-    """Whether an option stood on the command line, rather than having its default."""
+    """Return whether an option was given on the command line."""
     return context.get_parameter_source(name) is FROM_THE_COMMAND_LINE

@@ -1,4 +1,4 @@
-"""Options of the commands, made from the rows of tables."""
+"""Options of the commands, built from the rows of tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from theory.names import DENSITY_FORMS, KERNEL_NAMES, WEIGHT_FORMS
 
 Decorator = Callable[[Any], Any]
 
-#: The options of simulations and of what evaluates images that several commands have; `OPTIONS` are those of training.
+#: Options of simulation and image evaluation that several commands share; `OPTIONS` holds those of training.
 SHARED = {
     row.name: row
     for row in (
@@ -124,7 +124,7 @@ SHARED = {
 
 
 def option(row: Option, **changes: Any) -> Decorator:
-    """Return the option of a row, with ``changes`` of its attributes where a command differs."""
+    """Build the option of a row; ``changes`` override its attributes."""
     row = dataclasses.replace(row, **changes)
     is_flag = row.domain.type is bool
     return click.option(
@@ -142,7 +142,7 @@ def option(row: Option, **changes: Any) -> Decorator:
 
 
 def table_options(table: Mapping[str, Option], *names: str) -> Decorator:
-    """Return the options of a table that are named, in this order; all of them if none is."""
+    """Build the named options of a table in the given order, or all if no name is given."""
 
     def add(command: Any) -> Any:
         for name in reversed(names or tuple(table)):
@@ -153,7 +153,7 @@ def table_options(table: Mapping[str, Option], *names: str) -> Decorator:
 
 
 def _completer(domain: Domain) -> Completer | None:
-    """Return how a shell completes a value."""
+    """Return the completion function for a value."""
     if isinstance(domain, Folder):
         return folders
     if isinstance(domain, File):
@@ -161,7 +161,7 @@ def _completer(domain: Domain) -> Completer | None:
     return one_of(domain.words) if domain.words else None
 
 
-#: The folder of the data set of a run that is there already.
+#: The data folder for an existing run.
 original_data_dir_option = option(
     OPTIONS["data_dir"],
     default=None,
@@ -170,7 +170,7 @@ original_data_dir_option = option(
 
 
 def plot_option(subject: str) -> Decorator:
-    """Return the option ``--plot`` of a command that draws the ``subject``; see `checked_plots` and `save_plots`."""
+    """Build the option ``--plot`` of a command that draws ``subject``; see `checked_plots` and `save_plots`."""
     return click.option(
         "--plot",
         "plots",
@@ -182,7 +182,7 @@ def plot_option(subject: str) -> Decorator:
 
 
 def common_options(command: Any) -> Any:
-    """Add the options that every command has: ``--json``, ``--quiet`` and ``--debug``."""
+    """Add the options of every command: ``--json``, ``--quiet`` and ``--debug``."""
     for add in (
         click.option(
             "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error instead of one sentence."

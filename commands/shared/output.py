@@ -1,4 +1,4 @@
-"""Output of commands: the console, ``--json``, ``--plot`` and files that are replaced whole."""
+"""Output of commands: the console, ``--json``, ``--plot`` and atomically replaced files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def checked_plots(plots: Sequence[Path]) -> None:
-    """Refuse, before the work begins, a file of ``--plot`` that could not be written."""
+    """Check before the computation that every file of ``--plot`` can be written."""
     if plots:
         from foundation.figures import check_plot_path
 
@@ -25,7 +25,7 @@ def checked_plots(plots: Sequence[Path]) -> None:
 
 
 def save_plots(figure: Figure, plots: Sequence[Path]) -> None:
-    """Write a figure to every file of ``--plot``, each whole or not at all."""
+    """Write a figure atomically to every file of ``--plot``."""
     from foundation.figures import save_figure
 
     for path in plots:
@@ -34,7 +34,7 @@ def save_plots(figure: Figure, plots: Sequence[Path]) -> None:
 
 
 def console_for(json_path: str | None, quiet: bool) -> Console:
-    """Return where a command prints: standard output, or standard error when ``--json -`` claims standard output."""
+    """Return the console on standard output, or on standard error if ``--json -`` uses standard output."""
     from rich.console import Console
 
     return Console(stderr=json_path == "-", quiet=quiet, highlight=False)
@@ -42,9 +42,9 @@ def console_for(json_path: str | None, quiet: bool) -> Console:
 
 @contextlib.contextmanager
 def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
-    """Open where ``--json`` writes, before the work begins, so that a path that cannot be written fails at once.
+    """Open the file of ``--json`` before the computation, so that an unwritable path fails early.
 
-    The file is written aside and takes its name at the end: an interrupted command leaves an earlier result alone.
+    The file is replaced atomically at the end, so that an interrupted command keeps an earlier result.
     """
     if json_path is None:
         yield None
@@ -57,7 +57,7 @@ def json_output(json_path: str | None) -> Iterator[IO[str] | None]:
 
 @contextlib.contextmanager
 def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
-    """Give a page whose text replaces ``path`` when the block ends well, after a look whether that can be written."""
+    """Check that ``path`` can be written; yield a buffer that replaces it atomically if the block succeeds."""
     from foundation.errors import InputError
     from foundation.files import atomic_write
 
@@ -75,7 +75,7 @@ def replaced_file(path: Path, option: str) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def naming(option: str, path: Path) -> Iterator[None]:
-    """Say in one sentence which option's file the system refused to write."""
+    """Convert an `OSError` to an error message that names the option and its file."""
     from foundation.errors import InputError
 
     try:
@@ -85,7 +85,7 @@ def naming(option: str, path: Path) -> Iterator[None]:
 
 
 def write_json(stream: IO[str] | None, document: dict[str, Any]) -> None:
-    """Write ``document`` as strict JSON (no NaN) and end the line."""
+    """Write ``document`` as strict JSON (no NaN) with a final newline."""
     if stream is not None:
         json.dump(document, stream, indent=2, allow_nan=False)
         stream.write("\n")
@@ -93,12 +93,12 @@ def write_json(stream: IO[str] | None, document: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def text_output(path: Path | None, console: Console) -> Iterator[Console]:
-    """Yield the console itself, or one that writes to the file, which is opened now and takes its place when whole."""
+    """Yield the console, or one that writes to ``path``, which is replaced atomically at the end."""
     from rich.console import Console
 
     if path is None:
         yield console
         return
     with replaced_file(path, "--output") as stream:
-        # A file has no colours, whatever FORCE_COLOR says.
+        # A file has no colours, even with FORCE_COLOR.
         yield Console(file=stream, width=100, color_system=None, force_terminal=False)

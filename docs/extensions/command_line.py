@@ -1,7 +1,7 @@
-r"""The help texts of the command line on the page of commands.
+r"""Help texts of the command line for the page of commands.
 
-They are written for a terminal, so that nothing in them is markup: what would be read as such is escaped, and the
-paragraphs that click leaves alone after ``\b`` become literal blocks.
+Help texts are plain text for a terminal: characters that would be read as markup are escaped, and the paragraphs that
+click does not wrap, after ``\b``, become literal blocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MARKUP = re.compile(r"([\\*`|_])")
 
 
 def escape_description(app: Sphinx, context: click.Context, lines: list[str]) -> None:
-    """Escape the lines of a description, and set those that sphinx-click began with a bar as they stand."""
+    """Escape the lines of a description, and turn those that sphinx-click marks with a bar into literal blocks."""
     shown = []
     for before, line in zip(["", *lines], lines, strict=False):
         if not line.startswith("| "):
@@ -30,13 +30,13 @@ def escape_description(app: Sphinx, context: click.Context, lines: list[str]) ->
 
 
 def escape_options(app: Sphinx, context: click.Context, lines: list[str]) -> None:
-    """Escape the help of the options; the lines that sphinx-click itself adds are markup already."""
+    """Escape the help of the options, but not the markup that sphinx-click adds."""
     own = (".. option::", "    :default: ``", "    :options:")
     lines[:] = [line if line.startswith(own) else MARKUP.sub(r"\\\1", line) for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect the two to what sphinx-click makes of a command."""
+    """Connect both functions to the events of sphinx-click."""
     app.setup_extension("sphinx_click")
     app.connect("sphinx-click-process-description", escape_description)
     app.connect("sphinx-click-process-options", escape_options)

@@ -1,6 +1,6 @@
-r"""Formulas as MathML, made when the pages are built, so that a reader needs neither a network nor a script.
+r"""Formulas converted to MathML at build time, so that the pages need neither a network nor a script.
 
-A formula that cannot be turned into MathML, or of which a command is left over, is a warning, and so fails the build.
+A formula that cannot be converted, or in which a LaTeX command remains, causes a warning and thus fails the build.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ ElementTree.register_namespace("", NAMESPACE)
 
 
 class NoFormula(ValueError):
-    """What was written in LaTeX cannot be shown as MathML; the message says why."""
+    """A LaTeX formula cannot be converted to MathML; the message says why."""
 
 
 def mathml(formula: str, *, display: bool) -> str:
-    r"""Return the formula as a MathML element, in a line of text or displayed.
+    r"""Convert a formula to a MathML element, inline or displayed.
 
     Raises
     ------
     NoFormula
-        If it is no formula, or a command or a column mark in it is not understood.
+        If it cannot be parsed, or the converter leaves a command or a column mark in it.
     """
-    # The converter knows split and align*, which make the same rows as aligned, and takes a bare \\ for a line's end.
+    # The converter supports split and align*, which lay rows out like aligned, and reads a bare \\ as a line's end.
     formula = formula.strip().replace("{aligned}", "{split}")
     if r"\\" in formula and r"\begin" not in formula:
         formula = rf"\begin{{split}}{formula}\end{{split}}"
     try:
         converted = convert(formula, display="block" if display else "inline")
         tree = ElementTree.fromstring(converted.replace("<mi>&</mi>", "<mi>&amp;</mi>"))
-    except Exception as error:  # the converter's own errors share no class
+    except Exception as error:  # the converter's errors have no common base class
         raise NoFormula(f"{formula!r} cannot be read: {type(error).__name__} {error}".strip()) from None
     if left := [text for text in tree.itertext() if "\\" in text or "&" in text]:
         raise NoFormula(f"{', '.join(left)} in {formula!r} is not understood")
@@ -60,7 +60,7 @@ def mathml(formula: str, *, display: bool) -> str:
 
 
 def _mend(element: ElementTree.Element) -> None:
-    """Take infinity for a number, not for an operator, and primes for what is raised already."""
+    """Mark infinity as an identifier, not an operator, and do not raise primes, whose glyphs are raised already."""
     if element.text == "∞":
         element.tag = _IDENTIFIER
     if element.tag == _SUPERSCRIPT and element[1].text in PRIMES:
@@ -73,9 +73,9 @@ def _mend(element: ElementTree.Element) -> None:
 
 
 def _space(row: ElementTree.Element) -> None:
-    """Say of signs and bars on which side they stand, and set names of functions apart from what they are beside.
+    """Mark signs and bars as prefix or postfix, and insert a space next to names of functions.
 
-    The converter does neither, and a browser takes every sign between two things for a binary operator.
+    The converter does neither, and a browser treats every sign between two elements as a binary operator.
     """
     before: ElementTree.Element | None = None
     bars = [child for child in row if child.text == "|"]
@@ -108,7 +108,7 @@ def _inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def _displayed(translator: HTML5Translator, node: nodes.math_block) -> None:
-    # The theme may have put the formula into a box that has its name already.
+    # The theme may have wrapped the formula in an element that already has its id.
     named = [] if node.parent.get("ids") == node["ids"] else node["ids"]
     translator.body.append(translator.starttag(nodes.container(), "div", CLASS="math", ids=named))
     translator.body.append(f'<div class="formula">{_shown(node, display=True)}</div>')

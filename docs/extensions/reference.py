@@ -1,8 +1,7 @@
-"""The reference of the packages from their docstrings: every module, and names as Python reads them.
+"""API reference of the packages from their docstrings: every module, with names resolved as Python does.
 
-A single backtick in a docstring stands for a name as the module that holds the docstring sees it, imported names
-included; what is none is a warning. The types beside parameters are prose, in which the names that there are are
-linked.
+Text in single backticks is a name, looked up in the module of the docstring, imported names included; an unknown name
+causes a warning. The types of parameters are prose, in which known names are linked.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ if TYPE_CHECKING:
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 HIDDEN_COLON = "\ue000"
-"""A character that no docstring has."""
+"""A character that occurs in no docstring."""
 HYPHENS = re.compile(r"^(\)?) -- ")
-"""What stands between a name, with its type or without, and what is said of it."""
+"""The separator between a name, with or without its type, and its description."""
 LONGEST_VALUE = 200
 _WITHOUT_INHERITED = "   :exclude-members: set"
-"""A method that Matplotlib writes, with its own docstring, into every class of figures."""
+"""A method that Matplotlib adds, with a docstring, to every class of figures."""
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
 
 class Modules(SphinxDirective):
-    """``.. modules:: PACKAGE`` documents the package and each of its modules; packages in it have their own page."""
+    """``.. modules:: PACKAGE`` documents the package and each of its modules; subpackages have separate pages."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return what the package says of itself, and a section for every module, in alphabetical order."""
+        """Return the docstring of the package, and a section for every module, in alphabetical order."""
         package = importlib.import_module(self.arguments[0])
         lines = [f".. automodule:: {package.__name__}", "   :no-members:", ""]
         for name in modules_of(package.__name__):
@@ -52,18 +51,18 @@ class Modules(SphinxDirective):
 
 
 def modules_of(package: str) -> list[str]:
-    """Return the full names of the modules in a package, without its packages, in alphabetical order."""
+    """Return the full names of the modules in a package, without subpackages, in alphabetical order."""
     folder = importlib.import_module(package).__path__
     return [f"{package}.{found.name}" for found in pkgutil.iter_modules(folder) if not found.ispkg]
 
 
 def meaning(name: str, module: str | None, enclosing: str | None) -> Any:
-    """Return what ``name`` means in a class, in the module around it, in its package, or anywhere in Python.
+    """Look ``name`` up in a class, in its module, in its package, or as a full Python name.
 
     Raises
     ------
     LookupError
-        If it means nothing there.
+        If the name is unknown.
     """
     path = name.split(".")
     scopes = [(importlib.import_module(module), path), (_package_of(module), path)] if module else []
@@ -95,7 +94,7 @@ def full_name(found: Any) -> str | None:
 
 
 def link_types(app: Sphinx, document: nodes.document) -> None:
-    """Link the names in the types of parameters, and leave the rest of the types as the prose that it is."""
+    """Link the names in the types of parameters, and leave the rest of the types as prose."""
     for reference in list(document.findall(addnodes.pending_xref)):
         if reference.get("refspecific"):
             try:
@@ -110,14 +109,14 @@ def link_types(app: Sphinx, document: nodes.document) -> None:
 
 
 def dash(app: Sphinx, document: nodes.document) -> None:
-    """Set the dash between a name and what is said of it; two hyphens elsewhere begin an option."""
+    """Set a dash between a name and its description; two hyphens elsewhere begin an option."""
     for text in list(document.findall(nodes.Text)):
         if HYPHENS.match(text):
             text.parent.replace(text, nodes.Text(HYPHENS.sub("\\1 \N{EN DASH} ", text)))
 
 
 def shorten_values(app: Sphinx, document: nodes.document) -> None:
-    """Leave out a value that would fill the page."""
+    """Omit values that are too long for the page."""
     for shown in list(document.findall(addnodes.desc_annotation)):
         if shown.astext().startswith(" = ") and len(shown.astext()) > LONGEST_VALUE:
             shown.children = [nodes.Text(" = …")]
@@ -126,9 +125,9 @@ def shorten_values(app: Sphinx, document: nodes.document) -> None:
 def link_names(
     app: Sphinx, environment: BuildEnvironment, reference: addnodes.pending_xref, text: nodes.TextElement
 ) -> nodes.Element | None:
-    """Link a name that is imported where it is used; show one that is not documented without a link.
+    """Link a name imported in the module that uses it; show an undocumented name without a link.
 
-    A name that means nothing is left to Sphinx, which warns of it.
+    Unknown names are left to Sphinx, which warns about them.
     """
     if reference.get("refdomain") != "py":
         return None
@@ -140,7 +139,7 @@ def link_names(
     try:
         target = full_name(found)
     except AttributeError:
-        # A value knows no name of its own: it is the one that is documented under this name, if there is one.
+        # A value does not know its name: take the only documented value of this name.
         fitting = [known for known in domain.objects if known.rpartition(".")[2] == name]
         target = fitting[0] if len(fitting) == 1 else None
     if target is None or target not in domain.objects:
@@ -154,23 +153,23 @@ def _meaning_of(reference: addnodes.pending_xref) -> Any:
 
 
 def skip_fields(app: Sphinx, kind: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out what Python itself says of a named tuple's fields; the docstring of the tuple says more."""
+    """Skip Python's generated docstrings of a named tuple's fields; the docstring of the tuple describes them."""
     return True if (getattr(found, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
 def hide_colons(app: Sphinx, kind: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
-    """Keep Napoleon from taking what stands before the colon in the docstring of a value for the value's type."""
+    """Keep Napoleon from reading the text before a colon in the docstring of a value as its type."""
     if kind in ("attribute", "data", "property"):
         lines[:] = [line.replace(":", HIDDEN_COLON) for line in lines]
 
 
 def show_colons(app: Sphinx, kind: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
-    """Undo `hide_colons`, after Napoleon."""
+    """Undo `hide_colons` after Napoleon."""
     lines[:] = [line.replace(HIDDEN_COLON, ":") for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive and what links names."""
+    """Register the directive and the event handlers."""
     app.add_directive("modules", Modules)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-docstring", hide_colons, priority=400)

@@ -1,4 +1,4 @@
-"""The experiments on the page: the paper's tables beside ours, the ablation, and what follows, with error bars."""
+"""Section on the experiments: the paper's tables next to ours, and the ablation, with error bars and conclusions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from evae.experiments.results import Results
 from report.elements import Drawing, PageTable, drawing, page_table
 from report.formulas import typeset
 
-#: Where the figures that come with the project lie, in a checkout of it.
+#: The folder of the project's measured results in a checkout.
 OURS = Path(__file__).resolve().parents[2] / "results"
 
-#: The files of OURS, and the names of the folders that ``reproduce`` makes in a runs folder.
+#: The files in OURS, and the folders that ``reproduce`` creates in a runs folder.
 TABLES = ("table-1", "table-2", "ablation")
 
 _CAPTIONS = {
@@ -35,15 +35,15 @@ class Experiment:
     Attributes
     ----------
     name : str
-        As ``table-1``; its anchor.
+        Such as ``table-1``; also its anchor.
     title : str
     tables : tuple of PageTable
     paragraphs, notes, failures : tuple of Markup
     drawings : tuple of Drawing
     source : str
-        The file that holds the figures.
+        The file of the results.
     answer : Markup
-        The first sentences of the first paragraph, which say what came out.
+        The first sentences of the first paragraph, which state the result.
     """
 
     name: str
@@ -58,18 +58,18 @@ class Experiment:
 
 
 def results_files(runs_dir: Path) -> list[Path]:
-    """Return where there are results: those made in a runs folder, and in place of any that it lacks the project's."""
+    """Return the files of results in a runs folder; for any that it lacks, the project's."""
     places = ((runs_dir / name / "results.json", OURS / f"{name}.json") for name in TABLES)
     return [found for pair in places if (found := next(filter(Path.is_file, pair), None))]
 
 
 def experiment_of(path: Path) -> Experiment:
-    """Lay out the results in a file that ``reproduce`` wrote.
+    """Format the results in a file that ``reproduce`` wrote.
 
     Raises
     ------
     InputError
-        If there is no such file, or it holds no results, or none of its runs was finished.
+        If the file is missing, holds no results, or none of its runs has finished.
     """
     results = Results.load(path)
     found = report(results)
@@ -88,7 +88,7 @@ def experiment_of(path: Path) -> Experiment:
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as a reader of the page can use it: the project's own files by their place in it."""
+    """Return a path for readers of the page: relative to the project for its files."""
     return f"results/{path.name}" if path.parent == OURS else str(path)
 
 

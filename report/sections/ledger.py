@@ -1,4 +1,4 @@
-"""The ledger on the page: every claim with its verdict, its proof step by step, and the command that decides it."""
+"""Section on the ledger: every claim with its verdict, the steps of its proof, and the command that decides it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from theory.claim import Verdict
 from theory.ledger.finding import Finding, summary
 from theory.ledger.registry import claims
 
-#: What a reader is to know first, in this order.
+#: The most important claims, which the page shows first, in this order.
 TURNING_POINTS = (
     "lemma-3.2.unique",
     "lemma-2.1.bound",
@@ -27,7 +27,7 @@ TURNING_POINTS = (
     "beyond.exact-kl-evae",
 )
 
-#: What each verdict means, as a reader is told.
+#: The meaning of each verdict, in words for the reader.
 MEANINGS = {
     Verdict.PROVED: "true as printed",
     Verdict.ERRATUM: "false as printed; a small correction saves it",
@@ -75,16 +75,16 @@ class Entry:
     recorded : str
         The recorded verdict.
     statement, meaning, method, condition, holds, charitable : Markup
-        Typeset; empty where there is nothing to say.
+        Typeset text, possibly empty.
     printed : Markup
-        The formula that was decided, as MathML.
+        The decided formula, as MathML.
     spelled : str
-        The same as text, to be typed back.
+        The same formula as text that sympy parses.
     steps : tuple of Step
     command : str
-        What decides this claim alone.
+        The command that decides this claim alone.
     words : str
-        What a search looks through.
+        Text for the search.
     """
 
     id: str
@@ -106,7 +106,7 @@ class Entry:
 
     @property
     def anchor(self) -> str:
-        """Its identifier on the page."""
+        """The id of the claim on the page."""
         return f"claim-{self.id}"
 
 
@@ -120,7 +120,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Count:
-    """How many claims have a verdict, and what it means."""
+    """The number of claims with a verdict, and its meaning."""
 
     verdict: str
     meaning: str
@@ -129,7 +129,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger as the page shows it."""
+    """The ledger in the form that the page shows."""
 
     groups: tuple[Group, ...]
     counts: tuple[Count, ...]
@@ -147,7 +147,7 @@ class Ledger:
 
 
 def ledger_of(findings: Sequence[Finding]) -> Ledger:
-    """Return the findings as the page shows them, in the order of the paper's parts."""
+    """Convert findings to the form that the page shows, in the order of the paper's parts."""
     entries = {finding.claim.id: _entry(finding) for finding in findings}
     groups = []
     for prefix, title in _GROUPS:
@@ -160,7 +160,7 @@ def ledger_of(findings: Sequence[Finding]) -> Ledger:
 
 
 def _linked(text: str) -> Markup:
-    """Typeset a text of the ledger; a claim that it names becomes a link to it."""
+    """Typeset a text of the ledger, with links to the claims that it names."""
     return Markup(_claim_names().sub(r'<a href="#claim-\1">\1</a>', str(typeset(text))))
 
 

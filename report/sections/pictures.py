@@ -1,4 +1,4 @@
-"""Trained models on the page: originals beside reconstructions, walks between codes, and how the run went."""
+"""Section on trained models: originals and reconstructions, walks between codes, and training curves."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from evae.runs.run import Run
 from report.elements import Drawing, drawing, picture
 from report.sections.experiments import OURS, shown_path
 
-#: The small model that comes with the project.
+#: The small model included in the project.
 OWN_RUN = OURS / "digits-evae"
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Images in a row with the words below them."""
+    """A row of images with captions."""
 
     label: str
     image: Markup
@@ -31,15 +31,15 @@ class Strip:
 
 @dataclass(frozen=True)
 class Album:
-    """What the page shows of a trained model.
+    """Pictures and drawings of a trained model.
 
     Attributes
     ----------
     name, description, source : str
-        The run's name, what was trained, and its folder.
+        The run's name, a description of the model, and the run's folder.
     strips : tuple of Strip
     drawings : tuple of Drawing
-        How the run went, where it kept its metrics.
+        Training curves, if the run has metrics.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Album:
 
 
 def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
-    """Show hold-out images of a run beside their reconstructions, and walks between their codes.
+    """Draw hold-out images of a run, their reconstructions, and walks between their codes.
 
     Raises
     ------
     InputError
-        If there is no such run, its weights are missing or damaged, or its data cannot be read.
+        If the run or its weights are missing or damaged, or its data cannot be read.
     """
     run = Run.open(folder)
     model = VAE.load(run, "cpu")

@@ -1,4 +1,4 @@
-"""The simulation studies on the page: T_m by Monte Carlo beside its exact mean and its limit, as m grows."""
+"""Section on the simulation studies: T_m by Monte Carlo, its exact mean and its limit, as m grows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulations.study.summary import Summary, in_words
 
 @dataclass(frozen=True)
 class Words:
-    """What a study at one m says, in sentences."""
+    """Conclusions of a study at one m, in sentences."""
 
     title: str
     sentences: tuple[Markup, ...]
@@ -26,19 +26,19 @@ class Words:
 
 @dataclass(frozen=True)
 class Studies:
-    """The studies as the page shows them.
+    """The studies in the form that the page shows.
 
     Attributes
     ----------
     setting : str
         Kernel, density, weight, bandwidth, replicates and seed.
     answer : Markup
-        What they come to, in a sentence.
+        Their conclusion, in one sentence.
     means, shape : PageTable
     words : tuple of Words
     drawings : tuple of Drawing
     command : str
-        What repeats them.
+        The command that repeats them.
     """
 
     setting: str
@@ -51,7 +51,7 @@ class Studies:
 
 
 def studies_of(results: Sequence[Result]) -> Studies:
-    """Lay out the results of studies that differ in m alone, of at least two replicates each."""
+    """Format the results of studies that differ only in m, with at least two replicates each."""
     summaries = [result.summary for result in results]
     return Studies(
         setting=_setting(results[0]),

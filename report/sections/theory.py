@@ -1,4 +1,4 @@
-"""The figures of what the claims say."""
+"""Figures that illustrate the claims."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from theory import figures as plots
 
 
 def theory_drawings() -> Iterator[Drawing]:
-    """Draw the kernels, both lemmas, the theorem's bandwidths and what a uniform prior comes to."""
+    """Draw the kernels, both lemmas, the theorem's bandwidths and the effect of a uniform prior."""
     yield drawing(
         "kernels",
         plots.kernels_figure(),

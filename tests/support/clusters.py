@@ -1,4 +1,4 @@
-"""A dask scheduler and its workers in processes of their own, which tests may kill."""
+"""A dask scheduler and its workers in separate processes, which tests may kill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.support.places import ROOT
 
-#: Threads that wait asleep, so that two workers can share the two cores of a small machine.
+#: OpenMP threads that sleep while waiting, so that two workers can share the two cores of a small machine.
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
@@ -32,7 +32,7 @@ class Processes:
         return worker
 
     def wait_for_workers(self, number: int) -> None:
-        # Imported here: what needs no cluster is tested without dask, too.
+        # Imported here, because tests without a cluster also run without dask.
         from distributed import Client
 
         with Client(self.address, set_as_default=False) as client:
@@ -45,7 +45,7 @@ class Processes:
 
 @contextlib.contextmanager
 def processes(folder: Path, workers: int, *options: str) -> Iterator[Processes]:
-    """Start a scheduler and workers, and kill what is left of them at the end."""
+    """Start a scheduler and workers, and kill the remaining ones at the end."""
     file = folder / "scheduler.json"
     scheduler = _started("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
     started = Processes(_address(file, scheduler), scheduler)

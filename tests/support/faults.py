@@ -1,9 +1,9 @@
-"""Commands that meet with faults, for real: a process runs them in children of its own and breaks these on the way.
+"""Real fault injection: a process runs commands in child processes and interrupts them at chosen moments.
 
-`Faults` is the side of the tests. The process behind it has imported everything, so that a child costs a fork. A child
-runs one command of the command line and counts moments: each time something in the watched folder was made, opened for
-writing, half written, written, synced, renamed or removed, and each time an optimizer has made a step, one has passed.
-At a moment it can send itself a signal, such as SIGKILL, or SIGSTOP until the test has had its way.
+`Faults` is the interface for tests. Its process has imported everything, so that starting a child costs only a fork. A
+child runs one command and counts moments: a moment passes whenever something in the watched folder has been created,
+opened for writing, half written, written, synced, renamed or removed, and after each step of an optimizer. At a chosen
+moment the child sends itself a signal, such as SIGKILL, or SIGSTOP to wait for the test.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from tests.support.places import ROOT
 
 
 def complaints(errors: str) -> list[str]:
-    """Return the lines of standard error, but for what is said of the few steps that tests train for."""
+    """Return the lines of standard error, except warnings about the few steps of training in tests."""
     return [line for line in errors.splitlines() if line and not line.startswith("Warning: training has ")]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a command: its exit code (minus a signal's number), what it printed, the moments it came to.
+    """The result of a command: its exit code (minus a signal's number), its output, and the moments that passed.
 
-    ``stopped`` is the process that waits for SIGCONT, or 0.
+    ``stopped`` is the id of the process if it waits for SIGCONT, else 0.
     """
 
     code: int
@@ -48,7 +48,7 @@ class Ended:
 
     @property
     def sentence(self) -> str:
-        """The one line on standard error, which must be a sentence."""
+        """The only line on standard error, which must be a sentence."""
         (line,) = complaints(self.errors)
         assert line.startswith("Error: ")
         assert line.endswith((".", "?")) or " go on with: " in line.lower()
@@ -56,12 +56,12 @@ class Ended:
 
 
 class Faults:
-    """Runs commands that meet with faults.
+    """Runs commands with injected faults.
 
     Parameters
     ----------
     prefix : sequence of str
-        Put before the process's command, such as ``unshare -rm`` for mounts of its own.
+        Put before the process's command, such as ``unshare -rm`` for private mounts.
     environment : mapping, optional
         Variables for all commands.
     """
@@ -78,14 +78,14 @@ class Faults:
         )
 
     def run(self, *arguments: object, watched: Path | None = None, **faults: Any) -> Ended:
-        """Run a command to its end, or to where it stops itself.
+        """Run a command until it ends or stops itself.
 
         Parameters
         ----------
         *arguments
-            Of the command line.
+            Arguments of the command line.
         watched : Path, optional
-            What happens in this folder makes the moments.
+            The folder whose changes count as moments.
         **faults
             Fields of `Order`.
         """
@@ -97,29 +97,29 @@ class Faults:
         return self.run(*arguments, function=f"{function.__module__}:{function.__name__}", **faults)
 
     def go_on(self, stopped: Ended) -> Ended:
-        """Let a command that stopped itself go on to its end."""
+        """Continue a command that stopped itself, until it ends."""
         return Ended(**self._ask({"go_on": stopped.stopped}))
 
     def mount(self, folder: Path, size: int, *, again: bool = False) -> None:
-        """Put a file system of ``size`` bytes on a folder, for these commands alone; ``again`` changes its size."""
+        """Mount a file system of ``size`` bytes on a folder, only for these commands; ``again`` changes its size."""
         remount = "remount," if again else ""
         self._ask({"mount": ["-t", "tmpfs", "-o", f"{remount}size={size}", "tmpfs", str(folder)]})
 
     def make_read_only(self, folder: Path) -> None:
-        """Mount a folder on itself so that these commands cannot write there, whoever they are."""
+        """Mount a folder read-only on itself, so that these commands cannot write there under any user."""
         self._ask({"mount": ["--bind", str(folder), str(folder)]})
         self._ask({"mount": ["-o", "remount,bind,ro", str(folder)]})
 
     def unmount(self, folder: Path) -> None:
-        """Take the newest mount away."""
+        """Remove the newest mount from a folder."""
         self._ask({"unmount": str(folder)})
 
     def seen(self, path: Path) -> Path:
-        """Where a path of these commands is seen from here, although they have mounts of their own."""
+        """Return the path by which this process sees a path of these commands, including their private mounts."""
         return Path(f"/proc/{self.process.pid}/root{path}") if self.mounting else path
 
     def end(self) -> None:
-        """End the process; its children have ended."""
+        """End the process, whose children must have ended."""
         self.process.communicate(timeout=60)
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -140,19 +140,19 @@ class Order:
     arguments, watched
         As for `Faults.run`.
     at : dict
-        By the number of a moment, from 1, the signal that is sent there.
+        The signals to send, by the number of the moment, from 1.
     at_kinds : dict
-        The same by the name of a moment, with N for its numbers (`kind`): the first of it counts.
+        The signals to send, by the `kind` of the moment; each is sent at the first moment of its kind.
     spared : list of str, optional
-        The command is killed at the first moment of a kind that is none of these.
+        Kill the command at the first moment whose kind is not among these.
     file_size : int, optional
-        No file can grow beyond so many bytes.
+        Maximum size of a file in bytes.
     clock : (int, float), optional
-        At this moment the wall clock jumps by so many seconds.
+        A moment, and the seconds by which the wall clock jumps there.
     save_always : bool
-        simulate-tm saves after every block, and not now and then.
+        Whether simulate-tm saves after every block, instead of at intervals.
     function : str, optional
-        Called in place of a command: its module and its name.
+        A function to call instead of a command, as ``module:name``.
     """
 
     arguments: list[str]
@@ -167,12 +167,12 @@ class Order:
 
 
 def kind(moment: str) -> str:
-    """Return a moment's name with N for its numbers and digests, so that moments of one kind have one name."""
+    """Return the kind of a moment: its name with numbers and digests replaced by N."""
     return re.sub(r"[0-9a-f]{12,}|\d+", "N", moment)
 
 
 def killed_at_every_kind(command: Callable[..., Ended], spared: Iterable[str] = ()) -> Iterator[str]:
-    """Run a command again and again, each time killed at the first kind of moment that is new, until it ends.
+    """Run a command repeatedly, each time killing it at the first moment of a new kind, until it ends.
 
     ``command`` takes ``spared`` as `Faults.run` does. Yields the kind after each kill.
     """
@@ -184,19 +184,19 @@ def killed_at_every_kind(command: Callable[..., Ended], spared: Iterable[str] = 
 
 
 class Moments:
-    """Counts the moments of this process, writes them down, and does what is ordered."""
+    """Counts and logs the moments of this process, and injects the ordered faults."""
 
     def __init__(self, order: Order, log: int) -> None:
         self.order, self.log = order, log
         self.watched = order.watched
         self.passed = 0
-        # JSON has made texts of the numbers.
+        # JSON converted the keys to strings.
         self.at = {int(moment): number for moment, number in order.at.items()}
         self.at_kinds = dict(order.at_kinds)
         self._write = os.write
 
     def passes(self, what: str, path: Any = "") -> None:
-        """A moment has passed, if ``path`` is in the watched folder."""
+        """Record that a moment has passed if ``path`` is in the watched folder."""
         text = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
         if text and not Path(text).is_absolute():
             text = str(Path(text).absolute())
@@ -214,7 +214,7 @@ class Moments:
             os.kill(os.getpid(), number)
 
     def install(self) -> None:
-        """Put a moment behind every operation on files and every step."""
+        """Record a moment after every file operation and every optimizer step."""
         for name in ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "fsync", "open"):
             setattr(os, name, self._followed(name, getattr(os, name)))
         io.open = builtins.open = self._opened(io.open)
@@ -264,7 +264,7 @@ class Moments:
 
 
 class _Torn(io.FileIO):
-    """A file whose every write is two, with a moment behind each."""
+    """A file that splits every write in two, with a moment after each half."""
 
     moments: Moments
 
@@ -297,7 +297,7 @@ def _apply(order: Order, log: int) -> None:
 
 
 def _child(order: Order, log: int, streams: Sequence[int]) -> None:
-    """Run the command in this process, which ends with its exit code."""
+    """Run the command in this process and exit with its code."""
     import traceback
 
     import cli
@@ -308,7 +308,7 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
     try:
         _apply(order, log)
         if order.function is None:
-            # As in a process of its own, where the command line reads the arguments.
+            # As in a new process, where the command line reads the arguments.
             sys.argv = ["cli.py", *order.arguments]
             cli.main()
         module, _, name = str(order.function).partition(":")
@@ -324,7 +324,7 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
 
 
 class _Children:
-    """The side of the process that forks."""
+    """The interface of the process that forks."""
 
     def __init__(self) -> None:
         self.files: dict[int, list[Any]] = {}
@@ -363,7 +363,7 @@ class _Children:
 
 
 def _prepare_training() -> None:
-    """Do once what every child would do else: torch imports its compiler, Matplotlib looks for fonts."""
+    """Do the slow setup of every child once: torch imports its compiler, Matplotlib searches for fonts."""
     import sklearn.mixture  # noqa: F401
     import torch
 
@@ -378,7 +378,7 @@ def _prepare_training() -> None:
     import evae.models.networks
 
     torch.set_num_threads(1)
-    # Few channels: the faults do not mind, and a checkpoint is written sixty times as fast.
+    # With few channels a checkpoint is written sixty times as fast; the faults do not depend on its size.
     evae.models.networks.ARCHITECTURES[32] = evae.models.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     rows = evae.evaluation.pictures.ImageRows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
@@ -387,16 +387,16 @@ def _prepare_training() -> None:
 
 
 def main() -> None:
-    """Answer orders, one a line, until there are no more."""
-    # Matplotlib looks for fonts once, and keeps what it found: not under a child's quota.
+    """Answer orders, one per line, until the end of the input."""
+    # Matplotlib searches for fonts once and caches the result; do this outside a child's quota.
     import matplotlib.font_manager  # noqa: F401
 
     from simulations import Study, simulate
     from simulations.terminal import study_report
 
-    # Numba compiles and sympy simplifies, once.
+    # Compile with Numba and simplify with sympy once.
     study_report(simulate(Study(m=60, replicates=10), workers=1))
-    # The simulations are tested without torch, too.
+    # The simulations are also tested without torch.
     if importlib.util.find_spec("torch") is not None:
         _prepare_training()
     children = _Children()

@@ -1,4 +1,4 @@
-"""What holds of every figure."""
+"""Checks that every figure must pass, and access to its parts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 
 from foundation.figures import StyledFigure
 
-#: Inches by which text may be outside: what a font's metrics leave empty.
+#: Inches by which text may exceed the figure, because the metrics of fonts include empty space.
 SLACK = 0.02
 
 
 def assert_fit_to_print(figure: Figure) -> None:
-    """A figure of ours: in the one style, its axes labelled, legible without colour, nothing cut off at its edges."""
+    """Check that a figure has the common style and labelled axes, is legible without colour, and is not cut off."""
     assert isinstance(figure, StyledFigure)
     figure.savefig(io.BytesIO(), format="png")
     drawn = [axes for axes in figure.axes if axes.axison]
@@ -39,7 +39,7 @@ def _labelled(axes: Axes) -> list[Line2D]:
 
 
 def _shape(line: Line2D) -> tuple[str, str]:
-    # The dashes as drawn: a style given as numbers has no name.
+    # Compare the dashes as drawn, since a style given as numbers has no name.
     dashes = getattr(line, "_dash_pattern", None) if line.get_linestyle() != "None" else "none"
     return str(dashes), str(line.get_marker())
 
@@ -63,7 +63,7 @@ def _start(axes: Axes) -> tuple[float, float]:
 
 
 def legend_of(axes: Axes) -> list[str]:
-    """Return what a legend says."""
+    """Return the texts of a legend."""
     legend = axes.get_legend()
     return [] if legend is None else [text.get_text() for text in legend.get_texts()]
 

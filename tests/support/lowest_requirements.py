@@ -1,4 +1,4 @@
-"""Print the lowest versions that pyproject.toml admits, without those of what needs torch, and of development."""
+"""The lowest versions that pyproject.toml admits, except for packages that need torch or serve development."""
 
 from __future__ import annotations
 

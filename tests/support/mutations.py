@@ -1,7 +1,7 @@
-"""Broken and hostile files for fuzzers, and what every reader owes them: a valid value or one clean sentence.
+"""Broken and hostile files for fuzzing, and the check that every reader returns a valid value or one clean sentence.
 
-The suite draws the same few examples of each fuzzer in every run. With the environment variable ``FUZZ_EXAMPLES`` set
-to a number, each draws as many, and others every time:
+By default every run draws the same few examples of each fuzzer. If the environment variable ``FUZZ_EXAMPLES`` is set,
+each fuzzer draws that number of new examples in every run:
 
     FUZZ_EXAMPLES=3000 python -m pytest -n0 -k fuzz
 """
@@ -31,23 +31,23 @@ from foundation.errors import InputError
 
 T = TypeVar("T")
 
-#: A reader may take so much memory beyond what is there, and so long.
+#: Limits of a reader: additional memory in bytes, and time in seconds.
 MEMORY, SECONDS = 2**30, 20.0
 
 _MORE = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 def examples(number: int) -> settings:
-    """So many examples, the same in every run; or as many others as `FUZZ_EXAMPLES` says."""
+    """Return settings for ``number`` examples, the same in every run, or for `FUZZ_EXAMPLES` new ones."""
     health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     return settings(max_examples=_MORE or number, derandomize=not _MORE, database=None, suppress_health_check=health)
 
 
 def answered(read: Callable[[], T], named: str = "") -> T | None:
-    """Call a reader: its value, or None after a refusal, which must be one line that holds ``named``.
+    """Call a reader; return its value, or None after an `InputError` of one line that contains ``named``.
 
-    Whatever else is raised fails the test; so does a reader that takes more than `SECONDS`, or asks for more memory
-    than `MEMORY`, even if it lives with not getting it.
+    The test fails if the reader raises anything else, takes more than `SECONDS`, or requests more memory than `MEMORY`,
+    even if it handles the refusal.
     """
     try:
         with little_memory(), little_time():
@@ -71,7 +71,7 @@ def require_clean(refusal: InputError, named: str = "") -> None:
 
 @contextlib.contextmanager
 def little_memory(allowed: int = MEMORY) -> Iterator[None]:
-    """Let this process have so many bytes more than it has; what asks for more meets a `MemoryError`."""
+    """Limit the additional memory of this process in bytes; larger requests raise a `MemoryError`."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 2**30
     before, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + allowed, hard))
@@ -83,7 +83,7 @@ def little_memory(allowed: int = MEMORY) -> Iterator[None]:
 
 @contextlib.contextmanager
 def little_time(seconds: float = SECONDS) -> Iterator[None]:
-    """Fail what takes longer, be it waiting or working."""
+    """Fail if the block takes longer, whether it waits or computes."""
 
     def ring(_number: int, _frame: FrameType | None) -> NoReturn:
         raise TimeoutError(f"no answer within {seconds} seconds")
@@ -98,7 +98,7 @@ def little_time(seconds: float = SECONDS) -> Iterator[None]:
 
 
 class Trap:
-    """Unpickled, it would make a file: the proof that a program was run."""
+    """An object that creates a file if unpickled, which proves that code was executed."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -108,12 +108,12 @@ class Trap:
 
 
 def foreign() -> list[bytes]:
-    """Files of other formats than whichever is expected."""
+    """Return files of many formats, to be read in place of the expected one."""
     npy, npz, archive = io.BytesIO(), io.BytesIO(), io.BytesIO()
     np.save(npy, np.arange(6.0))
     np.savez(npz, train_images=np.zeros((2, 2)))
     with zipfile.ZipFile(archive, "w") as file:
-        # With no date of today: what a test is called must not depend on when it is collected.
+        # Without today's date: the names of tests must not depend on the time of collection.
         file.writestr(zipfile.ZipInfo("../../etc/passwd"), "x")
     return [
         b"",
@@ -165,7 +165,7 @@ _NUMBERS = ["<B", "<H", ">H", "<I", ">I", "<Q", ">Q"]
 
 
 def mutated(original: bytes, others: Sequence[bytes] = (), beginning: int = 128) -> st.SearchStrategy[bytes]:
-    """A file cut short, altered, or replaced by one of another kind; headers are within ``beginning`` of either end."""
+    """Draw a file truncated, altered or of another kind; headers lie within ``beginning`` bytes of either end."""
     size = len(original)
     middle = st.integers(0, max(size - 1, 0))
     near = st.integers(0, min(beginning, max(size - 1, 0)))
@@ -201,7 +201,7 @@ def _packed(form: str, number: int) -> bytes:
     return struct.pack(form, number % 256 ** struct.calcsize(form))
 
 
-#: Values for which JSON has words that Python's own writer does not write.
+#: JSON spellings of values that Python's writer does not produce.
 _RAW = {
     "<huge number>": "1e999",
     "<minus huge number>": "-1e999",
@@ -220,19 +220,19 @@ _ODD: st.SearchStrategy[Any] = st.one_of(
     st.text(max_size=12),
     st.sampled_from([0, -1, 1, 2**31, 2**63, -(2**63), 10**30, 1e300, -0.0, "", "\ud800", "a\nb\x1b[31m", "x" * 10**5]),
     st.sampled_from([*_RAW]),
-    # Copies: what is drawn may be altered itself.
+    # Copies, because drawn values may be altered.
     st.sampled_from([[], {}, [[]], {"": {}}, ["1", 2, None], {"a": {"b": []}}]).map(copy.deepcopy),
 )
 
 
 def mutated_json(original: bytes) -> st.SearchStrategy[bytes]:
-    """A JSON file of which a few parts are missing, of another type, out of range, doubled or too deep."""
+    """Draw a JSON file in which a few parts are missing, of another type, out of range, doubled or too deep."""
     return mutated_document(json.loads(original)).map(as_json)
 
 
 @st.composite
 def mutated_document(draw: st.DrawFn, original: Any) -> Any:
-    """A document of JSON values, altered; `as_json` writes it."""
+    """Draw an altered document of JSON values; `as_json` writes it."""
     document = copy.deepcopy(original)
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(document))
@@ -261,7 +261,7 @@ def as_json(document: Any) -> bytes:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every part of a document, as its container and its key there."""
+    """Yield the container and the key of every part of a document."""
     if isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             yield value, key
@@ -269,5 +269,5 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """All files of a folder, to be compared with what they were; of what is no file, the name."""
+    """Return the contents of all files of a folder, for later comparison; for other entries only the name."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}

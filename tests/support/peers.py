@@ -1,4 +1,4 @@
-"""Peers with whose results ours are compared."""
+"""Results of other libraries, for comparison with ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 def adjusted(p_values: Sequence[float], method: str) -> list[float]:
     """Return statsmodels' adjusted p-values.
 
-    Each of its calls begins with a full garbage collection, which takes a second where many tests have run; not here.
+    Each of its calls starts with a full garbage collection, which takes a second after many tests; here it is disabled.
     """
     with mock.patch("gc.collect"):
         return [float(p) for p in multipletests(p_values, method=method)[1]]

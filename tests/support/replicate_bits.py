@@ -1,6 +1,6 @@
-"""Replicates of T_m, computed by a process of their own, and the machine code that it used.
+"""Replicates of T_m computed in a separate process, and the machine code that it used.
 
-`Environment` is the side of the tests. The process behind `Environment.compute` runs this module.
+`Environment` is the interface for tests. The process behind `Environment.compute` runs this module.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from tests.support.places import ROOT
 
 M, REPLICATES, SEED = 5000, 300, 0
 
-#: A function whose machine code is shared with that of other functions, in the text of an LLVM module.
+#: Definition, in the text of an LLVM module, of a function whose machine code is linked with that of other functions.
 _SHARED = re.compile(r"^define linkonce_odr [^@]*@\"?(_ZN11simulations\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Computed:
-    """What a process computed.
+    """The results of a process.
 
     Attributes
     ----------
     replicates : dict
         By engine and kernel, every replicate as a hexadecimal number.
     compiled, loaded : int
-        The functions that were compiled, and those that were loaded from disk.
+        The numbers of functions that were compiled, and that were loaded from disk.
     kept : bool
-        Whether the machine code of any function can be kept on disk.
+        Whether the machine code of any function can be cached on disk.
     shared : list of str
-        The functions that were compiled and call the machine code of another, with the symbol of that one.
+        Compiled functions that call the machine code of another function, with the symbol of the latter.
     """
 
     replicates: dict[str, list[str]]
@@ -49,21 +49,21 @@ class Computed:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where processes run: the folder that they import packages from first, and the variables that are set."""
+    """The environment of processes: the first folder on their import path, and their variables."""
 
     folder: Path
     variables: Mapping[str, str]
 
     @classmethod
     def with_cache(cls, folder: Path) -> Environment:
-        """Return one whose processes keep machine code in ``folder``, which need not exist."""
+        """Return an environment that caches machine code in ``folder``, which need not exist."""
         return cls(ROOT, {"NUMBA_CACHE_DIR": str(folder)})
 
     @classmethod
     def without_cache(cls, folder: Path) -> Environment:
-        """Return one whose processes can keep no machine code: files are in the place of every folder for it.
+        """Return an environment that cannot cache machine code, because files replace every folder for it.
 
-        They import a copy of `simulations` in ``folder``, since machine code can also be kept beside the modules.
+        Its processes import a copy of `simulations` in ``folder``, since numba can also cache next to the modules.
         """
         package = folder / "simulations"
         shutil.copytree(ROOT / "simulations", package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -91,7 +91,7 @@ class Environment:
 
 
 def main(engines: str, kernels: str) -> None:
-    """Print what this process computes."""
+    """Compute the replicates and print the results."""
     replicates = {
         f"{engine} {kernel}": [value.hex() for value in _values(engine, kernel)]
         for engine in engines.split(",")
@@ -109,7 +109,7 @@ def main(engines: str, kernels: str) -> None:
 
 
 def _values(engine: str, kernel: str) -> list[float]:
-    # Imported here: the process that asks for the replicates computes none.
+    # Imported here, because the process of the tests computes no replicates.
     from simulations import Study, replicate_values
 
     study = Study(M, REPLICATES, kernel=kernel, seed=SEED, engine=engine)
@@ -128,7 +128,7 @@ def _compiled_functions() -> Iterator[Any]:
 
 
 def _shared(function: Any) -> list[str]:
-    """Return the other functions whose machine code ``function``, if it was compiled here, calls."""
+    """Return the other functions whose machine code ``function`` calls, if it was compiled here."""
     signatures = [signature for signature in function.signatures if function.stats.cache_misses[signature]]
     return [other for signature in signatures for other in _SHARED.findall(function.inspect_llvm(signature))]
 

@@ -1,4 +1,4 @@
-"""Commands in this process, with standard output and standard error apart in every version of click."""
+"""Commands run in this process, with separate standard output and standard error in every version of click."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from click.testing import CliRunner
 
 
 def runner() -> CliRunner:
-    """Make a runner; before click 8.2 it mixed the two unless told otherwise."""
+    """Create a runner; before click 8.2 it mixed the two streams by default."""
     apart: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
     return CliRunner(**apart)

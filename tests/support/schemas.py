@@ -1,4 +1,4 @@
-"""Documents against the schemas in docs/schemas."""
+"""Validation of documents against the schemas in docs/schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from docs.schemas import render
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    """What validates a document against the schema of that name, with those it refers to."""
+    """Return a validator for the schema of this name, including the schemas it refers to."""
     schemas = render.schemas()
     resources = [(schema["$id"], Resource.from_contents(schema)) for schema in schemas.values()]
     return Draft202012Validator(schemas[name], registry=Registry().with_resources(resources))

@@ -1,4 +1,4 @@
-"""Signals in tests: processes that report how they handle them, and SIGINT where it was ignored from the start."""
+"""Signals in tests: processes that report their signal handling, and processes started with SIGINT ignored."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from foundation.signals import ignore_terminal_signals
 def interrupts_accepted() -> Iterator[None]:
     """Let SIGINT interrupt this process and, by default, every program that it starts.
 
-    A shell starts a background job of a script with SIGINT ignored, and a new program inherits that. What is handled
-    here, however, has its default effect there.
+    A shell starts a background job of a script with SIGINT ignored, and a new program inherits that. A
+    signal with a handler here, however, has its default effect there.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:
@@ -37,7 +37,7 @@ def tell_what_is_blocked(connection: Connection) -> None:
 
 
 def tell_what_a_worker_handles(connection: Connection) -> None:
-    """Send, from a process that leaves Ctrl-C to its parent, what is blocked, and what SIGINT and SIGTERM do."""
+    """Send the blocked signals and the handlers of SIGINT and SIGTERM in a process that leaves Ctrl-C to its parent."""
     ignore_terminal_signals()
     tell_what_is_blocked(connection)
     connection.send([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])

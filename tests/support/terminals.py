@@ -1,4 +1,4 @@
-"""Commands in this process whose standard output or error is a real terminal."""
+"""Commands run in this process with a real terminal as standard output or standard error."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import pytest
 
 from cli import main
 
-#: What a terminal is told beside the text: colours and other styles, and where the cursor goes.
+#: Escape sequences: colours and other styles, and movements of the cursor.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
-#: A colour among these, of the foreground or the background.
+#: The escape sequence of a foreground or background colour.
 COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
 
-#: What ends the text on a terminal here.
+#: Marks the end of the text on the terminal.
 _LAST = b"\x04"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command wrote, with everything a terminal is told."""
+    """The output of a command, including escape sequences."""
 
     code: int
     output: str
@@ -36,13 +36,13 @@ class Shown:
 
     @property
     def lines(self) -> list[str]:
-        """What is read on standard output."""
+        """The lines of standard output, without escape sequences."""
         return [CONTROL.sub("", line).split("\r")[-1] for line in self.output.replace("\r\n", "\n").splitlines()]
 
 
 @contextlib.contextmanager
 def _stream(is_terminal: bool, kept: list[str]) -> Iterator[TextIO]:
-    """Give a stream, and keep what was written to it when the block ends."""
+    """Yield a stream; at the end of the block store its content."""
     if not is_terminal:
         page = StringIO()
         yield page
@@ -51,7 +51,7 @@ def _stream(is_terminal: bool, kept: list[str]) -> Iterator[TextIO]:
     outer, inner = pty.openpty()
 
     def read() -> None:
-        # A process that was forked meanwhile may hold the terminal open: its end is no sign.
+        # A forked process may hold the terminal open, so its closing cannot mark the end.
         while not text.endswith(_LAST):
             text.extend(os.read(outer, 65536))
 
@@ -75,7 +75,7 @@ def shown(
     term: str = "xterm-256color",
     **environment: str,
 ) -> Shown:
-    """Run a command; ``output`` and ``errors`` say which of the two is a terminal, the other being kept in a file."""
+    """Run a command; ``output`` and ``errors`` tell whether each stream is a terminal; otherwise it is a file."""
     texts: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         for name in ("NO_COLOR", "FORCE_COLOR"):

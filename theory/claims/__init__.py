@@ -1,9 +1,9 @@
-"""The claims, one module for each part of the paper; what is on record about each is recomputed, never copied.
+"""The claims, one module for each part of the paper; every finding is recomputed, never copied.
 
-The first part of an id is an address in the paper and leads to the module: ``lemma-2.1`` to `lemma_2_1`, ``section-4``
-to `section_4`. What has no module by its own name is where the paper has it: equations (1), (2) and (4) with Sections
-1 and 2, the rest of Section 3 with equation (6), (7) and (8) with Section 4, the tables with Section 5, the binomial
-test with the appendices. Equation (9) and the algorithms that sample it are in `posterior`.
+The first part of an id is a place in the paper and determines the module: ``lemma-2.1`` is in `lemma_2_1`,
+``section-4`` in `section_4`. Parts without a module follow the paper: equations (1), (2) and (4) are with Sections 1
+and 2, the rest of Section 3 with equation (6), (7) and (8) with Section 4, the tables with Section 5, the binomial test
+with the appendices. Equation (9) and the algorithms that sample it are in `posterior`.
 """
 
 from theory.claim import Claim
@@ -34,29 +34,29 @@ MODULES = (
     appendices,
     beyond,
 )
-"""The modules that hold claims, in the order of the paper."""
+"""The modules of claims, in the order of the paper."""
 
 _ORDER = (
-    # The bound of the divergence, the optimal kernel, and what the paper draws from it.
+    # The bound of the divergence, the optimal kernel, and the paper's conclusions from it.
     *("lemma-2.1", "kernel", "lemma-3.2"),
     *("section-3.gain", "section-3.scale", "section-2.mise", "section-6.uniform-minimises-j"),
     # The limit theorem, and how the paper uses it: the bandwidth, the weight, the prior, the kernel, the assumptions.
     *("theorem-3.1", "section-4.step-size", "section-3.weight", "section-3.weight-window"),
     *("section-4.uniform-prior", "section-4.shifted-kernel"),
     *("section-2.a1-a4", "section-2.a3-wording", "section-2.citation"),
-    # The objective, from the model to equation (8), and what is said of it.
+    # The objective, from the model to equation (8), and statements about it.
     *("section-1", "eq-1", "eq-2", "section-2", "eq-4", "eq-6", "section-3", "eq-7"),
     *("section-4.upper-bound", "section-4.n-choice", "eq-8", "section-4", "section-6"),
-    # The posterior and how it is sampled; the tables, the tests on them, the networks, the splits, the sharpness.
+    # The posterior and its sampling; the tables, the tests on them, the networks, the splits, the sharpness.
     *("eq-9", "algorithm-1", "algorithm-2"),
     *("table", "section-5", "binomial", "appendix-b", "appendix-c"),
     "beyond",
 )
-"""Groups of claims in the order of the ledger, which goes by subject; some claims come before the rest of a group."""
+"""Groups of claims in the order of the ledger, by subject; some claims precede the rest of their group."""
 
 
 def _place(claim: Claim) -> int:
-    """Return the place of a claim in the order of the ledger: its own where it has one, or else that of its group."""
+    """Return the place of a claim in the order of the ledger: that of the claim if listed, else that of its group."""
     group, _, _ = claim.id.rpartition(".")
     return _ORDER.index(claim.id if claim.id in _ORDER else group)
 

@@ -1,6 +1,7 @@
 """Appendices B and C: the networks, the splits of the data, the sharpness, and the binomial test on the tables.
 
-Appendix A is with what it proves: A.1 with Lemma 2.1, A.2 with Lemma 3.2 and Figure S1, A.3 with Algorithm 2.
+Appendix A is treated with the statements it proves: A.1 with Lemma 2.1, A.2 with Lemma 3.2 and Figure S1, A.3 with
+Algorithm 2.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _step_decoder(argument: Argument, network: Network, side: int) -> None:
 
 
 def _sides(passed: Iterable[published.FeatureMap]) -> str:
-    """Show the sides of feature maps, leaving out layers that change neither side nor channels."""
+    """Format the sides of feature maps, omitting layers that change neither side nor channels."""
     kept = list(dict.fromkeys((shape.channels, shape.side) for shape in passed))
     return " -> ".join(str(side) for _, side in kept)
 
@@ -175,7 +176,7 @@ def _decide_latent(entries: Expr) -> Decision:
 
 
 def _decide_bernoulli(density: Expr) -> Decision:
-    """Decide whether exp(-binary cross-entropy), or what is put in its place, is a law of the pixels."""
+    """Decide whether exp(-binary cross-entropy), or its replacement, is a law of the pixels."""
     argument = Argument()
     method = "exact summation and integration"
     entropy = -PIXEL * sympy.log(PROBABILITY) - (1 - PIXEL) * sympy.log(1 - PROBABILITY)
@@ -218,7 +219,7 @@ def _decide_bernoulli(density: Expr) -> Decision:
 
 
 def _total_over_grey_values(density: Expr, logit: Expr) -> Expr:
-    """Integrate over pixels from 0 to 1 at p = e^a/(1 + e^a); there the powers become exponentials in x."""
+    """Integrate over pixels from 0 to 1 at p = e^a/(1 + e^a); where the powers become exponentials in x."""
     odds = sympy.exp(logit)
     integrand = sympy.simplify(density.subs(PROBABILITY, odds / (1 + odds)))
     return sympy.simplify(sympy.integrate(integrand, (PIXEL, 0, 1)))
@@ -281,7 +282,7 @@ def _decide_samples(printed: Expr) -> Decision:
 
 
 def _decide_sharpness(merit: Expr) -> Decision:
-    """Decide whether a merit that depends on the sharpness is greatest where it is that of the originals."""
+    """Decide whether a merit that depends on the sharpness is greatest at the sharpness of the originals."""
     argument = Argument()
     _step_noise(argument)
     below = _slope(merit, ORIGINAL / (1 + _EXCESS))
@@ -312,7 +313,7 @@ def _decide_sharpness(merit: Expr) -> Decision:
 
 
 def _step_noise(argument: Argument) -> None:
-    """Record what blank images, white noise and noisy reconstructions score."""
+    """Record the sharpness of blank images, white noise and noisy reconstructions."""
     weights = published.LAPLACE_FILTER
     gain, small = published.noise_gain(), published.white_noise_sharpness(32, 32)
     argument.step(
@@ -337,13 +338,13 @@ def _step_noise(argument: Argument) -> None:
 
 
 def _slope(merit: Expr, sharpness: Expr) -> Expr:
-    """Return the derivative of the merit in e, where the sharpness is a function of e > 0."""
+    """Differentiate the merit with respect to e, where the sharpness is a function of e > 0."""
     value = sympy.simplify(sympy.factor(merit.subs(SHARPNESS, sharpness)))
     return sympy.factor(sympy.simplify(sympy.diff(value, _EXCESS)))
 
 
 def _known(sign: bool | None, expression: Expr) -> bool:
-    """Return what is known about the sign of ``expression``, or raise `Undecided` if nothing is."""
+    """Return whether ``expression`` has the sign in question, or raise `Undecided` if that is unknown."""
     if sign is None:
         raise Undecided(f"the sign of {expression} is not clear.")
     return sign
@@ -353,7 +354,7 @@ def _known(sign: bool | None, expression: Expr) -> bool:
 
 
 def _units_off(printed: Fraction, exact: Fraction) -> int:
-    """Return by how many units in its last place ``printed`` differs from ``exact`` rounded to that place."""
+    """Return the difference of ``printed`` from ``exact``, rounded to its last place, in units of that place."""
     unit = published.last_place(printed)
     if unit is None:
         return 0 if printed == exact else 2
@@ -427,7 +428,7 @@ def _decide_conclusion(printed: Expr) -> Decision:
 
 
 def _readings() -> dict[str, tuple[Fraction, ...]]:
-    """Return the p-values of FID and sharpness under every reading of the test, the paper's own first."""
+    """Return the p-values of FID and sharpness under every reading of the test, the paper's reading first."""
     runs = len(EXPERIMENTS)
     wins = [published.count_wins(metric) for metric in (Metric.FID, Metric.SHARPNESS)]
     one_sided = tuple(published.sign_test(count, runs) for count in wins)
@@ -446,7 +447,7 @@ def _readings() -> dict[str, tuple[Fraction, ...]]:
 
 
 def _majority_test(metric: Metric) -> Fraction:
-    """Return the sign test's p-value with one outcome for every data set; data sets that are tied drop out."""
+    """Return the sign test's p-value with one outcome for every data set; tied data sets are dropped."""
     counts = [published.count_wins(metric, [e for e in EXPERIMENTS if e.dataset == name]) for name in DATASETS]
     halves = len(LATENT_DIMS) / 2
     decided = [count > halves for count in counts if count != halves]
@@ -487,14 +488,14 @@ def _decide_null_hypothesis(printed: Expr) -> Decision:
 
 
 def _rational(number: Expr, what: str) -> Fraction:
-    """Return ``number`` as a fraction; it stands for ``what``."""
+    """Convert ``number``, which ``what`` describes, to a fraction; raise `Undecided` if it is not rational."""
     if not number.is_Rational:
         raise Undecided(f"{what} is a rational number, and {number} is none.")
     return Fraction(int(number.p), int(number.q))
 
 
 def _decimal(value: Fraction, digits: int = 4) -> str:
-    """Return the value in decimals, for a reader."""
+    """Format the value in decimals."""
     return f"{float(value):.{digits}g}"
 
 

@@ -1,4 +1,4 @@
-"""Beyond the paper: what does hold of the divergence between a posterior and a prior."""
+"""Beyond the paper: true statements about the divergence between a posterior and a prior."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def _decide_exact_kl(printed: Expr) -> Decision:
 
 
 def _shapes_of_law(argument: Argument) -> None:
-    """Record what the pieces of the law look like, in the variables in which their logarithms are integrated."""
+    """Record the shapes of the law's pieces, in the variables in which their logarithms are integrated."""
     t = sympy.Symbol("t", real=True)
     matches = []
     for _, spread, half_width in REGIMES:
@@ -245,7 +245,7 @@ def _entropies(argument: Argument) -> None:
         decisions.is_zero(sympy.diff(edge_antiderivative(_W), _W) - edge * (2 * log(_W) + log(3 - _W))),
         decisions.is_zero(sympy.diff(middle_antiderivative(t, c), t) - middle * (log(c - t) + log(c + t))),
     )
-    # Every log w has a power of w beside it, and w log w tends to 0.
+    # Every log w is multiplied by a power of w, and w log w tends to 0.
     start = sympy.expand(edge_antiderivative(_W)).subs(_W * log(_W), 0).subs(log(_W), 0).subs(_W, 0)
     argument.step(
         "w^2 (3 - w) log(w^2 (3 - w)) and (c^2 - t^2) log(c^2 - t^2) have elementary antiderivatives.",
@@ -272,7 +272,7 @@ def _entropies(argument: Argument) -> None:
 
 
 def _narrow_from_pieces(spread: Expr, half_width: Expr) -> Expr:
-    """Return the entropy for s > B, put together from the shapes of the pieces and the two antiderivatives."""
+    """Compute the entropy for s > B from the shapes of the pieces and the two antiderivatives."""
     beta = half_width / spread
     root, inner = sqrt(1 - beta**2 / 3), 1 - beta
     edge_mass = sympy.integrate(_W**2 * (3 - _W), (_W, 0, 2 * beta))
@@ -419,7 +419,7 @@ def _least_unimodal(argument: Argument) -> None:
 
 
 def _asymmetric_unimodal(argument: Argument) -> None:
-    """Record a unimodal law, not symmetric, whose chi-square at t = 1/2 is below that of the uniform kernel.
+    """Record an asymmetric unimodal law whose chi-square at t = 1/2 is below that of the uniform kernel.
 
     With central moments c_k, chi-square is the sum over k >= 2 of c_k^2 (t/c_2)^k/k!; the terms beyond the last are
     bounded through |c_k| <= d^k, where d is the largest distance from the mean.

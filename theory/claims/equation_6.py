@@ -1,4 +1,4 @@
-"""Equation (6) and what else Section 3 says: the bound of the divergence, its constant, its weight and its kernel."""
+"""Equation (6) and the rest of Section 3: the bound of the divergence, its constant, its weight and its kernel."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ def _decide_selection(quantity: Expr) -> Decision:
         f"at m = 100 S is {format_ball(mean.squared_bias_term, 5)} of {format_ball(mean.total, 5)}, "
         f"a share of {format_ball(share, 3)}",
     )
+    # Only the coefficient of the bias part decides whether a bound on the quantity also bounds KL.
     variance_weight, bias_weight = sympy.diff(quantity, VARIANCE_PART), sympy.diff(quantity, BIAS_PART)
     linear = decisions.equal(quantity, variance_weight * VARIANCE_PART + bias_weight * BIAS_PART)
     weights = (variance_weight, bias_weight)
@@ -123,7 +124,7 @@ def _decide_selection(quantity: Expr) -> Decision:
 
 
 def _roughness_misses_divergence(argument: Argument) -> None:
-    """Show with the prior N(0, 1) that KL moves where I(K) does not, and against it where it does."""
+    """Show with the prior N(0, 1) that KL changes at fixed I(K), and moves opposite to it elsewhere."""
     spread = sympy.Symbol("v", positive=True)
     roughness = EPANECHNIKOV.transform(MU, R).roughness
     bound = decisions.is_zero(
@@ -162,6 +163,7 @@ def _decide_constant(printed: Expr) -> Decision:
         f"phi decreases (lemma-2.1.sharp-constant), and |u| <= 1: "
         f"phi(1) = 2 log 2 - 1 = {format_ball(ball_of(least), 6)}",
     )
+    # Compare the printed number with the range of valid constants, then find the m at which it would be valid.
     limit = sympy.limit(sharp_constant(_T), _T, 0, "+")
     argument.step(
         "A valid constant exceeds phi(0+) = 1/2 for every C > 0, and 1 always serves.",
@@ -319,7 +321,7 @@ def _never_negative(expression: Expr) -> bool:
 
 
 def _leak(room: tuple[Expr, Expr]) -> str | None:
-    """Return words on a posterior whose support certainly leaves the prior's, or None if no trial point has one."""
+    """Describe a posterior whose support certainly leaves the prior's; return None if no trial point has one."""
     sizes = (Integer(1), Rational(1, 100), Integer(100))
     for mu, r, half_width, step in product((Integer(0), Integer(5), Integer(-5)), sizes, sizes, (PAPER_STEP, *sizes)):
         values = {MU: mu, R: r, HALF_WIDTH: half_width, B_STEP: step}
@@ -358,6 +360,7 @@ def _decide_scale(functional: Expr) -> Decision:
         return _no_guide(argument)
     if not _record_rise(functional, argument):
         return _no_guide(argument)
+    # A functional that depends on the scale has no minimiser: follow it along the stretched optimal kernel.
     along = after.subs({ROUGHNESS: Rational(3, 5), SIGMA: 1 / sqrt(5)})
     limits = {end: sympy.limit(along, factor, end, "+") for end in (oo, Integer(0))}
     if 0 not in limits.values() or not functional.is_positive:
@@ -380,7 +383,7 @@ def _decide_scale(functional: Expr) -> Decision:
 
 
 def _record_rise(functional: Expr, argument: Argument) -> bool:
-    """Record whether the functional rises with I at a fixed standard deviation; `Undecided` if that is unclear."""
+    """Record whether the functional rises with I at a fixed standard deviation; raise `Undecided` if unclear."""
     slope = sympy.simplify(sympy.diff(functional, ROUGHNESS))
     if slope.is_positive is None:
         raise Undecided(f"the sign of {slope}, the derivative in I, is not clear.")

@@ -1,4 +1,4 @@
-"""Section 2.2 and Figure S1: the kernels themselves."""
+"""Section 2.2 and Figure S1: the kernels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from theory.kernels import EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, 
 _DIGITS = 20
 
 TABLED = ("epanechnikov", "cosine", "biweight", "triweight", "triangular", "gaussian", "uniform", "logistic")
-"""The kernels of the table, from the least rough at equal variance to the roughest."""
+"""The kernels of the table, by increasing roughness at equal variance."""
 
 
 def on_unit_interval(density: Expr) -> Kernel:
@@ -90,7 +90,7 @@ def _decide_location_scale(printed: Expr) -> Decision:
 
 
 def _entropy_of(kernel: Kernel) -> tuple[bool, str]:
-    """Check the entropy of mu + r K through that of K: substituting x = mu + r t adds log r, and nothing else."""
+    """Check the entropy of mu + r K against that of K: substituting x = mu + r t only adds log r."""
     standard = EPANECHNIKOV.entropy
     substituted = sympy.simplify(R * kernel.pieces[0].density.subs(x, MU + R * x) - EPANECHNIKOV.pieces[0].density)
     holds = substituted == 0 and sympy.simplify(standard - (Rational(5, 3) - sympy.log(3))) == 0
@@ -126,7 +126,7 @@ def _decide_gaussian_a1(density: Expr) -> Decision:
 
 
 def _tail_at_unit(kernel_density: Expr) -> str:
-    """Say what the last integral of A1 amounts to at sigma = 1."""
+    """Format the value of the last integral of A1 at sigma = 1."""
     standard = kernel_density.subs(SIGMA, 1)
     density = sympy.lambdify(x, standard, "mpmath")
     slope = sympy.lambdify(x, sympy.diff(standard, x), "mpmath")

@@ -30,7 +30,7 @@ def divergence_density(deviation: Expr) -> Expr:
 
 
 def sharp_constant(bound: Expr) -> Expr:
-    r"""Return :math:`\varphi(-C)`, the least constant for which it times chi-square bounds KL if :math:`|u| \le C`."""
+    r"""Return :math:`\varphi(-C)`, the least constant whose product with chi-square bounds KL if :math:`|u| \le C`."""
     return ((1 - bound) * log(1 - bound) + bound) / bound**2
 
 
@@ -176,7 +176,7 @@ def _decide_sharp_constant(constant: Expr) -> Decision:
 
 
 def _two_point_law(argument: Argument) -> None:
-    """Show that no smaller constant than phi(-C) serves when D1 = D2."""
+    """Show that no constant below phi(-C) suffices when D1 = D2."""
     v = sympy.Symbol("v", positive=True)
     weights = {-C: v / (C + v), v: C / (C + v)}
     centred = decisions.is_zero(sum(value * weight for value, weight in weights.items()))
@@ -198,7 +198,7 @@ def _two_point_law(argument: Argument) -> None:
 
 
 def _outside_mass(argument: Argument) -> None:
-    """Show that with D2 strictly within D1 the condition says nothing: the ratio tends to 1 while C tends to 0."""
+    """Show that with D2 strictly within D1 the condition has no content: the ratio tends to 1 while C tends to 0."""
     epsilon = sympy.Symbol("epsilon", positive=True)
     divergence = -log(1 - epsilon)
     chi_square = epsilon + (epsilon / (1 - epsilon)) ** 2 * (1 - epsilon)
@@ -383,7 +383,7 @@ def _series_of_sharp_constant() -> bool:
 
 
 def _compare_terms(ratio: Expr, argument: Argument) -> int:
-    """Return the sign of ``ratio`` - 1 over all k >= 2 (0 if identical), where that sign is one and the same."""
+    """Return the sign of ``ratio`` - 1 if it is the same for all k >= 2 (0 if identical)."""
     if ratio == 1:
         argument.step("The printed coefficients are 1/(k (k - 1)).", True, "the quotient simplifies to 1")
         return 0
@@ -423,7 +423,7 @@ def _record_smaller(argument: Argument, comparison: str) -> int:
 
 
 def _series_counterexample(coefficient: Expr, argument: Argument) -> None:
-    """Exhibit a two-point law that breaks the bound at C = 1 with the printed coefficients."""
+    """Exhibit a two-point law that violates the bound at C = 1 with the printed coefficients."""
     value = sympy.summation(coefficient.subs(ORDER, ORDER + 2), (ORDER, 0, oo))
     v = Rational(1, 10)
     ratio = (1 + divergence_density(v) / v) / (1 + v)

@@ -1,6 +1,6 @@
 """Lemma 3.2: the Epanechnikov kernel minimises the roughness I.
 
-Throughout, the class of the lemma is that of the densities with mean mu and variance r**2/5.
+The class of the lemma consists of the densities with mean mu and variance r**2/5.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _decide_optimal(density: Expr) -> Decision:
 
 
 def _record_better(density: Expr, argument: Argument) -> None:
-    """Record K* as the density of the same class that is less rough than ``density``, or say that it is not."""
+    """Record that K* of the same class is less rough than ``density``; raise `Undecided` if it is not."""
     roughness = _over_support(density**2)
     excess = sympy.simplify(R * roughness - Rational(3, 5))
     if decisions.sign_of(excess) <= 0:
@@ -151,7 +151,7 @@ def _record_better(density: Expr, argument: Argument) -> None:
 
 
 def _record_rivals(argument: Argument) -> None:
-    """Record the roughness of other kernels at the variance 1/5, which must all exceed that of the Epanechnikov's."""
+    """Record the roughness of other kernels at the variance 1/5; none may be below the Epanechnikov kernel's."""
     table = roughness_table()
     argument.step(
         "No kernel of the table has a smaller roughness at variance 1/5 (r = 1).",
@@ -202,6 +202,7 @@ def _decide_multipliers(printed: Expr) -> Decision:
         len(stationary) == 1 and sympy.diff(lagrangian, value, 2) == 2,
         f"convex in K, stationary at {stationary[0]}: a parabola A (B^2 - (x - s)^2) where it is positive",
     )
+    # The constraints determine the parabola, and with it the multipliers.
     parabola = height * (reach**2 - (x - shift) ** 2)
     moments = [
         sympy.expand(sympy.integrate(x**power * parabola, (x, shift - reach, shift + reach))) for power in range(3)

@@ -1,4 +1,4 @@
-"""Section 4: the law of the posterior (equations (9) and (10)) and how it is sampled (Algorithms 1 and 2)."""
+"""Section 4: the law of the posterior (equations (9) and (10)) and its sampling (Algorithms 1 and 2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGIMES: tuple[tuple[str, Expr, Expr], ...] = (
     ("b r <= B", Integer(1), 1 + EXCESS),
     ("b r > B", 1 + EXCESS, Integer(1)),
 )
-"""The two regimes of the posterior: what tells them apart, the spread s = b r and the half-width B, up to scale."""
+"""The two regimes of the posterior: their condition, the spread s = b r and the half-width B, up to scale."""
 
 
 def law_moment(law: Kernel, power: int) -> Expr:

@@ -1,4 +1,4 @@
-"""Section 4: the objective of equations (7) and (8), the prior and the step size, and what is said of them."""
+"""Section 4: the objective of equations (7) and (8), the prior, the step size, and statements about them."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def _decide_step_size(printed: Expr) -> Decision:
 
 
 def _record_drift(argument: Argument, exponent: Expr) -> None:
-    """Record what the standardised mean tends to where b = m^(-exponent) is on the upper edge of the window."""
+    """Record the limit of the standardised mean where b = m^(-exponent) is on the upper edge of the window."""
     bend = sympy.integrate(sympy.diff(NORMAL.pieces[0].density, x, 2) ** 2, (x, -2, 2))
     drift = sympy.simplify(EPANECHNIKOV.second_moment**2 / 4 * bend)
     power = Rational(9, 2) * exponent - 1
@@ -292,6 +292,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
         bool(decisions.equal(bias, Rational(33, 560) * M * B_STEP**2 / HALF_WIDTH)),
         f"near an end K_b * f misses (1 - F(s))/(2B); the integral of (1 - F)^2 over [0, 1] is {deficit}",
     )
+    # The bias term decides whether the mean has the printed limit; the exact means confirm it.
     limit = sympy.limit(M * M ** (-2 * delta), M, oo)
     limits = EPANECHNIKOV.roughness * 2
     converges = argument.step(

@@ -1,4 +1,4 @@
-"""Sections 1 and 2: the model and its objective, the kernel density estimate, and what the theorem assumes of it."""
+"""Sections 1 and 2: the model and its objective, the kernel density estimate, and the theorem's assumptions."""
 
 from __future__ import annotations
 
@@ -249,6 +249,7 @@ def _decide_mise(density: Expr) -> Decision:
         bool(decisions.equal(bias, b**2 * kernel.second_moment * bend / 2)),
         f"integrating K(u) (f - b u f' + b^2 u^2 f''/2) over u leaves f + {bias}; the variance is I(K) f/(m b)",
     )
+    # Minimise the asymptotic error over b; the minimum depends on the kernel through one functional.
     best = (roughness / (second**2 * curvature * m)) ** Rational(1, 5)
     stationary = decisions.is_zero(sympy.powsimp(sympy.diff(error, b).subs(b, best), force=True))
     argument.step(
@@ -268,6 +269,7 @@ def _decide_mise(density: Expr) -> Decision:
         bool(decisions.equal(least**5, product**5)),
         f"it is {product}",
     )
+    # Compare the functional of the printed kernel with its minimum.
     claimed = kernel.roughness * sqrt(kernel.variance)
     target = EPANECHNIKOV.roughness * sqrt(EPANECHNIKOV.variance)
     argument.step(

@@ -1,4 +1,4 @@
-"""Sections 5 and 6: the tables and what is concluded from them, and what is discussed at the end."""
+"""Sections 5 and 6: the tables, the conclusions from them, and the final discussion."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _T = sympy.Symbol("t", positive=True)
 
 
 def _named(experiments: Iterable[PublishedExperiment], metric: Metric) -> str:
-    """Name experiments with the figures of the two models."""
+    """List experiments with the values of the two models."""
     texts = [
         f"{e.dataset} at d_z = {e.latent_dim} (VAE {e.vae.value(metric)}, EVAE {e.evae.value(metric)})"
         for e in experiments
@@ -124,7 +124,7 @@ def _decide_cifar_sharpness(printed: Expr) -> Decision:
     )
 
 
-# --- What Section 5 concludes ----------------------------------------------------------------------------------------
+# --- Conclusions of Section 5 ----------------------------------------------------------------------------------------
 
 
 def _decide_compact_support(printed: Expr) -> Decision:
@@ -165,13 +165,13 @@ def _decide_compact_support(printed: Expr) -> Decision:
 
 
 def _determines(difference: Expr) -> bool:
-    """Tell whether ``difference`` is a positive multiple of the support's effect, and of nothing else."""
+    """Return whether ``difference`` is a positive multiple of the support's effect alone."""
     multiple = sympy.simplify(difference / SUPPORT)
     return bool(multiple.is_number and multiple.is_positive)
 
 
 def _step_confounded(difference: Expr, argument: Argument) -> None:
-    """Exhibit effects with and without any merit of the compact support that make the same difference."""
+    """Exhibit effects with and without a benefit of the compact support that yield the same difference."""
     unit = Integer(1)
     with_support = {SUPPORT: unit, TARGET: Integer(0)}
     targets = sympy.solve(difference.subs(SUPPORT, 0) - difference.subs(with_support), TARGET)
@@ -222,7 +222,7 @@ def _decide_main_differences(printed: Expr) -> Decision:
 
 
 def _decide_fid_closeness(distance: Expr) -> Decision:
-    """Decide whether a distance between two originals and two reconstructions tells how close each pair is."""
+    """Decide whether a distance between two originals and two reconstructions determines how close each pair is."""
     (x1, x2), (y1, y2) = ORIGINALS, RECONSTRUCTIONS
     error = ((x1 - y1) ** 2 + (x2 - y2) ** 2) / 2
     swapped = sympy.simplify(distance.subs({y1: x2, y2: x1}, simultaneous=True))
@@ -283,14 +283,14 @@ def _is_nonnegative(expression: Expr) -> tuple[bool, str]:
     return True, f"with half differences of sizes a and c the excess is {' or '.join(dict.fromkeys(cases))}"
 
 
-# --- What Section 6 discusses ----------------------------------------------------------------------------------------
+# --- Discussion in Section 6 -----------------------------------------------------------------------------------------
 
 REFERENCES: Mapping[int, str] = {
     15: "Denoising normalizing flow",
     21: "Variational information maximisation for intrinsically motivated reinforcement learning",
     24: "Variational inference with normalizing flows",
 }
-"""Titles from the paper's bibliography, of those that it cites for flows."""
+"""Titles in the paper's bibliography that it cites for flows."""
 
 
 def _decide_constant_b(printed: Expr) -> Decision:
@@ -413,6 +413,7 @@ def _decide_higher_order(printed: Expr) -> Decision:
     if order < 2 or order % 2 or any(poly.coeff_monomial(u**k) != _coefficient(k) for k in range(order)):
         return _not_a_truncation(argument, printed)
     _remainder(argument, order)
+    # The remainder decreases in u, so the last coefficient decides where the polynomial is a bound.
     last = poly.coeff_monomial(u**order)
     best = 1 - sum((_coefficient(k) * (-1) ** k for k in range(order)), start=Integer(0))
     argument.step(

@@ -1,4 +1,4 @@
-"""The notation that several parts of the paper share: its symbols, and the step size that it prints."""
+"""Notation shared by several parts of the paper: symbols, and the printed step size."""
 
 import sympy
 from sympy import Rational
@@ -26,7 +26,7 @@ Z = sympy.Symbol("z", real=True)
 HALF_WIDTH = sympy.Symbol("B", positive=True)
 """The half-width of the uniform prior."""
 EXCESS = sympy.Symbol("d", positive=True)
-"""By how much one length exceeds another."""
+"""The excess of one length over another."""
 
 LIKELIHOOD = sympy.Symbol("log_likelihood", real=True)
 """The logarithm of p(x|z)."""

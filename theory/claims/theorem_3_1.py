@@ -29,16 +29,16 @@ CURVATURE = sympy.Symbol("Q", positive=True)
 SECOND = sympy.Symbol("mu2", positive=True)
 
 STUDIES = (StudyPlan(100, 20_000, seed=1), StudyPlan(1_000, 20_000, seed=2), StudyPlan(10_000, 4_000, seed=3))
-"""What ``--with-simulations`` runs for the claims on the limit law: about ten seconds on two cores."""
+"""The studies of ``--with-simulations`` for the claims on the limit law; about ten seconds on two cores."""
 
 STANDARD_ERRORS = 3.5
-"""How far an estimate may be from a true value: a false alarm once in 2,100 studies, and the seeds are fixed."""
+"""Accepted distance of an estimate from the true value: one false alarm in 2,100 studies; the seeds are fixed."""
 
 SIZES = (100, 1_000, 10_000, 100_000)
-"""The m at which exact means are shown, the paper's first."""
+"""The m at which exact means are shown; the paper's m is first."""
 
 WINDOW_RATES = (Rational(2, 9), Rational(1, 4))
-"""The exponents between which the theorem has that of the bandwidth, but for logarithms."""
+"""The exponents between which the theorem requires that of the bandwidth, up to logarithms."""
 
 _EPANECHNIKOV = EPANECHNIKOV.pieces[0].density
 _NORMAL = NORMAL.pieces[0].density
@@ -289,6 +289,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
             charitable="no sequence b(n) meets both conditions, whatever the constants",
             corrected="n^(-1/4) (log n)^(1/2) (log log n)^(1/4) = o(b) and b = o(n^(-2/9))",
         )
+    # Bandwidths exist for large n; now find the n at which the window is open with constants 1.
     bend = sympy.simplify(sympy.diff(gap, t, 2))
     slope = sympy.simplify(sympy.diff(gap, t).subs(t, 1 + t))
     rises = slope.is_positive is True and bool(ball_of(gap, {t: ball_of(Integer(1))}) >= 0)
