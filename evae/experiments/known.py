@@ -28,7 +28,7 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True)
 class Held:
-    """A run that a file holds."""
+    """A run in a file of results."""
 
     record: RunRecord
     source: Path
