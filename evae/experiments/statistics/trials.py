@@ -27,13 +27,13 @@ class Treatment(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """One trained model and its figure.
+    """One trained model and its value.
 
     Attributes
     ----------
     kernel, objective : str
     seed : int
-        Trials with the same seed begin with the same weights and see the images in the same order: the seed is a block.
+        Trials with the same seed share initial weights and the order of the images: the seed is a block.
     value : float
 
     Raises
@@ -58,7 +58,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The values of some treatments on the seeds that have all of them.
+    """The values of several treatments on the seeds that have all of them.
 
     Attributes
     ----------
