@@ -99,7 +99,7 @@ PRESETS = {
 
 
 def require_formula(recipe: Recipe) -> None:
-    """Raise `InputError` for a pair without an exact, finite formula: there is no silent approximation."""
+    """Raise `InputError` for a pair without an exact, finite formula, since nothing is approximated silently."""
     posterior, objective = recipe.posterior, recipe.objective
     pair = f"--objective {objective} has no exact formula for --posterior {posterior}"
     if objective in ("elbo", "uniform-prior"):

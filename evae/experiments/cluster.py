@@ -114,7 +114,7 @@ def _hand_out(
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
         except KeyboardInterrupt:
-            # A second Ctrl-C does not wait.
+            # A second Ctrl-C interrupts immediately.
             raise _interruption(stop, outcomes) from None
         if pending:
             _stop(workers, list(pending))

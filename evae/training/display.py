@@ -135,7 +135,7 @@ class TrainingDisplay(Callback):
         holdout = [{name: record.holdout[name] for name in record.train} for record in each]
         spreads = _average([record.latent.spreads for record in each])
         active = statistics.fmean(record.latent.active_dimensions or 0 for record in each)
-        # A run that has failed is computed further with the others.
+        # A failed run is still computed with the others.
         speed = len(self._runs) * (each[0].images_per_second or 0)
         print_sentence(
             self._console,

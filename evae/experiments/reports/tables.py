@@ -37,7 +37,7 @@ class Table:
     words: int = 1
 
     def markdown(self) -> str:
-        """Return the table in Markdown, its title in bold above."""
+        """Return the table in Markdown, below its title in bold."""
         marks = ["---" if number < self.words else "---:" for number in range(len(self.columns))]
         lines = [self.columns, tuple(marks), *self.rows]
         return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""])

@@ -146,7 +146,7 @@ def _sources(values: Array, kernels: int, objectives: int) -> tuple[Source, ...]
         squares["seed"] = (values.shape[1] * _square(means - means.mean()), seeds - 1)
         for name, vector in vectors.items():
             squares[f"{name} x seed"] = (_square(vector - vector.mean(0)), vector.shape[1] * (seeds - 1))
-    # What differs by rounding differs by no more than this.
+    # Upper bound on a sum of squares due to rounding.
     rounding = values.size * (ROUNDING_UNITS * np.finfo(float).eps * magnitude) ** 2
     kept = {name: (square if square > rounding else 0.0, freedom) for name, (square, freedom) in squares.items()}
     total = sum(square for square, _ in kept.values())

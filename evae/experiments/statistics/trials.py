@@ -97,7 +97,7 @@ def complete_blocks(trials: Iterable[Trial], treatments: Sequence[Treatment]) ->
 
 
 def values_by_treatment(trials: Iterable[Trial]) -> dict[Treatment, tuple[float, ...]]:
-    """Return the values of every treatment in the order of the seeds, the treatments sorted.
+    """Return the values of every treatment in the order of the seeds, with the treatments sorted.
 
     Raises
     ------
