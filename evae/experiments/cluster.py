@@ -124,7 +124,7 @@ def _hand_out(
 
 
 def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes) -> None:
-    """Wait briefly; remove finished runs from ``pending``."""
+    """Wait briefly; move finished runs from ``pending`` to the outcomes."""
     done, _ = wait(pending, SECONDS_BETWEEN_GLANCES, FIRST_COMPLETED)
     for future in done:
         said = future.exception() or future.result()

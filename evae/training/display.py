@@ -36,11 +36,11 @@ class TrainingDisplay(Callback):
     console : Console
         Where lines are printed.
     bar : rich.progress.Progress or None
-        None where there is no terminal.
+        None without a terminal.
     decoding : callable, optional
         Shows the progress in decoding the data.
     minute_line : MinuteLine, optional
-        Prints the terms once a minute where there is no bar.
+        Prints the terms once a minute if there is no bar.
     """
 
     def __init__(
