@@ -1,4 +1,4 @@
-"""Configuration of a training run. It imports nothing heavy, so that a wrong option is refused at once."""
+"""Configuration of a training run. Imports are light, so that an invalid option is rejected at once."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Configuration of a training run. It imports nothing heavy, so that a wrong option is refused at once."""
+"""Configuration of a training run, with its checks and its default name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evae.configuration.options import DATASET_FORMS, DATASETS, OPTIONS, Trainin
 from evae.configuration.recipe import PRESETS, RECIPE_OPTIONS, Recipe, require_formula
 from foundation.errors import InputError
 
-#: The fields of the first ``config.json``. A file may lack any other field, which then has its default, so that the
-#: default of a field added later must be what was done before it existed.
+#: The fields of the first ``config.json``. A file may lack any other field, which then has its default. The default of
+#: a field added later must therefore reproduce the earlier behaviour.
 _FIRST_FIELDS = frozenset(
     (
         *("dataset", "model", "latent_dim", "epochs", "batch_size", "lr", "seed"),
@@ -30,8 +30,8 @@ class Configuration(TrainingOptions):
     Raises
     ------
     InputError
-        If a field is outside its domain, an option does nothing for the posterior and the objective, or their pair has
-        no exact formula; the sentence names the command line's option.
+        If a field is outside its domain, an option has no effect for the posterior and the objective, or their pair has
+        no exact formula; the message names the command-line option.
     """
 
     def __post_init__(self) -> None:
@@ -42,20 +42,20 @@ class Configuration(TrainingOptions):
 
     @property
     def recipe(self) -> Recipe:
-        """The preset with what replaces it, complete. A preset's own option goes where it would do nothing."""
+        """The complete recipe: the preset with its overrides, without preset options that would have no effect."""
         replaced = {name: value for name, value in self._replacements().items() if value is not None}
         return dataclasses.replace(PRESETS[self.model], **replaced).completed()
 
     @property
     def label(self) -> str:
-        """The preset and what differs from it, such as ``evae`` or ``evae-uniform-kernel-B0.5``."""
+        """The preset and the options that differ from it, such as ``evae`` or ``evae-uniform-kernel-B0.5``."""
         preset, recipe = PRESETS[self.model].completed(), self.recipe
         parts = [self.model]
         for name, option in OPTIONS.items():
             if option.label is None:
                 continue
             value, usual = getattr(recipe, name), getattr(preset, name)
-            # An option that the preset has no use for is usual at its plain value.
+            # An option that the preset does not use is omitted at its plain value.
             if usual is None and name in RECIPE_OPTIONS:
                 usual = RECIPE_OPTIONS[name][2]
             if value not in (None, usual):
@@ -73,15 +73,15 @@ class Configuration(TrainingOptions):
 
     @property
     def _dataset_label(self) -> str:
-        """The data set as part of a folder's name: of a path its last part, such as ``npz-faces``."""
+        """The data set as part of a folder's name; for a path its last component, such as ``npz-faces``."""
         kind, colon, path = self.dataset.partition(":")
         return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.+-]+', '-', Path(path).stem)}" if colon else kind
 
     @classmethod
     def from_dict(cls, document: Any, source: str | Path) -> Configuration:
-        """Read what `dataclasses.asdict` wrote; ``source`` is the file to name when it does not fit.
+        """Read the output of `dataclasses.asdict`; ``source`` is the file named in messages.
 
-        A file of an earlier version may lack fields that were added since: they take their defaults.
+        A file of an earlier version may lack fields that were added since: they get their defaults.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         found = set(document) if isinstance(document, dict) else set()
@@ -107,7 +107,7 @@ class Configuration(TrainingOptions):
             )
 
     def _check_recipe(self) -> None:
-        """Refuse an option that does nothing, and a pair without an exact formula."""
+        """Raise `InputError` for an option without effect, or a pair without an exact formula."""
         recipe = self.recipe
         for option, (field, values, _) in RECIPE_OPTIONS.items():
             if getattr(self, option) is not None and not recipe.uses(option):

@@ -1,4 +1,4 @@
-"""Domains of options: which values are accepted, in which words others are refused, and their JSON Schema."""
+"""Domains of options: accepted values, error messages for other values, and JSON Schemas."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 from foundation.errors import InputError, suggest
 
-#: Bounds of a weight and of B: single precision resolves them, and a learned B is no smaller.
+#: Bounds of a weight and of B: single precision resolves them, and a learned B is at least the lower bound.
 SMALLEST, LARGEST = 1e-6, 1e6
 
-#: Largest number of epochs, of images in a step and of images in a data set: with more, no computer would finish.
+#: Largest number of epochs, of images in a step and of images in a data set: more would never finish.
 MOST = 10**9
 
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -27,20 +27,20 @@ def _accept_all(_value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Domain:
-    """The values that an option accepts; by default any.
+    """The values that an option accepts; any by default.
 
     Parameters
     ----------
     type : type
-        What the command line makes of a word: str, int or float; bool for an option without a value.
+        The type to which the command line converts a word: str, int or float; bool for an option without a value.
     rule : str
-        What a value must be, as in "a positive number".
+        The requirement on a value, as in "a positive number".
     accepts : callable
         Whether a value is in the domain.
     keywords : mapping
         Keywords of the JSON Schema besides the type.
     words : tuple of str
-        What a shell completes.
+        Completions for a shell.
     """
 
     type: type = str
@@ -107,7 +107,7 @@ POSITIVE = Domain(
 
 SWITCH = Domain(bool, "True or False", lambda value: isinstance(value, bool))
 
-#: A name that every file system admits, without folders above it.
+#: A name that every file system allows, without parent folders.
 FOLDER_NAME = Domain(
     str,
     "a plain folder name of letters, digits and . _ + -, at most 200",
@@ -117,12 +117,12 @@ FOLDER_NAME = Domain(
 
 @dataclass(frozen=True)
 class Choice(Domain):
-    """One of the ``words``; the message on another value suggests the nearest.
+    """One of the ``words``; the error message for another value suggests the nearest word.
 
     Parameters
     ----------
     aliases : mapping of str to str
-        Words that are not accepted, and which word each stands for.
+        Words that are rejected, with the accepted word that each stands for.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class Choice(Domain):
 
 
 def choice(*words: str, **aliases: str) -> Choice:
-    """Return a domain of ``words``; ``aliases`` are words that are refused with the one that is meant."""
+    """Return a domain of ``words``; ``aliases`` are rejected, with a suggestion of the accepted word."""
     return Choice(words=words, aliases=aliases)
 
 
@@ -163,7 +163,7 @@ class File(Domain):
 
 @dataclass(frozen=True)
 class DataSet(Domain):
-    """A data set by name, or one of one's own by a form such as ``npz:FILE`` with a path for the capital letters.
+    """A data set by name, or a user-supplied one by a form such as ``npz:FILE``, with a path for the capital letters.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class WordOrNumber(Domain):
 
 
 def beginnings(forms: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what can be completed of forms such as ``uniform:lo,hi``: all up to the colon.
+    """Return the completable part of forms such as ``uniform:lo,hi``: the text up to the colon.
 
     Examples
     --------

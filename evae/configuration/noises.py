@@ -1,4 +1,4 @@
-"""Standard noises of a code z = mu + scale * noise: one row each, with the constants that need no torch."""
+"""Standard noises of a code z = mu + scale * noise: one row each, with the constants that do not need torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Noise:
     reach : float, optional
         Half the length of the support; None if it is unbounded.
     scale : str
-        The name of the scale: that of the encoder's head, and that in the metrics.
+        The name of the scale, in the encoder's head and in the metrics.
     """
 
     draw: str
@@ -47,7 +47,7 @@ NOISES: Mapping[str, Noise] = {
         roughness=1 / (2 * math.sqrt(math.pi)),
         scale="sigma",
     ),
-    # Lemma 3.2: of all densities with this variance, the one of least roughness.
+    # Lemma 3.2: among all densities with this variance, the one of least roughness.
     "epanechnikov": Noise(
         "evae.distributions:standard_epanechnikov",
         "evae.distributions:Epanechnikov",

@@ -1,8 +1,8 @@
-"""The table of options: what the command line, the checks, the resuming of runs and the JSON schemas know of each.
+"""The table of options, shared by the command line, the checks, the resuming of runs and the JSON schemas.
 
 An option of a training run is a field of `TrainingOptions`, whose metadata are the rest of its row. Everything else is
-made from the table: the options of ``train`` and ``reproduce``, the checks of a configuration, which options a resumed
-run may change, which of them affect its figures, the schemas in docs/schemas, and what a shell completes.
+derived from the table: the options of ``train`` and ``reproduce``, the checks of a configuration, which options a
+resumed run may change, which of them affect its figures, the schemas in docs/schemas, and shell completions.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from foundation.errors import InputError
 #: The data sets that `evae.data` reads by name.
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10", "celeba")
 
-#: Data sets of one's own, each followed by a path.
+#: User-supplied data sets, each followed by a path.
 DATASET_FORMS = ("npz:FILE", "folder:DIR")
 
-#: What a shell completes for a data set; a path follows a colon.
+#: Shell completions for a data set; a path follows a colon.
 DATASET_WORDS = (*DATASETS, *beginnings(DATASET_FORMS))
 
-#: Sides of the images for which Appendix B has networks.
+#: Image sizes for which Appendix B has networks.
 IMAGE_SIZES = (32, 64)
 
 DEVICES = ("auto", "cpu", "cuda")
 
-#: The arithmetic of training (`evae.compute.precision`).
+#: Arithmetic precisions of training (`evae.compute.precision`).
 PRECISIONS = ("fp32", "tf32", "bf16")
 
 
@@ -65,25 +65,25 @@ class Option:
     name : str
         As in Python: ``batch_size`` is ``--batch-size`` on the command line.
     default : object
-        None also stands for an option that was left out.
+        None also means that the option was left out.
     domain : Domain
         The values that are accepted.
     summary : str
-        A sentence on what the option is, for the help, the docstrings and the JSON schemas.
+        A sentence that describes the option, for the help, the docstrings and the JSON schemas.
     details : str
-        More of the help.
+        Further help text.
     advice : str
         A sentence that ends both the help and the message on a value outside the domain.
     metavar : str, optional
-        What stands for the value in the help.
+        The placeholder of the value in the help.
     default_text : str
-        What the default None stands for, in words.
+        The meaning of the default None, in words.
     affects : str
-        What depends on the option: the figures of a run, their last bits alone, or nothing.
+        The effect of the option: on the figures of a run, on their last bits only, or none.
     changeable : bool
         Whether a resumed run may have another value.
     label : str, optional
-        How the default name of a run writes a value that is not the model's own.
+        The format, in the default name of a run, of a value that differs from the model's.
     """
 
     name: str
@@ -105,12 +105,12 @@ class Option:
 
     @property
     def help(self) -> str:
-        """What the help page says."""
+        """The text of the help page."""
         text = " ".join(part for part in (self.summary, self.details, self.advice) if part)
         return f"{text}  [default: {self.default_text}]" if self.default_text else text
 
     def require(self, value: Any) -> Any:
-        """Return ``value`` as it is stored; raise `InputError`, which names the option, if it is not accepted."""
+        """Return ``value`` as it is stored; raise an `InputError` that names the option if it is invalid."""
         if value is None and self.default is None:
             return None
         try:
@@ -119,7 +119,7 @@ class Option:
             raise InputError(f"{error} {self.advice}".rstrip()) from None
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of a value, in which null stands for an option that was left out."""
+        """Return the JSON Schema of a value, in which null means that the option was left out."""
         found = {"description": self.summary, **self.domain.schema()}
         if self.default is None:
             types = found["type"] if isinstance(found["type"], list) else [found["type"]]
@@ -130,7 +130,7 @@ class Option:
 
 
 def flag(name: str) -> str:
-    """Return an option as the command line has it.
+    """Return an option as written on the command line.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def parameters(options: Mapping[str, Option]) -> str:
 
 
 def table_of(fields: type) -> Mapping[str, Option]:
-    """Return by name the options that are the fields of a dataclass."""
+    """Return the options in the fields of a dataclass, by name."""
     rows = {one.name: Option(one.name, one.default, **one.metadata) for one in dataclasses.fields(fields)}
     return MappingProxyType(rows)
 
@@ -411,7 +411,7 @@ OPTIONS = table_of(TrainingOptions)
 #: Options that do not affect the figures of a run, except perhaps in their last bits.
 INDIFFERENT = frozenset(name for name, option in OPTIONS.items() if option.affects != "figures")
 
-#: Options that affect nothing at all, so that tables of results leave them out.
+#: Options without any effect on results, which tables of results omit.
 WITHOUT_EFFECT = frozenset(name for name, option in OPTIONS.items() if option.affects == "nothing")
 
 #: Options that may have another value when a run is resumed.

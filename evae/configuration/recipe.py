@@ -1,4 +1,4 @@
-"""Recipes: which posterior with which objective, by name, and which pairs have an exact formula."""
+"""Recipes: combinations of a posterior and an objective by name, and the pairs that have an exact formula."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ UNIT_VARIANCE_LENGTH = math.sqrt(12)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A posterior with an objective (`evae.models`); an option that does nothing is None.
+    """A posterior with an objective (`evae.models`); an option without effect is None.
 
     Parameters
     ----------
     posterior, objective : str
         One of `POSTERIORS` and one of `OBJECTIVES`.
     kernel, prior_length, interval
-        Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and where U lies, one
-        of `INTERVALS`: on [-B, B] as printed or on [-B/2, B/2].
+        Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and the interval of U,
+        one of `INTERVALS`: [-B, B] as printed or [-B/2, B/2].
     beta
-        Of every objective but reconstruction: the weight of its regularisation term.
+        Of every objective except reconstruction: the weight of its regularisation term.
     uniform_length, divergence
         Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
     """
@@ -56,25 +56,25 @@ class Recipe:
     divergence: str | None = None
 
     def completed(self) -> Recipe:
-        """Give every option that does something its value, by default the plain one, and every other None."""
+        """Set every option that has an effect, by default to its plain value, and every other one to None."""
         plain = {name: default for name, (_, _, default) in RECIPE_OPTIONS.items() if self.uses(name)}
         given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         return Recipe(self.posterior, self.objective, **{**plain, **given})
 
     def uses(self, option: str) -> bool:
-        """Whether an option does anything for this posterior and this objective."""
+        """Return whether an option has an effect for this posterior and this objective."""
         field, values, _ = RECIPE_OPTIONS[option]
         return getattr(self, field) in values
 
     def document(self) -> dict[str, str | float]:
-        """Return what is not None, for a JSON file."""
+        """Return the fields that are not None, for a JSON file."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-#: The fields of a configuration that replace what its preset has.
+#: The fields of a configuration that override its preset.
 RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
-#: What each option of a recipe belongs to, and its plain value.
+#: The posteriors or objectives that use each option of a recipe, and its plain value.
 RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "kernel": ("posterior", ("kde",), "epanechnikov"),
     "prior_length": ("posterior", ("kde",), "learned"),
@@ -91,7 +91,7 @@ PRESETS = {
     "evae-direct": Recipe("epanechnikov", "elbo"),
     "evae-repaired": Recipe("epanechnikov", "uniform-prior"),
     "gaussian-kde": Recipe("kde", "kde-bound", kernel="gaussian"),
-    # Nothing in the paper decides beta: 4 is clearly more than 1, and --beta makes it another.
+    # The paper does not determine beta: 4 is clearly more than 1, and --beta overrides it.
     "beta-vae": Recipe("gaussian", "elbo", beta=4.0),
     "ae": Recipe("none", "reconstruction"),
     "laplace-vae": Recipe("laplace", "elbo"),
@@ -99,7 +99,7 @@ PRESETS = {
 
 
 def require_formula(recipe: Recipe) -> None:
-    """Refuse a pair without an exact, finite formula: nothing is approximated in silence."""
+    """Raise `InputError` for a pair without an exact, finite formula, since nothing is approximated silently."""
     posterior, objective = recipe.posterior, recipe.objective
     pair = f"--objective {objective} has no exact formula for --posterior {posterior}"
     if objective in ("elbo", "uniform-prior"):
@@ -116,7 +116,7 @@ def require_formula(recipe: Recipe) -> None:
 
 
 def _require_room(recipe: Recipe) -> None:
-    """Refuse a constant B that leaves the kernel no room inside the uniform prior."""
+    """Raise `InputError` for a constant B that leaves no room for the kernel inside the uniform prior."""
     if recipe.uniform_length is not None and isinstance(recipe.prior_length, float):
         taken = recipe.prior_length * (2 if recipe.interval == "printed" else 1)
         if taken > 0.99 * recipe.uniform_length:

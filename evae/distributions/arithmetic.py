@@ -1,4 +1,4 @@
-"""Floating-point arithmetic that the distributions share: rounding errors, safe logarithms, cube roots, checks."""
+"""Floating-point arithmetic shared by the distributions: rounding errors, safe logarithms, cube roots, checks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def rounding_error(a: Tensor, b: Tensor) -> Tensor:
 
 
 def compensated_sum(first: Tensor, *others: Tensor) -> Tensor:
-    """Sum of tensors that broadcast, rounded about once: the rounding errors of its steps are added to it.
+    """Return the sum of tensors that broadcast, rounded about once: the rounding errors of its steps are added to it.
 
-    Their gradient is not: it is that of the plain sum. Source: Ogita, Rump and Oishi, Accurate sum and dot product.
+    The gradient is that of the plain sum. Source: Ogita, Rump and Oishi, Accurate sum and dot product.
     """
     total, error = first, torch.zeros_like(first)
     for term in others:
@@ -33,19 +33,19 @@ def compensated_sum(first: Tensor, *others: Tensor) -> Tensor:
 
 
 def positive_part(x: Tensor) -> Tensor:
-    """max(x, 0), of which the gradient at 0 is 1: unlike that of `clamp` it is the derivative from the right."""
+    """Return max(x, 0), whose gradient at 0 is 1, the derivative from the right, unlike that of `clamp`."""
     return torch.where(x < 0, 0.0, x)
 
 
 def resolved(distance: Tensor, unit: Tensor) -> Tensor:
-    """Whether a distance is positive and so large, in itself and in a unit, that its logarithm's gradient is finite."""
+    """Return whether a distance is positive and, by itself and in a unit, large enough for a finite log-gradient."""
     return torch.minimum(distance, distance / unit) >= torch.finfo(distance.dtype).tiny
 
 
 def cube_root(x: Tensor) -> Tensor:
-    """Cube root of positive numbers, accurate to rounding for subnormal ones too."""
+    """Return the cube root of positive numbers, accurate to rounding for subnormal numbers too."""
     root = x.pow(1 / 3)
-    # A step of Newton's method: that the exponent is not exactly 1/3 costs two digits of the root of 1e-300.
+    # A step of Newton's method: the rounded exponent 1/3 costs two digits of the root of 1e-300.
     excess = root * (root * (root / x)) - 1
     return root - (root * excess / 3).detach()
 
@@ -56,7 +56,7 @@ def require_probabilities(value: Tensor) -> None:
     Raises
     ------
     ValueError
-        If an element lies outside of [0, 1] or is NaN; the message has the first one.
+        If an element lies outside [0, 1] or is NaN; the message names the first one.
     """
     valid = constraints.unit_interval.check(value)
     if not bool(valid.all()):

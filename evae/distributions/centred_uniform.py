@@ -1,4 +1,4 @@
-"""The uniform distribution by its centre and half-width, which keep their digits where the ends would lose them."""
+"""The uniform distribution by its centre and half-width, which stay accurate where the ends would lose digits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CentredUniform(Uniform):
     scale : Tensor or float
         Half the length of the support, positive. Broadcast against ``loc``.
     validate_args : bool, optional
-        As for `torch.distributions.Uniform`, which this is: its ends are rounded, its moments are not.
+        As for `torch.distributions.Uniform`, the base class: the ends are rounded, the moments are not.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class CentredUniform(Uniform):
         super().__init__(self.loc - self.scale, self.loc + self.scale, validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> CentredUniform:
-        """Return the same distribution with ``batch_shape``; no memory is copied."""
+        """Return the same distribution with ``batch_shape``, without copying memory."""
         new = self._get_checked_instance(CentredUniform, _instance)  # type: ignore[no-untyped-call]
         new.loc, new.scale = self.loc.expand(batch_shape), self.scale.expand(batch_shape)
         super().expand(batch_shape, _instance=new)  # type: ignore[no-untyped-call]
@@ -58,7 +58,7 @@ class CentredUniform(Uniform):
         return self.scale / 3**0.5
 
     def entropy(self) -> Tensor:
-        """Differential entropy in nats: log(2 scale)."""
+        """Return the differential entropy in nats: log(2 scale)."""
         return (2 * self.scale).log()
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:

@@ -2,8 +2,8 @@ r"""Entropy, roughness and mean distances of s K + B U, the noise of Algorithm 1
 
 With K standard Epanechnikov this is equation (9) for the prior U[-B, B]; with K uniform it is a trapezoid. U is uniform
 on [-1, 1]. Arguments are positive tensors that broadcast: ``s`` is the half-width of the scaled kernel, ``width`` is B.
-Derivations with exact arithmetic are in `theory.posterior`; here every formula is arranged so that nothing cancels, in
-single precision too, and so that gradients are finite for all positive arguments, also at s = B.
+Derivations with exact arithmetic are in `theory.posterior`; here every formula avoids cancellation, in single
+precision too, and has finite gradients for all positive arguments, also at s = B.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TERMS = tuple(1 / (k * (k - 1) * (k + 3)) for k in range(2, 20))
 
 
 def epanechnikov_entropy(s: Tensor, width: Tensor) -> Tensor:
-    r"""Differential entropy of s K + B U in nats, K standard Epanechnikov.
+    r"""Return the differential entropy of s K + B U in nats, K standard Epanechnikov.
 
     Notes
     -----
@@ -41,7 +41,7 @@ def epanechnikov_entropy(s: Tensor, width: Tensor) -> Tensor:
 
 
 def epanechnikov_roughness(s: Tensor, width: Tensor) -> Tensor:
-    """Integral of the squared density of s K + B U, K standard Epanechnikov, in the same two regimes."""
+    """Return the integral of the squared density of s K + B U, K standard Epanechnikov, in the same two regimes."""
     wide = s <= width
     plateau = (1 - 9 / 35 * torch.where(wide, s, width) / width) / (2 * width)
     beta = torch.where(wide, s, width) / s
@@ -50,7 +50,7 @@ def epanechnikov_roughness(s: Tensor, width: Tensor) -> Tensor:
 
 
 def uniform_entropy(s: Tensor, width: Tensor) -> Tensor:
-    """Differential entropy of s V + B U in nats, V uniform on [-1, 1].
+    """Return the differential entropy of s V + B U in nats, V uniform on [-1, 1].
 
     With a and c the larger and the smaller of s and B it is log 2a + c / 2a.
     """
@@ -59,41 +59,44 @@ def uniform_entropy(s: Tensor, width: Tensor) -> Tensor:
 
 
 def uniform_roughness(s: Tensor, width: Tensor) -> Tensor:
-    """Integral of the squared density of s V + B U: (1 - c / 3a) / 2a, with a and c the larger and the smaller."""
+    """Return the integral of the squared density of s V + B U, V uniform on [-1, 1].
+
+    With a and c the larger and the smaller of s and B it is (1 - c / 3a) / 2a.
+    """
     larger, smaller = torch.maximum(s, width), torch.minimum(s, width)
     return (1 - smaller / larger / 3) / (2 * larger)
 
 
 def epanechnikov_mean_distance(offset: Tensor, s: Tensor, width: Tensor | None = None) -> Tensor:
-    r"""E\|s K + B U - offset\| for any real ``offset``, K standard Epanechnikov; without a ``width`` that of s K.
+    r"""Return E\|s K + B U - offset\|, or without a ``width`` E\|s K - offset\|, for K standard Epanechnikov.
 
-    For \|u\| <= 1 it is :math:`E|K - u| = 3/8 + 3 u^2/4 - u^4/8`.
+    ``offset`` is any real number. For \|u\| <= 1 it is :math:`E|K - u| = 3/8 + 3 u^2/4 - u^4/8`.
     """
     return _mean_distance(offset, s, width, _epanechnikov_distance)
 
 
 def uniform_mean_distance(offset: Tensor, s: Tensor, width: Tensor | None = None) -> Tensor:
-    """E|s V + B U - offset| for any real ``offset``, V uniform on [-1, 1]; without a ``width`` that of s V."""
+    """Return E|s V + B U - offset|, or without a ``width`` E|s V - offset|, for V uniform and any real ``offset``."""
     return _mean_distance(offset, s, width, _uniform_distance)
 
 
 def _epanechnikov_distance(u: Tensor, half: Tensor) -> Tensor:
-    """Mean of E|K - v| over v in [u - half, u + half], within [-1, 1]: by powers, so that nothing cancels."""
+    """Return the mean of E|K - v| over v in [u - half, u + half], within [-1, 1], by powers without cancellation."""
     a, b = u.square(), half.square()
     return 3 / 8 + 3 / 4 * (a + b / 3) - (a.square() + 2 * a * b + b.square() / 5) / 8
 
 
 def _uniform_distance(u: Tensor, half: Tensor) -> Tensor:
-    """Mean of E|V - v| over v in [u - half, u + half], within [-1, 1]."""
+    """Return the mean of E|V - v| over v in [u - half, u + half], within [-1, 1]."""
     return (1 + u.square() + half.square() / 3) / 2
 
 
 def _mean_distance(
     offset: Tensor, s: Tensor, width: Tensor | None, mean_within: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """E|s X - offset|, or its mean over [offset - B, offset + B], for X on [-1, 1].
+    """Return E|s X - offset|, or its mean over [offset - B, offset + B], for X on [-1, 1].
 
-    At v beyond s it is |v|; the mean over an interval within [-s, s] is s times ``mean_within`` of its midpoint and
+    It is |v| at v beyond s; the mean over an interval within [-s, s] is s times ``mean_within`` of its midpoint and
     half-width over s.
     """
     c = offset.abs()
@@ -109,14 +112,14 @@ def _mean_distance(
 def _straddling_mean_distance(
     c: Tensor, s: Tensor, width: Tensor, mean_within: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """Mean of E|s X - v| over v in [c - B, c + B] for 0 <= c < s + B.
+    """Return the mean of E|s X - v| over v in [c - B, c + B] for 0 <= c < s + B.
 
-    The mean over the parts of the interval above s, below -s and between, weighted by their lengths over 2B.
+    It averages the means over the parts of the interval above s, below -s and between, weighted by their lengths / 2B.
     """
     above = ((c - s) + width).clamp(min=0.0)
     below = ((width - s) - c).clamp(min=0.0)
     between = positive_part((2 * width - above) - below)
-    # Where B is far wider than s, rounding may leave both outside of [-s, s]; their weight is small there.
+    # If B is far larger than s, rounding may leave both outside [-s, s]; their weight is small there.
     middle = torch.minimum(torch.maximum(c + (below - above) / 2, -s), s)
     within = s * mean_within(middle / s, torch.minimum(between / 2, s) / s)
     outer = (above / width) * (c + (width - above / 2)) + (below / width) * (s + below / 2)
@@ -124,7 +127,7 @@ def _straddling_mean_distance(
 
 
 def _narrow_entropy(beta: Tensor) -> Tensor:
-    r"""g(beta) for 0 < beta = B/s <= 1, the entropy in units of s.
+    r"""Return g(beta) for 0 < beta = B/s <= 1, the entropy in units of s.
 
     At a distance 2 beta v from an end, 0 < v < 1, the density is :math:`\frac\beta2 v^2 (3 - 2 \beta v)`; between the
     edges, for |t| <= a = 1 - beta, it is :math:`\frac34 (c^2 - t^2)` with :math:`c^2 = 1 - \beta^2/3`.
@@ -142,7 +145,7 @@ def _narrow_entropy(beta: Tensor) -> Tensor:
 
 
 def _edge_remainder(y: Tensor) -> Tensor:
-    r""":math:`\frac{27}{4} y^2 \int_0^1 v^2 (1 - y v) \log(1 - y v)\, dv` for 0 < y <= 2/3.
+    r"""Return :math:`\frac{27}{4} y^2 \int_0^1 v^2 (1 - y v) \log(1 - y v)\, dv` for 0 < y <= 2/3.
 
     The integral's series is :math:`-\frac y4 + \sum_{k \ge 2} y^k / (k (k-1) (k+3))`; its closed form divides by y^3.
     """

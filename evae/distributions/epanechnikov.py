@@ -1,7 +1,7 @@
 """The Epanechnikov distribution as a `torch.distributions.Distribution`.
 
-Every formula is written so that it neither overflows nor cancels near the ends of the support, and so that its
-gradient is a finite number wherever its value is one: a branch that is not taken is fed a harmless argument
+Every formula avoids overflow and cancellation near the ends of the support, and its gradient is finite wherever its
+value is: the argument of a branch that is not taken is replaced by a harmless one
 (the "double where"), because autograd multiplies the gradient of an untaken branch by zero, and 0 * inf is NaN.
 """
 
@@ -31,7 +31,7 @@ ALGORITHMS = ("median", "inverse")
 class Epanechnikov(Distribution):
     r"""Epanechnikov distribution: density :math:`\frac{3}{4r}\left(1 - ((x-\mu)/r)^2\right)` on [mu - r, mu + r].
 
-    It is the kernel that minimises :math:`\int K^2` at a given mean and variance.
+    This kernel minimises :math:`\int K^2` at a given mean and variance.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Epanechnikov(Distribution):
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Distribution | None = None) -> Epanechnikov:
-        """Return the same distribution with ``batch_shape``; no memory is copied."""
+        """Return the same distribution with ``batch_shape``, without copying memory."""
         new = self._get_checked_instance(Epanechnikov, _instance)  # type: ignore[no-untyped-call]
         shape = torch.Size(batch_shape)
         new.loc = self.loc.expand(shape)
@@ -118,11 +118,11 @@ class Epanechnikov(Distribution):
 
     @property
     def stddev(self) -> Tensor:
-        """The standard deviation, scale / sqrt(5): not by way of the square, which underflows for a small scale."""
+        """The standard deviation, scale / sqrt(5), without the square, which underflows for a small scale."""
         return math.sqrt(STANDARD_VARIANCE) * self.scale
 
     def entropy(self) -> Tensor:
-        """Differential entropy in nats: log(scale) + 5/3 - log 3. Shape: the batch shape."""
+        """Return the differential entropy in nats: log(scale) + 5/3 - log 3. Shape: the batch shape."""
         return self.scale.log() + STANDARD_ENTROPY
 
     def rsample(self, sample_shape: Any = (), *, algorithm: str = "median") -> Tensor:
@@ -136,7 +136,7 @@ class Epanechnikov(Distribution):
         return self.loc + self.scale * noise
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density at ``value``; -inf at the ends of the support and, without validation, outside of it.
+        """Return the log-density at ``value``; -inf at the ends of the support and, without validation, outside it.
 
         The gradient is finite everywhere: zero where the log-density is -inf.
         """
@@ -146,11 +146,11 @@ class Epanechnikov(Distribution):
         return torch.where(value.isnan(), value, log_density)
 
     def log_density_from_end(self, distance: Tensor) -> Tensor:
-        """Log-density at a ``distance`` from the nearer end of the support, with full relative accuracy; broadcasts."""
+        """Return the log-density at a ``distance`` from the nearer end, to full relative accuracy; broadcasts."""
         return self._log_density(distance, 2 * self.scale - distance)
 
     def _log_density(self, from_low: Tensor, from_high: Tensor) -> Tensor:
-        """Log-density by the distances from the two ends of the support; -inf where one of them is not positive."""
+        """Return the log-density by the distances from the two ends of the support; -inf unless both are positive."""
         inside = resolved(from_low, self.scale) & resolved(from_high, self.scale)
         from_low, from_high = (torch.where(inside, distance, self.scale) for distance in (from_low, from_high))
         # (3 / 4r) (1 - u)(1 + u), with 1 - u and 1 + u from the distances to the ends.
@@ -160,10 +160,10 @@ class Epanechnikov(Distribution):
         return torch.where(inside, log_density, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
-        """Distribution function at any real ``value``: 0 below the support, 1 above it.
+        """Return the distribution function at any real ``value``: 0 below the support, 1 above it.
 
         Near the lower end it has full relative accuracy. A distribution function is defined on the whole line, so
-        that, unlike `log_prob`, no value is refused.
+        every value is accepted, unlike in `log_prob`.
         """
         from_low = self._distances_to_ends(value)[0].clamp(min=0.0)
         w = torch.minimum(from_low, 2 * self.scale) / self.scale
@@ -171,11 +171,10 @@ class Epanechnikov(Distribution):
         return w.square() * (3 - w) / 4
 
     def icdf(self, value: Tensor) -> Tensor:
-        """Quantile of the probability ``value``: loc + scale * 2 sin(asin(2 p - 1) / 3).
+        """Return the quantile of the probability ``value``: loc + scale * 2 sin(asin(2 p - 1) / 3).
 
-        Accurate to rounding, also near 0 and 1, where the distance from the end of the support is. The derivative in
-        p is infinite at 0 and 1 themselves; there the gradient in p is set to zero, and the gradients in loc and
-        scale are exact.
+        Accurate to rounding; near 0 and 1, so is the distance from the end of the support. At exactly 0 and 1 the
+        derivative in p is infinite, and the gradient in p is set to zero; the gradients in loc and scale are exact.
         """
         if self._validate_args:
             require_probabilities(value)
@@ -187,9 +186,9 @@ class Epanechnikov(Distribution):
         return torch.where(is_central(value), centre, torch.where(upper, high_end, low_end))
 
     def _distances_to_ends(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Distances of ``value`` from the lower and the upper end of the support; negative outside.
+        """Return the distances of ``value`` from the lower and the upper end of the support; negative outside.
 
-        Where the offset from loc is rounded, its rounding error is added once scale has cancelled the offset.
+        The rounding error of the offset from loc is added after scale has cancelled the offset.
         """
         offset, error = value - self.loc, rounding_error(value, self.loc)
         return (self.scale + offset) + error, (self.scale - offset) - error
@@ -210,11 +209,11 @@ def standard_epanechnikov(
     shape : sequence of int
         The shape of the result.
     generator : torch.Generator, optional
-        The draw depends on its state alone; by default the global one.
+        The only state that the draw depends on; by default the global generator.
     dtype, device : optional
-        Of the result.
+        Data type and device of the result.
     algorithm : str
-        ``median``: the median of three uniforms (Algorithm 2), the faster. ``inverse``: the quantile of one.
+        ``median``: the median of three uniforms (Algorithm 2), which is faster. ``inverse``: the quantile of one.
 
     Raises
     ------
@@ -226,38 +225,38 @@ def standard_epanechnikov(
     if algorithm == "inverse":
         return _standard_quantile(torch.rand(tuple(shape), generator=generator, dtype=dtype, device=device))
     first, second, third = torch.rand((3, *shape), generator=generator, dtype=dtype, device=device).unbind()
-    # The median by three comparisons: torch.median would also sort out the indices, which nobody asks for.
+    # The median by three comparisons: torch.median would also compute the indices, which are not needed.
     median = torch.maximum(torch.minimum(first, second), torch.minimum(torch.maximum(first, second), third))
     return 2 * median - 1
 
 
 def _standard_quantile(p: Tensor) -> Tensor:
-    """Quantile of the standard density, in [-1, 1]; NaN outside of [0, 1]."""
+    """Return the quantile of the standard density, in [-1, 1]; NaN for p outside [0, 1]."""
     upper = p > 0.5
     outer = quantile_above_low_end(torch.where(upper, 1 - p, p)) - 1
     return torch.where(is_central(p), _central_quantile(p), torch.where(upper, -outer, outer))
 
 
 def is_central(p: Tensor) -> Tensor:
-    """Whether 2p - 1, and with it the quantile's distance from the centre, is known to full relative accuracy."""
+    """Return whether 2p - 1, and so the quantile's distance from the centre, has full relative accuracy."""
     return (p - 0.5).abs() < 0.25
 
 
 def _central_quantile(p: Tensor) -> Tensor:
-    """Quantile of p where `is_central`, and zero elsewhere."""
+    """Return the quantile of p where `is_central`, and zero elsewhere."""
     return quantile_from_centre(2 * torch.where(is_central(p), p, 0.5) - 1)
 
 
 def quantile_from_centre(t: Tensor) -> Tensor:
-    """Quantile of the standard density at the probability (1 + t)/2, for -1 < t < 1: 2 sin(asin(t) / 3)."""
+    """Return the quantile of the standard density at (1 + t)/2, for -1 < t < 1: 2 sin(asin(t) / 3)."""
     return 2 * (t.asin() / 3).sin()
 
 
 def quantile_above_low_end(p: Tensor) -> Tensor:
-    """Distance of the quantile from -1, for 0 <= p <= 1/2, with full relative accuracy; NaN below 0.
+    """Return the distance of the quantile from -1, for 0 <= p <= 1/2, to full relative accuracy; NaN below 0.
 
-    2p - 1 rounds away what matters near p = 0, where the distance is sqrt(4p/3): from p = 1e-17 on it would be 0.
-    With asin(2p - 1) = 2 asin(sqrt p) - pi/2 nothing cancels.
+    Near p = 0 the distance is sqrt(4p/3), but the rounding of 2p - 1 would make it 0 for p of 1e-17 or less. The
+    identity asin(2p - 1) = 2 asin(sqrt p) - pi/2 avoids this cancellation.
     """
     at_end = p == 0
     angle = 2 / 3 * torch.where(at_end, 0.5, p).sqrt().asin()

@@ -67,11 +67,14 @@ class EpanechnikovPlusUniform(PlusUniform):
 
     @property
     def stddev(self) -> Tensor:
-        """The standard deviation: not by way of the squares, which underflow for small widths."""
+        """The standard deviation, without the squares, which underflow for small widths."""
         return torch.hypot(math.sqrt(STANDARD_VARIANCE) * self.scale, self.half_width / math.sqrt(3))
 
     def entropy(self) -> Tensor:
-        """Differential entropy in nats, in closed form. Shape: the batch shape. Source: ``beyond.exact-kl-evae``."""
+        """Return the differential entropy in nats, in closed form. Shape: the batch shape.
+
+        Source: ``beyond.exact-kl-evae``.
+        """
         return epanechnikov_entropy(self.scale, self.half_width)
 
     @property
@@ -88,7 +91,7 @@ class EpanechnikovPlusUniform(PlusUniform):
         # Logarithms of the factors: the product may underflow.
         edge = 2 * w.log() + (3 - w).log() - (8 * self.half_width).log()
         y, beta = self._within_kernel(place.gap, place.inner & ~self._wide)
-        # With x = 1 - y, 1 - x^2 = y (2 - y) is at least beta, three times what is taken away.
+        # With x = 1 - y, 1 - x^2 = y (2 - y) is at least beta, three times the subtrahend.
         parabola = math.log(3 / 4) - self.scale.log() + (y * (2 - y) - beta.square() / 3).log()
         inner = torch.where(self._wide, -(2 * self.half_width).log(), parabola)
         return torch.where(place.edge, edge, torch.where(place.inner, inner, -math.inf))
@@ -98,7 +101,7 @@ class EpanechnikovPlusUniform(PlusUniform):
         from_end = torch.where(place.edge, place.from_end, 0.0)
         w = from_end / self.scale
         edge = w.square() * (4 - w) * (from_end / self.half_width) / 32
-        # Not half_width: at the centre of two equal widths the gap's gradient is divided between the two.
+        # Not half_width: for equal widths, the gradient of the gap at the centre is divided between the two.
         plateau = torch.where(place.inner & self._wide, place.gap, 0.0) / self.wider / 2
         y, beta = self._within_kernel(place.gap, place.inner & ~self._wide)
         parabola = (y.square() * (3 - y) + beta.square() * (1 - y)) / 4
@@ -123,7 +126,7 @@ class EpanechnikovPlusUniform(PlusUniform):
         return torch.where(on_edge, edge, torch.where(self._wide, plateau, parabola))
 
     def _edge_quantile_from_end(self, probability: Tensor, on_edge: Tensor) -> Tensor:
-        """Root of the quartic w^3 (4 - w) = 4 r^3, in units of scale, with r^3 = 8 p B / s; exactly 0 for p = 0."""
+        """Return the root w, in units of scale, of w^3 (4 - w) = 4 r^3 with r^3 = 8 p B / s; exactly 0 for p = 0."""
         inside = on_edge & (probability > 0)
         half_width = torch.where(inside, self.half_width, self.scale)
         # The cube roots of the factors: the product may underflow, and the quotient of the widths overflow.
@@ -142,7 +145,7 @@ class EpanechnikovPlusUniform(PlusUniform):
         return self.scale <= self.half_width
 
     def _within_kernel(self, gap: Tensor, parabolic: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance from the end of the kernel's part in units of scale, and beta; 1 and 0 outside of the parabola."""
+        """Return the scaled distance from the end of the kernel's part, and beta; 1 and 0 off the parabola."""
         y = torch.where(parabolic, gap, self.scale) / self.scale
         return y, torch.where(parabolic, self.half_width, 0.0) / self.scale
 

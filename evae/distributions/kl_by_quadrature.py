@@ -1,7 +1,7 @@
 """Kullback-Leibler divergences to a law with bounded support whose mean logarithm has no well-conditioned closed form.
 
 KL(p || q) = -h(p) - E_p log q, in nats, with the entropy h(p) in closed form and E_p log q by `graded_rule` on every
-piece on which the density of p is a polynomial and that of q a product of powers of linear functions. Infinite where p
+piece on which the density of p is a polynomial and that of q a product of powers of linear functions. Infinite if p
 reaches beyond q, exactly 0 for equal laws, never negative, never NaN. Against 30 digits the error is below 2e-14 times
 1 + KL in double precision and 3e-6 times 1 + KL in single precision, for scales from 1e-9 to 1e9 times each other.
 Gradients are those of the sums: finite, and accurate to five digits, except where a uniform p ends within 1e-12 of its
@@ -38,7 +38,7 @@ from evae.distributions.uniform_plus_uniform import UniformPlusUniform
 @register_kl(UniformPlusUniform, EpanechnikovPlusUniform)
 @register_kl(UniformPlusUniform, UniformPlusUniform)
 def _kl_by_quadrature(p: Bounded, q: Epanechnikov | PlusUniform) -> Tensor:
-    """KL(p || q) = -h(p) - E_p log q; +inf where p reaches beyond q."""
+    """Return KL(p || q) = -h(p) - E_p log q; +inf if p reaches beyond q."""
     # The geometric mean: in this unit neither law over- or underflows where their quotient would.
     unit = (_reach(p).sqrt() * q.reach.sqrt()).detach().clamp(min=torch.finfo(q.reach.dtype).tiny)
     lower_gap, upper_gap = _gaps(p, q)
@@ -50,12 +50,12 @@ def _kl_by_quadrature(p: Bounded, q: Epanechnikov | PlusUniform) -> Tensor:
 
 
 def _contained(p: Bounded, q: Epanechnikov | PlusUniform) -> Tensor:
-    """Whether the support of p lies in that of q, after rounding; that of a longer one, unless p is uniform, never."""
+    """Return whether the rounded support of p lies in that of q; False if p is not uniform and longer."""
     return contained(p, q) if isinstance(p, Uniform) else contained(p, q) & (p.reach <= q.reach)
 
 
 def _equal(p: Bounded, q: Epanechnikov | PlusUniform) -> Tensor:
-    """Whether the parameters are those of the same law."""
+    """Return whether the two laws have equal parameters."""
     if isinstance(p, EpanechnikovPlusUniform) and isinstance(q, EpanechnikovPlusUniform):
         return (p.loc == q.loc) & (p.scale == q.scale) & (p.half_width == q.half_width)
     if isinstance(p, UniformPlusUniform) and isinstance(q, UniformPlusUniform):
@@ -64,10 +64,10 @@ def _equal(p: Bounded, q: Epanechnikov | PlusUniform) -> Tensor:
 
 
 def _gaps(p: Bounded, q: Epanechnikov | PlusUniform) -> tuple[Tensor, Tensor]:
-    """Distances of the lower ends of the two supports and of the upper ends: compensated sums, at least 0.
+    """Return the distances between the lower ends of the supports and between the upper ends, at least 0.
 
-    Where rounded ends touch, the exact ones may overlap by less than a rounding error. Such a gap is taken to be 0 and
-    the other one shorter by as much: the centre of p moves, and neither length changes.
+    They are compensated sums. If rounded ends touch, the exact ones may overlap by less than a rounding error. Such a
+    gap is set to 0 and the other one shortened by as much: the centre of p moves, and neither length changes.
     """
     lower = compensated_sum(*_end(p, -1), *(-term for term in _end(q, -1)))
     upper = compensated_sum(*_end(q, 1), *(-term for term in _end(p, 1)))
@@ -76,7 +76,7 @@ def _gaps(p: Bounded, q: Epanechnikov | PlusUniform) -> tuple[Tensor, Tensor]:
 
 
 def _end(law: Bounded, side: int) -> tuple[Tensor, ...]:
-    """Terms of which the lower (side -1) or the upper end (side 1) of the support is the sum."""
+    """Return the terms whose sum is the lower (side -1) or the upper end (side 1) of the support."""
     if isinstance(law, Uniform):
         return (law.low if side < 0 else law.high,)
     widths = (law.scale,) if isinstance(law, Epanechnikov) else (law.scale, law.half_width)
@@ -84,13 +84,13 @@ def _end(law: Bounded, side: int) -> tuple[Tensor, ...]:
 
 
 def _reach(law: Bounded) -> Tensor:
-    """Half the length of the support."""
+    """Return half the length of the support."""
     return (law.high - law.low) / 2 if isinstance(law, Uniform) else law.reach
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """A law with bounded support in some unit, wherever its centre is.
+    """A law with bounded support in some unit, regardless of its centre.
 
     Attributes
     ----------
@@ -129,20 +129,20 @@ class _Shape:
 
 
 def _expected_log_density(p: _Shape, q: _Shape, lower_gap: Tensor, upper_gap: Tensor) -> Tensor:
-    """E_p log q, by the two parts of the support of p below and above the centre of q."""
+    """Return E_p log q, by the two parts of the support of p below and above the centre of q."""
     below = torch.minimum((p.reach - (lower_gap - upper_gap) / 2).clamp(min=0.0), 2 * p.reach)
     return _part(p, q, lower_gap, below) + _part(p, q, upper_gap, 2 * p.reach - below)
 
 
 def _part(p: _Shape, q: _Shape, gap: Tensor, length: Tensor) -> Tensor:
-    """Integral of p log q over the points within ``length`` of one end of the support of p.
+    """Return the integral of p log q over the points within ``length`` of one end of the support of p.
 
-    It lies a ``gap`` inside of the end of q on the same side, which is the nearer end of q to all of these points.
+    This end lies a ``gap`` inside the end of q on the same side, which is the nearer end of q for all of these points.
     """
     knots = torch.stack([torch.zeros_like(length), p.edge, 2 * p.reach - p.edge, q.edge - gap, length])
     knots = torch.minimum(knots.clamp(min=0.0), length).sort(dim=0).values
     start, piece = knots[:-1], knots.diff(dim=0)
-    # log q is singular at the end of q on its edges; continued from a parabola it is so about edge/2 from there.
+    # On its edges, log q is singular at the end of q; its continuation from a parabola is singular about edge/2 away.
     singularity = torch.where(gap + start + piece / 2 < q.edge, 0.0, q.edge / 2)
     positive = piece > 0
     ratio = (gap + start - singularity).clamp(min=0.0) / torch.where(positive, piece, 1.0)
@@ -150,6 +150,6 @@ def _part(p: _Shape, q: _Shape, gap: Tensor, length: Tensor) -> Tensor:
     distance = start + piece * nodes
     density = p.log_density(torch.minimum(distance, 2 * p.reach - distance)).exp()
     log_density = q.log_density(gap + distance)
-    # -inf at the very end, or where the distance from it is too small for its logarithm's gradient.
+    # -inf at the end itself, or where the distance from it is too small for a finite gradient of its logarithm.
     log_density = torch.where(log_density.isfinite(), log_density, 0.0)
     return (density * piece * weights * log_density).sum((0, 1))

@@ -1,4 +1,4 @@
-"""Draws from the Laplace distribution, with a generator of the caller's."""
+"""Draws from the Laplace distribution, with an explicit generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def standard_laplace(
 ) -> Tensor:
     r"""Draw from the density :math:`e^{-|x|}/2`; the arguments are those of `torch.rand`.
 
-    An exponential variable with a random sign. Both come from uniform numbers below 1, so that every draw is finite.
+    The draw is an exponential variable with a random sign, both from uniform numbers below 1, so that it is finite.
     """
     size, side = torch.rand((2, *shape), generator=generator, dtype=dtype, device=device).unbind()
     return torch.where(side < 0.5, 1.0, -1.0) * (-size).log1p()

@@ -1,6 +1,6 @@
 """The common base of the laws of a symmetric plus an independent uniform variable: parameters, support and pieces.
 
-Here, as in `evae.distributions.epanechnikov`, nothing overflows or cancels, also where one of the two parts is far
+As in `evae.distributions.epanechnikov`, formulas avoid overflow and cancellation, even if one of the two parts is far
 narrower than the other, and untaken branches get harmless arguments.
 """
 
@@ -22,7 +22,7 @@ from evae.distributions.epanechnikov import is_central
 class PlusUniform(Distribution):
     r"""Law of loc + s X + B U with independent X and U, U uniform and X symmetric on [-1, 1]; subclasses choose X.
 
-    From either end of the support the density rises over an edge, whose length is twice the smaller one of s and B;
+    From either end of the support the density rises over an edge, whose length is twice the smaller of s and B;
     between the two edges lies the inner piece. Shapes, ranges and errors are those of the subclasses.
     """
 
@@ -48,7 +48,7 @@ class PlusUniform(Distribution):
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Distribution | None = None) -> Self:
-        """Return the same distribution with ``batch_shape``; no memory is copied."""
+        """Return the same distribution with ``batch_shape``, without copying memory."""
         new = self._get_checked_instance(PlusUniform, _instance)  # type: ignore[no-untyped-call]
         shape = torch.Size(batch_shape)
         new.loc, new.scale = self.loc.expand(shape), self.scale.expand(shape)
@@ -79,12 +79,12 @@ class PlusUniform(Distribution):
 
     @property
     def wider(self) -> Tensor:
-        """The larger one of scale and half_width."""
+        """The larger of scale and half_width."""
         return torch.maximum(self.scale, self.half_width)
 
     @property
     def narrower(self) -> Tensor:
-        """The smaller one of scale and half_width: half the length of an edge."""
+        """The smaller of scale and half_width: half the length of an edge."""
         return torch.minimum(self.scale, self.half_width)
 
     @property
@@ -94,7 +94,7 @@ class PlusUniform(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        """A mode, loc; where the density has a plateau, every point of it is one."""
+        """A mode, loc; if the density has a plateau, every point of it is a mode."""
         return self.loc
 
     @abstractmethod
@@ -109,7 +109,7 @@ class PlusUniform(Distribution):
         return (self.loc + self.scale * noise) + self.half_width * uniform
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density at ``value``; -inf at the ends of the support and, without validation, outside of it.
+        """Return the log-density at ``value``; -inf at the ends of the support and, without validation, outside it.
 
         The gradient is finite everywhere: zero where the log-density is -inf.
         """
@@ -118,30 +118,30 @@ class PlusUniform(Distribution):
         return torch.where(value.isnan(), value, self._log_density(self._place(*self._distances(value))))
 
     def log_density_from_end(self, distance: Tensor) -> Tensor:
-        """Log-density at a ``distance`` from the nearer end of the support, with full relative accuracy; broadcasts."""
+        """Return the log-density at a ``distance`` from the nearer end, to full relative accuracy; broadcasts."""
         return self._log_density(self._place(distance, distance - self.narrower))
 
     def cdf(self, value: Tensor) -> Tensor:
-        """Distribution function at any real ``value``: 0 below the support, 1 above it.
+        """Return the distribution function at any real ``value``: 0 below the support, 1 above it.
 
-        Near the lower end it has full relative accuracy. No value is refused.
+        Near the lower end it has full relative accuracy. Every value is accepted.
         """
         tail = torch.where(value.isnan(), value, self._tail(self._place(*self._distances(value))))
         return torch.where(self._is_upper(value), 1 - tail, tail)
 
     def icdf(self, value: Tensor) -> Tensor:
-        """Quantile of the probability ``value``.
+        """Return the quantile of the probability ``value``.
 
-        Accurate to rounding, also near 0 and 1, where the distance from the end of the support is. Differentiable in
-        the probability and in all parameters; the derivative in the probability is infinite at 0 and 1 themselves;
-        there it is set to zero, and the gradients in the parameters are exact.
+        Accurate to rounding; near 0 and 1, so is the distance from the end of the support. Differentiable in the
+        probability and in all parameters. At exactly 0 and 1 the derivative in the probability is infinite, and is set
+        to zero; the gradients in the parameters are exact.
         """
         if self._validate_args:
             require_probabilities(value)
         upper = value > 0.5
         probability = torch.where(upper, 1 - value, value)
         distance = self._quantile_from_end(probability)
-        # Only the distances are small near the ends: what was rounded off the ends themselves is added to them.
+        # Near the ends the distances are small, and the rounding errors of the ends themselves are added to them.
         low_error = rounding_error(self.loc, self.scale) + rounding_error(self.loc - self.scale, self.half_width)
         high_error = rounding_error(self.loc, -self.scale) + rounding_error(self.loc + self.scale, -self.half_width)
         outer = torch.where(upper, self.high - (distance - high_error), self.low + (distance + low_error))
@@ -152,11 +152,11 @@ class PlusUniform(Distribution):
 
     @abstractmethod
     def _log_density(self, place: Place) -> Tensor:
-        """Log-density at places; -inf outside of the support."""
+        """Return the log-density at places; -inf outside the support."""
 
     @abstractmethod
     def _tail(self, place: Place) -> Tensor:
-        """Probability of the tail that a place cuts off on its side of the centre; 0 outside of the support."""
+        """Return the probability of the tail that a place cuts off on its side of the centre; 0 outside the support."""
 
     @property
     @abstractmethod
@@ -165,21 +165,21 @@ class PlusUniform(Distribution):
 
     @abstractmethod
     def _quantile_from_end(self, probability: Tensor) -> Tensor:
-        """Distance from the end of the support at which a tail has a ``probability`` of at most 1/2."""
+        """Return the distance from the end of the support at which a tail has a ``probability`` of at most 1/2."""
 
     @abstractmethod
     def _offset_from_centre(self, t: Tensor) -> Tensor:
-        """Distance from loc of the quantile of (1 + t)/2 on the inner piece, for -1/2 < t < 1/2."""
+        """Return the distance from loc of the quantile of (1 + t)/2 on the inner piece, for -1/2 < t < 1/2."""
 
     def _is_upper(self, value: Tensor) -> Tensor:
-        """Whether a value lies above the centre."""
+        """Return whether a value lies above the centre."""
         return value - self.loc > 0
 
     def _distances(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Distances of a value from the nearer end of the support and from that of its wider part."""
+        """Return the distances of a value from the nearer end of the support and from that of its wider part."""
         offset, error = value - self.loc, rounding_error(value, self.loc)
         upper = self._is_upper(value)
-        # No rounding yet where it would matter: subtracting the wider half-width first leaves the narrower to cancel.
+        # No harmful rounding yet: subtracting the wider half-width first leaves the narrower one to cancel.
         # Not the absolute value, whose gradient is zero at the centre.
         gap, error = self.wider - torch.where(upper, offset, -offset), torch.where(upper, error, -error)
         return (gap + self.narrower) - error, gap - error
@@ -191,16 +191,16 @@ class PlusUniform(Distribution):
 
 @dataclass(frozen=True)
 class Place:
-    """Where points lie. By symmetry their side does not matter to the density.
+    """Positions of points. By symmetry, the density does not depend on their side.
 
     Attributes
     ----------
     from_end : Tensor
         The distance from the nearer end of the support; negative outside.
     gap : Tensor
-        The distance from the nearer end of the support of the wider one of the two parts; negative outside.
+        The distance from the nearer end of the support of the wider of the two parts; negative outside.
     edge, inner : Tensor
-        Whether a point is on an edge of the density or between the two; neither outside of the support.
+        Whether a point is on an edge of the density or between the two; both False outside the support.
     """
 
     from_end: Tensor

@@ -1,4 +1,4 @@
-"""Gauss-Legendre quadrature of a polynomial times a logarithm that is singular at, or anywhere before, the start."""
+"""Gauss-Legendre quadrature of a polynomial times a logarithm with a singularity at or before the start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POWER = 6
 #: The rule on [-1, 1].
 _NODES, _WEIGHTS = leggauss(32)
 
-#: From this ratio on the nodes are practically those of the rule without a substitution.
+#: From this ratio on, the nodes are practically those of the rule without a substitution.
 _DISTANT = 1e3
 
 
@@ -42,7 +42,7 @@ def graded_rule(ratio: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _power_difference_quotient(a: Tensor, b: Tensor) -> Tensor:
-    """(b^6 - a^6) / (b - a), a sum of positive terms, by Horner's scheme."""
+    """Return (b^6 - a^6) / (b - a), a sum of positive terms, by Horner's scheme."""
     total = torch.ones_like(b)
     power = torch.ones_like(a)
     for _ in range(_POWER - 1):
@@ -52,5 +52,5 @@ def _power_difference_quotient(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _column(array: np.ndarray, like: Tensor) -> Tensor:
-    """Return an array along a new first dimension before those of a tensor, whose type and device it gets."""
+    """Return an array along a new first dimension before those of a tensor, with its type and device."""
     return torch.as_tensor(array, dtype=like.dtype, device=like.device).reshape(-1, *[1] * like.dim())

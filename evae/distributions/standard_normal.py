@@ -18,7 +18,7 @@ from evae.distributions.uniform_plus_uniform import UniformPlusUniform
 class StandardNormal(Normal):
     """N(0, 1), one dimension of the prior N(0, I).
 
-    A type of its own, so that divergences from it are computed without the terms that vanish or cancel.
+    A separate type, so that divergences from it are computed without the terms that vanish or cancel.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class StandardNormal(Normal):
 @register_kl(UniformPlusUniform, StandardNormal)
 @register_kl(Laplace, StandardNormal)
 def _kl_standard_normal(p: Distribution, _: StandardNormal) -> Tensor:
-    """KL(p || N(0, 1)) = log(2 pi)/2 + (mean^2 + variance)/2 - h(p), exact."""
+    """Return KL(p || N(0, 1)) = log(2 pi)/2 + (mean^2 + variance)/2 - h(p), exact."""
     return 0.5 * (math.log(2 * math.pi) + p.mean.square() + p.variance) - p.entropy()
 
 
 @register_kl(Normal, StandardNormal)
 def _kl_normal_standard_normal(p: Normal, _: StandardNormal) -> Tensor:
-    """KL(N(mu, sigma^2) || N(0, 1)), without the constants that cancel."""
+    """Return KL(N(mu, sigma^2) || N(0, 1)), without the constants that cancel."""
     return 0.5 * (p.loc.square() + p.scale.square() - 1) - p.scale.log()

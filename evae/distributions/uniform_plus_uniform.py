@@ -33,7 +33,7 @@ class UniformPlusUniform(PlusUniform):
 
     Notes
     -----
-    With a and c the larger and the smaller one of s and B, the density is 1/(2a) on a plateau of length 2 (a - c), and
+    With a and c the larger and the smaller of s and B, the density is 1/(2a) on a plateau of length 2 (a - c), and
     d/(4ac) at a distance d < 2c from the nearer end of the support.
 
     Examples
@@ -49,11 +49,11 @@ class UniformPlusUniform(PlusUniform):
 
     @property
     def stddev(self) -> Tensor:
-        """The standard deviation: not by way of the squares, which underflow for small widths."""
+        """The standard deviation, without the squares, which underflow for small widths."""
         return torch.hypot(self.scale, self.half_width) / math.sqrt(3)
 
     def entropy(self) -> Tensor:
-        """Differential entropy in nats, in closed form. Shape: the batch shape."""
+        """Return the differential entropy in nats, in closed form. Shape: the batch shape."""
         return uniform_entropy(self.scale, self.half_width)
 
     @property

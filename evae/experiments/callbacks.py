@@ -20,17 +20,17 @@ class GridCallback:
         description : str
             The work, as words in a sentence.
         done, total : int
-            Numbers of its parts, such as images.
+            Numbers of finished and of all parts, such as images.
         """
 
     def on_known_runs(self, source: Path, used: int, total: int) -> None:
-        """Handle that ``used`` of the ``total`` runs in an earlier file of results replace planned runs."""
+        """Handle a file of earlier results: ``used`` of its ``total`` runs replace planned runs."""
 
     def on_run_known(self, record: RunRecord) -> None:
-        """Handle that a run is taken from an earlier file of results."""
+        """Handle a run that is taken from a file of earlier results."""
 
     def on_run_found(self, record: RunRecord) -> None:
-        """Handle that a run was already trained and judged in its folder."""
+        """Handle a run that was already trained and judged in its folder."""
 
     def on_run_start(self, number: int, total: int, configuration: Configuration) -> Callback:  # noqa: ARG002
         """Handle the start of a run, and return the callback of its training.
@@ -47,16 +47,16 @@ class GridCallback:
         """Handle progress in judging a run; the parameters are those of `on_prepare`."""
 
     def on_run_end(self, record: RunRecord) -> None:
-        """Handle that a run was trained and judged."""
+        """Handle a run that was trained and judged."""
 
     def on_run_failed(self, failure: Failure) -> None:
-        """Handle that a run could not be trained or judged; the grid continues with the next one."""
+        """Handle a run that could not be trained or judged; the grid continues with the next one."""
 
     def on_runs_submitted(self, runs: int, epochs: int) -> None:
-        """Handle that a number of runs, of ``epochs`` epochs in total, was submitted to a cluster.
+        """Handle the submission of runs, with ``epochs`` epochs in total, to a cluster.
 
         The cluster trains them in any order, without `on_run_start`.
         """
 
     def on_worker_epoch_end(self, name: str, epoch: int) -> None:
-        """Handle that a worker of the cluster has finished an epoch (from 1) of the run with this name."""
+        """Handle the end of an epoch (from 1) of the run with this name on a worker of the cluster."""

@@ -1,7 +1,7 @@
-"""The runs of a grid on a dask cluster: each is trained and judged by one worker, in the folder that all of them see.
+"""The runs of a grid on a dask cluster: each is trained and judged by one worker, in a shared folder.
 
-What comes back from a worker is only whether the run is done; its folder says the rest, as it does to a later call. A
-run whose worker died is taken up by another, from its checkpoint.
+A worker returns only whether the run is done; everything else is read from the run's folder, as in a later call. If a
+worker dies, another resumes its run from the checkpoint.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from foundation.errors import InputError, Interruption, describe_error
 
 SECONDS_BETWEEN_GLANCES = 0.2
 
-#: How long the workers may take, after a signal, to finish a batch and write a checkpoint, or to finish judging.
+#: Time limit for the workers, after a signal, to finish a batch and write a checkpoint, or to finish judging.
 SECONDS_TO_STOP = 120
 
 SECONDS_BETWEEN_TRIES = 1.0
@@ -46,16 +46,16 @@ SECONDS_BETWEEN_TRIES = 1.0
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker must know beside the run's configuration.
+    """The input of a worker apart from the run's configuration.
 
     Attributes
     ----------
     features, inception_weights, choice
         As in `Plan`.
     network : dict or None
-        What the features' network says of itself on the machine that asks: the worker's must be the same.
+        The identity of the features' network on the submitting machine: the worker's must be the same.
     threads : int
-        For the CPU's arithmetic, whose last bits depend on their number.
+        Number of CPU threads, on which the last bits of the results depend.
     channel : Channel
     """
 
@@ -68,14 +68,14 @@ class Work:
 
 
 def on_cluster(outcomes: Outcomes, judges: dict[str, Judge], address: str, late: Callable[[], bool]) -> None:
-    """Train and judge on a cluster, side by side, the runs of which nothing has come yet.
+    """Train and judge the runs without an outcome on a cluster, in parallel.
 
-    ``late`` says that the time is over: then the workers write their checkpoints, as after a signal.
+    When ``late`` returns True, the time is over: the workers write their checkpoints, as after a signal.
 
     Raises
     ------
     InputError
-        If the cluster cannot be used, or, as `ClusterLost`, was lost.
+        If the cluster cannot be used; as `ClusterLost`, if it was lost.
     Interruption
         On SIGINT or SIGTERM, when the workers have written their checkpoints.
     """
@@ -95,7 +95,7 @@ def _hand_out(
     waiting: list[Configuration],
     late: Callable[[], bool],
 ) -> None:
-    """Hand out the runs and gather what comes of them."""
+    """Submit the runs and collect their outcomes."""
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
     channel = workers.listen(messages.put)
     outcomes.callback.on_runs_submitted(len(waiting), sum(config.epochs for config in waiting))
@@ -114,7 +114,7 @@ def _hand_out(
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
         except KeyboardInterrupt:
-            # A second Ctrl-C does not wait.
+            # A second Ctrl-C interrupts immediately.
             raise _interruption(stop, outcomes) from None
         if pending:
             _stop(workers, list(pending))
@@ -124,7 +124,7 @@ def _hand_out(
 
 
 def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes) -> None:
-    """Wait a moment; take what is done out of ``pending``."""
+    """Wait briefly; move finished runs from ``pending`` to the outcomes."""
     done, _ = wait(pending, SECONDS_BETWEEN_GLANCES, FIRST_COMPLETED)
     for future in done:
         said = future.exception() or future.result()
@@ -139,7 +139,7 @@ def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, 
 
 
 def _outcome(config: Configuration, said: BaseException | str | None, judge: Judge) -> RunRecord | str:
-    """Return what came of a run, of which its worker ``said`` nothing, or why it failed."""
+    """Return the outcome of a run; its worker ``said`` None, or why it failed."""
     if isinstance(said, Exception):
         return describe_error(said)
     if said is not None:
@@ -154,7 +154,7 @@ def _outcome(config: Configuration, said: BaseException | str | None, judge: Jud
 def _take_what_is_finished(
     pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes
 ) -> None:
-    """Take the runs that were finished while the workers were asked to stop; the others go on another time."""
+    """Collect the runs that finished while the workers were asked to stop; a later call resumes the others."""
     for config in pending.values():
         with contextlib.suppress(InputError):
             found = judges[config.dataset].found(config)
@@ -197,7 +197,7 @@ def _work(plan: Plan, judge: Judge, channel: Channel) -> Work:
 
 
 def _placed(config: Configuration, device: str) -> Configuration:
-    """Return the configuration for a worker, whose current folder may be another."""
+    """Return the configuration for a worker, whose current folder may differ."""
     runs_dir, data_dir = (str(Path(folder).resolve()) for folder in (config.runs_dir, config.data_dir))
     return dataclasses.replace(config, device=device, runs_dir=runs_dir, data_dir=data_dir)
 
@@ -218,7 +218,7 @@ def _device(workers: Cluster, config: Configuration) -> str:
 
 
 def _require_alike(workers: Cluster) -> None:
-    """Refuse workers of several threads, or with another torch, with an `InputError`."""
+    """Raise `InputError` if a worker has several threads or another version of torch."""
     if threads := [worker.threads for worker in workers.list_workers() if worker.threads > 1]:
         raise InputError(
             f"a worker of the cluster at {workers.address} computes in {threads[0]} threads, and a process trains one "
@@ -232,13 +232,13 @@ def _require_alike(workers: Cluster) -> None:
 
 
 def torch_version() -> str:
-    """Return torch's version, as a worker says it too."""
+    """Return torch's version; also called on the workers."""
     return str(torch.__version__)
 
 
 @contextlib.contextmanager
 def _shared_folder(workers: Cluster, folder: Path) -> Iterator[None]:
-    """Refuse workers that do not see the folder of the runs, with an `InputError`; make it if it does not exist."""
+    """Raise `InputError` if a worker does not see the folder of the runs; create the folder if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder.resolve() / f".{uuid.uuid4().hex}.shared"
@@ -257,7 +257,7 @@ def _shared_folder(workers: Cluster, folder: Path) -> Iterator[None]:
 
 
 def is_there(path: str) -> bool:
-    """Whether there is such a file on the machine that is asked."""
+    """Return whether the file exists on the machine that runs this function."""
     return Path(path).exists()
 
 
@@ -276,9 +276,9 @@ class _EpochReporter(Callback):
 
 
 def trained_and_judged(work: Work, config: Configuration) -> str | None:
-    """Train a run, or what is left of it, and judge it; return None, or in a sentence why it failed.
+    """Train or resume a run and judge it; return None, or a sentence that says why it failed.
 
-    A process that was thought dead may still be writing the run: then this one waits until it is done.
+    A process that was thought dead may still be writing the run: then this one waits until it has finished.
     """
     torch.set_num_threads(work.threads)
     stop, callback = work.channel.stop_requested, _EpochReporter(work.channel)
@@ -301,7 +301,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
 
 
 def _decides_judge(config: Configuration) -> Configuration:
-    """Return the configuration without what differs between runs that are judged alike, so that one judge is kept."""
+    """Return the configuration without the fields that do not affect judging, so that such runs share one judge."""
     plain = Configuration()
     deciding = ("dataset", "data_dir", "limit_train", "limit_holdout", "image_size", "device")
     return dataclasses.replace(plain, **{name: getattr(config, name) for name in deciding})

@@ -1,4 +1,4 @@
-"""The settings, images and features that runs must share for their figures to compare, and words for a difference."""
+"""The settings, images and features that runs must share to be comparable, and descriptions of differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evae.experiments.results import RunRecord
 
 
 class TableEntry(NamedTuple):
-    """Where a run stands in a table, in which no two runs have the same place."""
+    """The place of a run in a table, in which no two runs have the same place."""
 
     dataset: str
     model: str
@@ -21,35 +21,35 @@ class TableEntry(NamedTuple):
 
 
 def place_of(config: Configuration) -> TableEntry:
-    """Return the place of a run; its model is named by the label."""
+    """Return the place of a run, with the label of its model."""
     return TableEntry(config.dataset, config.label, config.latent_dim, config.seed)
 
 
 def settings(config: Configuration) -> dict[str, Any]:
-    """Return by name all that decides a run apart from its place, the options of its model completed."""
+    """Return, by name, all settings that affect a run apart from its place, with the model's options completed."""
     apart = INDIFFERENT | RECIPE_FIELDS | set(TableEntry._fields)
     shared = {name: value for name, value in dataclasses.asdict(config).items() if name not in apart}
     return {**shared, **model_settings(config)}
 
 
 def model_settings(config: Configuration) -> dict[str, Any]:
-    """Return the part of `settings` that makes the model what it is."""
+    """Return the part of `settings` that defines the model."""
     return dataclasses.asdict(config.recipe)
 
 
 def same_figures(one: RunRecord, other: RunRecord) -> bool:
-    """Tell if two runs came to the same in every number of their curves and judgements."""
+    """Return whether all numbers in the curves and evaluations of two runs are equal."""
     return one.curve == other.curve and one.evaluation == other.evaluation
 
 
 def features_of(record: RunRecord) -> tuple[str, str]:
-    """Return the name and the identity of the features in which a run was judged; ``none`` has no identity."""
+    """Return the name and the identity of the features that a run was judged in; ``none`` has no identity."""
     described = record.evaluation["features"]
     return ("none", "") if described is None else (str(described.get("name")), str(described.get("identity")))
 
 
 def as_option(name: str, value: Any) -> str:
-    """Write a setting as the option that asks for it.
+    """Format a setting as a command-line option.
 
     Examples
     --------
@@ -62,10 +62,10 @@ def as_option(name: str, value: Any) -> str:
 
 
 def images_of(split: str) -> str:
-    """Return what the images of a split are called."""
+    """Return the name of the images of a split."""
     return {"train": "training images", "holdout": "hold-out images"}.get(split, f"{split} images")
 
 
 def abbreviated(digest: str) -> str:
-    """Write the beginning of a digest, which tells two apart."""
+    """Return the beginning of a digest, enough to tell two apart."""
     return f"{digest[:12]}…" if len(digest) > 12 else digest or "none"

@@ -1,4 +1,4 @@
-"""The moment after which nothing more is begun."""
+"""The time after which no run is started."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ SECONDS_PER_HOUR = 3600
 
 
 def deadline(hours: float | None, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
-    """Return a function that tells if these hours have passed since this call; without any it never does.
+    """Return a function that returns whether these hours have passed since this call; without hours, never.
 
     Parameters
     ----------
     hours : float, optional
         More than 0.
     clock : callable
-        Gives seconds, and never steps back.
+        Returns seconds, and never decreases.
 
     Raises
     ------
     InputError
-        If the hours are no positive number.
+        If the hours are not a positive number.
     """
     if hours is None:
         return lambda: False

@@ -97,7 +97,7 @@ class GridDisplay(GridCallback):
         self._say(record.name, f"known: {_format_figures(record)}")
 
     def on_run_found(self, record: RunRecord) -> None:
-        """Print the figures of a run that was already there."""
+        """Print the figures of a run that was already finished."""
         self._say(record.name, f"there already: {_format_figures(record)}")
 
     def on_run_end(self, record: RunRecord) -> None:
@@ -124,7 +124,7 @@ class GridDisplay(GridCallback):
         self._decoding.close()
 
     def _count(self) -> None:
-        """Count a run that the cluster has finished, in whatever order."""
+        """Count a run that the cluster has finished, in any order."""
         assert self._submitted is not None
         self._remaining -= 1
         self._place = f"{self._submitted - self._remaining:>{len(str(self._submitted))}}/{self._submitted}"

@@ -1,4 +1,4 @@
-"""Training and judging one run of a grid; what is done already is not done again."""
+"""Training and judging of one run of a grid; finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from foundation.files import read_json
 from foundation.progress import ProgressCallback, ignore_progress
 from foundation.validation import is_finite_number, is_record
 
-#: What may differ between a run that is there and the one that is wanted: it decides nothing, or goes on to the same.
+#: Fields that may differ between an existing run and the planned one: resuming leads to the same result.
 _INDIFFERENT = {"runs_dir", "name", *CHANGEABLE}
 
 
-#: An evaluation with all that `evae.evaluation.evaluate.judge` finds today; one of an earlier version is made again.
+#: The reference values of a complete evaluation; one by an earlier version, which lacks them, is repeated.
 _REFERENCES = is_record(
     {
         "reconstruction_error": is_record({"untrained": is_finite_number}),
@@ -52,13 +52,13 @@ class Judge:
     data : callable
         Reads the images.
     network : FeatureNetwork or None
-        Whose features are compared.
+        The network whose features are compared.
     progress : callable
-        Is told how far the comparison is.
+        Called with the progress of the comparison.
     data_sha256 : mapping of str to str
         `evae.data.images.fingerprint` of the images.
     choice : str, optional
-        Why they are compared in these features, where nobody named them.
+        The reason for these features, if they were chosen by default.
     """
 
     data: Callable[[], ImageData]
@@ -77,9 +77,9 @@ class Judge:
         comparing: ProgressCallback = ignore_progress,
         choice: str | None = None,
     ) -> Judge:
-        """Read a run's data set once, so that what is wrong with it is said before anything is trained; make features.
+        """Read a run's data set once, so that its errors are reported before training, and prepare the features.
 
-        ``preparing`` and ``comparing`` are called with the progress in that, and later in comparing a run's images.
+        ``preparing`` and ``comparing`` are called with the progress of that, and of later comparisons of images.
         """
 
         def read() -> ImageData:
@@ -92,7 +92,7 @@ class Judge:
         return cls(read, network, comparing, fingerprint(images), choice)
 
     def found(self, config: Configuration) -> RunRecord | None:
-        """Return the run if it is there, finished and judged in the same features."""
+        """Return the run if it exists, is finished and was judged in the same features."""
         run = self._folder(config)
         if run is None or not _is_finished(run, config):
             return None
@@ -104,7 +104,7 @@ class Judge:
         return RunRecord.of(run, evaluation)
 
     def trained(self, config: Configuration, callback: Callback, stop: Callable[[], bool] = lambda: False) -> Run:
-        """Train the run, or what is left of it."""
+        """Train or resume the run."""
         run = self._folder(config)
         if run is None:
             return train(config, callback, stop=stop)
@@ -125,12 +125,12 @@ class Judge:
         return said_of_them == self.network.document()
 
     def _folder(self, config: Configuration) -> Run | None:
-        """Return the run of this name if there is one.
+        """Return the run of this name if it exists.
 
         Raises
         ------
         InputError
-            If it is another than the one that is wanted, another version trained it, or it saw other images.
+            If its settings differ, another version trained it, or it was trained on other images.
         """
         path = folder_of(config)
         if not path.exists():
@@ -152,12 +152,12 @@ class Judge:
 
 
 def folder_of(config: Configuration) -> Path:
-    """Return where a run of a grid is, or will be."""
+    """Return the folder of a run of a grid, which need not exist."""
     return Path(config.runs_dir) / (config.name or config.default_name)
 
 
 def foreign_versions(run: Run) -> tuple[str, ...]:
-    """Return the versions other than this one that trained a run, or a part of it; none where nothing was trained."""
+    """Return the versions other than this one that trained a run or a part of it; empty if nothing was trained."""
     environment = run.environment
     if not environment and run.checkpoints.newest()[0] is None:
         return ()

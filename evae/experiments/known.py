@@ -1,4 +1,4 @@
-"""Runs that earlier result files hold and that stand for planned ones, which are then trained and judged nowhere."""
+"""Runs from earlier result files that replace planned runs, which are then neither trained nor judged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True)
 class Held:
-    """A run that a file holds."""
+    """A run in a file of results."""
 
     record: RunRecord
     source: Path
@@ -36,7 +36,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Difference:
-    """In what a known run is not the one that is wanted, and what to do about it but to leave its file out."""
+    """A difference between a known run and the planned one, and a remedy other than leaving its file out."""
 
     what: str
     remedy: str = ""
@@ -49,9 +49,9 @@ class Known:
     Attributes
     ----------
     runs : mapping of str to Held
-        By the name of the planned run for which it stands.
+        By the name of the planned run that it replaces.
     counts : mapping of Path to pair of int
-        How many runs of each file do so, and of how many.
+        For each file, the number of runs used and the number of all its runs.
     """
 
     runs: Mapping[str, Held]
@@ -59,13 +59,13 @@ class Known:
 
     @classmethod
     def of(cls, files: Sequence[str | Path], plan: Plan) -> Known:
-        """Read result files and find the runs of a plan in them; runs in other places are of no account.
+        """Read result files and find the runs of a plan in them; other runs are ignored.
 
         Raises
         ------
         InputError
-            If a file cannot be read; if a run in the place of a planned one was made with other settings or by another
-            version, or does not say on which images; or if two files have other figures for one run.
+            If a file cannot be read; if a run in the place of a planned one has other settings, another version or no
+            record of its images; or if two files have different figures for one run.
         """
         contents = {path: Results.load(path).records for path in dict.fromkeys(map(Path, files))}
         held: defaultdict[TableEntry, list[Held]] = defaultdict(list)
@@ -83,9 +83,9 @@ class Known:
         return cls({config.name or "": found[0] for config, found in candidates.items()}, counts)
 
     def require_comparable(self, judges: Mapping[str, Judge]) -> None:
-        """Refuse runs of other images than those at hand, or that were judged in other features, with an `InputError`.
+        """Raise `InputError` for a run that was trained on other images or judged in other features.
 
-        ``judges`` are by data set.
+        ``judges`` is indexed by data set.
         """
         by_dataset = ((held, judges[held.record.configuration.dataset]) for held in self.runs.values())
         _refuse(
@@ -136,7 +136,7 @@ def _other_features(record: RunRecord, judge: Judge) -> Iterator[Difference]:
 
 
 def _refuse(found: Sequence[tuple[Held, Sequence[Difference]]]) -> None:
-    """Refuse the first run that is not the one that is wanted, and say how many others are not."""
+    """Raise `InputError` for the first run that differs from the planned one, with the number of others."""
     refused = [(held, differences) for held, differences in found if differences]
     if not refused:
         return

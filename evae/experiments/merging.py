@@ -1,4 +1,4 @@
-"""Result files of one table, made on several machines, joined into one; what does not fit together is named."""
+"""The merging of result files of one table from several machines, with a report of every conflict."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True)
 class Merged:
-    """The joined results of several files.
+    """The merged results of several files.
 
     Attributes
     ----------
     results : Results
         Every run once, in an order that does not depend on that of the files.
     repeated : int
-        How many runs are in more than one file, with the same figures.
+        Number of runs that are in more than one file, with the same figures.
     files : int
     """
 
@@ -52,26 +52,26 @@ class Merged:
 
 
 def merged_files(paths: Sequence[Path]) -> Merged:
-    """Read result files and join them, as `merged` does; a file that is named twice counts once."""
+    """Read result files and merge them as `merged` does; a file that is named twice counts once."""
     return merged({str(path): Results.load(path) for path in paths})
 
 
 def merged(files: Mapping[str, Results]) -> Merged:
-    """Join the results of one table.
+    """Merge the results of one table.
 
-    It does not matter in which order, or which are joined first. A run that failed or is unfinished in one file and
-    finished in another is finished.
+    The operation is commutative and associative. A run that failed or is unfinished in one file and finished in another
+    is finished.
 
     Parameters
     ----------
     files : mapping of str to Results
-        At least one, by the names to call them by.
+        At least one, by the names used in messages.
 
     Raises
     ------
     InputError
-        If they are not of one table, one version, one set of features and images and one choice of settings, do not
-        say so, or have other figures for one run. It names every such conflict.
+        If they differ in table, version, features, images or settings, or do not record one of these, or have
+        different figures for one run. The message names every conflict.
     """
     conflicts = [*_conflicts(files)]
     if conflicts:
@@ -84,7 +84,7 @@ def merged(files: Mapping[str, Results]) -> Merged:
     for results in files.values():
         for record in results.records:
             found[place_of(record.configuration)].append(record)
-    # Of several with the same figures, which may have taken different times, always the same is kept.
+    # Records with the same figures may differ in time: the choice is deterministic.
     records = [min(several, key=_written) if several[1:] else several[0] for several in found.values()]
     return Merged(_joined(files, records), sum(len(several) > 1 for several in found.values()), len(files))
 
@@ -93,7 +93,7 @@ def _joined(files: Mapping[str, Results], records: list[RunRecord]) -> Results:
     first, models = next(iter(files.values())), [*known_models()]
     finished = {record.name for record in records}
     every = sorted({failure for results in files.values() for failure in results.failures}, key=astuple, reverse=True)
-    # Of several reasons one is kept, always the same.
+    # The choice among several reasons is deterministic.
     failures = {failure.name: failure for failure in every if failure.name not in finished}
     unfinished = {name for results in files.values() for name in results.unfinished} - finished - set(failures)
     return Results(
@@ -106,7 +106,7 @@ def _joined(files: Mapping[str, Results], records: list[RunRecord]) -> Results:
 
 
 def _order(record: RunRecord, datasets: Sequence[str], models: Sequence[str]) -> tuple[Any, ...]:
-    """Return what sorts records as a plan does: by data set, those of the table first, then seed, dimension, model."""
+    """Return the sort key of the plan's order: data set, those of the table first, then seed, dimension, model."""
     place = place_of(record.configuration)
     dataset = datasets.index(place.dataset) if place.dataset in datasets else len(datasets)
     model = models.index(place.model) if place.model in models else len(models)
@@ -132,7 +132,7 @@ def _conflicts(files: Mapping[str, Results]) -> Iterator[str]:
 
 
 def _facts(results: Results) -> Iterator[tuple[str, str]]:
-    """Yield what all files must agree in, as pairs of what it is and what this one says."""
+    """Yield the facts in which all files must agree, as pairs of a name and a value."""
     yield "the table", results.table
     yield "--features", results.features
     for record in results.records:
@@ -141,7 +141,7 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
         yield "the version of this program", format_versions(record.versions)
         for option, value in settings(config).items():
             whose = f" of {place.model}" if option in of_model else ""
-            # Images of one's own have a side that is chosen for each data set.
+            # User-supplied images have a side that is chosen for each data set.
             whose = f" on {place.dataset}" if option == "image_size" else whose
             yield f"{flag(option)}{whose}", "none" if value is None else str(value)
         for split, digest in record.data_sha256.items():
@@ -151,7 +151,7 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _differing(what: str, values: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Say which files have which value of what should be one, if they have several."""
+    """Yield a sentence on which files have which value, if a value that should be common differs."""
     files: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for value, name in values:
         files[value][name] = None
@@ -160,7 +160,7 @@ def _differing(what: str, values: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _undecided(files: Mapping[str, Results]) -> Iterator[str]:
-    """Name what says too little of itself to be compared, or was made by several versions."""
+    """Yield the files and runs that record too little to be compared, or were made by several versions."""
     for name, results in files.items():
         silent = [record.name for record in results.records if not record.data_sha256]
         if silent:
@@ -173,7 +173,7 @@ def _undecided(files: Mapping[str, Results]) -> Iterator[str]:
 
 
 def _differing_figures(files: Mapping[str, Results]) -> Iterator[str]:
-    """Name the runs for which two files, or two places of one, have other figures."""
+    """Yield the runs that have different figures in two files, or in two places of one file."""
     first: dict[TableEntry, tuple[str, RunRecord]] = {}
     runs: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for name, results in files.items():

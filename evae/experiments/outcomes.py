@@ -11,7 +11,7 @@ from evae.experiments.results import Failure, Results, RunRecord
 
 
 def ignored(results: Results) -> None:
-    """Keep nothing."""
+    """Ignore the results."""
 
 
 class Outcomes:
@@ -22,7 +22,7 @@ class Outcomes:
     plan : Plan
     callback : GridCallback
     kept : callable
-        Is given the results so far whenever a run was trained and judged, so that they outlive this process.
+        Called with the results so far whenever a run was trained and judged, so that they outlive this process.
     """
 
     def __init__(self, plan: Plan, callback: GridCallback, kept: Callable[[Results], object] = ignored) -> None:
@@ -31,30 +31,30 @@ class Outcomes:
         self._by_name: dict[str | None, RunRecord | Failure] = {}
 
     def known(self, config: Configuration, record: RunRecord) -> None:
-        """Take a run from a file."""
+        """Add a run from a file."""
         self._by_name[config.name] = record
         self.callback.on_run_known(record)
 
     def found(self, config: Configuration, record: RunRecord) -> None:
-        """Take a run that was in its folder."""
+        """Add a run that was finished in its folder."""
         self._by_name[config.name] = record
         self.callback.on_run_found(record)
 
     def finished(self, config: Configuration, record: RunRecord) -> None:
-        """Take a run that was trained and judged."""
+        """Add a run that was trained and judged."""
         self._by_name[config.name] = record
         self.callback.on_run_end(record)
         self._kept(self.results())
 
     def failed(self, config: Configuration, reason: str) -> None:
-        """Take note that a run could not be trained or judged."""
+        """Record that a run could not be trained or judged."""
         failure = Failure(config.name or "", reason)
         self._by_name[config.name] = failure
         self.callback.on_run_failed(failure)
 
     @property
     def waiting(self) -> list[Configuration]:
-        """The runs of which nothing has come yet."""
+        """The runs without an outcome."""
         return [config for config in self.plan.configurations if config.name not in self._by_name]
 
     @property
@@ -64,7 +64,7 @@ class Outcomes:
         return f"{finished} of the {len(self.plan.configurations)} runs are finished"
 
     def results(self) -> Results:
-        """Return what has come so far, in the order of the plan."""
+        """Return the results so far, in the order of the plan."""
         ordered = [one for config in self.plan.configurations if (one := self._by_name.get(config.name)) is not None]
         return Results(
             self.plan.table,

@@ -1,4 +1,4 @@
-"""Which runs a table needs: the paper's Tables 1 and 2, and the ablation that takes EVAE apart."""
+"""The runs of each table: the paper's Tables 1 and 2, and the ablation of EVAE."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from foundation.errors import InputError, suggest
 
 TABLES = ("1", "2", "ablation")
 
-#: The paper's latent dimensions, and its data sets by table; the ablation looks at one of them closely.
+#: The paper's latent dimensions, and its data sets by table; the ablation examines one of them closely.
 LATENT_DIMS = {"1": (8, 16, 32, 64), "2": (8, 16, 32, 64), "ablation": (64,)}
 
 DATASETS = {"1": ("mnist", "fashion-mnist"), "2": ("cifar10", "celeba"), "ablation": ("mnist",)}
 
-#: B of the objective "kde-bound with constant B": the paper's Section 6 leaves it open, and 1 is the plain choice.
+#: B of the objective "kde-bound with constant B": the paper's Section 6 leaves it open, and 1 is the simplest choice.
 CONSTANT_B = 1.0
 
-#: The ablation's two factors. A cell is a pair, what makes it, and so what a model of it is called.
+#: The two factors of the ablation. A pair of levels is a cell, which defines a model and its name.
 FACTOR_KERNELS = ("gaussian", "epanechnikov", "uniform")
 
 FACTOR_OBJECTIVES = ("elbo", "kde-bound", "kde-bound, constant B")
 
-#: Presets in the ablation. A new preset is in a table where ``--models`` asks for it.
+#: Presets in the ablation. A new preset enters a table only by ``--models``.
 ABLATION_PRESETS = (
     "vae",
     "evae",
@@ -40,8 +40,8 @@ ABLATION_PRESETS = (
     "ae",
 )
 
-#: Models on the curves of reconstruction against rate, with the weights of their regularisation term beside its own 1.
-#: A divergence from N(0, I) must be all but taken away until the codes carry as much as EVAE's.
+#: Models on the curves of reconstruction against rate, with the weights of their regularisation term other than 1.
+#: A divergence from N(0, I) needs a very small weight before the codes carry as much as EVAE's.
 CURVES = {
     "vae": (1 / 8192, 1 / 1024, 1 / 128, 1 / 16, 4.0),
     "evae-exact": (1 / 1024, 1 / 128, 1 / 16, 4.0),
@@ -51,7 +51,7 @@ CURVES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a table and how they are judged.
+    """The runs of a table and the features that they are judged in.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Plan:
     inception_weights : str, optional
         pytorch-fid's file of weights.
     choice : str, optional
-        Why in these features, where nobody named them.
+        The reason for these features, if they were chosen by default.
     """
 
     table: str
@@ -95,18 +95,19 @@ class Plan:
         datasets, latent_dims : sequence, optional
             By default the paper's own of this table; for the ablation MNIST and 64.
         seeds : sequence of int
-            Each model is trained once with each.
+            Each model is trained once per seed.
         models : sequence of str, optional
             Names in `known_models`; by default VAE and EVAE, and for the ablation all of them.
         features, inception_weights
             See `Plan`.
         **options
-            What all runs share: fields of `Configuration`, such as ``epochs`` and ``limit_train``.
+            Fields of `Configuration` common to all runs, such as ``epochs`` and ``limit_train``.
 
         Raises
         ------
         InputError
-            If there is no such table or model, nothing to train, something twice, or a configuration is refused.
+            If the table or a model is unknown, nothing is to be trained, a value is repeated, or a configuration is
+            invalid.
         """
         require_features(features)
         if table not in TABLES:
@@ -134,13 +135,13 @@ class Plan:
 
 
 def known_models() -> dict[str, dict[str, Any]]:
-    """Return by label what makes each model that a table may have: the ablation's, and the other presets."""
+    """Return, by label, the options of each model that a table may have: the ablation's, and the other presets."""
     members = (*ablation_members(), *({"model": name} for name in PRESETS if name not in ABLATION_PRESETS))
     return {Configuration(**member).label: member for member in members}
 
 
 def default_models(table: str) -> tuple[str, ...]:
-    """Return the models that a table has unless others are asked for."""
+    """Return the models of a table when none are given."""
     return (
         tuple(Configuration(**member).label for member in ablation_members())
         if table == "ablation"
@@ -149,7 +150,7 @@ def default_models(table: str) -> tuple[str, ...]:
 
 
 def ablation_members() -> tuple[dict[str, Any], ...]:
-    """Return what makes each model of the ablation from the defaults: presets, the two factors, the curves.
+    """Return the options of each model of the ablation: presets, the cells of the two factors, the curves.
 
     No two have the same posterior and objective.
     """
@@ -160,9 +161,9 @@ def ablation_members() -> tuple[dict[str, Any], ...]:
 
 
 def factorial() -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what makes the model of each cell, by kernel and objective.
+    """Return the options of the model of each cell, by kernel and objective.
 
-    Under elbo the kernel itself is the noise: for Algorithm 1's sum with a Gaussian kernel there is no exact formula.
+    Under elbo the kernel itself is the noise, because Algorithm 1's sum with a Gaussian kernel has no exact formula.
     """
     direct = {"gaussian": {"model": "vae"}, "epanechnikov": {"model": "evae-direct"}}
     direct["uniform"] = {"model": "vae", "posterior": "uniform"}
@@ -178,13 +179,13 @@ def factorial() -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def factors_of(recipe: Recipe) -> tuple[str, str] | None:
-    """Return the kernel and the objective of a model that is a cell of the two factors, else None."""
+    """Return the kernel and the objective of a model that is a cell of the two factors, otherwise None."""
     cells = {Configuration(**member).recipe: cell for cell, member in factorial().items()}
     return cells.get(recipe)
 
 
 def curve_of(recipe: Recipe) -> tuple[str, float] | None:
-    """Return the model in `CURVES` on whose curve a recipe lies, with its weight; None if it lies on none."""
+    """Return the model in `CURVES` whose curve contains a recipe, with its weight; None if no curve does."""
     if recipe.beta is None:
         return None
     unweighted = dataclasses.replace(recipe, beta=1.0)
@@ -200,7 +201,7 @@ def _curve_members() -> Iterator[dict[str, Any]]:
 
 
 def _named(config: Configuration) -> Configuration:
-    """Give a run the name under which it is found again: the default one and what else decides its result."""
+    """Give a run a name that identifies it: the default one, and the other settings that affect its result."""
     plain = Configuration()
     parts = [config.default_name, f"{config.epochs}epochs"]
     parts += [f"lr{config.lr:g}"] if config.lr != plain.lr else []
@@ -209,7 +210,7 @@ def _named(config: Configuration) -> Configuration:
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """Read whole numbers and ranges of them, such as ``0,1,2`` or ``0-7``; an `InputError` that names the option.
+    """Read whole numbers and ranges, such as ``0,1,2`` or ``0-7``; an `InputError` names the option.
 
     Examples
     --------

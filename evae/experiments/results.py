@@ -1,4 +1,4 @@
-"""What came of the runs of a table: one record a run, in a JSON file from which every figure is computed anew."""
+"""The results of a table: one record per run, in a JSON file from which every figure is recomputed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from foundation.validation import (
     is_text,
 )
 
-#: Changes whenever the file's form does. A file of version 1 says neither on which images its runs were trained nor
+#: Changes with the format of the file. A file of version 1 records neither the images its runs were trained on nor
 #: which runs were planned.
 VERSION = 2
 READABLE = (1, VERSION)
@@ -36,7 +36,7 @@ READABLE = (1, VERSION)
 _NUMBER = is_any_of(is_finite_number, is_null)
 _TEXT = is_any_of(is_text, is_null)
 
-#: What is compared of a run, as `evae.evaluation.evaluate` writes it.
+#: The evaluation of a run, as `evae.evaluation.evaluate` writes it.
 EVALUATION = is_record(
     {
         "note": _TEXT,
@@ -55,7 +55,7 @@ EVALUATION = is_record(
     }
 )
 
-#: What `evae.experiments.reports.departures` says of the machine, and the versions that trained the run.
+#: The machine, as `evae.experiments.reports.departures` describes it, and the versions that trained the run.
 _MACHINE = is_record(
     {"device_name": is_text, "threads": is_count, "packages": is_record({"torch": is_text})},
     {
@@ -64,7 +64,7 @@ _MACHINE = is_record(
     },
 )
 
-#: What the evaluations hold by the features of the table.
+#: The part of an evaluation that depends on the features of the table.
 _JUDGED = {
     "none": is_record({"features": is_null, "frechet_distance": is_null}),
     "inception": is_record({"features": is_record({}), "frechet_distance": is_record({})}),
@@ -107,16 +107,16 @@ class RunRecord:
         The run folder's.
     configuration : Configuration
     seconds : float
-        What the training took, without the judging.
+        Duration of training, without judging.
     curve : tuple of float
         The hold-out reconstruction error after each epoch, from one posterior draw, in nats per image.
     evaluation : dict
-        What `evae.evaluation.evaluate` found.
+        The result of `evae.evaluation.evaluate`.
     environment : dict
         Versions, device and threads it was trained with.
     data_sha256 : mapping of str to str
-        SHA-256 of the images it was trained and judged on, by split (`evae.data.images.fingerprint`); empty where that
-        is not known, as in a file of version 1.
+        SHA-256 of the images it was trained and judged on, by split (`evae.data.images.fingerprint`); empty if unknown,
+        as in a file of version 1.
     """
 
     name: str
@@ -129,7 +129,7 @@ class RunRecord:
 
     @classmethod
     def of(cls, run: Run, evaluation: dict[str, Any]) -> RunRecord:
-        """Gather what a finished run says of itself."""
+        """Make the record of a finished run."""
         records = run.records
         if not _MACHINE(run.environment):
             raise InputError(
@@ -152,7 +152,7 @@ class RunRecord:
 
     @property
     def label(self) -> str:
-        """What the model is called."""
+        """The name of the model."""
         return self.configuration.label
 
     @property
@@ -168,7 +168,7 @@ class RunRecord:
 
     @classmethod
     def from_document(cls, document: dict[str, Any], source: Path) -> RunRecord:
-        """Read what `document` wrote."""
+        """Read the output of `document`."""
         plain = dataclasses.asdict(Configuration())
         configuration = Configuration.from_dict({**plain, **document["configuration"]}, source)
         fields = {field.name: document[field.name] for field in dataclasses.fields(cls) if field.name in document}
@@ -177,7 +177,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that could not be trained or judged, and why, in a sentence."""
+    """A run that could not be trained or judged, with the reason in a sentence."""
 
     name: str
     reason: str
@@ -197,7 +197,7 @@ class Results:
         In the order of the plan.
     failures : tuple of Failure
     unfinished : tuple of str
-        Names of the runs that were planned and neither finished nor failed, because the grid was stopped.
+        Names of the planned runs that neither finished nor failed, because the grid was stopped.
     """
 
     table: str
@@ -208,11 +208,11 @@ class Results:
 
     @property
     def planned(self) -> int:
-        """The number of runs that were asked for."""
+        """The number of planned runs."""
         return len(self.records) + len(self.failures) + len(self.unfinished)
 
     def document(self) -> dict[str, Any]:
-        """Return the file's content: the records, and nothing that follows from them."""
+        """Return the content of the file: the records, without anything derived from them."""
         return {
             "version": VERSION,
             "table": self.table,
@@ -225,18 +225,18 @@ class Results:
         }
 
     def save(self, path: Path) -> None:
-        """Write the JSON file, whole or not at all."""
+        """Write the JSON file atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, self.document())
 
     @classmethod
     def load(cls, path: str | Path) -> Results:
-        """Read what `save` wrote, by this version or an earlier one.
+        """Read a file that `save` wrote, in this version or an earlier one.
 
         Raises
         ------
         InputError
-            If the file is missing, damaged or another's.
+            If the file is missing, damaged or of another format.
         """
         path = Path(path)
         document = read_json(path)
@@ -262,7 +262,7 @@ class Results:
 
 
 def _is_whole(document: dict[str, Any]) -> bool:
-    """Tell if a document has all that its version should have, and its numbers agree."""
+    """Return whether a document has everything that its version requires, with consistent numbers."""
     if not _RESULTS(document):
         return False
     judged = _JUDGED[document["features"]]

@@ -1,4 +1,4 @@
-"""The runs of a table, one after another here or side by side on a cluster; what is done is not done again."""
+"""The execution of a table's runs, in sequence here or in parallel on a cluster; finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def reproduce(
 ) -> Results:
     """Train and judge every run of a plan that is not finished yet.
 
-    Before anything is trained, every data set is read and the features' weights are found and checked. A run that
-    another call began goes on; one that fails is listed, and the others are trained all the same.
+    Before training, every data set is read and the features' weights are found and checked. A run that an earlier call
+    started is resumed; a run that fails is listed, and the others are still trained.
 
     Parameters
     ----------
@@ -47,32 +47,32 @@ def reproduce(
     callback : GridCallback, optional
     cluster : str, optional
         The address of a dask scheduler, or ``local:N``, which starts one with N workers here: each run is trained and
-        judged by a worker, which must see the folders of the runs and the data under the same paths. The results do
-        not depend on it, nor on workers that die: their runs go on from a checkpoint on another.
+        judged by a worker, which must see the folders of the runs and the data under the same paths. The results depend
+        neither on the cluster nor on workers that die: another worker resumes their runs from a checkpoint.
     known : sequence of path, optional
-        Files of results: what they hold of the plan's runs is taken from there, and neither trained nor looked for.
+        Files of results. Runs of the plan that they contain are used as they are, and neither trained nor searched for.
     hours : float, optional
-        When they are over, training stops with a checkpoint, and a run that is being judged is judged to its end. The
-        results name what is not finished, and the same call goes on.
+        After this time, training stops with a checkpoint, but judging that has started is completed. The results list
+        the unfinished runs, and the same call resumes them.
     kept : callable, optional
-        Is given the results so far whenever a run was trained and judged.
+        Called with the results so far whenever a run was trained and judged.
 
     Raises
     ------
     InputError
-        If a data set, the device, the features or the cluster cannot be used, a known run does not compare with those
-        of the plan, or another version made a run that is there: then nothing is trained; or if the cluster is lost.
+        If a data set, the device, the features or the cluster cannot be used, a known run is not comparable with those
+        of the plan, or another version made an existing run (nothing is trained then); or if the cluster is lost.
     Interruption
-        On SIGINT or SIGTERM, when a checkpoint of every run under way is written. The same call goes on.
+        On SIGINT or SIGTERM, after a checkpoint of every active run is written. The same call resumes the runs.
     """
     late, callback = deadline(hours), callback or GridCallback()
     earlier = Known.of(known, plan)
     _require_own_version([config for config in plan.configurations if config.name not in earlier.runs])
     if cluster is None:
         _require_device(plan.configurations)
-    # What a cluster's workers have, this machine need not have.
+    # This machine may lack the device of a cluster's workers.
     device = plan.configurations[0].device if cluster is None else "auto"
-    # Once for all runs, so that all are judged in the same features.
+    # Chosen once, so that all runs are judged in the same features.
     choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
     judges = {dataset: _judge_of(plan, dataset, device, callback) for dataset in plan.datasets}
@@ -87,7 +87,7 @@ def reproduce(
 
 
 def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Judge]) -> None:
-    """Take what is known and what lies finished in its folder, so that no result is written without it."""
+    """Collect known runs and finished runs in their folders, so that no results are written without them."""
     for source, (used, total) in earlier.counts.items():
         outcomes.callback.on_known_runs(source, used, total)
     for config in outcomes.waiting:
@@ -105,7 +105,7 @@ def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Ju
 
 
 def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[], bool]) -> None:
-    """Train and judge what is waiting, until the end, a signal or the deadline."""
+    """Train and judge the remaining runs, until the end, a signal or the deadline."""
     total = len(outcomes.plan.configurations)
     numbered = enumerate(outcomes.waiting, total - len(outcomes.waiting) + 1)
     dataset, data = "", None
@@ -165,14 +165,14 @@ def _require_device(configurations: tuple[Configuration, ...]) -> None:
 
 
 def _require_own_version(configurations: Sequence[Configuration]) -> None:
-    """Refuse runs that another version made, with an `InputError`: they would be trained on for nothing."""
+    """Raise `InputError` for runs that another version made: more training of them would be wasted."""
     foreign: defaultdict[str, list[Path]] = defaultdict(list)
     for config in configurations:
         path = folder_of(config)
         try:
             versions = foreign_versions(Run.open(path)) if path.exists() else ()
         except InputError:
-            # What is wrong with it is said of this run alone.
+            # An error in this run is reported for this run alone.
             continue
         if versions:
             foreign[format_versions(versions)].append(path)

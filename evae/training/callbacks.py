@@ -46,16 +46,16 @@ class Callback:
         """
 
     def on_resume(self, position: Position) -> None:
-        """Handle that training continues from a checkpoint at this position; called after `on_start`."""
+        """Handle the continuation of training from a checkpoint at this position; called after `on_start`."""
 
     def on_step_captured(self, seconds: float) -> None:
-        """Handle that a step was captured as a CUDA graph in ``seconds``; later steps replay it."""
+        """Handle the capture of a step as a CUDA graph in ``seconds``; later steps replay it."""
 
     def on_batch_end(self, progress: Progress) -> None:
         """Handle the end of a batch. Hot: `Progress.means` waits for the device, so call it a few times a second."""
 
     def on_run_failed(self, number: int, reason: str) -> None:
-        """Handle that the loss of the run with index ``number`` diverged while others of the group are trained further.
+        """Handle the divergence of the run with index ``number``, while training continues for others of the group.
 
         ``reason`` is a sentence. A single run that diverges raises `evae.exceptions.DivergenceError` instead.
         """

@@ -36,11 +36,11 @@ class TrainingDisplay(Callback):
     console : Console
         Where lines are printed.
     bar : rich.progress.Progress or None
-        None where there is no terminal.
+        None without a terminal.
     decoding : callable, optional
         Shows the progress in decoding the data.
     minute_line : MinuteLine, optional
-        Prints the terms once a minute where there is no bar.
+        Prints the terms once a minute if there is no bar.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class TrainingDisplay(Callback):
         holdout = [{name: record.holdout[name] for name in record.train} for record in each]
         spreads = _average([record.latent.spreads for record in each])
         active = statistics.fmean(record.latent.active_dimensions or 0 for record in each)
-        # A run that has failed is computed further with the others.
+        # A failed run is still computed with the others.
         speed = len(self._runs) * (each[0].images_per_second or 0)
         print_sentence(
             self._console,

@@ -1,4 +1,4 @@
-"""A group of runs that are trained at once: which of them have failed, and the outcome that is written for each."""
+"""A group of runs that are trained at once, with its failures and the outcome that is written for each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop: epochs and batches, and what is measured and written after each epoch."""
+"""The training loop: epochs and batches, and the measurements and files of each epoch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_epochs(
     with group.write_outcome(stop, session.processes):
         if writes:
             _write_environment(group, session)
-        # The first checkpoint also finds out whether the disk has room for one.
+        # The first checkpoint also shows whether the disk has room for one.
         start = Position(0, 0, 0, 0.0, session.device.type)
         position = checkpoints[0].position if checkpoints else saver.save(start)
         if writes:
@@ -72,7 +72,7 @@ def _write_environment(group: Group, session: Session) -> None:
 
 
 def _prepare_folders(group: Group, session: Session, position: Position) -> None:
-    """Remove what was written after ``position``, repair the weights, and set the status."""
+    """Remove everything written after ``position``, repair the weights, and set the status."""
     warn_of_few_steps(session.model, session.batches * session.config.epochs)
     for number, run in group.active():
         run.checkpoints.clear_leftovers(position)
@@ -221,7 +221,7 @@ def _restore_progress(progress: Progress, steps: Steps, checkpoints: Sequence[Ch
         if seen > 0:
             before.copy_(checkpoint.epoch["sums"])
     if position.device != session.device.type:
-        # The state of a generator cannot move to another kind of device: the rest of the epoch has its own streams.
+        # The state of a generator cannot move to another kind of device: the rest of the epoch uses separate streams.
         steps.reseed(progress.epoch, batch=done)
     else:
         for noise, checkpoint in zip(steps.noise, checkpoints, strict=True):

@@ -152,7 +152,7 @@ class Session:
         Raises
         ------
         InputError
-            If a checkpoint is of another model.
+            If a checkpoint belongs to another model.
         """
         position = checkpoints[0].position
         try:

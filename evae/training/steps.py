@@ -1,6 +1,6 @@
 """One step of training: forward pass, backward pass and Adam; on CUDA captured once as a graph and replayed.
 
-A batch of 100 small images keeps a GPU busy for a fraction of the time that launching its some 250 operations takes.
+A batch of 100 small images keeps a GPU busy for a fraction of the time needed to launch its roughly 250 operations.
 Therefore the step is captured as a CUDA graph, which a single launch replays: the same operations on the same memory,
 with other indices of images. A shorter batch has tensors of another shape, and its operations are launched one by one.
 """
@@ -94,7 +94,7 @@ class Steps:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            # A failed capture may leave its generators registered, so that they cannot be used outside of it.
+            # A failed capture may leave its generators registered, so that they cannot be used outside it.
             self.noise = tuple(torch.Generator(self.session.device) for _ in states)
             for noise, state in zip(self.noise, states, strict=True):
                 noise.set_state(state)

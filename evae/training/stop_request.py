@@ -48,7 +48,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt on a signal at once, also an earlier one; for a block that is repeated as a whole."""
+        """Raise KeyboardInterrupt immediately on a new or earlier signal; for a block that is repeated as a whole."""
         self.raise_if_requested()
         self._acts_at_once = True
         try:
@@ -61,7 +61,7 @@ class StopRequest:
         if self._acts_at_once:
             raise KeyboardInterrupt
         if self._processes.count == 1:
-            # A second Ctrl-C does not wait.
+            # A second Ctrl-C interrupts immediately.
             set_handler(signal.default_int_handler, [signal.SIGINT])
 
     def agree(self, *numbers: int) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ class Curves:
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in record.scalars()]
         values.append(Summary.Value(tag="reconstructions", image=_encode_picture(make_mosaic(pictures))))
         self._add(step=record.epoch, summary=Summary(value=values))
-        # After the flush a kill of this process loses nothing.
+        # After the flush, killing this process loses nothing.
         self._records.flush()
 
     def __enter__(self) -> Curves:

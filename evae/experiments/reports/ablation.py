@@ -1,4 +1,4 @@
-"""The ablation: every model, kernel by objective, reconstruction against rate, and whose EVAE's gain is."""
+"""The ablation report: all models, kernel by objective, reconstruction against rate, attribution of EVAE's gain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from evae.experiments.statistics.measurements import (
 )
 from evae.experiments.statistics.trials import Trial
 
-#: The metrics in which the gain is attributed, with their units.
+#: The metrics whose gain is attributed, with their units.
 _ATTRIBUTED = ((ERROR, "nats"), (DISTANCE, ""), (SHARPNESS, ""))
 
 _IMAGES = {
@@ -71,7 +71,7 @@ def ablation_report(results: Results) -> Report:
 
 
 def _models(records: Sequence[RunRecord], metrics: dict[str, str], title: str) -> Table:
-    """Lay out every model but those that are only points of a curve."""
+    """Lay out all models except those that are only points of a curve."""
     chosen = [r for r in records if r.label == r.configuration.model or factors_of(r.recipe) is not None]
     rows = tuple(
         (label, *(shown(summary[metric], metric) for metric in metrics)) for label, summary in by_model(chosen).items()
@@ -93,7 +93,7 @@ def _factors(records: Sequence[RunRecord], title: str) -> Table:
 
 
 def _curves(records: Sequence[RunRecord], title: str) -> Table:
-    """Lay out the points of the curves, from little to much regularisation."""
+    """Lay out the points of the curves, in order of increasing regularisation."""
     summaries = by_model(records)
     places = {record.label: found for record in records if (found := curve_of(record.recipe)) is not None}
     ordered = sorted(places, key=lambda label: (list(CURVES).index(places[label][0]), places[label][1]))
@@ -112,7 +112,7 @@ def _curves(records: Sequence[RunRecord], title: str) -> Table:
 
 
 def attributions(records: Sequence[RunRecord]) -> dict[str, Attribution]:
-    """Attribute EVAE's gain to kernel and objective, for each metric that some cell has."""
+    """Attribute EVAE's gain to kernel and objective, for each metric that was measured in some cell."""
     found = {}
     for criterion, unit in _ATTRIBUTED:
         cells = trials(records, criterion)
@@ -123,7 +123,7 @@ def attributions(records: Sequence[RunRecord]) -> dict[str, Attribution]:
 
 
 def trials(records: Sequence[RunRecord], criterion: Criterion) -> list[Trial]:
-    """Return the runs that are cells of kernel and objective, with one figure each."""
+    """Return the runs of the cells of kernel and objective, with one value each."""
     return [
         Trial(*cell, record.configuration.seed, value)
         for record in records

@@ -1,7 +1,7 @@
 """The ablation in words: the gain, its split between kernel and objective, and one verdict on each.
 
-Every verdict is that of a printed 95 % interval of paired differences. Of the analysis of variance the words have the
-shares alone, which describe the table and judge nothing; its tests are in the JSON document.
+Every verdict follows from a printed 95 % interval of paired differences. From the analysis of variance, the text gives
+only the shares, which are descriptive; its tests are in the JSON document.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evae.experiments.statistics.trials import Trial
 from evae.experiments.statistics.wording import counted, listed, on_evidence, on_left_out, show_interval, too_few
 from foundation.errors import InputError
 
-#: What the sources of variation are called in a sentence.
+#: The names of the sources of variation in a sentence.
 _OWNERS = {"kernel": "the kernel", "objective": "the objective", INTERACTION: "their interaction", "seed": "the seed"}
 
 
@@ -31,9 +31,9 @@ class Attribution:
     ----------
     paragraph : str
     split : Decomposition or None
-        None where a model of the four is missing on every seed.
+        None if every seed lacks one of the four models.
     table : AnalysisOfVariance or None
-        None where that holds of a model of the whole table.
+        None if every seed lacks a model of the whole table.
     """
 
     paragraph: str
@@ -41,7 +41,7 @@ class Attribution:
     table: AnalysisOfVariance | None = None
 
     def document(self) -> dict[str, Any]:
-        """Return the figures as strict JSON has them."""
+        """Return the figures as strict JSON."""
         return {
             "decomposition": None if self.split is None else self.split.document(),
             "analysis_of_variance": None if self.table is None else self.table.document(),
@@ -72,7 +72,7 @@ def attribute(metric: str, unit: str, trials: Sequence[Trial], *, lower_is_bette
 
 @dataclass(frozen=True)
 class Amount:
-    """A mean as it is written, with its value then, and its interval; that is empty where there is none."""
+    """A mean as printed, with its printed value and its interval, which is empty if there is none."""
 
     mean: str
     value: Decimal
@@ -81,7 +81,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Amounts:
-    """A gain and its parts as they are written. Those of kernel and objective add up to the gain."""
+    """A gain and its parts as printed. The parts of kernel and objective add up to the gain."""
 
     gain: Amount
     kernel: Amount
@@ -90,7 +90,7 @@ class Amounts:
 
     @classmethod
     def of(cls, split: Decomposition, sign: int = 1) -> Amounts:
-        """Write ``sign`` times the means and intervals, all with the same digits."""
+        """Format ``sign`` times the means and intervals, all with the same digits."""
         parts = {name: getattr(split, name) for name in ("gain", "kernel", "objective", "interaction")}
         means = {name: sign * part.mean for name, part in parts.items()}
         bounds = [bound for part in parts.values() for bound in part.interval or ()]
@@ -108,7 +108,7 @@ class Amounts:
 
 
 def _split_sentences(metric: str, unit: str, split: Decomposition) -> list[str]:
-    """Say what EVAE's gain over VAE is, how it splits, and what can be told from zero."""
+    """Describe EVAE's gain over VAE, its split, and which parts differ significantly from zero."""
     amounts = Amounts.of(split, -1 if split.gain.mean < 0 else 1)
     words = _Words(metric, f" {unit}" if unit else "", split, amounts)
     sentences = (words.on_gain(), words.on_parts(), words.on_verdicts(), words.on_interaction())
@@ -118,7 +118,7 @@ def _split_sentences(metric: str, unit: str, split: Decomposition) -> list[str]:
 
 @dataclass(frozen=True)
 class _Words:
-    """The sentences on a decomposition. All amounts have the sign of the gain or loss: what causes it is positive."""
+    """The sentences on a decomposition. Amounts are signed so that contributions to the gain or loss are positive."""
 
     metric: str
     unit: str
@@ -149,7 +149,7 @@ class _Words:
         return f"{amount.mean}{self.unit}{whole}{interval}"
 
     def _shares(self, kernel: Share) -> tuple[str, str]:
-        """Write the shares of the kernel, with its interval, and of the objective."""
+        """Format the shares of the kernel, with its interval, and of the objective."""
         parts = Split(100.0, 100 * kernel.value, 100 * kernel.rest.value)
         bounds = [100 * bound for bound in kernel.interval]
         digits = common_digits(bounds, parts)
@@ -158,7 +158,7 @@ class _Words:
         return f", or {own} % ({low} % to {high} %),", f", or {rest} %"
 
     def on_verdicts(self) -> str:
-        """Say which parts are told from zero."""
+        """Describe which parts differ significantly from zero."""
         few = too_few(self.split.gain.n)
         if few:
             return f"{few.capitalize()} to tell any of this from chance."
@@ -185,7 +185,7 @@ class _Words:
 
 
 def _table_sentences(table: AnalysisOfVariance) -> list[str]:
-    """Say how the sum of squares of the whole table splits; nothing in it is judged."""
+    """Describe the split of the sum of squares of the whole table, without a verdict."""
     kernels, objectives = counted(len(table.kernels), "kernel"), counted(len(table.objectives), "objective")
     place = f"{kernels}, {objectives} and {counted(len(table.seeds), 'seed')}"
     shares = {source.name: source.share for source in table.sources if source.share is not None}

@@ -1,4 +1,4 @@
-"""In what the runs of a table differ from the paper's, and on what machine they ran, in sentences."""
+"""Departures of a table's runs from the paper, and the machine that they ran on, in sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evae.experiments.statistics.wording import counted
 
 
 def departures(results: Results) -> tuple[str, ...]:
-    """Say it of results that hold at least one run."""
+    """Describe the departures and the machine, for results with at least one run."""
     seeds = sorted({record.configuration.seed for record in results.records})
     return (
         *_scaled_down(results.records[0].configuration),
@@ -43,7 +43,7 @@ def _scaled_down(config: Configuration) -> list[str]:
 
 
 def _features(results: Results) -> list[str]:
-    """Say what the distance is."""
+    """Describe the distance."""
     if results.features == "none":
         return ["Without a Fréchet distance (--features none)."]
     by_dataset = {r.configuration.dataset: r.evaluation["features"] for r in results.records}

@@ -36,7 +36,7 @@ from foundation.figures import (
     label_panels,
 )
 
-#: Colour, line and marker, so that the models are told apart in grey too.
+#: Colour, line and marker, so that the models are distinguishable in grey too.
 _STYLES = {"vae": (BLUE, "--", "s"), "evae": (VERMILION, "-", "o"), "evae-exact": (GREEN, "-.", "^")}
 
 _OTHER_STYLES = ((PURPLE, ":", "D"), (SKY, "--", "v"), (ORANGE, "-.", "P"), (GREY, "-", "x"))
@@ -45,9 +45,9 @@ _KERNELS = {"gaussian": (BLUE, "s"), "epanechnikov": (VERMILION, "o"), "uniform"
 
 
 def figures(results: Results) -> dict[str, Figure]:
-    """Return the figures by name, the one that says most first.
+    """Return the figures by name, the most informative first.
 
-    Of Tables 1 and 2 the curves; of the ablation kernel by objective, and reconstruction against rate.
+    For Tables 1 and 2, the curves; for the ablation, kernel by objective and reconstruction against rate.
     """
     if results.table == "ablation":
         return {"ablation": ablation_figure(results), "rate": rate_figure(results)}
@@ -56,7 +56,7 @@ def figures(results: Results) -> dict[str, Figure]:
 
 @apply_style
 def curve_figure(results: Results) -> Figure:
-    """Draw the hold-out error by epoch, a panel for each data set and dimension, a band over the seeds."""
+    """Draw the hold-out error by epoch: one panel per data set and dimension, with a band over the seeds."""
     datasets = list(dict.fromkeys(record.configuration.dataset for record in results.records))
     dims = list(dict.fromkeys(record.configuration.latent_dim for record in results.records))
     others = itertools.cycle(_OTHER_STYLES)
@@ -89,7 +89,7 @@ def _draw_curve(axes: Axes, records: Sequence[RunRecord], model: str, style: tup
 
 
 def _explain(axes: Axes, panels: Iterable[Axes]) -> None:
-    """Explain in one panel the lines of all: of a grid that was stopped, some lack some and may have none."""
+    """Draw one legend for all panels: in a grid that was stopped, a panel may lack some lines or all of them."""
     found = {name: line for panel in panels for line, name in zip(*panel.get_legend_handles_labels(), strict=True)}
     if found:
         axes.legend(found.values(), found.keys())
@@ -99,8 +99,8 @@ def _explain(axes: Axes, panels: Iterable[Axes]) -> None:
 def ablation_figure(results: Results) -> Figure:
     """Draw the error by kernel and objective, and the split of EVAE's gain with 95 % t-intervals over the seeds.
 
-    A row for each data set and dimension. The cells have no intervals: as the seeds are paired, the intervals of two
-    cells would not tell whether they differ. Where a gain cannot be split, because a run is missing, its panel says so.
+    One row per data set and dimension. The cells have no intervals: as the seeds are paired, the intervals of two
+    cells would not show whether they differ. If a missing run prevents the split of a gain, its panel says so.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
     figure = create_figure(9.0, 0.4 + 3.3 * len(places))
@@ -164,11 +164,11 @@ def _draw_estimate(axes: Axes, height: float, found: Estimate, colour: str, mark
 
 @apply_style
 def rate_figure(results: Results) -> Figure:
-    """Draw reconstruction against the rate: a line for each model as its weight varies, a point for each run.
+    """Draw reconstruction against the rate: one line per model as its weight varies, one point per run.
 
-    A row for each data set and dimension: the error for all weights, the same for those that reconstruct nearly best,
-    and, where it was measured, the Fréchet distance. Level lines show the plain autoencoder, whose codes have no finite
-    rate, and the distance that training images have, which are independent of the originals.
+    One row per data set and dimension: the error for all weights, a close-up of the weights with nearly the least
+    error, and, where it was measured, the Fréchet distance. Level lines show the plain autoencoder, whose codes have no
+    finite rate, and the distance of training images, which are independent of the originals.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
     with_distance = any(measured(record)[DISTANCE.metric] is not None for record in results.records)
@@ -200,7 +200,7 @@ def rate_figure(results: Results) -> Figure:
 
 
 def _close_up(axes: Axes, levels: Sequence[float]) -> None:
-    """Show the lines where the error is at most 7 % above the least, and these levels, which are drawn afterwards."""
+    """Limit the view to errors at most 7 % above the least, and to these levels, which are drawn afterwards."""
     points = [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in axes.get_lines()]
     if not points:
         return
@@ -219,7 +219,7 @@ def _values(records: Sequence[RunRecord], metric: str) -> list[float]:
 
 
 def _draw_level(panels: Iterable[Axes], records: Sequence[RunRecord], metric: str) -> None:
-    """Draw the mean of a metric as a level line, with a band over the seeds; nothing where it was not measured."""
+    """Draw the mean of a metric as a level line, with a band over the seeds; draw nothing if it was not measured."""
     values = _values(records, metric)
     for axes in panels if values else ():
         axes.axhline(float(np.mean(values)), color=PURPLE, linestyle=":", label="plain autoencoder")

@@ -19,7 +19,7 @@ from foundation.files import atomic_write
 
 
 def report(results: Results) -> Report:
-    """Return what the results say.
+    """Return the report of the results.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def write_results(results: Results, report: Report, folder: Path) -> list[Path]:
 
 
 def runs_csv(results: Results) -> str:
-    """Return a line for every run: what it was, what was measured, in full precision; empty where there is nothing."""
+    """Return one line per run with its settings and measurements in full precision; missing values are empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     settings = [field.name for field in dataclasses.fields(results.records[0].recipe)]

@@ -1,4 +1,4 @@
-"""Tables 1 and 2: the paper's figures beside ours, what the paper does not report, and who wins."""
+"""Tables 1 and 2: the paper's figures next to ours, metrics that the paper does not report, and wins."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from theory.paper.tables import Metric, PublishedExperiment, find_published_expe
 
 Summaries = Mapping[Group, Summary]
 
-#: What ours is called for each of the paper's metrics.
+#: The name of our metric for each of the paper's.
 _OURS = {Metric.FID: "frechet_distance", Metric.SHARPNESS: "sharpness"}
 
-#: The models that the paper compares, by the names that they have there and here.
+#: The models that the paper compares, by their names there and here.
 _PAPERS = ("vae", "evae")
 
 _UNPUBLISHED = ("reconstruction_error", "generation_distance", "active_dimensions", "noise_to_signal")
@@ -67,7 +67,7 @@ def models_of(results: Results) -> tuple[str, ...]:
 
 
 def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
-    """Return a line with the paper's figures, each before ours; a dash where the paper has none."""
+    """Return a row with each of the paper's figures before ours; a dash if the paper has none."""
     paper = _published(dataset, latent_dim) if model in _PAPERS else None
     line = [dataset, str(latent_dim), label(model)]
     for metric, ours in _OURS.items():
@@ -82,7 +82,7 @@ def _unpublished(summaries: Summaries, dataset: str, latent_dim: int, model: str
 
 
 def _floors(results: Results, metrics: Iterable[str], papers: Sequence[int] = ()) -> tuple[tuple[str, ...], ...]:
-    """Return a line for each data set with what training images reach; dashes in the columns of the paper."""
+    """Return one row per data set with the values of training images; dashes in the columns of the paper."""
     lines = []
     for dataset in dict.fromkeys(record.configuration.dataset for record in results.records):
         cells = floor_row(results.where(dataset=dataset), metrics)

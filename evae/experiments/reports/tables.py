@@ -1,4 +1,4 @@
-"""Tables of text with what is said of them, and the forms in which they are written: terminal, Markdown, LaTeX."""
+"""Tables of text with commentary, and their output formats: terminal, Markdown, LaTeX."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Table:
     rows : tuple of tuple of str
         Each as long as ``columns``.
     words : int
-        How many columns hold words, and are aligned at the left.
+        Number of columns that hold words, and are aligned left.
     """
 
     title: str
@@ -37,7 +37,7 @@ class Table:
     words: int = 1
 
     def markdown(self) -> str:
-        """Return the table in Markdown, its title in bold above."""
+        """Return the table in Markdown, below its title in bold."""
         marks = ["---" if number < self.words else "---:" for number in range(len(self.columns))]
         lines = [self.columns, tuple(marks), *self.rows]
         return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """Tables and paragraphs, in the order in which they are read; ``document`` is the same for a JSON file."""
+    """Tables and paragraphs, in reading order; ``document`` has the same content for a JSON file."""
 
     title: str
     notes: tuple[str, ...]
@@ -67,17 +67,17 @@ class Report:
 
     @property
     def answer(self) -> str:
-        """The first three sentences of the first paragraph: what came out."""
+        """The first three sentences of the first paragraph: the main result."""
         return " ".join(_SENTENCE_END.split(self.paragraphs[0])[:3])
 
     def markdown(self) -> str:
-        """Return all of it in Markdown."""
+        """Return the report in Markdown."""
         notes = "\n".join(f"- {note}" for note in self.notes)
         tables = "\n".join(table.markdown() for table in self.tables)
         return "\n".join([f"# {self.title}", "", notes, "", tables, *(f"{text}\n" for text in self.paragraphs)])
 
     def for_terminal(self) -> RenderableType:
-        """Return all of it for a terminal."""
+        """Return the report for a terminal."""
         notes = [Text(note, style="dim") for note in self.notes]
         paragraphs = [Text(f"\n{text}") for text in self.paragraphs]
         return Group(*(table.for_terminal() for table in self.tables), *notes, *paragraphs)

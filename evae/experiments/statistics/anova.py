@@ -1,7 +1,7 @@
 """Analysis of variance of a table of kernels by objectives, with the seeds as blocks.
 
-Each seed gives one vector of values, with a component for each treatment. The vectors are independent, the components
-are not: models of one seed start from the same weights, and an effect may differ from seed to seed. So an effect is
+Each seed gives one vector of values, with one component per treatment. The vectors are independent; the components are
+not, since models of one seed start from the same weights, and an effect may vary between seeds. An effect is therefore
 compared with its own variation over the seeds, never with a residual that pools all variation.
 """
 
@@ -27,7 +27,7 @@ EFFECTS = ("kernel", "objective", INTERACTION)
 
 @dataclass(frozen=True)
 class Source:
-    """A line of the table of an analysis of variance.
+    """A row of an analysis-of-variance table.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Source:
     sum_of_squares : float
     degrees_of_freedom : int
     share : float or None
-        Of the total sum of squares; the shares add up to 1. None where nothing varies.
+        Share of the total sum of squares; the shares add up to 1. None if nothing varies.
     f, p_value : float or None
-        `multivariate_test` of the effect; None for the other lines, and for an effect that cannot be tested.
+        `multivariate_test` of the effect; None for the other rows, and for an effect that cannot be tested.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Source:
     p_value: float | None = None
 
     def document(self) -> dict[str, Any]:
-        """Return the line as strict JSON has it."""
+        """Return the row as strict JSON."""
         return {
             "name": self.name,
             "sum_of_squares": self.sum_of_squares,
@@ -70,7 +70,7 @@ class AnalysisOfVariance:
     sources : tuple of Source
         The effects; with two seeds or more also the seed, and each effect by the seed.
     seeds : tuple of int
-        Those that have every treatment.
+        Seeds that have every treatment.
     left_out : tuple of int
         Seeds that lack some treatment.
     kernels, objectives : tuple of str
@@ -83,16 +83,16 @@ class AnalysisOfVariance:
     objectives: tuple[str, ...]
 
     def source(self, name: str) -> Source:
-        """Return the line of this name."""
+        """Return the row of this name."""
         return next(source for source in self.sources if source.name == name)
 
     @property
     def error_share(self) -> float:
-        """The share of the variation of all effects over the seeds."""
+        """The share of the variation over the seeds, summed over all effects."""
         return sum(source.share or 0.0 for source in self.sources if source.name.endswith(" x seed"))
 
     def document(self) -> dict[str, Any]:
-        """Return the table as strict JSON has it."""
+        """Return the table as strict JSON."""
         return {
             "sources": [source.document() for source in self.sources],
             "seeds": list(self.seeds),
@@ -108,7 +108,7 @@ def analyse(trials: Iterable[Trial]) -> AnalysisOfVariance:
     Parameters
     ----------
     trials : iterable of Trial
-        At least two kernels and two objectives. The seeds that have every kernel with every objective are used.
+        At least two kernels and two objectives. Only seeds that have every kernel with every objective are used.
 
     Raises
     ------
@@ -117,9 +117,9 @@ def analyse(trials: Iterable[Trial]) -> AnalysisOfVariance:
 
     Notes
     -----
-    The sums of squares are those of a design of randomised blocks, each effect with its variation over the seeds as its
-    stratum. The tests are multivariate, see `multivariate_test`: the F test of a stratum would also need sphericity,
-    one variance for all contrasts of an effect, without which it rejects up to three times too often.
+    The sums of squares are those of a randomised block design, in which the stratum of an effect is its variation over
+    the seeds. The tests are multivariate, see `multivariate_test`: the F test of a stratum would also require
+    sphericity, equal variance of all contrasts of an effect, without which it rejects up to three times too often.
     """
     found = ordered(trials)
     kernels = tuple(sorted({trial.kernel for trial in found}))
@@ -135,7 +135,7 @@ def analyse(trials: Iterable[Trial]) -> AnalysisOfVariance:
 
 
 def _sources(values: Array, kernels: int, objectives: int) -> tuple[Source, ...]:
-    """Return the lines for values of shape (seeds, kernels * objectives)."""
+    """Return the rows for values of shape (seeds, kernels * objectives)."""
     seeds = len(values)
     magnitude = float(np.abs(values).max())
     contrasts = dict(zip(EFFECTS, effect_contrasts(kernels, objectives), strict=True))
@@ -146,7 +146,7 @@ def _sources(values: Array, kernels: int, objectives: int) -> tuple[Source, ...]
         squares["seed"] = (values.shape[1] * _square(means - means.mean()), seeds - 1)
         for name, vector in vectors.items():
             squares[f"{name} x seed"] = (_square(vector - vector.mean(0)), vector.shape[1] * (seeds - 1))
-    # What differs by rounding differs by no more than this.
+    # Upper bound on a sum of squares due to rounding.
     rounding = values.size * (ROUNDING_UNITS * np.finfo(float).eps * magnitude) ** 2
     kept = {name: (square if square > rounding else 0.0, freedom) for name, (square, freedom) in squares.items()}
     total = sum(square for square, _ in kept.values())
@@ -164,8 +164,7 @@ def _square(values: Array) -> float:
 def effect_contrasts(kernels: int, objectives: int) -> tuple[Array, Array, Array]:
     """Return orthonormal contrasts of the kernel, the objective and their interaction.
 
-    Each has the shape (degrees of freedom, kernels * objectives), for treatments in the order of the kernels, those of
-    one kernel in the order of the objectives.
+    Each has the shape (degrees of freedom, kernels * objectives), with treatments ordered by kernel, then by objective.
     """
     kernel, objective = linalg.helmert(kernels), linalg.helmert(objectives)
     mean_kernel, mean_objective = np.full((1, kernels), kernels**-0.5), np.full((1, objectives), objectives**-0.5)
@@ -173,33 +172,33 @@ def effect_contrasts(kernels: int, objectives: int) -> tuple[Array, Array, Array
 
 
 def multivariate_test(vectors: Array, magnitude: float = 0.0) -> tuple[float, float] | None:
-    r"""Test by Hotelling's :math:`T^2` that the mean of independent vectors is 0.
+    r"""Test whether the mean of independent vectors is 0, by Hotelling's :math:`T^2`.
 
     Parameters
     ----------
     vectors : array of shape (n, p)
-        An effect's contrasts, a row for each seed.
+        Contrasts of an effect, one row per seed.
     magnitude : float
-        The largest absolute value among the numbers of which the contrasts were made: variation within its rounding
-        counts as none.
+        The largest absolute value among the numbers from which the contrasts were computed: variation within its
+        rounding error counts as none.
 
     Returns
     -------
     (float, float) or None
-        F with (p, n - p) degrees of freedom, and its p-value. None for n of p or less, and for vectors that do not vary
-        in every direction.
+        F with (p, n - p) degrees of freedom, and its p-value. None if n <= p, or if the vectors do not vary in every
+        direction.
 
     Notes
     -----
     :math:`F = \frac{n - p}{p (n - 1)} T^2` with :math:`T^2 = n \bar z^\top S^{-1} \bar z` (Hotelling, 1931). For
-    normal vectors it is exact whatever their covariance: neither equal variances nor sphericity are assumed. With p = 1
-    it is the square of Student's t.
+    normal vectors it is exact for any covariance: neither equal variances nor sphericity are assumed. With p = 1 it is
+    the square of Student's t.
     """
     n, p = vectors.shape
     if n <= p:
         return None
     mean = vectors.mean(0)
-    # With a QR decomposition the covariance is never formed, whose condition number would be the square.
+    # A QR decomposition avoids forming the covariance, which would square the condition number.
     triangle = np.linalg.qr((vectors - mean) / np.sqrt(n - 1), mode="r")
     rounding = ROUNDING_UNITS * float(np.finfo(float).eps) * max(magnitude, float(np.abs(vectors).max()))
     if np.linalg.svd(triangle, compute_uv=False).min() <= rounding:

@@ -1,9 +1,9 @@
-"""Two models on several data sets with several latent dimensions and seeds, as in Tables 1 and 2.
+"""The comparison of two models on several data sets, latent dimensions and seeds, as in Tables 1 and 2.
 
-The paper has one run a cell, counts wins and tests their number one-sidedly. Here stand its count and its test, and a
-verdict on each cell: a paired t-test over the seeds, corrected by Holm for the cells of a metric. Both rest on one
-estimate a cell, the mean difference over the seeds that both models have. The JSON document has the sign test without
-the paper's liberties, too: two-sided, corrected for the number of metrics, and with the data sets as the units.
+The paper has one run per cell, counts wins and tests their number one-sidedly. This module computes that count and that
+test, and adds a verdict on each cell: a paired t-test over the seeds, with Holm's correction for the cells of a metric.
+Both use one estimate per cell, the mean difference over the seeds that both models have. The JSON document also has a
+stricter sign test than the paper's: two-sided, corrected for the number of metrics, with the data sets as units.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is said of a candidate against a baseline.
+    """The comparison of a candidate with a baseline.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Comparison:
     wins : tuple of Wins
         One for each criterion that both models have in some cell on a common seed.
     unmeasured : tuple of Criterion
-        The others.
+        The remaining criteria.
     grid : tuple of Cell
         All cells in which anything was measured.
     """
@@ -50,12 +50,12 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the numbers say, in plain words."""
+        """The verdict, in plain words."""
         return " ".join(self.paragraphs)
 
     @property
     def paragraphs(self) -> tuple[str, ...]:
-        """The verdict by criterion, and what must be known of all."""
+        """The verdict by criterion, followed by caveats that apply to all of them."""
         paragraphs = [" ".join(self._on(count)) for count in self.wins]
         paragraphs += [
             f"No cell has the {criterion} of both {label(self.candidate)} and {label(self.baseline)} on a common seed."
@@ -93,7 +93,7 @@ class Comparison:
         return f"Of {counted(len(self.grid), 'cell')}, {absent} {have} left out."
 
     def document(self) -> dict[str, Any]:
-        """Return everything, the words included, as strict JSON has it."""
+        """Return the comparison, including its text, as strict JSON."""
         return {
             "candidate": self.candidate,
             "baseline": self.baseline,
@@ -123,9 +123,9 @@ def compare(
     Parameters
     ----------
     measurements : iterable of Measurement
-        At least one; those of other models are summarised only.
+        At least one; those of other models are only summarised.
     criteria : sequence of Criterion
-        At least one. They are the family of Holm's correction of the sign tests.
+        At least one. They are the family for Holm's correction of the sign tests.
     candidate, baseline : str
 
     Raises
@@ -158,7 +158,7 @@ def _on_unpaired_seeds(differences: Sequence[PairedDifference]) -> str:
 
 
 def _on_seeds(differences: Sequence[PairedDifference], candidate: str, baseline: str) -> str:
-    """Give the verdicts on single cells, or say why there are none."""
+    """Describe the verdicts on single cells, or explain why there are none."""
     tested = [difference for difference in differences if difference.holm_p_value is not None]
     if not tested:
         return _on_lack_of_tests(max(difference.estimate.n for difference in differences))

@@ -1,7 +1,7 @@
-"""The gain from one treatment to another, split between the kernel and the objective.
+"""The decomposition of a gain between two treatments into parts of the kernel and the objective.
 
-Every figure is a contrast of the values of one seed: what these share cancels, and the variation of an effect from seed
-to seed is in the spread of the contrast. Its t-interval over the seeds is exact for normal values of any covariance.
+Every figure is a contrast of the values of one seed: common terms cancel, and the spread of the contrast includes the
+variation of the effect between seeds. Its t-interval over the seeds is exact for normal values of any covariance.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Share:
         return Share(1 - self.value, (1 - self.interval[1], 1 - self.interval[0]))
 
     def document(self) -> dict[str, Any]:
-        """Return the share as strict JSON has it."""
+        """Return the share as strict JSON."""
         return {"value": self.value, "interval": list(self.interval)}
 
 
@@ -40,26 +40,26 @@ class Share:
 class Decomposition:
     """The gain from one treatment to another, split between the kernel and the objective.
 
-    All are estimated from one number a seed. ``kernel.mean + objective.mean`` is ``gain.mean``. Each interval is for
-    itself at 95 %: nothing is adjusted for their number.
+    Each estimate uses one number per seed. ``kernel.mean + objective.mean`` is ``gain.mean``. Each interval has its
+    individual level of 95 %, without adjustment for multiplicity.
 
     Attributes
     ----------
     start, end : Treatment
     lower_is_better : bool
     gain : Estimate
-        Positive where ``end`` is the better one.
+        Positive if ``end`` is better.
     kernel, objective : Estimate
-        The part of each, averaged over the two orders of exchanging them (Shapley value).
+        The part of each, averaged over the two orders of changing them (Shapley value).
     kernel_first, kernel_last : Estimate
-        The gain from exchanging the kernel under the objective of ``start``, and under that of ``end``.
+        The gain from changing the kernel under the objective of ``start``, and under that of ``end``.
     objective_first, objective_last : Estimate
-        The gain from exchanging the objective with the kernel of ``start``, and with that of ``end``.
+        The gain from changing the objective with the kernel of ``start``, and with that of ``end``.
     interaction : Estimate
         ``kernel_last - kernel_first``, which is ``objective_last - objective_first``.
     kernel_share, objective_share : Share or None
-        Of the gain. None where the gain is not told from 0, for the interval of a ratio is unbounded exactly then, and
-        where a part does not vary from seed to seed.
+        Share of the gain. None if the gain does not differ significantly from 0, since exactly then the interval of a
+        ratio is unbounded, and if a part does not vary between seeds.
     left_out : tuple of int
         Seeds with some of the four treatments, but not all.
     """
@@ -89,7 +89,7 @@ class Decomposition:
         return None if self.kernel_share is None else self.kernel_share.rest
 
     def document(self) -> dict[str, Any]:
-        """Return the decomposition as strict JSON has it."""
+        """Return the decomposition as strict JSON."""
         names = ("gain", "kernel", "objective", "kernel_first", "kernel_last", "objective_first", "objective_last")
         shares = {"kernel_share": self.kernel_share, "objective_share": self.objective_share}
         return {
@@ -114,9 +114,9 @@ def decompose_gain(
     Parameters
     ----------
     trials : iterable of Trial
-        Those of other treatments than the four that the two kernels make with the two objectives are not used.
+        Only the four combinations of the two kernels with the two objectives are used.
     start, end : (kernel, objective)
-        They differ in both.
+        Treatments that differ in both.
     lower_is_better : bool
 
     Raises
@@ -166,12 +166,12 @@ def _decomposition(start: Treatment, end: Treatment, lower_is_better: bool, bloc
 
 
 def fieller_share(part: Estimate, gain: Estimate) -> Share:
-    """Return the mean of ``part`` over that of ``gain``, whose interval must not hold 0, with Fieller's interval.
+    """Return the mean of ``part`` over that of ``gain``, whose interval must not contain 0, with Fieller's interval.
 
-    The interval is that of all ratios q for which a t-test does not reject that the mean of part - q gain is 0: the
-    values between the roots of a quadratic, whose leading coefficient is positive under that condition. So it holds 0
-    exactly where the interval of the part does. As it is given only where the gain is told from 0, it covers the ratio
-    less often than in 95 % of cases where a gain is too small to be told from 0 most of the time.
+    The interval consists of all ratios q for which a t-test does not reject that the mean of part - q gain is 0: the
+    values between the roots of a quadratic, whose leading coefficient is positive under that condition. It therefore
+    contains 0 exactly if the interval of the part does. Because it is given only for a significant gain, its coverage
+    is below 95 % if the gain is so small that it is rarely significant.
     """
     covariance = np.cov(part.values, gain.values) * t_quantile(gain.n - 1) ** 2 / gain.n
     a = gain.mean**2 - covariance[1, 1]

@@ -1,4 +1,4 @@
-"""Digits for numbers that stand together: no sign is rounded away, and printed parts add up to the printed whole."""
+"""Common digits for a set of numbers: rounding keeps every sign, and printed parts add up to the printed whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 #: Significant digits of the largest number of a set.
 _LEADING_DIGITS = 3
 
-#: Decimals that are added to show a sign, or to let parts add up.
+#: Most decimals that are added to show a sign, or to make parts add up.
 _EXTRA_DECIMALS = 4
 
 #: Powers of ten between which numbers are written without an exponent.
@@ -42,12 +42,12 @@ class Digits:
     plain: bool = True
 
     def rounded(self, value: float) -> Decimal:
-        """Round to the last place, halves to the even digit."""
+        """Round to the last place, with halves to even."""
         with localcontext(prec=400):
             return Decimal(value).quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_EVEN)
 
     def show(self, value: float) -> str:
-        """Write a number; in words if it is not 0 but rounds to it.
+        """Format a number; in words if it is not 0 but rounds to 0.
 
         Examples
         --------
@@ -57,13 +57,13 @@ class Digits:
         return self.write(self.rounded(value), value)
 
     def write(self, rounded: Decimal, value: float) -> str:
-        """Write the rounded form of ``value``."""
+        """Format the rounded form of ``value``."""
         if not rounded:
             return "0" if not value else f"just {'above' if value > 0 else 'below'} 0"
         return f"{rounded:f}" if self.plain else f"{rounded:.{max(rounded.adjusted() + self.decimals, 0)}e}"
 
     def rounded_parts(self, split: Split) -> tuple[Decimal, Decimal]:
-        """Round the parts so that they add up to the rounded whole: the larger one takes what rounding leaves over.
+        """Round the parts so that they add up to the rounded whole: the larger one absorbs the rounding difference.
 
         Examples
         --------
@@ -75,21 +75,21 @@ class Digits:
             return (whole - second, second) if abs(split.first) > abs(split.second) else (first, whole - first)
 
     def adds_up(self, split: Split) -> bool:
-        """Tell whether the parts of a whole add up to it when each is rounded by itself."""
+        """Return whether the parts of a whole add up to it when each is rounded separately."""
         return self.rounded_parts(split) == (self.rounded(split.first), self.rounded(split.second))
 
 
 def common_digits(values: Iterable[float], split: Split | None = None) -> Digits:
-    """Return the fewest digits with which numbers that stand together can be written.
+    """Return the fewest digits with which a set of numbers can be printed together.
 
-    The largest number has three significant digits. Four decimals more are tried until every number shows its sign and
-    the two parts of the split add up to its whole. For some numbers neither is ever so, ninths for instance; for them
-    there are the words of `Digits.write`, and `Digits.rounded_parts`.
+    The largest number has three significant digits. Up to four more decimals are tried until every number shows its
+    sign and the two parts of the split add up to its whole. For some numbers, such as ninths, no digits suffice; for
+    them there are the words of `Digits.write`, and `Digits.rounded_parts`.
 
     Parameters
     ----------
     values : iterable of float
-        Together with those of ``split`` at least one.
+        At least one number, including those of ``split``.
     split : Split, optional
 
     Examples
@@ -111,9 +111,9 @@ def common_digits(values: Iterable[float], split: Split | None = None) -> Digits
 
 
 def percentages(shares: Sequence[float]) -> list[str]:
-    """Write shares of a whole in percent with one decimal, so that they add up to 100 % as they are printed.
+    """Format shares of a whole in percent with one decimal, so that the printed shares add up to 100 %.
 
-    What the roundings down leave over goes to the largest remainders. A share that is not 0 is never written as 0.
+    All shares are rounded down, and the rest goes to the largest remainders. A nonzero share is never printed as 0.
 
     Parameters
     ----------

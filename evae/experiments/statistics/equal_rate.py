@@ -1,4 +1,4 @@
-"""Two models where their codes carry as much: the reconstruction error of one at the other's rate, seed by seed."""
+"""The comparison of two models at equal rate: the reconstruction error of one at the other's rate, seed by seed."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from evae.experiments.statistics.digits import common_digits
 from evae.experiments.statistics.estimates import Estimate, estimate
 from evae.experiments.statistics.wording import on_evidence, on_left_out, show_interval, too_few
 
-#: Rate in nats and reconstruction error, by the weight of the regularisation.
+#: Rate in nats and reconstruction error, by the weight of the regularisation term.
 Curve = Mapping[float, tuple[float, float]]
 
-#: A curve for each model of one seed.
+#: The curve of each model, for one seed.
 Curves = Mapping[str, Curve]
 
 OWN = 1.0
-"""The weight of the regularisation that a model has by itself."""
+"""The default weight of a model's regularisation term."""
 
 
 @dataclass(frozen=True)
 class EqualRate:
-    """EVAE and VAE at the weight of VAE at which its codes carry as much as EVAE's.
+    """EVAE, and VAE with the weight at which its rate equals EVAE's.
 
     Attributes
     ----------
     vae, evae : (float, float) or None
-        Mean rate and error over seeds, each with its own weight. None without a seed.
+        Mean rate and error over seeds, each at its default weight. None without a seed.
     reach : (float, float) or None
         The smallest and the largest rate on VAE's curves.
     gain : Estimate or None
-        VAE's error at EVAE's rate less EVAE's. None where EVAE's rate lies outside of VAE's curve on some seed.
+        VAE's error at EVAE's rate minus EVAE's. None if EVAE's rate lies outside VAE's curve on some seed.
     left_out : tuple of int
         Seeds that lack EVAE, or a weight of VAE that other seeds have.
     """
@@ -85,8 +85,8 @@ def _at_equal_rate(gain: Estimate) -> str:
 def compare_at_equal_rate(curves: Mapping[int, Curves]) -> EqualRate:
     """Compare EVAE's reconstruction error with VAE's at EVAE's rate.
 
-    VAE's error is interpolated, seed by seed, on the straight lines between the points of its curve. Where that is
-    convex, a line lies above it, so that what the interpolation errs by is in EVAE's favour.
+    VAE's error is interpolated linearly, seed by seed, between the points of its curve. Where the curve is convex, the
+    interpolation lies above it, so that its error favours EVAE.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def compare_at_equal_rate(curves: Mapping[int, Curves]) -> EqualRate:
 
 
 def _error_at(curve: Curve, rate: float) -> float | None:
-    """Interpolate the error at a rate; None outside of the curve."""
+    """Interpolate the error at a rate; return None outside the curve."""
     rates, errors = zip(*sorted(curve.values()), strict=True)
     return float(np.interp(rate, rates, errors)) if rates[0] <= rate <= rates[-1] else None
 
@@ -126,7 +126,7 @@ def _mean(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _gain(interpolated: Sequence[float], own: Sequence[float]) -> Estimate | None:
-    """Estimate the difference seed by seed; None if some seed has none."""
+    """Estimate the mean difference over seeds; return None if it is undefined for some seed."""
     if len(interpolated) < len(own):
         return None
     gains = [theirs - ours for theirs, ours in zip(interpolated, own, strict=True)]

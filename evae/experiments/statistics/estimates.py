@@ -1,4 +1,4 @@
-"""A mean over seeds with its uncertainty."""
+"""Estimates of means over seeds, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CONFIDENCE = 0.95
 
 SIGNIFICANCE = 0.05
 
-#: The fewest seeds that are judged. The t-interval of two values has one degree of freedom: it is 13 standard errors
-#: wide on each side, and where two values agree by luck it still claims much.
+#: The fewest seeds that allow a verdict. The t-interval of two values has one degree of freedom: it extends 13 standard
+#: errors to each side, and if two values agree by chance it still claims too much.
 FEWEST_SEEDS = 3
 
-#: Spread below this many units in the last place of what was subtracted is rounding, not spread.
+#: Spread below this many units in the last place of the numbers subtracted is rounding error.
 ROUNDING_UNITS = 64
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds, with what they tell of its uncertainty under a normal law.
+    """A mean over seeds, with its uncertainty under normality.
 
     Attributes
     ----------
@@ -38,10 +38,10 @@ class Estimate:
     standard_error : float or None
         None for one value.
     interval : pair of float, or None
-        The 95 % t-interval of the mean. None for fewer than `FEWEST_SEEDS` values, and for values without spread, which
-        tell of no law.
+        The 95 % t-interval of the mean. None for fewer than `FEWEST_SEEDS` values, and for values without spread, from
+        which no variance can be estimated.
     p_value : float or None
-        Two-sided, of Student's t-test that the mean is 0. None where ``interval`` is.
+        Two-sided p-value of Student's t-test that the mean is 0. None if ``interval`` is None.
     """
 
     values: tuple[float, ...]
@@ -57,13 +57,13 @@ class Estimate:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval lies on one side of 0, otherwise 0."""
+        """1 or -1 if the interval lies on one side of 0, otherwise 0."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
             return 0
         return 1 if self.mean > 0 else -1
 
     def document(self) -> dict[str, Any]:
-        """Return the estimate as strict JSON has it."""
+        """Return the estimate as strict JSON."""
         return {
             "mean": self.mean,
             "standard_error": self.standard_error,
@@ -82,8 +82,8 @@ def estimate(values: Sequence[float], magnitude: float = 0.0) -> Estimate:
     values : sequence of float
         At least one.
     magnitude : float
-        The largest absolute value among the numbers that were subtracted to make ``values``: a mean or a spread that is
-        within its rounding counts as none.
+        The largest absolute value among the numbers that were subtracted to give ``values``: a mean or a spread within
+        its rounding error counts as zero.
 
     Examples
     --------
@@ -108,22 +108,22 @@ def estimate(values: Sequence[float], magnitude: float = 0.0) -> Estimate:
 
 
 def t_quantile(degrees_of_freedom: int) -> float:
-    """Return the quantile of Student's t at the upper end of a two-sided 95 % interval."""
+    """Return the 97.5 % quantile of Student's t, for a two-sided 95 % interval."""
     return float(special.stdtrit(degrees_of_freedom, (1 + CONFIDENCE) / 2))
 
 
 def rounding(values: Sequence[float], magnitude: float = 0.0) -> float:
-    """Return what is rounding in numbers of this magnitude, or of their own if that is larger."""
+    """Return the rounding error of numbers of this magnitude, or of the largest value if that is larger."""
     return ROUNDING_UNITS * float(np.finfo(float).eps) * max(magnitude, *map(abs, values))
 
 
 def without_spread(values: Sequence[float], magnitude: float = 0.0) -> bool:
-    """Tell whether ``values`` differ by no more than the rounding of numbers of this magnitude, or of their own."""
+    """Return whether ``values`` differ by no more than their `rounding`."""
     return max(values) - min(values) <= rounding(values, magnitude)
 
 
 def require_finite(value: float, what: str) -> None:
-    """Refuse what is not finite.
+    """Check that a number is finite.
 
     Raises
     ------

@@ -15,14 +15,14 @@ from foundation.errors import InputError
 
 
 class Cell(NamedTuple):
-    """A data set with a dimension of the latent space."""
+    """A data set and a latent dimension."""
 
     dataset: str
     latent_dim: int
 
 
 class Group(NamedTuple):
-    """What is summarised over seeds: a metric of a model in a cell."""
+    """The values that are summarised over seeds: a metric of a model in a cell."""
 
     dataset: str
     latent_dim: int
@@ -32,7 +32,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured on one trained model.
+    """The measurements of one trained model.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Measurement:
     seed : int
         Models of one cell with the same seed are compared as a pair.
     values : mapping of str to float or None
-        By the name of the metric; None, or no entry, where it was not measured.
+        By the name of the metric; None or missing if it was not measured.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Measurement:
 
     @property
     def cell(self) -> Cell:
-        """Where it was measured."""
+        """The cell of the model."""
         return Cell(self.dataset, self.latent_dim)
 
 
@@ -80,7 +80,7 @@ class Criterion:
         Its name in `Measurement.values`.
     lower_is_better : bool
     title : str
-        Its name in a sentence; the metric's own where this is empty.
+        Its name in a sentence; if empty, the name of the metric.
     """
 
     metric: str
@@ -88,7 +88,7 @@ class Criterion:
     title: str = ""
 
     def advantage(self, candidate: float, baseline: float) -> float:
-        """Return the difference with the sign that is positive where the candidate is the better one."""
+        """Return the difference, positive if the candidate is better."""
         return baseline - candidate if self.lower_is_better else candidate - baseline
 
     def __str__(self) -> str:
@@ -105,7 +105,7 @@ class Summary:
     standard_deviation : float or None
         With divisor n - 1; None for one seed.
     n : int
-        How many seeds there are.
+        Number of seeds.
     values : tuple of float
         In the order of the seeds.
     """
@@ -116,7 +116,7 @@ class Summary:
     values: tuple[float, ...]
 
     def document(self) -> dict[str, Any]:
-        """Return the summary as strict JSON has it."""
+        """Return the summary as strict JSON."""
         return {
             "mean": self.mean,
             "standard_deviation": self.standard_deviation,
@@ -161,7 +161,7 @@ def group_by_seed(measurements: Iterable[Measurement]) -> dict[Group, dict[int, 
 def pair_values(
     grouped: Mapping[Group, dict[int, float]], metric: str, candidate: str, baseline: str
 ) -> list[tuple[Cell, dict[int, float], dict[int, float]]]:
-    """Return the cells in which both models have the metric, with their values by seed."""
+    """Return the cells in which the metric was measured on both models, with their values by seed."""
     cells = []
     for group, values in grouped.items():
         other = grouped.get(group._replace(model=baseline))
@@ -181,8 +181,8 @@ GENERATION = Criterion("generation_distance", lower_is_better=True, title="Fréc
 
 CRITERIA = (DISTANCE, SHARPNESS, ERROR, GENERATION)
 
-#: Every metric of `measured`, with the decimals it is shown with. Ratios of noise to signal span many powers of ten: of
-#: them two digits are shown.
+#: Every metric of `measured`, with its number of decimals. Ratios of noise to signal span many powers of ten, and are
+#: shown with two significant digits.
 DECIMALS = {
     "reconstruction_error": 2,
     "frechet_distance": 2,
@@ -200,12 +200,12 @@ FLOOR = "training images"
 
 
 def fraction(weight: float) -> str:
-    """Write a weight as a fraction, such as 1/16."""
+    """Format a weight as a fraction, such as 1/16."""
     return str(Fraction(weight).limit_denominator())
 
 
 def measured(record: RunRecord) -> dict[str, float | None]:
-    """Return what is compared of a run: of reconstructions from one posterior draw, and of samples from the mixture."""
+    """Return the metrics of a run, from reconstructions of one posterior draw and from samples of the mixture."""
     evaluation = record.evaluation
     distances = evaluation["frechet_distance"] or {}
     return {
@@ -220,9 +220,9 @@ def measured(record: RunRecord) -> dict[str, float | None]:
 
 
 def floor(records: Iterable[RunRecord]) -> dict[str, float]:
-    """Return what real images reach, by metric: training images in place of reconstructions or of new images.
+    """Return the metrics of real images: training images in place of reconstructions or of new images.
 
-    Of the records of one data set, whose training images are the same; nothing for a file of version 1.
+    The records are of one data set, and share its training images. The result is empty for a file of version 1.
     """
     for record in records:
         sharpness, distances = record.evaluation["sharpness"], record.evaluation["frechet_distance"] or {}
@@ -234,7 +234,7 @@ def floor(records: Iterable[RunRecord]) -> dict[str, float]:
 
 
 def floor_row(records: Iterable[RunRecord], metrics: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the floor's cells in a table of these metrics, a dash where there is none; None if nothing is known."""
+    """Return the row of the floor in a table of these metrics, a dash for a missing value; None without any value."""
     found = floor(records)
     if not found:
         return None
@@ -242,13 +242,13 @@ def floor_row(records: Iterable[RunRecord], metrics: Iterable[str]) -> tuple[str
 
 
 def measurement(record: RunRecord) -> Measurement:
-    """Return what is compared of a run with where and on what it was measured."""
+    """Return the metrics of a run with its data set, latent dimension, model and seed."""
     config = record.configuration
     return Measurement(config.dataset, config.latent_dim, record.label, config.seed, measured(record))
 
 
 def by_model(records: Iterable[RunRecord]) -> dict[str, dict[str, Summary | None]]:
-    """Summarise every metric over seeds, for the models of one data set and dimension, in the order of the records."""
+    """Summarise every metric over seeds, by model in the order of the records, for one data set and dimension."""
     records = list(records)
     summaries = summarise([measurement(record) for record in records])
     models = {record.label: measurement(record).cell for record in records}
@@ -259,7 +259,7 @@ def by_model(records: Iterable[RunRecord]) -> dict[str, dict[str, Summary | None
 
 
 def shown(summary: Summary | None, metric: str) -> str:
-    """Write mean ± standard deviation, the mean alone for one seed, or a dash."""
+    """Format mean ± standard deviation, only the mean for one seed, or a dash without a summary."""
     if summary is None:
         return ABSENT
     decimals = DECIMALS[metric]

@@ -1,4 +1,4 @@
-"""Differences of two models within each cell, paired by seed."""
+"""Differences between two models within each cell, paired by seed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from theory.paper.significance import holm
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The candidate against the baseline with the same seeds in one cell.
+    """The difference between candidate and baseline on common seeds in one cell.
 
     Attributes
     ----------
     cell : Cell
     metric : str
     estimate : Estimate
-        Of the difference; positive where the candidate is the better one.
+        Mean difference; positive if the candidate is better.
     holm_p_value : float or None
-        The p-value of the paired t-test, adjusted for all cells in which this metric could be tested.
+        The p-value of the paired t-test, adjusted for all cells in which this metric was tested.
     unpaired : tuple of int
         Seeds that only one of the two models has.
     """
@@ -35,13 +35,13 @@ class PairedDifference:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where Holm's correction leaves the candidate or the baseline ahead, otherwise 0."""
+        """1 or -1 if the candidate or the baseline is significantly better after Holm's correction, otherwise 0."""
         if self.holm_p_value is None or self.holm_p_value >= SIGNIFICANCE:
             return 0
         return 1 if self.estimate.mean > 0 else -1
 
     def document(self) -> dict[str, Any]:
-        """Return the difference as strict JSON has it."""
+        """Return the difference as strict JSON."""
         own = {"holm_p_value": self.holm_p_value, "unpaired": list(self.unpaired)}
         return {**self.cell._asdict(), **self.estimate.document(), **own}
 
@@ -49,7 +49,7 @@ class PairedDifference:
 def paired_differences(
     measurements: Iterable[Measurement], criterion: Criterion, candidate: str = "evae", baseline: str = "vae"
 ) -> tuple[PairedDifference, ...]:
-    """Compare two models seed by seed in every cell in which they share one.
+    """Compare two models in every cell in which they have a common seed, seed by seed.
 
     Raises
     ------

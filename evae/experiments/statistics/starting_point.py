@@ -1,4 +1,4 @@
-"""Spread over seeds before and after training: how much of the initial weights' influence is left."""
+"""Spread over seeds before and after training, as a measure of the remaining influence of the initial weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evae.experiments.statistics.digits import common_digits
 from evae.experiments.statistics.measurements import Cell
 from evae.experiments.statistics.wording import counted
 
-#: Where more of the spread is left than this share, models compare as their initial weights do.
+#: Above this share of remaining spread, the initial weights decide comparisons of models.
 NEGLIGIBLE = 0.1
 
 
@@ -25,9 +25,9 @@ class StartingPoint:
     ----------
     cell : Cell
     seeds : int
-        The largest number that a model has; at least 2.
+        The largest number of seeds of a model; at least 2.
     untrained, trained : float
-        Before the first step and after the last; pooled over models.
+        Before the first step and after the last, pooled over models.
     """
 
     cell: Cell
@@ -37,12 +37,12 @@ class StartingPoint:
 
     @property
     def share(self) -> float:
-        """Spread after training divided by spread before; infinite where that was 0."""
+        """Spread after training divided by spread before; infinite if the latter is 0."""
         return self.trained / self.untrained if self.untrained else math.inf
 
     @property
     def decides(self) -> bool:
-        """True if the initial weights still decide how trained models compare."""
+        """Whether the initial weights still decide comparisons of trained models."""
         return self.share > NEGLIGIBLE
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class StartingPoint:
 
 
 def starting_points(records: Iterable[RunRecord]) -> Iterator[StartingPoint]:
-    """Yield one for each data set and d_z of which some model has two seeds and its untrained errors are known."""
+    """Yield one for each data set and d_z in which some model has two seeds with known untrained errors."""
     cells: defaultdict[Cell, defaultdict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         errors, config = record.evaluation["reconstruction_error"], record.configuration

@@ -27,13 +27,13 @@ class Treatment(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """One trained model and its figure.
+    """One trained model and its value.
 
     Attributes
     ----------
     kernel, objective : str
     seed : int
-        Trials with the same seed begin with the same weights and see the images in the same order: the seed is a block.
+        Trials with the same seed share initial weights and the order of the images: the seed is a block.
     value : float
 
     Raises
@@ -58,7 +58,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The values of some treatments on the seeds that have all of them.
+    """The values of several treatments on the seeds that have all of them.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def complete_blocks(trials: Iterable[Trial], treatments: Sequence[Treatment]) ->
 
 
 def values_by_treatment(trials: Iterable[Trial]) -> dict[Treatment, tuple[float, ...]]:
-    """Return the values of every treatment in the order of the seeds, the treatments sorted.
+    """Return the values of every treatment in the order of the seeds, with the treatments sorted.
 
     Raises
     ------

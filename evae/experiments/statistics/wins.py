@@ -16,17 +16,17 @@ from theory.paper.significance import holm, sign_test
 
 @dataclass(frozen=True)
 class Wins:
-    """The number of cells in which the candidate is the better one by the mean over seeds, and what follows from it.
+    """The number of cells in which the candidate has the better mean over seeds, and the sign tests on it.
 
     Attributes
     ----------
     criterion : Criterion
     advantages : mapping of Cell to float
-        The mean difference over the seeds that both models have; positive where the candidate is the better one.
+        The mean difference over the seeds that both models have; positive if the candidate is better.
     two_sided_holm : Fraction
-        `two_sided`, adjusted for the number of metrics that were compared.
+        `two_sided`, adjusted for the number of metrics.
     metrics : int
-        That number.
+        Number of metrics that were compared.
     """
 
     criterion: Criterion
@@ -41,27 +41,27 @@ class Wins:
 
     @property
     def wins(self) -> int:
-        """In how many cells the candidate is strictly the better one."""
+        """The number of cells in which the candidate is strictly better."""
         return sum(advantage > 0 for advantage in self.advantages.values())
 
     @property
     def losses(self) -> int:
-        """In how many cells the baseline is strictly the better one."""
+        """The number of cells in which the baseline is strictly better."""
         return sum(advantage < 0 for advantage in self.advantages.values())
 
     @property
     def ties(self) -> int:
-        """In how many cells the means are equal."""
+        """The number of cells in which the means are equal."""
         return self.cells - self.wins - self.losses
 
     @property
     def one_sided(self) -> Fraction:
-        """P(X >= wins), X binomial with all cells as trials: the paper's test, to which a tie is no win."""
+        """P(X >= wins), X binomial with all cells as trials: the paper's test, which does not count ties as wins."""
         return sign_test(self.wins, self.cells)
 
     @property
     def two_sided(self) -> Fraction:
-        """The two-sided sign test, which leaves ties out."""
+        """The p-value of the two-sided sign test, which leaves ties out."""
         return _two_sided(self.advantages.values())
 
     @property
@@ -74,26 +74,26 @@ class Wins:
 
     @property
     def dataset_wins(self) -> int:
-        """On how many data sets the candidate is strictly the better one, by `by_dataset`."""
+        """The number of data sets on which the candidate is strictly better, by `by_dataset`."""
         return sum(advantage > 0 for advantage in self.by_dataset.values())
 
     @property
     def dataset_two_sided(self) -> Fraction:
-        """The two-sided sign test with the data sets as trials, which leaves ties out."""
+        """The p-value of the two-sided sign test with the data sets as trials, which leaves ties out."""
         return _two_sided(self.by_dataset.values())
 
     @property
     def smallest_one_sided(self) -> Fraction:
-        """The smallest p-value that a one-sided sign test with the data sets as trials can have."""
+        """The smallest possible p-value of a one-sided sign test with the data sets as trials."""
         return Fraction(1, 2) ** len(self.by_dataset)
 
     @property
     def smallest_two_sided(self) -> Fraction:
-        """The same, two-sided."""
+        """The smallest possible p-value of a two-sided sign test with the data sets as trials."""
         return 2 * self.smallest_one_sided
 
     def document(self) -> dict[str, Any]:
-        """Return the count and the tests as strict JSON has them."""
+        """Return the count and the tests as strict JSON."""
         return {
             "wins": self.wins,
             "ties": self.ties,
@@ -117,7 +117,7 @@ def _two_sided(advantages: Iterable[float]) -> Fraction:
 
 
 def count_wins(differences: Mapping[Criterion, Sequence[PairedDifference]]) -> tuple[Wins, ...]:
-    """Count wins for each criterion that has a cell; Holm's correction is over these."""
+    """Count wins for each criterion that has a cell; these criteria are the family for Holm's correction."""
     advantages = {c: {d.cell: d.estimate.mean for d in found} for c, found in differences.items() if found}
     adjusted = holm([_two_sided(cells.values()) for cells in advantages.values()])
     return tuple(

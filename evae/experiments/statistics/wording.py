@@ -1,4 +1,4 @@
-"""Numbers and estimates in sentences."""
+"""Wording of numbers and estimates in sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evae.experiments.statistics.estimates import FEWEST_SEEDS, SIGNIFICANCE, Es
 
 
 def show_interval(found: Estimate, digits: Digits, sign: int = 1) -> str:
-    """Write the interval of ``sign`` times the estimate; empty where there is none."""
+    """Format the interval of ``sign`` times the estimate; empty if there is none."""
     if found.interval is None:
         return ""
     low, high = sorted(sign * bound for bound in found.interval)
@@ -17,7 +17,7 @@ def show_interval(found: Estimate, digits: Digits, sign: int = 1) -> str:
 
 
 def on_evidence(interval: str, seeds: int) -> str:
-    """Say on how many seeds an estimate rests, with its interval where there is one.
+    """Describe the number of seeds of an estimate, and its interval if there is one.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def on_evidence(interval: str, seeds: int) -> str:
 
 
 def too_few(seeds: int) -> str:
-    """Say that seeds are too few to be judged; empty where they are not.
+    """Describe a number of seeds that is too small for a verdict; empty otherwise.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def too_few(seeds: int) -> str:
 
 
 def on_left_out(seeds: Sequence[int], models: str) -> str:
-    """Say which seeds are left out for want of a model; empty where none is.
+    """Describe the seeds that are left out because they lack a model; empty if there are none.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def on_left_out(seeds: Sequence[int], models: str) -> str:
 
 
 def shown_p(p_value: float) -> str:
-    """Write a p-value with two significant digits, or with as many as show on which side of 5 % it lies.
+    """Format a p-value with two significant digits, or as many as are needed to show on which side of 5 % it lies.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def shown_p(p_value: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun, in the plural where it is not 1.
+    """Format a number with its noun, which is plural unless the number is 1.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Join words by commas and a final "and".
+    """Join words with commas and a final "and".
 
     Examples
     --------
@@ -94,7 +94,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def label(model: str) -> str:
-    """Write the name of a model as the paper does.
+    """Return the name of a model as the paper writes it.
 
     Examples
     --------
