@@ -178,7 +178,7 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     >>> all(condition.holds for condition in assumption_a1(EPANECHNIKOV))
     True
     >>> moved = EPANECHNIKOV.transform(Rational(1, 2), sympy.Integer(1))
-    >>> [condition.name for condition in assumption_a1(moved) if not condition.holds]
+    >>> [condition.statement for condition in assumption_a1(moved) if not condition.holds]
     ['A1: symmetric about 0']
     """
     return (

@@ -206,7 +206,7 @@ def _describe_state(outcome: BaseException) -> tuple[str, str | None]:
     if isinstance(outcome, Interruption):
         return "interrupted", None
     if isinstance(outcome, ProcessLost):
-        return "interrupted", "one of its processes ended without a word"
+        return "interrupted", "one of its processes died without reporting an error"
     return "failed", str(outcome) if isinstance(outcome, TrainingStopped) else f"{type(outcome).__name__}: {outcome}"
 
 

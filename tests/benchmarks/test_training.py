@@ -105,6 +105,7 @@ def test_the_network_is_that_of_the_seed_whatever_trains_it(setting: Setting) ->
     assert all(torch.equal(one[name], another[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_every_contestant_and_writes_its_figures(tmp_path: Path) -> None:
     pytest.importorskip("pythae")
     file = tmp_path / "out.json"

@@ -68,6 +68,7 @@ def test_the_ledger_is_listed_without_being_decided() -> None:
     assert "proved" not in result.stdout
 
 
+@pytest.mark.slow
 def test_the_whole_ledger_comes_out_as_recorded() -> None:
     result = run("verify-lemmas", "--json", "-")
     document = json.loads(result.stdout)
@@ -122,6 +123,7 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
         assert f"{option[0]} is about the paper's claims" in refusal(*judged, *option)
 
 
+@pytest.mark.slow
 def test_a_kernel_of_ones_own_is_judged_and_drawn(tmp_path: Path) -> None:
     judged = ("verify-lemmas", "kernel", "--density", "15/16*(1-x**2)**2", "--support", "-1,1")
     drawing = tmp_path / "kernel.svg"

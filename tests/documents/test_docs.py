@@ -54,7 +54,19 @@ def test_every_promise_names_a_test_that_is_there() -> None:
     promises = [
         line for line in page.splitlines() if line.startswith("| ") and not line.startswith(("| promise", "| ---"))
     ]
-    assert all(re.search(r"`tests/[\w/]+\.py::\w+` \|$", promise) for promise in promises)
+    assert all(re.search(r"`tests/[\w/]+\.py::\w+`(?: \(slow\))? \|$", promise) for promise in promises)
+    marked = re.findall(r"`(tests/[\w/]+\.py)::(\w+)` \(slow\)", page)
+    assert {pair for pair in named if is_slow(ROOT / pair[0], pair[1])} == set(marked)
+
+
+def is_slow(file: Path, name: str) -> bool:
+    """Whether a test runs in ``make test-all`` alone."""
+    decorators = next(
+        node.decorator_list
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    return any(ast.unparse(decorator) == "pytest.mark.slow" for decorator in decorators)
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)

@@ -18,7 +18,13 @@ PLACES = r"(?:/(?:work|tmp|home|root|Users|var|mnt|opt)/|[A-Z]:\\|~/)"
 
 LARGEST_PICTURE = 150_000
 
-every_notebook = pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+#: Notebooks that take more than five seconds.
+SLOW = ("latent", "reconstructions", "statistic")
+
+every_notebook = pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in SLOW else ()) for path in notebooks()],
+)
 
 
 def code(notebook: NotebookNode) -> str:

@@ -34,7 +34,7 @@ def test_a_run_that_is_trained_cannot_be_gone_on_with_or_judged_and_ends_as_it_w
     for command in (["train", "--resume"], ["evaluate", "--device", "cpu", "--features", "none"]):
         ended = faults.run(*command, trainer.folder)
         assert ended.code == 2
-        assert ended.sentence == f"{trainer.folder} is being written by another process. Wait until that ends."
+        assert ended.sentence == f"{trainer.folder} is being written by another process. Wait until it ends."
     assert faults.go_on(stopped).code == 0
     assert trainer.result == trained_whole[0].result
 
@@ -65,7 +65,7 @@ def test_two_reproduces_on_one_grid_end_with_every_run_right(faults: Faults, tmp
     assert second.code == 1
     (line,) = complaints(second.errors)
     assert line.startswith("Failed: digits-first40-vae-d2-")
-    assert line.endswith("is being written by another process. Wait until that ends.")
+    assert line.endswith("is being written by another process. Wait until it ends.")
     assert faults.go_on(stopped).code == 0
     assert faults.run(*grid, alone).code == 0
     for path in alone.glob("*/model.safetensors"):
@@ -173,6 +173,6 @@ def test_a_killed_process_of_the_decoding_is_one_sentence(seconds: float, tmp_pa
     assert child.pid is not None
     time.sleep(seconds)
     os.kill(child.pid, signal.SIGKILL)
-    with pytest.raises(InputError, match="a process that decodes images ended: it was killed"):
+    with pytest.raises(InputError, match="a process that decodes images died: it was killed"):
         list(batches)
     assert multiprocessing.active_children() == []

@@ -40,7 +40,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--output", "page.pdf"], "--output page.pdf must end in .html"),
         (["--output", "missing/page.html"], "--output missing/page.html cannot be written"),
         (["--m", "0"], "m must be"),
-        (["--m", "100", "--m", "100"], "--m 100 is given twice"),
+        (["--m", "100", "--m", "100"], "every --m must be different, got 100 twice"),
         (["--replicates", "1"], "--replicates must be at least 2"),
         (["--seed", "-1"], "seed"),
         (["--results", "none.json"], "none.json"),

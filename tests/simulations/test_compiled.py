@@ -100,6 +100,7 @@ def simulated(environment: Environment, *options: object) -> dict[str, Any]:
     return {name: value for name, value in document.items() if not name.endswith(("seconds", "second"))}
 
 
+@pytest.mark.slow
 def test_what_the_first_process_began_another_resumes_to_the_identical_result(tmp_path: Path) -> None:
     caching, state = Environment.with_cache(tmp_path / "cache"), tmp_path / "state.json"
     simulated(caching, "--replicates", 400, "--resume", state)
@@ -107,6 +108,7 @@ def test_what_the_first_process_began_another_resumes_to_the_identical_result(tm
     assert resumed == simulated(caching, "--replicates", 800)
 
 
+@pytest.mark.slow
 def test_workers_that_the_first_process_starts_compute_its_bits(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     caching = Environment.with_cache(tmp_path / "cache")

@@ -23,6 +23,7 @@ def test_the_moments_are_those_of_the_study() -> None:
     assert moments.skewness == pytest.approx(np.mean(((values - values.mean()) / values.std()) ** 3))
 
 
+@pytest.mark.slow
 def test_the_errors_are_the_spread_over_batches() -> None:
     """A spread from 40 batches has 39 degrees of freedom: a ratio beyond 0.6 to 1.6 comes once in 10,000 seeds.
 

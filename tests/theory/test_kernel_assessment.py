@@ -42,6 +42,7 @@ def test_the_optimal_kernels_are_fully_efficient_and_no_other_is() -> None:
     assert float(assess_kernel("exp(-x**2/2)/sqrt(2*pi)", "-oo,oo").efficiency) == pytest.approx(0.951, abs=5e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(
     st.fractions(min_value=Fraction(1, 4), max_value=4, max_denominator=8),

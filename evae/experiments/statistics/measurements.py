@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evae.experiments.results import RunRecord
 from evae.experiments.statistics.estimates import require_finite
 from foundation.errors import InputError
+
+if TYPE_CHECKING:
+    from evae.experiments.results import RunRecord
 
 
 class Cell(NamedTuple):

@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import variance
+from typing import TYPE_CHECKING
 
-from evae.experiments.results import RunRecord
 from evae.experiments.statistics.digits import common_digits
 from evae.experiments.statistics.measurements import Cell
 from evae.experiments.statistics.wording import counted
+
+if TYPE_CHECKING:
+    from evae.experiments.results import RunRecord
 
 #: Above this share of remaining spread, the initial weights decide comparisons of models.
 NEGLIGIBLE = 0.1

@@ -153,6 +153,7 @@ def test_two_processes_have_the_loss_curve_of_one(by_one: Run, by_two: Run) -> N
     assert curve(by_two) != curve(by_one)
 
 
+@pytest.mark.slow
 def test_and_so_they_have_of_an_evae(crew: Crew, images: str, tmp_path: Path) -> None:
     one = train(alone(tmp_path / "one", images, model="evae"))
     assert crew.train(tmp_path, *new(tmp_path, images, model="evae")).codes == [0, 0]
@@ -171,6 +172,7 @@ def test_the_gradient_is_that_of_the_whole_batch(crew: Crew, tmp_path: Path) -> 
             torch.testing.assert_close(shared[name], gradient, rtol=1e-10, atol=1e-10 * float(gradient.abs().max()))
 
 
+@pytest.mark.slow
 def test_a_program_may_train_one_run_after_another(crew: Crew, tmp_path: Path) -> None:
     assert crew.do(tmp_path, task="gradients", count=2, joins=2).codes == [0, 0]
 
@@ -282,6 +284,7 @@ def test_a_second_signal_does_not_break_a_stop(crew: Crew, images: str, tmp_path
     assert str(checkpoint and checkpoint.position) == "epoch 1, batch 2"
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_with_a_run_of_one(crew: Crew, images: str, tmp_path: Path, by_one: Run) -> None:
     with pytest.raises(TrainingInterrupted) as caught:
         train(alone(tmp_path, images), Stopping(2, 2))
@@ -334,7 +337,7 @@ def test_a_name_that_is_taken_is_said_by_the_first_process_and_nothing_is_change
     before = timeless(by_two)
     outcome = crew.train(by_two.path.parent, *new(by_two.path.parent, by_two.configuration.data_dir))
     assert outcome.codes == [2, 2]
-    assert outcome.sentence.startswith(f"there is a run {by_two.path} already")
+    assert outcome.sentence.startswith(f"run {by_two.path} already exists, and runs are never overwritten")
     assert timeless(by_two) == before
 
 
@@ -355,6 +358,7 @@ def test_what_only_another_process_finds_wrong_is_said_by_the_first(crew: Crew, 
         assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_the_first_process_ends_the_others(crew: Crew, images: str, tmp_path: Path) -> None:
     outcome = crew.train(tmp_path, *new(tmp_path, images), victim=0, file_size=100_000)
     assert outcome.codes == [2, 2]
@@ -369,7 +373,7 @@ def test_a_disk_that_fails_the_first_process_ends_the_others(crew: Crew, images:
         ("train --epoch 3", "--epoch is no option of train. Did you mean --epochs?"),
         (
             "evaluate run",
-            "torchrun started 2 processes, and only train shares its work among them. Run evaluate without.",
+            "torchrun started 2 processes, but only train supports that. Run evaluate directly.",
         ),
     ],
 )

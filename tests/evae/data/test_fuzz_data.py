@@ -528,7 +528,7 @@ def changed_directory(content: bytes, offset: int, value: bytes) -> bytes:
         (archive_with(both_faces(), zipfile.ZIP_LZMA), "got compression method 14"),
         (archive_with(both_faces(), zipfile.ZIP_BZIP2), "got compression method 12"),
         (changed_directory(FACES, 16, b"\x00\x00\x00\x00"), "Bad CRC-32"),
-        (changed_directory(FACES, 24, b"\xff\xff\xff\x7f"), "announces 2,147,483,647 bytes"),
+        (changed_directory(FACES, 24, b"\xff\xff\xff\x7f"), "got a declared size of 2,147,483,647"),
         (FACES[: FACES.index(b"PK\x01\x02") + 60], "is not a zip archive, or its download is incomplete"),
         (FACES[:-22], "is not a zip archive, or its download is incomplete"),
     ],

@@ -97,6 +97,7 @@ def test_a_cluster_gives_the_results_of_this_machine_to_the_last_bit(address: st
     assert left == {record.name for record in here.records}
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_handed_out(address: str, tmp_path: Path) -> None:
     reproduce(plan(tmp_path))
     callback = Recorder()
@@ -136,7 +137,7 @@ def test_a_lost_scheduler_is_a_sentence_and_the_same_command_goes_on_without_it(
     assert comparable(reproduce(plan(tmp_path / "runs", **LONG)), tmp_path / "runs") == long_runs
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_grid_leaves_a_checkpoint_of_every_run_under_way(
     address: str, tmp_path: Path, number: signal.Signals, long_runs: list[tuple[object, ...]]
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_stopped_grid_leaves_a_checkpoint_of_every_run_under_way(
     assert comparable(reproduce(plan(tmp_path, **LONG)), tmp_path) == long_runs
 
 
+@pytest.mark.slow
 def test_a_grid_whose_time_is_over_leaves_a_checkpoint_of_every_run_under_way(
     address: str, tmp_path: Path, long_runs: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +168,7 @@ def test_a_grid_whose_time_is_over_leaves_a_checkpoint_of_every_run_under_way(
     assert comparable(reproduce(grid), tmp_path) == long_runs
 
 
+@pytest.mark.slow
 def test_known_runs_are_not_handed_out_and_what_is_finished_is_kept(address: str, tmp_path: Path) -> None:
     there = reproduce(plan(tmp_path / "there"))
     there.save(tmp_path / "known.json")
@@ -179,6 +182,7 @@ def test_known_runs_are_not_handed_out_and_what_is_finished_is_kept(address: str
     assert kept[1] == here
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_is_listed_and_the_others_are_done(address: str, tmp_path: Path) -> None:
     reproduce(plan(tmp_path))
     name = "digits-first60-evae-d2-seed0-1epochs-lr0.001"

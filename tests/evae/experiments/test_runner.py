@@ -111,6 +111,7 @@ def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path
     assert again == results
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     reproduce(plan(tmp_path))
     callback = Recorder()
@@ -119,6 +120,7 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     assert [record.configuration.seed for record in wider.records] == [0] * 4 + [1] * 4
 
 
+@pytest.mark.slow
 def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
@@ -130,6 +132,7 @@ def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path:
     assert run.weights_path.stat().st_mtime_ns == weights
 
 
+@pytest.mark.slow
 def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     path = tmp_path / results.records[1].name / "evaluation.json"
@@ -141,6 +144,7 @@ def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
     assert read_json(path) == evaluation
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_after_its_last_epoch_goes_on_to_its_end(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
@@ -173,7 +177,7 @@ def test_a_defect_in_one_run_is_listed_by_its_type(tmp_path: Path) -> None:
     assert len(results.records) == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_grid_goes_on_to_the_same_results(tmp_path: Path, number: signal.Signals) -> None:
     whole = reproduce(plan(tmp_path / "whole", epochs=2, batch_size=20))
 
@@ -381,6 +385,7 @@ def comparable(record: RunRecord) -> tuple[object, ...]:
     return record.name, record.curve, record.evaluation
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_same_name_that_is_another_run_is_refused_and_kept(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
@@ -403,6 +408,7 @@ def test_nothing_is_trained_where_the_features_weights_cannot_be_had(tmp_path: P
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_results_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     part = dataclasses.replace(results, failures=(Failure("a-run", "a reason."),), unfinished=("another-run",))

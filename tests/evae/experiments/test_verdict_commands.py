@@ -121,7 +121,7 @@ def test_sample_walks_between_two_images(trained: dict[str, Run]) -> None:
         ("vae", ["--images", "5000"], "--images must be at most 1200 for a picture, got 5000."),
         ("vae", ["--seed", "-1"], "--seed must be a whole number from 0 to 2^63 - 1, got -1."),
         ("vae", ["--components", "3"], "--components applies to --sampler mixture only, got --sampler prior."),
-        ("evae", ["--components", "0"], "--components must be a whole number from 1 to the 130 codes"),
+        ("evae", ["--components", "0"], "--components must be a whole number from 1 to 130"),
         ("vae", ["--output", "new.jpg"], "--output must end in .png or .npz, got new.jpg."),
         ("vae", ["--output", "no/such/folder/new.png"], "--output no/such/folder/new.png must be a file in a folder"),
         ("vae", ["--walk", "3"], "--walk takes the numbers of two hold-out images, as in 0,3; got '3'."),
@@ -182,6 +182,7 @@ def test_reproduce_where_every_run_fails_says_so(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_table_is_made_in_parts_that_are_known_and_merged(tmp_path: Path) -> None:
     here, there, both = tmp_path / "here", tmp_path / "there", tmp_path / "both"
     grid = ["reproduce", "--table", "1", *GRID, "--features", "none"]

@@ -171,6 +171,7 @@ def resealed(manifest: Any) -> bytes:
     return as_json({**manifest, "sha256": sha256})
 
 
+@pytest.mark.slow
 @given(st.data())
 @examples(100)
 def test_fuzzed_checkpoints_are_what_they_were_or_refused(within: tuple[Run, Path], data: st.DataObject) -> None:

@@ -81,7 +81,7 @@ def test_a_disk_without_room_for_the_status_leaves_one_that_is_understood(
             def full(*_: object, **__: object) -> None:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-            monkeypatch.setattr("evae.runs.run.written_aside", full)
+            monkeypatch.setattr("evae.runs.run.atomic_write", full)
             monkeypatch.setattr("evae.runs.run.write_json", full)
 
     callback = Filling()

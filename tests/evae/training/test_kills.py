@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -21,6 +22,7 @@ from tests.evae.training.trainer import Trainer
 from tests.support.faults import Faults, killed_at_every_kind, kind
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_every_kind_of_boundary_one_after_another_ends_bit_identical(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:

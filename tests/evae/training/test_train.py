@@ -121,6 +121,7 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
         "gaussian-kde": {"r", "B"},
         "beta-vae": {"sigma"},
         "ae": set(),
+        "laplace-vae": {"scale"},
     }
     images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8)
     for name in PRESETS:
@@ -369,7 +370,11 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
             "--model 'transformer' is not known. Choose from vae, evae, evae-exact, evae-direct, ",
         ),
         ("device", "tpu", "--device 'tpu' is not known."),
-        ("posterior", "cauchy", "--posterior 'cauchy' is not known. Choose from gaussian, epanechnikov, uniform, kde"),
+        (
+            "posterior",
+            "cauchy",
+            "--posterior 'cauchy' is not known. Choose from gaussian, epanechnikov, uniform, laplace",
+        ),
         ("objective", "kdebound", "--objective 'kdebound' is not known. Did you mean kde-bound?"),
         ("kernel", "cosine", "--kernel 'cosine' is not known."),
         ("interval", "half", "--interval 'half' is not known. Choose from printed, corrected."),
@@ -407,7 +412,7 @@ PAIRS_WITHOUT_FORMULA = [
     ),
     (
         {"objective": "uniform-prior"},
-        "--objective uniform-prior has no exact formula for --posterior gaussian: a normal",
+        "--objective uniform-prior has no exact formula for --posterior gaussian: its support is unbounded",
     ),
     *(
         (
@@ -464,7 +469,11 @@ def test_every_pair_of_a_posterior_and_an_objective_trains_or_is_refused() -> No
         accepted.add((posterior, objective, kernel if options else None))
     kde = {("kde", objective, kernel) for objective in OBJECTIVES for kernel in ("epanechnikov", "uniform")}
     kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "reconstruction")}
-    rest = {("gaussian", "elbo"), *itertools.product(("epanechnikov", "uniform"), ("elbo", "uniform-prior"))}
+    rest = {
+        ("gaussian", "elbo"),
+        ("laplace", "elbo"),
+        *itertools.product(("epanechnikov", "uniform"), ("elbo", "uniform-prior")),
+    }
     rest |= {(posterior, "reconstruction") for posterior in POSTERIORS if posterior != "kde"}
     assert accepted == kde | {(*pair, None) for pair in rest}
 
@@ -501,5 +510,7 @@ def test_a_preset_s_own_option_goes_where_it_would_do_nothing() -> None:
 
 def test_cuda_asked_for_in_vain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match=r"torch finds no CUDA device\. Use --device cpu or auto\."):
+    with pytest.raises(
+        InputError, match=r"--device cuda needs a CUDA device, but torch finds none\. Use --device cpu or auto\."
+    ):
         train(small(tmp_path, device="cuda"))

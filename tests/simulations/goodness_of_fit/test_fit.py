@@ -161,9 +161,13 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
     [
         ([], {}, "must have at least one observation"),
         ([1.0, math.nan], {}, "1 of its 2 values are NaN or infinite"),
-        ([2.0, 2.0], {"estimate": True}, "cannot be estimated from 2 observations of which 1 differ"),
-        ([2.0], {"estimate": True}, "need at least 2 observations, got 1"),
-        ([0.5, 0.6], {"estimate": True, "density": "uniform:0,1"}, "estimated for the densities normal, laplace, log"),
+        ([2.0, 2.0], {"estimate": True}, "got 2 observations with 1 distinct value"),
+        ([2.0], {"estimate": True}, "must have at least 2 observations with --estimate, got 1"),
+        (
+            [0.5, 0.6],
+            {"estimate": True, "density": "uniform:0,1"},
+            "must be one of normal, laplace, logistic",
+        ),
         ([0.5], {"density": "cauchy"}, "'cauchy' is not a density"),
     ],
 )

@@ -56,6 +56,7 @@ def test_a_cluster_gives_the_result_of_threads_to_the_last_bit(address: str, tmp
     assert told(simulate(STUDY, cluster=address, resume=path)) == told(alone)
 
 
+@pytest.mark.slow
 def test_a_cluster_started_here_does_so_too() -> None:
     assert told(simulate(STUDY, cluster="local:2")) == told(simulate(STUDY))
 
@@ -119,6 +120,7 @@ class _Shown:
         pass
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_worker_behind_and_keeps_what_was_done(tmp_path: Path) -> None:
     from simulations import SimulationInterrupted
 

@@ -72,7 +72,8 @@ def test_where_nothing_can_be_written_each_file_is_refused_before_anything_is_si
         for option, name in (("--resume", "state.json"), ("--json", "result.json"), ("--plot", "plot.svg")):
             ended = mounting_faults.run("simulate-tm", "--m", "60", "--replicates", "1000000000", option, folder / name)
             assert ended.code == 2
-            assert ended.sentence.startswith(f"{option} {folder / name} cannot be written: ")
+            assert ended.sentence.startswith(option)
+            assert str(folder / name) in ended.sentence
     finally:
         mounting_faults.unmount(folder)
     assert list(folder.iterdir()) == []

@@ -73,7 +73,9 @@ except SimulationInterrupted as interruption:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_stopped_process_is_gone_on_with_to_the_identical_result(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "state.json"
     process = subprocess.Popen([sys.executable, "-c", RUN, str(path)], stdout=subprocess.PIPE, cwd=ROOT, text=True)

@@ -221,7 +221,7 @@ def test_the_null_law_is_interrupted_in_order_too(monkeypatch: pytest.MonkeyPatc
             os.kill(os.getpid(), signal.SIGINT)
         return np.zeros(1)
 
-    monkeypatch.setattr(engine, "draw", interrupting)
+    monkeypatch.setattr("simulations.engines.exact.replicates.draw", interrupting)
     with pytest.raises(SimulationInterrupted, match=r"after [\d,]+ of 200,000"):
         replicate_values(Study(m=50, replicates=200_000, engine="exact"), workers=1)
 

@@ -47,6 +47,7 @@ DENSITIES_AND_WEIGHTS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     m=st.integers(1, 10**6),
