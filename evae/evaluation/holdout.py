@@ -63,7 +63,7 @@ def holdout_metrics(
     Returns
     -------
     terms : dict
-        `EpochRecord.holdout`.
+        ``loss`` and its terms, as the field ``holdout`` of `evae.runs.epoch_record.EpochRecord`.
     latent : LatentSummary
         `latent_summary` of the posteriors of all images.
     """

@@ -18,7 +18,7 @@ CHECKPOINT_SHARE = 0.05
 
 
 class Saver:
-    """Writes checkpoints: after epochs, within an epoch every `Configuration.checkpoint_minutes`, and before a stop.
+    """Writes checkpoints: after epochs, within an epoch every ``checkpoint_minutes`` minutes, and before a stop.
 
     Each run of the group gets its own checkpoint, all at the same position.
     """

@@ -127,7 +127,7 @@ class Group:
 
     @contextlib.contextmanager
     def isolate_failure(self, number: int) -> Iterator[None]:
-        """Let a `DivergenceError` in the block fail this run only; raise it if no other run is left."""
+        """Let a `DivergenceError` in the block fail this run only; raise it, or `SomeDiverged`, if no other is left."""
         try:
             yield
         except DivergenceError as error:
