@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.tm import EXACT, FASTEST_PEER, M
 from benchmarks.training import OURS, PYTHAE
+from evae.configuration.recipe import PRESETS
 
 #: The files that ``python -m benchmarks.training --json`` and ``python -m benchmarks.tm --json`` wrote.
 TRAINING, STATISTIC = "training.json", "tm.json"
@@ -17,7 +18,7 @@ _HEAD = """\
 |---|---|---|---|---|
 | the paper's statements | every one decided, each with alterations that are refused | – | – | – |
 | EVAE | its kernel and its objective, in every pair with an exact formula | – | – | – |
-| other models | 8 presets | **more than 25**, among them normalising flows | **more than 20** | – |
+| models | {presets} presets | **more than 25**, among them normalising flows | **more than 20** | – |
 | trained models to download | one, for the tests | **on a hub** | **for CelebA** | – |
 | loss | in nats: sum over pixels and dimensions, mean over images; the same in training and on hold-out images | \
 the same sum | mean over pixels; KL × batch/N, logged with the opposite sign | – |
@@ -44,7 +45,7 @@ def parts(folder: Path) -> dict[str, str]:
         f"Figures: one run each of `python -m benchmarks.training` (ratio {trainers[PYTHAE]['ratio']:.2f}) and "
         f"`python -m benchmarks.tm` (ratio {peer['ratio']:.1f}), on {statistic['machine']['cores']} virtual cores."
     )
-    return {"comparison": _HEAD.format(**versions) + "\n".join(rows) + f"\n\n{told}\n"}
+    return {"comparison": _HEAD.format(presets=len(PRESETS), **versions) + "\n".join(rows) + f"\n\n{told}\n"}
 
 
 def _version(*documents_and_name: Any) -> str:
