@@ -170,7 +170,7 @@ original_data_dir_option = option(
 
 
 def plot_option(subject: str) -> Decorator:
-    """Build the option ``--plot`` of a command that draws ``subject``; see `checked_plots` and `save_plots`."""
+    """Build the option ``--plot`` of a command that draws ``subject``; see `commands.shared.output`."""
     return click.option(
         "--plot",
         "plots",

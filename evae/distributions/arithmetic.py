@@ -33,7 +33,7 @@ def compensated_sum(first: Tensor, *others: Tensor) -> Tensor:
 
 
 def positive_part(x: Tensor) -> Tensor:
-    """Return max(x, 0), whose gradient at 0 is 1, the derivative from the right, unlike that of `clamp`."""
+    """Return max(x, 0), whose gradient at 0 is 1, the derivative from the right, unlike that of ``clamp``."""
     return torch.where(x < 0, 0.0, x)
 
 

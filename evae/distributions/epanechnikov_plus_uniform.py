@@ -18,7 +18,7 @@ from evae.distributions.epanechnikov import (
     quantile_from_centre,
     standard_epanechnikov,
 )
-from evae.distributions.plus_uniform import Place, PlusUniform
+from evae.distributions.plus_uniform import PlusUniform, SupportPosition
 
 
 class EpanechnikovPlusUniform(PlusUniform):
@@ -36,7 +36,7 @@ class EpanechnikovPlusUniform(PlusUniform):
     half_width : Tensor or float
         B > 0, half the length of the uniform part's support.
     validate_args : bool, optional
-        Whether parameters and values are checked; by default as `Distribution.set_default_validate_args` says.
+        Whether parameters and values are checked; by default as torch is set.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class EpanechnikovPlusUniform(PlusUniform):
         """Draw K as Algorithm 2 does."""
         return standard_epanechnikov(shape, dtype=self.loc.dtype, device=self.loc.device)
 
-    def _log_density(self, place: Place) -> Tensor:
+    def _log_density(self, place: SupportPosition) -> Tensor:
         w = torch.where(place.edge, place.from_end, self.scale) / self.scale
         # Logarithms of the factors: the product may underflow.
         edge = 2 * w.log() + (3 - w).log() - (8 * self.half_width).log()
@@ -96,7 +96,7 @@ class EpanechnikovPlusUniform(PlusUniform):
         inner = torch.where(self._wide, -(2 * self.half_width).log(), parabola)
         return torch.where(place.edge, edge, torch.where(place.inner, inner, -math.inf))
 
-    def _tail(self, place: Place) -> Tensor:
+    def _tail(self, place: SupportPosition) -> Tensor:
         # Products and sums of positive terms.
         from_end = torch.where(place.edge, place.from_end, 0.0)
         w = from_end / self.scale

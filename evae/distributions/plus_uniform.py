@@ -151,11 +151,11 @@ class PlusUniform(Distribution):
         return torch.where(valid, torch.where(central, inner, outer), torch.nan)
 
     @abstractmethod
-    def _log_density(self, place: Place) -> Tensor:
+    def _log_density(self, place: SupportPosition) -> Tensor:
         """Return the log-density at places; -inf outside the support."""
 
     @abstractmethod
-    def _tail(self, place: Place) -> Tensor:
+    def _tail(self, place: SupportPosition) -> Tensor:
         """Return the probability of the tail that a place cuts off on its side of the centre; 0 outside the support."""
 
     @property
@@ -184,13 +184,13 @@ class PlusUniform(Distribution):
         gap, error = self.wider - torch.where(upper, offset, -offset), torch.where(upper, error, -error)
         return (gap + self.narrower) - error, gap - error
 
-    def _place(self, from_end: Tensor, gap: Tensor) -> Place:
+    def _place(self, from_end: Tensor, gap: Tensor) -> SupportPosition:
         inner = gap >= self.narrower
-        return Place(from_end, gap, edge=~inner & resolved(from_end, self.scale), inner=inner)
+        return SupportPosition(from_end, gap, edge=~inner & resolved(from_end, self.scale), inner=inner)
 
 
 @dataclass(frozen=True)
-class Place:
+class SupportPosition:
     """Positions of points. By symmetry, the density does not depend on their side.
 
     Attributes

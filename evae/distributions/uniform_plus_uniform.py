@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evae.distributions.closed_forms import uniform_entropy, uniform_roughness
-from evae.distributions.plus_uniform import Place, PlusUniform
+from evae.distributions.plus_uniform import PlusUniform, SupportPosition
 
 
 class UniformPlusUniform(PlusUniform):
@@ -23,7 +23,7 @@ class UniformPlusUniform(PlusUniform):
     half_width : Tensor or float
         B > 0, half the length of the support of B U. Exchanging it with s does not change the law.
     validate_args : bool, optional
-        Whether parameters and values are checked; by default as `Distribution.set_default_validate_args` says.
+        Whether parameters and values are checked; by default as torch is set.
 
     Raises
     ------
@@ -65,12 +65,12 @@ class UniformPlusUniform(PlusUniform):
         """Draw V."""
         return 2 * torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device) - 1
 
-    def _log_density(self, place: Place) -> Tensor:
+    def _log_density(self, place: SupportPosition) -> Tensor:
         edge = (torch.where(place.edge, place.from_end, self.narrower) / self.narrower).log() - (4 * self.wider).log()
         inner = -(2 * self.wider).log()
         return torch.where(place.edge, edge, torch.where(place.inner, inner, -math.inf))
 
-    def _tail(self, place: Place) -> Tensor:
+    def _tail(self, place: SupportPosition) -> Tensor:
         from_end = torch.where(place.edge, place.from_end, 0.0)
         edge = (from_end / self.narrower) * (from_end / self.wider) / 8
         plateau = torch.where(place.inner, place.gap, 0.0) / self.wider / 2
