@@ -24,7 +24,8 @@ def start_process(target: Callable[..., None], *arguments: object) -> tuple[Base
 
     Each process has its own pipe, which ends when the process dies, even in the middle of a message (`LOST`). With a
     queue that processes share, as in `concurrent.futures`, a process that is killed while writing blocks all others.
-    The process starts with SIGINT and SIGTERM blocked: ``target`` calls `foundation.signals.ignore_terminal_signals` first.
+    The process starts with SIGINT and SIGTERM blocked: ``target`` calls `foundation.signals.ignore_terminal_signals`
+    first.
     """
     # The tracker unblocks signals when it starts, and the new process would then start with them unblocked.
     resource_tracker.ensure_running()

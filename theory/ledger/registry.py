@@ -77,8 +77,8 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
     printed : str, optional
         An expression to decide in place of the printed one.
     simulated : tuple of SimulatedMoments, optional
-        The results of the claim's plans, from `simulations.evidence.simulate_moments`; without them a claim that requires
-        simulations stays pending.
+        The results of the claim's plans, from `simulations.evidence.simulate_moments`; without them a claim that
+        requires simulations stays pending.
 
     Raises
     ------
