@@ -39,7 +39,7 @@ from commands.shared.output import checked_plots, console_for, json_output, save
     shell_complete=folders,
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
-@click.option("--no-cache", is_flag=True, help="Neither look a null law up nor keep it.")
+@click.option("--no-cache", is_flag=True, help="Do not read or write the cache of null distributions.")
 @plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
 @common_options
 def test_fit(

@@ -91,7 +91,7 @@ def report(
     from foundation.terminal import print_sentence
 
     if output.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--output {output} must end in .html, which is what the page is.")
+        raise InputError(f"--output must end in .html, got {output}.")
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, replaced_file(output, "--output") as file:
         from report.build import Contents, make_page

@@ -65,7 +65,7 @@ class CommandLine(click.Group):
         if unknown and not ctx.resilient_parsing:
             from foundation.errors import suggest
 
-            raise click.UsageError(f"{args[0]!r} is no command. {suggest(args[0], self.list_commands(ctx))}")
+            raise click.UsageError(f"No such command: {args[0]!r}. {suggest(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
@@ -76,7 +76,7 @@ def terminated_in_order() -> Iterator[None]:
     def interrupt(number: int, _frame: object) -> NoReturn:
         from foundation.errors import Interruption
 
-        raise Interruption("terminated; nothing is half written, and the same command starts again.", number)
+        raise Interruption("terminated. No partial output was left; run the same command to start over.", number)
 
     with handle_signals(interrupt, [signal.SIGTERM]):
         yield
@@ -90,7 +90,7 @@ def _answer(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         return _refuse(_sentence(error))
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return _refuse("interrupted; nothing is half written, and the same command starts again.", EXIT_INTERRUPTED)
+        return _refuse("interrupted. No partial output was left; run the same command to start over.", EXIT_INTERRUPTED)
     if isinstance(error, BrokenPipeError):
         # The reader closed the pipe, as `head` does; discard the remaining output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,7 +115,7 @@ def _sentence(error: click.ClickException) -> str:
     """Return the error and its remedy in one sentence; click's own messages differ between versions."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context is not None:
-        return f"{error.option_name} is no option of {_name(context)}. {_nearest_option(error.option_name, context)}"
+        return f"{_name(context)} has no option {error.option_name}. {_nearest_option(error.option_name, context)}"
     if isinstance(error, click.MissingParameter) and context is not None and error.param is not None:
         return f"{_name(context)} needs {_as_written(error.param)}. `{_command(context)} --help` shows examples."
     message = error.format_message()

@@ -77,7 +77,7 @@ def test_ctrl_c_twice_ends_every_process(command: str, pictures: Path, tmp_path:
         assert time.monotonic() - started < 5
         assert process.returncode == 130
         assert output == ""
-        assert errors.strip() == "Error: interrupted; nothing is half written, and the same command starts again."
+        assert errors.strip() == "Error: interrupted. No partial output was left; run the same command to start over."
         assert wait_until(lambda: running(process.pid) == [])
     finally:
         for left in running(process.pid):

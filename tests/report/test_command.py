@@ -37,7 +37,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--output", "page.pdf"], "--output page.pdf must end in .html"),
+        (["--output", "page.pdf"], "--output must end in .html, got page.pdf"),
         (["--output", "missing/page.html"], "--output missing/page.html cannot be written"),
         (["--m", "0"], "m must be"),
         (["--m", "100", "--m", "100"], "every --m must be different, got 100 twice"),

@@ -370,7 +370,7 @@ def test_a_disk_that_fails_the_first_process_ends_the_others(crew: Crew, images:
     ("command", "sentence"),
     [
         ("train --epochs -3", "--epochs must be a whole number from 1 to 1,000,000,000, got -3. The paper uses 50."),
-        ("train --epoch 3", "--epoch is no option of train. Did you mean --epochs?"),
+        ("train --epoch 3", "train has no option --epoch. Did you mean --epochs?"),
         (
             "evaluate run",
             "torchrun started 2 processes, but only train supports that. Run evaluate directly.",

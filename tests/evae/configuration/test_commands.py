@@ -127,7 +127,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
         (["--objective", "kde-bound"], f"--objective kde-bound has no exact formula for --posterior gaussian: {NO_B}"),
         (["--precision", "fp16"], "--precision 'fp16' is not known. Did you mean bf16?"),
         (["--checkpoint-minutes", "0"], "--checkpoint-minutes must be a positive number, got 0.0."),
-        (["--bogus"], "--bogus is no option of train. `python cli.py train --help` lists its options."),
+        (["--bogus"], "train has no option --bogus. `python cli.py train --help` lists its options."),
         (["--epochs", "many"], "Invalid value for '--epochs': 'many' is not a valid integer."),
         (["--lr", "nan"], "--lr must be a positive number, got nan. The paper uses 1e-4."),
     ],
