@@ -175,8 +175,8 @@ def reproduce(
         status = report_results(results, folder, plots, stream, console)
     if results.unfinished:
         print(
-            f"Stopped after {hours:g} h, as asked, with {len(results.records)} of {results.planned} runs finished. The "
-            "same command goes on.",
+            f"Stopped after {hours:g} h, as asked, with {len(results.records)} of {results.planned} runs finished. "
+            "Repeat the command to resume.",
             file=sys.stderr,
         )
     return status

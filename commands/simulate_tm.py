@@ -46,7 +46,7 @@ from simulations.engines.names import ENGINE_NAMES
     "identical result, a finished one to more --replicates.",
 )
 @plot_option(
-    "for one M the law of the standardised statistic beside its limit, for several how means, quantiles, variance and "
+    "for one M the law of the standardised statistic with its limit, for several how means, quantiles, variance and "
     "skewness approach theirs."
 )
 @common_options

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @table_options(SHARED, "jobs")
 @click.option("--density", metavar="EXPR", help="With the ID kernel: a density in x of your own, to be judged.")
 @click.option("--support", metavar="A,B", help="With --density: where it is positive, as in -1,1 or -oo,oo.")
-@plot_option("with --density, the kernel beside Epanechnikov's, and its efficiency among the others'.")
+@plot_option("with --density, the kernel next to Epanechnikov's, and its efficiency among the others'.")
 @click.option(
     "--with-simulations",
     is_flag=True,

@@ -70,8 +70,9 @@ def folders(_context: click.Context, _parameter: click.Parameter, word: str) -> 
 
 def runs(context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
     """Complete the folder of a run, below ``word`` or in ``--runs-dir``; if none matches, any folder."""
-    beside = [Path(f"{word}*").parent] if os.sep in word else [Path(), Path(context.params.get("runs_dir") or "runs")]
-    found = [str(run) for folder in beside for run in _runs_in(folder)]
+    here = [Path(), Path(context.params.get("runs_dir") or "runs")]
+    parents = [Path(f"{word}*").parent] if os.sep in word else here
+    found = [str(run) for folder in parents for run in _runs_in(folder)]
     matching = [CompletionItem(run) for run in sorted(found) if run.startswith(word)]
     return matching or [CompletionItem(word, type="dir")]
 

@@ -26,7 +26,7 @@ def with_the_way_on(interruption: SimulationInterrupted, context: click.Context)
 def way_on(context: click.Context, saved: Path | None) -> str:
     """Return the command that resumes from a saved file, or name the option that saves one."""
     if saved is None:
-        return "With --resume FILE a run goes on from where it was interrupted."
+        return "With --resume FILE an interrupted run can be resumed."
     given = was_given(context, "resume")
     return f"Go on with: {command_line(context, () if given else ('--resume', str(saved)))}"
 

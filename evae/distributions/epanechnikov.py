@@ -15,14 +15,15 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
+from evae.configuration.noises import NOISES
 from evae.distributions.arithmetic import require_probabilities, resolved, rounding_error
 from foundation.errors import InputError
 
 #: Entropy of the standard Epanechnikov density (3/4)(1 - x^2) on [-1, 1], in nats.
-STANDARD_ENTROPY = 5 / 3 - math.log(3)
+STANDARD_ENTROPY = NOISES["epanechnikov"].entropy
 
 #: Variance of the standard Epanechnikov density; Lemma 3.2 fixes the variance r^2/5 to make the support [-r, r].
-STANDARD_VARIANCE = 1 / 5
+STANDARD_VARIANCE = NOISES["epanechnikov"].variance
 
 #: How `Epanechnikov.rsample` and `standard_epanechnikov` can draw.
 ALGORITHMS = ("median", "inverse")

@@ -16,6 +16,7 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
 from evae.distributions.arithmetic import require_probabilities, resolved, rounding_error
+from evae.distributions.centred_uniform import standard_uniform
 from evae.distributions.epanechnikov import is_central
 
 
@@ -105,7 +106,7 @@ class PlusUniform(Distribution):
         """Draw loc + scale * X + half_width * U as Algorithm 1 does, differentiable in all three."""
         shape = self._extended_shape(sample_shape)
         noise = self.standard_noise(shape)
-        uniform = 2 * torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device) - 1
+        uniform = standard_uniform(shape, dtype=self.loc.dtype, device=self.loc.device)
         return (self.loc + self.scale * noise) + self.half_width * uniform
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from evae.distributions.centred_uniform import standard_uniform
 from evae.distributions.closed_forms import uniform_entropy, uniform_roughness
 from evae.distributions.plus_uniform import PlusUniform, SupportPosition
 
@@ -63,7 +64,7 @@ class UniformPlusUniform(PlusUniform):
 
     def standard_noise(self, shape: torch.Size) -> Tensor:
         """Draw V."""
-        return 2 * torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device) - 1
+        return standard_uniform(shape, dtype=self.loc.dtype, device=self.loc.device)
 
     def _log_density(self, place: SupportPosition) -> Tensor:
         edge = (torch.where(place.edge, place.from_end, self.narrower) / self.narrower).log() - (4 * self.wider).log()

@@ -149,7 +149,7 @@ def _trained_and_judged(
 
 def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
     name, number = stop.signal
-    return Interruption(f"interrupted by {name}; {outcomes.progress}, and the same command goes on.", number)
+    return Interruption(f"interrupted by {name}; {outcomes.progress}. Repeat the command to resume.", number)
 
 
 def _judge_of(plan: Plan, dataset: str, device: str, callback: GridCallback) -> Judge:

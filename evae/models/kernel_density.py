@@ -57,7 +57,7 @@ class KernelDensityPosterior(Posterior):
     @property
     def factor(self) -> float:
         """The factor that gives the noise the variance of K."""
-        return math.sqrt(KERNEL_VARIANCE / self.noise.variance)
+        return kernel_factor(self.kernel)
 
     @property
     def half_length(self) -> Tensor:
@@ -121,10 +121,15 @@ class KernelDensityPosterior(Posterior):
         return self.noise.roughness / self.factor * self.prior_length / (minibatch_size * self.r)
 
 
+def kernel_factor(kernel: str) -> float:
+    """Return the factor that gives the noise ``kernel`` the variance of K, 1/5."""
+    return math.sqrt(KERNEL_VARIANCE / NOISES[kernel].variance)
+
+
 def kernel_reach(kernel: str) -> float | None:
     """Return half the length of the support of K with variance 1/5; None if it is unbounded."""
-    noise = NOISES[kernel]
-    return None if noise.reach is None else math.sqrt(KERNEL_VARIANCE / noise.variance) * noise.reach
+    reach = NOISES[kernel].reach
+    return None if reach is None else kernel_factor(kernel) * reach
 
 
 _LAWS: dict[str, type[EpanechnikovPlusUniform] | type[UniformPlusUniform]] = {

@@ -157,7 +157,7 @@ def test_ctrl_c_twice_ends_a_grid_at_once_and_it_goes_on(faults: Faults, tmp_pat
     )
     assert ended.code == 130
     assert ended.sentence.startswith("interrupted by SIGINT; ")
-    assert ended.sentence.endswith("of the 2 runs are finished, and the same command goes on.")
+    assert ended.sentence.endswith("of the 2 runs are finished. Repeat the command to resume.")
     assert faults.run(*grid).code == 0
 
 

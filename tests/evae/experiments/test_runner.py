@@ -189,7 +189,7 @@ def test_a_stopped_grid_goes_on_to_the_same_results(tmp_path: Path, number: sign
         reproduce(plan(stopped, epochs=2, batch_size=20), InTheRun("-vae-d3-", stop))
     assert interruption.value.signal_number == number
     assert interruption.value.sentence == (
-        f"interrupted by {number.name}; 2 of the 4 runs are finished, and the same command goes on."
+        f"interrupted by {number.name}; 2 of the 4 runs are finished. Repeat the command to resume."
     )
     resumed = reproduce(plan(stopped, epochs=2, batch_size=20))
     assert [comparable(record) for record in resumed.records] == [comparable(record) for record in whole.records]
@@ -231,7 +231,7 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
         reproduce(plan(tmp_path), callback)
     judged = int(moment == "after it was judged")
     assert interruption.value.sentence == (
-        f"interrupted by {number.name}; {judged} of the 4 runs are finished, and the same command goes on."
+        f"interrupted by {number.name}; {judged} of the 4 runs are finished. Repeat the command to resume."
     )
     assert interruption.value.signal_number == number
     assert len(callback.begun) == 1

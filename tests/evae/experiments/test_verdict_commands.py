@@ -224,7 +224,7 @@ def test_reproduce_without_any_time_says_what_is_left(tmp_path: Path) -> None:
     assert (document["finished"], document["planned"], document["runs"]) == (0, 2, [])
     assert document["unfinished"] == [f"digits-first60-{model}-d2-seed0-1epochs" for model in ("vae", "evae")]
     assert result.stderr.splitlines()[-1] == (
-        "Stopped after 1e-09 h, as asked, with 0 of 2 runs finished. The same command goes on."
+        "Stopped after 1e-09 h, as asked, with 0 of 2 runs finished. Repeat the command to resume."
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -280,4 +280,4 @@ def test_a_stopped_reproduce_says_how_to_go_on(tmp_path: Path) -> None:
     warning, line = errors.splitlines()
     assert warning.startswith("Warning: training has 1 step, ")
     assert line.startswith("Error: interrupted by SIGINT; ")
-    assert line.endswith(" of the 200 runs are finished, and the same command goes on.")
+    assert line.endswith(" of the 200 runs are finished. Repeat the command to resume.")
