@@ -352,7 +352,8 @@ def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(res
         reproduce(plan(tmp_path))
     assert str(refused.value) == (
         f"{tmp_path / results.records[0].name} and 3 other runs were made by version 0.1.0 of this program, "
-        f"and this is {package_version()}, whose figures do not compare with theirs. Give another --runs-dir, or move them away."
+        f"and this is {package_version()}, whose figures do not compare with theirs. "
+        "Give another --runs-dir, or move them away."
     )
     assert len([*tmp_path.glob("*/config.json")]) == 4
     # Somebody goes on with it by hand: what came of it is of both versions.
