@@ -1,8 +1,9 @@
 """What holds for every test."""
 
 import gc
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import settings
 
 from tests.support.clusters import Processes, processes
 from tests.support.faults import Faults
+from tests.support.ledger import decide_once
 from tests.support.signals import interrupts_accepted
+from theory.ledger.finding import Finding
 
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
 gc.set_threshold(100_000, 50, 100)
@@ -25,6 +28,19 @@ def interruptible() -> Iterator[None]:
     """SIGINT has its usual effect in tests and in what they start, even where pytest was started with it ignored."""
     with interrupts_accepted():
         yield
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run, the same for all processes that test."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def findings(shared_folder: Path) -> Mapping[str, Finding]:
+    """The finding on what is printed for every claim, by its id."""
+    return decide_once(shared_folder)
 
 
 @pytest.fixture(scope="session")
