@@ -131,6 +131,7 @@ def reproduce(
       python cli.py reproduce --merge here.json --merge there.json --output all
     """  # noqa: D301
     console = console_for(json_path, quiet)
+    # Merging reads finished results; options of training would be ignored, and are refused.
     if merge:
         require_nothing_to_train(context)
         if output is None:
@@ -158,6 +159,7 @@ def reproduce(
     )
     checked_plots(plots)
     folder = output or Path(options["runs_dir"]) / (table if table == "ablation" else f"table-{table}")
+    # A file that is read for known runs must not be the one that is replaced after every run.
     for path in known:
         if path.resolve() == (folder / "results.json").resolve():
             raise click.UsageError(f"--known {path} is the file that --output {folder} would replace. Name another.")
@@ -196,6 +198,7 @@ def report_results(
     results: Results, folder: Path, plots: Sequence[Path], stream: IO[str] | None, console: Console
 ) -> int:
     """Write and print the results of a table; return the exit status."""
+    # Whatever was finished is reported, also where other runs failed or time ran out.
     if results.records:
         from evae.experiments.reports.files import report, write_results
         from foundation.terminal import print_sentence

@@ -118,6 +118,7 @@ def verify_lemmas(
         return 0
     if plots:
         raise click.UsageError("--plot draws a kernel of your own, and needs the ID kernel, --density and --support.")
+    # The chosen claims, with those named by --assume after them; --assume alone decides these only.
     assumed = dict(_split_assumption(text) for text in assumptions)
     chosen = list(ledger.select(ids) if ids or not assumed else ())
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
@@ -131,6 +132,7 @@ def verify_lemmas(
             write_json(stream, report.list_document(chosen))
             page.print(report.claim_list(chosen))
         return 0
+    # Decide in processes, each under the time limit, and add simulations afterwards, in this one.
     requests = [workers.ClaimRequest(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream, text_output(output, console) as page:
         with show_progress_bar("deciding", len(requests), quiet) as advance:

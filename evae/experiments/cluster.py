@@ -99,6 +99,7 @@ def _hand_out(
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
     channel = workers.listen(messages.put)
     outcomes.callback.on_runs_submitted(len(waiting), sum(config.epochs for config in waiting))
+    # A worker announces a GPU as a resource, so that no two runs share one.
     needs = {GPU: 1.0} if waiting[0].device == "cuda" else {}
     with StopRequest() as stop:
         pending: dict[Future[str | None], Configuration] = {}
@@ -116,6 +117,7 @@ def _hand_out(
         except KeyboardInterrupt:
             # A second Ctrl-C interrupts immediately.
             raise _interruption(stop, outcomes) from None
+        # A stop or the deadline: the workers write checkpoints, and what finished meanwhile is collected.
         if pending:
             _stop(workers, list(pending))
             _take_what_is_finished(pending, judges, outcomes)
@@ -280,6 +282,7 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
 
     A process that was thought dead may still be writing the run: then this one waits until it has finished.
     """
+    # The last bits depend on the number of threads, so that every worker takes the caller's.
     torch.set_num_threads(work.threads)
     stop, callback = work.channel.stop_requested, _EpochReporter(work.channel)
     try:

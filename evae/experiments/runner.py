@@ -114,6 +114,7 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[],
             if stop.requested or late():
                 break
             judge = judges[config.dataset]
+            # The runs of a data set follow each other, and share its decoded images.
             if config.dataset != dataset or data is None:
                 dataset, data = config.dataset, judge.data()
             callback = outcomes.callback.on_run_start(number, total, config)

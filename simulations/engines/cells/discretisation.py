@@ -83,6 +83,7 @@ def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
     best: Discretisation | None = None
     require_positive("m", m)
     divisor = kernel_geometry(statistic.kernel).divisor
+    # From coarse to fine: the first grid within the bounds is also the fastest.
     for cells in CELLS_PER_BANDWIDTH:
         try:
             best = measure_discretisation(statistic, m, cells * divisor)

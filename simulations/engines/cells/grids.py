@@ -127,6 +127,7 @@ def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[
     if statistic.weight != ONE:
         lower, upper = statistic.weight.support
         return float(lower), float(upper)
+    # Without a bounded weight, the bulk of the density and the kernels that reach beyond it.
     least, greatest = statistic.density.bulk(MISSED / m)
     return least + below, greatest + above
 
