@@ -39,6 +39,7 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     checked_plots(plots)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream, warnings_as_sentences():
+        # Imported here, so that --help does not wait for torch.
         from evae.evaluation.evaluate import PICTURES
         from evae.evaluation.evaluate import evaluate as evaluate_run
         from evae.evaluation.terminal import evaluation_report

@@ -70,6 +70,7 @@ def test_fit(
     if no_cache and cache_dir is not None:
         raise click.UsageError("--no-cache and --cache-dir exclude each other.")
     checked_plots(plots)
+    # The data are read and checked before the null law is simulated, which takes the time.
     sample = read_sample(file, column)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:

@@ -237,6 +237,7 @@ def warnings_as_sentences() -> Iterator[None]:
                 said.add(str(message))
                 print(f"Warning: {message}", file=sys.stderr)
 
+        # Without this filter Python would show a repeated warning once per place in the code only.
         warnings.simplefilter("always", Notice)
         warnings.showwarning = show
         yield

@@ -114,6 +114,7 @@ class Plan:
             raise InputError(f"--table {table!r} is not known. {suggest(table, TABLES)}")
         datasets, dims = datasets or DATASETS[table], latent_dims or LATENT_DIMS[table]
         models = default_models(table) if models is None else models
+        # A repeated value would train a run twice and count it twice in every mean.
         given = {"--datasets": datasets, "--latent-dims": dims, "--seeds": seeds, "--models": models}
         for option, values in given.items():
             if not values or len(set(values)) < len(values):

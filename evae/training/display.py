@@ -82,6 +82,7 @@ class TrainingDisplay(Callback):
         )
         for run in () if single else runs:
             print_sentence(self._console, f"seed {run.configuration.seed}: run {run.path}")
+        # The unit of the loss is said once, because every later line is a bare number.
         spread = "" if single else " Means of the runs, with the standard deviation of the loss."
         print_sentence(
             self._console,

@@ -216,16 +216,19 @@ def _ignore_full_disk() -> contextlib.suppress:
 
 
 def _explain_machine(runs: Sequence[Run], error: BaseException) -> TrainingStopped | None:
+    # A removed folder explains any error of a file in it, and comes before the error's own words.
     if isinstance(error, OSError):
         for run in runs:
             if not run.path.exists():
                 return TrainingStopped(f"the folder {run.path} was removed while its run was trained. Begin a new run.")
+    # A full disk or a missing permission can be mended, and the run resumed.
     if isinstance(error, OSError) and error.strerror:
         file = f" ({error.filename})" if error.filename else ""
         return TrainingStopped(
             f"{_find_run(runs, error).path} could not be written: {error.strerror}{file}. What was written before is "
             f"whole. When that is mended, {format_resume_command(runs)}"
         )
+    # Memory that another program held may be free later; a smaller batch needs a new run.
     if isinstance(error, torch.OutOfMemoryError):
         step = f"{runs[0].configuration.batch_size} images"
         step += "" if len(runs) == 1 else f" in each of {len(runs)} runs"

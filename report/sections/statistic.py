@@ -131,6 +131,7 @@ def _words(summary: Summary) -> Words:
 
 
 def _drawings(results: Sequence[Result]) -> list[Drawing]:
+    # The law is drawn at the last m, by default the largest, where it is closest to its limit.
     last = results[-1]
     command = _command(results)
     drawn = [

@@ -298,6 +298,7 @@ def _narrow_from_pieces(spread: Expr, half_width: Expr) -> Expr:
 
 
 def _examples(argument: Argument) -> None:
+    # A divergence is positive: a wrong sign or factor in the closed form would show here.
     values = [ball_of(kl_to_standard_normal(*point)) for point in _EXAMPLES]
     argument.step(
         "The divergence is positive at the examples.",
@@ -306,6 +307,7 @@ def _examples(argument: Argument) -> None:
             f"(b, mu, r, B) = {point}: {format_ball(value, 13)}" for point, value in zip(_EXAMPLES, values, strict=True)
         ),
     )
+    # For s > B Jensen's inequality bounds the entropy below by an integral with its own derivation.
     entropies = [ball_of(posterior_entropy(*point)) for point in _NARROW_EXAMPLES]
     bounds = [ball_of(-log(posterior_roughness(*point))) for point in _NARROW_EXAMPLES]
     argument.step(

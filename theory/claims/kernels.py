@@ -43,6 +43,7 @@ def _decide_epanechnikov(density: Expr) -> Decision:
     argument.step(
         "The variance is 1/5.", kernel.variance == Rational(1, 5), f"the integral of x^2 K is {kernel.second_moment}"
     )
+    # The tabled I(K) comes from a convolution, so that direct integration checks it.
     if is_density:
         square = kernel.integral(lambda k: k**2)
         argument.step(

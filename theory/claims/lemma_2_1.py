@@ -162,6 +162,7 @@ def _posterior_leaks(argument: Argument) -> None:
 
 def _decide_sharp_constant(constant: Expr) -> Decision:
     argument = Argument()
+    # phi(-C) suffices by monotonicity, and a two-point law shows that nothing smaller does.
     _ratio_decreases(argument)
     _two_point_law(argument)
     limits = sympy.limit(sharp_constant(C), C, 0, "+"), sympy.limit(sharp_constant(C), C, 1, "-")
@@ -170,9 +171,11 @@ def _decide_sharp_constant(constant: Expr) -> Decision:
         limits == (Rational(1, 2), 1),
         f"limits: {limits[0]}, {limits[1]}",
     )
+    # With a smaller support of q the condition on C says nothing about the missing mass.
     _outside_mass(argument)
     method = "monotonicity of h(u)/u^2, and a two-point law that approaches it"
     corrected = f"the least constant is phi(-C) = {sharp_constant(C)}; it is approached and not attained"
+    # Printed without a value the constant is only claimed to exist; a value has to be at least phi(-C).
     if constant == C_TILDE:
         return argument.decision(Verdict.PROVED if argument.holds else Verdict.UNDECIDED, method, corrected=corrected)
     valid = _is_valid_constant(constant, argument)

@@ -400,6 +400,7 @@ def _decide_citation(number: Expr) -> Decision:
         entry is not None and int(number) in global_measures,
         f"it is {entry[0]} ({entry[1]}), {entry[2]}" if entry else "it is not a reference on density estimates",
     )
+    # A wrong entry of the list is a misprint; a number without an entry refers to nothing.
     listed = number.is_Integer and 1 <= number <= LAST_REFERENCE
     return argument.decision(
         Verdict.PROVED if right else Verdict.ERRATUM if listed else Verdict.REFUTED,

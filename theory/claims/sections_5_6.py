@@ -531,6 +531,7 @@ def _not_a_truncation(argument: Argument, printed: Expr) -> Decision:
 def _decide_citation(number: Expr) -> Decision:
     argument = Argument()
     title = REFERENCES.get(int(number)) if number.is_Integer else None
+    # A work on flows under a wrong number is a misprint; a number that was never cited so is not.
     known = argument.step(
         f"[{number}] is a work on flows, or one that the paper cites for them.",
         title is not None,

@@ -36,6 +36,7 @@ _UNPUBLISHED = ("reconstruction_error", "generation_distance", "active_dimension
 def paper_report(results: Results) -> Report:
     """Return the report of Table 1 or 2 from results that hold at least one run."""
     measurements = [measurement(record) for record in results.records]
+    # Only what was measured: without features there is no distance to compare.
     criteria = [c for c in CRITERIA if any(m.values[c.metric] is not None for m in measurements)]
     found = compare(measurements, criteria)
     cells = dict.fromkeys(m.cell for m in measurements)
