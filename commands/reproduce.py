@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 @table_options(OPTIONS, "device", "precision", "deterministic")
 @option(
     SHARED["cluster"],
-    details="Runs are trained and judged in parallel; with CUDA a run takes a worker that has the resource GPU. Needs "
-    "the extra epanechnikov-vae[cluster].",
+    details="Runs are trained and evaluated in parallel; with CUDA a run takes a worker that has the resource GPU. "
+    "Needs the extra epanechnikov-vae[cluster].",
 )
 @click.option(
     "--known",
@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     "--hours",
     type=float,
     metavar="N",
-    help="Stop when N hours are over: the batch under way is finished and a checkpoint written, or the run judged, and "
-    "what is finished is reported.",
+    help="Stop when N hours are over: the batch under way is finished and a checkpoint written, or the run evaluated, "
+    "and what is finished is reported.",
 )
 @click.option(
     "--merge",
@@ -109,9 +109,9 @@ def reproduce(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Train and judge every model of a table, and compare them.
+    """Train and evaluate every model of a table, and compare them.
 
-    Each run is as train and evaluate make it, in a folder of its own. Finished runs are not repeated, and interrupted
+    Each run is as train and evaluate make it, in a separate folder. Finished runs are not repeated, and interrupted
     ones are resumed, so that the same command can be given until all is done. A run that fails is listed, and the
     rest is done. The paper's figures stand next to ours with mean and standard deviation over seeds; wins are counted
     and tested as the paper does and as it should be; the ablation says how much of EVAE's gain is the kernel's and how

@@ -42,7 +42,7 @@ from simulations.engines.names import ENGINE_NAMES
     "--resume",
     metavar="FILE",
     shell_complete=files,
-    help="Keep what is done in FILE, begun if it does not exist, and go on from there: an interrupted run to the "
+    help="Keep what is done in FILE, created if it does not exist, and resume from there: an interrupted run to the "
     "identical result, a finished one to more --replicates.",
 )
 @plot_option(

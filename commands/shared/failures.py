@@ -30,7 +30,7 @@ SECONDS_TO_SPEAK = 20
 
 OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
 
-#: Exceptions that are no defects, so that ``--debug`` shows no traceback for them.
+#: Exceptions that are not defects, so that ``--debug`` shows no traceback for them.
 EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
 
 

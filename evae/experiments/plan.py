@@ -51,7 +51,7 @@ CURVES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a table and the features that they are judged in.
+    """The runs of a table and the features that they are evaluated with.
 
     Attributes
     ----------
@@ -225,7 +225,7 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
             raise InputError(f"{option} takes whole numbers and ranges, such as 0,1,2 or 0-7; got {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first > 10_000:
-            raise InputError(f"{option}: {part.strip()} is no range from a smaller number to a larger one.")
+            raise InputError(f"{option}: {part.strip()} is not a range from a smaller number to a larger one.")
         found += range(first, last + 1)
         if len(found) > 100_000:
             raise InputError(f"{option} names more than 100,000 numbers.")

@@ -40,7 +40,7 @@ class TrainingDisplay(Callback):
     decoding : callable, optional
         Shows the progress in decoding the data.
     minute_line : MinuteLine, optional
-        Prints the terms once a minute if there is no bar.
+        Prints the terms once a minute without a bar.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ def train_seeds(
 
     The networks are stacked into one (`evae.models.stacked`), which fills a GPU that a single one leaves idle. Each has
     the initial weights, the order of images and the noise that `train` gives its seed, and the same result within
-    rounding, since no network affects another. Each run is complete, and can be judged and resumed alone.
+    rounding, since no network affects another. Each run is complete, and can be evaluated and resumed alone.
 
     Parameters
     ----------

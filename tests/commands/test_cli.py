@@ -138,7 +138,7 @@ def test_a_kernel_of_ones_own_is_judged_and_drawn(tmp_path: Path) -> None:
 
 def test_a_plot_of_verdicts_is_refused() -> None:
     sentence = refusal("verify-lemmas", "lemma-3.2", "--plot", "lemma.png")
-    assert sentence.startswith("Error: --plot draws a kernel of your own")
+    assert sentence.startswith("Error: --plot draws a user-defined kernel")
 
 
 def test_a_python_without_the_packages_is_told_how_to_get_them() -> None:

@@ -28,7 +28,7 @@ def test_a_run_that_is_trained_cannot_be_gone_on_with_or_judged_and_ends_as_it_w
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
     trainer = Trainer(faults, mnist_data, tmp_path)
-    # In the second epoch, when there are weights to judge.
+    # In the second epoch, when there are weights to evaluate.
     stopped = trainer.train(at_kinds={"synced run/metrics.jsonl": signal.SIGSTOP})
     assert trainer.run.status["state"] == "running"
     for command in (["train", "--resume"], ["evaluate", "--device", "cpu", "--features", "none"]):

@@ -173,7 +173,7 @@ def test_an_interrupted_study_gives_the_command_that_goes_on(
         outcome = run(*arguments)
     assert outcome.status == 130
     assert f"they are saved in {state}." in outcome.err
-    command = shlex.split(outcome.err.rpartition("Go on with: ")[2])
+    command = shlex.split(outcome.err.rpartition("Resume with: ")[2])
     assert command[:3] == ["python", "cli.py", "simulate-tm"]
     assert sorted(command[3:]) == sorted(arguments)
     assert run(*command[3:]).status == 0

@@ -51,7 +51,7 @@ class Ended:
         """The only line on standard error, which must be a sentence."""
         (line,) = complaints(self.errors)
         assert line.startswith("Error: ")
-        assert line.endswith((".", "?")) or " go on with: " in line.lower()
+        assert line.endswith((".", "?")) or " resume with: " in line.lower()
         return line.removeprefix("Error: ")
 
 

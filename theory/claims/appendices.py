@@ -508,7 +508,7 @@ def _decide_null_hypothesis(printed: Expr) -> Decision:
 def _rational(number: Expr, what: str) -> Fraction:
     """Convert ``number``, which ``what`` describes, to a fraction; raise `Undecided` if it is not rational."""
     if not number.is_Rational:
-        raise Undecided(f"{what} is a rational number, and {number} is none.")
+        raise Undecided(f"{what} is a rational number, and {number} is not.")
     return Fraction(int(number.p), int(number.q))
 
 

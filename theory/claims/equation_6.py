@@ -214,7 +214,7 @@ def _decide_constant(printed: Expr) -> Decision:
 
 def _decide_n_large(variable: Expr) -> Decision:
     if variable not in (M, N, B_STEP):
-        raise Undecided(f"{variable} is none of m, n and b.")
+        raise Undecided(f"{variable} is not one of m, n and b.")
     argument = Argument()
     # The limit of the proven expansion in the printed variable, at the rate of b unless b is that variable.
     a, c, e = sympy.symbols("W0 W1 W2", positive=True)
@@ -395,7 +395,7 @@ def _decide_scale(functional: Expr) -> Decision:
     return argument.decision(
         Verdict.CONDITIONAL,
         "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        corrected="at fixed variance the Epanechnikov kernel minimises I; over all scales the infimum 0 is no minimum",
+        corrected="at fixed variance the Epanechnikov kernel minimises I; over all scales 0 is not attained",
         charitable=(
             "on the class of Lemma 3.2, whose variance is fixed, it is right; as a penalty in training, where r is "
             "free, it is lowered by r -> infinity (or by B -> 0) whatever the kernel"

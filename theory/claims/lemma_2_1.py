@@ -106,7 +106,7 @@ def _is_dominated(integrand: Expr, argument: Argument) -> bool:
     """Decide whether h(u) is at most a constant times ``integrand`` on [-1, 1], for a polynomial or |u|."""
     if integrand == sympy.Abs(u):
         return argument.step(
-            "u^2 <= |u| on [-1, 1], so the printed integrand is no smaller than u^2.",
+            "u^2 <= |u| on [-1, 1], so the printed integrand is at least u^2.",
             bool(decisions.keeps_nonnegative(u - u**2, u, Integer(0), Integer(1))),
             "|u| - |u|^2 >= 0 for |u| <= 1",
         )
@@ -329,7 +329,7 @@ def _decide_taylor(series: Expr) -> Decision:
         corrected=f"x log x = {right} + ...; the coefficient of (x - 1)^k is (-1)^k/(k (k - 1))" if wrong else None,
         charitable=(
             "equation (11) is right as far as it is printed, to third order, because 3! = 3*2; "
-            "equation (12) goes on with 1/4! where 1/(4*3) belongs"
+            "equation (12) continues with 1/4! where 1/(4*3) belongs"
             if wrong and harmless
             else None
         ),

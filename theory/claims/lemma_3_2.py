@@ -245,7 +245,7 @@ def _decide_multipliers(printed: Expr) -> Decision:
 def _decide_numeric(value: Expr) -> Decision:
     at_one = value.subs(R, 1)
     if not at_one.is_real:
-        raise Undecided(f"at r = 1 it is {at_one}, which is no real number.")
+        raise Undecided(f"at r = 1 it is {at_one}, which is not a real number.")
     at_one = float(at_one)
     argument = Argument()
     errors = []

@@ -49,7 +49,7 @@ def _decide_sign(printed: Expr) -> Decision:
         "Minimising it raises the likelihood and lowers the penalty.",
         likelihood.is_negative is True and penalty.is_positive is True,
         f"its derivatives in the two are {likelihood} and {penalty}; they have to be negative and positive, and the "
-        "reverse if it is maximised, as Section 4 goes on to do",
+        "reverse if it is maximised, as Section 4 then does",
     )
     if decisions.equal(likelihood, -1) and decisions.equal(penalty, 1) and not same:
         raise Undecided(f"{printed} has the minimiser of the target, and another value.")
@@ -89,7 +89,7 @@ def _decide_upper_bound(penalty: Expr) -> Decision:
     # Points cannot prove it: it has to be one of the two bounds that follow from the entropy of a sum.
     same = [decisions.equal(penalty, bound) for bound in _entropy_bounds()]
     if not any(same):
-        raise Undecided(f"{penalty} is no smaller than KL at {len(_TRIALS)} points, and is no bound known to hold.")
+        raise Undecided(f"{penalty} is at least KL at {len(_TRIALS)} points, but is not a bound known to hold.")
     argument.step(
         "It is the bound that the entropy of one of the two summands gives, for h(b K + U) >= h(b K) and h(U).",
         any(same),
@@ -461,7 +461,7 @@ def _decide_prior_of_x(printed: Expr) -> Decision:
             None
             if one
             else "with B the same for all x it is a prior; with B(x) it is a part of the posterior, like mu(x), and "
-            "there is no unconditional law to sample from"
+            "no unconditional law exists to sample from"
         ),
     )
 

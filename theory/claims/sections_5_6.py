@@ -66,7 +66,7 @@ def _decide_wins(metric: Metric, printed: Expr) -> Decision:
         "comparison of every pair of figures as printed",
         corrected=f"EVAE has the {better} figure in {wins} of the 16 experiments",
         charitable=(
-            f"a slip by one: Appendix C itself goes on with the p-value of {wins} wins"
+            f"a slip by one: Appendix C itself continues with the p-value of {wins} wins"
             if slip and metric is Metric.FID
             else "a slip by one experiment"
             if slip
@@ -140,7 +140,7 @@ def _decide_compact_support(printed: Expr) -> Decision:
     # The models differ in two respects: with one of them set to 0, see what the difference identifies.
     alone = printed.subs(TARGET, 0)
     shows = argument.step(
-        "If the target function had no effect of its own, the difference would show that of the compact support.",
+        "If the target function had no separate effect, the difference would show that of the compact support.",
         _determines(alone),
         f"with target = 0 the difference is {alone}",
     )
@@ -362,10 +362,10 @@ def _decide_uniform(density: Expr) -> Decision:
         decisions.sign_of(claimed - uniform) == 0,
         f"J sigma is {sympy.N(claimed, 6)}, for the uniform kernel {sympy.N(uniform, 6)}",
     )
-    # A comparison of two kernels is no proof of a minimum; the certificate covers all densities.
+    # A comparison of two kernels does not prove a minimum; the certificate covers all densities.
     _record_uniform_certificate(argument)
     argument.step(
-        "Without a fixed variance there is no minimiser: J falls to 0 as any kernel is stretched.",
+        "Without a fixed variance no minimiser exists: J falls to 0 as any kernel is stretched.",
         UNIFORM.transform(Integer(0), Integer(2)).convolution_roughness == UNIFORM.convolution_roughness / 2,
         "J of a kernel stretched by c is J/c",
     )
@@ -523,7 +523,7 @@ def _not_a_truncation(argument: Argument, printed: Expr) -> Decision:
         return argument.decision(
             Verdict.REFUTED,
             "enclosures at trial points",
-            charitable="it is no truncation of the series and bounds h on neither side",
+            charitable="it is not a truncation of the series and bounds h on neither side",
         )
     raise Undecided(f"{printed} does not have Taylor's coefficients below an even order.")
 

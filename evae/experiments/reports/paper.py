@@ -44,9 +44,9 @@ def paper_report(results: Results) -> Report:
     distance = "FID" if results.features == "inception" else "distance"
     tables = (
         Table(
-            f"Table {results.table}: the paper's figures beside ours",
+            f"Table {results.table}: the paper's figures next to ours",
             ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "sharpness, ours"),
-            tuple(_beside_published(found.summaries, *line) for line in lines)
+            tuple(_pair_with_published(found.summaries, *line) for line in lines)
             + _floors(results, _OURS.values(), (3, 5)),
             words=3,
         ),
@@ -67,7 +67,7 @@ def models_of(results: Results) -> tuple[str, ...]:
     return tuple(sorted(labels, key=lambda model: _PAPERS.index(model) if model in _PAPERS else len(_PAPERS)))
 
 
-def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+def _pair_with_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
     """Return a row with each of the paper's figures before ours; a dash if the paper has none."""
     paper = _published(dataset, latent_dim) if model in _PAPERS else None
     line = [dataset, str(latent_dim), label(model)]

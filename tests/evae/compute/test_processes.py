@@ -309,7 +309,7 @@ def test_one_process_goes_on_with_a_run_of_two_whichever_was_killed(
         run = Run.open(folder / "run")
         assert outcome.sentence == (
             "this run is trained by 2 processes, and the other died without reporting an error: it was killed, or the "
-            f"machine ran out of memory; go on with: python cli.py train --resume {run.path}"
+            f"machine ran out of memory; resume with: python cli.py train --resume {run.path}"
         )
         assert run.status["state"] == "interrupted"
         assert "died without reporting an error" in run.status["reason"]

@@ -247,7 +247,7 @@ def test_a_signal_ends_with_its_exit_code_and_says_what_was_saved(
     assert process.returncode == code
     (line,) = errors.splitlines()
     assert line.startswith(f"Error: interrupted by {number.name}; the weights and metrics of epoch ")
-    assert line.endswith(f"; go on with: python cli.py train --resume {tmp_path / 'run'}")
+    assert line.endswith(f"; resume with: python cli.py train --resume {tmp_path / 'run'}")
     run = Run.open(tmp_path / "run")
     assert run.status["state"] == "interrupted"
     assert run.status["epochs_finished"] == run.weights_epoch == len(run.metrics) >= 1

@@ -156,9 +156,9 @@ def test_a_file_of_version_1_is_refused_where_it_has_a_run_of_the_plan_and_read_
     ("there", "sentence"),
     [
         (judges({**DIGESTS, "holdout": "x" * 64}), "its hold-out images of digits are not those at hand"),
-        (judges(name="none"), "it was judged in the features classifier, and none is wanted. "),
-        (judges(name="inception"), "it was judged in the features classifier, and inception is wanted. "),
-        (judges(identity="x" * 64), "it was judged by another network of the features classifier (identity ccc"),
+        (judges(name="none"), "it was evaluated with the features classifier, and none is wanted. "),
+        (judges(name="inception"), "it was evaluated with the features classifier, and inception is wanted. "),
+        (judges(identity="x" * 64), "it was evaluated by another network of the features classifier (identity ccc"),
     ],
 )  # fmt: skip
 def test_a_run_of_other_images_or_features_than_those_at_hand_is_refused(

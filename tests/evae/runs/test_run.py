@@ -67,7 +67,7 @@ def test_a_configuration_that_this_program_cannot_have_written_is_refused(
     document = json.loads((run.path / "config.json").read_text())
     document["configuration"][field] = value
     (run.path / "config.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match=rf"config\.json is no configuration of this program: .*{reason}"):
+    with pytest.raises(InputError, match=rf"config\.json is not a configuration of this program: .*{reason}"):
         VAE.load(run.path)
 
 

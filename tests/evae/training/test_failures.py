@@ -64,7 +64,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
         train(small(tmp_path, name="run", epochs=3, batch_size=60, limit_train=130), callback)
     sentence = str(caught.value)
     assert "run could not be written: No space left on device (" in sentence
-    assert sentence.endswith(f"When that is mended, go on with: python cli.py train --resume {tmp_path / 'run'}")
+    assert sentence.endswith(f"When that is mended, resume with: python cli.py train --resume {tmp_path / 'run'}")
     assert callback.run.status["state"] == "failed"
     assert "No space left" in callback.run.status["reason"]
     assert whole(callback.run)

@@ -264,7 +264,7 @@ def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
     assert caught.value.signal_number == signal.SIGINT
     assert caught.value.sentence == (
         f"interrupted by SIGINT; the weights and metrics of epoch 1 are in {folders[0]} and the folders of the other "
-        "run, and `evaluate` judges each; go on with: python cli.py train "
+        "run, and `evaluate` measures each; resume with: python cli.py train "
         + " ".join(f"--resume {folder}" for folder in folders)
     )
     for run in runs:
@@ -449,7 +449,7 @@ def test_the_command_trains_runs_that_are_named_after_their_seeds_and_resumes_th
     ("arguments", "sentence"),
     [
         (["--seeds", "0,0"], "--seeds must name at least one, and none twice; got 0,0."),
-        (["--seeds", "3-1"], "--seeds: 3-1 is no range from a smaller number to a larger one."),
+        (["--seeds", "3-1"], "--seeds: 3-1 is not a range from a smaller number to a larger one."),
         (["--seeds", "many"], "--seeds takes whole numbers and ranges, such as 0,1,2 or 0-7; got 'many'."),
         (["--seeds", "0-64"], "--seeds trains at most 64 runs at once, got 65 seeds."),
         (["--seeds", "0-1", "--seed", "0"], "--seeds and --seed exclude each other. Give one of them."),

@@ -230,7 +230,7 @@ def test_what_is_scaled_down_is_said() -> None:
         "in place of 0.0001, batches of 50 in place of 100.",
         "1 seed (4); mean ± standard deviation over seeds.",
         "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
-        "(accuracy on hold-out images: digits 98.77%): no FID, and not comparable with the paper's.",
+        "(accuracy on hold-out images: digits 98.77%): not FID, and not comparable with the paper's.",
         "Failed and left out: a-run (the disk is full.)",
         "Trained on a processor, 2 threads, torch 2.15.0.",
         "8 runs, 8 minutes of training.",
