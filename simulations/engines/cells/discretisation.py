@@ -12,7 +12,8 @@ import numpy as np
 
 from foundation.errors import InputError
 from foundation.types import Array
-from simulations.engines.cells.grids import TooManyCells, grid, require_positive
+from foundation.validation import require_positive
+from simulations.engines.cells.grids import TooManyCells, grid
 from simulations.engines.cells.kernel_expansions import kernel_geometry
 from simulations.engines.cells.quadrature import TooFewNodes
 from simulations.engines.exact.statistic import Statistic

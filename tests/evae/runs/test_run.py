@@ -49,7 +49,7 @@ def test_a_run_without_weights_says_so_with_its_status(run: Run) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"configuration": {}, "data": {}}'])
 def test_a_damaged_configuration_is_named(run: Run, content: bytes) -> None:
     (run.path / "config.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"config\.json is (damaged|no configuration of this program)"):
+    with pytest.raises(InputError, match=r"config\.json is (damaged|not a configuration of this program)"):
         VAE.load(run.path)
 
 
