@@ -28,8 +28,8 @@ from rich.table import Table
 from scipy.optimize import nnls
 from torch import nn
 
-from benchmarks.report import Target, at_most, write
-from benchmarks.trainers import Setting, ours
+from benchmarks.shared.report import Target, at_most, write
+from benchmarks.shared.trainers import Setting, ours
 from evae.configuration.configuration import Configuration
 from evae.experiments.plan import Plan
 from evae.experiments.runner import reproduce

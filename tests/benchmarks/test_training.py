@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks import trainers, training
-from benchmarks.isolation import Epoch, in_a_process
-from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
+from benchmarks import training
+from benchmarks.shared import trainers
+from benchmarks.shared.isolation import Epoch, in_a_process
+from benchmarks.shared.trainers import Setting, ours, plain_loop, products_alone, pythae
 from benchmarks.training import AT_ONCE, BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
 from evae.configuration.configuration import Configuration
 from evae.data import as_images
