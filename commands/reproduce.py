@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.completions import files, folders, one_of, some_of
+from commands.shared.completions import folders, one_of, some_of
 from commands.shared.failures import EXIT_CHECK_FAILED, warnings_as_sentences
 from commands.shared.invocation import was_given
-from commands.shared.options import SHARED, common_options, option, plot_option, table_options
+from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
 from evae.configuration.options import DATASET_WORDS, OPTIONS
 from evae.experiments.plan import TABLES
@@ -55,12 +55,9 @@ if TYPE_CHECKING:
     details="Runs are trained and evaluated in parallel; with CUDA a run takes a worker that has the resource GPU. "
     "Needs the extra epanechnikov-vae[cluster].",
 )
-@click.option(
+@path_option(
     "--known",
-    type=click.Path(path_type=Path),
     multiple=True,
-    metavar="FILE",
-    shell_complete=files,
     help="Take the runs of the table that this results.json holds, as from another machine, for done. They must have "
     "the same settings, images, features and version of this program; otherwise it is said what differs. Repeatable.",
 )
@@ -71,21 +68,17 @@ if TYPE_CHECKING:
     help="Stop when N hours are over: the batch under way is finished and a checkpoint written, or the run evaluated, "
     "and what is finished is reported.",
 )
-@click.option(
+@path_option(
     "--merge",
-    type=click.Path(path_type=Path),
     multiple=True,
-    metavar="FILE",
-    shell_complete=files,
     help="Train nothing: join this results.json with the others that are named so into one table, in the --output. If "
     "they contradict each other, every conflict is named and nothing is written. Repeatable.",
 )
 @table_options(OPTIONS, "data_dir", "runs_dir")
-@click.option(
+@path_option(
     "--output",
-    type=click.Path(path_type=Path),
     metavar="DIR",
-    shell_complete=folders,
+    complete=folders,
     help="Where results.json, runs.csv, table.md, table.tex and the plots are written.  [default: RUNS_DIR/TABLE]",
 )
 @plot_option("the hold-out error by epoch; for the ablation the error by kernel and objective, and whose the gain is.")
