@@ -142,7 +142,7 @@ def test_without_pythae_it_says_so_and_the_target_is_missed() -> None:
     assert not target.met
 
 
-def test_every_contestant_has_a_process_of_its_own_with_as_many_threads_as_this_one() -> None:
+def test_every_contestant_has_a_separate_process_with_as_many_threads_as_this_one() -> None:
     here = os.getpid()
     with in_a_process(process, 1) as one, in_a_process(process, 1) as other:
         assert len({here, one()(0), other()(0)}) == 3

@@ -24,7 +24,7 @@ from tests.evae.training.trainer import Trainer
 from tests.support.faults import Faults, complaints
 
 
-def test_a_run_that_is_trained_cannot_be_gone_on_with_or_judged_and_ends_as_it_would_have(
+def test_a_run_that_is_trained_cannot_be_resumed_or_evaluated_and_ends_as_it_would_have(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
     trainer = Trainer(faults, mnist_data, tmp_path)
@@ -39,7 +39,7 @@ def test_a_run_that_is_trained_cannot_be_gone_on_with_or_judged_and_ends_as_it_w
     assert trainer.result == trained_whole[0].result
 
 
-def test_a_picture_is_sampled_while_the_run_is_judged(
+def test_a_picture_is_sampled_while_the_run_is_evaluated(
     faults: Faults, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
     """The one that holds the run removes what killed processes left behind, and not what another is writing."""
@@ -133,7 +133,7 @@ def test_a_clock_that_steps_back_leaves_the_cache_right(faults: Faults, tmp_path
 
 
 @pytest.mark.parametrize("second", ["next", "in the checkpoint", "in its removal", "at its end"])
-def test_ctrl_c_twice_ends_a_run_at_once_and_it_goes_on_bit_identical(
+def test_ctrl_c_twice_ends_a_run_at_once_and_it_resumes_bit_identical(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path, second: str
 ) -> None:
     first = [number for number, moment in enumerate(trained_whole[1], 1) if moment == "step"][3]
@@ -149,7 +149,7 @@ def test_ctrl_c_twice_ends_a_run_at_once_and_it_goes_on_bit_identical(
     assert trainer.result == trained_whole[0].result
 
 
-def test_ctrl_c_twice_ends_a_grid_at_once_and_it_goes_on(faults: Faults, tmp_path: Path) -> None:
+def test_ctrl_c_twice_ends_a_grid_at_once_and_it_resumes(faults: Faults, tmp_path: Path) -> None:
     grid = ["reproduce", "--table", "1", "--datasets", "digits", "--latent-dims", "2", "--seeds", "0", "--epochs", "1"]
     grid += ["--limit-train", "40", "--features", "none", "--device", "cpu", "--quiet", "--runs-dir", str(tmp_path)]
     ended = faults.run(

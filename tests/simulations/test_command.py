@@ -163,7 +163,7 @@ def test_an_interrupted_study_says_what_was_done(
     assert path.read_text() == "an earlier result"
 
 
-def test_an_interrupted_study_gives_the_command_that_goes_on(
+def test_an_interrupted_study_gives_the_command_that_resumes(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state, result = tmp_path / "a state.json", tmp_path / "result.json"

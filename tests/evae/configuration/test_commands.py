@@ -153,7 +153,7 @@ def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in refusal("train", *SMALL, "--runs-dir", tmp_path / "file" / "runs")
 
 
-def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict[str, Run]) -> None:
+def test_evaluating_what_is_not_a_run_is_one_sentence(tmp_path: Path, trained: dict[str, Run]) -> None:
     assert "must be a run folder, got no folder" in refusal("evaluate", tmp_path / "nowhere")
     assert "is not a run folder" in refusal("evaluate", tmp_path)
     (tmp_path / "config.json").write_text("{")
@@ -165,7 +165,7 @@ def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict
     assert refusal("evaluate") == "evaluate needs RUN. `python cli.py evaluate --help` shows examples."
 
 
-def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: Path) -> None:
+def test_resume_finds_a_run_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: Path) -> None:
     assert invoke("train", *SMALL, "--runs-dir", tmp_path, "--name", "run", "--quiet").exit_code == 0
     first = Run.open(tmp_path / "run").metrics
     resumed = ("train", "--resume", "run", "--runs-dir", tmp_path)

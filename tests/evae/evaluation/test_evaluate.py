@@ -122,7 +122,7 @@ def test_images_have_no_distance_from_themselves_and_a_shifted_law_has_the_squar
     assert followed[-1] == ("comparing features", total, total)
 
 
-def test_a_model_without_a_fixed_prior_is_judged_by_its_mixture_alone(trained: dict[str, Run]) -> None:
+def test_a_model_without_a_fixed_prior_is_evaluated_by_its_mixture_alone(trained: dict[str, Run]) -> None:
     result = evae.evaluate(trained["evae"], device="cpu", features="none")
     assert list(result["samplers"]) == ["mixture"]
     assert (result["features"], result["frechet_distance"]) == (None, None)

@@ -81,7 +81,7 @@ def test_the_row_of_the_autoencoder_stands_in_the_table(judged: dict[str, Run]) 
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"latent_dim": 5}, {"lr": 2e-3}, {"epochs": 2}, {"batch_size": 50}, {"limit_train": 129}]
 )
-def test_an_autoencoder_of_other_settings_is_no_reference(
+def test_an_autoencoder_of_other_settings_is_not_a_reference(
     change: dict[str, object], judged: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, plain = judged["vae"].configuration, judged["ae"].configuration
@@ -90,7 +90,7 @@ def test_an_autoencoder_of_other_settings_is_no_reference(
     assert find_autoencoder(judged["vae"], None) is None
 
 
-def test_an_autoencoder_that_was_judged_in_other_features_is_no_reference(judged: dict[str, Run]) -> None:
+def test_an_autoencoder_that_was_evaluated_with_other_features_is_not_a_reference(judged: dict[str, Run]) -> None:
     assert find_autoencoder(judged["vae"], None) is not None
     assert find_autoencoder(judged["vae"], {"identity": "another"}) is None
 

@@ -57,7 +57,7 @@ def judges(digests: dict[str, str] = DIGESTS, name: str = "classifier", identity
     return {"digits": SimpleNamespace(network=network, data_sha256=digests)}
 
 
-def test_runs_of_the_plan_are_taken_and_others_are_of_no_account(write: Callable[..., Path]) -> None:
+def test_runs_of_the_plan_are_taken_and_others_are_ignored(write: Callable[..., Path]) -> None:
     wanted = plan()
     held = [made(config) for config in plan(seeds=(1, 2), models=("evae", "ae"), epochs=50).configurations]
     # What is not of the plan may have been made otherwise.

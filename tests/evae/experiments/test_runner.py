@@ -96,7 +96,7 @@ class InTheRun(Recorder):
         return After(1, self.action) if self.part in str(configuration.name) else Callback()
 
 
-def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path: Path) -> None:
+def test_every_run_is_trained_and_evaluated_and_is_there_for_the_next_call(tmp_path: Path) -> None:
     first, second = Recorder(), Recorder()
     results = reproduce(plan(tmp_path), first)
     assert first.begun == [(number, 4) for number in (1, 2, 3, 4)]
@@ -121,7 +121,7 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path: Path) -> None:
+def test_a_run_whose_evaluation_is_lost_is_evaluated_and_not_trained_again(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
     weights = run.weights_path.stat().st_mtime_ns
@@ -133,7 +133,7 @@ def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path:
 
 
 @pytest.mark.slow
-def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
+def test_an_evaluation_with_other_features_is_made_again(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     path = tmp_path / results.records[1].name / "evaluation.json"
     evaluation = read_json(path)
@@ -145,7 +145,7 @@ def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_failed_after_its_last_epoch_goes_on_to_its_end(tmp_path: Path) -> None:
+def test_a_run_that_failed_after_its_last_epoch_resumes_to_its_end(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path))
     run = Run.open(tmp_path / results.records[0].name)
     run.set_status("failed", epochs_finished=1, reason="the disk was full")
@@ -178,7 +178,7 @@ def test_a_defect_in_one_run_is_listed_by_its_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_stopped_grid_goes_on_to_the_same_results(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_stopped_grid_resumes_to_the_same_results(tmp_path: Path, number: signal.Signals) -> None:
     whole = reproduce(plan(tmp_path / "whole", epochs=2, batch_size=20))
 
     def stop(_run: Run, _model: VAE) -> None:
@@ -240,7 +240,7 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_same_results(
+def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_resumes_to_the_same_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"epochs": 2, "batch_size": 20, "latent_dims": (2,)}
@@ -262,7 +262,7 @@ def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_sa
     assert [comparable(record) for record in resumed.records] == [comparable(record) for record in whole.records]
 
 
-def test_the_time_is_over_after_so_many_hours_and_not_before() -> None:
+def test_the_time_is_over_after_the_given_hours_and_not_before() -> None:
     now = 100.0
     late = deadline(2, lambda: now)
     never = deadline(None, lambda: now)
@@ -324,7 +324,7 @@ def test_known_runs_of_other_images_are_refused_before_anything_is_trained(tmp_p
     assert not (tmp_path / "here").exists()
 
 
-def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_that_another_version_made_is_neither_counted_nor_resumed(tmp_path: Path) -> None:
     results = reproduce(plan(tmp_path, latent_dims=(2,)))
     for name in (record.name for record in results.records):
         run = Run.open(tmp_path / name)

@@ -96,7 +96,7 @@ def test_statistics_are_numpys_however_the_images_are_cut(
     assert np.allclose(found.covariance, np.cov(features.T), rtol=1e-5, atol=1e-6)
 
 
-def test_no_digits_are_lost_where_the_mean_is_large_beside_the_deviations() -> None:
+def test_no_digits_are_lost_where_the_mean_is_large_compared_with_the_deviations() -> None:
     """Sums of squares in double precision lose all digits of this covariance."""
     deviations = np.random.default_rng(3).standard_normal((500, 4))
     vectors = 1e9 + deviations
@@ -172,7 +172,7 @@ def test_features_are_in_single_precision_whatever_the_callers_block_computes_in
         (torch.zeros(3, 4, 4, dtype=torch.uint8), r"got \(3, 4, 4\)"),
     ],
 )
-def test_what_is_no_stack_of_8_bit_images_is_refused(pixels: Tensor, sentence: str) -> None:
+def test_what_is_not_a_stack_of_8_bit_images_is_refused(pixels: Tensor, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         stand_in().features(pixels)
 
@@ -194,7 +194,7 @@ def test_statistics_are_computed_once_and_then_read(tmp_path: Path) -> None:
     assert same(computed, statistics_of(stand_in(), pixels.split(50)))
 
 
-def test_other_images_another_shape_or_another_network_are_computed_anew(tmp_path: Path) -> None:
+def test_other_images_another_shape_or_another_network_are_computed_again(tmp_path: Path) -> None:
     pixels = noise(40, 1)
     load_or_compute_statistics(stand_in(), pixels, cache=tmp_path)
     altered = pixels.clone()
@@ -228,7 +228,7 @@ def flipped(position: int) -> object:
         flipped(-1),
     ],
 )
-def test_a_damaged_entry_is_noticed_and_made_anew(damage: object, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_noticed_and_made_again(damage: object, tmp_path: Path) -> None:
     pixels, found = noise(40, 1), stand_in()
     computed = load_or_compute_statistics(found, pixels, cache=tmp_path)
     (path,) = tmp_path.glob("*.safetensors")

@@ -247,7 +247,7 @@ def test_a_checkpoint_without_what_the_rest_of_its_epoch_needs_is_refused(
 
 
 @pytest.mark.parametrize("alter", [torch.Tensor.half, lambda tensor: tensor * torch.nan, lambda tensor: tensor / 0])
-def test_weights_that_are_no_finite_numbers_are_refused(
+def test_weights_that_are_not_finite_numbers_are_refused(
     broken: Run, alter: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
     """They load without a word otherwise."""

@@ -35,7 +35,7 @@ def disk(mounting_faults: Faults, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kilobytes", [4, 20, 52, 164, 260, 332, 372])
-def test_a_full_disk_stops_a_run_which_goes_on_bit_identical_when_there_is_room(
+def test_a_full_disk_stops_a_run_which_resumes_bit_identical_when_there_is_room(
     mounting_faults: Faults,
     mnist_data: Path,
     trained_whole: tuple[Trainer, list[str]],

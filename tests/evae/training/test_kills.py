@@ -84,7 +84,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_reproduce_killed_at_random_moments_goes_on_to_the_results_of_a_grid_never_killed(
+def test_reproduce_killed_at_random_moments_resumes_to_the_results_of_a_grid_never_killed(
     faults: Faults, tmp_path: Path
 ) -> None:
     grid = ["--table", "1", "--datasets", "digits", "--latent-dims", "2", "--seeds", "0", "--epochs", "2", "--quiet"]

@@ -238,7 +238,7 @@ def assert_alike(run: Run, other: Run) -> None:
         assert apart([found["train"], found["holdout"]], [expected["train"], expected["holdout"]]) < ROUNDING
 
 
-def test_a_run_can_be_loaded_and_judged_as_any_other(together: tuple[Run, ...], tmp_path: Path) -> None:
+def test_a_run_can_be_loaded_and_evaluated_as_any_other(together: tuple[Run, ...], tmp_path: Path) -> None:
     copy = Run(Path(shutil.copytree(together[1].path, tmp_path / "copy")))
     document = evaluate(copy, device="cpu", features="none")
     expected = copy.metrics[-1]["holdout"]
@@ -253,7 +253,7 @@ def stopped(config: Configuration, epoch: int, batch: int) -> tuple[Run, ...]:
     return caught.value.runs
 
 
-def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
+def test_an_interrupted_group_says_how_to_resume_and_resumes_to_the_bit(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     config = small(tmp_path, name="run", model="evae", **digits)
@@ -274,7 +274,7 @@ def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
     assert [result(run) for run in again] == [result(run) for run in together]
 
 
-def test_one_run_of_an_interrupted_group_goes_on_alone(
+def test_one_run_of_an_interrupted_group_resumes_alone(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     runs = stopped(small(tmp_path, name="run", model="evae", **digits), 2, 2)
@@ -290,7 +290,7 @@ def test_one_run_of_an_interrupted_group_goes_on_alone(
     )
 
 
-def test_a_group_killed_between_two_runs_goes_on_to_the_bit(faults: Faults, mnist_data: Path, tmp_path: Path) -> None:
+def test_a_group_killed_between_two_runs_resumes_to_the_bit(faults: Faults, mnist_data: Path, tmp_path: Path) -> None:
     def folders(runs: str) -> list[Path]:
         return [tmp_path / runs / f"run-seed{seed}" for seed in (0, 1)]
 
@@ -323,7 +323,7 @@ def test_a_group_killed_before_its_first_checkpoints_begins(
     assert [result(run) for run in again] == [result(run) for run in together]
 
 
-def test_runs_that_differ_in_more_than_their_seeds_do_not_go_on_at_once(
+def test_runs_that_differ_in_more_than_their_seeds_do_not_resume_at_once(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     other = train(small(tmp_path, name="other", model="vae", **{**digits, "epochs": 1}))
@@ -368,7 +368,7 @@ class Poisoning(Callback):
         self.trained.append(list(records))
 
 
-def test_a_run_whose_loss_is_no_number_fails_alone(
+def test_a_run_whose_loss_is_not_a_number_fails_alone(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     poisoning = Poisoning([1], step=4)

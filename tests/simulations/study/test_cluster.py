@@ -68,7 +68,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(mortal: Processes) -> Non
     assert told(result) == told(simulate(LONG))
 
 
-def test_a_lost_scheduler_leaves_what_was_done_and_the_study_goes_on_from_there(
+def test_a_lost_scheduler_leaves_what_was_done_and_the_study_resumes_from_there(
     mortal: Processes, tmp_path: Path
 ) -> None:
     path = tmp_path / "state.json"

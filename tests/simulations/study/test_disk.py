@@ -92,7 +92,7 @@ def test_a_state_whose_folder_is_removed_is_one_sentence_and_not_made_again(faul
     assert not folder.exists()
 
 
-def test_a_second_process_is_refused_and_the_first_goes_on(faults: Faults, tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_the_first_continues(faults: Faults, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     state, result, whole = folder / "state.json", tmp_path / "result.json", tmp_path / "whole.json"

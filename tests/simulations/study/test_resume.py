@@ -76,7 +76,7 @@ except SimulationInterrupted as interruption:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
 )
-def test_a_stopped_process_is_gone_on_with_to_the_identical_result(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_stopped_process_is_resumed_to_the_identical_result(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "state.json"
     process = subprocess.Popen([sys.executable, "-c", RUN, str(path)], stdout=subprocess.PIPE, cwd=ROOT, text=True)
     assert process.stdout is not None
@@ -234,7 +234,7 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
     assert len(saved) <= 0.05 * now + 1
 
 
-def test_nothing_but_the_lock_stays_beside_the_file(tmp_path: Path) -> None:
+def test_nothing_but_the_lock_stays_next_to_the_file(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     simulate(Study(m=20, replicates=10), resume=path)
     lock = FileLock(path.with_name(".state.json.lock"))
