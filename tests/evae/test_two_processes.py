@@ -35,7 +35,7 @@ def test_a_run_that_is_trained_cannot_be_resumed_or_evaluated_and_ends_as_it_wou
         ended = faults.run(*command, trainer.folder)
         assert ended.code == 2
         assert ended.sentence == f"{trainer.folder} is being written by another process. Wait until it ends."
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     assert trainer.result == trained_whole[0].result
 
 
@@ -48,7 +48,7 @@ def test_a_picture_is_sampled_while_the_run_is_evaluated(
     stopped = faults.run("sample", run, "--device", "cpu", "--quiet", watched=run, at_kinds={part: signal.SIGSTOP})
     ended = faults.run("evaluate", run, "--device", "cpu", "--features", "none", "--quiet")
     assert ended.code == 0, ended.errors
-    ended = faults.go_on(stopped)
+    ended = faults.resume(stopped)
     assert ended.code == 0, ended.errors
     with Image.open(run / "samples-prior-seed0.png") as picture:
         picture.load()
@@ -66,7 +66,7 @@ def test_two_reproduces_on_one_grid_end_with_every_run_right(faults: Faults, tmp
     (line,) = complaints(second.errors)
     assert line.startswith("Failed: digits-first40-vae-d2-")
     assert line.endswith("is being written by another process. Wait until it ends.")
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     assert faults.run(*grid, alone).code == 0
     for path in alone.glob("*/model.safetensors"):
         assert Run.open(both / path.parent.name).status["state"] == "finished"
@@ -101,7 +101,7 @@ def test_two_processes_that_want_one_cache_entry_decode_it_once(faults: Faults, 
     waiting.start()
     time.sleep(0.3)
     assert waiting.is_alive()
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     waiting.join(30)
     assert torch.equal(found[0].train, right.train)
     assert decodings == []
@@ -110,7 +110,7 @@ def test_two_processes_that_want_one_cache_entry_decode_it_once(faults: Faults, 
 def test_a_clock_that_steps_back_changes_nothing_of_a_run(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
-    """It steps back by two hours in the first epoch, and again in the process that goes on."""
+    """It steps back by two hours in the first epoch, and again in the process that resumes."""
     trainer = Trainer(faults, mnist_data, tmp_path)
     assert trainer.train(clock=(80, -7200.0), at={160: signal.SIGKILL}).code == -signal.SIGKILL
     assert trainer.train(clock=(10, -7200.0)).code == 0

@@ -177,9 +177,9 @@ def test_an_interrupted_study_gives_the_command_that_resumes(
     assert command[:3] == ["python", "cli.py", "simulate-tm"]
     assert sorted(command[3:]) == sorted(arguments)
     assert run(*command[3:]).status == 0
-    gone_on = json.loads(result.read_text())
+    resumed = json.loads(result.read_text())
     whole = json.loads(run("--m", "50", "--replicates", "5000", "--json", "-").out)
-    assert {**gone_on, **TIMES} == {**whole, **TIMES}
+    assert {**resumed, **TIMES} == {**whole, **TIMES}
 
 
 def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

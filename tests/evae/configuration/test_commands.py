@@ -26,7 +26,7 @@ NO_B = "equation (8) weighs B and r, and only the posterior kde has both."
 
 SMALL = ["--epochs", "1", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
 
-#: So many that nothing is said of batch statistics.
+#: Enough that nothing is said of batch statistics.
 ENOUGH_STEPS = ["--batch-size", "1"]
 
 

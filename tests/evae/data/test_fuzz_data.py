@@ -367,7 +367,7 @@ def test_objects_of_an_array_file_are_never_unpickled(tmp_path: Path) -> None:
 
 
 def bomb(path: Path, name: str, gigabytes: int, beginning: bytes = b"") -> Path:
-    """An archive of a few megabytes with a member that unpacks to so many gigabytes."""
+    """An archive of a few megabytes with a member that unpacks to the given number of gigabytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open(name, "w", force_zip64=True) as member:
             member.write(beginning)
@@ -487,7 +487,7 @@ def both_faces() -> list[tuple[zipfile.ZipInfo, bytes]]:
 
 
 def test_members_that_climb_out_of_an_archive_write_nothing(tmp_path: Path) -> None:
-    """Nothing is extracted: members are read in memory, and those that are no faces are passed over."""
+    """Nothing is extracted: members are read in memory, and those that are not faces are passed over."""
     root = tmp_path / "data"
     out = [
         (zipfile.ZipInfo(name), b"out") for name in ("../escaped.jpg", f"{tmp_path}/absolute.jpg", "a/../../000003.jpg")

@@ -176,7 +176,7 @@ def test_a_picture_has_a_row_for_every_twelve_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_shows_every_image(tmp_path: Path, channels: int) -> None:
-    """Each of a shade of its own, and covering as much of the picture as the others."""
+    """Each of a separate shade, and covering as much of the picture as the others."""
     shades = torch.arange(30, dtype=torch.uint8) * 8
     blocks = [
         ImageRows(name, shades[part, None, None, None].expand(-1, channels, 32, 32)) for name, part in PARTS.items()

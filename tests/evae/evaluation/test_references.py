@@ -19,7 +19,7 @@ from tests.evae.conftest import invoke, small
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """A VAE and the plain autoencoder of the same settings in one folder; the autoencoder is judged first."""
+    """A VAE and the plain autoencoder of the same settings in one folder; the autoencoder is evaluated first."""
     folder = tmp_path_factory.mktemp("runs")
     runs = {model: train(small(folder, model=model, limit_holdout=40)) for model in ("ae", "vae")}
     for run in runs.values():

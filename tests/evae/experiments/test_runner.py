@@ -1,4 +1,4 @@
-"""A grid of runs: done once, gone on with after a stop, and not stopped by one that fails."""
+"""A grid of runs: done once, resumed after a stop, and not stopped by one that fails."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Recorder(GridCallback):
 
 @dataclasses.dataclass
 class After(Callback):
-    """Does something after so many batches of a run."""
+    """Does something after the given number of batches of a run."""
 
     batches: int
     action: Callable[[Run, VAE], object]
@@ -200,8 +200,8 @@ def test_a_stopped_grid_resumes_to_the_same_results(tmp_path: Path, number: sign
     [
         ("after its last batch", signal.SIGINT),
         ("after its last batch", signal.SIGTERM),
-        ("while it is judged", signal.SIGINT),
-        ("after it was judged", signal.SIGTERM),
+        ("while it is evaluated", signal.SIGINT),
+        ("after it was evaluated", signal.SIGTERM),
     ],
 )
 def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
@@ -220,16 +220,16 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
             return Following()
 
         def on_compare(self, description: str, done: int, total: int) -> None:  # noqa: ARG002
-            self.send("while it is judged")
+            self.send("while it is evaluated")
 
         def on_run_end(self, record: RunRecord) -> None:
             super().on_run_end(record)
-            self.send("after it was judged")
+            self.send("after it was evaluated")
 
     callback = Signalling()
     with pytest.raises(Interruption) as interruption:
         reproduce(plan(tmp_path), callback)
-    judged = int(moment == "after it was judged")
+    judged = int(moment == "after it was evaluated")
     assert interruption.value.sentence == (
         f"interrupted by {number.name}; {judged} of the 4 runs are finished. Repeat the command to resume."
     )
@@ -338,7 +338,7 @@ def test_a_run_that_another_version_made_is_neither_counted_nor_resumed(tmp_path
         f"{package_version()}, whose figures do not compare with theirs. Give another --runs-dir, or move them away."
     )
     assert len([*tmp_path.glob("*/config.json")]) == 2
-    # Somebody goes on with it by hand: what came of it is of both versions.
+    # Somebody resumes it by hand: what came of it is of both versions.
     resume(Run.open(run.path), epochs=1)
     assert foreign_versions(Run.open(run.path)) == ("0.1.0",)
     judge = Judge.of(plan(tmp_path).configurations[0], "none")

@@ -29,7 +29,7 @@ def patterns(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def saved(folder: Path, side: int = 32, turned: int = 0) -> str:
-    """An archive of patterns, of which so many training labels are those of other classes."""
+    """An archive of patterns, of which the given number of training labels are those of other classes."""
     (train, train_labels), (test, test_labels) = patterns(90, side, 1), patterns(30, side, 2)
     train_labels[:turned] += 1
     path = folder / f"patterns-{side}-{turned}.npz"

@@ -281,21 +281,21 @@ def test_the_users_cache_is_the_default(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(list((tmp_path / "epanechnikov-vae" / "statistics").glob("*.safetensors"))) == 1
 
 
-def of_so_many(images: int, dimension: int) -> FeatureStatistics:
+def of_images(images: int, dimension: int) -> FeatureStatistics:
     return FeatureStatistics(images, np.zeros(dimension), np.eye(dimension))
 
 
 def test_few_images_are_warned_of_and_enough_are_not() -> None:
-    enough = of_so_many(FEW_IMAGES, 128)
+    enough = of_images(FEW_IMAGES, 128)
     assert few_images(enough, enough) is None
-    few = few_images(enough, of_so_many(FEW_IMAGES - 1, 128))
+    few = few_images(enough, of_images(FEW_IMAGES - 1, 128))
     assert few is not None
     assert "rests on 2,047 images, and comes out too large with few" in few
     assert "take at least 2,048" in few
-    singular = few_images(of_so_many(128, 128), enough)
+    singular = few_images(of_images(128, 128), enough)
     assert singular is not None
     assert "rests on 128 images, whose covariance of 128 features is singular" in singular
-    inception = few_images(of_so_many(2048, 2048), of_so_many(10_000, 2048))
+    inception = few_images(of_images(2048, 2048), of_images(10_000, 2048))
     assert inception is not None
     assert "take at least 2,049" in inception
 

@@ -27,7 +27,7 @@ from tests.evae.conftest import small
 
 
 def whole(run: Run) -> bool:
-    """Whether a run can go on from its newest checkpoint, and every number in that is finite."""
+    """Whether a run can resume from its newest checkpoint, and every number in that is finite."""
     found, damage = run.checkpoints.newest()
     return (
         damage == [] and found is not None and all(bool(tensor.isfinite().all()) for tensor in found.weights.values())

@@ -1,4 +1,4 @@
-"""A step that is recorded and replayed is the step made anew: on the CPU by a tape with a CUDA graph's rules."""
+"""A step that is recorded and replayed is the step made again: on the CPU by a tape with a CUDA graph's rules."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def never_recorded(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(small(tmp_path_factory.mktemp("anew"), **settings))
+    return train(small(tmp_path_factory.mktemp("again"), **settings))
 
 
 def test_a_run_of_replayed_steps_is_the_run_of_steps_made_again(
@@ -318,13 +318,13 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUD
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 @pytest.mark.parametrize("options", [{"model": "vae"}, {"model": "evae"}, {"model": "evae", "precision": "bf16"}])
 def test_a_cuda_graph_has_the_losses_of_steps_made_again(seeds: tuple[int, ...], options: dict[str, Any]) -> None:
-    class Anew(Steps):
+    class Again(Steps):
         def __call__(self, numbers: Tensor) -> Tensor:
             return self.launch(numbers)
 
     recorded: list[float] = []
     graphed = Steps(session(seeds, "cuda", **options), recorded.append)
-    expected = trained(Anew(session(seeds, "cuda", **options)))
+    expected = trained(Again(session(seeds, "cuda", **options)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = trained(graphed)

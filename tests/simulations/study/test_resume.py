@@ -1,4 +1,4 @@
-"""Long runs: kept as they go, gone on with to the last bit, and never at the cost of somebody's file."""
+"""Long runs: kept as they go, resumed to the last bit, and never at the cost of somebody's file."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_several_studies_are_kept_in_one_file(tmp_path: Path) -> None:
     running = simulate_studies(studies, resume=path)
     first = next(running)
     running.close()
-    gone_on = list(simulate_studies(studies, resume=path))
-    assert [told(result) for result in gone_on] == [told(simulate(study)) for study in studies]
-    assert told(first) == told(gone_on[0])
+    resumed = list(simulate_studies(studies, resume=path))
+    assert [told(result) for result in resumed] == [told(simulate(study)) for study in studies]
+    assert told(first) == told(resumed[0])
 
 
 RUN = """

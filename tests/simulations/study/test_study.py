@@ -1,4 +1,4 @@
-"""Studies: the replicate loop, its reproducibility, and what it says beside theory."""
+"""Studies: the replicate loop, its reproducibility, and what it says next to theory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims are decided in processes of their own, and none is waited for without end."""
+"""Claims are decided in separate processes, and none is waited for without end."""
 
 from __future__ import annotations
 
