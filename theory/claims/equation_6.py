@@ -395,7 +395,9 @@ def _decide_scale(functional: Expr) -> Decision:
     return argument.decision(
         Verdict.CONDITIONAL,
         "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        corrected="at fixed variance the Epanechnikov kernel minimises I; over all scales 0 is not attained",
+        corrected=(
+            "at fixed variance the Epanechnikov kernel minimises I; the infimum 0 over all scales is not attained"
+        ),
         charitable=(
             "on the class of Lemma 3.2, whose variance is fixed, it is right; as a penalty in training, where r is "
             "free, it is lowered by r -> infinity (or by B -> 0) whatever the kernel"
