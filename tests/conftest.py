@@ -18,7 +18,7 @@ from theory.ledger.finding import Finding
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
 gc.set_threshold(100_000, 50, 100)
 
-# The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
+# The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is not a defect.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
 
@@ -53,7 +53,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 
 @pytest.fixture(scope="session")
 def mounting_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
-    """The same with mounts of its own: for file systems that are small or cannot be written, whoever the user is."""
+    """The same with separate mounts: for file systems that are small or cannot be written, whoever the user is."""
     prefix = ("unshare", "-rm")
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True)

@@ -116,7 +116,7 @@ def test_work_reports_and_can_be_stopped(local: Cluster) -> None:
     assert told == [True]
 
 
-def test_a_stop_of_one_program_is_none_of_the_next(local: Cluster) -> None:
+def test_a_stop_of_one_program_does_not_stop_the_next(local: Cluster) -> None:
     local.listen(lambda _: None)
     local.request_stop()
     with open_cluster(local.client.scheduler.address) as another:

@@ -1,4 +1,4 @@
-"""A grid of runs: done once, gone on with after a stop, and not stopped by one that fails."""
+"""A grid of runs: done once, resumed after a stop, and not stopped by one that fails."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Recorder(GridCallback):
 
 @dataclasses.dataclass
 class After(Callback):
-    """Does something after so many batches of a run."""
+    """Does something after the given number of batches of a run."""
 
     batches: int
     action: Callable[[Run, VAE], object]
@@ -111,7 +111,7 @@ def results(trained: tuple[Path, Results, Recorder], tmp_path: Path) -> Results:
     return trained[1]
 
 
-def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(
+def test_every_run_is_trained_and_evaluated_and_is_there_for_the_next_call(
     trained: tuple[Path, Results, Recorder], results: Results, tmp_path: Path
 ) -> None:
     first, second = trained[2], Recorder()
@@ -135,7 +135,7 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     assert [record.configuration.seed for record in wider.records] == [0] * 4 + [1] * 4
 
 
-def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(results: Results, tmp_path: Path) -> None:
+def test_a_run_whose_evaluation_is_lost_is_evaluated_and_not_trained_again(results: Results, tmp_path: Path) -> None:
     run = Run.open(tmp_path / results.records[0].name)
     weights = run.weights_path.stat().st_mtime_ns
     (run.path / "evaluation.json").unlink()
@@ -145,7 +145,7 @@ def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(results: 
     assert run.weights_path.stat().st_mtime_ns == weights
 
 
-def test_a_judgement_in_other_features_is_made_anew(results: Results, tmp_path: Path) -> None:
+def test_an_evaluation_with_other_features_is_made_again(results: Results, tmp_path: Path) -> None:
     path = tmp_path / results.records[1].name / "evaluation.json"
     evaluation = read_json(path)
     write_json(path, {**evaluation, "features": {"name": "classifier", "warning": None}})
@@ -155,7 +155,7 @@ def test_a_judgement_in_other_features_is_made_anew(results: Results, tmp_path: 
     assert read_json(path) == evaluation
 
 
-def test_a_run_that_failed_after_its_last_epoch_goes_on_to_its_end(results: Results, tmp_path: Path) -> None:
+def test_a_run_that_failed_after_its_last_epoch_resumes_to_its_end(results: Results, tmp_path: Path) -> None:
     run = Run.open(tmp_path / results.records[0].name)
     run.set_status("failed", epochs_finished=1, reason="the disk was full")
     callback = Recorder()
@@ -197,7 +197,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_stopped_grid_goes_on_to_the_same_results(
+def test_a_stopped_grid_resumes_to_the_same_results(
     tmp_path: Path, uninterrupted: list[tuple[object, ...]], number: signal.Signals
 ) -> None:
     def stop(_run: Run, _model: VAE) -> None:
@@ -218,8 +218,8 @@ def test_a_stopped_grid_goes_on_to_the_same_results(
     [
         ("after its last batch", signal.SIGINT),
         ("after its last batch", signal.SIGTERM),
-        ("while it is judged", signal.SIGINT),
-        ("after it was judged", signal.SIGTERM),
+        ("while it is evaluated", signal.SIGINT),
+        ("after it was evaluated", signal.SIGTERM),
     ],
 )
 def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
@@ -238,16 +238,16 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
             return Following()
 
         def on_compare(self, description: str, done: int, total: int) -> None:  # noqa: ARG002
-            self.send("while it is judged")
+            self.send("while it is evaluated")
 
         def on_run_end(self, record: RunRecord) -> None:
             super().on_run_end(record)
-            self.send("after it was judged")
+            self.send("after it was evaluated")
 
     callback = Signalling()
     with pytest.raises(Interruption) as interruption:
         reproduce(plan(tmp_path), callback)
-    judged = int(moment == "after it was judged")
+    judged = int(moment == "after it was evaluated")
     assert interruption.value.sentence == (
         f"interrupted by {number.name}; {judged} of the 4 runs are finished. Repeat the command to resume."
     )
@@ -258,7 +258,7 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_same_results(
+def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_resumes_to_the_same_results(
     tmp_path: Path, uninterrupted: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over: list[bool] = []
@@ -278,7 +278,7 @@ def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_sa
     assert [comparable(record) for record in resumed.records] == uninterrupted
 
 
-def test_the_time_is_over_after_so_many_hours_and_not_before() -> None:
+def test_the_time_is_over_after_the_given_hours_and_not_before() -> None:
     now = 100.0
     late = deadline(2, lambda: now)
     never = deadline(None, lambda: now)
@@ -342,7 +342,7 @@ def test_known_runs_of_other_images_are_refused_before_anything_is_trained(
     assert not (tmp_path / "here").exists()
 
 
-def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(results: Results, tmp_path: Path) -> None:
+def test_a_run_that_another_version_made_is_neither_counted_nor_resumed(results: Results, tmp_path: Path) -> None:
     for name in (record.name for record in results.records):
         run = Run.open(tmp_path / name)
         environment = {**run.environment, "packages": {**run.environment["packages"], PACKAGE: "0.1.0"}}
@@ -356,7 +356,7 @@ def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(res
         "Give another --runs-dir, or move them away."
     )
     assert len([*tmp_path.glob("*/config.json")]) == 4
-    # Somebody goes on with it by hand: what came of it is of both versions.
+    # Somebody resumes it by hand: what results is of both versions.
     resume(Run.open(run.path), epochs=1)
     assert foreign_versions(Run.open(run.path)) == ("0.1.0",)
     judge = Judge.of(plan(tmp_path).configurations[0], "none")

@@ -1,4 +1,4 @@
-"""The Bickel-Rosenblatt test: its size, its power beside the classical tests, its null laws and their cache."""
+"""The Bickel-Rosenblatt test: its size, its power compared with the classical tests, its null laws and their cache."""
 
 from __future__ import annotations
 

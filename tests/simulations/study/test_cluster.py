@@ -74,7 +74,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(mortal: Processes, long_r
     assert told(result) == told(long_result)
 
 
-def test_a_lost_scheduler_leaves_what_was_done_and_the_study_goes_on_from_there(
+def test_a_lost_scheduler_leaves_what_was_done_and_the_study_resumes_from_there(
     mortal: Processes, tmp_path: Path, long_result: Result
 ) -> None:
     path = tmp_path / "state.json"
@@ -93,14 +93,14 @@ def test_a_lost_scheduler_leaves_what_was_done_and_the_study_goes_on_from_there(
 def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
     mortal: Processes, tmp_path: Path, long_result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command says how to go on, and that command does."""
+    """The command says how to resume, and that command does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("simulations.terminal.progress_display", lambda *_: _Shown(mortal))
     options = ["--m", "1000", "--replicates", "9000", "--seed", "5", "--engine", "exact"]
     result = runner().invoke(cli.main, ["simulate-tm", *options, "--cluster", mortal.address])
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
-    sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are saved in (.*)\. Go on with: (.*)", line)
+    sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are saved in (.*)\. Resume with: (.*)", line)
     assert sentence is not None
     assert sentence[1] == str(tmp_path / "simulate-tm-seed5.json")
     assert "INTERRUPTED: only the first" in result.stdout
