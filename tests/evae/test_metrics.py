@@ -80,6 +80,11 @@ def test_noise_to_signal_compares_posterior_variance_with_the_variance_of_means(
     assert (ratio < metrics.ACTIVE_BELOW).tolist() == [True, True, False]
 
 
+def test_the_signal_is_the_unbiased_variance_of_the_means() -> None:
+    means, variances = torch.tensor([[1.0], [2.0], [6.0]]), torch.tensor([[1.0], [2.0], [4.0]])
+    assert metrics.noise_to_signal(means, variances).tolist() == pytest.approx([7 / 3 / 7])
+
+
 def test_a_dimension_without_signal_is_all_noise() -> None:
     assert metrics.noise_to_signal(torch.ones(5, 1), torch.ones(5, 1)).tolist() == [math.inf]
 
