@@ -86,7 +86,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
         # The reader of the message knows only the final name.
-        if error.errno is not None and error.filename in (None, str(temporary)):
+        if error.errno is not None and str(error.filename or temporary) == str(temporary):
             error.filename = str(path)
         raise
 
@@ -192,9 +192,9 @@ def clear_leftovers(folder: Path, name: str | None = None) -> None:
 
 
 def remove_leftovers(folder: Path, form: re.Pattern[str]) -> None:
-    """Remove what killed processes left in a folder under names of a form of our own; no link is followed."""
+    """Remove the files and folders that killed processes left in a folder under names of a form of our own."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if form.fullmatch(path.name):
+        if form.fullmatch(path.name) and not path.is_symlink() and (path.is_file() or path.is_dir()):
             remove_tree(path)
 
 

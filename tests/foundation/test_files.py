@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from foundation.files import (
     require_own_tree,
     write_json,
 )
+from tests.support.hostile_trees import KINDS, make, snapshot
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the kinds of files that these tests make are POSIX's")
@@ -125,40 +125,11 @@ def test_the_longest_name_that_a_file_can_have_can_be_written(tmp_path: Path) ->
 
 # Hostile trees: whatever lies around a file that is written, nothing else changes.
 
-KINDS = ("file", "folder", "link to a file", "link to a folder", "dangling link", "loop", "pipe", "socket")
-
 #: Names of any bytes that a file can have, and those of our own temporary files, locks and leftovers.
 NAMES = st.one_of(
     st.binary(min_size=1, max_size=12).filter(lambda name: not {0, ord("/")} & {*name} and name not in (b".", b"..")),
     st.sampled_from([b".out.0123456789abcdef.part", b".out.1.part", b".lock", b"..new", b".config.new", b"out.part"]),
 )
-
-
-def make(path: Path, kind: str, outside: Path) -> None:
-    """Put something of a kind at ``path``; ``outside`` is a folder with a file for links to lead to."""
-    targets = {"link to a file": outside / "victim", "link to a folder": outside, "dangling link": outside / "nothing"}
-    if kind == "file":
-        path.write_bytes(b"kept")
-    elif kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "socket":
-        # The path of a socket has at most 107 bytes.
-        with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(path.parent):
-            server.bind(path.name)
-    else:
-        path.symlink_to(targets.get(kind, path))
-
-
-def snapshot(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return, for everything below a folder, its type and permissions, and its content or the target of the link."""
-    found = {}
-    for path in folder.rglob("*"):
-        mode = path.lstat().st_mode
-        content = os.fsencode(path.readlink()) if stat.S_ISLNK(mode) else b""
-        found[path] = mode, path.read_bytes() if stat.S_ISREG(mode) else content
-    return found
 
 
 @pytest.fixture(scope="module")
