@@ -111,3 +111,36 @@ def test_a_grid_does_not_follow_a_run_that_leads_outside(tmp_path: Path) -> None
     assert result.exit_code == 1
     assert "evaluation.json must be a file or a folder" in result.stderr
     assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (
+            "simulate-tm --m 50 --resume a.json --json a.json",
+            "--json and --resume must name different files, got a.json",
+        ),
+        ("simulate-tm --m 50 --plot a.png --plot ./a.png", "--plot must name different files, got a.png twice"),
+        ("simulate-tm --m 50 --json b.json --resume a.json", "--resume must name different files, got"),
+        ("test-fit sample.txt --json sample.txt", "FILE and --json must name different files, got sample.txt"),
+        ("test-fit sample.txt --json link.txt", "FILE and --json must name different files, got link.txt"),
+        ("train --dataset npz:sample.txt --json sample.txt", "--dataset and --json must name different files"),
+        ("verify-lemmas --output a.txt --json a.txt", "--json and --output must name different files"),
+        ("evaluate run --json run/config.json", "--json run/config.json is a file of the run run. Name a file outside"),
+        ("report --output page.html --json page.html", "--json and --output must name different files"),
+    ],
+)
+def test_a_file_serves_one_option(command: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the second would replace what the first had written, or what was to be read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.json", "a.png", "a.txt", "page.html", "sample.txt", "run/config.json"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("1\n2\n4\n")
+    Path("link.txt").symlink_to("sample.txt")
+    Path("b.json").symlink_to("a.json")
+    before = snapshot(tmp_path)
+    result = runner().invoke(cli.main, command.split())
+    (line,) = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in line
+    assert snapshot(tmp_path) == before
