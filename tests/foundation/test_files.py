@@ -25,7 +25,7 @@ from foundation.files import (
     require_own_tree,
     write_json,
 )
-from tests.support.hostile_trees import KINDS, make, snapshot
+from tests.support.hostile.trees import KINDS, make, snapshot
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the kinds of files that these tests make are POSIX's")
