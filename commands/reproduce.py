@@ -11,7 +11,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.completions import folders, one_of, some_of
-from commands.shared.failures import EXIT_CHECK_FAILED, warnings_as_sentences
+from commands.shared.failures import EXIT_CHECK_FAILED
 from commands.shared.invocation import was_given
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
@@ -161,7 +161,7 @@ def reproduce(
         with naming("--output", folder):
             results.save(folder / "results.json")
 
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
         from evae.experiments.display import open_grid_display
         from evae.experiments.runner import reproduce as reproduce_table
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from foundation.errors import InputError
-
-
-class Notice(UserWarning):
-    """Warning that a result differs from the request; the message says how. The command line prints it."""
+from foundation.errors import InputError, Notice
 
 
 class TrainingWarning(Notice):

@@ -44,7 +44,7 @@ class CommandLine(click.Group):
         completions.register()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
-            with terminated_in_order():
+            with terminated_in_order(), warnings_as_sentences():
                 status = super().main(*args, **kwargs)
                 sys.stdout.flush()
         except SystemExit as exit_without_a_word:
@@ -217,7 +217,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
     """Print each of this project's warnings once, as one sentence on standard error."""
-    from evae.exceptions import Notice
+    from foundation.errors import Notice
 
     said: set[str] = set()
     with warnings.catch_warnings():

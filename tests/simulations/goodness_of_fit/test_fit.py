@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from cli import main
-from foundation.errors import InputError
+from foundation.errors import CacheWarning, InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
 from simulations.goodness_of_fit.location_scale import standardise
 from simulations.goodness_of_fit.null_law import NullLaw
@@ -162,7 +162,20 @@ def test_laws_that_differ_in_anything_are_kept_apart(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("here")
-    assert NullLaw(Study(50, 20)).values(cache=blocked).size == 20
+    with pytest.warns(CacheWarning, match=r"is not cached, .* cannot be written \(File exists\)\. Give another"):
+        assert NullLaw(Study(50, 20)).values(cache=blocked).size == 20
+
+
+def test_a_null_law_that_another_version_simulated_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    law = NullLaw(Study(50, 20))
+    law.values(cache=tmp_path)
+    (path,) = tmp_path.iterdir()
+    monkeypatch.setattr("simulations.goodness_of_fit.null_law.digest_sources", lambda: "another")
+    assert law._load(path) is None
+    law.values(cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(
