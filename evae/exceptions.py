@@ -9,6 +9,10 @@ class Notice(UserWarning):
     """Warning that a result differs from the request; the message says how. The command line prints it."""
 
 
+class DataWarning(Notice):
+    """The images are read, but look as if they were not meant so."""
+
+
 class TrainingWarning(Notice):
     """Training continues, but not exactly as requested."""
 

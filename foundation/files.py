@@ -8,6 +8,7 @@ distinguished from a file that another process is writing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -192,6 +193,15 @@ def limit_unpacked_size(packed: int) -> int:
     Images compress well, but not as well as a decompression bomb.
     """
     return max(_UNPACKED, _TIMES * packed)
+
+
+def require_creatable_folder(path: Path) -> None:
+    """Raise an `OSError` if a folder is not writable, or does not exist and cannot be created; nothing is created."""
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.lexists(folder))
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
 
 
 def sync_file(path: Path) -> None:

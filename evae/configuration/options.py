@@ -314,6 +314,14 @@ class TrainingOptions:
             metavar="32|64",
         ),
     )
+    skip_undecodable: bool = field(
+        default=False,
+        metadata=row(
+            SWITCH,
+            "Whether to leave out image files that cannot be decoded, instead of refusing the data set.",
+            "For folder:DIR and celeba. They are counted, and named in the run's config.json.",
+        ),
+    )
     posterior: str | None = field(
         default=None,
         metadata=row(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evae.exceptions import FeaturesWarning
 from evae.features.inception import SHORT_PATIENCE, WeightsUnavailable, find_weights, is_named
-from evae.features.names import require_features
+from evae.features.names import require_features, require_use_of_weights
 from foundation.progress import ProgressCallback, ignore_progress
 
 
@@ -31,7 +31,7 @@ class Choice:
 def choose_features(
     features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> Choice:
-    """Choose the features for ``auto``; return any other name unchanged.
+    """Choose the features for ``auto``; return any other name unchanged, if its weights can be used.
 
     Parameters
     ----------
@@ -46,12 +46,18 @@ def choose_features(
     Raises
     ------
     InputError
-        If the name is unknown.
+        If the name is unknown, or the weights of ``inception`` are asked for by name and cannot be used, or are given
+        for other features.
     """
     require_features(features)
+    require_use_of_weights(features, inception_weights)
+    weights = None if inception_weights is None else Path(inception_weights)
+    if features == "inception" or (features == "auto" and is_named(weights)):
+        # An unusable file is refused now, not after images were decoded.
+        find_weights(weights, progress=progress)
     if features != "auto":
         return Choice(features)
-    if is_named(None if inception_weights is None else Path(inception_weights)):
+    if is_named(weights):
         # Valid or not: an explicit request is never replaced by another network.
         return Choice("inception", "--features auto took inception: the file of its weights was named.")
     try:

@@ -16,7 +16,8 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from evae import data
-from evae.data.sources.faces import OFFICIAL, TRAIN, VALIDATION, split
+from evae.data.published import CELEBA
+from evae.data.sources.faces import TRAIN, VALIDATION, sort_faces
 from foundation.errors import InputError
 
 #: Two training faces, three of the validation part, one of the test part.
@@ -58,7 +59,7 @@ def expected(number: int) -> torch.Tensor:
 
 
 def test_the_parts_have_the_published_numbers_of_files() -> None:
-    assert (len(TRAIN), len(VALIDATION)) == (OFFICIAL.train, OFFICIAL.holdout) == (162_770, 19_867)
+    assert (len(TRAIN), len(VALIDATION)) == (CELEBA.train, CELEBA.holdout) == (162_770, 19_867)
     assert VALIDATION.stop + 19_962 == 202_600
 
 
@@ -86,7 +87,9 @@ def test_the_folder_gives_what_the_archive_gives(faces: Path) -> None:
 
 def test_other_members_are_passed_over() -> None:
     names = ["img_align_celeba/", "img_align_celeba/000003.jpg", "__MACOSX/000004.jpg", "img_align_celeba/x.txt"]
-    assert split([*names, "img_align_celeba/162771.jpg"]) == ([names[1]], ["img_align_celeba/162771.jpg"])
+    faces = sort_faces([*names, "img_align_celeba/162771.jpg", "200000.jpg"], "here")
+    assert (faces.train, faces.holdout) == ([names[1]], ["img_align_celeba/162771.jpg"])
+    assert faces.skipped == {"other_member": 3, "test_face": 1}
 
 
 def test_a_half_downloaded_archive_is_named_with_its_size(faces: Path) -> None:
