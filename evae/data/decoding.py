@@ -178,11 +178,16 @@ def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> No
 
 
 def inspect_image(path: Path) -> tuple[bool, int]:
-    """Read from a header whether the image is grey, and its shorter side in pixels; raises `ValueError` on failure."""
+    """Read from a header whether the image is grey, and its shorter side in pixels; raises `ValueError` on failure.
+
+    It is an `InputError`, which names the file, if the file cannot be read.
+    """
     try:
         read_file_size(path)
         with _open_image(path) as image:
             return image.mode in _GREY_MODES, min(image.size)
+    except InputError:
+        raise
     except Exception as error:
         # As in `decode_image`.
         raise ValueError(str(error) or type(error).__name__) from error

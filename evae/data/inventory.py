@@ -164,12 +164,12 @@ def name_some(names: Iterable[str]) -> str:
     return f"{', '.join(listed[:MOST_NAMED])}{others}"
 
 
-def undecodable_error(clauses: Iterable[str], total: int) -> InputError:
+def undecodable_error(failures: Mapping[str, str], total: int) -> InputError:
     """Return the error that names the files that cannot be decoded, of ``total`` image files.
 
-    ``clauses`` are those of `Decoded.undecodable`.
+    ``failures`` are as in `Decoded.undecodable`.
     """
-    found = list(clauses)
+    found = [clause for _, clause in sorted(failures.items())]
     if len(found) == 1:
         return InputError(f"{found[0]}. Replace or delete it, or leave it out with --skip-undecodable.")
     rest = len(found) - MOST_NAMED

@@ -18,7 +18,7 @@ from evae.evaluation.code_laws import COMPONENTS, CodeLaw, code_law, draw_images
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
 from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
 from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
-from evae.features.choice import choose_features
+from evae.features.choice import choose_features, verify_weights
 from evae.features.names import require_use_of_weights
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
@@ -95,6 +95,7 @@ def evaluate(
     with run.locked():
         model = VAE.load(run, chosen)
         choice = choose_features(features, inception_weights, progress)
+        verify_weights(choice, inception_weights, progress)
         place = config.data_dir if data_dir is None else str(data_dir)
         data = images_of(run, place, progress)
         require_judgeable(config, data, place, choice.features)

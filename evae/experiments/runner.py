@@ -20,7 +20,7 @@ from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.wording import counted
-from evae.features.choice import choose_features
+from evae.features.choice import choose_features, verify_weights
 from evae.runs.run import Run
 from evae.runs.versions import format_versions, package_version
 from evae.training.callbacks import Callback
@@ -75,6 +75,7 @@ def reproduce(
     device = plan.configurations[0].device if cluster is None else "auto"
     # Chosen once, so that all runs are judged in the same features.
     choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
+    verify_weights(choice, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
     judges = _judges_of(plan, device, callback)
     for dataset, judge in judges.items():

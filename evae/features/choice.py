@@ -31,7 +31,7 @@ class Choice:
 def choose_features(
     features: str = "auto", inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> Choice:
-    """Choose the features for ``auto``; return any other name unchanged, if its weights can be used.
+    """Choose the features for ``auto``; return any other name unchanged.
 
     Parameters
     ----------
@@ -46,18 +46,13 @@ def choose_features(
     Raises
     ------
     InputError
-        If the name is unknown, or the weights of ``inception`` are asked for by name and cannot be used, or are given
-        for other features.
+        If the name is unknown, or weights are given for features that do not use them.
     """
     require_features(features)
     require_use_of_weights(features, inception_weights)
-    weights = None if inception_weights is None else Path(inception_weights)
-    if features == "inception" or (features == "auto" and is_named(weights)):
-        # An unusable file is refused now, not after images were decoded.
-        find_weights(weights, progress=progress)
     if features != "auto":
         return Choice(features)
-    if is_named(weights):
+    if is_named(None if inception_weights is None else Path(inception_weights)):
         # Valid or not: an explicit request is never replaced by another network.
         return Choice("inception", "--features auto took inception: the file of its weights was named.")
     try:
@@ -72,3 +67,14 @@ def choose_features(
         )
         return Choice("imagenet", reason)
     return Choice("inception", "--features auto took inception: its weights are at hand.")
+
+
+def verify_weights(
+    choice: Choice, inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
+) -> None:
+    """Find or download Inception's weights if they are needed; raises `InputError` if they cannot be used.
+
+    To be called before long work, such as decoding images; the arguments are those of `choose_features`.
+    """
+    if choice.features == "inception":
+        find_weights(None if inception_weights is None else Path(inception_weights), progress=progress)

@@ -127,8 +127,8 @@ class Cifar10:
         if not content.complete:
             counts = " and ".join(f"{len(pixels[split]):,}" for split in SPLITS)
             raise InputError(
-                f"{self.folder} must hold {CIFAR10.train:,} training and {CIFAR10.holdout:,} test images, got {counts}. "
-                f"Delete it and run {get_command(self.name, self.data_dir)}."
+                f"{self.folder} must hold {CIFAR10.train:,} training and {CIFAR10.holdout:,} test images, got "
+                f"{counts}. Delete it and run {get_command(self.name, self.data_dir)}."
             )
         return pixels, content
 

@@ -146,7 +146,7 @@ class Celeba:
         failures = decoder.failures
         lost = any(all(name in failures for name in names) for names in (faces.train, faces.holdout))
         if failures and (lost or not self.skip_undecodable):
-            raise undecodable_error(failures.values(), len(faces.train) + len(faces.holdout))
+            raise undecodable_error(failures, len(faces.train) + len(faces.holdout))
 
     def _require_published(self, faces: Faces) -> None:
         """Raise `InputError` if a complete archive is not the published one; the cache keeps the result."""

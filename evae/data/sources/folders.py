@@ -112,7 +112,7 @@ class ImageFolder:
         headers, failures = self._headers([name for name in listing.names if name not in known], progress)
         failures = {**known, **failures}
         if not headers:
-            raise undecodable_error(failures.values(), len(listing.names))
+            raise undecodable_error(failures, len(listing.names))
         framing = self._framing(headers.values())
         train, holdout = ([name for name in names if name in headers] for names in self._split(listing.names))
         decoder = Decoder(Folder(self.place), [*train, *holdout], framing, progress)
@@ -134,7 +134,7 @@ class ImageFolder:
             return
         loaded = [name for name in listing.names if name not in failures]
         if not self.skip_undecodable or not all(self._in_split(loaded, split) for split in SPLITS):
-            raise undecodable_error(failures.values(), len(listing.names))
+            raise undecodable_error(failures, len(listing.names))
 
     def _inventory(self, listing: Listing, decoded: Decoded) -> Inventory:
         loaded = [name for name in listing.names if name not in decoded.undecodable]
@@ -184,6 +184,8 @@ class ImageFolder:
         for number, name in enumerate(names, 1):
             try:
                 headers[name] = inspect_image(self.place / name)
+            except InputError as error:
+                failures[name] = str(error).rstrip(".")
             except ValueError as error:
                 failures[name] = decoding_failure(folder, name, str(error))
             if number % BATCH == 0 or number == len(names):
