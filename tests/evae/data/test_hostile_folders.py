@@ -151,7 +151,12 @@ def test_every_file_is_loaded_skipped_or_undecodable(place: Path, tree: list[tup
         else:
             expected["loaded"] += 1
             further += READ[name][1]
-    targets = {"loop": folder, "twice": folder / "train" / "a", "broken": "nowhere", "missing.png": "nowhere.png"}
+    targets: dict[str, Path | str] = {
+        "loop": folder,
+        "twice": folder / "train" / "a",
+        "broken": "nowhere",
+        "missing.png": "nowhere.png",
+    }
     for link in links:
         (folder / "train" / link).symlink_to(targets.get(link, folder / "train" / "a" / "base.png"))
     expected["broken_link"] += "broken" in links
@@ -159,8 +164,8 @@ def test_every_file_is_loaded_skipped_or_undecodable(place: Path, tree: list[tup
     expected["loaded"] += "file.png" in links
     found = inventory_of(folder, skip=True)
     decoded = found.decoded
-    counts = Counter(found.skipped, loaded=found.loaded, undecodable=len(decoded.undecodable))
-    assert +counts == +expected
+    counts = {**found.skipped, "loaded": found.loaded, "undecodable": len(decoded.undecodable)}
+    assert +Counter(counts) == +expected
     assert found.files == len(present) + len(links - {"loop", "twice"})
     assert found.links == len(links & {"loop", "twice"})
     assert sum(decoded.pages.values()) - len(decoded.pages) == further
@@ -308,7 +313,7 @@ def upright(orientation: int) -> bytes:
 
 
 #: Options of a JPEG that keeps noise.
-FINE = {"quality": 100, "subsampling": 0}
+FINE: dict[str, Any] = {"quality": 100, "subsampling": 0}
 
 PIXELS = np.asarray(image()).transpose(2, 0, 1).astype(int)
 GREY = np.asarray(image(mode="L")).astype(int)
