@@ -81,9 +81,11 @@ def train(
             if was_given(context, option):
                 raise click.UsageError(f"--seeds and --{option} exclude each other. Give one of them.")
     at_once = None if seeds is None else whole_numbers(seeds, "--seeds")
+    # Under torchrun one process alone prints, draws and writes.
     if not place().is_first:
         plots, json_path, quiet = (), None, True
     checked_plots(plots)
+    # What cannot be drawn is refused now, and not after hours of training.
     number = len(at_once or resume)
     if plots and number > 1:
         from evae.evaluation.figures import MOST_RUNS
@@ -107,6 +109,7 @@ def train(
                 runs = train_seeds(config, at_once, callback)
             else:
                 runs = (train_model(config, callback),)
+        # The figures, the document and the way on, once every run has finished.
         several = at_once is not None or len(resume) > 1
         if plots:
             from evae.evaluation.figures import run_figure, training_figure

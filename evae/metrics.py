@@ -70,6 +70,7 @@ def _covariance(name: str, values: npt.ArrayLike, size: int) -> Array:
     _finite(name, matrix)
     if np.abs(matrix - matrix.T).max() > ASYMMETRY * np.abs(matrix).max():
         raise InputError(f"{name} must be a covariance, got an asymmetric matrix.")
+    # The factorisations read one triangle only; after averaging it does not matter which.
     return (matrix + matrix.T) / 2
 
 
@@ -132,6 +133,7 @@ def sharpness_of_each(images: Tensor) -> Tensor:
     """Compute the sharpness of each image, shape (N,), in double precision. Arguments and errors as for `sharpness`."""
     grey = _grey(images)
     centre = grey[:, 1:-1, 1:-1]
+    # The filter as shifted slices, without padding: no pixel outside the image enters.
     neighbours = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
     return (neighbours - 4 * centre).flatten(1).var(1, correction=0)
 

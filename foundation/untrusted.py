@@ -60,7 +60,7 @@ def open_member(file: zipfile.ZipFile, name: str, most: int) -> tuple[IO[bytes],
     try:
         member = file.getinfo(name)
     except KeyError:
-        raise ValueError("there is no such member") from None
+        raise ValueError("a member of this name does not exist") from None
     if member.flag_bits & _ENCRYPTED:
         raise ValueError("it is encrypted")
     if member.compress_type not in _METHODS:

@@ -30,7 +30,7 @@ SECONDS_TO_SPEAK = 20
 
 OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
 
-#: Exceptions that are no defects, so that ``--debug`` shows no traceback for them.
+#: Exceptions that are not defects, so that ``--debug`` shows no traceback for them.
 EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
 
 
@@ -237,6 +237,7 @@ def warnings_as_sentences() -> Iterator[None]:
                 said.add(str(message))
                 print(f"Warning: {message}", file=sys.stderr)
 
+        # Without this filter Python would show a repeated warning once per place in the code only.
         warnings.simplefilter("always", Notice)
         warnings.showwarning = show
         yield

@@ -169,6 +169,15 @@ original_data_dir_option = option(
 )
 
 
+def path_option(
+    *names: str, help: str, metavar: str = "FILE", complete: Completer = files, **settings: Any
+) -> Decorator:
+    """Build an option whose value is the path of a file or a folder; ``settings`` are those of `click.option`."""
+    return click.option(
+        *names, type=click.Path(path_type=Path), metavar=metavar, shell_complete=complete, help=help, **settings
+    )
+
+
 def plot_option(subject: str) -> Decorator:
     """Build the option ``--plot`` of a command that draws ``subject``; see `commands.shared.output`."""
     return click.option(

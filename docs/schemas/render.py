@@ -30,7 +30,7 @@ _HEAD = """\
 
 Every command takes `--json PATH`, which writes its result as one JSON document, whole or not at all, and `--json -`,
 which writes it to standard output and nothing else there. `--quiet` leaves out tables and progress, and changes nothing
-of the document. A number that does not exist, such as a standard error of one value, is null; there is no NaN.
+of the document. A number that does not exist, such as a standard error of one value, is null; NaN does not occur.
 
 The [JSON Schemas](https://json-schema.org) (2020-12) in `docs/schemas` say what each document holds, every field with
 its meaning and unit, and admit no other; `python -m docs.schemas.render` writes this page from them, and what they say
@@ -43,7 +43,7 @@ varying key.
 | 0 | done | yes |
 | 1 | done, but a check failed: a verdict not as recorded, a run of a table that failed, a damaged data set | yes |
 | 2 | wrong use or bad input: one sentence on standard error | no |
-| 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to go on | no |
+| 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to resume | no |
 """
 
 

@@ -90,11 +90,11 @@ class Configuration(TrainingOptions):
         if lacking or unknown:
             parts = [f"lacks {', '.join(sorted(lacking))}"] if lacking else []
             parts += [f"has an unknown {', '.join(sorted(map(str, unknown)))}"] if unknown else []
-            raise InputError(f"{source} is no configuration of this program: it {' and '.join(parts)}.")
+            raise InputError(f"{source} is not a configuration of this program: it {' and '.join(parts)}.")
         try:
             return cls(**document)
         except InputError as error:
-            raise InputError(f"{source} is no configuration of this program: {error}") from error
+            raise InputError(f"{source} is not a configuration of this program: {error}") from error
 
     def _replacements(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}

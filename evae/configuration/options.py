@@ -270,7 +270,9 @@ class TrainingOptions:
     )
     runs_dir: str = field(
         default="runs",
-        metadata=row(Folder(), "Folder of the runs, each in a folder of its own.", metavar="DIR", affects="nothing"),
+        metadata=row(
+            Folder(), "Folder of the runs, with a separate folder for each.", metavar="DIR", affects="nothing"
+        ),
     )
     name: str | None = field(
         default=None,

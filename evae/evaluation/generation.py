@@ -19,6 +19,7 @@ from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.files import atomic_write
 from foundation.progress import ProgressCallback, ignore_progress
+from foundation.validation import require_positive
 
 #: Supported suffixes of the output.
 FORMATS = (".png", ".npz")
@@ -71,8 +72,7 @@ def new_images(
         cannot be read.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    if number < 1:
-        raise InputError(f"--images must be a positive whole number, got {number}.")
+    require_positive("--images", number)
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     # Check all options before the model is loaded.

@@ -1,4 +1,4 @@
-"""Training and judging of one run of a grid; finished work is not repeated."""
+"""Training and evaluation of one run of a grid; finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _is_current(evaluation: Any) -> bool:
 
 @dataclass(frozen=True)
 class Judge:
-    """Trains runs on one data set and judges them.
+    """Trains runs on one data set and evaluates them.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class Judge:
         return cls(read, network, comparing, fingerprint(images), choice, images.inventory)
 
     def found(self, config: Configuration) -> RunRecord | None:
-        """Return the run if it exists, is finished and was judged in the same features."""
+        """Return the run if it exists, is finished and was evaluated with the same features."""
         run = self._folder(config)
         if run is None or not _is_finished(run, config):
             return None
@@ -122,7 +122,7 @@ class Judge:
         return resume(run, callback, stop=stop, **kept)
 
     def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
-        """Judge a trained run."""
+        """Evaluate a trained run."""
         model = VAE.load(run, resolve_device(config.device))
         return RunRecord.of(run, judge(run, model, data, self.network, self.progress, choice=self.choice))
 

@@ -37,7 +37,7 @@ def reproduce(
     hours: float | None = None,
     kept: Callable[[Results], object] = ignored,
 ) -> Results:
-    """Train and judge every run of a plan that is not finished yet.
+    """Train and evaluate every run of a plan that is not finished yet.
 
     Before training, every data set is read and the features' weights are found and checked. A run that an earlier call
     started is resumed; a run that fails is listed, and the others are still trained.
@@ -48,15 +48,15 @@ def reproduce(
     callback : GridCallback, optional
     cluster : str, optional
         The address of a dask scheduler, or ``local:N``, which starts one with N workers here: each run is trained and
-        judged by a worker, which must see the folders of the runs and the data under the same paths. The results depend
-        neither on the cluster nor on workers that die: another worker resumes their runs from a checkpoint.
+        evaluated by a worker, which must see the folders of the runs and the data under the same paths. The results
+        depend neither on the cluster nor on workers that die: another worker resumes their runs from a checkpoint.
     known : sequence of path, optional
         Files of results. Runs of the plan that they contain are used as they are, and neither trained nor searched for.
     hours : float, optional
-        After this time, training stops with a checkpoint, but judging that has started is completed. The results list
-        the unfinished runs, and the same call resumes them.
+        After this time, training stops with a checkpoint, but an evaluation that has started is completed. The results
+        list the unfinished runs, and the same call resumes them.
     kept : callable, optional
-        Called with the results so far whenever a run was trained and judged.
+        Called with the results so far whenever a run was trained and evaluated.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def reproduce(
         _require_device(plan.configurations)
     # This machine may lack the device of a cluster's workers.
     device = plan.configurations[0].device if cluster is None else "auto"
-    # Chosen once, so that all runs are judged in the same features.
+    # Chosen once, so that all runs are evaluated with the same features.
     choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
     verify_weights(choice, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
@@ -110,7 +110,7 @@ def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Ju
 
 
 def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[], bool]) -> None:
-    """Train and judge the remaining runs, until the end, a signal or the deadline."""
+    """Train and evaluate the remaining runs, until the end, a signal or the deadline."""
     total = len(outcomes.plan.configurations)
     numbered = enumerate(outcomes.waiting, total - len(outcomes.waiting) + 1)
     dataset, data = "", None
@@ -119,6 +119,7 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[],
             if stop.requested or late():
                 break
             judge = judges[config.dataset]
+            # The runs of a data set follow each other, and share its decoded images.
             if config.dataset != dataset or data is None:
                 dataset, data = config.dataset, judge.data()
             callback = outcomes.callback.on_run_start(number, total, config)
@@ -146,7 +147,7 @@ def _trained_and_judged(
     stop: StopRequest,
     late: Callable[[], bool],
 ) -> RunRecord:
-    """Train and judge a run; a signal stops training with a checkpoint, and judging, which takes minutes, at once."""
+    """Train and evaluate a run; a signal stops training with a checkpoint, and the evaluation at once."""
     run = judge.trained(config, callback, late)
     with stop.at_once():
         return judge.judged(run, config, data)

@@ -76,7 +76,7 @@ def train_seeds(
 
     The networks are stacked into one (`evae.models.stacked`), which fills a GPU that a single one leaves idle. Each has
     the initial weights, the order of images and the noise that `train` gives its seed, and the same result within
-    rounding, since no network affects another. Each run is complete, and can be judged and resumed alone.
+    rounding, since no network affects another. Each run is complete, and can be evaluated and resumed alone.
 
     Parameters
     ----------
@@ -169,6 +169,7 @@ def _start_runs(
         # Before images are decoded, which can take long.
         for config in configs:
             Run.require_creatable(config)
+    # Data, model and memory first: a failure there leaves no folder of a run behind.
     data = _load_data(configs[0], callback, processes)
     _require_several_holdout_images(configs[0], data)
     session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
@@ -206,6 +207,7 @@ def _continue_runs(
     stop: StopRequest,
     processes: Processes,
 ) -> tuple[Run, ...]:
+    # Read and compare everything before the first file of a run changes.
     checkpoints = _read_checkpoints(runs, processes)
     data = _load_data(configs[0], callback, processes)
     require_same_data(runs, configs[0], fingerprint(data))
@@ -228,6 +230,7 @@ def _load_data(config: Configuration, callback: Callback, processes: Processes) 
     with processes.local_first():
         data = load_for(config, progress=callback.on_data_decoded)
     if processes.count > 1:
+        # With different images the processes would average gradients of different losses.
         digests = json.dumps(fingerprint(data))
         if processes.broadcast_text(digests) != digests:
             raise InputError(
@@ -267,6 +270,7 @@ def _hold_runs(runs: Sequence[Run], processes: Processes) -> Iterator[None]:
     with contextlib.ExitStack() as locks:
         for run in runs if processes.is_first else ():
             locks.enter_context(run.locked())
+        # No process goes further before the first one holds the locks.
         processes.barrier()
         yield
 

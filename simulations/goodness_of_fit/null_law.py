@@ -81,6 +81,7 @@ class NullLaw:
                 identity, values = file.read("identity"), file.read("values")
         except (OSError, ValueError):
             return None
+        # The checksums find damage; these checks find a whole file with other content under the same name.
         of_this_law = identity.shape == () and str(identity) == self._identity
         ascending = values.shape == (self.study.replicates,) and values.dtype == np.float64
         whole = of_this_law and ascending and np.isfinite(values).all() and (np.diff(values) >= 0).all()

@@ -65,18 +65,30 @@ EVERY = list(ENGINES), ["epanechnikov", "uniform", "triangular", "biweight", "tr
     ("engines", "kernels"),
     [pytest.param(*SENSITIVE, id="sensitive"), pytest.param(*EVERY, id="every", marks=pytest.mark.slow)],
 )
-def test_every_process_computes_the_same_bits(engines: list[str], kernels: list[str], tmp_path: Path) -> None:
-    """The first process on a cache compiles, the second loads, and one without a cache compiles again."""
+def test_the_first_process_on_a_cache_and_later_ones_compute_the_same_bits(
+    engines: list[str], kernels: list[str], tmp_path: Path
+) -> None:
+    """The first compiles, the second loads."""
     caching = Environment.with_cache(tmp_path / "cache")
     first, second = caching.compute(engines, kernels), caching.compute(engines, kernels)
-    alone = Environment.without_cache(tmp_path / "package").compute(engines, kernels)
-    assert first.compiled == alone.compiled >= second.loaded > 0
-    assert first.loaded == second.compiled == alone.loaded == 0
-    assert (first.kept, second.kept, alone.kept) == (True, True, False)
+    assert first.compiled >= second.loaded > 0
+    assert first.loaded == second.compiled == 0
+    assert first.kept
+    assert second.kept
     assert len(first.replicates) == len(engines) * len(kernels)
-    assert first.replicates == second.replicates == alone.replicates
+    assert first.replicates == second.replicates
     # The bits can be equal by chance, on another kind of processor, where a call is bound to one of two copies.
-    assert first.shared == alone.shared == []
+    assert first.shared == []
+
+
+@pytest.mark.slow
+def test_a_process_that_cannot_cache_computes_the_same_bits(tmp_path: Path) -> None:
+    caching = Environment.with_cache(tmp_path / "cache").compute(*EVERY)
+    alone = Environment.without_cache(tmp_path / "package").compute(*EVERY)
+    assert (caching.kept, alone.kept) == (True, False)
+    assert (alone.compiled, alone.loaded) == (caching.compiled, 0)
+    assert alone.replicates == caching.replicates
+    assert alone.shared == []
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_an_array_header_of_a_huge_length_allots_nothing(tmp_path: Path, count: 
 
 
 @pytest.mark.parametrize("name", ["special.txt", "special.npy"])
-def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path, name: str) -> None:
+def test_what_is_not_a_file_is_refused_without_waiting_for_it(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     for make in (os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)):
         make(path)

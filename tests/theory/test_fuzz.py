@@ -161,7 +161,7 @@ def test_a_hostile_assumption_is_refused_in_one_line(text: str, tmp_path: Path) 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:16]))
 def test_a_hostile_density_is_refused_in_one_line(text: str) -> None:
     with little_time(10):
-        answered(lambda: pytest.fail("judged") if assess_kernel(text, "-1,1") else None)
+        answered(lambda: pytest.fail("assessed") if assess_kernel(text, "-1,1") else None)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_hostile_density_is_refused_in_one_line(text: str) -> None:
 )
 def test_a_hostile_support_is_refused_in_one_line(support: str) -> None:
     with little_time(10):
-        answered(lambda: pytest.fail("judged") if assess_kernel("1/2", support) else None)
+        answered(lambda: pytest.fail("assessed") if assess_kernel("1/2", support) else None)
 
 
 def test_the_command_refuses_a_hostile_formula_in_one_line() -> None:

@@ -112,7 +112,7 @@ def test_a_pickle_with_a_program_does_not_run_it(python_version: Path) -> None:
     "content",
     [b"", b"\x80\x02", b"\x80\x02}q\x01.", b"S'\\8\\q'\n.", pickled(noise(0).reshape(RECORDS, -1))[:-4000]],
 )
-def test_what_is_no_batch_is_a_value_error(content: bytes) -> None:
+def test_what_is_not_a_batch_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         cifar.parse_pickled_images(content)
 

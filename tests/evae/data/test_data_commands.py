@@ -1,4 +1,4 @@
-"""`datasets list|get|check`, and `train` on data of one's own."""
+"""`datasets list|get|check`, and `train` on user-supplied data."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_faces_are_decoded_once(faces: Path) -> None:
     assert torch.equal(first.train, second.train)
 
 
-def test_a_changed_archive_is_decoded_anew(faces: Path) -> None:
+def test_a_changed_archive_is_decoded_again(faces: Path) -> None:
     before = data.load("celeba", faces)
     write_archive(faces, {"000001.jpg": jpeg(7), "162771.jpg": jpeg(8)})
     after = data.load("celeba", faces)
@@ -231,7 +231,7 @@ def test_the_time_of_writing_alone_makes_a_cache_old(faces: Path) -> None:
     ],
     ids=["cut short", "flipped bit", "no array", "torn record", "other record", "no record"],
 )
-def test_a_damaged_cache_is_made_anew(faces: Path, damage: object) -> None:
+def test_a_damaged_cache_is_made_again(faces: Path, damage: object) -> None:
     data.load("celeba", faces)
     array, record = cached(faces)
     whole = array.read_bytes()

@@ -108,7 +108,7 @@ def test_a_picture_added_to_the_folder_is_seen(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_a_file_that_is_no_picture_is_named(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_named(folder: Path, content: bytes) -> None:
     (folder / "mine" / "train" / "b" / "3.jpg").write_bytes(content)
     with pytest.raises(InputError, match=r"mine/train/b/3\.jpg cannot be decoded \("):
         load(folder)

@@ -209,7 +209,7 @@ def test_kerass_names_of_labels_belong_to_kerass_names_of_images(tmp_path: Path)
         (np.array([{}, 1, 1, 1], dtype=object), "the array train_labels cannot be read (it holds Python objects"),
     ],
 )
-def test_arrays_that_are_no_classes_are_refused(tmp_path: Path, train: np.ndarray, sentence: str) -> None:
+def test_arrays_that_are_not_classes_are_refused(tmp_path: Path, train: np.ndarray, sentence: str) -> None:
     message = refusal(saved(tmp_path / "a.npz", train_labels=train, test_labels=np.array([0, 1])))
     assert message.startswith(f"{tmp_path / 'a.npz'}")
     assert sentence in message

@@ -49,7 +49,7 @@ def test_a_run_without_weights_says_so_with_its_status(run: Run) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"configuration": {}, "data": {}}'])
 def test_a_damaged_configuration_is_named(run: Run, content: bytes) -> None:
     (run.path / "config.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"config\.json is (damaged|no configuration of this program)"):
+    with pytest.raises(InputError, match=r"config\.json is (damaged|not a configuration of this program)"):
         VAE.load(run.path)
 
 
@@ -67,7 +67,7 @@ def test_a_configuration_that_this_program_cannot_have_written_is_refused(
     document = json.loads((run.path / "config.json").read_text())
     document["configuration"][field] = value
     (run.path / "config.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match=rf"config\.json is no configuration of this program: .*{reason}"):
+    with pytest.raises(InputError, match=rf"config\.json is not a configuration of this program: .*{reason}"):
         VAE.load(run.path)
 
 
@@ -102,7 +102,7 @@ def test_a_configuration_without_what_every_version_wrote_is_refused(run: Run) -
         VAE.load(run)
 
 
-def test_an_image_shape_that_is_none_is_refused(run: Run) -> None:
+def test_an_image_shape_that_is_not_one_is_refused(run: Run) -> None:
     document = json.loads((run.path / "config.json").read_text())
     document["data"]["image_shape"] = [1, 32]
     (run.path / "config.json").write_text(json.dumps(document))
@@ -147,7 +147,7 @@ def test_a_flipped_bit_anywhere_in_the_weights_is_noticed(
 
 
 @pytest.mark.parametrize("command", ["evaluate", "sample"])
-def test_flipped_weights_are_not_judged_and_a_resumed_run_makes_them_again(run: Run, command: str) -> None:
+def test_flipped_weights_are_not_evaluated_and_a_resumed_run_makes_them_again(run: Run, command: str) -> None:
     whole = run.weights_path.read_bytes()
     (run.path / "evaluation.json").unlink(missing_ok=True)
     run.weights_path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:])
@@ -195,7 +195,7 @@ def test_a_torn_last_line_of_the_metrics_is_dropped(run: Run, torn: str) -> None
     assert run.metrics == whole
 
 
-def test_a_damaged_line_before_the_last_is_no_torn_line(run: Run) -> None:
+def test_a_damaged_line_before_the_last_is_not_a_torn_line(run: Run) -> None:
     (run.path / "metrics.jsonl").write_text('{"epoch": 1\n{"epoch": 2}\n')
     with pytest.raises(InputError, match=r"metrics\.jsonl is damaged"):
         _ = run.metrics
