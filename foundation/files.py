@@ -200,6 +200,8 @@ def require_creatable_folder(path: Path) -> None:
     nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.lexists(folder))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if os.name == "posix" and os.statvfs(nearest).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(nearest))
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
 
