@@ -27,7 +27,7 @@ from PIL import Image
 from evae import data
 from evae.data import ImageData
 from evae.data.cache import DecodePlan, DecodeRequest, fetch
-from evae.data.decoding import MOST_PIXELS, Framing, decode_image, inspect_image
+from evae.data.decoding import FORMATS, MOST_PIXELS, Framing, decode_image, inspect_image
 from evae.data.sources import cifar, idx
 from evae.features.inception import inception_network
 from evae.features.store import CacheEntry, load_or_compute
@@ -76,6 +76,9 @@ PICTURES = {
     "gif": picture("GIF", "P"),
     "tiff": picture("TIFF"),
     "ppm": picture("PPM"),
+    "dib": picture("DIB"),
+    "jp2": picture("JPEG2000"),
+    **({"avif": picture("AVIF")} if "AVIF" in FORMATS else {}),
 }
 
 ARRAYS: dict[str, Any] = {
