@@ -155,7 +155,7 @@ def _convert(image: Image.Image, framing: Framing) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _open_image(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+def _open_image(file: io.BytesIO | io.BufferedReader) -> Iterator[Image.Image]:
     """Open an image and read its header; raises `ValueError` if the image is too large."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -177,14 +177,27 @@ def _require_size(size: tuple[int, int], expected: tuple[int, int] | None) -> No
         raise ValueError("it has {}x{} pixels, not {}x{}".format(*size, *expected))
 
 
+class _BoundedReader(io.BufferedReader):
+    """A file of ``length`` bytes, whose `read` never allocates more, whatever a header announces."""
+
+    def __init__(self, raw: io.FileIO, length: int) -> None:
+        super().__init__(raw)
+        self._length = length
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return super().read(size)
+        return super().read(min(size, max(0, self._length - self.tell())))
+
+
 def inspect_image(path: Path) -> tuple[bool, int]:
     """Read from a header whether the image is grey, and its shorter side in pixels; raises `ValueError` on failure.
 
     It is an `InputError`, which names the file, if the file cannot be read.
     """
     try:
-        read_file_size(path)
-        with _open_image(path) as image:
+        size = read_file_size(path)
+        with _BoundedReader(io.FileIO(path), size) as file, _open_image(file) as image:
             return image.mode in _GREY_MODES, min(image.size)
     except InputError:
         raise

@@ -154,13 +154,16 @@ class ImageFolder:
         return [part[1] for part in parts]
 
     def _listing(self) -> Listing:
-        """Return the files in both splits, with names relative to `place`."""
+        """Return the files in both splits, with names relative to `place`; raises `InputError` if one is empty."""
         if not self.place.is_dir():
             raise InputError(
                 f"folder:DIR must name a folder with images in DIR/train and DIR/test, got {self.path}, which is "
                 f"neither a folder nor one in {self.data_dir}."
             )
-        return Folder(self.place).scan(SUFFIXES, SPLITS)
+        listing = Folder(self.place).scan(SUFFIXES, SPLITS)
+        # Both splits must hold images.
+        self._split(listing.names)
+        return listing
 
     def _split(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the names of the training and test images; raises `InputError` if there are none of either."""

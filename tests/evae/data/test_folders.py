@@ -132,6 +132,9 @@ def test_sixteen_bits_are_refused_instead_of_clipped(folder: Path) -> None:
 def test_a_folder_without_test_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"folder:DIR must name a folder .* got .*mine, which is neither a folder"):
         load(tmp_path)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="mine/train holds no images"):
+        load(tmp_path)
     save(picture(1, 32, 32), tmp_path / "mine" / "train" / "1.png")
     with pytest.raises(InputError, match="mine/test holds no images"):
         load(tmp_path)

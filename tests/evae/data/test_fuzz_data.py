@@ -457,6 +457,18 @@ def test_a_picture_of_huge_dimensions_is_refused_before_it_is_decoded(tmp_path: 
     assert f"more than {MOST_PIXELS:,}" in sentence
 
 
+def test_a_header_that_announces_a_gigabyte_makes_nothing_that_large(tmp_path: Path) -> None:
+    """Pillow's reader of JPEG 2000 asks its file for as many bytes as the length of a box says."""
+    content = bytearray(PICTURES["jp2"])
+    box = content.index(b"jp2h") - 4
+    content[box : box + 4] = struct.pack(">I", 2**30)
+    folder = folder_of(tmp_path / "pictures", bytes(content))
+    with little_memory(2**27), little_time(2):
+        sentence = refusal("train", "--dataset", f"folder:{folder}", "--data-dir", tmp_path)
+    assert "2.png cannot be decoded" in sentence
+    assert "Memory" not in sentence
+
+
 def test_a_face_of_other_dimensions_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     root = put_archive(tmp_path, faces(jpeg_header(8000, 8000)))
     with little_memory(2**27):
