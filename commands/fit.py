@@ -13,7 +13,7 @@ from commands.shared.output import checked_plots, console_for, json_output, save
 
 
 @click.command("test-fit", short_help="Test whether data come from a density.")
-@click.argument("file", metavar="FILE", shell_complete=files)
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE", shell_complete=files)
 @click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
 @option(SHARED["density"], summary="f, the density under the null hypothesis.")
 @click.option(

@@ -40,6 +40,7 @@ from simulations.engines.names import ENGINE_NAMES
 @table_options(SHARED, "workers", "cluster")
 @click.option(
     "--resume",
+    type=click.Path(),
     metavar="FILE",
     shell_complete=files,
     help="Keep what is done in FILE, created if it does not exist, and resume from there: an interrupted run to the "

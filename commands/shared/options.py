@@ -127,10 +127,11 @@ def option(row: Option, **changes: Any) -> Decorator:
     """Build the option of a row; ``changes`` override its attributes."""
     row = dataclasses.replace(row, **changes)
     is_flag = row.domain.type is bool
+    is_path = isinstance(row.domain, File | Folder)
     return click.option(
         row.flag,
         row.name,
-        type=row.domain.type,
+        type=click.Path() if is_path else row.domain.type,
         is_flag=is_flag,
         default=row.default,
         show_default=(row.default is not None and not is_flag) or None,
@@ -200,6 +201,7 @@ def common_options(command: Any) -> Any:
         click.option(
             "--json",
             "json_path",
+            type=click.Path(allow_dash=True),
             metavar="PATH|-",
             shell_complete=files,
             help="Write the machine-readable result to PATH; on '-', to standard output and nothing else there.",

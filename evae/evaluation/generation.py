@@ -17,7 +17,7 @@ from evae.evaluation.pictures import ImageRows, require_different, save_rows, wa
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
-from foundation.files import atomic_write
+from foundation.files import open_output
 from foundation.progress import ProgressCallback, ignore_progress
 from foundation.validation import require_positive
 
@@ -145,5 +145,5 @@ def _write(rows: ImageRows, path: Path, title: str) -> None:
         save_rows([rows], path, title)
         return
     arrays = rows.images.permute(0, 2, 3, 1).numpy() if rows.images.shape[1] == 3 else rows.images[:, 0].numpy()
-    with atomic_write(path) as temporary, temporary.open("wb") as stream:
+    with open_output(path) as stream:
         np.savez_compressed(stream, images=arrays)

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from evae.runs.fingerprints import tensors_sha256
 from foundation.errors import InputError
-from foundation.files import atomic_write, parse_json, read_bytes
+from foundation.files import atomic_write, hold_lock, parse_json, read_bytes
 
 #: Upper bound of the size of an entry in bytes; the covariance of Inception's features has 33,554,432.
 LARGEST_ENTRY = 2**28
@@ -74,8 +73,8 @@ def _write(path: Path, key: str, entry: CacheEntry) -> None:
     facts = json.dumps(entry.facts, sort_keys=True, allow_nan=False)
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(save(entry.tensors, metadata))
+        with atomic_write(path) as stream:
+            stream.write(save(entry.tensors, metadata))
     except OSError as error:
         raise _unwritable(path.parent, error) from error
 
@@ -83,16 +82,13 @@ def _write(path: Path, key: str, entry: CacheEntry) -> None:
 @contextlib.contextmanager
 def _hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock of an entry; create its folder if needed."""
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
-    try:
+    with contextlib.ExitStack() as lock:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(hold_lock(path.with_suffix(".lock")))
+        except OSError as error:
+            raise _unwritable(path.parent, error) from error
         yield
-    finally:
-        lock.release()
 
 
 def _unwritable(folder: Path, error: Exception) -> InputError:

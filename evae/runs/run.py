@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -37,10 +37,13 @@ from foundation.files import (
     LARGEST_JSON,
     atomic_write,
     clear_leftovers,
+    hold_lock,
     parse_json,
     read_bytes,
     read_json,
+    remove_leftovers,
     require_creatable_folder,
+    require_own_tree,
     sync_folder,
     write_json,
 )
@@ -65,6 +68,12 @@ def find_run(name: str | Path, runs_dir: str | Path) -> Run:
         )
     return Run.open(name if Path(name).is_dir() else inside)
 
+
+#: Form of the name of a run's folder until it is complete.
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.new")
+
+#: Levels of folders in a run: its own, ``checkpoints`` and each checkpoint's.
+_LEVELS = 3
 
 #: Possible states of a run.
 STATES = ("running", "finished", "failed", "interrupted")
@@ -158,8 +167,8 @@ class Run:
     def _create_folder(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
         """Create the folder under a temporary name and rename it; the caller holds the lock of ``runs``."""
         # Leftovers of killed processes: a running one would hold the lock.
-        for leftover in runs.glob(".*.new"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_leftovers(runs, _UNFINISHED)
         aside = runs / f".{uuid.uuid4().hex}.new"
         aside.mkdir()
         # Complete the folder before the rename, so that a folder with a final name is always complete.
@@ -176,12 +185,13 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """Open a run folder; raises `InputError` if it is not one."""
+        """Open a run folder; raises `InputError` if it is not one, or holds a link, a pipe, a socket or a device."""
         path = Path(path)
         if not path.is_dir():
             raise InputError(f"{path} must be a run folder, got no folder. `train` creates one and prints its name.")
         if not (path / "config.json").is_file():
             raise InputError(f"{path} is not a run folder: it holds no config.json.")
+        require_own_tree(path, _LEVELS)
         return cls(path)
 
     @property
@@ -302,8 +312,8 @@ class Run:
         """Remove the records after the first ``epochs`` epochs, which are trained and written again."""
         path, content = self.path / "metrics.jsonl", "".join(map(_write_line, self.require_records(epochs)))
         if path.exists() and path.read_bytes() != content.encode():
-            with atomic_write(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+            with atomic_write(path) as stream:
+                stream.write(content.encode())
 
     def append_record(self, record: EpochRecord) -> None:
         """Add a line to ``metrics.jsonl``, on disk when this returns; a `ValueError` if a number is infinite or NaN."""
@@ -323,8 +333,8 @@ class Run:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         # One entry: the order of several would differ between processes, and so would the bytes of the file.
         facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
-        with atomic_write(self.weights_path) as path:
-            path.write_bytes(save(tensors, metadata={"written": facts}))
+        with atomic_write(self.weights_path) as stream:
+            stream.write(save(tensors, metadata={"written": facts}))
 
     def read_weights(self) -> dict[str, Tensor]:
         """Read the weights by name, on the CPU; raises `InputError` if they are missing or damaged.
@@ -415,7 +425,7 @@ class Run:
         if not (self.path / ".lock").exists():
             return False
         try:
-            with FileLock(self.path / ".lock").acquire(timeout=0):
+            with hold_lock(self.path / ".lock", 0):
                 return False
         except OSError:
             # The lock is held, or not accessible: trust the status in the file.
@@ -436,17 +446,14 @@ def _explain_failure(runs: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _hold_lock(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
     """Hold a lock; raise ``otherwise`` if it is not available within the given number of seconds."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=seconds, poll_interval=0.02)
-    except Timeout as error:
-        raise otherwise from error
-    except OSError as error:
-        raise InputError(f"{path.parent} is not writable: {error.strerror}.") from error
-    try:
+    with contextlib.ExitStack() as lock:
+        try:
+            lock.enter_context(hold_lock(path, seconds))
+        except Timeout as error:
+            raise otherwise from error
+        except OSError as error:
+            raise InputError(f"{path.parent} is not writable: {error.strerror}.") from error
         yield
-    finally:
-        lock.release()
 
 
 def _claim_name(folder: Path, config: Configuration) -> Path:

@@ -89,9 +89,8 @@ class NullLaw:
 
     def _save(self, path: Path, values: Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written to an open file, since NumPy would append a suffix to a name.
-        with atomic_write(path) as aside, aside.open("wb") as file:
-            np.savez(file, values=values, identity=np.array(self._identity))
+        with atomic_write(path) as stream:
+            np.savez(stream, values=values, identity=np.array(self._identity))
 
 
 class EstimatedReplicates(ExactReplicates):

@@ -21,7 +21,7 @@ from simulations import Study, simulate
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.sample_files import read_sample
 from simulations.study.saved_state import state_file
-from tests.support.mutations import (
+from tests.support.hostile.mutations import (
     Trap,
     answered,
     as_json,

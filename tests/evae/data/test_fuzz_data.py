@@ -34,7 +34,7 @@ from evae.features.store import CacheEntry, load_or_compute
 from foundation.errors import InputError
 from foundation.untrusted import ArrayArchive
 from tests.evae.conftest import invoke, refusal, write_mnist
-from tests.support.mutations import (
+from tests.support.hostile.mutations import (
     Trap,
     answered,
     as_json,

@@ -20,7 +20,7 @@ from evae.data.inventory import Inventory
 from foundation.errors import InputError
 from foundation.files import read_json
 from tests.evae.conftest import invoke
-from tests.support.mutations import examples
+from tests.support.hostile.mutations import examples
 
 SIDE = 32
 

@@ -18,7 +18,7 @@ from evae.exceptions import DataWarning
 from evae.metrics import eight_bit
 from evae.models.vae import VAE
 from foundation.errors import InputError
-from tests.support.mutations import examples
+from tests.support.hostile.mutations import examples
 
 TYPES = ("u1", "i1", "u2", "i2", "i4", "u8", "i8", "f2", "f4", "f8", "?")
 

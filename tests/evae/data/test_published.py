@@ -22,7 +22,7 @@ from evae.data.published import CIFAR10, FASHION_MNIST, MNIST, Published, conten
 from foundation.errors import InputError
 from foundation.files import read_json
 from tests.evae.conftest import invoke, publish, write_idx
-from tests.support.mutations import examples
+from tests.support.hostile.mutations import examples
 
 #: Numbers of images of the small data sets that stand for the published ones here.
 TRAIN, HOLDOUT = 30, 20

@@ -16,7 +16,6 @@ from safetensors.torch import save
 from evae import VAE, Run
 from evae.training.train import resume
 from foundation.errors import InputError
-from foundation.files import atomic_write, clear_leftovers
 from tests.evae.conftest import refusal
 
 
@@ -168,19 +167,6 @@ def test_weights_of_a_version_that_wrote_no_digest_are_read(run: Run) -> None:
         assert run.weights_epoch == (1 if metadata else 0)
 
 
-def test_what_a_killed_process_wrote_aside_goes_and_what_another_is_writing_stays(tmp_path: Path) -> None:
-    left = [tmp_path / ".file.1.part", tmp_path / ".other.2.part"]
-    for path in left:
-        path.touch()
-    with atomic_write(tmp_path / "file") as temporary:
-        temporary.write_text("mine")
-        assert not left[0].exists()
-        clear_leftovers(tmp_path)
-        assert not left[1].exists()
-        assert temporary.exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
 def test_weights_of_another_model_are_refused(run: Run, trained: dict[str, Run]) -> None:
     shutil.copy(trained["vae"].weights_path, run.weights_path)
     with pytest.raises(InputError, match=r"must hold the weights of the model in config\.json, got others"):
@@ -205,24 +191,6 @@ def test_metrics_are_strict_json(run: Run) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         run.append_record(dataclasses.replace(run.records[0], seconds=float("nan")))
     assert len(run.metrics) == 1
-
-
-def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("before")
-
-    def fail_in_the_middle() -> None:
-        with atomic_write(path) as temporary:
-            temporary.write_text("half")
-            raise OSError("no space left")
-
-    with pytest.raises(OSError, match="no space"):
-        fail_in_the_middle()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-    assert path.read_text() == "before"
-    with atomic_write(path) as temporary:
-        temporary.write_text("after")
-    assert path.read_text() == "after"
 
 
 def test_nothing_is_unpickled(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

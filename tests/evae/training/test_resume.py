@@ -171,7 +171,8 @@ def test_a_torn_line_and_records_after_the_checkpoint_are_written_again(stopped:
 
 
 def test_what_a_killed_process_left_half_done_goes_also_when_nothing_is_left_to_train(trained_once: Run) -> None:
-    leftovers = [trained_once.path / "checkpoints" / ".epoch-00001.gone", trained_once.path / ".status.json.1.part"]
+    names = "checkpoints/.epoch-00001.gone", ".status.json.0123456789abcdef.part"
+    leftovers = [trained_once.path / name for name in names]
     leftovers[0].mkdir()
     leftovers[1].touch()
     assert resume(trained_once).status["state"] == "finished"
