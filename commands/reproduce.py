@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
-@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "lr", "batch_size")
+@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "skip_undecodable", "lr", "batch_size")
 @table_options(SHARED, "features", "inception_weights")
 @table_options(OPTIONS, "device", "precision", "deterministic")
 @option(
@@ -156,6 +156,11 @@ def reproduce(
     for path in known:
         if path.resolve() == (folder / "results.json").resolve():
             raise click.UsageError(f"--known {path} is the file that --output {folder} would replace. Name another.")
+
+    with naming("--output", folder):
+        from foundation.files import require_creatable_folder
+
+        require_creatable_folder(folder)
 
     def keep(results: Results) -> None:
         with naming("--output", folder):

@@ -130,4 +130,4 @@ def run_document(run: Run) -> dict[str, Any]:
     """Return the entry of a run in the JSON output of ``train``."""
     config = run.configuration
     document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
-    return {**document, "recipe": config.recipe.document(), "metrics": run.metrics}
+    return {**document, "recipe": config.recipe.document(), "data": run.data, "metrics": run.metrics}

@@ -5,6 +5,10 @@ from __future__ import annotations
 from foundation.errors import InputError, Notice
 
 
+class DataWarning(Notice):
+    """The images are read, but look as if they were not meant so."""
+
+
 class TrainingWarning(Notice):
     """Training continues, but not exactly as requested."""
 
