@@ -97,7 +97,8 @@ class CodeCache(FunctionCache):
             super().save_overload(signature, code)
         except (OSError, InputError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            _warn(f"{self._cache_path} cannot be written ({reason}); set NUMBA_CACHE_DIR to a folder that can")
+            # The folder differs from module to module; the warning is for all.
+            _warn(f"its folder cannot be written ({reason}); set NUMBA_CACHE_DIR to one that can")
 
 
 @dataclass(frozen=True)
