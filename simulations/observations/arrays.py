@@ -80,7 +80,7 @@ def _as_array(values: object, what: str) -> tuple[npt.NDArray[Any], npt.NDArray[
         # A sequence with elements of different lengths, a tensor on a device, an integer that no double can hold, ...
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(f"{what} must consist of numbers, got {_type_name(values)}: {reason}.") from None
-    if data.ndim == 0:
+    if data.ndim == 0 and data.dtype.kind == "O":
         raise InputError(f"{what} must be a sequence of numbers, got {_type_name(values)}.")
     return data, None
 

@@ -75,7 +75,7 @@ def decode(content: bytes, source: str, encoding: str | None = None) -> tuple[st
         if content.startswith(start):
             raise InputError(f"{source} must be a text file, but seems to be {kind}. {remedy}")
     try:
-        text = content.decode(codec)
+        text = content.decode(codec).removeprefix("\ufeff")
     except UnicodeError as error:
         raise InputError(_on_encoding(content, source, name, error)) from None
     if "\0" in text:
@@ -154,6 +154,8 @@ def _on_nul(content: bytes, text: str, source: str) -> str:
 
 def _wide(content: bytes) -> str | None:
     """Return the encoding if every second byte is NUL, as it is for digits in UTF-16."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     head = content[: 2 * (min(len(content), 4096) // 2)]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if 2 * max(even, odd) <= len(head) // 2 or min(even, odd) * 10 > max(even, odd):

@@ -6,6 +6,7 @@ error describes both and names the option that chooses.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -155,13 +156,9 @@ class _Heads:
 
     def is_regular(self, separator: str) -> bool:
         """Return whether all records have the same number of fields, and more than one."""
-        found = self._found(separator)
-        if isinstance(found, StructureError):
-            return False
         if separator == "comma" and self._decimals == [","] and not self.has_quoted_commas():
             return False
-        widths = {len(record.fields) for record in found}
-        return len(widths) == 1 and min(widths) > 1
+        return _is_regular(self._found(separator))
 
     def has_quoted_commas(self) -> bool:
         """Return whether commas separate fields and quotes protect those inside numbers, as Google Sheets writes them."""
@@ -252,7 +249,8 @@ class _Heads:
         if isinstance(layout, _Misplaced):
             return [separator]
         records = self.records(separator)[1 if layout.header else 0 :]
-        return [record.fields[layout.index].strip(PADDING) for record in records if len(record.fields) > layout.index]
+        cells = [record.fields[layout.index].strip(PADDING) for record in records if len(record.fields) > layout.index]
+        return [cell for cell in cells if not is_missing(cell)]
 
     def _on_two_ways(self, ways: list[str], found: dict[str, Layout | _Misplaced]) -> str:
         described = [self._describe(one, found[one]) for one in ways]
@@ -287,6 +285,11 @@ class _Heads:
         index, named = self._index(fields, separator, records)
         decimal = self._choices.decimal or "."
         header = self._choices.header
+        if header and self._comments and records[0].line > 1 and all(map(self._is_numberlike, fields)):
+            raise _Misplaced(
+                f"{self._source}, line {records[0].line} holds numbers, and lines before it that begin with # are "
+                "comments, so that --header finds no names. Remove the # before the names, or use --no-header."
+            )
         if header is None:
             header = named or self._begins_with_names(records, index)
         return Layout(separator, decimal, header, fields if header else None, index, len(fields), records[0].line)
@@ -303,9 +306,11 @@ class _Heads:
         if self._choices.header is False:
             places = []
         if by_number is not None and places and self._choices.header is None:
-            # A column may be called by a number: a first record of numbers alone is data.
-            places = [] if all(map(self._is_numberlike, fields)) else places
-            if places and places != [by_number]:
+            # A column may be called by a number. A first record of numbers alone is data, and so may be one whose field
+            # in the column of this number is that number.
+            of_data = all(self._is_numberlike(field) or is_missing(field) for field in fields)
+            places = [] if of_data or places == [by_number] else places
+            if places:
                 raise _Misplaced(
                     f"{source}, line {records[0].line}: --column {column} can be the column named {column!r} (--header) "
                     f"or column {column} (--no-header, if the line holds data)."
@@ -318,9 +323,19 @@ class _Heads:
         if by_number is not None:
             return by_number, False
         names = self._names(fields)
+        if width == 1 and not names:
+            raise _Misplaced(f"{source} has no column {column!r}, but one of numbers without a name. Leave --column out.")
         near = suggest(column, names) if names else f"Choose from: {_numbered(width)}."
-        quoted = f" The fields are separated by {_PLURALS[separator]}." if names and width > 1 else ""
-        raise _Misplaced(f"{source} has no column {column!r}. {near}{quoted}")
+        raise _Misplaced(f"{source} has no column {column!r}. {near}{self._note(separator, width)}")
+
+    def _note(self, separator: str, width: int) -> str:
+        """Say what may have hidden a column that is not found."""
+        column = self._choices.column or ""
+        if column.startswith("#") and self._comments:
+            return " Lines that begin with # are comments."
+        if self._decimals == [","] and separator != "comma" and _is_regular(self._found("comma")):
+            return " With --decimal , a comma separates fields only where the numbers are quoted."
+        return f" The fields are separated by {_PLURALS[separator]}." if width > 1 else ""
 
     def _names(self, fields: list[str]) -> list[str] | None:
         """Return the first record if it seems to hold names, for a list of them."""
@@ -363,22 +378,44 @@ class _Heads:
 
     def complain(self) -> Layout:
         """Raise the error of a file that no separator divides regularly, and whose lines are not numbers either."""
-        found = self._found("none")
-        ragged = [(one, records) for one, records in map(self._ragged, (*_STRONG, "blank")) if records]
+        ragged = [(_Widths(records), records) for records in map(self._several, (*_STRONG, "blank")) if records]
+        ragged = [one for one in ragged if one[0].usual > 1 and one[0].odd is not None]
         if ragged:
-            _, records = min(ragged, key=lambda pair: _irregular(pair[1]))
-            first = records[0]
-            odd = next(record for record in records if len(record.fields) != len(first.fields))
-            raise InputError(on_widths(self._source, first.line, len(first.fields), odd, len(odd.fields)))
-        if isinstance(found, StructureError):
-            raise InputError(f"{self._source}, {found}.")
-        return self.place("none", found)
+            widths, records = max(ragged, key=lambda pair: pair[0].share)
+            reference = next(record for record in records if len(record.fields) == widths.usual)
+            odd = widths.odd or reference
+            raise InputError(on_widths(self._source, odd, reference.line, widths.usual, odd is records[0]))
+        if isinstance(self._found("none"), StructureError):
+            # Under a wrong separator a quote ends too early: the right one comes farthest.
+            errors = [found for found in map(self._found, SEPARATORS) if isinstance(found, StructureError)]
+            raise InputError(f"{self._source}, {max(errors, key=lambda error: error.line)}.")
+        return self.place("none", self.records("none"))
 
-    def _ragged(self, separator: str) -> tuple[str, list[Record]]:
-        """Return the records under a separator if the first has several fields."""
+    def _several(self, separator: str) -> list[Record]:
+        """Return the records under a separator if some have several fields."""
         found = self._found(separator)
-        several = not isinstance(found, StructureError) and len(found[0].fields) > 1
-        return separator, found if several and not isinstance(found, StructureError) else []
+        if isinstance(found, StructureError):
+            return []
+        return found if any(len(record.fields) > 1 for record in found) else []
+
+
+class _Widths:
+    """The numbers of fields in records.
+
+    Attributes
+    ----------
+    usual : int
+        That of most records.
+    share : float
+        Their share of all.
+    odd : Record or None
+        The first that has another.
+    """
+
+    def __init__(self, records: list[Record]) -> None:
+        ((self.usual, count),) = Counter(len(record.fields) for record in records).most_common(1)
+        self.share = count / len(records)
+        self.odd = next((record for record in records if len(record.fields) != self.usual), None)
 
 
 _PLURALS = {
@@ -387,15 +424,23 @@ _PLURALS = {
 }
 
 
-def on_widths(source: str, first_line: int, width: int, record: Record, found: int) -> str:
-    """Return the sentence on a record with another number of fields than the first."""
+def on_widths(source: str, record: Record, reference: int, width: int, is_first: bool) -> str:
+    """Return the sentence on a record with another number of fields than the one on the line ``reference``."""
+    found = len(record.fields)
     remedy = "Write the file with one separator, and quote the fields that contain it."
-    if found == width + 1:
-        remedy = "A name for each column is needed, also for one of row names, and none for a separator at the end."
+    if is_first and found == 1:
+        remedy = "Remove what stands before the table, or begin it with #."
+    elif is_first and width == found + 1:
+        remedy = "Give each column a name, also one of row names, and write no separator at the end of a line."
     several = "" if width == 1 else "s"
-    return (
-        f"{source}, line {record.line} must have {width} field{several} as line {first_line} has, got {found}. {remedy}"
-    )
+    return f"{source}, line {record.line} must have {width} field{several} as line {reference} has, got {found}. {remedy}"
+
+
+def _is_regular(records: list[Record] | StructureError) -> bool:
+    if isinstance(records, StructureError):
+        return False
+    widths = {len(record.fields) for record in records}
+    return len(widths) == 1 and min(widths) > 1
 
 
 def _names_of_one(header: str) -> list[str]:
@@ -410,11 +455,6 @@ def _head(records: Iterable[Record]) -> Iterator[Record]:
         characters += len(record.text)
         if number >= HEAD_RECORDS or characters >= HEAD_CHARACTERS:
             return
-
-
-def _irregular(records: list[Record]) -> float:
-    """Return the share of records that have another number of fields than the first."""
-    return sum(len(record.fields) != len(records[0].fields) for record in records) / len(records)
 
 
 def _is_place(column: str, width: int) -> bool:

@@ -20,12 +20,16 @@ LONGEST_LINE = 2**20
 #: Excel's error values, which are fields and not comments.
 _ERROR_VALUE = re.compile(r"#(?:N/A|DIV/0!|REF!|NAME\?|NUM!|NULL!|VALUE!)")
 
+#: A first line by which Excel is told the separator.
+_FOR_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+
 
 class StructureError(ValueError):
     """A record is not well formed; the message says which line it begins in and why."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line} {reason}")
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ class Records:
         if not content:
             self.blank_lines += 1
             return True
-        if content.startswith("#") and not _ERROR_VALUE.match(content):
+        commented = content.startswith("#") and not _ERROR_VALUE.match(content)
+        if commented or (self._line == 1 and _FOR_EXCEL.fullmatch(content)):
             self.comment_lines += 1
             return True
         return False
@@ -118,7 +123,9 @@ class Records:
 
 def _reason(error: csv.Error) -> str:
     reason = str(error)
-    if "unexpected end of data" in reason or "field larger than" in reason:
+    if "field larger than" in reason:
+        return f"a field has more than {csv.field_size_limit():,} characters, or a quoted field does not end"
+    if "unexpected end of data" in reason:
         return "a quoted field does not end. Close the quote, or remove it"
     if "expected after" in reason:
         return "text follows a closing quote. Write a quote inside a quoted field twice"

@@ -52,7 +52,7 @@ def _checked(records: Records, layout: Layout, source: str) -> Iterator[Record]:
     try:
         for record in itertools.islice(records, 1 if layout.header else 0, None):
             if len(record.fields) != layout.width:
-                raise InputError(on_widths(source, layout.first_line, layout.width, record, len(record.fields)))
+                raise InputError(on_widths(source, record, layout.first_line, layout.width, False))
             yield record
     except StructureError as error:
         raise InputError(f"{source}, {error}.") from None
