@@ -97,9 +97,9 @@ def test_fit(
 ) -> None:
     """Test whether the data in FILE come from a density, by the Bickel-Rosenblatt statistic T_m.
 
-    FILE holds one number a line or a table (text, also .gz), NumPy arrays (.npy, .npz) or a Parquet table; - is standard
-    input. The output says what was read; where a text can be read in two ways, the error names the option that chooses.
-    Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis and is
+    FILE holds one number a line or a table (text, also .gz), NumPy arrays (.npy, .npz) or a Parquet table; - is
+    standard input. The output says what was read; where a text can be read in two ways, the error names the option that
+    chooses. Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis and is
     right at any m; the one by Theorem 3.1's limit law is shown next to it, but is not right at the m of practice.
 
     \b

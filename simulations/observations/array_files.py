@@ -57,8 +57,8 @@ def read_parquet_sample(path: Path, column: str | None, missing: str) -> Sample:
         import pyarrow.parquet
     except ImportError:
         raise InputError(
-            f"{path} needs pyarrow, which is not installed. Install it with `pip install 'epanechnikov-vae[parquet]'`, or "
-            "save the table as CSV."
+            f"{path} needs pyarrow, which is not installed. Install it with `pip install "
+            "'epanechnikov-vae[parquet]'`, or save the table as CSV."
         ) from None
     size = read_file_size(path)
     with path.open("rb") as stream:

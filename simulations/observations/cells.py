@@ -1,4 +1,4 @@
-"""Numbers written as text: which text is a number, which says that a value is missing, and what is wrong with others."""
+"""Numbers written as text: which text is a number, which stands for a missing value, and what is wrong with others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _GROUPED = re.compile(
 
 _NONZERO = re.compile("[1-9]")
 
-_PROGRAMMED = re.compile(r"[+-]?0[xXoObB][0-9a-fA-F]+|[+-]?\d[\d.]*(?:_\d+)+(?:\.\d*)?|[+-]?[\d.]+[dD][+-]?\d+", re.ASCII)
+_PROGRAMMED = re.compile(
+    r"[+-]?0[xXoObB][0-9a-fA-F]+|[+-]?\d[\d.]*(?:_\d+)+(?:\.\d*)?|[+-]?[\d.]+[dD][+-]?\d+", re.ASCII
+)
 
 _CONFUSED = str.maketrans({"O": "0", "o": "0", "l": "1", "I": "1"})
 

@@ -60,7 +60,9 @@ class Collector:
         infinite = np.isinf(values) & ~missing
         if infinite.any():
             place = int(np.argmax(infinite)) + 1
-            raise InputError(f"{self._where(place)} must be finite, got {values[place - 1]}. Leave it out, or correct it.")
+            raise InputError(
+                f"{self._where(place)} must be finite, got {values[place - 1]}. Leave it out, or correct it."
+            )
         for place in np.flatnonzero(missing)[: None if self._drop else 1]:
             self._leave_out(int(place) + 1, "NaN")
         kept = np.flatnonzero(~missing)

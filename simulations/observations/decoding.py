@@ -60,7 +60,7 @@ _FOREIGN = (
 
 
 def decode(content: bytes, source: str, encoding: str | None = None) -> tuple[str, str]:
-    """Return the text of a file, with ``\\n`` at the end of every line, and the encoding it has.
+    r"""Return the text of a file, with ``\n`` at the end of every line, and the encoding it has.
 
     Without ``encoding`` it is the one that a byte order mark declares, and UTF-8 where there is none.
 
@@ -140,7 +140,9 @@ def _on_encoding(content: bytes, source: str, encoding: str, error: UnicodeError
         return f"{source} must be a text file, a .npy, .npz or .parquet file, but seems to be binary."
     # In Windows' code page these bytes are letters and signs; in Latin-1 they are control characters.
     likely = "cp1252" if any(0x80 <= one < 0xA0 for one in content) else "latin-1"
-    return f"{found} (byte 0x{byte.hex()}), but looks like {likely}. Use --encoding {likely}, or save the file as UTF-8."
+    return (
+        f"{found} (byte 0x{byte.hex()}), but looks like {likely}. Use --encoding {likely}, or save the file as UTF-8."
+    )
 
 
 def _on_nul(content: bytes, text: str, source: str) -> str:

@@ -22,7 +22,13 @@ _STRONG = ("tab", "semicolon", "bar", "comma")
 """Separators by rank. Blanks separate only where none of these does, since they also occur inside fields."""
 
 _NAMES = {
-    **{"\t": "tab", "\\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "blank", "": "none"},
+    "\t": "tab",
+    "\\t": "tab",
+    ";": "semicolon",
+    "|": "bar",
+    ",": "comma",
+    " ": "blank",
+    "": "none",
     **{name: name for name in SEPARATORS},
 }
 
@@ -112,7 +118,9 @@ def decide_layout(text: str, source: str, choices: Choices) -> Layout:
     heads = _Heads(text, source, choices)
     if separator is not None:
         if separator == "comma" and choices.decimal == "," and not heads.has_quoted_commas():
-            raise InputError("--separator and --decimal must differ where numbers are not quoted, got a comma for both.")
+            raise InputError(
+                f"{source}: --separator and --decimal must differ where numbers are not quoted, got a comma for both."
+            )
         return heads.place(separator, heads.records(separator))
     readings = [one for one in _STRONG if heads.is_regular(one)]
     if not readings and heads.is_regular("blank"):
@@ -161,7 +169,7 @@ class _Heads:
         return _is_regular(self._found(separator))
 
     def has_quoted_commas(self) -> bool:
-        """Return whether commas separate fields and quotes protect those inside numbers, as Google Sheets writes them."""
+        """Return whether commas separate fields, and quotes protect those inside numbers, as in Google Sheets."""
         found = self._found("comma")
         if isinstance(found, StructureError):
             return False
@@ -312,8 +320,8 @@ class _Heads:
             places = [] if of_data or places == [by_number] else places
             if places:
                 raise _Misplaced(
-                    f"{source}, line {records[0].line}: --column {column} can be the column named {column!r} (--header) "
-                    f"or column {column} (--no-header, if the line holds data)."
+                    f"{source}, line {records[0].line}: --column {column} can be the column named {column!r} "
+                    f"(--header) or column {column} (--no-header, if the line holds data)."
                 )
         if len(places) > 1:
             numbers = " and ".join(str(place + 1) for place in places)
@@ -324,7 +332,9 @@ class _Heads:
             return by_number, False
         names = self._names(fields)
         if width == 1 and not names:
-            raise _Misplaced(f"{source} has no column {column!r}, but one of numbers without a name. Leave --column out.")
+            raise _Misplaced(
+                f"{source} has no column {column!r}, but one of numbers without a name. Leave --column out."
+            )
         near = suggest(column, names) if names else f"Choose from: {_numbered(width)}."
         raise _Misplaced(f"{source} has no column {column!r}. {near}{self._note(separator, width)}")
 
@@ -359,8 +369,8 @@ class _Heads:
         reason = self._sign_of_names(records, index)
         if reason:
             raise _Misplaced(
-                f"{self._source}, line {records[0].line} can hold names or data: column {index + 1} has {shown(first)}, "
-                f"but {reason}. Use --header if it holds names, --no-header if it holds data."
+                f"{self._source}, line {records[0].line} can hold names or data: column {index + 1} has "
+                f"{shown(first)}, but {reason}. Use --header if it holds names, --no-header if it holds data."
             )
         return False
 
@@ -419,8 +429,12 @@ class _Widths:
 
 
 _PLURALS = {
-    **{"tab": "tabs", "semicolon": "semicolons", "bar": "vertical bars", "comma": "commas"},
-    **{"blank": "blanks", "none": "line ends alone"},
+    "tab": "tabs",
+    "semicolon": "semicolons",
+    "bar": "vertical bars",
+    "comma": "commas",
+    "blank": "blanks",
+    "none": "line ends alone",
 }
 
 
@@ -433,7 +447,9 @@ def on_widths(source: str, record: Record, reference: int, width: int, is_first:
     elif is_first and width == found + 1:
         remedy = "Give each column a name, also one of row names, and write no separator at the end of a line."
     several = "" if width == 1 else "s"
-    return f"{source}, line {record.line} must have {width} field{several} as line {reference} has, got {found}. {remedy}"
+    return (
+        f"{source}, line {record.line} must have {width} field{several} as line {reference} has, got {found}. {remedy}"
+    )
 
 
 def _is_regular(records: list[Record] | StructureError) -> bool:

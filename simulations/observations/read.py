@@ -89,7 +89,9 @@ def read_sample(
     content = _standard_input() if str(path) == STANDARD_INPUT else read_bytes(Path(path), LARGEST_TEXT)
     for start, ending in _BINARY.items():
         if content.startswith(start):
-            raise InputError(f"{source} must be text, got the content of a {ending} file. Give it a name ending in {ending}.")
+            raise InputError(
+                f"{source} must be text, got the content of a {ending} file. Give it a name ending in {ending}."
+            )
     return read_text(content, source, choices, missing)
 
 

@@ -128,7 +128,8 @@ class Reading:
 
         Examples
         --------
-        >>> Reading("a.csv", "text", 60, "Weight", 2, "line", 2, 61, dialect=Dialect("utf-8", "comma", ".", 1)).in_words()
+        >>> dialect = Dialect("utf-8", "comma", ".", header_line=1)
+        >>> Reading("a.csv", "text", 60, "Weight", 2, "line", 2, 61, dialect=dialect).in_words()
         '60 observations from column Weight, lines 2 to 61; line 1 holds names'
         """
         parts = [f"{_count(self.observations, 'observation')}{self._origin()}{self._places()}"]
@@ -157,9 +158,7 @@ class Reading:
         places = ", ".join(map(str, self.dropped.places))
         more = ", ..." if self.dropped.number > len(self.dropped.places) else ""
         several = "" if self.dropped.number == 1 else "s"
-        return (
-            f"{_count(self.dropped.number, 'missing value')} dropped ({texts}; {self.unit}{several} {places}{more})"
-        )
+        return f"{_count(self.dropped.number, 'missing value')} dropped ({texts}; {self.unit}{several} {places}{more})"
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable form."""

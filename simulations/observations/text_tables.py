@@ -96,7 +96,7 @@ def _parse(chunk: list[Record], layout: Layout, source: str) -> list[str]:
     cells = list(table[layout.index])
     if len(cells) != len(chunk):
         raise InputError(
-            f"{source}, lines {chunk[0].line} to {chunk[-1].line} hold {len(chunk)} records of which {len(cells)} can be "
-            "read. Write the table without quotes and line breaks inside fields."
+            f"{source}, lines {chunk[0].line} to {chunk[-1].line} hold {len(chunk)} records of which {len(cells)} can "
+            "be read. Write the table without quotes and line breaks inside fields."
         )
     return cells

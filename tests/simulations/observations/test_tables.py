@@ -87,7 +87,9 @@ IRIS = "5.1,setosa\n4.9,setosa\n6.3,virginica\n"
         ("x\ty\n1\t2\n\t\n4\t5\n", {"column": "x", "missing": "drop"}, [1, 4]),
     ],
 )
-def test_a_sample_is_read_from_text(read: Any, text: str | bytes, options: dict[str, Any], expected: list[float]) -> None:
+def test_a_sample_is_read_from_text(
+    read: Any, text: str | bytes, options: dict[str, Any], expected: list[float]
+) -> None:
     assert read(text, **options).values.tolist() == expected
 
 
@@ -103,7 +105,7 @@ def test_a_sample_is_read_from_text(read: Any, text: str | bytes, options: dict[
         ("x\n1\n\n# c\ntwo\n", {}, "line 5 in column x must be a number, got 'two'"),
         ('n,x\n"a\nb",1\n"c",two\n', {"column": "x"}, "line 4 in column x must be a number"),
         # Two readings: both are named, with the option for each.
-        ("0,298746\n1,5\n", {}, r"two ways: as 2 columns separated by commas.*--separator comma and --column.*--decimal ,"),
+        ("0,298746\n1,5\n", {}, r"two ways: as 2 columns.*--separator comma and --column.*--decimal ,"),
         ("0,298746\n1,5\n", {"column": "1"}, r"--separator comma\).*'1,5' on line 2 \(--decimal ,\)"),
         ("Weight, kg\n76,9\n80,1\n", {"column": "Weight"}, r"two ways.*decimal commas"),
         ("179;76,9\n180;80,1\n", {"column": "2"}, r"--separator semicolon --decimal ,.*--separator comma"),
@@ -118,7 +120,7 @@ def test_a_sample_is_read_from_text(read: Any, text: str | bytes, options: dict[
         ("x\n1.5\n2,5\n", {}, r"line 3.*use --decimal ,"),
         ("x\n1,5\n2.5\n", {"decimal": ","}, r"line 3.*a point is not a decimal mark"),
         ("x\n1,234\n", {}, r"use --decimal ,; if it separates thousands, remove it"),
-        ("A,B,C\n1,2,4\n", {"column": "C", "decimal": ","}, "a comma separates fields only where the numbers are quoted"),
+        ("A,B,C\n1,2,4\n", {"column": "C", "decimal": ","}, "a comma separates fields only where"),
         # Not numbers.
         (MASSES, {"column": "income"}, r"line 2 in column income must be a number, got '4 640'. Remove the separators"),
         ("NA\n1\n2\n", {}, r"line 1 is missing \('NA'\). Use --missing drop"),
@@ -227,7 +229,7 @@ THREES = "3\n" * 10**4
         ("tidyverse/readr#265", "this\n4\n4,000.\n", {}, "line 3 in column this must be a number"),
         ("pandas-dev/pandas#14124", "A,B,C\n1,4,7,\n2,5,8,\n", {"column": "C"}, "no separator at the end of a line"),
         ("pandas-dev/pandas#15203", 'A,B,C \n100636,"R",0,\n', {"column": "C"}, "line 2 must have 3 fields"),
-        ("pandas-dev/pandas#41304", '"M";"T";"P"\n"04.05.2021";"9.8";"759.0";\n', {"column": "T"}, "line 2 must have 3"),
+        ("pandas-dev/pandas#41304", '"M";"T";"P"\n"04.05.";"9.8";"759.0";\n', {"column": "T"}, "line 2 must have 3"),
         ("pandas-dev/pandas#5697", "x\n\n1111111111111111111", {}, [float(1111111111111111111)]),
         ("pandas-dev/pandas#31821", "n\n10551438040000064\n", {}, [float(10551438040000064)]),
         ("pandas-dev/pandas#34120", "test;\nTrue;\n;\n", {"column": "test"}, "line 2 in column test.*got 'True'"),
@@ -276,8 +278,8 @@ def test_the_reading_says_what_was_read(read: Any) -> None:
     assert sample.reading.dialect.in_words() == "fields separated by semicolons, decimal points, utf-8"
     with_gaps = read("# made today\n\n1\nNA\nna\n-\n4\n", missing="drop").reading
     assert with_gaps.in_words() == (
-        "2 observations, lines 3 to 7; 3 missing values dropped (1 'NA', 1 'na', 1 '-'; lines 4, 5, 6); 1 blank line and "
-        "1 comment line skipped"
+        "2 observations, lines 3 to 7; 3 missing values dropped (1 'NA', 1 'na', 1 '-'; lines 4, 5, 6); 1 blank "
+        "line and 1 comment line skipped"
     )
     assert with_gaps.document()["dropped"] == {"number": 3, "by_text": {"NA": 1, "na": 1, "-": 1}, "places": [4, 5, 6]}
 
@@ -321,7 +323,7 @@ def test_the_command_says_what_was_read_in_text_and_json(tmp_path: Path) -> None
     assert "line 2 in column Weight must be a number, got '0,0'" in refused.stderr
 
 
-def test_standard_input_is_read_like_a_file(tmp_path: Path) -> None:
+def test_standard_input_is_read_like_a_file() -> None:
     arguments = ["test-fit", "-", "--replicates", "19", "--no-cache", "--json", "-"]
     result = runner().invoke(main, arguments, input="x\n0.5\n0.25\n".encode("utf-16"))
     assert result.exit_code == 0, result.output
