@@ -11,8 +11,7 @@ from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import OneOf
 from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
-
-SEPARATOR_NAMES = ("tab", "semicolon", "bar", "comma", "blank", "none")
+from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RULES, SEPARATORS
 
 
 @click.command("test-fit", short_help="Test whether data come from a density.")
@@ -29,25 +28,26 @@ SEPARATOR_NAMES = ("tab", "semicolon", "bar", "comma", "blank", "none")
 )
 @click.option(
     "--decimal",
-    type=OneOf([".", ","]),
+    type=OneOf(DECIMAL_MARKS),
     metavar=".|,",
     help="The decimal mark.  [default: the point; a comma where a point is expected is an error]",
 )
 @click.option(
     "--separator",
     metavar="NAME",
-    shell_complete=one_of(SEPARATOR_NAMES),
+    shell_complete=one_of(tuple(SEPARATORS)),
     help="What separates the fields of a line: tab, semicolon, bar, comma, blank (any number of them) or none, or the "
     "character itself.  [default: the one that gives all lines the same number of fields]",
 )
 @click.option(
     "--encoding",
     metavar="NAME",
+    shell_complete=one_of(ENCODINGS),
     help="The encoding of the text, such as latin-1 or utf-16.  [default: that of its byte order mark, or utf-8]",
 )
 @click.option(
     "--missing",
-    type=OneOf(["refuse", "drop"]),
+    type=OneOf(MISSING_RULES),
     default="refuse",
     show_default=True,
     metavar="refuse|drop",
@@ -99,8 +99,9 @@ def test_fit(
 
     FILE holds one number a line or a table (text, also .gz), NumPy arrays (.npy, .npz) or a Parquet table; - is
     standard input. The output says what was read; where a text can be read in two ways, the error names the option that
-    chooses. Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis and is
-    right at any m; the one by Theorem 3.1's limit law is shown next to it, but is not right at the m of practice.
+    chooses. Large values of T_m speak against the density. The p-value comes from simulated samples of the hypothesis
+    and is right at any m; the one by Theorem 3.1's limit law is shown next to it, but is not right at the m of
+    practice.
 
     \b
     Examples

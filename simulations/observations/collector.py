@@ -12,10 +12,8 @@ import numpy.typing as npt
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations.observations.cells import PADDING, is_missing, shown, to_number
+from simulations.observations.names import MISSING_RULES
 from simulations.observations.sample import LISTED, Dropped, Reading, Sample
-
-MISSING_RULES = ("refuse", "drop")
-"""What is done with missing values."""
 
 
 class Collector:

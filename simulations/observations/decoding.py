@@ -9,16 +9,10 @@ import zlib
 
 from foundation.errors import InputError
 from foundation.files import limit_unpacked_size
+from simulations.observations.names import ENCODINGS
 
 LARGEST_TEXT = 2**28
 """Largest size of a text in bytes, after decompression; a larger sample must be a NumPy array."""
-
-ENCODINGS = (
-    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii"),
-    *("latin-1", "cp1252", "iso8859-2", "iso8859-15", "cp437", "cp850", "cp1250", "cp1251", "koi8-r", "mac-roman"),
-    *("gb18030", "big5", "shift_jis", "cp932", "euc_jp", "euc_kr"),
-)
-"""The encodings that can be chosen; every name that Python knows for one of them is accepted."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),

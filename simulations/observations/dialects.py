@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from foundation.errors import InputError, suggest
 from simulations.observations.cells import PADDING, is_grouped, is_missing, is_name, is_number, shown
+from simulations.observations.names import SEPARATORS
 from simulations.observations.records import Record, Records, StructureError
-from simulations.observations.sample import SEPARATORS
 
 HEAD_RECORDS, HEAD_CHARACTERS = 1_000, 2**20
 """The records and characters from which the dialect is decided."""

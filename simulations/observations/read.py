@@ -19,6 +19,7 @@ from simulations.observations.array_files import (
 from simulations.observations.collector import check_missing
 from simulations.observations.decoding import LARGEST_TEXT, check_encoding
 from simulations.observations.dialects import Choices
+from simulations.observations.names import DECIMAL_MARKS
 from simulations.observations.sample import Sample
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _from_frame(table: pd.DataFrame, column: Any, missing: str) -> Sample:
 
 
 def _checked(choices: Choices) -> Choices:
-    if choices.decimal not in (None, ".", ","):
+    if choices.decimal not in (None, *DECIMAL_MARKS):
         raise InputError(f"--decimal must be . or a comma, got {choices.decimal!r}.")
     if choices.encoding is not None:
         check_encoding(choices.encoding)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulations.observations.cells import PADDING
-from simulations.observations.sample import SEPARATORS
+from simulations.observations.names import SEPARATORS
 
 LONGEST_LINE = 2**20
 """Characters of the longest line."""

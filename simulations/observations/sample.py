@@ -12,9 +12,6 @@ import numpy.typing as npt
 from foundation.errors import escape_unprintable
 from foundation.types import Array
 
-SEPARATORS = {"tab": "\t", "semicolon": ";", "bar": "|", "comma": ",", "blank": " ", "none": "\x1f"}
-"""The separators of fields by name. ``blank`` is any number of blanks and tabs, ``none`` one field a line."""
-
 _IN_WORDS = {
     "tab": "fields separated by tabs",
     "semicolon": "fields separated by semicolons",
@@ -37,7 +34,7 @@ class Dialect:
     encoding : str
         As Python names it.
     separator : str
-        A key of `SEPARATORS`.
+        A key of `simulations.observations.names.SEPARATORS`.
     decimal : str
         The decimal mark, "." or ",".
     header_line : int or None

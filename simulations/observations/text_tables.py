@@ -13,8 +13,9 @@ from foundation.errors import InputError
 from simulations.observations.collector import Collector
 from simulations.observations.decoding import decode
 from simulations.observations.dialects import Choices, Layout, decide_layout, on_widths
+from simulations.observations.names import SEPARATORS
 from simulations.observations.records import Record, Records, StructureError
-from simulations.observations.sample import SEPARATORS, Dialect, Sample
+from simulations.observations.sample import Dialect, Sample
 
 CHUNK_RECORDS, CHUNK_CHARACTERS = 2**16, 2**22
 """The records and characters that are parsed at a time; memory beyond that of the text and the sample is bounded so."""
