@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -17,8 +18,8 @@ NUMBERS = {
 #: What stands for a missing value, whether in capitals or not.
 MISSING = frozenset(["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "--", ".", "?", "*"])
 
-#: Characters around a number that are not part of it.
-PADDING = " \t"
+#: What may stand around a field. A tab inside a field shows that it is no padding there, but a separator.
+PADDING = " "
 
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 
@@ -26,7 +27,7 @@ _GROUPED = re.compile(
     r"[+-]?[1-9]\d{0,2}(?:(?P<mark>[,. '\u2019\u00a0\u2009\u202f])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?", re.ASCII
 )
 
-_NONZERO = re.compile("[1-9]")
+_NONZERO = re.compile("[^eE]*[1-9]")
 
 _PROGRAMMED = re.compile(
     r"[+-]?0[xXoObB][0-9a-fA-F]+|[+-]?\d[\d.]*(?:_\d+)+(?:\.\d*)?|[+-]?[\d.]+[dD][+-]?\d+", re.ASCII
@@ -70,8 +71,8 @@ def is_name(cell: str) -> bool:
     >>> is_name("Weight"), is_name("1.2.3"), is_name("NA"), is_name("O.5"), is_name("inf")
     (True, False, False, False, False)
     """
-    text = cell.strip()
-    if is_missing(text) or _INFINITE.fullmatch(text) or not (text[0].isalpha() or text[0] == "_"):
+    text = cell.strip(PADDING)
+    if is_missing(text) or _INFINITE.fullmatch(text) or "\t" in text or not (text[0].isalpha() or text[0] == "_"):
         return False
     return not any(digit.isdecimal() for digit in text) or not is_number(text.translate(_CONFUSED), ".")
 
@@ -88,8 +89,7 @@ def to_number(cell: str, decimal: str) -> float:
     if NUMBERS[decimal].fullmatch(cell) is None:
         raise InputError(f"must be a number, got {shown(cell)}. {_remedy(cell, decimal)}")
     value = float(cell.replace(",", "."))
-    mantissa = cell.partition("e")[0].partition("E")[0]
-    if value in (float("inf"), -float("inf")) or (value == 0 and _NONZERO.search(mantissa)):
+    if not math.isfinite(value) or (value == 0 and _NONZERO.match(cell)):
         raise InputError(
             f"must be a number within double precision, 0 or from 5e-324 to 1.8e308, got {shown(cell)}. Choose other "
             "units."

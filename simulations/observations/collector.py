@@ -42,16 +42,20 @@ class Collector:
     def add_cells(self, places: Iterable[int], cells: Iterable[str], decimal: str) -> None:
         """Add the numbers that cells of text hold."""
         append = self._values.append
+        last = 0
         for place, cell in zip(places, cells, strict=True):
             content = cell.strip(PADDING)
-            if is_missing(content):
+            # What ends in a digit is not missing, which is the quicker question.
+            if not content[-1:].isdecimal() and is_missing(content):
                 self._leave_out(place, content)
                 continue
             try:
                 append(to_number(content, decimal))
             except InputError as error:
                 raise InputError(f"{self._where(place)} {error}") from None
-            self._first, self._last = self._first or place, place
+            last = place
+            self._first = self._first or place
+        self._last = last or self._last
 
     def add_values(self, values: Array, missing: npt.NDArray[np.bool_]) -> None:
         """Add numbers of double precision, shape (n,), of which some are missing; places count from 1."""

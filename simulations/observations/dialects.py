@@ -96,6 +96,10 @@ class _Misplaced(Exception):
     """The column cannot be found under one reading; the message is the sentence for the user."""
 
 
+class _Undecided(_Misplaced):
+    """The column is there, but it is open which, or whether the first record holds names."""
+
+
 def separator_named(name: str) -> str:
     """Return the key of `SEPARATORS` for a name or the character itself; raise an `InputError` for others."""
     if name not in _NAMES:
@@ -180,20 +184,25 @@ class _Heads:
     def rivals(self, readings: list[str]) -> Iterator[str]:
         """Yield the further separators under which the file makes sense as well.
 
-        Under blanks all fields must be numbers where another separator fits; under none, each record as a whole.
+        Where commas fit, blanks may be meant if all commas are inside numbers; where tabs fit, if all fields are
+        numbers. One column may be meant if each record as a whole is a number.
         """
-        if readings and readings != ["blank"] and self.is_regular("blank") and self._is_numeric("blank"):
+        if self._may_be_blanks(readings):
             yield "blank"
         if not readings or self._may_be_one_column(readings[0]):
             single = self._found("none")
             if not isinstance(single, StructureError) and (readings or self._any_numeric(single)):
                 yield "none"
 
-    def _is_numeric(self, separator: str) -> bool:
-        first, *rest = self.records(separator)
-        of_names = all(is_name(field) for field in first.fields)
-        counted = rest if of_names and rest else [first, *rest]
-        return all(self._is_numberlike(field) for record in counted for field in record.fields)
+    def _may_be_blanks(self, readings: list[str]) -> bool:
+        if not {"comma", "tab"} & set(readings) or not self.is_regular("blank"):
+            return False
+        fields = [field for record in self.records("blank") for field in record.fields]
+        if "comma" in readings:
+            return all(self._is_numberlike(field) for field in fields if "," in field)
+        names = self.records("blank")[0].fields
+        below = fields[len(names) :] if all(map(is_name, names)) else fields
+        return all(self._is_numberlike(field) or is_missing(field) for field in below)
 
     def _may_be_one_column(self, separator: str) -> bool:
         """Return whether the records are numbers as a whole, with the separator as decimal mark or in thousands."""
@@ -201,7 +210,7 @@ class _Heads:
         if isinstance(single, StructureError):
             return False
         first, *rest = (record.fields[0].strip(PADDING) for record in single)
-        column = self._choices.column or "1"
+        column = "1" if self._choices.column is None else self._choices.column
         if self._is_numberlike(first) and self._choices.header is not True:
             return column == "1" and all(map(self._is_numberlike, rest))
         if column not in ("1", *_names_of_one(first)):
@@ -250,7 +259,8 @@ class _Heads:
     def _is_possible(self, separator: str, layout: Layout | _Misplaced, readings: list[str]) -> bool:
         if isinstance(layout, _Misplaced):
             # Several columns of which none is chosen are a reading where one column is another.
-            return self._choices.column is None or (separator == "none" and len(readings) > 1)
+            undecided = isinstance(layout, _Undecided) or self._choices.column is None
+            return undecided or (separator == "none" and len(readings) > 1)
         return any(map(self._is_numberlike, self._cells(separator, layout)))
 
     def _cells(self, separator: str, layout: Layout | _Misplaced) -> list[str]:
@@ -273,7 +283,7 @@ class _Heads:
             mark = "decimal commas" if is_number(cell, ",") else "separated thousands"
             options = "--decimal ," if is_number(cell, ",") else "--separator none"
             return f"as one column of numbers with {mark}, {shown(cell)} on line {record.line} ({options})"
-        column = "" if isinstance(layout, Layout) else " and --column"
+        column = " and --column" if self._choices.column is None else ""
         commas = ", with decimal commas" if is_number(cell, ",") and not is_number(cell, ".") else ""
         options = f"--separator {separator}{column}{' --decimal ,' if commas else ''}"
         place = f"{shown(cell)} in column {index + 1} of line {record.line}"
@@ -293,9 +303,9 @@ class _Heads:
         index, named = self._index(fields, separator, records)
         decimal = self._choices.decimal or "."
         header = self._choices.header
-        if header and self._comments and records[0].line > 1 and all(map(self._is_numberlike, fields)):
+        if header and self._comments and records[0].line > 1 and self._is_numberlike(fields[index]):
             raise _Misplaced(
-                f"{self._source}, line {records[0].line} holds numbers, and lines before it that begin with # are "
+                f"{self._source}, line {records[0].line} holds a number in the column, and lines before it that begin with # are "
                 "comments, so that --header finds no names. Remove the # before the names, or use --no-header."
             )
         if header is None:
@@ -319,7 +329,7 @@ class _Heads:
             of_data = all(self._is_numberlike(field) or is_missing(field) for field in fields)
             places = [] if of_data or places == [by_number] else places
             if places:
-                raise _Misplaced(
+                raise _Undecided(
                     f"{source}, line {records[0].line}: --column {column} can be the column named {column!r} "
                     f"(--header) or column {column} (--no-header, if the line holds data)."
                 )
@@ -368,7 +378,7 @@ class _Heads:
             return is_name(first)
         reason = self._sign_of_names(records, index)
         if reason:
-            raise _Misplaced(
+            raise _Undecided(
                 f"{self._source}, line {records[0].line} can hold names or data: column {index + 1} has "
                 f"{shown(first)}, but {reason}. Use --header if it holds names, --no-header if it holds data."
             )

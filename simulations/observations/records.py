@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from simulations.observations.cells import PADDING
 from simulations.observations.names import SEPARATORS
 
 LONGEST_LINE = 2**20
 """Characters of the longest line."""
+
+_BLANKS = " \t"
 
 #: Excel's error values, which are fields and not comments.
 _ERROR_VALUE = re.compile(r"#(?:N/A|DIV/0!|REF!|NAME\?|NUM!|NULL!|VALUE!)")
@@ -32,8 +33,7 @@ class StructureError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A record.
 
     Attributes
@@ -61,7 +61,7 @@ class Records:
         self.blank_lines = self.comment_lines = 0
         self._text, self._separator = text, separator
         self._between, self._taken = True, [""]
-        self._line = 0
+        self._line = self._begin = 0
 
     def __iter__(self) -> Iterator[Record]:
         reader = csv.reader(
@@ -82,10 +82,6 @@ class Records:
                 raise StructureError(self._begin, f"is not well formed: {_reason(error)}") from None
             yield Record(self._begin, "".join(self._taken), fields)
 
-    @property
-    def _begin(self) -> int:
-        return self._line - max(len(self._taken) - 1, 0)
-
     def _lines(self) -> Iterator[str]:
         """Yield the lines for the reader of records, and pass over blank lines and comments between them."""
         start, end = 0, len(self._text)
@@ -97,15 +93,17 @@ class Records:
                 raise StructureError(self._line, f"has more than {LONGEST_LINE:,} characters")
             line = self._text[start:stop]
             start = stop + 1
-            if self._between and self._is_passed_over(line):
-                continue
-            self._between = False
-            self._taken.append(self._prepared(line))
-            yield self._taken[-1]
+            if self._between:
+                if self._is_passed_over(line):
+                    continue
+                self._between, self._begin = False, self._line
+            prepared = self._prepared(line)
+            self._taken.append(prepared)
+            yield prepared
 
     def _is_passed_over(self, line: str) -> bool:
         # A line of tabs alone is a record of empty fields where tabs separate.
-        content = line.strip(" " if self._separator == "tab" else PADDING)
+        content = line.strip(" " if self._separator == "tab" else _BLANKS)
         if not content:
             self.blank_lines += 1
             return True
@@ -117,7 +115,7 @@ class Records:
 
     def _prepared(self, line: str) -> str:
         if self._separator == "blank":
-            return f"{line.strip(PADDING).expandtabs(1)}\n"
+            return f"{line.strip(_BLANKS).expandtabs(1)}\n"
         return f"{line.rstrip(' ')}\n"
 
 

@@ -37,19 +37,14 @@ class Written:
     options: dict[str, Any]
 
 
-@st.composite
-def numbers(draw: st.DrawFn) -> tuple[str, float]:
-    """Draw a number as text with a decimal point, and its value."""
-    value = draw(
-        st.one_of(
-            st.floats(allow_nan=False, allow_infinity=False),
-            st.integers(-2000, 2000).map(float),
-            st.integers(1, 4).map(float),
-        )
-    )
-    form = draw(st.sampled_from(["{!r}", "{:.3f}", "{:.2e}", "{:.0f}", "{:+.4g}"]))
-    text = form.format(value)
-    return text, float(text)
+FORMS = ["{!r}", "{:.3f}", "{:.1f}", "{:.2e}", "{:.0f}", "{:+.4g}"]
+
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(-200, 200),
+    st.integers(-2000, 2000).map(float),
+    st.integers(1, 4).map(float),
+)
 
 
 @st.composite
@@ -61,6 +56,8 @@ def tables(draw: st.DrawFn) -> Written:
     decimal = draw(st.sampled_from([".", ","]))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"]))
     numeric = [place == chosen or draw(st.booleans()) for place in range(width)]
+    # Numbers of one form have as many decimal commas in every row, which look like separators.
+    forms = draw(st.one_of(st.sampled_from(FORMS).map(lambda form: [form]), st.just(FORMS)))
     rows, values = [], []
     for _ in range(height):
         row = []
@@ -71,11 +68,12 @@ def tables(draw: st.DrawFn) -> Written:
                 # Between blanks an empty field does not show.
                 row.append(draw(st.sampled_from(MISSING[1:] if separator == "blank" else MISSING)))
             else:
-                text, value = draw(numbers())
+                text = draw(st.sampled_from(forms)).format(draw(VALUES))
                 row.append(text.replace(".", decimal))
-                values += [value] if place == chosen else []
+                values += [float(text)] if place == chosen else []
         rows.append(row)
-    names = draw(st.lists(NAMES, min_size=width, max_size=width)) if draw(st.booleans()) else None
+    named = NAMES.filter(bool) if separator == "blank" else NAMES
+    names = draw(st.lists(named, min_size=width, max_size=width)) if draw(st.booleans()) else None
     content = write([names, *rows] if names else rows, separator, draw)
     return Written(
         content.encode(encoding, "replace"), values, draw(truths(chosen, names, separator, decimal, encoding))

@@ -111,6 +111,8 @@ def test_a_sample_is_read_from_text(
         ("179;76,9\n180;80,1\n", {"column": "2"}, r"--separator semicolon --decimal ,.*--separator comma"),
         ("179,5;76,9\n180,1;80,1\n", {"column": "1"}, r"--separator semicolon --decimal ,.*--separator comma"),
         ("179 76,9\n180 80,1\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
+        ("setosa 1,5\nvirginica 2,5\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
+        ("1,5 2,5 NA\n3,5 4,5 NA\n", {"column": "1"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1 234\n5 678\n", {}, r"separated by blanks.*separated thousands"),
         ("height,2011\n170,65\n", {"column": "2"}, r"names or data.*--header.*--no-header"),
         ('"2011"\n170\n', {}, r"names or data.*only this line has quotes"),
