@@ -28,8 +28,8 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
 )
 @click.option(
     "--decimal",
-    type=OneOf(DECIMAL_MARKS),
     metavar=".|,",
+    shell_complete=one_of(DECIMAL_MARKS),
     help="The decimal mark.  [default: the point; a comma where a point is expected is an error]",
 )
 @click.option(

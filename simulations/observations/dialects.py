@@ -18,6 +18,9 @@ from simulations.observations.records import Record, Records, StructureError
 HEAD_RECORDS, HEAD_CHARACTERS = 1_000, 2**20
 """The records and characters from which the dialect is decided."""
 
+MOST_COMPARED = 1_000
+"""The names that a misspelt one is compared with."""
+
 _STRONG = ("tab", "semicolon", "bar", "comma")
 """Separators by rank. Blanks separate only where none of these does, since they also occur inside fields."""
 
@@ -104,8 +107,7 @@ def separator_named(name: str) -> str:
     """Return the key of `SEPARATORS` for a name or the character itself; raise an `InputError` for others."""
     if name not in _NAMES:
         raise InputError(
-            f"--separator must be one of {', '.join(SEPARATORS)}, or the character itself, got {name!r}. "
-            f"{suggest(name, SEPARATORS)}"
+            f"--separator must be one of {', '.join(SEPARATORS)}, or the character itself, got {name!r}. Choose one."
         )
     return _NAMES[name]
 
@@ -261,7 +263,8 @@ class _Heads:
             # Several columns of which none is chosen are a reading where one column is another.
             undecided = isinstance(layout, _Undecided) or self._choices.column is None
             return undecided or (separator == "none" and len(readings) > 1)
-        return any(map(self._is_numberlike, self._cells(separator, layout)))
+        cells = self._cells(separator, layout)
+        return not cells or any(map(self._is_numberlike, cells))
 
     def _cells(self, separator: str, layout: Layout | _Misplaced) -> list[str]:
         if isinstance(layout, _Misplaced):
@@ -305,8 +308,9 @@ class _Heads:
         header = self._choices.header
         if header and self._comments and records[0].line > 1 and self._is_numberlike(fields[index]):
             raise _Misplaced(
-                f"{self._source}, line {records[0].line} holds a number in the column, and lines before it that begin with # are "
-                "comments, so that --header finds no names. Remove the # before the names, or use --no-header."
+                f"{self._source}, line {records[0].line} holds a number in the column, and lines before it that begin "
+                "with # are comments, so that --header finds no names. Remove the # before the names, or use "
+                "--no-header."
             )
         if header is None:
             header = named or self._begins_with_names(records, index)
@@ -324,10 +328,9 @@ class _Heads:
         if self._choices.header is False:
             places = []
         if by_number is not None and places and self._choices.header is None:
-            # A column may be called by a number. A first record of numbers alone is data, and so may be one whose field
-            # in the column of this number is that number.
+            # A column may be called by a number, unless the first record is data.
             of_data = all(self._is_numberlike(field) or is_missing(field) for field in fields)
-            places = [] if of_data or places == [by_number] else places
+            places = [] if of_data or self._is_numberlike(fields[by_number]) else places
             if places:
                 raise _Undecided(
                     f"{source}, line {records[0].line}: --column {column} can be the column named {column!r} "
@@ -345,7 +348,7 @@ class _Heads:
             raise _Misplaced(
                 f"{source} has no column {column!r}, but one of numbers without a name. Leave --column out."
             )
-        near = suggest(column, names) if names else f"Choose from: {_numbered(width)}."
+        near = suggest(column, names[:MOST_COMPARED]) if names else f"Choose from: {_numbered(width)}."
         raise _Misplaced(f"{source} has no column {column!r}. {near}{self._note(separator, width)}")
 
     def _note(self, separator: str, width: int) -> str:

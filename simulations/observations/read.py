@@ -86,6 +86,8 @@ def read_sample(
         return _READERS[suffix](Path(path), column, missing)
     from simulations.observations.text_tables import read_text
 
+    if str(path) != STANDARD_INPUT and _is_pipe(Path(path)):
+        raise InputError(f"{path} must be a file, got a pipe. Redirect it to standard input, and name that -.")
     source = "standard input" if str(path) == STANDARD_INPUT else str(path)
     content = _standard_input() if str(path) == STANDARD_INPUT else read_bytes(Path(path), LARGEST_TEXT)
     for start, ending in _BINARY.items():
@@ -159,6 +161,14 @@ def _checked(choices: Choices) -> Choices:
     if choices.encoding is not None:
         check_encoding(choices.encoding)
     return choices
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except OSError:
+        # Why the file cannot be read is said where it is read.
+        return False
 
 
 def _standard_input() -> bytes:

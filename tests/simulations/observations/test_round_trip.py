@@ -116,7 +116,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(tables())
-@examples(300)
+@examples(200)
 def test_a_written_table_is_read_back_or_refused_and_never_changed(place: Path, table: Written) -> None:
     path = place / "table.csv"
     path.write_bytes(table.content)

@@ -66,6 +66,7 @@ IRIS = "5.1,setosa\n4.9,setosa\n6.3,virginica\n"
         # Whether the first line holds names.
         (IRIS, {"column": "1"}, [5.1, 4.9, 6.3]),
         ("1,setosa\n2,setosa\n", {"column": "1"}, [1, 2]),
+        ("179,1,x\n180,2,x\n", {"column": "1"}, [179, 180]),
         ("height,2011\n170,65\n180,70\n", {"column": "2", "header": True}, [65, 70]),
         ("height,2011\n170,65\n180,70\n", {"column": "2", "header": False}, [2011, 65, 70]),
         ("2010,2011\n1,2\n", {"column": "2011"}, [2]),
@@ -111,6 +112,7 @@ def test_a_sample_is_read_from_text(
         ("179;76,9\n180;80,1\n", {"column": "2"}, r"--separator semicolon --decimal ,.*--separator comma"),
         ("179,5;76,9\n180,1;80,1\n", {"column": "1"}, r"--separator semicolon --decimal ,.*--separator comma"),
         ("179 76,9\n180 80,1\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
+        ("a||0,0\nb||1,5\n", {"column": "2"}, r"--separator bar.*--separator comma"),
         ("setosa 1,5\nvirginica 2,5\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1,5 2,5 NA\n3,5 4,5 NA\n", {"column": "1"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1 234\n5 678\n", {}, r"separated by blanks.*separated thousands"),
