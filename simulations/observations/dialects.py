@@ -186,8 +186,8 @@ class _Heads:
     def rivals(self, readings: list[str]) -> Iterator[str]:
         """Yield the further separators under which the file makes sense as well.
 
-        Where commas fit, blanks may be meant if all commas are inside numbers; where tabs fit, if all fields are
-        numbers. One column may be meant if each record as a whole is a number.
+        Where commas fit, blanks may be meant if all commas, or those in the column, are inside numbers; where tabs fit,
+        if all fields are numbers. One column may be meant if each record as a whole is a number.
         """
         if self._may_be_blanks(readings):
             yield "blank"
@@ -201,7 +201,8 @@ class _Heads:
             return False
         fields = [field for record in self.records("blank") for field in record.fields]
         if "comma" in readings:
-            return all(self._is_numberlike(field) for field in fields if "," in field)
+            inside = all(self._is_numberlike(field) for field in fields if "," in field)
+            return inside or any("," in cell and self._is_numberlike(cell) for cell in self._cells_of("blank"))
         names = self.records("blank")[0].fields
         below = fields[len(names) :] if all(map(is_name, names)) else fields
         return all(self._is_numberlike(field) or is_missing(field) for field in below)
@@ -265,6 +266,13 @@ class _Heads:
             return undecided or (separator == "none" and len(readings) > 1)
         cells = self._cells(separator, layout)
         return not cells or any(map(self._is_numberlike, cells))
+
+    def _cells_of(self, separator: str) -> list[str]:
+        """Return the cells of the column under a separator, or none if it has no such column."""
+        try:
+            return self._cells(separator, self._place(separator, self.records(separator)))
+        except _Misplaced:
+            return []
 
     def _cells(self, separator: str, layout: Layout | _Misplaced) -> list[str]:
         if isinstance(layout, _Misplaced):

@@ -113,6 +113,8 @@ def test_a_sample_is_read_from_text(
         ("179,5;76,9\n180,1;80,1\n", {"column": "1"}, r"--separator semicolon --decimal ,.*--separator comma"),
         ("179 76,9\n180 80,1\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
         ("a||0,0\nb||1,5\n", {"column": "2"}, r"--separator bar.*--separator comma"),
+        ('0,5 "Los Angeles, CA" 3,5\n', {"column": "3"}, r"--separator comma.*--separator blank --decimal ,"),
+        ("3,0 x,y\n4,0 x,z\n", {"column": "1"}, r"--separator comma.*--separator blank --decimal ,"),
         ("setosa 1,5\nvirginica 2,5\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1,5 2,5 NA\n3,5 4,5 NA\n", {"column": "1"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1 234\n5 678\n", {}, r"separated by blanks.*separated thousands"),
