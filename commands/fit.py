@@ -106,7 +106,7 @@ def test_fit(
     Examples
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
-      python cli.py test-fit messwerte.csv --column Gewicht --decimal , --missing drop --estimate
+      python cli.py test-fit werte.csv --column Gewicht --decimal , --missing drop
     """  # noqa: D301
     from simulations import Study, bickel_rosenblatt_test
     from simulations.observations import read_sample

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.mutations import answered, examples, mutated
+from tests.support.hostile.mutations import answered, examples, mutated
 
 from simulations.observations import read_sample
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.mutations import answered, examples
+from tests.support.hostile.mutations import answered, examples
 
 from simulations.observations import read_sample
 
