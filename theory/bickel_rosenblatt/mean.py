@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
-from foundation.types import Array, ArrayFunction
+from foundation.types import Array
 from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density
+from theory.densities.evaluation import numerical
 from theory.densities.families import density_named
 from theory.densities.integrals import integral_of_product
 from theory.densities.weights import ONE, Weight, weight_named
-from theory.kernels import GAUSSIAN, Kernel, Piece, assumption_a1, kernel_named, x
+from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named, x
 
 RELATIVE_TOLERANCE = 1e-13
 
@@ -284,24 +285,6 @@ class _Problem:
         graded = (rough[:, None] + np.concatenate([-GRADING, GRADING])).ravel()
         inside = (graded > float(self.density.support[0])) & (graded < float(self.density.support[1]))
         return np.unique(np.concatenate([_floats(self.density.knots), *quantiles, graded[inside]]))
-
-
-@cache
-def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
-    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays."""
-    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
-    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
-
-    def evaluate(points: Array) -> Array:
-        values = np.zeros_like(points)
-        for (lower, upper), function in zip(bounds, functions, strict=True):
-            inside = (points >= lower) & (points <= upper)
-            # Far in a tail exp overflows or underflows to the correct limit.
-            with np.errstate(over="ignore", under="ignore"):
-                values[inside] = function(points[inside])
-        return values
-
-    return evaluate
 
 
 def _gauss_legendre(edges: Array, panels: int, order: int) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ from sympy import (
 
 from foundation.errors import InputError, suggest
 from theory.densities import repeated_integrals
-from theory.densities.density import Density, probability
+from theory.densities.density import Density, Landmark, probability
 from theory.densities.numbers import NUMBER, format_number, parse_numbers
 from theory.kernels import Piece, x
 from theory.names import DENSITY_FORMS, MIXTURE_EXAMPLE
@@ -63,7 +63,9 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
         survival=_normal_distribution(-z),
         squared_distribution=_normal_distribution(sqrt(2) * z) / (2 * sqrt(pi) * deviation),
+        landmarks=(Landmark(mean, deviation),),
         repeated_integral=partial(repeated_integrals.of_normal, mean, deviation),
+        moved=lambda distance: normal(mean + distance, deviation),
     )
 
 
@@ -98,7 +100,9 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
         quantile=lower + width * probability,
         survival=(upper - x) / width,
         squared_distribution=(x - lower) / width**2,
+        landmarks=(Landmark((lower + upper) / 2, width / 2),),
         repeated_integral=partial(repeated_integrals.of_uniform, lower, upper),
+        moved=lambda distance: uniform(lower + distance, upper + distance),
     )
 
 
@@ -132,6 +136,7 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
         distribution=_beta_distribution(p, q, x),
         survival=_beta_distribution(q, p, 1 - x),
         squared_distribution=square,
+        landmarks=(Landmark(p / (p + q), sqrt(p * q / (p + q + 1)) / (p + q)),),
         repeated_integral=partial(repeated_integrals.of_beta, p, q),
     )
 
@@ -180,6 +185,7 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
         survival=_mix(weighted, lambda density: density.survival),
         squared_distribution=_integral_of_products(components),
         components=weighted,
+        landmarks=tuple(landmark for density in densities for landmark in density.landmarks),
         repeated_integral=partial(_integrate_mixture, weighted),
     )
 
@@ -212,6 +218,7 @@ NORMAL = Density(
     quantile=-sqrt(2) * erfcinv(2 * probability),
     survival=_normal_distribution(-x),
     squared_distribution=_normal_distribution(sqrt(2) * x) / (2 * sqrt(pi)),
+    landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
 )
 
@@ -225,6 +232,7 @@ LOGISTIC = Density(
     quantile=log(probability / (1 - probability)),
     survival=1 / (1 + exp(x)),
     squared_distribution=_LOGISTIC_DISTRIBUTION**2 / 2 - _LOGISTIC_DISTRIBUTION**3 / 3,
+    landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_logistic,
 )
 
@@ -235,6 +243,7 @@ LAPLACE = Density(
     quantile=Piecewise((log(2 * probability), probability <= Rational(1, 2)), (-log(2 * (1 - probability)), True)),
     survival=Piecewise((1 - exp(x) / 2, x <= 0), (exp(-x) / 2, True)),
     squared_distribution=Piecewise((exp(2 * x) / 8, x <= 0), (Rational(1, 4) - exp(-2 * x) / 8, True)),
+    landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_laplace,
 )
 

@@ -92,7 +92,7 @@ def gaussian_statistic(
             after = _first_after(centres, after, anchor, width, shift, u)
             distance = _distance(centres, after, anchor, width, shift, u, u)
             offset = (anchor - centre) / half
-            if distance >= reach:
+            if distance >= reach and far - u > GROUP:
                 # Skip a gap: F is zero up to the reach of the next group, or to the end of the cell. The new anchor
                 # is that group, so that even the smallest part of the cell within its reach is resolved.
                 ends = after == count or (edges[cell + 1] - centres[after]) / width <= shift - reach

@@ -1,0 +1,125 @@
+"""Numerical forms of piecewise functions, which keep their digits at any location.
+
+Near a narrow part that is far from 0, x - location cancels in formulas such as x / scale - location / scale. Functions
+are therefore evaluated at a base, a double, plus an offset: with the distance from the base to the location of the
+nearest part, which is exact to double precision, and the formula of the density moved to that location.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Literal, TypeAlias
+
+import numpy as np
+import sympy
+from sympy import Expr, Integer, oo
+
+from foundation.types import Array, ArrayFunction
+from theory.densities.density import Density, Landmark, translate_pieces
+from theory.densities.weights import Weight
+from theory.kernels import Piece, x
+
+LocalFunction: TypeAlias = Callable[[Array, Array], Array]
+"""The values at bases + offsets, shape (n, k), from bases, shape (n,), and offsets, shape (n, k)."""
+
+Aspect: TypeAlias = Literal["density", "distribution", "survival"]
+
+FAR = 32
+"""Distance from 0, in scales, beyond which a part is evaluated by the distance from its location."""
+
+
+@cache
+def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
+    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays.
+
+    Where a formula overflows or is undefined the value is infinite or NaN, without a warning.
+    """
+    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
+    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
+
+    def evaluate(points: Array) -> Array:
+        values = np.zeros_like(points)
+        for (lower, upper), function in zip(bounds, functions, strict=True):
+            inside = (points >= lower) & (points <= upper)
+            # Far in a tail exp overflows or underflows to the correct limit.
+            with np.errstate(all="ignore"):
+                values[inside] = function(points[inside])
+        return values
+
+    return evaluate
+
+
+@cache
+def local_density(density: Density, aspect: Aspect = "density") -> LocalFunction:
+    """Return a density, or its distribution or survival function, as a local function."""
+    anchors = far_locations(density.landmarks)
+    if not anchors:
+        return _plain(_pieces(density, aspect))
+    # Every component of a mixture has its own location.
+    if density.components:
+        parts = [(float(weight), local_density(component, aspect)) for weight, component in density.components]
+        return lambda bases, offsets: np.asarray(sum(share * part(bases, offsets) for share, part in parts))
+    return _nearest(anchors, lambda location: _pieces(density.translate(-location), aspect))
+
+
+@cache
+def local_weight(weight: Weight) -> LocalFunction:
+    """Return a weight as a local function."""
+    anchors = far_locations(weight.landmarks)
+    if not anchors:
+        return _plain(weight.pieces)
+    return _nearest(anchors, lambda location: translate_pieces(weight.pieces, -location))
+
+
+def far_locations(landmarks: Iterable[Landmark]) -> tuple[Expr, ...]:
+    """Return the locations that are farther from 0 than `FAR` scales."""
+    return tuple(sorted({place for place, scale in landmarks if abs(float(place)) > FAR * float(scale)}))
+
+
+def at_points(function: LocalFunction, points: Array) -> Array:
+    """Evaluate a local function at ``points``, shape (n,)."""
+    return function(points, np.zeros((points.size, 1)))[:, 0]
+
+
+def distances(bases: Array, landmarks: Iterable[Landmark]) -> Array:
+    """Return the distance of each base to 0 or to the nearest far location: what rounding errors are relative to."""
+    anchors = np.array([0.0, *map(float, far_locations(landmarks))])
+    return np.asarray(np.abs(bases[:, None] - anchors).min(axis=1))
+
+
+def _plain(pieces: tuple[Piece, ...]) -> LocalFunction:
+    function = numerical(pieces)
+    return lambda bases, offsets: function(bases[:, None] + offsets)
+
+
+def _nearest(anchors: tuple[Expr, ...], moved: Callable[[Expr], tuple[Piece, ...]]) -> LocalFunction:
+    """Return the local function that takes at each base the formula moved from the nearest anchor, or from 0, to 0."""
+    places = (Integer(0), *anchors)
+    functions = [numerical(moved(place)) for place in places]
+    # The location of an anchor as the sum of two doubles, so that the distance to it is exact to double precision.
+    high = np.array([float(place) for place in places])
+    low = [float(place - sympy.Rational(float(place))) for place in places]
+
+    def evaluate(bases: Array, offsets: Array) -> Array:
+        nearest = np.abs(bases[:, None] - high).argmin(axis=1)
+        values = np.empty_like(offsets)
+        for k, function in enumerate(functions):
+            rows = nearest == k
+            if rows.any():
+                values[rows] = function(((bases[rows] - high[k]) - low[k])[:, None] + offsets[rows])
+        return values
+
+    return evaluate
+
+
+def _pieces(density: Density, aspect: Aspect) -> tuple[Piece, ...]:
+    """Return the pieces of a density, or of a tail on the whole line."""
+    if aspect == "density":
+        return density.pieces
+    lower, upper = density.support
+    function = density.distribution if aspect == "distribution" else density.survival
+    function = 1 - density.distribution if function is None else function
+    before, after = (Integer(0), Integer(1)) if aspect == "distribution" else (Integer(1), Integer(0))
+    pieces = (Piece(-oo, lower, before), Piece(lower, upper, function), Piece(upper, oo, after))
+    return tuple(piece for piece in pieces if piece.lower < piece.upper)
