@@ -7,6 +7,7 @@ nearest part, which is exact to double precision, and the formula of the density
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Literal, TypeAlias
@@ -27,6 +28,9 @@ Aspect: TypeAlias = Literal["density", "distribution", "survival"]
 
 FAR = 32
 """Distance from 0, in scales, beyond which a part is evaluated by the distance from its location."""
+
+NARROW, FIRST_OCTAVE = 128.0, 3
+"""A part is narrow beside more than 128 of its scales; the first intervals next to it are 2**3 scales wide."""
 
 
 @cache
@@ -75,6 +79,28 @@ def local_weight(weight: Weight) -> LocalFunction:
 def far_locations(landmarks: Iterable[Landmark]) -> tuple[Expr, ...]:
     """Return the locations that are farther from 0 than `FAR` scales."""
     return tuple(sorted({place for place, scale in landmarks if abs(float(place)) > FAR * float(scale)}))
+
+
+def narrow_landmarks(landmarks: Iterable[Landmark], width: float) -> list[tuple[float, float]]:
+    """Return the locations and scales that are narrow beside an interval of the given width, ascending."""
+    marks = {(float(location), float(scale)) for location, scale in landmarks}
+    return sorted(mark for mark in marks if NARROW * mark[1] < width)
+
+
+def graded_places(landmarks: Iterable[Landmark], width: float) -> list[float]:
+    """Return the location of every narrow landmark and places around it whose distances double, up to ``width``.
+
+    Examples
+    --------
+    >>> from sympy import Rational
+    >>> graded_places([Landmark(Integer(2), Rational(1, 512))], 0.5)[:4]
+    [2.0, 1.984375, 1.96875, 1.9375]
+    """
+    places: list[float] = []
+    for location, scale in narrow_landmarks(landmarks, width):
+        steps = scale * 2.0 ** np.arange(FIRST_OCTAVE, math.log2(width / scale))
+        places.extend([location, *(location - steps), *(location + steps)])
+    return [float(place) for place in places]
 
 
 def at_points(function: LocalFunction, points: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,12 +10,23 @@ import sympy
 from mpmath import mp, mpf
 from sympy import Expr, Integer, betainc_regularized, oo
 
+from foundation.errors import InputError
 from theory.densities.density import Density, overlaps
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
 DIGITS, CERTAIN = 60, 1e-35
 """Decimal digits of `known_integrals`; share of the terms of a difference below which it has lost too many of them."""
+
+ASPECTS = {
+    "mass": "the density",
+    "moment": "the density times the distance from the middle,",
+    "square": "the squared density",
+}
+"""The integrals of `KnownIntegrals`, in words."""
+
+NEGLIGIBLE, SMALLEST_DOUBLE = 1e-30, 1e-300
+"""Mass neglected in each tail under the weight 1; integrals below the second are not examined."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,72 @@ def known_integrals(density: Density, lower: float, upper: float) -> KnownIntegr
             squared = _precise(density.squared_distribution)
             square = _difference(squared(end), squared(start))
         return KnownIntegrals(mass, moment, square)
+
+
+def require_known_integrals(
+    density: Density, lower: float, upper: float, found: Mapping[str, float], source: str, tolerance: float
+) -> None:
+    """Require that integrals of ``density`` over [lower, upper] agree with their closed forms, where there are any.
+
+    Parameters
+    ----------
+    density : Density
+    lower, upper : float
+    found : mapping from "mass", "moment" or "square" to float
+        The integrals to be examined; see `KnownIntegrals`.
+    source : str
+        What gave them, for the message.
+    tolerance : float
+        Accepted relative error; of the moment, as a share of the mass times the width.
+
+    Raises
+    ------
+    InputError
+        If one disagrees; the message names it, with both values.
+    """
+    known = known_integrals(density, lower, upper)
+    for aspect, name in ASPECTS.items():
+        expected = getattr(known, aspect)
+        if aspect not in found or expected is None:
+            continue
+        scale = (upper - lower) * (known.mass or 0.0) if aspect == "moment" else expected
+        if not abs(found[aspect] - expected) <= tolerance * scale + SMALLEST_DOUBLE:
+            raise InputError(
+                f"the integral of {name} {density.name} from {lower:.10g} to {upper:.10g} must be {expected:.15g} by "
+                f"its closed form, but {source} gives {found[aspect]:.15g}. Give the density the landmarks of its "
+                "narrow parts, or correct its formulas."
+            )
+
+
+def known_square(density: Density, weight: Weight) -> float | None:
+    """Return the integral of f^2 a if it has a closed form: for a constant on every piece, or 1/f.
+
+    Examples
+    --------
+    >>> from theory.densities import NORMAL, inverse_density, window
+    >>> round(known_square(NORMAL, window(-2, 2)), 12), round(known_square(NORMAL, inverse_density(NORMAL, -2, 2)), 12)
+    (0.280775227098, 0.954499736104)
+    """
+    if is_reciprocal(weight, density):
+        return known_integrals(density, *map(float, weight.support)).mass
+    if any(piece.density.has(x) for piece in weight.pieces):
+        return None
+    total = 0.0
+    for piece in weight.pieces:
+        lower, upper = density.bulk(NEGLIGIBLE) if weight.is_one else (float(piece.lower), float(piece.upper))
+        square = known_integrals(density, lower, upper).square
+        if square is None:
+            return None
+        total += float(piece.density) * square
+    return total
+
+
+def is_reciprocal(weight: Weight, density: Density) -> bool:
+    """Return whether the weight is 1/f on its support."""
+    within = density.support[0] <= weight.support[0] and weight.support[1] <= density.support[1]
+    return bool(within) and all(
+        any(piece.density * other.density == 1 for other in density.pieces) for piece in weight.pieces
+    )
 
 
 def _difference(larger: mpf, smaller: mpf) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -12,9 +11,17 @@ import numpy.typing as npt
 
 from foundation.errors import InputError
 from foundation.types import Array
-from theory.densities.density import Density
-from theory.densities.evaluation import LocalFunction, at_points, distances, local_density, local_weight
-from theory.densities.integrals import known_integrals
+from theory.densities.density import Density, Landmark
+from theory.densities.evaluation import (
+    LocalFunction,
+    at_points,
+    distances,
+    graded_places,
+    local_density,
+    local_weight,
+    narrow_landmarks,
+)
+from theory.densities.integrals import is_reciprocal, require_known_integrals
 from theory.densities.weights import Weight
 from theory.kernels import x
 
@@ -25,9 +32,6 @@ TOLERANCE = 1e-13
 """Relative error at which refinement ends, with one last halving that divides the error by 2**6 or more."""
 
 MOST_CELLS, MOST_HALVINGS = 200_000, 200
-
-NARROW, FIRST_OCTAVE = 128.0, 3
-"""A part of f is narrow if its scale is below this share of the interval; the first cells next to it are 2**3 scales."""
 
 MISSED_MASS, ROUNDING = 1e-12, 1e-14
 """Share of the mass that no cell may miss, and relative error granted to a distribution function."""
@@ -105,11 +109,10 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     density.require_resolution()
     # Under the weight 1 small values of f are negligible; elsewhere a weight such as 1/f may magnify them.
     f, a = local_density(density), local_weight(weight)
-    marks = _narrow_landmarks(density, weight, lower, upper)
     floor = SMALLEST_NORMAL / TOLERANCE
     if weight.is_one:
-        places = np.concatenate([np.linspace(lower, upper, 1002)[1:-1], [location for location, _ in marks]])
-        floor = FLOOR * at_points(f, places).max()
+        peaks = [location for location, _ in narrow_landmarks(density.landmarks, upper - lower)]
+        floor = FLOOR * at_points(f, np.append(np.linspace(lower, upper, 1002)[1:-1], peaks)).max()
     edges = _Refinement(density, weight, (f, a), degree, floor).refine(_first_edges(density, weight, lower, upper))
     # A weight that is constant on every cell, such as a window, is stored as one coefficient: the usual, faster case.
     weights = _local_polynomials(a, edges, degree)
@@ -117,7 +120,7 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     table = CellTable(
         edges, _local_polynomials(f, edges, degree), weights[:, :1] if constant else weights, weight.is_one
     )
-    require_known_integrals(table, density, weight)
+    _validate(table, density, weight)
     return table
 
 
@@ -140,24 +143,19 @@ def _interval(density: Density, weight: Weight) -> tuple[float, float]:
 
 def _first_edges(density: Density, weight: Weight, lower: float, upper: float) -> Array:
     """Return the knots, which no cell may straddle, and edges graded towards the narrow parts of f and a."""
-    edges = [lower, upper, *(float(knot) for knot in (*density.knots, *weight.knots))]
-    for location, scale in _narrow_landmarks(density, weight, lower, upper):
-        steps = scale * 2.0 ** np.arange(FIRST_OCTAVE, math.log2((upper - lower) / scale))
-        edges.extend([location, *(location - steps), *(location + steps)])
-    inside = np.array(edges)
-    return np.unique(inside[(inside >= lower) & (inside <= upper)])
+    knots = [float(knot) for knot in (*density.knots, *weight.knots)]
+    edges = np.array([lower, upper, *knots, *graded_places(_landmarks(density, weight), upper - lower)])
+    return np.unique(edges[(edges >= lower) & (edges <= upper)])
 
 
-def _narrow_landmarks(density: Density, weight: Weight, lower: float, upper: float) -> list[tuple[float, float]]:
-    """Return the locations and scales in the interval that are narrow beside it, and not on a constant piece."""
-    functions = (density, weight) if any(piece.density.has(x) for piece in weight.pieces) else (density,)
-    marks = {
-        (float(location), float(scale))
-        for function in functions
-        for location, scale in function.landmarks
-        if any(piece.density.has(x) for piece in function.pieces if piece.lower <= location <= piece.upper)
-    }
-    return sorted(mark for mark in marks if lower <= mark[0] <= upper and NARROW * mark[1] < upper - lower)
+def _landmarks(density: Density, weight: Weight) -> list[Landmark]:
+    """Return the landmarks of f and a, except those on a piece that is constant."""
+    return [
+        landmark
+        for function in (density, weight)
+        for landmark in function.landmarks
+        if any(piece.density.has(x) for piece in function.pieces if piece.lower <= landmark.location <= piece.upper)
+    ]
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,7 @@ def _points(edges: Array, v: npt.NDArray[np.floating]) -> tuple[Array, Array]:
     return centres, halves[:, None] * v
 
 
-def require_known_integrals(table: CellTable, density: Density, weight: Weight) -> None:
+def _validate(table: CellTable, density: Density, weight: Weight) -> None:
     """Require that the integrals over a table agree with their closed forms: of f, (x - c) f, f^2, and of a f for 1/f.
 
     Raises
@@ -282,29 +280,20 @@ def require_known_integrals(table: CellTable, density: Density, weight: Weight) 
     """
     lower, upper = float(table.edges[0]), float(table.edges[-1])
     middle = Fraction(lower) / 2 + Fraction(upper) / 2
-    nearest = float(middle)
     places, f, shares = _on_the_cells(table.edges, table.density)
-    mass, square = (shares * f).sum(), (shares * f**2).sum()
-    centres = (table.edges[:-1] + table.edges[1:]) / 2
-    # The distance from the middle, which need not be a double.
-    moment = (shares * f * ((centres - nearest)[:, None] + places)).sum() - float(middle - Fraction(nearest)) * mass
-    known = known_integrals(density, lower, upper)
-    # What the error of each integral is relative to.
-    total = known.mass or 0.0
-    checks = [
-        ("of the density", mass, known.mass, total),
-        ("of the density times the distance from the middle", moment, known.moment, (upper - lower) * total),
-        ("of the squared density", square, known.square, known.square),
-    ]
-    if _is_reciprocal(weight, density):
+    mass, square = float((shares * f).sum()), float((shares * f**2).sum())
+    # The middle need not be a double.
+    distances_from_it = ((table.edges[:-1] + table.edges[1:]) / 2 - float(middle))[:, None] + places
+    moment = float((shares * f * distances_from_it).sum()) - float(middle - Fraction(float(middle))) * mass
+    found = {"mass": mass, "moment": moment, "square": square}
+    require_known_integrals(density, lower, upper, found, "the table for T_m", VALIDATION)
+    if is_reciprocal(weight, density):
         _, a, _ = _on_the_cells(table.edges, table.weight, table.density.shape[1])
-        checks.append(("of the density times the weight", (shares * a * f).sum(), upper - lower, upper - lower))
-    for name, found, expected, scale in checks:
-        if expected is not None and not abs(found - expected) <= VALIDATION * scale + SMALLEST_NORMAL:
+        product = float((shares * a * f).sum())
+        if not abs(product - (upper - lower)) <= VALIDATION * (upper - lower):
             raise InputError(
-                f"the integral {name} {density.name} from {lower:.10g} to {upper:.10g} must be {expected:.15g} by its "
-                f"closed form, but its table gives {found:.15g}. Give the density the landmarks of its narrow parts, "
-                "or correct its formulas."
+                f"the integral of {density.name} times the weight {weight.name} must be {upper - lower:.15g}, but the "
+                f"table for T_m gives {product:.15g}. Choose a smaller interval."
             )
 
 
@@ -322,11 +311,3 @@ def _on_the_cells(edges: Array, polynomials: Array, count: int | None = None) ->
     for coefficients in polynomials.T[::-1]:
         values = values * v + coefficients[:, None]
     return places, values, halves[:, None] * shares
-
-
-def _is_reciprocal(weight: Weight, density: Density) -> bool:
-    """Return whether the weight is 1/f on its support."""
-    within = density.support[0] <= weight.support[0] and weight.support[1] <= density.support[1]
-    return bool(within) and all(
-        any(piece.density * other.density == 1 for other in density.pieces) for piece in weight.pieces
-    )
