@@ -308,7 +308,9 @@ def _on_the_discretisation(summary: Summary) -> str:
     share = _bias_in_standard_errors(summary)
     sentence += f": at most {share:.2g} standard errors of the simulated mean." if share else "."
     error = measured.get("closed_form_error")
-    return sentence if error is None else f"{sentence} ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
+    return (
+        sentence if error is None else f"{sentence} ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
+    )
 
 
 def _on_the_exact_mean(summary: Summary) -> str:

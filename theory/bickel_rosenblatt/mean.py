@@ -12,7 +12,6 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 
 import numpy as np
-import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
@@ -25,7 +24,7 @@ from theory.densities.evaluation import far_locations, local_density, local_weig
 from theory.densities.families import density_named
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.weights import ONE, Weight, weight_named
-from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named, x
+from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named
 
 RELATIVE_TOLERANCE = 1e-13
 
@@ -221,7 +220,7 @@ class _Problem:
         self.density.require_resolution()
 
     def terms(self, panels: int, order: int) -> Array:
-        """Return (A, B, C / m), and the integrals of f and f^2, with ``panels`` of ``order`` nodes on every interval."""
+        """Return A, B, C / m and the integrals of f and f^2, with ``panels`` of ``order`` nodes on every interval."""
         total = np.zeros(5)
         points = _Points.between(self._outer_edges, panels, order)
         # Blocks of outer points bound the memory of the double integral.

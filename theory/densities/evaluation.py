@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal, TypeAlias
 
@@ -16,7 +17,7 @@ import numpy as np
 import sympy
 from sympy import Expr, Integer, oo
 
-from foundation.types import Array, ArrayFunction
+from foundation.types import Array, ArrayFunction, Indices
 from theory.densities.density import Density, Landmark, translate_pieces
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
@@ -57,28 +58,58 @@ def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
 @cache
 def local_density(density: Density, aspect: Aspect = "density") -> LocalFunction:
     """Return a density, or its distribution or survival function, as a local function."""
-    anchors = far_locations(density.landmarks)
-    if not anchors:
+    if not far_locations(density.landmarks):
         return _plain(_pieces(density, aspect))
     # Every component of a mixture has its own location.
     if density.components:
         parts = [(float(weight), local_density(component, aspect)) for weight, component in density.components]
         return lambda bases, offsets: np.asarray(sum(share * part(bases, offsets) for share, part in parts))
-    return _nearest(anchors, lambda location: _pieces(density.translate(-location), aspect))
+    return _nearest(density.landmarks, lambda location: _pieces(density.translate(-location), aspect))
 
 
 @cache
 def local_weight(weight: Weight) -> LocalFunction:
     """Return a weight as a local function."""
-    anchors = far_locations(weight.landmarks)
-    if not anchors:
+    if not far_locations(weight.landmarks):
         return _plain(weight.pieces)
-    return _nearest(anchors, lambda location: translate_pieces(weight.pieces, -location))
+    return _nearest(weight.landmarks, lambda location: translate_pieces(weight.pieces, -location))
 
 
 def far_locations(landmarks: Iterable[Landmark]) -> tuple[Expr, ...]:
     """Return the locations that are farther from 0 than `FAR` scales."""
-    return tuple(sorted({place for place, scale in landmarks if abs(float(place)) > FAR * float(scale)}))
+    return tuple(sorted({landmark.location for landmark in landmarks if _is_far(landmark)}))
+
+
+def _is_far(landmark: Landmark) -> bool:
+    return abs(float(landmark.location)) > FAR * float(landmark.scale)
+
+
+@dataclass(frozen=True)
+class _Anchors:
+    """The places from which the parts of a function are evaluated: far locations, and 0 for all others.
+
+    Attributes
+    ----------
+    places : tuple of sympy.Expr, length n
+    scales : array, shape (n,)
+    """
+
+    places: tuple[Expr, ...]
+    scales: Array
+
+    @classmethod
+    def of(cls, landmarks: Iterable[Landmark]) -> _Anchors:
+        marks = {(mark.location if _is_far(mark) else Integer(0), float(mark.scale)) for mark in landmarks}
+        ordered = sorted(marks or {(Integer(0), 1.0)})
+        return cls(tuple(place for place, _ in ordered), np.array([scale for _, scale in ordered]))
+
+    def distances(self, bases: Array) -> Array:
+        """Return the distance of each base to each anchor, shape (n, anchors)."""
+        return np.asarray(bases[:, None] - np.array([float(place) for place in self.places]))
+
+    def nearest(self, bases: Array) -> Indices:
+        """Return the anchor that is nearest to each base in scales: the part that may be steep there is its own."""
+        return np.asarray((np.abs(self.distances(bases)) / self.scales).argmin(axis=1))
 
 
 def narrow_landmarks(landmarks: Iterable[Landmark], width: float) -> list[tuple[float, float]]:
@@ -109,9 +140,9 @@ def at_points(function: LocalFunction, points: Array) -> Array:
 
 
 def distances(bases: Array, landmarks: Iterable[Landmark]) -> Array:
-    """Return the distance of each base to 0 or to the nearest far location: what rounding errors are relative to."""
-    anchors = np.array([0.0, *map(float, far_locations(landmarks))])
-    return np.asarray(np.abs(bases[:, None] - anchors).min(axis=1))
+    """Return the distance of each base to the place from which it is evaluated, which rounding is relative to."""
+    anchors = _Anchors.of(landmarks)
+    return np.asarray(np.abs(anchors.distances(bases))[np.arange(bases.size), anchors.nearest(bases)])
 
 
 def _plain(pieces: tuple[Piece, ...]) -> LocalFunction:
@@ -119,21 +150,20 @@ def _plain(pieces: tuple[Piece, ...]) -> LocalFunction:
     return lambda bases, offsets: function(bases[:, None] + offsets)
 
 
-def _nearest(anchors: tuple[Expr, ...], moved: Callable[[Expr], tuple[Piece, ...]]) -> LocalFunction:
-    """Return the local function that takes at each base the formula moved from the nearest anchor, or from 0, to 0."""
-    places = (Integer(0), *anchors)
-    functions = [numerical(moved(place)) for place in places]
-    # The location of an anchor as the sum of two doubles, so that the distance to it is exact to double precision.
-    high = np.array([float(place) for place in places])
-    low = [float(place - sympy.Rational(float(place))) for place in places]
+def _nearest(landmarks: tuple[Landmark, ...], moved: Callable[[Expr], tuple[Piece, ...]]) -> LocalFunction:
+    """Return the local function that takes at each base the formula moved from its anchor to 0."""
+    anchors = _Anchors.of(landmarks)
+    functions = [numerical(moved(place)) for place in anchors.places]
+    # The place of an anchor as the sum of two doubles, so that the distance to it is exact to double precision.
+    rest = np.array([float(place - sympy.Rational(float(place))) for place in anchors.places])
 
     def evaluate(bases: Array, offsets: Array) -> Array:
-        nearest = np.abs(bases[:, None] - high).argmin(axis=1)
+        nearest, away = anchors.nearest(bases), anchors.distances(bases) - rest
         values = np.empty_like(offsets)
         for k, function in enumerate(functions):
             rows = nearest == k
             if rows.any():
-                values[rows] = function(((bases[rows] - high[k]) - low[k])[:, None] + offsets[rows])
+                values[rows] = function(away[rows, k][:, None] + offsets[rows])
         return values
 
     return evaluate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import sympy
 from mpmath import mp, mpf
@@ -24,6 +25,9 @@ ASPECTS = {
     "square": "the squared density",
 }
 """The integrals of `KnownIntegrals`, in words."""
+
+NARROW, STEPS = 8, (-8, -3, -1, 0, 1, 3, 8)
+"""A part of f is narrow beside more than 8 of its scales; distances from it, in scales, at which integrals are split."""
 
 NEGLIGIBLE, SMALLEST_DOUBLE = 1e-30, 1e-300
 """Mass neglected in each tail under the weight 1; integrals below the second are not examined."""
@@ -227,8 +231,24 @@ def _integral_of_power(density: Density, piece: Piece, weight: Expr, power: int)
         return oo
     # Leave fractional powers to numerical integration.
     if density.rough_knots:
-        return sympy.Integral(integrand**power, (x, piece.lower, piece.upper))
-    return sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
+        return _unevaluated(integrand**power, piece, density)
+    integral = sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
+    return _unevaluated(integrand**power, piece, density) if integral.has(sympy.Integral) else integral
+
+
+def _unevaluated(integrand: Expr, piece: Piece, density: Density) -> Expr:
+    """Return an integral over a piece, split at the narrow parts of f, which numerical integration could miss."""
+    width = piece.upper - piece.lower
+    splits = {
+        place
+        for location, scale in density.landmarks
+        if NARROW * scale < width
+        for place in (location + scale * step for step in STEPS)
+        if piece.lower < place < piece.upper
+    }
+    ends = sorted({piece.lower, piece.upper, *splits})
+    parts = (sympy.Integral(integrand, (x, *pair)) for pair in pairwise(ends))
+    return sum(parts, start=Integer(0))
 
 
 def _value(function: Expr, point: Expr) -> Expr:

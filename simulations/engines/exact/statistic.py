@@ -30,6 +30,9 @@ HARMONIC_DEGREES = 4, 12
 FARTHEST = 1e306
 """Largest distance of an observation from 0 in bandwidths; beyond it, computations may overflow."""
 
+COINCIDENCES = 1e-6
+"""Largest share of the doubles in a scale of f that a sample may take, for its observations hardly ever to coincide."""
+
 PANEL_NODES = 16
 """Nodes that integrate f_m^2 to rounding on a panel two standard deviations of a Gaussian kernel wide."""
 
@@ -72,15 +75,17 @@ class Statistic:
         Raises
         ------
         InputError
-            If the bandwidth spans fewer than 1,024 doubles at the location of a part of the density.
+            If the bandwidth spans fewer than 1,024 doubles at the location of a part of the density, and so few are in
+            that part that observations coincide.
         """
         bandwidth = self.bandwidth.at(m)
         for location, scale in self.density.landmarks:
             place = abs(float(location)) + float(scale)
-            if bandwidth < FEWEST_STEPS * np.spacing(place):
+            spacing = float(np.spacing(place))
+            if bandwidth < FEWEST_STEPS * spacing and m * spacing > COINCIDENCES * float(scale):
                 raise InputError(
                     f"the bandwidth must be at least {FEWEST_STEPS:,} times the spacing of doubles where samples are "
-                    f"drawn, got {bandwidth:g} near {place:.6g}, where they are {np.spacing(place):.3g} apart. Choose a "
+                    f"drawn, got {bandwidth:g} near {place:.6g}, where they are {spacing:.3g} apart. Choose a "
                     "larger bandwidth, or move the density and the weight towards 0."
                 )
 
