@@ -27,7 +27,7 @@ ASPECTS = {
 """The integrals of `KnownIntegrals`, in words."""
 
 NARROW, STEPS = 8, (-8, -3, -1, 0, 1, 3, 8)
-"""A part of f is narrow beside more than 8 of its scales; distances from it, in scales, at which integrals are split."""
+"""A part of f is narrow beside more than 8 of its scales; integrals are split at these distances from it, in scales."""
 
 NEGLIGIBLE, SMALLEST_DOUBLE = 1e-30, 1e-300
 """Mass neglected in each tail under the weight 1; integrals below the second are not examined."""

@@ -24,7 +24,7 @@ from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.strata import strata
 from simulations.sampling.quantile_fitting import quantile_table
-from tests.support.integration import KERNELS, Part, integrate_statistic
+from tests.simulations.engines.integration import KERNELS, Part, integrate_statistic
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.density import Density, Landmark
@@ -49,7 +49,7 @@ def rational(value: Fraction) -> Rational:
 
 
 def normal_parts(*parts: tuple[str, str, str]) -> list[Part]:
-    return [Part(*map(Fraction, part)) for part in parts]
+    return [Part(Fraction(weight), Fraction(place), Fraction(scale)) for weight, place, scale in parts]
 
 
 def in_three_groups(places: tuple[float, float, float]) -> Array:
@@ -537,7 +537,7 @@ def test_a_narrow_part_of_a_weight_is_seen_at_its_landmark() -> None:
     ("change", "complaint"),
     [
         ({"distribution": (1 + x / 3) / 2, "survival": (1 - x / 3) / 2}, "must be the derivative of its distribution"),
-        ({"squared_distribution": NORMAL.squared_distribution * 2}, "the squared density bent .* closed form"),
+        ({"squared_distribution": x / 10}, "the squared density bent .* closed form"),
         ({"pieces": (Piece(-oo, oo, 2 * NORMAL.pieces[0].density),)}, "must be the derivative of its distribution"),
     ],
 )
@@ -550,7 +550,8 @@ def test_a_density_that_contradicts_its_closed_forms_is_refused(change: dict[str
 
 
 def test_a_quantile_that_does_not_invert_the_distribution_function_is_refused() -> None:
-    quantile = NORMAL.quantile * Rational(1000001, 1000000) if NORMAL.quantile is not None else None
+    assert NORMAL.quantile is not None
+    quantile = NORMAL.quantile * Rational(1000001, 1000000)
     with pytest.raises(InputError, match="the quantiles of crooked must invert its distribution function"):
         quantile_table(replace(NORMAL, name="crooked", quantile=quantile))
 
