@@ -65,8 +65,12 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         squared_distribution=_normal_distribution(sqrt(2) * z) / (2 * sqrt(pi) * deviation),
         landmarks=(Landmark(mean, deviation),),
         repeated_integral=partial(repeated_integrals.of_normal, mean, deviation),
-        moved=lambda distance: normal(mean + distance, deviation),
+        moved=partial(_move_normal, mean, deviation),
     )
+
+
+def _move_normal(mean: Expr, deviation: Expr, distance: Expr) -> Density:
+    return normal(mean + distance, deviation)
 
 
 def _normal_distribution(z: Expr) -> Expr:
@@ -102,8 +106,12 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
         squared_distribution=(x - lower) / width**2,
         landmarks=(Landmark((lower + upper) / 2, width / 2),),
         repeated_integral=partial(repeated_integrals.of_uniform, lower, upper),
-        moved=lambda distance: uniform(lower + distance, upper + distance),
+        moved=partial(_move_uniform, lower, upper),
     )
+
+
+def _move_uniform(lower: Expr, upper: Expr, distance: Expr) -> Density:
+    return uniform(lower + distance, upper + distance)
 
 
 def beta(p: Expr | int, q: Expr | int) -> Density:

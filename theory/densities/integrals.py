@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -12,7 +12,7 @@ from mpmath import mp, mpf
 from sympy import Expr, Integer, betainc_regularized, oo
 
 from foundation.errors import InputError
-from theory.densities.density import Density, overlaps
+from theory.densities.density import Density, Landmark, overlaps
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
@@ -208,7 +208,7 @@ def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Exp
     (erf(sqrt(2)), 1/4)
     """
     parts = (
-        _integral_of_power(density, Piece(lower, upper, piece.density), one.density, power)
+        _integral_of_power(density, weight, Piece(lower, upper, piece.density), one.density, power)
         for one in weight.pieces
         for piece in density.pieces
         for lower, upper in [(sympy.Max(one.lower, piece.lower), sympy.Min(one.upper, piece.upper))]
@@ -218,30 +218,31 @@ def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Exp
     return total if total.has(sympy.Integral) else sympy.simplify(total.rewrite(sympy.erf))
 
 
-def _integral_of_power(density: Density, piece: Piece, weight: Expr, power: int) -> Expr:
-    """Return the integral of (f a)^power over a part of one piece of f."""
+def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, power: int) -> Expr:
+    """Return the integral of (f a)^power over a part of one piece of f and of the weight, where it is ``a``."""
     # A constant weight leaves an integral of f or f^2, which the density may provide in closed form.
     known = density.distribution if power == 1 else density.squared_distribution
-    if not weight.has(x) and known is not None:
-        return weight**power * (_value(known, piece.upper) - _value(known, piece.lower))
-    integrand = sympy.simplify(weight * piece.density)
+    if not a.has(x) and known is not None:
+        return a**power * (_value(known, piece.upper) - _value(known, piece.lower))
+    integrand = sympy.simplify(a * piece.density)
     if not integrand.has(x):
         return integrand**power * (piece.upper - piece.lower)
     if any(piece.lower <= knot <= piece.upper and power * order <= -1 for knot, order in density.powers_at_knots()):
         return oo
+    landmarks = (*density.landmarks, *weight.landmarks)
     # Leave fractional powers to numerical integration.
     if density.rough_knots:
-        return _unevaluated(integrand**power, piece, density)
+        return _unevaluated(integrand**power, piece, landmarks)
     integral = sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
-    return _unevaluated(integrand**power, piece, density) if integral.has(sympy.Integral) else integral
+    return _unevaluated(integrand**power, piece, landmarks) if integral.has(sympy.Integral) else integral
 
 
-def _unevaluated(integrand: Expr, piece: Piece, density: Density) -> Expr:
-    """Return an integral over a piece, split at the narrow parts of f, which numerical integration could miss."""
+def _unevaluated(integrand: Expr, piece: Piece, landmarks: Iterable[Landmark]) -> Expr:
+    """Return an integral over a piece, split at narrow parts, which numerical integration could miss."""
     width = piece.upper - piece.lower
     splits = {
         place
-        for location, scale in density.landmarks
+        for location, scale in landmarks
         if NARROW * scale < width
         for place in (location + scale * step for step in STEPS)
         if piece.lower < place < piece.upper
