@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
-from sympy import Expr, Pow
+from sympy import Expr, Integer, Pow
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
@@ -144,7 +144,7 @@ class Density:
         >>> uniform(2, 3).translate(sympy.Integer(-2)).support
         (0, 1)
         """
-        if self.moved is not None:
+        if self.moved is not None and self._is_as_made(self.moved):
             return self.moved(distance)
         return Density(
             self.name,
@@ -152,6 +152,16 @@ class Density:
             distribution=self.distribution.subs(x, x - distance),
             survival=None if self.survival is None else self.survival.subs(x, x - distance),
         )
+
+    def __reduce__(self) -> tuple[Callable[..., Density], tuple[Any, ...]]:
+        # Unpickled formulas are evaluated again, which loses the tails of erfc: another process makes them again.
+        if self.moved is not None and self._is_as_made(self.moved):
+            return self.moved, (Integer(0),)
+        return Density, tuple(getattr(self, field.name) for field in fields(self))
+
+    def _is_as_made(self, moved: Callable[[Expr], Density]) -> bool:
+        """Return whether no field was replaced since a function of `families` made this density."""
+        return moved(Integer(0)) == self
 
     def require_resolution(self) -> None:
         """Require that double precision can resolve every part of the density at its location.

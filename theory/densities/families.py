@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -195,7 +196,12 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
         components=weighted,
         landmarks=tuple(landmark for density in densities for landmark in density.landmarks),
         repeated_integral=partial(_integrate_mixture, weighted),
+        moved=partial(_move_mixture, components),
     )
+
+
+def _move_mixture(components: Iterable[tuple[Expr | int, Expr | int, Expr | int]], distance: Expr) -> Density:
+    return mixture(*((weight, mean + distance, deviation) for weight, mean, deviation in components))
 
 
 def _mix(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
@@ -219,6 +225,12 @@ def _integral_of_products(components: Iterable[tuple[Expr | int, Expr | int, Exp
     return total
 
 
+def _move_standard(name: str, distance: Expr) -> Density:
+    """Return the density of X + distance for X with a density without parameters."""
+    density = DENSITIES[name]
+    return density if distance == 0 else replace(density, moved=None).translate(distance)
+
+
 NORMAL = Density(
     name="normal",
     pieces=(Piece(-oo, oo, exp(-(x**2) / 2) / sqrt(2 * pi)),),
@@ -228,6 +240,7 @@ NORMAL = Density(
     squared_distribution=_normal_distribution(sqrt(2) * x) / (2 * sqrt(pi)),
     landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
+    moved=partial(_move_standard, "normal"),
 )
 
 # With u = F(x), f = u (1 - u) = du/dx: the integral of f^2 is that of u (1 - u) du.
@@ -242,6 +255,7 @@ LOGISTIC = Density(
     squared_distribution=_LOGISTIC_DISTRIBUTION**2 / 2 - _LOGISTIC_DISTRIBUTION**3 / 3,
     landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_logistic,
+    moved=partial(_move_standard, "logistic"),
 )
 
 LAPLACE = Density(
@@ -253,6 +267,7 @@ LAPLACE = Density(
     squared_distribution=Piecewise((exp(2 * x) / 8, x <= 0), (Rational(1, 4) - exp(-2 * x) / 8, True)),
     landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_laplace,
+    moved=partial(_move_standard, "laplace"),
 )
 
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
