@@ -17,7 +17,7 @@ help:
 	@echo "make clean        remove the environments and the site"
 
 # The environment is made once, and brought up to date when pyproject.toml changes. The mark is set last, so that an
-# interrupted set-up is taken up again; importing torchvision shows that it fits the torch beside it.
+# interrupted set-up is taken up again; importing torchvision shows that it fits the installed torch.
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "== Setting up $(VENV): PyTorch and dependencies (about 3 minutes and 6 GB; first time only)"

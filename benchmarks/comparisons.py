@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from scipy import special
 
-from benchmarks.report import Target, at_most, write
+from benchmarks.shared.report import Target, at_most, write
 from evae.experiments.reports.tables import Table
 from evae.experiments.statistics.anova import EFFECTS, effect_contrasts, multivariate_test
 from evae.experiments.statistics.decomposition import decompose_gain

@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import Tensor
 from torchvision.transforms import functional as transforms
 
-from benchmarks.report import Target, write
+from benchmarks.shared.report import Target, write
 from evae.data import as_images, load
 from evae.features import FEATURES, FeatureNetwork, distance, feature_network, load_or_compute_statistics, statistics_of
 from evae.features.imagenet import imagenet_network

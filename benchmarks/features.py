@@ -17,8 +17,8 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.report import at_least, at_most, write
-from benchmarks.timing import side_by_side
+from benchmarks.shared.report import at_least, at_most, write
+from benchmarks.shared.timing import side_by_side
 from evae.data import as_images, load
 from evae.features.imagenet import CENTRE, LARGE, SCALE, SMALL, imagenet_network, read_state
 

@@ -12,8 +12,8 @@ import numpy as np
 from rich.console import Console
 from scipy import linalg
 
-from benchmarks.report import at_least, at_most, write
-from benchmarks.timing import side_by_side
+from benchmarks.shared.report import at_least, at_most, write
+from benchmarks.shared.timing import side_by_side
 from evae.metrics import frechet_distance
 from foundation.types import Array
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import log_ndtr, ndtr
 
-from benchmarks.report import Target, at_least, at_most, write
+from benchmarks.shared.report import Target, at_least, at_most, write
 from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import draw

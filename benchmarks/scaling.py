@@ -28,8 +28,8 @@ from rich.table import Table
 from scipy.optimize import nnls
 from torch import nn
 
-from benchmarks.report import Target, at_most, write
-from benchmarks.trainers import Setting, ours
+from benchmarks.shared.report import Target, at_most, write
+from benchmarks.shared.trainers import Setting, ours
 from evae.configuration.configuration import Configuration
 from evae.experiments.plan import Plan
 from evae.experiments.runner import reproduce
@@ -252,7 +252,7 @@ def _grid(where: str | None) -> Law:
     how = "one after another" if where is None else f"side by side on {where}"
     with _one_thread():
         return law(
-            f"VAE and EVAE on digits, trained and judged, {how}, one thread a run",
+            f"VAE and EVAE on digits, trained and evaluated, {how}, one thread a run",
             "seeds",
             grid_seconds(where),
             (1, 2, 3),

@@ -19,9 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import peers
-from benchmarks.report import Target, at_least, at_most, write
-from benchmarks.timing import Times, Work, side_by_side
+from benchmarks.shared import peers
+from benchmarks.shared.report import Target, at_least, at_most, write
+from benchmarks.shared.timing import Times, Work, side_by_side
 from foundation.types import Array
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.choice import Replicates

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.isolation import Epoch, in_a_process
-from benchmarks.report import Target, at_least, at_most, write
-from benchmarks.timing import Times, side_by_side
-from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
+from benchmarks.shared.isolation import Epoch, in_a_process
+from benchmarks.shared.report import Target, at_least, at_most, write
+from benchmarks.shared.timing import Times, side_by_side
+from benchmarks.shared.trainers import Setting, ours, plain_loop, products_alone, pythae
 from evae.compute.precision import resolve_device
 from evae.configuration.configuration import Configuration
 from evae.data import load

@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from commands.shared import completions
-from commands.shared.failures import warnings_as_sentences
 from commands.shared.options import SHARED, common_options, original_data_dir_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from evae.configuration.options import OPTIONS
 
 
-@click.command(short_help="Judge a trained model.")
+@click.command(short_help="Evaluate a trained model.")
 @click.argument("run", shell_complete=completions.runs)
 @table_options(SHARED, "features", "inception_weights")
 @table_options(OPTIONS, "device")
@@ -22,7 +21,7 @@ from evae.configuration.options import OPTIONS
 @plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
 @common_options
 def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any) -> None:
-    """Judge the trained model in the folder RUN on the hold-out images.
+    """Evaluate the trained model in the folder RUN on the hold-out images.
 
     Compared with the originals are their reconstructions, from one draw of the posterior, as the paper has it, and
     from its mean; and as many new images, from a mixture fitted to the codes of the training images and, where the
@@ -38,7 +37,8 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     """  # noqa: D301
     checked_plots(plots)
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
+        # Imported here, so that --help does not wait for torch.
         from evae.evaluation.evaluate import PICTURES
         from evae.evaluation.evaluate import evaluate as evaluate_run
         from evae.evaluation.terminal import evaluation_report

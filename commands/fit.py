@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from commands.shared.completions import files, folders
-from commands.shared.options import SHARED, common_options, option, plot_option, table_options
+from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 
 
 @click.command("test-fit", short_help="Test whether data come from a density.")
-@click.argument("file", metavar="FILE", shell_complete=files)
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE", shell_complete=files)
 @click.option("--column", metavar="NAME", help="A column's name, or its number from 1, where FILE has several.")
 @option(SHARED["density"], summary="f, the density under the null hypothesis.")
 @click.option(
@@ -32,11 +32,10 @@ from commands.shared.output import checked_plots, console_for, json_output, save
 )
 @option(SHARED["seed"], metavar=None)
 @table_options(SHARED, "workers")
-@click.option(
+@path_option(
     "--cache-dir",
-    type=click.Path(path_type=Path),
     metavar="DIR",
-    shell_complete=folders,
+    complete=folders,
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache of null distributions.")
@@ -70,6 +69,7 @@ def test_fit(
     if no_cache and cache_dir is not None:
         raise click.UsageError("--no-cache and --cache-dir exclude each other.")
     checked_plots(plots)
+    # The data are read and checked before the null law is simulated, which takes the time.
     sample = read_sample(file, column)
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.completions import files
 from commands.shared.failures import EXIT_CHECK_FAILED
 from commands.shared.invocation import command_line
-from commands.shared.options import SHARED, common_options, option, original_data_dir_option, table_options
+from commands.shared.options import SHARED, common_options, option, original_data_dir_option, path_option, table_options
 from commands.shared.output import console_for, json_output, replaced_file, write_json
 from evae.configuration.options import OPTIONS
 from foundation.progress import show_progress_bar
@@ -23,13 +22,10 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write the page that tells the story.")
-@click.option(
+@path_option(
     "--output",
-    type=click.Path(path_type=Path),
     default="report.html",
     show_default=True,
-    metavar="FILE",
-    shell_complete=files,
     help="The page: one .html file that fetches nothing.",
 )
 @click.option(
@@ -41,22 +37,18 @@ if TYPE_CHECKING:
     help="Where T_m is simulated. Repeatable.  [default: 100, 1000, 10000 and 100000]",
 )
 @table_options(SHARED, "replicates", "seed")
-@click.option(
+@path_option(
     "--results",
-    type=click.Path(path_type=Path),
     multiple=True,
-    metavar="FILE",
-    shell_complete=files,
     help="A results.json that reproduce wrote. Repeatable, one for each table.  [default: those in the folders "
     "table-1, table-2 and ablation of RUNS_DIR, and for tables that are not there what comes with the project]",
 )
-@click.option(
+@path_option(
     "--run",
     "runs",
-    type=click.Path(path_type=Path),
     multiple=True,
     metavar="RUN",
-    shell_complete=completions.runs,
+    complete=completions.runs,
     help="The folder of a trained model whose reconstructions are shown. Repeatable.  [default: the small model that "
     "comes with the project]",
 )

@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.completions import files, folders, one_of, some_of
-from commands.shared.failures import EXIT_CHECK_FAILED, warnings_as_sentences
+from commands.shared.completions import folders, one_of, some_of
+from commands.shared.failures import EXIT_CHECK_FAILED
 from commands.shared.invocation import was_given
-from commands.shared.options import SHARED, common_options, option, plot_option, table_options
+from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
 from evae.configuration.options import DATASET_WORDS, OPTIONS
 from evae.experiments.plan import TABLES
@@ -47,20 +47,17 @@ if TYPE_CHECKING:
 )
 @click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
-@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "lr", "batch_size")
+@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "skip_undecodable", "lr", "batch_size")
 @table_options(SHARED, "features", "inception_weights")
 @table_options(OPTIONS, "device", "precision", "deterministic")
 @option(
     SHARED["cluster"],
-    details="Runs are trained and judged in parallel; with CUDA a run takes a worker that has the resource GPU. Needs "
-    "the extra epanechnikov-vae[cluster].",
+    details="Runs are trained and evaluated in parallel; with CUDA a run takes a worker that has the resource GPU. "
+    "Needs the extra epanechnikov-vae[cluster].",
 )
-@click.option(
+@path_option(
     "--known",
-    type=click.Path(path_type=Path),
     multiple=True,
-    metavar="FILE",
-    shell_complete=files,
     help="Take the runs of the table that this results.json holds, as from another machine, for done. They must have "
     "the same settings, images, features and version of this program; otherwise it is said what differs. Repeatable.",
 )
@@ -68,24 +65,20 @@ if TYPE_CHECKING:
     "--hours",
     type=float,
     metavar="N",
-    help="Stop when N hours are over: the batch under way is finished and a checkpoint written, or the run judged, and "
-    "what is finished is reported.",
+    help="Stop when N hours are over: the batch under way is finished and a checkpoint written, or the run evaluated, "
+    "and what is finished is reported.",
 )
-@click.option(
+@path_option(
     "--merge",
-    type=click.Path(path_type=Path),
     multiple=True,
-    metavar="FILE",
-    shell_complete=files,
     help="Train nothing: join this results.json with the others that are named so into one table, in the --output. If "
     "they contradict each other, every conflict is named and nothing is written. Repeatable.",
 )
 @table_options(OPTIONS, "data_dir", "runs_dir")
-@click.option(
+@path_option(
     "--output",
-    type=click.Path(path_type=Path),
     metavar="DIR",
-    shell_complete=folders,
+    complete=folders,
     help="Where results.json, runs.csv, table.md, table.tex and the plots are written.  [default: RUNS_DIR/TABLE]",
 )
 @plot_option("the hold-out error by epoch; for the ablation the error by kernel and objective, and whose the gain is.")
@@ -109,9 +102,9 @@ def reproduce(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Train and judge every model of a table, and compare them.
+    """Train and evaluate every model of a table, and compare them.
 
-    Each run is as train and evaluate make it, in a folder of its own. Finished runs are not repeated, and interrupted
+    Each run is as train and evaluate make it, in a separate folder. Finished runs are not repeated, and interrupted
     ones are resumed, so that the same command can be given until all is done. A run that fails is listed, and the
     rest is done. The paper's figures stand next to ours with mean and standard deviation over seeds; wins are counted
     and tested as the paper does and as it should be; the ablation says how much of EVAE's gain is the kernel's and how
@@ -131,6 +124,7 @@ def reproduce(
       python cli.py reproduce --merge here.json --merge there.json --output all
     """  # noqa: D301
     console = console_for(json_path, quiet)
+    # Merging reads finished results; options of training would be ignored, and are refused.
     if merge:
         require_nothing_to_train(context)
         if output is None:
@@ -158,15 +152,21 @@ def reproduce(
     )
     checked_plots(plots)
     folder = output or Path(options["runs_dir"]) / (table if table == "ablation" else f"table-{table}")
+    # A file that is read for known runs must not be the one that is replaced after every run.
     for path in known:
         if path.resolve() == (folder / "results.json").resolve():
             raise click.UsageError(f"--known {path} is the file that --output {folder} would replace. Name another.")
+
+    with naming("--output", folder):
+        from foundation.files import require_creatable_folder
+
+        require_creatable_folder(folder)
 
     def keep(results: Results) -> None:
         with naming("--output", folder):
             results.save(folder / "results.json")
 
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
         from evae.experiments.display import open_grid_display
         from evae.experiments.runner import reproduce as reproduce_table
 
@@ -196,6 +196,7 @@ def report_results(
     results: Results, folder: Path, plots: Sequence[Path], stream: IO[str] | None, console: Console
 ) -> int:
     """Write and print the results of a table; return the exit status."""
+    # Whatever was finished is reported, also where other runs failed or time ran out.
     if results.records:
         from evae.experiments.reports.files import report, write_results
         from foundation.terminal import print_sentence

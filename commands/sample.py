@@ -58,6 +58,7 @@ def sample(
     """  # noqa: D301
     from evae.evaluation.generation import new_images, walk_between
 
+    # A walk joins two given codes: options that draw codes would have no effect.
     if walk is not None and (given := [name for name in DRAWING if was_given(context, name)]):
         raise click.UsageError(f"--{given[0]} does nothing with --walk, which draws no codes. Leave it out.")
     console = console_for(json_path, quiet)

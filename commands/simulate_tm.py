@@ -41,9 +41,10 @@ from simulations.engines.names import ENGINE_NAMES
 @table_options(SHARED, "workers", "cluster")
 @click.option(
     "--resume",
+    type=click.Path(),
     metavar="FILE",
     shell_complete=files,
-    help="Keep what is done in FILE, begun if it does not exist, and go on from there: an interrupted run to the "
+    help="Keep what is done in FILE, created if it does not exist, and resume from there: an interrupted run to the "
     "identical result, a finished one to more --replicates.",
 )
 @plot_option(
@@ -85,6 +86,7 @@ def simulate_tm(
     from simulations.study.convergence import Convergence, studies_at
     from simulations.terminal import convergence_report, partial_report, progress_display, study_report
 
+    # All arguments are checked before the first replicate.
     studies = studies_at(sizes, **options)
     checked_plots(plots)
     console = console_for(json_path, quiet)
@@ -109,6 +111,7 @@ def simulate_tm(
             if stopped.partial is not None:
                 console.print(partial_report(stopped.partial, stopped.study))
             raise InputError(f"{stopped} {way_on(context, stopped.saved)}") from None
+        # One m has the document of its study; several also have their convergence.
         document = results[0].document()
         if len(results) > 1:
             convergence = Convergence.of(results)

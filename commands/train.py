@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.failures import warnings_as_sentences
 from commands.shared.invocation import was_given
 from commands.shared.options import common_options, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
@@ -81,9 +80,11 @@ def train(
             if was_given(context, option):
                 raise click.UsageError(f"--seeds and --{option} exclude each other. Give one of them.")
     at_once = None if seeds is None else whole_numbers(seeds, "--seeds")
+    # Under torchrun one process alone prints, draws and writes.
     if not place().is_first:
         plots, json_path, quiet = (), None, True
     checked_plots(plots)
+    # What cannot be drawn is refused now, and not after hours of training.
     number = len(at_once or resume)
     if plots and number > 1:
         from evae.evaluation.figures import MOST_RUNS
@@ -91,7 +92,7 @@ def train(
         if number > MOST_RUNS:
             raise click.UsageError(f"--plot draws at most {MOST_RUNS} runs, and these are {number}. Leave it out.")
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
         from evae.runs.run import find_run
         from evae.training.display import open_training_display
         from evae.training.train import resume_seeds, train_seeds
@@ -107,6 +108,7 @@ def train(
                 runs = train_seeds(config, at_once, callback)
             else:
                 runs = (train_model(config, callback),)
+        # The figures, the document and the way on, once every run has finished.
         several = at_once is not None or len(resume) > 1
         if plots:
             from evae.evaluation.figures import run_figure, training_figure
@@ -128,4 +130,4 @@ def run_document(run: Run) -> dict[str, Any]:
     """Return the entry of a run in the JSON output of ``train``."""
     config = run.configuration
     document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
-    return {**document, "recipe": config.recipe.document(), "metrics": run.metrics}
+    return {**document, "recipe": config.recipe.document(), "data": run.data, "metrics": run.metrics}

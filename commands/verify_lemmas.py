@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of the terminal.")
 @table_options(SHARED, "jobs")
-@click.option("--density", metavar="EXPR", help="With the ID kernel: a density in x of your own, to be judged.")
+@click.option("--density", metavar="EXPR", help="With the ID kernel: the density in x of a kernel to be assessed.")
 @click.option("--support", metavar="A,B", help="With --density: where it is positive, as in -1,1 or -oo,oo.")
 @plot_option("with --density, the kernel next to Epanechnikov's, and its efficiency among the others'.")
 @click.option(
@@ -113,11 +113,12 @@ def verify_lemmas(
         options = {"--list": only_list, "--explain": explain, "--assume": assumptions, "--format": form != "table"}
         options |= {"--output": output, "--jobs": jobs, "--with-simulations": with_simulations}
         if given := [name for name, value in options.items() if value]:
-            raise click.UsageError(f"{given[0]} is about the paper's claims; leave it out to judge a kernel.")
-        judge_kernel(ids, density, support, plots, time_limit, json_path, console_for(json_path, quiet))
+            raise click.UsageError(f"{given[0]} is about the paper's claims; leave it out to assess a kernel.")
+        assess_user_kernel(ids, density, support, plots, time_limit, json_path, console_for(json_path, quiet))
         return 0
     if plots:
-        raise click.UsageError("--plot draws a kernel of your own, and needs the ID kernel, --density and --support.")
+        raise click.UsageError("--plot draws a user-defined kernel, and needs the ID kernel, --density and --support.")
+    # The chosen claims, with those named by --assume after them; --assume alone decides these only.
     assumed = dict(_split_assumption(text) for text in assumptions)
     chosen = list(ledger.select(ids) if ids or not assumed else ())
     chosen += [ledger.claim_named(name) for name in assumed if name not in {claim.id for claim in chosen}]
@@ -131,6 +132,7 @@ def verify_lemmas(
             write_json(stream, report.list_document(chosen))
             page.print(report.claim_list(chosen))
         return 0
+    # Decide in processes, each under the time limit, and add simulations afterwards, in this one.
     requests = [workers.ClaimRequest(claim.id, assumed.get(claim.id)) for claim in chosen]
     with json_output(json_path) as stream, text_output(output, console) as page:
         with show_progress_bar("deciding", len(requests), quiet) as advance:
@@ -147,7 +149,7 @@ def verify_lemmas(
     return 0 if all(finding.as_expected for finding in findings) else EXIT_CHECK_FAILED
 
 
-def judge_kernel(
+def assess_user_kernel(
     ids: tuple[str, ...],
     density: str | None,
     support: str | None,
@@ -161,10 +163,10 @@ def judge_kernel(
     from theory.ledger.parallel import run_within
 
     if density is None or support is None or ids != ("kernel",):
-        raise click.UsageError("to judge a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
+        raise click.UsageError("to assess a kernel: verify-lemmas kernel --density '15/16*(1-x**2)**2' --support -1,1")
     checked_plots(plots)
     with json_output(json_path) as stream:
-        with show_spinner("judging the kernel", console.quiet):
+        with show_spinner("assessing the kernel", console.quiet):
             assessment = run_within(time_limit, assess_kernel_completely, density, support)
         if plots:
             from theory.figures import kernel_figure

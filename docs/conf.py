@@ -26,7 +26,7 @@ exclude_patterns = ["extensions"]
 default_role = "py:obj"
 smartquotes = False  # an option is --json
 nitpicky = True
-# Types are written for a reader: "array of shape (n,)" is no class.
+# Types are written for a reader: "array of shape (n,)" is not a class.
 nitpick_ignore_regex = [("py:class", ".*")]
 
 myst_enable_extensions = ["dollarmath", "deflist"]

@@ -7,6 +7,7 @@ tasks and the program.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 import logging
@@ -16,10 +17,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from foundation.errors import InputError
 from foundation.signals import ignore_signals
@@ -76,6 +77,7 @@ class Cluster:
     address: str
     client: Any
     _session: str = field(default_factory=lambda: f"{_DISTRIBUTION}-{uuid.uuid4().hex}")
+    _unfinished: WeakSet[Future[Any]] = field(default_factory=WeakSet, repr=False)
     _checked_at: float = field(default=-float("inf"), repr=False)
     _alive_at: float = field(default_factory=time.monotonic, repr=False)
 
@@ -86,8 +88,11 @@ class Cluster:
         standard library's type would never finish after the loss of the scheduler.
         """
         future: Future[Any] = Future()
+        self._unfinished.add(future)
         task = self.client.submit(function, *arguments, pure=False, resources=dict(needs or {}) or None)
-        task.add_done_callback(partial(self._transfer_result, future))
+        # On the client's own event loop: dask calls the callbacks of all clients in one thread, which a result that is
+        # lost with its scheduler can block forever.
+        self.client.loop.add_callback(self._transfer_result, future, task)
         # The reference also keeps the task alive: dask cancels a task without references.
         future.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
         return future
@@ -136,13 +141,21 @@ class Cluster:
         with contextlib.suppress(OSError, RuntimeError, ValueError, TimeoutError):
             self.client.run(_request_stop, self._session)
 
-    def _transfer_result(self, future: Future[Any], task: Any) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
+    def abandon(self) -> None:
+        """Let every unfinished future raise `ClusterLost`: no result can arrive any more."""
+        for future in list(self._unfinished):
+            with contextlib.suppress(InvalidStateError):
+                future.set_exception(self._loss("the connection was closed"))
+
+    async def _transfer_result(self, future: Future[Any], task: Any) -> None:
+        outcome: Callable[[Any], None] = future.set_result
         try:
-            future.set_result(task.result())
+            value = await self.client.gather(task, asynchronous=True)
         except BaseException as error:
-            future.set_exception(self._explain(error))
+            outcome, value = future.set_exception, self._explain(error)
+        # The future may have been cancelled or abandoned meanwhile.
+        with contextlib.suppress(InvalidStateError):
+            outcome(value)
 
     def _explain(self, error: BaseException) -> BaseException:
         from distributed import CancelledError, KilledWorker
@@ -153,7 +166,7 @@ class Cluster:
                 f"{error.allowed_failures + 1} workers of the cluster at {self.address} died in the same task. "
                 "See their logs for the reason, which is usually too little memory."
             )
-        if isinstance(error, (CancelledError, CommClosedError)):
+        if isinstance(error, (CancelledError, asyncio.CancelledError, CommClosedError)):
             return self._loss(type(error).__name__)
         if isinstance(error, ModuleNotFoundError):
             return _version_error(self.address, str(error))
@@ -210,7 +223,10 @@ def open_cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
         if is_local:
             # Ctrl-C in a terminal also reaches the workers, but the program decides when they end.
             cluster.run_on_workers(ignore_signals, [signal.SIGINT])
-        yield cluster
+        try:
+            yield cluster
+        finally:
+            cluster.abandon()
 
 
 @contextlib.contextmanager

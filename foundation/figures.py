@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from foundation.errors import InputError
-from foundation.files import atomic_write
+from foundation.files import open_output
 
 Parameters = ParamSpec("Parameters")
 
@@ -141,8 +141,8 @@ def save_figure(figure: Figure, path: Path, dots_per_inch: float = DOTS_PER_INCH
 
     ``dots_per_inch`` is the resolution of a .png, and of images inside the other formats.
     """
-    with atomic_write(path) as temporary:
-        _draw(figure, temporary, path.suffix.lower()[1:], dots_per_inch)
+    with open_output(path) as stream:
+        _draw(figure, stream, path.suffix.lower()[1:], dots_per_inch)
 
 
 def _draw(figure: Figure, target: Path | IO[bytes], kind: str, dots_per_inch: float) -> None:

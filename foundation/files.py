@@ -1,21 +1,33 @@
-"""Atomic writing of files, JSON files, and safe reading of untrusted files.
+"""Writing, replacing and removing files, JSON files, and safe reading of untrusted files.
 
-A file is written under a temporary name, which ends in ``.part``, and renamed when its content is on disk. The
-temporary file is locked meanwhile, so that a leftover of a killed process, which the next call removes, can be
-distinguished from a file that another process is writing.
+Rules for everything that is written:
+
+- A file is written under a temporary name of our own form, ``.NAME.RANDOM.part``, synced, and renamed. The temporary
+  file is new (``O_EXCL``, which follows no link) and locked while it is written, so that a leftover of a killed
+  process, which the next call removes, can be distinguished from a file that another process is writing.
+- `atomic_write` replaces regular files only, and keeps their permissions: whatever else lies at its path is refused.
+- `open_output`, for a file that the user names, also follows links, and writes to pipes and character devices directly.
+- Only files with names of our own form are ever removed, and no link is followed to remove anything.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
 import math
 import os
 import re
+import secrets
+import shutil
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from filelock import FileLock
 
 from foundation.errors import InputError
 
@@ -31,58 +43,212 @@ _TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
 #: Digits of the longest integer in a JSON file. A longer one may be infinite in double precision.
 _MOST_DIGITS = 300
 
+#: Bytes of a name that are repeated in the name of its temporary file.
+_LONGEST_STEM = 200
+
 #: The content of a compressed file may have this many bytes, or this many times the size of the file.
 _UNPACKED, _TIMES = 2**28, 100
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary name to write to, which is renamed to ``path`` at the end of the block and removed on error.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream whose content replaces the file ``path`` at the end of the block, and is discarded on an error.
 
-    When the block ends, the content and the renaming are on disk. An `OSError` names ``path``.
+    When the block ends, the content and the renaming are on disk. The permissions of an earlier file are kept. An
+    `OSError` names ``path``.
+
+    Raises
+    ------
+    InputError
+        If something other than a regular file lies there: a link, a folder, a pipe, a socket or a device.
     """
+    earlier = _status_of_regular_file(path)
     clear_leftovers(path.parent, path.name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(_temporary_name(path.name))
     try:
-        with _create_locked(temporary):
+        # The mode "x" neither follows a link nor opens a file that exists.
+        with temporary.open("xb") as stream:
             try:
-                yield temporary
-                sync_file(temporary)
+                with contextlib.suppress(OSError):
+                    # On a file system without locks no file is ever treated as a leftover.
+                    _lock(stream.fileno())
+                if earlier is not None:
+                    _keep_owner_and_mode(temporary, earlier)
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                if os.name != "posix":
+                    # Windows does not rename an open file.
+                    stream.close()
                 temporary.replace(path)
                 sync_folder(path.parent)
             finally:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
         # The reader of the message knows only the final name.
-        if error.errno is not None and error.filename in (None, str(temporary)):
+        if error.errno is not None and str(error.filename or temporary) == str(temporary):
             error.filename = str(path)
         raise
 
 
+@contextlib.contextmanager
+def open_output(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream for a file that the user named; its content appears at the end of the block, or not at all.
+
+    Links are followed. A regular file is replaced atomically; to a pipe, a character device such as ``/dev/null``, or
+    the file that is this process's standard output or error, the content is written directly.
+
+    Raises
+    ------
+    InputError
+        If a folder, a socket or a block device lies there, or a pipe that no process reads.
+    OSError
+        If it cannot be written.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        status = None
+    if status is None or (stat.S_ISREG(status.st_mode) and _own_stream(status) is None):
+        with atomic_write(Path(os.path.realpath(path))) as stream:
+            yield stream
+        return
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+        raise InputError(f"{path} must be a file, got {_kind(status.st_mode)}. Name a file.")
+    with os.fdopen(_open_directly(path, status), "wb") as direct:
+        content = io.BytesIO()
+        yield content
+        direct.write(content.getvalue())
+
+
+def _open_directly(path: Path, status: os.stat_result) -> int:
+    """Return a descriptor for writing to a pipe, a character device, or a standard stream of this process."""
+    own = _own_stream(status)
+    if own is not None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return os.dup(own)
+    try:
+        # Opening a pipe would wait for a reader, for ever if none comes.
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise InputError(f"{path} is a pipe that no process reads. Start its reader first.") from None
+        raise
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _own_stream(status: os.stat_result) -> int | None:
+    """Return the descriptor of this process's standard output or error if it is open on the file of ``status``."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(status, os.fstat(descriptor)):
+                return descriptor
+    return None
+
+
+def _status_of_regular_file(path: Path) -> os.stat_result | None:
+    """Return the status of the file, None if there is none; raise an `InputError` for anything but a regular file."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(
+            f"{path} must be a regular file, got {_kind(status.st_mode)}. Move it away, or name another file."
+        )
+    return status
+
+
+def _keep_owner_and_mode(path: Path, earlier: os.stat_result) -> None:
+    """Give a new file the permissions of the one it replaces, and its owner, where this user may."""
+    if os.name == "posix":
+        # Root, as in a container, would otherwise take a user's file away.
+        with contextlib.suppress(PermissionError):
+            os.chown(path, earlier.st_uid, earlier.st_gid)
+    path.chmod(stat.S_IMODE(earlier.st_mode) & 0o777)
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _temporary_name(name: str) -> str:
+    # A name has at most 255 bytes.
+    return f".{os.fsdecode(os.fsencode(name)[:_LONGEST_STEM])}.{secrets.token_hex(8)}.part"
+
+
 def clear_leftovers(folder: Path, name: str | None = None) -> None:
     """Remove temporary files that killed processes left in a folder: those for the file ``name``, or for any file."""
-    of_file = ".+" if name is None else re.escape(name)
+    of_file = ".+" if name is None else re.escape(os.fsdecode(os.fsencode(name)[:_LONGEST_STEM]))
+    ours = re.compile(rf"\.{of_file}\.[0-9a-f]{{16}}\.part", re.DOTALL)
     for path in folder.iterdir() if os.name == "posix" and folder.is_dir() else ():
-        if re.fullmatch(rf"\.{of_file}\.\d+\.part", path.name):
+        if ours.fullmatch(path.name) and path.is_file() and not path.is_symlink():
             # An error means that another process is writing the file, or that we may not remove it.
-            with contextlib.suppress(OSError), _locked(os.open(path, os.O_RDWR)):
+            with contextlib.suppress(OSError), _locked(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)):
                 path.unlink()
 
 
+def remove_leftovers(folder: Path, form: re.Pattern[str]) -> None:
+    """Remove the files and folders that killed processes left in a folder under names of a form of our own."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if form.fullmatch(path.name) and not path.is_symlink() and (path.is_file() or path.is_dir()):
+            remove_tree(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, a link or a folder with its content, whichever is there; no link is followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def require_own_tree(folder: Path, depth: int) -> None:
+    """Require that a folder and its subfolders hold only files and folders, down to ``depth`` levels.
+
+    Our own folders hold nothing else. A link, say, could lead a later write or removal to a place outside.
+
+    Raises
+    ------
+    InputError
+        If a link, a pipe, a socket or a device is among them; it is named.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                if depth > 1:
+                    require_own_tree(Path(entry.path), depth - 1)
+            elif not stat.S_ISREG(mode):
+                raise InputError(
+                    f"{entry.path} must be a file or a folder, got {_kind(mode)}, which is never followed or written "
+                    "there. Put the file itself in its place."
+                )
+
+
 @contextlib.contextmanager
-def _create_locked(path: Path) -> Iterator[None]:
-    if os.name != "posix":
-        # Windows does not rename an open file.
-        yield
-        return
-    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o666)
+def hold_lock(path: Path, seconds: float = -1) -> Iterator[None]:
+    """Hold the lock of a file, which is created; wait at most the given number of seconds, by default for ever.
+
+    Raises
+    ------
+    filelock.Timeout
+        If another process still holds it.
+    InputError
+        If something other than a regular file lies there: opening it could truncate the target of a link.
+    OSError
+        If it cannot be created or opened.
+    """
+    _status_of_regular_file(path)
+    lock = FileLock(path)
+    lock.acquire(timeout=seconds, poll_interval=0.02)
     try:
-        with contextlib.suppress(OSError):
-            # On a file system without locks no file is ever treated as a leftover.
-            _lock(descriptor)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 @contextlib.contextmanager
@@ -103,8 +269,9 @@ def _lock(descriptor: int) -> None:
 
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file atomically; raise a `ValueError` for NaN and infinities."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    content = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    with atomic_write(path) as stream:
+        stream.write(content.encode())
 
 
 def read_json(path: Path) -> Any:
@@ -192,6 +359,17 @@ def limit_unpacked_size(packed: int) -> int:
     Images compress well, but not as well as a decompression bomb.
     """
     return max(_UNPACKED, _TIMES * packed)
+
+
+def require_creatable_folder(path: Path) -> None:
+    """Raise an `OSError` if a folder is not writable, or does not exist and cannot be created; nothing is created."""
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.lexists(folder))
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if os.name == "posix" and os.statvfs(nearest).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(nearest))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
 
 
 def sync_file(path: Path) -> None:

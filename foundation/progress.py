@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Called during a computation with its description, the number of items that are done, and their total.
 ProgressCallback: TypeAlias = Callable[[str, int, int], object]
 
-#: Seconds between two lines of `DecodingDisplay` where there is no terminal.
+#: Seconds between two lines of `DecodingDisplay` without a terminal.
 SECONDS_BETWEEN_LINES = 2.0
 
 #: Seconds between two lines of a `ProgressLog`.

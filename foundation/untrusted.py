@@ -60,7 +60,7 @@ def open_member(file: zipfile.ZipFile, name: str, most: int) -> tuple[IO[bytes],
     try:
         member = file.getinfo(name)
     except KeyError:
-        raise ValueError("there is no such member") from None
+        raise ValueError("a member of this name does not exist") from None
     if member.flag_bits & _ENCRYPTED:
         raise ValueError("it is encrypted")
     if member.compress_type not in _METHODS:
@@ -172,6 +172,13 @@ class ArrayArchive:
     def names(self) -> set[str]:
         """The names of the arrays."""
         return {name.removesuffix(".npy") for name in self._file.namelist()}
+
+    def read_header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the type of one array; raise a `ValueError` as `read` does."""
+        stream, size = open_member(self._file, f"{name}.npy", self._most)
+        with stream:
+            shape, _, dtype = read_npy_header(stream, size)
+        return shape, dtype
 
     def read(self, name: str) -> NDArray[Any]:
         """Read one array; raise a `ValueError` if it is missing, damaged, too large or holds Python objects."""

@@ -1,9 +1,12 @@
-"""Predicates for the values of a JSON document, and combinations of predicates."""
+"""Predicates for the values of a JSON document, and the requirement on a positive whole number."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
+
+from foundation.errors import InputError
 
 Predicate: TypeAlias = Callable[[Any], bool]
 
@@ -101,3 +104,30 @@ def is_record(required: Mapping[str, Predicate], optional: Mapping[str, Predicat
         and all(name in value and predicate(value[name]) for name, predicate in required.items())
         and all(predicate(value[name]) for name, predicate in (optional or {}).items() if name in value)
     )
+
+
+def require_positive(name: str, value: int, largest: int | None = None, remedy: str = "") -> None:
+    """Require a whole number of at least 1 and at most ``largest``, if that is given.
+
+    Raises
+    ------
+    InputError
+        If it is not; the message calls the value ``name`` and ends with the sentence ``remedy``.
+
+    Examples
+    --------
+    >>> require_positive("--images", 0)
+    Traceback (most recent call last):
+        ...
+    foundation.errors.InputError: --images must be a positive whole number, got 0.
+    """
+    # Integers of NumPy and sympy are whole numbers as well; floats are not, even where their value is whole.
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    ending = f" {remedy}" if remedy else ""
+    if number < 1:
+        raise InputError(f"{name} must be a positive whole number, got {value}.{ending}")
+    if largest is not None and number > largest:
+        raise InputError(f"{name} must be at most {largest:,}, got {number:,}.{ending}")

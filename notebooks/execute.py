@@ -98,7 +98,7 @@ def main(names: list[str]) -> None:
     wanted = {name.removesuffix(".ipynb") for name in names}
     found = [path for path in notebooks() if not wanted or path.stem in wanted]
     if unknown := wanted - {path.stem for path in found}:
-        sys.exit(f"Error: there is no notebook {', '.join(sorted(unknown))} in notebooks/.")
+        sys.exit(f"Error: no such notebook: {', '.join(sorted(unknown))} in notebooks/.")
     for path in found:
         nbformat.write(executed(path), path)
         sys.stdout.write(f"{path.name}\n")

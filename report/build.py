@@ -106,7 +106,8 @@ def make_page(
         If a file or a run is missing or damaged. All inputs are checked before the computation.
     """
     contents = contents or Contents()
-    studies, experiments, albums = contents.studies(), contents.experiments(), contents.albums()
+    # The results take longest to read, so they come last.
+    studies, albums, experiments = contents.studies(), contents.albums(), contents.experiments()
     requests = [workers.ClaimRequest(name, None) for name in ledger.claims()]
     findings = workers.decide(
         requests, jobs or count_usable_cores(), progress=lambda finding: decided(finding.claim.id)

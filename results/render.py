@@ -37,7 +37,7 @@ FILES = {
 #: Their headings.
 TITLES = {
     "table-1-full": "Table 1 at the paper's settings",
-    "table-1-full-classifier": "The same runs, judged in a classifier's features",
+    "table-1-full-classifier": "The same runs, evaluated with a classifier's features",
     "table-1": "Table 1, reduced",
     "ablation": "Ablation, reduced",
 }
@@ -97,7 +97,7 @@ def results_page(found: Mapping[str, Report]) -> str:
     head = [
         "# Measured results",
         "",
-        "Written by `python -m results.render` from the JSON files beside this page, which hold every run with its",
+        "Written by `python -m results.render` from the JSON files next to this page, which hold every run with its",
         "seed, configuration, hardware and versions. `digits-evae` is a trained model that `evae.VAE.load` opens.",
         "The commands were:",
         "",

@@ -1,8 +1,9 @@
 """What holds for every test."""
 
 import gc
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import settings
 
 from tests.support.clusters import Processes, processes
 from tests.support.faults import Faults
+from tests.support.ledger import decide_once
 from tests.support.signals import interrupts_accepted
+from theory.ledger.finding import Finding
 
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
 gc.set_threshold(100_000, 50, 100)
 
-# The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is no defect.
+# The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is not a defect.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
 
@@ -28,6 +31,19 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run, the same for all processes that test."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def findings(shared_folder: Path) -> Mapping[str, Finding]:
+    """The finding on what is printed for every claim, by its id."""
+    return decide_once(shared_folder)
+
+
+@pytest.fixture(scope="session")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     """A process that runs commands which meet with faults; its caches are its own."""
     faults = Faults(environment={"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("caches"))})
@@ -37,7 +53,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 
 @pytest.fixture(scope="session")
 def mounting_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
-    """The same with mounts of its own: for file systems that are small or cannot be written, whoever the user is."""
+    """The same with separate mounts: for file systems that are small or cannot be written, whoever the user is."""
     prefix = ("unshare", "-rm")
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True)

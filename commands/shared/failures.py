@@ -30,7 +30,7 @@ SECONDS_TO_SPEAK = 20
 
 OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
 
-#: Exceptions that are no defects, so that ``--debug`` shows no traceback for them.
+#: Exceptions that are not defects, so that ``--debug`` shows no traceback for them.
 EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
 
 
@@ -44,7 +44,7 @@ class CommandLine(click.Group):
         completions.register()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
-            with terminated_in_order():
+            with terminated_in_order(), warnings_as_sentences():
                 status = super().main(*args, **kwargs)
                 sys.stdout.flush()
         except SystemExit as exit_without_a_word:
@@ -217,7 +217,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
     """Print each of this project's warnings once, as one sentence on standard error."""
-    from evae.exceptions import Notice
+    from foundation.errors import Notice
 
     said: set[str] = set()
     with warnings.catch_warnings():
@@ -237,6 +237,7 @@ def warnings_as_sentences() -> Iterator[None]:
                 said.add(str(message))
                 print(f"Warning: {message}", file=sys.stderr)
 
+        # Without this filter Python would show a repeated warning once per place in the code only.
         warnings.simplefilter("always", Notice)
         warnings.showwarning = show
         yield

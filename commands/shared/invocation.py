@@ -28,7 +28,7 @@ def way_on(context: click.Context, saved: Path | None) -> str:
     if saved is None:
         return "With --resume FILE an interrupted run can be resumed."
     given = was_given(context, "resume")
-    return f"Go on with: {command_line(context, () if given else ('--resume', str(saved)))}"
+    return f"Resume with: {command_line(context, () if given else ('--resume', str(saved)))}"
 
 
 def command_line(context: click.Context, more: Sequence[str] = ()) -> str:

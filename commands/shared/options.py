@@ -127,10 +127,11 @@ def option(row: Option, **changes: Any) -> Decorator:
     """Build the option of a row; ``changes`` override its attributes."""
     row = dataclasses.replace(row, **changes)
     is_flag = row.domain.type is bool
+    is_path = isinstance(row.domain, File | Folder)
     return click.option(
         row.flag,
         row.name,
-        type=row.domain.type,
+        type=click.Path() if is_path else row.domain.type,
         is_flag=is_flag,
         default=row.default,
         show_default=(row.default is not None and not is_flag) or None,
@@ -169,6 +170,15 @@ original_data_dir_option = option(
 )
 
 
+def path_option(
+    *names: str, help: str, metavar: str = "FILE", complete: Completer = files, **settings: Any
+) -> Decorator:
+    """Build an option whose value is the path of a file or a folder; ``settings`` are those of `click.option`."""
+    return click.option(
+        *names, type=click.Path(path_type=Path), metavar=metavar, shell_complete=complete, help=help, **settings
+    )
+
+
 def plot_option(subject: str) -> Decorator:
     """Build the option ``--plot`` of a command that draws ``subject``; see `commands.shared.output`."""
     return click.option(
@@ -191,6 +201,7 @@ def common_options(command: Any) -> Any:
         click.option(
             "--json",
             "json_path",
+            type=click.Path(allow_dash=True),
             metavar="PATH|-",
             shell_complete=files,
             help="Write the machine-readable result to PATH; on '-', to standard output and nothing else there.",

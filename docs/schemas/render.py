@@ -16,6 +16,9 @@ from evae.configuration.options import OPTIONS, WITHOUT_EFFECT
 FOLDER = Path(__file__).resolve().parent
 PAGE = FOLDER.parent / "json.md"
 
+#: Options that were added since the format of the results: files may lack them, and then have the default.
+ADDED = ("skip_undecodable",)
+
 #: The order of the page; what several documents share comes last.
 NAMES = (
     *("verify-lemmas", "verify-lemmas-list", "verify-lemmas-kernel", "simulate-tm", "test-fit", "train", "evaluate"),
@@ -27,7 +30,7 @@ _HEAD = """\
 
 Every command takes `--json PATH`, which writes its result as one JSON document, whole or not at all, and `--json -`,
 which writes it to standard output and nothing else there. `--quiet` leaves out tables and progress, and changes nothing
-of the document. A number that does not exist, such as a standard error of one value, is null; there is no NaN.
+of the document. A number that does not exist, such as a standard error of one value, is null; NaN does not occur.
 
 The [JSON Schemas](https://json-schema.org) (2020-12) in `docs/schemas` say what each document holds, every field with
 its meaning and unit, and admit no other; `python -m docs.schemas.render` writes this page from them, and what they say
@@ -40,7 +43,7 @@ varying key.
 | 0 | done | yes |
 | 1 | done, but a check failed: a verdict, a mean, a run of a table or a data set is not as it should be | yes |
 | 2 | wrong use or bad input: one sentence on standard error | no |
-| 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to go on | no |
+| 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to resume | no |
 """
 
 
@@ -54,7 +57,7 @@ def updated_schemas() -> dict[str, dict[str, Any]]:
     found = schemas()
     found["common"]["$defs"]["configuration"] = _configuration("The options of a run.")
     found["reproduce"]["$defs"]["run"]["properties"]["configuration"] = _configuration(
-        "The options of the run that can affect its figures.", WITHOUT_EFFECT
+        "The options of the run that can affect its figures.", WITHOUT_EFFECT, ADDED
     )
     return found
 
@@ -67,13 +70,13 @@ def write() -> None:
     PAGE.write_text(page(), encoding="utf-8")
 
 
-def _configuration(description: str, left_out: Collection[str] = ()) -> dict[str, Any]:
+def _configuration(description: str, left_out: Collection[str] = (), optional: Collection[str] = ()) -> dict[str, Any]:
     properties = {name: option.schema() for name, option in OPTIONS.items() if name not in left_out}
     return {
         "description": description,
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
 

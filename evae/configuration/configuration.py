@@ -38,6 +38,7 @@ class Configuration(TrainingOptions):
         for name, option in OPTIONS.items():
             object.__setattr__(self, name, option.require(getattr(self, name)))
         self._check_image_size()
+        self._check_image_files()
         self._check_recipe()
 
     @property
@@ -89,11 +90,11 @@ class Configuration(TrainingOptions):
         if lacking or unknown:
             parts = [f"lacks {', '.join(sorted(lacking))}"] if lacking else []
             parts += [f"has an unknown {', '.join(sorted(map(str, unknown)))}"] if unknown else []
-            raise InputError(f"{source} is no configuration of this program: it {' and '.join(parts)}.")
+            raise InputError(f"{source} is not a configuration of this program: it {' and '.join(parts)}.")
         try:
             return cls(**document)
         except InputError as error:
-            raise InputError(f"{source} is no configuration of this program: {error}") from error
+            raise InputError(f"{source} is not a configuration of this program: {error}") from error
 
     def _replacements(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
@@ -104,6 +105,13 @@ class Configuration(TrainingOptions):
             raise InputError(
                 f"--image-size does nothing with {self.dataset}, which is seen at {side}x{side} (Appendix B): it "
                 f"belongs to {' and '.join(DATASET_FORMS)}. Leave it out."
+            )
+
+    def _check_image_files(self) -> None:
+        if self.skip_undecodable and self.dataset != "celeba" and not self.dataset.startswith("folder:"):
+            raise InputError(
+                f"--skip-undecodable does nothing with {self.dataset}, which has no image files: it belongs to "
+                "folder:DIR and celeba. Leave it out."
             )
 
     def _check_recipe(self) -> None:

@@ -245,6 +245,7 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         axes.legend()
 
     def noise(axes: Axes) -> None:
+        # The band of all dimensions, their median, and the bound below which a dimension counts as active.
         epochs = [record.epoch for record in records]
         known = [
             value for ratio in ratios if ratio is not None for value in (ratio.min, ratio.median, ratio.max) if value

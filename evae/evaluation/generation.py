@@ -11,14 +11,15 @@ from torch import Tensor
 
 from evae import metrics
 from evae.compute.precision import resolve_device
-from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images, fixed_prior
+from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, fixed_prior, require_components
 from evae.evaluation.evaluate import images_of
-from evae.evaluation.pictures import ImageRows, save_rows, walk
+from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
-from foundation.files import atomic_write
+from foundation.files import open_output
 from foundation.progress import ProgressCallback, ignore_progress
+from foundation.validation import require_positive
 
 #: Supported suffixes of the output.
 FORMATS = (".png", ".npz")
@@ -71,8 +72,7 @@ def new_images(
         cannot be read.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    if number < 1:
-        raise InputError(f"--images must be a positive whole number, got {number}.")
+    require_positive("--images", number)
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     # Check all options before the model is loaded.
@@ -80,6 +80,8 @@ def new_images(
     chosen = sampler or ("mixture" if fixed_prior(recipe, 1) is None else "prior")
     if chosen == "prior" and components is not None:
         raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
+    if components is not None:
+        require_components(components, FITTED_TO)
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     model = VAE.load(run, resolve_device(device))
     # Only the mixture needs the training images.
@@ -105,6 +107,7 @@ def walk_between(
     The first and the last image are the originals. Options, result and errors are as for `new_images`.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    require_different(first, last)
     path = _destination(output, run.path / f"walk-{first}-{last}.png", 1)
     model = VAE.load(run, resolve_device(device))
     pixels = images_of(run, data_dir, progress).holdout
@@ -142,5 +145,5 @@ def _write(rows: ImageRows, path: Path, title: str) -> None:
         save_rows([rows], path, title)
         return
     arrays = rows.images.permute(0, 2, 3, 1).numpy() if rows.images.shape[1] == 3 else rows.images[:, 0].numpy()
-    with atomic_write(path) as temporary, temporary.open("wb") as stream:
+    with open_output(path) as stream:
         np.savez_compressed(stream, images=arrays)

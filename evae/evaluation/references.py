@@ -77,7 +77,7 @@ def find_autoencoder(run: Run, features: dict[str, Any] | None) -> dict[str, Any
     -------
     dict or None
         ``run``, its name, and ``reconstruction_error``, ``sharpness`` and ``frechet_distance`` of its reconstructions;
-        None if there is no such run, or ``run`` is one itself.
+        None if no such run exists, or ``run`` is one itself.
     """
     if run.configuration.recipe == _PLAIN:
         return None

@@ -96,7 +96,7 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         remarks.append(f"plain autoencoder: run {document['autoencoder']['run']}, of the same settings.")
     elif document["recipe"]["objective"] != "reconstruction":
         remarks.append(
-            "plain autoencoder: not in the same folder, or not judged in the same features. To compare with it, train "
-            "--model ae with the settings of this run and evaluate it first."
+            "plain autoencoder: not in the same folder, or not evaluated with the same features. To compare with it, "
+            "train --model ae with the settings of this run and evaluate it first."
         )
     return remarks

@@ -1,4 +1,4 @@
-"""Callbacks of a grid of runs: hooks that are called while its runs are trained and judged."""
+"""Callbacks of a grid of runs: hooks that are called while its runs are trained and evaluated."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class GridCallback:
             Numbers of finished and of all parts, such as images.
         """
 
+    def on_data_read(self, dataset: str, sentence: str) -> None:
+        """Handle a sentence on what was skipped of a data set, or is remarkable; called before the first run."""
+
     def on_known_runs(self, source: Path, used: int, total: int) -> None:
         """Handle a file of earlier results: ``used`` of its ``total`` runs replace planned runs."""
 
@@ -30,7 +33,7 @@ class GridCallback:
         """Handle a run that is taken from a file of earlier results."""
 
     def on_run_found(self, record: RunRecord) -> None:
-        """Handle a run that was already trained and judged in its folder."""
+        """Handle a run that was already trained and evaluated in its folder."""
 
     def on_run_start(self, number: int, total: int, configuration: Configuration) -> Callback:  # noqa: ARG002
         """Handle the start of a run, and return the callback of its training.
@@ -44,13 +47,13 @@ class GridCallback:
         return Callback()
 
     def on_compare(self, description: str, done: int, total: int) -> None:
-        """Handle progress in judging a run; the parameters are those of `on_prepare`."""
+        """Handle progress in evaluating a run; the parameters are those of `on_prepare`."""
 
     def on_run_end(self, record: RunRecord) -> None:
-        """Handle a run that was trained and judged."""
+        """Handle a run that was trained and evaluated."""
 
     def on_run_failed(self, failure: Failure) -> None:
-        """Handle a run that could not be trained or judged; the grid continues with the next one."""
+        """Handle a run that could not be trained or evaluated; the grid continues with the next one."""
 
     def on_runs_submitted(self, runs: int, epochs: int) -> None:
         """Handle the submission of runs, with ``epochs`` epochs in total, to a cluster.

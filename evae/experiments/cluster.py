@@ -1,4 +1,4 @@
-"""The runs of a grid on a dask cluster: each is trained and judged by one worker, in a shared folder.
+"""The runs of a grid on a dask cluster: each is trained and evaluated by one worker, in a shared folder.
 
 A worker returns only whether the run is done; everything else is read from the run's folder, as in a later call. If a
 worker dies, another resumes its run from the checkpoint.
@@ -38,7 +38,7 @@ from foundation.errors import InputError, Interruption, describe_error
 
 SECONDS_BETWEEN_GLANCES = 0.2
 
-#: Time limit for the workers, after a signal, to finish a batch and write a checkpoint, or to finish judging.
+#: Time limit for the workers, after a signal, to finish a batch and write a checkpoint, or to finish the evaluation.
 SECONDS_TO_STOP = 120
 
 SECONDS_BETWEEN_TRIES = 1.0
@@ -68,7 +68,7 @@ class Work:
 
 
 def on_cluster(outcomes: Outcomes, judges: dict[str, Judge], address: str, late: Callable[[], bool]) -> None:
-    """Train and judge the runs without an outcome on a cluster, in parallel.
+    """Train and evaluate the runs without an outcome on a cluster, in parallel.
 
     When ``late`` returns True, the time is over: the workers write their checkpoints, as after a signal.
 
@@ -99,6 +99,7 @@ def _hand_out(
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
     channel = workers.listen(messages.put)
     outcomes.callback.on_runs_submitted(len(waiting), sum(config.epochs for config in waiting))
+    # A worker announces a GPU as a resource, so that no two runs share one.
     needs = {GPU: 1.0} if waiting[0].device == "cuda" else {}
     with StopRequest() as stop:
         pending: dict[Future[str | None], Configuration] = {}
@@ -116,6 +117,7 @@ def _hand_out(
         except KeyboardInterrupt:
             # A second Ctrl-C interrupts immediately.
             raise _interruption(stop, outcomes) from None
+        # A stop or the deadline: the workers write checkpoints, and what finished meanwhile is collected.
         if pending:
             _stop(workers, list(pending))
             _take_what_is_finished(pending, judges, outcomes)
@@ -180,8 +182,7 @@ def _stop(workers: Cluster, pending: list[Future[str | None]]) -> None:
 
 def _way_on(outcomes: Outcomes) -> str:
     return (
-        f"{outcomes.progress}; the same command, with a cluster or without, goes on with the others from their "
-        "checkpoints."
+        f"{outcomes.progress}; the same command, with a cluster or without, resumes the others from their checkpoints."
     )
 
 
@@ -276,10 +277,11 @@ class _EpochReporter(Callback):
 
 
 def trained_and_judged(work: Work, config: Configuration) -> str | None:
-    """Train or resume a run and judge it; return None, or a sentence that says why it failed.
+    """Train or resume a run and evaluate it; return None, or a sentence that says why it failed.
 
     A process that was thought dead may still be writing the run: then this one waits until it has finished.
     """
+    # The last bits depend on the number of threads, so that every worker takes the caller's.
     torch.set_num_threads(work.threads)
     stop, callback = work.channel.stop_requested, _EpochReporter(work.channel)
     try:
@@ -301,9 +303,9 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
 
 
 def _decides_judge(config: Configuration) -> Configuration:
-    """Return the configuration without the fields that do not affect judging, so that such runs share one judge."""
+    """Return the configuration without the fields that do not affect the evaluation; such runs share one judge."""
     plain = Configuration()
-    deciding = ("dataset", "data_dir", "limit_train", "limit_holdout", "image_size", "device")
+    deciding = ("dataset", "data_dir", "limit_train", "limit_holdout", "image_size", "skip_undecodable", "device")
     return dataclasses.replace(plain, **{name: getattr(config, name) for name in deciding})
 
 

@@ -43,7 +43,7 @@ def same_figures(one: RunRecord, other: RunRecord) -> bool:
 
 
 def features_of(record: RunRecord) -> tuple[str, str]:
-    """Return the name and the identity of the features that a run was judged in; ``none`` has no identity."""
+    """Return the name and the identity of the features that a run was evaluated with; ``none`` has no identity."""
     described = record.evaluation["features"]
     return ("none", "") if described is None else (str(described.get("name")), str(described.get("identity")))
 

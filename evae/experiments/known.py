@@ -1,4 +1,4 @@
-"""Runs from earlier result files that replace planned runs, which are then neither trained nor judged."""
+"""Runs from earlier result files that replace planned runs, which are then neither trained nor evaluated."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Known:
         return cls({config.name or "": found[0] for config, found in candidates.items()}, counts)
 
     def require_comparable(self, judges: Mapping[str, Judge]) -> None:
-        """Raise `InputError` for a run that was trained on other images or judged in other features.
+        """Raise `InputError` for a run that was trained on other images or evaluated with other features.
 
         ``judges`` is indexed by data set.
         """
@@ -126,12 +126,14 @@ def _other_features(record: RunRecord, judge: Judge) -> Iterator[Difference]:
     name, identity = features_of(record)
     wanted, its_identity = ("none", "") if judge.network is None else (judge.network.name, judge.network.identity)
     if name != wanted:
-        yield Difference(f"it was judged in the features {name}, and {wanted} is wanted", f"Give --features {name}")
+        yield Difference(
+            f"it was evaluated with the features {name}, and {wanted} is wanted", f"Give --features {name}"
+        )
     elif identity != its_identity:
         yield Difference(
-            f"it was judged by another network of the features {name} (identity {abbreviated(identity)} there, "
+            f"it was evaluated by another network of the features {name} (identity {abbreviated(identity)} there, "
             f"{abbreviated(its_identity)} here)",
-            "Let the machines share the cache folder (XDG_CACHE_HOME), so that they judge by one network",
+            "Let the machines share the cache folder (XDG_CACHE_HOME), so that they use one network",
         )
 
 

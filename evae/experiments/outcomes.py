@@ -22,7 +22,7 @@ class Outcomes:
     plan : Plan
     callback : GridCallback
     kept : callable
-        Called with the results so far whenever a run was trained and judged, so that they outlive this process.
+        Called with the results so far whenever a run was trained and evaluated, so that they outlive this process.
     """
 
     def __init__(self, plan: Plan, callback: GridCallback, kept: Callable[[Results], object] = ignored) -> None:
@@ -41,13 +41,13 @@ class Outcomes:
         self.callback.on_run_found(record)
 
     def finished(self, config: Configuration, record: RunRecord) -> None:
-        """Add a run that was trained and judged."""
+        """Add a run that was trained and evaluated."""
         self._by_name[config.name] = record
         self.callback.on_run_end(record)
         self._kept(self.results())
 
     def failed(self, config: Configuration, reason: str) -> None:
-        """Record that a run could not be trained or judged."""
+        """Record that a run could not be trained or evaluated."""
         failure = Failure(config.name or "", reason)
         self._by_name[config.name] = failure
         self.callback.on_run_failed(failure)

@@ -51,7 +51,7 @@ CURVES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a table and the features that they are judged in.
+    """The runs of a table and the features that they are evaluated with.
 
     Attributes
     ----------
@@ -114,6 +114,7 @@ class Plan:
             raise InputError(f"--table {table!r} is not known. {suggest(table, TABLES)}")
         datasets, dims = datasets or DATASETS[table], latent_dims or LATENT_DIMS[table]
         models = default_models(table) if models is None else models
+        # A repeated value would train a run twice and count it twice in every mean.
         given = {"--datasets": datasets, "--latent-dims": dims, "--seeds": seeds, "--models": models}
         for option, values in given.items():
             if not values or len(set(values)) < len(values):
@@ -224,7 +225,7 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
             raise InputError(f"{option} takes whole numbers and ranges, such as 0,1,2 or 0-7; got {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first > 10_000:
-            raise InputError(f"{option}: {part.strip()} is no range from a smaller number to a larger one.")
+            raise InputError(f"{option}: {part.strip()} is not a range from a smaller number to a larger one.")
         found += range(first, last + 1)
         if len(found) > 100_000:
             raise InputError(f"{option} names more than 100,000 numbers.")

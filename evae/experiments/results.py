@@ -99,7 +99,7 @@ _RESULTS = is_record(
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run that was trained and judged.
+    """A run that was trained and evaluated.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class RunRecord:
         The run folder's.
     configuration : Configuration
     seconds : float
-        Duration of training, without judging.
+        Duration of training, without the evaluation.
     curve : tuple of float
         The hold-out reconstruction error after each epoch, from one posterior draw, in nats per image.
     evaluation : dict
@@ -115,8 +115,8 @@ class RunRecord:
     environment : dict
         Versions, device and threads it was trained with.
     data_sha256 : mapping of str to str
-        SHA-256 of the images it was trained and judged on, by split (`evae.data.images.fingerprint`); empty if unknown,
-        as in a file of version 1.
+        SHA-256 of the images it was trained and evaluated on, by split (`evae.data.images.fingerprint`); empty if
+        unknown, as in a file of version 1.
     """
 
     name: str
@@ -177,7 +177,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that could not be trained or judged, with the reason in a sentence."""
+    """A run that could not be trained or evaluated, with the reason in a sentence."""
 
     name: str
     reason: str

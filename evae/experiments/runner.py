@@ -9,7 +9,8 @@ from pathlib import Path
 
 from evae.compute.precision import require_precision, resolve_device
 from evae.configuration.configuration import Configuration
-from evae.data import ImageData
+from evae.data import ImageData, load_for
+from evae.evaluation.evaluate import require_judgeable
 from evae.experiments.callbacks import GridCallback
 from evae.experiments.cluster import on_cluster
 from evae.experiments.deadline import deadline
@@ -19,7 +20,7 @@ from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.wording import counted
-from evae.features.choice import choose_features
+from evae.features.choice import choose_features, verify_weights
 from evae.runs.run import Run
 from evae.runs.versions import format_versions, package_version
 from evae.training.callbacks import Callback
@@ -36,7 +37,7 @@ def reproduce(
     hours: float | None = None,
     kept: Callable[[Results], object] = ignored,
 ) -> Results:
-    """Train and judge every run of a plan that is not finished yet.
+    """Train and evaluate every run of a plan that is not finished yet.
 
     Before training, every data set is read and the features' weights are found and checked. A run that an earlier call
     started is resumed; a run that fails is listed, and the others are still trained.
@@ -47,15 +48,15 @@ def reproduce(
     callback : GridCallback, optional
     cluster : str, optional
         The address of a dask scheduler, or ``local:N``, which starts one with N workers here: each run is trained and
-        judged by a worker, which must see the folders of the runs and the data under the same paths. The results depend
-        neither on the cluster nor on workers that die: another worker resumes their runs from a checkpoint.
+        evaluated by a worker, which must see the folders of the runs and the data under the same paths. The results
+        depend neither on the cluster nor on workers that die: another worker resumes their runs from a checkpoint.
     known : sequence of path, optional
         Files of results. Runs of the plan that they contain are used as they are, and neither trained nor searched for.
     hours : float, optional
-        After this time, training stops with a checkpoint, but judging that has started is completed. The results list
-        the unfinished runs, and the same call resumes them.
+        After this time, training stops with a checkpoint, but an evaluation that has started is completed. The results
+        list the unfinished runs, and the same call resumes them.
     kept : callable, optional
-        Called with the results so far whenever a run was trained and judged.
+        Called with the results so far whenever a run was trained and evaluated.
 
     Raises
     ------
@@ -72,10 +73,14 @@ def reproduce(
         _require_device(plan.configurations)
     # This machine may lack the device of a cluster's workers.
     device = plan.configurations[0].device if cluster is None else "auto"
-    # Chosen once, so that all runs are judged in the same features.
+    # Chosen once, so that all runs are evaluated with the same features.
     choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
+    verify_weights(choice, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
-    judges = {dataset: _judge_of(plan, dataset, device, callback) for dataset in plan.datasets}
+    judges = _judges_of(plan, device, callback)
+    for dataset, judge in judges.items():
+        for sentence in () if judge.inventory is None else judge.inventory.sentences():
+            callback.on_data_read(dataset, sentence)
     earlier.require_comparable(judges)
     outcomes = Outcomes(plan, callback, kept)
     _take_what_there_is(outcomes, earlier, judges)
@@ -105,7 +110,7 @@ def _take_what_there_is(outcomes: Outcomes, earlier: Known, judges: dict[str, Ju
 
 
 def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[], bool]) -> None:
-    """Train and judge the remaining runs, until the end, a signal or the deadline."""
+    """Train and evaluate the remaining runs, until the end, a signal or the deadline."""
     total = len(outcomes.plan.configurations)
     numbered = enumerate(outcomes.waiting, total - len(outcomes.waiting) + 1)
     dataset, data = "", None
@@ -114,6 +119,7 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[],
             if stop.requested or late():
                 break
             judge = judges[config.dataset]
+            # The runs of a data set follow each other, and share its decoded images.
             if config.dataset != dataset or data is None:
                 dataset, data = config.dataset, judge.data()
             callback = outcomes.callback.on_run_start(number, total, config)
@@ -141,7 +147,7 @@ def _trained_and_judged(
     stop: StopRequest,
     late: Callable[[], bool],
 ) -> RunRecord:
-    """Train and judge a run; a signal stops training with a checkpoint, and judging, which takes minutes, at once."""
+    """Train and evaluate a run; a signal stops training with a checkpoint, and the evaluation at once."""
     run = judge.trained(config, callback, late)
     with stop.at_once():
         return judge.judged(run, config, data)
@@ -152,11 +158,25 @@ def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
     return Interruption(f"interrupted by {name}; {outcomes.progress}. Repeat the command to resume.", number)
 
 
-def _judge_of(plan: Plan, dataset: str, device: str, callback: GridCallback) -> Judge:
-    config = next(config for config in plan.configurations if config.dataset == dataset)
-    config = dataclasses.replace(config, device=device)
-    weights = plan.inception_weights
-    return Judge.of(config, plan.features, weights, callback.on_prepare, callback.on_compare, plan.choice)
+def _judges_of(plan: Plan, device: str, callback: GridCallback) -> dict[str, Judge]:
+    """Read every data set, then prepare the features of each: that can mean to train a classifier."""
+    configs = {config.dataset: dataclasses.replace(config, device=device) for config in reversed(plan.configurations)}
+    data = {}
+    for dataset in plan.datasets:
+        data[dataset] = load_for(configs[dataset], progress=callback.on_prepare)
+        require_judgeable(configs[dataset], data[dataset], configs[dataset].data_dir, plan.features)
+    return {
+        dataset: Judge.of(
+            configs[dataset],
+            plan.features,
+            plan.inception_weights,
+            callback.on_prepare,
+            callback.on_compare,
+            plan.choice,
+            data.pop(dataset),
+        )
+        for dataset in plan.datasets
+    }
 
 
 def _require_device(configurations: tuple[Configuration, ...]) -> None:

@@ -106,6 +106,7 @@ class EfficientNetLite0(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [_fold_batch_norm(state, "_conv_stem", "_bn0", stride=2)]
         for stage in STAGES:
+            # The blocks are numbered through all stages; the stem comes first in the list and has no number.
             for number in range(stage.blocks):
                 name = f"_blocks.{len(layers) - 1}."
                 widening = [_fold_batch_norm(state, f"{name}_expand_conv", f"{name}_bn0")] if stage.expands else []
@@ -129,6 +130,7 @@ def _fold_batch_norm(
     scale, shift, mean, variance = (
         state[f"{normalisation}.{name}"].double() for name in ("weight", "bias", "running_mean", "running_var")
     )
+    # Normalisation is affine in evaluation mode: its factor goes into the weight, the remainder into the bias.
     factor = scale / (variance + EPSILON).sqrt()
     weight = state[f"{convolution}.weight"].double() * factor[:, None, None, None]
     return Convolution(weight, shift - mean * factor, stride, linear)

@@ -16,7 +16,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import torch
 from torch import Tensor
@@ -178,10 +178,8 @@ def _download(path: Path, expected: str, patience: float | None, progress: Progr
         if patience is not None:
             _require_answer(url, patience)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as temporary:
-            _fetch(url, temporary, progress)
-            with temporary.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        with atomic_write(path) as stream:
+            found = _fetch(url, stream, progress)
             if found != expected:
                 raise ValueError(f"its SHA-256 must be {expected}, got {found}")
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -216,14 +214,18 @@ def _require_answer(url: str, seconds: float) -> None:
         raise failure
 
 
-def _fetch(url: str, path: Path, progress: ProgressCallback) -> None:
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer, path.open("wb") as stream:
+def _fetch(url: str, stream: BinaryIO, progress: ProgressCallback) -> str:
+    """Write the content of a URL to a stream; return its SHA-256."""
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         total = int(answer.headers.get("Content-Length") or BYTES)
         done = 0
         while block := answer.read(_BLOCK):
             stream.write(block)
+            digest.update(block)
             done += len(block)
             progress("downloading Inception's weights", done, total)
+    return digest.hexdigest()
 
 
 def _remedy(path: Path) -> str:

@@ -54,6 +54,7 @@ class FeatureMoments:
         total = self.count + count
         mean = vectors.mean(0)
         centred, shift = vectors - mean, mean - self.mean
+        # The scatter around the common mean: that around each part's mean, and the distance of the two means.
         self.scatter += centred.T @ centred + np.outer(shift, shift) * (self.count * count / total)
         self.mean += shift * (count / total)
         self.count = total

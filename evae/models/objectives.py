@@ -53,7 +53,7 @@ class Objective(ABC):
     def regularisation(self, posterior: Posterior) -> Tensor:
         """Compute the unweighted term for each image, (N,), summed over dimensions.
 
-        Raises `InputError` if there is no formula for the posterior.
+        Raises `InputError` if no formula is known for the posterior.
         """
 
     @property

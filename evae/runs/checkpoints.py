@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,17 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from foundation.errors import InputError
-from foundation.files import LARGEST_JSON, parse_json, read_bytes, read_file_size, sync_file, sync_folder
+from foundation.files import (
+    LARGEST_JSON,
+    parse_json,
+    read_bytes,
+    read_file_size,
+    remove_leftovers,
+    remove_tree,
+    require_own_tree,
+    sync_file,
+    sync_folder,
+)
 from foundation.validation import is_count, is_finite_number, is_one_of, is_record, is_text
 
 #: Number of checkpoints kept: the newest, and its predecessor in case the newest is damaged.
@@ -43,6 +52,9 @@ _FILE = is_record({"bytes": is_count, "sha256": is_text})
 _MANIFEST = is_record({"position": is_record(_POSITION), "files": is_record(dict.fromkeys(GROUPS, _FILE))})
 
 _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?")
+
+#: Form of the name of a checkpoint that is being written or removed.
+_LEFTOVER = re.compile(rf"\.{_NAME.pattern}\.(?:part|gone)")
 
 
 class DamagedCheckpoint(InputError):
@@ -122,14 +134,15 @@ class Checkpoints:
         """Write a checkpoint, then remove all others except its predecessor."""
         path, aside = self.folder / checkpoint.position.name, self.folder / f".{checkpoint.position.name}.part"
         self.folder.mkdir(exist_ok=True)
-        _remove(aside)
+        require_own_tree(self.folder, 2)
+        remove_tree(aside)
         try:
             _write_files(checkpoint, aside)
             # Only a damaged checkpoint, or one from which training did not resume, can already have this name.
             self._discard(path)
             aside.rename(path)
         finally:
-            _remove(aside)
+            remove_tree(aside)
         sync_folder(self.folder)
         self._keep_last(path)
 
@@ -160,8 +173,7 @@ class Checkpoints:
         if newest is not None:
             for path in self._too_old(self.folder / newest.name):
                 self._discard(path)
-        for leftover in self.folder.glob(".*"):
-            _remove(leftover)
+        remove_leftovers(self.folder, _LEFTOVER)
 
     def _paths(self, most: tuple[int, int] | None = None) -> list[Path]:
         """Return the paths of all checkpoints, or of those up to a place, oldest first."""
@@ -185,9 +197,9 @@ class Checkpoints:
         """Remove a checkpoint such that an interruption does not leave one that looks damaged."""
         if path.exists():
             gone = self.folder / f".{path.name}.gone"
-            _remove(gone)
+            remove_tree(gone)
             path.rename(gone)
-            _remove(gone)
+            remove_tree(gone)
 
 
 def read(path: Path) -> Checkpoint:
@@ -287,10 +299,3 @@ def _place(name: re.Match[str]) -> tuple[int, int]:
 def _write_synced(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     sync_file(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -37,9 +37,13 @@ from foundation.files import (
     LARGEST_JSON,
     atomic_write,
     clear_leftovers,
+    hold_lock,
     parse_json,
     read_bytes,
     read_json,
+    remove_leftovers,
+    require_creatable_folder,
+    require_own_tree,
     sync_folder,
     write_json,
 )
@@ -64,6 +68,12 @@ def find_run(name: str | Path, runs_dir: str | Path) -> Run:
         )
     return Run.open(name if Path(name).is_dir() else inside)
 
+
+#: Form of the name of a run's folder until it is complete.
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.new")
+
+#: Levels of folders in a run: its own, ``checkpoints`` and each checkpoint's.
+_LEVELS = 3
 
 #: Possible states of a run.
 STATES = ("running", "finished", "failed", "interrupted")
@@ -102,6 +112,8 @@ class Run:
         images: dict[str, int],
         sha256: dict[str, str] | None = None,
         note: str | None = None,
+        content: dict[str, Any] | None = None,
+        inventory: dict[str, Any] | None = None,
     ) -> Run:
         """Create the folder of a new run with its ``config.json``, atomically.
 
@@ -118,6 +130,9 @@ class Run:
             detect a change of its data.
         note : str, optional
             A remark if the data are not the complete official set (`evae.data.ImageData`).
+        content, inventory : dict, optional
+            The published data set of the images with their checksums (`evae.data.published.Content`), and what became
+            of image files (`evae.data.inventory.Inventory`), as JSON documents.
 
         Raises
         ------
@@ -125,7 +140,14 @@ class Run:
             If a run of the given name exists, since runs are never overwritten, or the folder is not writable.
         """
         runs = Path(config.runs_dir)
-        data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
+        data = {
+            "image_shape": list(image_shape),
+            "images": images,
+            "sha256": sha256 or {},
+            "note": note,
+            "content": content,
+            "inventory": inventory,
+        }
         busy = InputError(f"another process is creating a run in {runs}. Wait until it ends.")
         with _explain_failure(runs):
             runs.mkdir(parents=True, exist_ok=True)
@@ -133,11 +155,20 @@ class Run:
                 return cls._create_folder(runs, config, data)
 
     @classmethod
+    def require_creatable(cls, config: Configuration) -> None:
+        """Raise the `InputError` of `create` that is known before the data are read; nothing is written."""
+        runs = Path(config.runs_dir)
+        with _explain_failure(runs):
+            require_creatable_folder(runs)
+        if config.name is not None and (runs / config.name).exists():
+            raise _name_taken(runs / config.name)
+
+    @classmethod
     def _create_folder(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
         """Create the folder under a temporary name and rename it; the caller holds the lock of ``runs``."""
         # Leftovers of killed processes: a running one would hold the lock.
-        for leftover in runs.glob(".*.new"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_leftovers(runs, _UNFINISHED)
         aside = runs / f".{uuid.uuid4().hex}.new"
         aside.mkdir()
         # Complete the folder before the rename, so that a folder with a final name is always complete.
@@ -154,12 +185,13 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """Open a run folder; raises `InputError` if it is not one."""
+        """Open a run folder; raises `InputError` if it is not one, or holds a link, a pipe, a socket or a device."""
         path = Path(path)
         if not path.is_dir():
             raise InputError(f"{path} must be a run folder, got no folder. `train` creates one and prints its name.")
         if not (path / "config.json").is_file():
             raise InputError(f"{path} is not a run folder: it holds no config.json.")
+        require_own_tree(path, _LEVELS)
         return cls(path)
 
     @property
@@ -198,6 +230,14 @@ class Run:
         """Replace the configuration in ``config.json``, and return the updated run."""
         write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
         return Run(self.path)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What was recorded of the images: the arguments of `create`; a run of an earlier version lacks some."""
+        data = self._config["data"]
+        if not isinstance(data, dict):
+            raise InputError(f"{self.path / 'config.json'} is damaged: data must be an object.")
+        return data
 
     @property
     def data_sha256(self) -> dict[str, str]:
@@ -272,8 +312,8 @@ class Run:
         """Remove the records after the first ``epochs`` epochs, which are trained and written again."""
         path, content = self.path / "metrics.jsonl", "".join(map(_write_line, self.require_records(epochs)))
         if path.exists() and path.read_bytes() != content.encode():
-            with atomic_write(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+            with atomic_write(path) as stream:
+                stream.write(content.encode())
 
     def append_record(self, record: EpochRecord) -> None:
         """Add a line to ``metrics.jsonl``, on disk when this returns; a `ValueError` if a number is infinite or NaN."""
@@ -293,8 +333,8 @@ class Run:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         # One entry: the order of several would differ between processes, and so would the bytes of the file.
         facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
-        with atomic_write(self.weights_path) as path:
-            path.write_bytes(save(tensors, metadata={"written": facts}))
+        with atomic_write(self.weights_path) as stream:
+            stream.write(save(tensors, metadata={"written": facts}))
 
     def read_weights(self) -> dict[str, Tensor]:
         """Read the weights by name, on the CPU; raises `InputError` if they are missing or damaged.
@@ -385,7 +425,7 @@ class Run:
         if not (self.path / ".lock").exists():
             return False
         try:
-            with FileLock(self.path / ".lock").acquire(timeout=0):
+            with hold_lock(self.path / ".lock", 0):
                 return False
         except OSError:
             # The lock is held, or not accessible: trust the status in the file.
@@ -406,17 +446,14 @@ def _explain_failure(runs: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _hold_lock(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
     """Hold a lock; raise ``otherwise`` if it is not available within the given number of seconds."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=seconds, poll_interval=0.02)
-    except Timeout as error:
-        raise otherwise from error
-    except OSError as error:
-        raise InputError(f"{path.parent} is not writable: {error.strerror}.") from error
-    try:
+    with contextlib.ExitStack() as lock:
+        try:
+            lock.enter_context(hold_lock(path, seconds))
+        except Timeout as error:
+            raise otherwise from error
+        except OSError as error:
+            raise InputError(f"{path.parent} is not writable: {error.strerror}.") from error
         yield
-    finally:
-        lock.release()
 
 
 def _claim_name(folder: Path, config: Configuration) -> Path:
@@ -431,7 +468,11 @@ def _claim_name(folder: Path, config: Configuration) -> Path:
             # Another process claimed the name in between.
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-    raise InputError(
+    raise _name_taken(path)
+
+
+def _name_taken(path: Path) -> InputError:
+    return InputError(
         f"run {path} already exists, and runs are never overwritten. Give another --name, resume it with "
         f"--resume {path.name}, or delete that folder."
     )

@@ -40,7 +40,7 @@ class TrainingDisplay(Callback):
     decoding : callable, optional
         Shows the progress in decoding the data.
     minute_line : MinuteLine, optional
-        Prints the terms once a minute if there is no bar.
+        Prints the terms once a minute without a bar.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class TrainingDisplay(Callback):
         )
         for run in () if single else runs:
             print_sentence(self._console, f"seed {run.configuration.seed}: run {run.path}")
+        # The unit of the loss is said once, because every later line is a bare number.
         spread = "" if single else " Means of the runs, with the standard deviation of the loss."
         print_sentence(
             self._console,
@@ -89,6 +90,8 @@ class TrainingDisplay(Callback):
         )
         if data.note is not None:
             print_sentence(self._console, f"The data are {data.note}.")
+        for sentence in () if data.inventory is None else data.inventory.sentences():
+            print_sentence(self._console, sentence)
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")

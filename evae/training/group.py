@@ -33,7 +33,7 @@ def configure_seeds(config: Configuration, seeds: Sequence[int]) -> list[Configu
     Raises
     ------
     InputError
-        If there is no seed, a repeated or invalid one, or more than `MOST_SEEDS`.
+        If no seed is given, one is repeated or invalid, or there are more than `MOST_SEEDS`.
     """
     listed = ",".join(map(str, seeds))
     if not seeds or len(set(seeds)) < len(seeds):
@@ -74,10 +74,10 @@ class TrainingInterrupted(Interruption):
         self.epochs_finished = epochs_finished
         where = str(self.run.path) if len(runs) == 1 else f"{self.run.path} and the folders of {_count_others(runs)}"
         if epochs_finished == 0:
-            kept = f"no epoch was finished, and {where} {'holds' if len(runs) == 1 else 'hold'} no weights to judge"
+            kept = f"no epoch was finished, and {where} {'holds' if len(runs) == 1 else 'hold'} no weights to evaluate"
         else:
             them = "them" if len(runs) == 1 else "each"
-            kept = f"the weights and metrics of epoch {epochs_finished} are in {where}, and `evaluate` judges {them}"
+            kept = f"the weights and metrics of epoch {epochs_finished} are in {where}, and `evaluate` measures {them}"
         super().__init__(f"interrupted by {signal_name}; {kept}; {format_resume_command(runs)}", signal_number)
 
     @property
@@ -177,7 +177,7 @@ class Group:
 def format_resume_command(runs: Sequence[Run]) -> str:
     """Return the command that resumes the runs, as words in a sentence."""
     named = " ".join(f"--resume {shlex.quote(str(run.path))}" for run in runs)
-    return f"go on with: python cli.py train {named}"
+    return f"resume with: python cli.py train {named}"
 
 
 def require_finite(terms: dict[str, float], where: str) -> None:
@@ -216,16 +216,19 @@ def _ignore_full_disk() -> contextlib.suppress:
 
 
 def _explain_machine(runs: Sequence[Run], error: BaseException) -> TrainingStopped | None:
+    # A removed folder explains any error of a file in it, and comes before the error's own words.
     if isinstance(error, OSError):
         for run in runs:
             if not run.path.exists():
                 return TrainingStopped(f"the folder {run.path} was removed while its run was trained. Begin a new run.")
+    # A full disk or a missing permission can be mended, and the run resumed.
     if isinstance(error, OSError) and error.strerror:
         file = f" ({error.filename})" if error.filename else ""
         return TrainingStopped(
             f"{_find_run(runs, error).path} could not be written: {error.strerror}{file}. What was written before is "
             f"whole. When that is mended, {format_resume_command(runs)}"
         )
+    # Memory that another program held may be free later; a smaller batch needs a new run.
     if isinstance(error, torch.OutOfMemoryError):
         step = f"{runs[0].configuration.batch_size} images"
         step += "" if len(runs) == 1 else f" in each of {len(runs)} runs"

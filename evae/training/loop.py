@@ -49,18 +49,22 @@ def run_epochs(
         with contextlib.ExitStack() as files:
             curves = [files.enter_context(Curves(run.path, position.epochs_finished)) for run in group.runs if writes]
             for epoch in range(position.epochs_finished + 1, config.epochs + 1):
+                # All processes learn of a request at the same point, so that none waits for one that has stopped.
                 stop.agree()
                 stop.raise_if_requested()
                 with full_precision_or_tf32(config.precision):
                     progress, seconds = train_epoch(steps, epoch, callback, saver, checkpoints)
+                # A checkpoint within an epoch restores the progress of that epoch alone.
                 checkpoints = ()
                 records = _record_epoch(group, session, progress, seconds, curves)
+                # After the epoch's weights and record: a kill in between repeats the epoch and loses nothing.
                 saver.save_after_epoch(epoch)
                 if writes:
                     group.set_status("running", epochs_finished=epoch)
                     callback.on_epoch_end(records)
         if writes:
             _finish_folders(group, session)
+    # Runs that diverged are reported when the others have finished.
     group.require_no_failures()
 
 
@@ -180,6 +184,7 @@ def train_epoch(
     names = session.objective.names
     sums = torch.zeros(len(batches), runs, len(names), dtype=torch.float64, device=pixels.device)
     progress = Progress(epoch, config.epochs, len(batches), names, sums)
+    # Each epoch has its own streams of noise, so that it does not depend on where training was resumed.
     steps.reseed(epoch)
     started = time.perf_counter()
     if checkpoints and checkpoints[0].position.batches > 0:

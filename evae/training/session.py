@@ -137,6 +137,7 @@ class Session:
     def capture(self, run: int, position: Position, epoch: dict[str, Tensor]) -> Checkpoint:
         """Copy the state of the run with index ``run`` to the CPU; ``epoch`` is `Checkpoint.epoch`."""
         state = self.optimizer.state
+        # Moments of a stack are split, so that each run's checkpoint is that of a run trained alone.
         optimizer = {
             f"{moment}.{name}": split_by_model(state[parameter][moment], len(self.models))[run]
             for name, parameter in self.model.named_parameters()
@@ -173,6 +174,7 @@ class Session:
         for moment, values in moments.items():
             for part, optimizer in zip(split_by_model(values, len(optimizers)), optimizers, strict=True):
                 part.copy_(optimizer[f"{moment}.{name}"])
+        # One counter serves the stack: runs with different numbers of steps cannot share an optimizer.
         steps = [optimizer[f"step.{name}"] for optimizer in optimizers]
         if any(step.dtype != torch.float32 or step.dim() != 0 or not torch.equal(step, steps[0]) for step in steps):
             raise KeyError(f"step.{name}")

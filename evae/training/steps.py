@@ -56,6 +56,7 @@ class Steps:
     ) -> None:
         self.session = session
         self._on_captured = on_captured
+        # Generators on the device: the noise is drawn where it is used, without a copy for each batch.
         self.noise = tuple(torch.Generator(session.device) for _ in session.seeds)
         if capture is None and session.device.type == "cuda" and session.processes.count == 1:
             capture = CudaGraphCapture()
@@ -79,6 +80,7 @@ class Steps:
             self._made += 1
             with self._capture.isolate():
                 return self.launch(numbers)
+        # State that the first steps allocate exists now, and stays at the addresses that the graph records.
         if self._replay is None:
             self._replay = self._capture_step(numbers)
         return self._replay(numbers)

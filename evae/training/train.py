@@ -76,7 +76,7 @@ def train_seeds(
 
     The networks are stacked into one (`evae.models.stacked`), which fills a GPU that a single one leaves idle. Each has
     the initial weights, the order of images and the noise that `train` gives its seed, and the same result within
-    rounding, since no network affects another. Each run is complete, and can be judged and resumed alone.
+    rounding, since no network affects another. Each run is complete, and can be evaluated and resumed alone.
 
     Parameters
     ----------
@@ -165,7 +165,13 @@ def _train_group(
 def _start_runs(
     configs: Sequence[Configuration], callback: Callback, stop: StopRequest, processes: Processes
 ) -> tuple[Run, ...]:
+    if processes.is_first:
+        # Before images are decoded, which can take long.
+        for config in configs:
+            Run.require_creatable(config)
+    # Data, model and memory first: a failure there leaves no folder of a run behind.
     data = _load_data(configs[0], callback, processes)
+    _require_several_holdout_images(configs[0], data)
     session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
     with stop:
         group = Group(_create_runs(configs, data, processes), callback.on_run_failed)
@@ -201,6 +207,7 @@ def _continue_runs(
     stop: StopRequest,
     processes: Processes,
 ) -> tuple[Run, ...]:
+    # Read and compare everything before the first file of a run changes.
     checkpoints = _read_checkpoints(runs, processes)
     data = _load_data(configs[0], callback, processes)
     require_same_data(runs, configs[0], fingerprint(data))
@@ -223,6 +230,7 @@ def _load_data(config: Configuration, callback: Callback, processes: Processes) 
     with processes.local_first():
         data = load_for(config, progress=callback.on_data_decoded)
     if processes.count > 1:
+        # With different images the processes would average gradients of different losses.
         digests = json.dumps(fingerprint(data))
         if processes.broadcast_text(digests) != digests:
             raise InputError(
@@ -232,15 +240,24 @@ def _load_data(config: Configuration, callback: Callback, processes: Processes) 
     return data
 
 
+def _require_several_holdout_images(config: Configuration, data: ImageData) -> None:
+    if len(data.holdout) < 2:
+        raise InputError(
+            f"the number of hold-out images of {config.dataset} must be 2 or more, got {len(data.holdout)}: the spread "
+            "of their codes, which tells active dimensions from idle ones, needs two. Add images, or raise "
+            "--limit-holdout."
+        )
+
+
 def _create_runs(configs: Sequence[Configuration], data: ImageData, processes: Processes) -> tuple[Run, ...]:
     """Create the folders of all runs or of none; a process other than the first receives the path of its run."""
     if not processes.is_first:
         return (Run(Path(processes.broadcast_text(""))),)
-    counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
+    document = data.document()
     runs: list[Run] = []
     with contextlib.ExitStack() as undo:
         for config in configs:
-            runs.append(Run.create(config, data.image_shape, counts, digests, data.note))
+            runs.append(Run.create(config, **document))
             undo.callback(shutil.rmtree, runs[-1].path, ignore_errors=True)
         undo.pop_all()
     processes.broadcast_text(str(runs[0].path))
@@ -253,6 +270,7 @@ def _hold_runs(runs: Sequence[Run], processes: Processes) -> Iterator[None]:
     with contextlib.ExitStack() as locks:
         for run in runs if processes.is_first else ():
             locks.enter_context(run.locked())
+        # No process goes further before the first one holds the locks.
         processes.barrier()
         yield
 

@@ -173,6 +173,7 @@ def _claim_names() -> re.Pattern[str]:
 def _entry(finding: Finding) -> Entry:
     claim, decision = finding.claim, finding.decision
     steps = tuple(Step(step.holds, _linked(step.statement), _linked(step.detail)) for step in decision.evidence)
+    # What the page's search looks through, in lower case.
     texts = (claim.id, claim.source, claim.statement, decision.method, decision.corrected or "")
     simulated = finding.verdict is Verdict.SIMULATED
     return Entry(

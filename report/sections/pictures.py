@@ -85,6 +85,7 @@ def _drawings(run: Run) -> Iterator[Drawing]:
         f"hold-out reconstruction error ends at {last.reconstruction:.1f} nats per image.",
         source="notebooks/reconstructions.ipynb",
     )
+    # Without noise the ratio is 0 in every epoch, and its curve would show nothing.
     ratios = last.latent.noise_to_signal
     if ratios is not None and ratios.median:
         yield drawing(

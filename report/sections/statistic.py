@@ -131,13 +131,14 @@ def _words(summary: Summary) -> Words:
 
 
 def _drawings(results: Sequence[Result]) -> list[Drawing]:
+    # The law is drawn at the last m, by default the largest, where it is closest to its limit.
     last = results[-1]
     command = _command(results)
     drawn = [
         drawing(
             "law",
             law_figure(last),
-            caption=f"The simulated law of the standardised statistic at m = {last.study.m:,}, beside the normal law "
+            caption=f"The simulated law of the standardised statistic at m = {last.study.m:,}, next to the normal law "
             "it tends to.",
             description=f"Histogram of the standardised statistic at m = {last.study.m:,} with the normal density of "
             f"the limit law, the exact mean and the limit of the mean. {_answer(last.summary)}",
@@ -152,7 +153,7 @@ def _drawings(results: Sequence[Result]) -> list[Drawing]:
                 caption="How means, quantiles, variance and skewness approach their limits as m grows; bars are two "
                 "standard errors.",
                 description="Four panels: the mean of T_m against m, quantiles of the standardised statistic against "
-                "m, its variance and its skewness against the bandwidth, each beside its limit. The table below "
+                "m, its variance and its skewness against the bandwidth, each with its limit. The table below "
                 "holds the figures.",
                 source=command,
             )

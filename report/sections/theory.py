@@ -22,7 +22,7 @@ def theory_drawings() -> Iterator[Drawing]:
     yield drawing(
         "kl-bound",
         plots.kl_bound_figure(),
-        caption="Lemma 2.1: the sharp constant beside the printed series, and pairs of laws against the bound.",
+        caption="Lemma 2.1: the sharp constant and the printed series, and pairs of laws against the bound.",
         description="The constant of Lemma 2.1 as a function of the bound C on the relative difference of the "
         "densities, with random pairs of laws all below the sharp constant.",
         source="notebooks/kl_bound.ipynb",

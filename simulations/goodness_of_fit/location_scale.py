@@ -51,6 +51,7 @@ def standardise(sample: Array, density: Density) -> StandardisedSample:
     if density not in _ESTIMATORS:
         names = ", ".join(known.name for known in _ESTIMATORS)
         raise InputError(f"the density must be one of {names} with --estimate, got {density.name}.")
+    # Degenerate samples are found by the result, whichever estimator is used.
     location, scale = _ESTIMATORS[density](sample)
     if not (math.isfinite(location) and math.isfinite(scale) and scale > 0):
         raise InputError(

@@ -210,7 +210,7 @@ def _first_values(function: ArrayFunction, negligible: float) -> Array:
 
     On an octave of p one long Chebyshev series is used where it converges, so that few quantiles are computed.
     """
-    # Evaluate the quantiles at few nodes of every octave, and judge the series by its last coefficients.
+    # Evaluate the quantiles at few nodes of every octave, and assess the series by its last coefficients.
     octaves = np.arange(SMALLEST_EXPONENT, -1)[:, None]
     known = function(np.ldexp(1.5 + _LONG_NODES / 2, octaves))
     middle = known[:, [_LONG_NODES.size // 2]]

@@ -170,6 +170,7 @@ def in_order(
     pending: deque[Future[Values]] = deque()
     try:
         for block in blocks:
+            # Results are awaited in the order of submission, so that a slow block delays and never reorders.
             pending.append(submit(block))
             if len(pending) >= ahead:
                 yield _wait_for(pending.popleft(), stop, look)
@@ -186,6 +187,7 @@ def _wait_for(future: Future[Values], stop: Stop, look: Callable[[], None]) -> V
             future.cancel()
             raise Stopped
         look()
+        # A short time-out, so that a signal or lost workers are noticed while a block takes long.
         wait([future], timeout=SECONDS_BETWEEN_GLANCES)
     if stop:
         raise Stopped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from foundation.errors import InputError
-from foundation.files import LARGEST_JSON, atomic_write, parse_json, read_bytes
+from foundation.files import LARGEST_JSON, hold_lock, open_output, parse_json, read_bytes
 from foundation.validation import (
     is_any_of,
     is_count,
@@ -146,8 +147,8 @@ class StateFile:
         studies = [state.document() for state in self.states]
         text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
         try:
-            with atomic_write(self.path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            with open_output(self.path) as stream:
+                stream.write(text.encode())
         except OSError as error:
             remedy = " The last saved state is intact; the same command resumes from it." if self.path.exists() else ""
             raise InputError(f"--resume {self.path} cannot be written: {error.strerror}.{remedy}") from error
@@ -207,17 +208,16 @@ def _locked(path: Path) -> Iterator[None]:
     if not path.parent.is_dir():
         # The lock would create the missing folders.
         raise InputError(f"--resume {path} cannot be written: the folder {path.parent} does not exist.")
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"--resume {path} is in use by another process. Wait until that ends.") from None
-    except OSError as error:
-        raise InputError(f"--resume {path} cannot be written: {error.strerror}.") from None
-    try:
+    # The lock belongs to the file itself, by whatever links it is named.
+    file = Path(os.path.realpath(path))
+    with contextlib.ExitStack() as lock:
+        try:
+            lock.enter_context(hold_lock(file.with_name(f".{file.name}.lock"), 0))
+        except Timeout:
+            raise InputError(f"--resume {path} is in use by another process. Wait until that ends.") from None
+        except OSError as error:
+            raise InputError(f"--resume {path} cannot be written: {error.strerror}.") from None
         yield
-    finally:
-        lock.release()
 
 
 def _read(path: Path, identities: Sequence[Identity]) -> list[StudyState]:

@@ -17,6 +17,7 @@ from foundation.cluster import ClusterLost, WorkersDied, open_cluster
 from foundation.errors import InputError
 from foundation.processes import count_usable_cores
 from foundation.types import Array
+from foundation.validation import require_positive
 from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.choice import Replicates, engine_for
 from simulations.study.accumulators import Accumulator
@@ -39,7 +40,6 @@ from simulations.study.study import (
     SimulationInterrupted,
     SimulationStopped,
     Study,
-    require_positive,
 )
 
 BLOCKS_AHEAD = 3
@@ -337,7 +337,7 @@ def _refuse_fewer(study: Study, state: StudyState, file: StateFile) -> None:
 @contextlib.contextmanager
 def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
     if workers is not None:
-        require_positive("workers", workers, LARGEST_M, "the number of cores")
+        require_positive("workers", workers, LARGEST_M, "Try the number of cores.")
     if address is None:
         with threads(min(workers or count_usable_cores(), count_usable_cores())) as pool:
             yield pool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import signal
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import InputError, Interruption
+from foundation.validation import require_positive
 from simulations.engines.choice import check_engine
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import check_seed
@@ -67,8 +67,8 @@ class Study:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        require_positive("m", self.m, LARGEST_M, "100, as the paper's example")
-        require_positive("replicates", self.replicates, MOST_REPLICATES, "10,000")
+        require_positive("m", self.m, LARGEST_M, "Try 100, as the paper's example.")
+        require_positive("replicates", self.replicates, MOST_REPLICATES, "Try 10,000.")
         check_seed(self.seed)
         check_engine(self.engine)
         self.setting.bandwidth.at(self.m)
@@ -191,16 +191,3 @@ class SimulationStopped(InputError):
         super().__init__(
             f"{reason} {done:,} of {study.replicates:,} replicates at m = {study.m:,} were done; they {kept}."
         )
-
-
-def require_positive(name: str, value: int, largest: int, advice: str) -> int:
-    """Require a whole number between 1 and ``largest``, and return it; otherwise raise `InputError` with ``advice``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise InputError(f"{name} must be a positive whole number, got {value}. Try {advice}.")
-    if number > largest:
-        raise InputError(f"{name} must be at most {largest:,}, got {value:,}. Try {advice}.")
-    return number

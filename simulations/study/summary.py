@@ -315,13 +315,13 @@ def _on_the_discretisation(summary: Summary) -> str:
 
 def _on_the_exact_mean(summary: Summary) -> str:
     if summary.z_exact is None:
-        return "One replicate has no standard error, so its mean cannot be judged."
-    judged = f"(z = {summary.z_exact:+.2f})"
+        return "One replicate has no standard error, so its mean cannot be assessed."
+    distance = f"(z = {summary.z_exact:+.2f})"
     if abs(summary.z_exact) <= AGREEMENT:
-        return f"The simulated mean agrees with the exact mean at this m {judged}."
+        return f"The simulated mean agrees with the exact mean at this m {distance}."
     if not summary.contradicts_exact_mean:
-        return f"The simulated mean differs from the exact mean {judged}; the bias of the cells may explain that."
-    return f"The simulated mean contradicts the exact mean at this m {judged}: one of the two is wrong."
+        return f"The simulated mean differs from the exact mean {distance}; the bias of the cells may explain that."
+    return f"The simulated mean contradicts the exact mean at this m {distance}: one of the two is wrong."
 
 
 def _bias_in_standard_errors(summary: Summary) -> float:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import peers, power, report, tm
-from benchmarks.timing import Times, side_by_side
+from benchmarks import power, tm
+from benchmarks.shared import peers, report
+from benchmarks.shared.timing import Times, side_by_side
 from simulations import tm_statistic
 
 SAMPLE = np.random.default_rng(2).standard_normal(2_000)

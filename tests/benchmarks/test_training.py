@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks import trainers, training
-from benchmarks.isolation import Epoch, in_a_process
-from benchmarks.trainers import Setting, ours, plain_loop, products_alone, pythae
+from benchmarks import training
+from benchmarks.shared import trainers
+from benchmarks.shared.isolation import Epoch, in_a_process
+from benchmarks.shared.trainers import Setting, ours, plain_loop, products_alone, pythae
 from benchmarks.training import AT_ONCE, BOUND, OURS, PLAIN, PYTHAE, WORKERS, Row
 from evae.configuration.configuration import Configuration
 from evae.data import as_images
@@ -141,7 +142,7 @@ def test_without_pythae_it_says_so_and_the_target_is_missed() -> None:
     assert not target.met
 
 
-def test_every_contestant_has_a_process_of_its_own_with_as_many_threads_as_this_one() -> None:
+def test_every_contestant_has_a_separate_process_with_as_many_threads_as_this_one() -> None:
     here = os.getpid()
     with in_a_process(process, 1) as one, in_a_process(process, 1) as other:
         assert len({here, one()(0), other()(0)}) == 3

@@ -124,7 +124,7 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_kernel_of_ones_own_is_judged_and_drawn(tmp_path: Path) -> None:
+def test_a_user_defined_kernel_is_assessed_and_drawn(tmp_path: Path) -> None:
     judged = ("verify-lemmas", "kernel", "--density", "15/16*(1-x**2)**2", "--support", "-1,1")
     drawing = tmp_path / "kernel.svg"
     assert run(*judged, "--plot", str(drawing)).exit_code == 0
@@ -138,7 +138,7 @@ def test_a_kernel_of_ones_own_is_judged_and_drawn(tmp_path: Path) -> None:
 
 def test_a_plot_of_verdicts_is_refused() -> None:
     sentence = refusal("verify-lemmas", "lemma-3.2", "--plot", "lemma.png")
-    assert sentence.startswith("Error: --plot draws a kernel of your own")
+    assert sentence.startswith("Error: --plot draws a user-defined kernel")
 
 
 def test_a_python_without_the_packages_is_told_how_to_get_them() -> None:
@@ -187,7 +187,7 @@ def test_a_stopped_command_says_so_and_leaves_no_process_behind(number: int, cod
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_reader_that_goes_away_is_not_an_error() -> None:
     command = f"{sys.executable} cli.py verify-lemmas --list | head -n 1"
     output = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=True)
     assert output.stderr == ""

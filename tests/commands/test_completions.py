@@ -193,7 +193,7 @@ class Bash:
 @pytest.fixture(scope="module")
 def bash() -> Iterator[Bash]:
     if shutil.which("bash") is None:
-        pytest.skip("there is no bash")
+        pytest.skip("bash is not installed")
     shell = Bash()
     yield shell
     shell.end()

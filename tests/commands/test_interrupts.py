@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """So many images that several processes decode them; all but two are links."""
+    """Enough images for several processes to decode them; all but two are links."""
     folder = tmp_path / "pictures"
     pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     for split in ("train", "test"):

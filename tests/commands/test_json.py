@@ -87,7 +87,7 @@ def leaves(group: click.Group, before: str = "") -> Iterator[str]:
 
 
 def test_every_command_has_a_schema_and_is_run() -> None:
-    # The report takes longest, and has tests of its own.
+    # The report takes longest, and has separate tests.
     assert set(leaves(main)) - {"report"} <= set(COMMANDS)
     assert (
         set(COMMANDS) | {"common", "report"}

@@ -195,7 +195,7 @@ def test_in_a_pipe_a_table_takes_80_columns_and_a_sentence_one_line(folder: Path
 def test_a_long_command_shows_on_a_terminal_how_far_it_is(folder: Path) -> None:
     """On standard error, but for training, whose bar stands below what it prints where both are on one terminal."""
     kernel = ("verify-lemmas", "kernel", "--density", "3/4*(1-x**2)", "--support", "-1,1")
-    assert "judging the kernel" in shown(*kernel, output=False).errors
+    assert "assessing the kernel" in shown(*kernel, output=False).errors
     assert "deciding" in shown(*LEDGER, output=False).errors
     assert "m = 50" in shown("simulate-tm", "--m", "50", "--replicates", "20", output=False).errors
     training = ("train", *TINY, "--runs-dir", str(folder / "shown"))

@@ -113,6 +113,6 @@ def test_another_number_or_word_is_a_difference_and_a_close_number_is_not() -> N
     assert len(differences(shown, shown.replace("vae", "evae"), 0.1)) == 1
 
 
-def test_a_name_that_is_no_notebook_is_refused() -> None:
-    with pytest.raises(SystemExit, match="there is no notebook kernel in notebooks/"):
+def test_a_name_that_is_not_a_notebook_is_refused() -> None:
+    with pytest.raises(SystemExit, match="no such notebook: kernel in notebooks/"):
         main(["kernel"])

@@ -114,7 +114,7 @@ def test_formulas_are_mathml_and_no_latex_is_left(site: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("formula", [r"\frac{1}{", r"\unheardof x", r"a & b", r"f''^2"])
-def test_what_is_no_formula_is_refused(formula: str) -> None:
+def test_what_is_not_a_formula_is_refused(formula: str) -> None:
     with pytest.raises(NoFormula):
         mathml(formula, display=True)
 

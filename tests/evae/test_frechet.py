@@ -105,6 +105,6 @@ def test_it_is_symmetric_and_does_not_depend_on_the_axes() -> None:
         ),
     ],
 )
-def test_what_is_no_law_is_refused(laws: tuple[Array, Array, Array, Array], complaint: str) -> None:
+def test_what_is_not_a_law_is_refused(laws: tuple[Array, Array, Array, Array], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         frechet_distance(*laws)

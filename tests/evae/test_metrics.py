@@ -42,7 +42,7 @@ def test_it_is_the_variance_of_scipys_laplace_filter_without_borders() -> None:
     assert metrics.sharpness(images) == pytest.approx(sum(expected) / 5, rel=1e-12)
 
 
-def test_colour_is_judged_by_its_grey_value() -> None:
+def test_colour_is_measured_by_its_grey_value() -> None:
     grey = torch.randint(0, 256, (3, 1, 32, 32), dtype=torch.uint8)
     assert metrics.sharpness(grey.expand(3, 3, 32, 32)) == pytest.approx(metrics.sharpness(grey), rel=1e-12)
     only_red = torch.cat([grey, torch.zeros(3, 2, 32, 32, dtype=torch.uint8)], dim=1)
@@ -67,7 +67,7 @@ def test_floating_point_images_are_rounded_to_8_bits_first() -> None:
         (torch.ones(1, 1, 8, 8, dtype=torch.int64), "uint8 or floating point"),
     ],
 )
-def test_what_is_no_image_is_refused(images: torch.Tensor, reason: str) -> None:
+def test_what_is_not_an_image_is_refused(images: torch.Tensor, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         metrics.sharpness(images)
 
@@ -78,6 +78,11 @@ def test_noise_to_signal_compares_posterior_variance_with_the_variance_of_means(
     ratio = metrics.noise_to_signal(means, variances)
     assert ratio.tolist() == pytest.approx([0.5, 0.125, 1e4], rel=0.03)
     assert (ratio < metrics.ACTIVE_BELOW).tolist() == [True, True, False]
+
+
+def test_the_signal_is_the_unbiased_variance_of_the_means() -> None:
+    means, variances = torch.tensor([[1.0], [2.0], [6.0]]), torch.tensor([[1.0], [2.0], [4.0]])
+    assert metrics.noise_to_signal(means, variances).tolist() == pytest.approx([7 / 3 / 7])
 
 
 def test_a_dimension_without_signal_is_all_noise() -> None:
@@ -111,7 +116,7 @@ def test_the_rate_knows_no_unit_and_adds_over_dimensions() -> None:
     assert sum(rate(means[:, [d]], r[:, [d]]) for d in range(3)) == pytest.approx(rate(means, r), rel=1e-12)
 
 
-def test_posteriors_that_ignore_their_image_have_the_rate_of_their_own_shape() -> None:
+def test_posteriors_that_ignore_their_image_have_the_rate_of_their_shape() -> None:
     """Nothing is sent: for normal noise the rate is 0; for Epanechnikov noise it is 0.04617, what its shape costs."""
     mu, spread = torch.zeros(20, 1).double(), torch.full((20, 1), 0.7).double()
     for q, expected in ((gaussian_posterior(mu, spread), 0), (epanechnikov_posterior(mu, spread), 0.0461652)):

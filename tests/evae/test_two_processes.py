@@ -17,29 +17,29 @@ from PIL import Image
 
 from evae import Run
 from evae.data import ImageData, load
-from evae.data.decoding import Framing, decode_files
+from evae.data.decoding import Decoder, Framing
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 from tests.evae.training.trainer import Trainer
 from tests.support.faults import Faults, complaints
 
 
-def test_a_run_that_is_trained_cannot_be_gone_on_with_or_judged_and_ends_as_it_would_have(
+def test_a_run_that_is_trained_cannot_be_resumed_or_evaluated_and_ends_as_it_would_have(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
     trainer = Trainer(faults, mnist_data, tmp_path)
-    # In the second epoch, when there are weights to judge.
+    # In the second epoch, when there are weights to evaluate.
     stopped = trainer.train(at_kinds={"synced run/metrics.jsonl": signal.SIGSTOP})
     assert trainer.run.status["state"] == "running"
     for command in (["train", "--resume"], ["evaluate", "--device", "cpu", "--features", "none"]):
         ended = faults.run(*command, trainer.folder)
         assert ended.code == 2
         assert ended.sentence == f"{trainer.folder} is being written by another process. Wait until it ends."
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     assert trainer.result == trained_whole[0].result
 
 
-def test_a_picture_is_sampled_while_the_run_is_judged(
+def test_a_picture_is_sampled_while_the_run_is_evaluated(
     faults: Faults, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
     """The one that holds the run removes what killed processes left behind, and not what another is writing."""
@@ -48,7 +48,7 @@ def test_a_picture_is_sampled_while_the_run_is_judged(
     stopped = faults.run("sample", run, "--device", "cpu", "--quiet", watched=run, at_kinds={part: signal.SIGSTOP})
     ended = faults.run("evaluate", run, "--device", "cpu", "--features", "none", "--quiet")
     assert ended.code == 0, ended.errors
-    ended = faults.go_on(stopped)
+    ended = faults.resume(stopped)
     assert ended.code == 0, ended.errors
     with Image.open(run / "samples-prior-seed0.png") as picture:
         picture.load()
@@ -66,7 +66,7 @@ def test_two_reproduces_on_one_grid_end_with_every_run_right(faults: Faults, tmp
     (line,) = complaints(second.errors)
     assert line.startswith("Failed: digits-first40-vae-d2-")
     assert line.endswith("is being written by another process. Wait until it ends.")
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     assert faults.run(*grid, alone).code == 0
     for path in alone.glob("*/model.safetensors"):
         assert Run.open(both / path.parent.name).status["state"] == "finished"
@@ -101,7 +101,7 @@ def test_two_processes_that_want_one_cache_entry_decode_it_once(faults: Faults, 
     waiting.start()
     time.sleep(0.3)
     assert waiting.is_alive()
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     waiting.join(30)
     assert torch.equal(found[0].train, right.train)
     assert decodings == []
@@ -110,7 +110,7 @@ def test_two_processes_that_want_one_cache_entry_decode_it_once(faults: Faults, 
 def test_a_clock_that_steps_back_changes_nothing_of_a_run(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
-    """It steps back by two hours in the first epoch, and again in the process that goes on."""
+    """It steps back by two hours in the first epoch, and again in the process that resumes."""
     trainer = Trainer(faults, mnist_data, tmp_path)
     assert trainer.train(clock=(80, -7200.0), at={160: signal.SIGKILL}).code == -signal.SIGKILL
     assert trainer.train(clock=(10, -7200.0)).code == 0
@@ -133,7 +133,7 @@ def test_a_clock_that_steps_back_leaves_the_cache_right(faults: Faults, tmp_path
 
 
 @pytest.mark.parametrize("second", ["next", "in the checkpoint", "in its removal", "at its end"])
-def test_ctrl_c_twice_ends_a_run_at_once_and_it_goes_on_bit_identical(
+def test_ctrl_c_twice_ends_a_run_at_once_and_it_resumes_bit_identical(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path, second: str
 ) -> None:
     first = [number for number, moment in enumerate(trained_whole[1], 1) if moment == "step"][3]
@@ -149,7 +149,7 @@ def test_ctrl_c_twice_ends_a_run_at_once_and_it_goes_on_bit_identical(
     assert trainer.result == trained_whole[0].result
 
 
-def test_ctrl_c_twice_ends_a_grid_at_once_and_it_goes_on(faults: Faults, tmp_path: Path) -> None:
+def test_ctrl_c_twice_ends_a_grid_at_once_and_it_resumes(faults: Faults, tmp_path: Path) -> None:
     grid = ["reproduce", "--table", "1", "--datasets", "digits", "--latent-dims", "2", "--seeds", "0", "--epochs", "1"]
     grid += ["--limit-train", "40", "--features", "none", "--device", "cpu", "--quiet", "--runs-dir", str(tmp_path)]
     ended = faults.run(
@@ -166,8 +166,8 @@ def test_a_killed_process_of_the_decoding_is_one_sentence(seconds: float, tmp_pa
     """Some batches have come, others are under way. An answer does not fit into a pipe, and waits to be read."""
     pictures(tmp_path, 600)
     files = Folder(tmp_path)
-    names = files.names(frozenset((".png",)))
-    batches = decode_files(files, names, Framing(32, 3), lambda *_: None, workers=2)
+    names = files.scan(frozenset((".png",))).names
+    batches = Decoder(files, names, Framing(32, 3), lambda *_: None, workers=2).batches()
     assert len(next(batches)) == 128
     child = multiprocessing.active_children()[0]
     assert child.pid is not None

@@ -73,6 +73,24 @@ def test_what_the_work_raises_is_raised_here(local: Cluster) -> None:
         local.submit(refuse).result(30)
 
 
+def test_results_arrive_where_a_callback_of_dask_blocks_the_thread_that_all_clients_share(local: Cluster) -> None:
+    """A result lost with its scheduler blocked it so, and with it every later cluster of the process."""
+    release = threading.Event()
+    task = local.client.submit(os.getpid, pure=False)
+    task.add_done_callback(lambda _: release.wait(60))
+    try:
+        assert local.submit(os.getpid).result(30) != os.getpid()
+    finally:
+        release.set()
+
+
+def test_no_future_outlives_its_cluster(mortal: Processes, tmp_path: Path) -> None:
+    with open_cluster(mortal.address) as found:
+        future = found.submit(slowly, 300, tmp_path)
+    with pytest.raises(ClusterLost, match=r"\((the connection was closed|CancelledError)\)"):
+        future.result(0)
+
+
 def report_until_stopped(channel: Channel) -> str:
     channel.report({"began": True})
     deadline = time.monotonic() + 30
@@ -98,7 +116,7 @@ def test_work_reports_and_can_be_stopped(local: Cluster) -> None:
     assert told == [True]
 
 
-def test_a_stop_of_one_program_is_none_of_the_next(local: Cluster) -> None:
+def test_a_stop_of_one_program_does_not_stop_the_next(local: Cluster) -> None:
     local.listen(lambda _: None)
     local.request_stop()
     with open_cluster(local.client.scheduler.address) as another:

@@ -148,7 +148,7 @@ def test_a_deferred_signal_without_a_handler_ends_the_process() -> None:
 
 
 @pytest.mark.parametrize(("ignoring", "code"), [(False, -signal.SIGINT), (True, 0)])
-def test_a_program_started_with_sigint_ignored_goes_on(ignoring: bool, code: int) -> None:
+def test_a_program_started_with_sigint_ignored_continues(ignoring: bool, code: int) -> None:
     done = run("with handle_signals(signal.SIG_DFL):\n    os.kill(os.getpid(), signal.SIGINT)", ignoring=ignoring)
     assert (done.returncode, done.stderr) == (code, "")
 

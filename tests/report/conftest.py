@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from filelock import FileLock
 
 import cli
 from tests.support.runner import runner
+from theory.ledger import parallel
+from theory.ledger.finding import Finding
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -35,15 +37,18 @@ class Made:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """The page, made once however many processes test."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    page, said = shared / "report.html", shared / "report.json"
-    with FileLock(shared / "report.lock"):
+def made(shared_folder: Path, findings: Mapping[str, Finding]) -> Made:
+    """The page, made once however many processes test; the claims are those that other tests have decided."""
+
+    def look_up(requests: Iterable[parallel.ClaimRequest], *_: object, **__: object) -> list[Finding]:
+        return [findings[request.claim_id] for request in requests]
+
+    page, said = shared_folder / "report.html", shared_folder / "report.json"
+    with FileLock(shared_folder / "report.lock"), pytest.MonkeyPatch.context() as patch:
         if not said.is_file():
-            options = ["--m", "50", "--m", "200", "--replicates", "500", "--quiet", "--runs-dir", str(shared / "none")]
+            patch.setattr(parallel, "decide", look_up)
+            nowhere = str(shared_folder / "none")
+            options = ["--m", "50", "--m", "200", "--replicates", "500", "--quiet", "--runs-dir", nowhere]
             result = runner().invoke(
                 cli.main, ["report", "--output", str(page), "--json", str(said), *options], catch_exceptions=False
             )

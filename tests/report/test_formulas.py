@@ -48,7 +48,7 @@ def test_what_sympy_prints_is_read_back_as_the_same_expression_or_left_as_text(e
 
 
 @given(st.text(max_size=80))
-def test_any_text_becomes_html_without_markup_of_its_own(text: str) -> None:
+def test_any_text_becomes_html_without_adding_markup(text: str) -> None:
     html = str(typeset(text))
     assert set(re.findall(r"</?([A-Za-z!?][\w-]*)", html)) <= {"sup", "sub"} | set(re.findall(r"</?(m[a-z]+)", html)), (
         html

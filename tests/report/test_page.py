@@ -123,7 +123,7 @@ def test_drawings_take_their_colours_from_the_page(made: Made) -> None:
     assert "var(--blue)" in drawn
     style = made.html[made.html.index("<style>") : made.html.index("</style>")]
     assert set(re.findall(r"var\((--[\w-]+)\)", drawn)) <= set(re.findall(r"(--[\w-]+):", style))
-    # What is drawn in a colour of its own would not be seen in the dark.
+    # What is drawn in a fixed colour would not be seen in the dark.
     assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) == set()
 
 

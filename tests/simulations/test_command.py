@@ -180,7 +180,7 @@ def test_an_interrupted_study_says_what_was_done(
     assert path.read_text() == "an earlier result"
 
 
-def test_an_interrupted_study_gives_the_command_that_goes_on(
+def test_an_interrupted_study_gives_the_command_that_resumes(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state, result = tmp_path / "a state.json", tmp_path / "result.json"
@@ -190,13 +190,13 @@ def test_an_interrupted_study_gives_the_command_that_goes_on(
         outcome = run(*arguments)
     assert outcome.status == 130
     assert f"they are saved in {state}." in outcome.err
-    command = shlex.split(outcome.err.rpartition("Go on with: ")[2])
+    command = shlex.split(outcome.err.rpartition("Resume with: ")[2])
     assert command[:3] == ["python", "cli.py", "simulate-tm"]
     assert sorted(command[3:]) == sorted(arguments)
     assert run(*command[3:]).status == 0
-    gone_on = json.loads(result.read_text())
+    resumed = json.loads(result.read_text())
     whole = json.loads(run("--m", "50", "--replicates", "5000", "--json", "-").out)
-    assert {**gone_on, **TIMES} == {**whole, **TIMES}
+    assert {**resumed, **TIMES} == {**whole, **TIMES}
 
 
 def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

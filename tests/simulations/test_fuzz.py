@@ -21,7 +21,7 @@ from simulations import Study, simulate
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.sample_files import read_sample
 from simulations.study.saved_state import state_file
-from tests.support.mutations import (
+from tests.support.hostile.mutations import (
     Trap,
     answered,
     as_json,
@@ -98,7 +98,7 @@ def test_an_array_header_of_a_huge_length_allots_nothing(tmp_path: Path, count: 
 
 
 @pytest.mark.parametrize("name", ["special.txt", "special.npy"])
-def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path, name: str) -> None:
+def test_what_is_not_a_file_is_refused_without_waiting_for_it(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     for make in (os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)):
         make(path)

@@ -51,7 +51,7 @@ class Ended:
         """The only line on standard error, which must be a sentence."""
         (line,) = complaints(self.errors)
         assert line.startswith("Error: ")
-        assert line.endswith((".", "?")) or " go on with: " in line.lower()
+        assert line.endswith((".", "?")) or " resume with: " in line.lower()
         return line.removeprefix("Error: ")
 
 
@@ -96,9 +96,9 @@ class Faults:
         """Call a function of a module in place of a command."""
         return self.run(*arguments, function=f"{function.__module__}:{function.__name__}", **faults)
 
-    def go_on(self, stopped: Ended) -> Ended:
+    def resume(self, stopped: Ended) -> Ended:
         """Continue a command that stopped itself, until it ends."""
-        return Ended(**self._ask({"go_on": stopped.stopped}))
+        return Ended(**self._ask({"resume": stopped.stopped}))
 
     def mount(self, folder: Path, size: int, *, again: bool = False) -> None:
         """Mount a file system of ``size`` bytes on a folder, only for these commands; ``again`` changes its size."""
@@ -330,9 +330,9 @@ class _Children:
         self.files: dict[int, list[Any]] = {}
 
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
-        if "go_on" in order:
-            os.kill(order["go_on"], signal.SIGCONT)
-            return self._wait(order["go_on"])
+        if "resume" in order:
+            os.kill(order["resume"], signal.SIGCONT)
+            return self._wait(order["resume"])
         if "mount" in order:
             subprocess.run(["mount", *order["mount"]], check=True)
             return {}

@@ -219,7 +219,7 @@ def test_a_second_derivative_that_jumps_breaks_a4() -> None:
     assert reasons["A4: f'' exists and is bounded"] == "f'' jumps from 0 to 60 at 0"
 
 
-def test_a_mixture_of_densities_that_break_an_assumption_is_judged_as_a_whole() -> None:
+def test_a_mixture_of_densities_that_break_an_assumption_is_assessed_as_a_whole() -> None:
     """A sum of two uniform densities is uniform, and no Cauchy-Schwarz helps."""
     halves = ((Rational(1, 2), density_named("uniform:0,1")), (Rational(1, 2), density_named("uniform:0,1")))
     pieces = density_named("uniform:0,1").pieces
@@ -241,7 +241,7 @@ def test_a_window_meets_what_the_theorem_asks_of_a_weight() -> None:
     assert all(condition.holds for condition in weight_conditions("window:-2,2"))
 
 
-def test_the_reciprocal_of_the_normal_density_is_no_weight_for_the_theorem() -> None:
+def test_the_reciprocal_of_the_normal_density_is_not_a_weight_for_the_theorem() -> None:
     reciprocal = Weight("1/f", (Piece(-oo, oo, 1 / NORMAL.pieces[0].density),))
     broken = {condition.statement for condition in weight_conditions(reciprocal) if not condition.holds}
     assert broken == {"weight: integrable", "weight: bounded"}

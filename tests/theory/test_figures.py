@@ -21,7 +21,7 @@ from theory.kernels import EPANECHNIKOV, GAUSSIAN, LOGISTIC, UNIFORM
 BIWEIGHT = "15/16*(1 - x**2)**2", "-1,1"
 
 
-def values_beside_points(axes: Axes) -> list[float]:
+def values_next_to_points(axes: Axes) -> list[float]:
     """The numbers that are written into a panel, without the panel's letter."""
     return [float(text.get_text()) for text in axes.texts if text.get_text()[0].isdigit()]
 
@@ -66,7 +66,7 @@ def test_a_kernel_of_the_readers_stands_in_its_place_among_the_others() -> None:
     names = [label.get_text() for label in efficiency.get_yticklabels()]
     # The exponential density has I = 1/2 at variance 1: an efficiency of 3/(5 sqrt(5)) / (1/2), below all of the table.
     assert names[-1] == "yours"
-    assert values_beside_points(efficiency)[-1] == pytest.approx(120 / np.sqrt(5), abs=0.05)
+    assert values_next_to_points(efficiency)[-1] == pytest.approx(120 / np.sqrt(5), abs=0.05)
     x, y = curve(densities, "yours")
     assert y[x < 0].max() == 0
     assert y.max() == pytest.approx(1, abs=1e-3)
@@ -76,7 +76,7 @@ def test_a_kernel_that_is_unbounded_is_drawn_up_to_a_height() -> None:
     figure = plots.kernel_figure(assess_kernel("1/(4*sqrt(x))", "0,4"))
     figure.savefig(io.BytesIO(), format="png")
     assert figure.axes[0].get_ylim()[1] < 10
-    assert values_beside_points(figure.axes[1])[-1] == 0
+    assert values_next_to_points(figure.axes[1])[-1] == 0
 
 
 def test_the_printed_series_is_below_what_two_points_reach() -> None:
@@ -103,7 +103,7 @@ def test_the_families_have_their_minimum_at_the_epanechnikov_kernel() -> None:
         for text in beta.texts
         if isinstance(text, Annotation) and text.get_text() in ("uniform", "triweight")
     }
-    values = values_beside_points(named)
+    values = values_next_to_points(named)
     assert drawn["uniform"] == pytest.approx(values[6], abs=0.1)
     assert drawn["triweight"] == pytest.approx(values[3], abs=0.01)
     _, ratios = curve(rivals, "random densities")

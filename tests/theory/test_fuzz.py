@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from cli import main
 from foundation.errors import InputError
 from foundation.files import parse_json, read_json
-from tests.support.mutations import answered, contents, examples, little_memory, little_time, mutated, mutated_json
+from tests.support.hostile.mutations import (
+    answered,
+    contents,
+    examples,
+    little_memory,
+    little_time,
+    mutated,
+    mutated_json,
+)
 from tests.support.runner import runner
 from theory.algebra.expressions import parse
 from theory.kernel_assessment import assess_kernel
@@ -161,7 +169,7 @@ def test_a_hostile_assumption_is_refused_in_one_line(text: str, tmp_path: Path) 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:16]))
 def test_a_hostile_density_is_refused_in_one_line(text: str) -> None:
     with little_time(10):
-        answered(lambda: pytest.fail("judged") if assess_kernel(text, "-1,1") else None)
+        answered(lambda: pytest.fail("assessed") if assess_kernel(text, "-1,1") else None)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +177,7 @@ def test_a_hostile_density_is_refused_in_one_line(text: str) -> None:
 )
 def test_a_hostile_support_is_refused_in_one_line(support: str) -> None:
     with little_time(10):
-        answered(lambda: pytest.fail("judged") if assess_kernel("1/2", support) else None)
+        answered(lambda: pytest.fail("assessed") if assess_kernel("1/2", support) else None)
 
 
 def test_the_command_refuses_a_hostile_formula_in_one_line() -> None:

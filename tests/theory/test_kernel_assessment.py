@@ -79,7 +79,7 @@ def test_the_assumptions_that_fail_are_named() -> None:
         ("1/2", "-1,z", "is not a known name"),
     ],
 )
-def test_what_is_no_kernel_is_named_as_such(density: str, support: str, reason: str) -> None:
+def test_what_is_not_a_kernel_is_named_as_such(density: str, support: str, reason: str) -> None:
     with pytest.raises(InputError, match=re.escape(reason)):
         assess_kernel(density, support)
 

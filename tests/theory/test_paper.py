@@ -145,7 +145,7 @@ def test_the_last_place_is_the_last_digit_that_is_not_0(digits: int, exponent: i
     assert published.last_place(digits * Fraction(10) ** exponent) == Fraction(10) ** exponent
 
 
-def test_what_is_no_decimal_has_no_last_place() -> None:
+def test_what_is_not_a_decimal_has_no_last_place() -> None:
     assert published.last_place(Fraction(1, 3)) is None
     assert published.last_place(Fraction(0)) is None
 

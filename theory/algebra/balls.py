@@ -118,6 +118,7 @@ def _rule(expression: Expr) -> _Rule:
     """Return the function that evaluates ``expression`` from balls for its symbols."""
     if expression.is_Symbol:
         return lambda values, _: _value_of(expression, values)
+    # Rules are cached, so that constants are rounded at each call, to the precision of its context.
     if expression.is_Rational:
         fraction = fmpq(int(expression.p), int(expression.q))
         return lambda *_: arb(fraction)
@@ -205,6 +206,7 @@ def _hypergeometric(expression: Expr) -> _Rule:
         if analytic and has_cut and _meets_the_cut(at):
             return acb("nan")
         parameters = [[rule(values, analytic) for rule in rules] for rules in (above, below)]
+        # Only 2F1 has a formula near the branch point 1, which integrands reach; all others are left to Arb.
         if len(above) != 2 or len(below) != 1:
             return at.hypgeom(*parameters)
         (first, second), (third,) = parameters

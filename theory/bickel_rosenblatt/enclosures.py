@@ -18,6 +18,7 @@ from flint import acb, arb
 from sympy import Expr, Integer, Rational, oo
 
 from foundation.errors import InputError
+from foundation.validation import require_positive
 from theory.algebra.balls import analytic_function, ball_of
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt.mean import require_bounded
@@ -95,8 +96,7 @@ def enclosed_mean(
     """
     density = density_named(density)
     smoothing = Smoothing(kernel_named(kernel), density, weight_named(weight, density))
-    if m < 1:
-        raise InputError(f"m must be a positive whole number, got {m}.")
+    require_positive("m", m)
     if smoothing.kernel.polynomial is None:
         raise InputError(f"the kernel must be a piecewise polynomial for an enclosure, got {smoothing.kernel.name}.")
     rule = bandwidth_named(bandwidth)

@@ -16,6 +16,7 @@ from sympy import Expr
 
 from foundation.errors import InputError
 from foundation.types import Array
+from foundation.validation import require_positive
 from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.densities.assumptions import density_assumptions, weight_conditions
@@ -119,8 +120,7 @@ def exact_mean(
     >>> round(mean.total, 12), round(mean.product_term, 10)
     (0.540763130234, 0.0321931158)
     """
-    if m < 1:
-        raise InputError(f"m must be a positive whole number, got {m}.")
+    require_positive("m", m)
     density = density_named(density)
     problem = _Problem(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth).at(m))
     problem.check()

@@ -50,12 +50,14 @@ def _decide_shapes(dataset: str, printed: Expr) -> Decision:
     features, side = decisions.require_whole_numbers(printed, "a size")
     network = PRINTED_NETWORKS[dataset]
     argument = Argument()
+    # The network as it is listed.
     _step_encoder(argument, network, features)
     _step_decoder(argument, network, side)
     method = "shapes computed layer by layer"
     if argument.holds:
         return argument.decision(Verdict.PROVED, method)
     symmetric = network.with_padding(1).decoded.side
+    # The first small correction that makes all the printed sizes agree turns the listing into an erratum.
     for name, changes in _CORRECTIONS.items():
         changed = network
         for change in changes:
@@ -113,6 +115,7 @@ def _decide_channels(printed: Expr) -> Decision:
     same_layer = published.shapes(cifar.decoder, cifar.seed)[1].channels
     widths = list(dict.fromkeys(s.channels for s in published.shapes(mnist.encoder, mnist.image)))[1:]
     argument = Argument()
+    # Two independent sources for the width: the sister network, and the encoder that the decoder mirrors.
     argument.step(
         "It is the width of the same layer for CIFAR-10, whose other settings are the same (B.2).",
         width == same_layer,
@@ -125,6 +128,7 @@ def _decide_channels(printed: Expr) -> Decision:
     )
     if argument.holds:
         return argument.decision(Verdict.PROVED, "comparison with the other listings of Appendix B")
+    # The sizes leave every width possible, so that only the digits can show a misprint.
     argument.step("The shapes do not decide it: any width leads to the same side.", *_width_is_free(width))
     misprint = _differ_in_one_digit(width, same_layer) and same_layer == widths[-2]
     return argument.decision(
@@ -161,6 +165,7 @@ def _decide_latent(entries: Expr) -> Decision:
     )
     if same:
         return argument.decision(Verdict.PROVED, "the number of entries, for symbolic d_z")
+    # Another power of d_z is the size of several codes.
     exponent = sympy.simplify(sympy.log(entries) / sympy.log(LATENT_DIM))
     power = bool(exponent.is_Integer and exponent > 1)
     return argument.decision(
@@ -181,6 +186,7 @@ def _decide_bernoulli(density: Expr) -> Decision:
     method = "exact summation and integration"
     entropy = -PIXEL * sympy.log(PROBABILITY) - (1 - PIXEL) * sympy.log(1 - PROBABILITY)
     inside = {PROBABILITY: 1 / (1 + _EXCESS), PIXEL: 1 / (1 + _LOGIT)}
+    # The form: logarithmic derivatives in the pixel; p and x run through (0, 1) as e and a run through (0, oo).
     factor = decisions.is_zero(
         sympy.simplify((sympy.diff(density, PIXEL) + density * sympy.diff(entropy, PIXEL)).subs(inside))
     )
@@ -190,6 +196,7 @@ def _decide_bernoulli(density: Expr) -> Decision:
         f"the derivative of its logarithm in x against that of -({entropy}), with p = 1/(1 + e) and x = 1/(1 + a), "
         f"e, a > 0: {factor.detail}",
     )
+    # Grey values: the integral in the logit, one sign at a time, because its closed form has a gap at p = 1/2.
     sides = [decisions.equal(_total_over_grey_values(density, sign * _LOGIT), Integer(1)) for sign in (1, -1)]
     two_thirds = _total_over_grey_values(density, sympy.log(2))
     detail = (
@@ -198,6 +205,7 @@ def _decide_bernoulli(density: Expr) -> Decision:
     )
     if argument.step("On grey values from 0 to 1 it integrates to 1, for every p.", all(sides), detail) and form:
         return argument.decision(Verdict.PROVED, method)
+    # Binary pixels: the sum of two terms.
     binary = decisions.equal((density.subs(PIXEL, 0) + density.subs(PIXEL, 1)).subs(inside), Integer(1))
     on_binary = (
         argument.step("On pixels 0 and 1 it is a probability for every p.", bool(binary), binary.detail) and form
@@ -246,6 +254,7 @@ def _decide_splits(printed: Expr) -> Decision:
             "are taken on the same hold-out samples as the tables",
         )
         return argument.decision(Verdict.PROVED, "the data set's own list of partitions")
+    # The size of the neighbouring part points to a confusion of the two.
     other = training == parts["training"] and hold_out == parts["test"]
     return argument.decision(
         Verdict.ERRATUM if other else Verdict.REFUTED,
@@ -284,7 +293,9 @@ def _decide_samples(printed: Expr) -> Decision:
 def _decide_sharpness(merit: Expr) -> Decision:
     """Decide whether a merit that depends on the sharpness is greatest at the sharpness of the originals."""
     argument = Argument()
+    # The figure itself: it responds to any high frequency, noise included.
     _step_noise(argument)
+    # A merit that is greatest at S0 falls on both sides as the relative distance e from S0 grows.
     below = _slope(merit, ORIGINAL / (1 + _EXCESS))
     above = _slope(merit, ORIGINAL * (1 + _EXCESS))
     grows = argument.step(
@@ -328,6 +339,7 @@ def _step_noise(argument: Argument) -> None:
         f"within-image mean takes {_decimal(gain - small)} s^2 off",
     )
     mnist = published.find_published_experiment("mnist", 64)
+    # Independent noise adds its own response in expectation, which determines the variance that closes the gap.
     variance = (Fraction(mnist.evae.sharpness) - Fraction(mnist.vae.sharpness)) / gain
     argument.step(
         "White noise on VAE's reconstructions of MNIST at d_z = 64 lifts them, in expectation, to EVAE's sharpness.",
@@ -367,6 +379,7 @@ def _decide_tail(metric: Metric, printed: Expr) -> Decision:
     true_wins, runs = published.count_wins(metric), len(EXPERIMENTS)
     if wins > runs:
         raise Undecided(f"there are {runs} experiments, fewer than {wins}.")
+    # Exact fractions, so that nothing is rounded before the comparison with the printed digits.
     tail, true_tail = published.upper_tail(wins, runs), published.upper_tail(true_wins, runs)
     units = _units_off(probability, tail)
     argument = Argument()
@@ -379,6 +392,7 @@ def _decide_tail(metric: Metric, printed: Expr) -> Decision:
     significant = argument.step("It is below 0.05.", tail < _LEVEL, f"{tail} against {_LEVEL}")
     if argument.holds:
         return argument.decision(Verdict.PROVED, "the binomial sum in exact fractions")
+    # One slip is excused, in the count or in the last digit, and not both.
     slip = significant and ((counted and units == 1) or (units == 0 and abs(wins - true_wins) == 1))
     return argument.decision(
         Verdict.ERRATUM if slip else Verdict.REFUTED,
@@ -396,6 +410,7 @@ def _decide_conclusion(printed: Expr) -> Decision:
         raise Undecided(f"a significance level lies between 0 and 1, and {printed} does not.")
     readings = _readings()
     argument = Argument()
+    # The paper leaves the side and the correction of the test open, so that every reading is decided.
     outcomes = {
         name: argument.step(
             f"{name}: both p-values are below {printed}.",
@@ -407,6 +422,7 @@ def _decide_conclusion(printed: Expr) -> Decision:
     method = "sign tests in exact fractions, with and without corrections"
     if argument.holds:
         return argument.decision(Verdict.PROVED, method)
+    # Under the first reading, the paper's own, failure refutes; failure under another one makes it conditional.
     first, *_ = outcomes
     holding = "; ".join(name for name, holds in outcomes.items() if holds)
     failing = "; ".join(name for name, holds in outcomes.items() if not holds)
@@ -457,6 +473,7 @@ def _majority_test(metric: Metric) -> Fraction:
 def _decide_null_hypothesis(printed: Expr) -> Decision:
     probability = _rational(printed, "a probability")
     argument = Argument()
+    # Exchangeable figures make both orders equally likely, and without ties one of the two occurs.
     win = sympy.Symbol("w", real=True)
     (balanced,) = sympy.solve(win + win - 1, win)
     half = argument.step(
@@ -466,6 +483,7 @@ def _decide_null_hypothesis(printed: Expr) -> Decision:
     )
     tied = [e for e in EXPERIMENTS for metric in Metric if e.vae.value(metric) == e.evae.value(metric)]
     argument.step("No two figures in the tables are tied.", not tied, f"{2 * len(EXPERIMENTS)} pairs compared")
+    # Equal means are less: an exponential variable is below its mean with probability 1 - 1/e.
     t = sympy.Symbol("t", positive=True)
     mean = sympy.integrate(t * sympy.exp(-t), (t, 0, sympy.oo))
     below = sympy.integrate(sympy.exp(-t), (t, 0, mean))
@@ -490,7 +508,7 @@ def _decide_null_hypothesis(printed: Expr) -> Decision:
 def _rational(number: Expr, what: str) -> Fraction:
     """Convert ``number``, which ``what`` describes, to a fraction; raise `Undecided` if it is not rational."""
     if not number.is_Rational:
-        raise Undecided(f"{what} is a rational number, and {number} is none.")
+        raise Undecided(f"{what} is a rational number, and {number} is not.")
     return Fraction(int(number.p), int(number.q))
 
 

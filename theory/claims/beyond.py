@@ -52,6 +52,7 @@ def _decide_repaired_bound(printed: Expr) -> Decision:
     chi_square, renyi2 = printed
     argument = Argument()
     prior = 1 / LENGTH
+    # Against a constant density the integrals of q^2 and of q are all that occurs.
     expanded = decisions.equal((_Q - prior) ** 2 / prior, LENGTH * _Q**2 - 2 * _Q + prior)
     same = decisions.equal(chi_square, LENGTH * ROUGHNESS - 1)
     argument.step(
@@ -65,6 +66,7 @@ def _decide_repaired_bound(printed: Expr) -> Decision:
         bool(decisions.equal(_Q**2 / prior, LENGTH * _Q**2)) and bool(same),
         f"the integral of q^2/p is l I(q); {same.detail}",
     )
+    # Their order, the kernel that minimises them, and KL itself for that kernel.
     _jensen(argument)
     _least_for_epanechnikov(argument)
     _exact_kl_in_uniform_prior(argument)
@@ -115,6 +117,7 @@ def _kernel_entropy(argument: Argument) -> None:
 
 def _exact_kl_in_uniform_prior(argument: Argument) -> None:
     _kernel_entropy(argument)
+    # Against a uniform prior the cross entropy is log l, whatever the posterior inside it.
     divergences = uniform_prior_divergences(R, LENGTH)
     exact = log(LENGTH) - (log(R) + EPANECHNIKOV_ENTROPY)
     same = decisions.equal(divergences.kl, exact)
@@ -123,6 +126,7 @@ def _exact_kl_in_uniform_prior(argument: Argument) -> None:
         bool(same) and bool(decisions.equal(divergences.kl, log(LENGTH / R) + log(3) - Rational(5, 3))),
         f"KL is log l less the entropy; {same.detail}",
     )
+    # Both contain -log r with the same factor, so that r cancels.
     slack = decisions.equal(divergences.renyi2 - divergences.kl, Rational(5, 3) - log(5))
     argument.step(
         "The slack D2 - KL is the same for every r.",
@@ -141,6 +145,7 @@ def _exact_kl_in_uniform_prior(argument: Argument) -> None:
 def _decide_direct_kl(printed: Expr) -> Decision:
     argument = Argument()
     kernel = EPANECHNIKOV.transform(MU, R)
+    # The logarithm of the prior is quadratic, so that the cross entropy needs two moments of the posterior.
     cross = law_moment(_with_density(kernel, log(2 * pi) / 2 + x**2 / 2), 0)
     entropy = log(R) + EPANECHNIKOV_ENTROPY
     _kernel_entropy(argument)
@@ -155,6 +160,7 @@ def _decide_direct_kl(printed: Expr) -> Decision:
         bool(same),
         f"printed: {printed}; {same.detail}",
     )
+    # Against the Gaussian of the same moments only the entropies differ, and r cancels between them.
     gap = direct_kl_to_standard_normal(MU, R) - normal_kl_to_standard_normal(MU, R / sqrt(5))
     constant = log(2 * pi * sympy.E / 5) / 2 - Rational(5, 3) + log(3)
     difference = decisions.is_zero(sympy.expand_log(gap - constant, force=True))
@@ -179,6 +185,7 @@ def _with_density(kernel: Kernel, factor: Expr) -> Kernel:
 def _decide_exact_kl(printed: Expr) -> Decision:
     divergence, wide, narrow = printed
     argument = Argument()
+    # Up to scale one of s and B is 1, so that each regime has one free parameter.
     record_scaling(argument)
     for claimed, (regime, spread, half_width) in zip((wide, narrow), REGIMES, strict=True):
         homogeneous = decisions.equal(_S * claimed.subs({R: _S * R, HALF_WIDTH: _S * HALF_WIDTH}), claimed)
@@ -191,8 +198,10 @@ def _decide_exact_kl(printed: Expr) -> Decision:
             bool(same) and bool(homogeneous),
             f"at s = {spread}, B = {half_width} the integral of q^2 is {squared}; {same.detail}",
         )
+    # The entropy: the shapes of the pieces first, then the integrals of q log q.
     _shapes_of_law(argument)
     _entropies(argument)
+    # The cross entropy needs the first two moments alone.
     cross = log(2 * pi) / 2 + (B_STEP**2 * MU**2 + B_STEP**2 * R**2 / 5 + HALF_WIDTH**2 / 3) / 2
     wide_entropy = log(2 * HALF_WIDTH) + B_STEP * R / HALF_WIDTH * (Rational(9, 4) - Rational(27, 16) * log(3))
     same = decisions.equal(divergence, cross - wide_entropy)
@@ -201,6 +210,7 @@ def _decide_exact_kl(printed: Expr) -> Decision:
         bool(same),
         f"the second moment is that of algorithm-1.moments; {same.detail}",
     )
+    # Enclosed values as a check that does not depend on the algebra above.
     _examples(argument)
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
@@ -220,12 +230,14 @@ def _shapes_of_law(argument: Argument) -> None:
     """Record the shapes of the law's pieces, in the variables in which their logarithms are integrated."""
     t = sympy.Symbol("t", real=True)
     matches = []
+    # From either end the edge is the same cubic in w, in both regimes.
     for _, spread, half_width in REGIMES:
         law = posterior_law(spread, half_width)
         edge = law.pieces[0].density.subs(x, law.pieces[0].lower + spread * _W)
         mirrored = law.pieces[2].density.subs(x, law.pieces[2].upper - spread * _W)
         expected = _W**2 * (3 - _W) / (8 * half_width)
         matches += [decisions.equal(edge, expected), decisions.equal(mirrored, expected)]
+    # Between the edges the regimes differ: a constant if b r <= B, a parabola otherwise.
     plateau = decisions.equal(posterior_law(*REGIMES[0][1:]).pieces[1].density, 1 / (2 * REGIMES[0][2]))
     _, spread, half_width = REGIMES[1]
     parabola = posterior_law(spread, half_width).pieces[1].density.subs(x, spread * t)
@@ -241,6 +253,7 @@ def _shapes_of_law(argument: Argument) -> None:
 def _entropies(argument: Argument) -> None:
     t, c = sympy.Symbol("t", real=True), sympy.Symbol("c", positive=True)
     edge, middle = _W**2 * (3 - _W), c**2 - t**2
+    # An antiderivative is verified by its derivative, however it was found.
     slopes = (
         decisions.is_zero(sympy.diff(edge_antiderivative(_W), _W) - edge * (2 * log(_W) + log(3 - _W))),
         decisions.is_zero(sympy.diff(middle_antiderivative(t, c), t) - middle * (log(c - t) + log(c + t))),
@@ -252,6 +265,7 @@ def _entropies(argument: Argument) -> None:
         all(slopes) and start == 0,
         f"G(w) = {edge_antiderivative(_W)} and its like, checked by differentiation; G(0+) = {start}",
     )
+    # For s <= B: two edges and a plateau.
     direct = -(_S / (4 * HALF_WIDTH)) * (edge_antiderivative(2) - 4 * log(8 * HALF_WIDTH))
     direct += (HALF_WIDTH - _S) / HALF_WIDTH * log(2 * HALF_WIDTH)
     wide = log(2 * HALF_WIDTH) + _S / HALF_WIDTH * (Rational(9, 4) - Rational(27, 16) * log(3))
@@ -261,6 +275,7 @@ def _entropies(argument: Argument) -> None:
         bool(same) and bool(decisions.equal(posterior_entropy(_S, _S + EXCESS), wide.subs(HALF_WIDTH, _S + EXCESS))),
         f"two edges of 4 s/(8 B) and a plateau of 1 - s/B; {same.detail}",
     )
+    # For s > B: two edges and a parabola, which has to agree with the former at s = B.
     narrow = posterior_entropy(1 + EXCESS, Integer(1))
     same = decisions.is_zero(sympy.cancel(sympy.expand_log(narrow - _narrow_from_pieces(1 + EXCESS, Integer(1)))))
     joined = decisions.is_zero(sympy.expand(sympy.expand_log((narrow - wide).subs({EXCESS: 0, HALF_WIDTH: 1, _S: 1}))))
@@ -283,6 +298,7 @@ def _narrow_from_pieces(spread: Expr, half_width: Expr) -> Expr:
 
 
 def _examples(argument: Argument) -> None:
+    # A divergence is positive: a wrong sign or factor in the closed form would show here.
     values = [ball_of(kl_to_standard_normal(*point)) for point in _EXAMPLES]
     argument.step(
         "The divergence is positive at the examples.",
@@ -291,6 +307,7 @@ def _examples(argument: Argument) -> None:
             f"(b, mu, r, B) = {point}: {format_ball(value, 13)}" for point, value in zip(_EXAMPLES, values, strict=True)
         ),
     )
+    # For s > B Jensen's inequality bounds the entropy below by an integral with its own derivation.
     entropies = [ball_of(posterior_entropy(*point)) for point in _NARROW_EXAMPLES]
     bounds = [ball_of(-log(posterior_roughness(*point))) for point in _NARROW_EXAMPLES]
     argument.step(
@@ -310,6 +327,7 @@ def _decide_chi_square_identity(printed: Expr) -> Decision:
     def exponent(point: Expr) -> Expr:
         return -(point**2) / 2
 
+    # Two shifted normal densities over the prior are again a normal density, up to a factor free of z.
     product = exponent(Z - a) + exponent(Z - c) - exponent(Z)
     completed = decisions.equal(product, a * c + exponent(Z - a - c))
     argument.step(
@@ -317,12 +335,14 @@ def _decide_chi_square_identity(printed: Expr) -> Decision:
         bool(completed),
         f"the exponents agree: {completed.detail}; so the integral over z is exp(a c)",
     )
+    # The average over two independent copies U and V of the kernel's variable.
     same = decisions.equal(printed, exp(B_STEP**2 * U * V))
     argument.step(
         f"As q(z) = E phi(z - b U), 1 + chi-square, the integral of q^2/p, is the expectation of {printed}.",
         bool(same),
         f"a = b U and c = b V, and Tonelli's theorem, everything being positive; {same.detail}",
     )
+    # The expansion in b shows which moments enter first.
     series = sympy.series(exp(B_STEP**2 * U * V), B_STEP, 0, 6).removeO()
     moments = _expected(series)
     argument.step(
@@ -353,6 +373,7 @@ def _hypergeometric(argument: Argument) -> None:
     moment = sympy.simplify(
         2 * sympy.integrate(sympy.expand(x ** (2 * _J) * EPANECHNIKOV.pieces[0].density), (x, 0, 1))
     )
+    # The ratio of successive terms, as a function of j, determines the hypergeometric series.
     weight = moment**2 / sympy.factorial(2 * _J)
     ratio = sympy.simplify(sympy.combsimp(weight.subs(_J, _J + 1) / weight))
     half = Rational(1, 2)
@@ -370,6 +391,7 @@ def _hypergeometric(argument: Argument) -> None:
 def _decide_three_criteria(printed: Expr) -> Decision:
     least_chi_square, least_kl = printed
     argument = Argument()
+    # Chi-square: Jensen's inequality bounds every even moment below by that of the two-point law.
     two_point = sympy.summation(SPREAD ** (2 * _J) / sympy.factorial(2 * _J), (_J, 0, oo))
     argument.step(
         "At mean 0 and variance 1, E exp(t U V) sums t^k m_k^2/k!, at least the sum of t^(2j)/(2j)!, cosh t.",
@@ -382,11 +404,14 @@ def _decide_three_criteria(printed: Expr) -> Decision:
         bool(same),
         f"equality wants m_4 = 1, that is X^2 = 1 almost surely; {same.detail}",
     )
+    # Within smaller classes the minimiser is another one.
     _least_unimodal(argument)
     _asymmetric_unimodal(argument)
+    # KL: laws of equal variance have equal cross entropies, and the normal has the largest entropy.
     _gaussian_is_closest(argument)
     same = decisions.equal(least_kl, (SPREAD - log(1 + SPREAD)) / 2)
     argument.step(f"The least KL at fixed variance is {least_kl}, for the Gaussian alone.", bool(same), same.detail)
+    # Both criteria at one t, enclosed, on the same list of kernels.
     chi_squares = [ball_of(smoothed_normal_chi_square(kernel, Rational(1, 2))) for kernel in PERTURBATIONS]
     divergences = [enclose_kl(kernel, Rational(1, 2)) for kernel in PERTURBATIONS]
     argument.step(
@@ -462,6 +487,7 @@ def _listed(values: Sequence[flint.arb]) -> str:
 
 def _decide_aggregate(printed: Expr) -> Decision:
     argument = Argument()
+    # On the Fourier side the average posterior is a product, and near t = 0 its first factor is not 0.
     prior, mixed = sympy.Symbol("phi_p", nonzero=True), sympy.Symbol("psi", complex=True)
     argument.step(
         "The characteristic function of E_x q(.|x) is phi_p(t) psi(t), psi(t) = E exp(i t b K) over x and K.",
@@ -477,12 +503,14 @@ def _decide_aggregate(printed: Expr) -> Decision:
     same = decisions.equal(printed, Integer(1))
     argument.step(f"psi(t) = {printed} gives back phi_p near 0.", bool(same), same.detail)
     y = sympy.Symbol("y", real=True)
+    # A characteristic function that is 1 near 0 belongs to the point mass at 0.
     limit = sympy.limit((1 - sympy.cos(FREQUENCY * y)) / FREQUENCY**2, FREQUENCY, 0)
     argument.step(
         "Then E (b K)^2 = 0, over x and K: almost every kernel is the point mass at 0.",
         limit == y**2 / 2,
         f"(1 - cos(t y))/t^2 -> {limit}; by Fatou's lemma E (b K)^2/2 <= lim inf (1 - Re psi(t))/t^2 = 0",
     )
+    # A kernel with a positive second moment contradicts that.
     second = EPANECHNIKOV.transform(MU, R).second_moment
     argument.step(
         "An Epanechnikov kernel with r > 0 has a positive second moment, and so is excluded.",

@@ -49,6 +49,7 @@ def _decide_gain(density: Expr) -> Decision:
     argument = Argument()
     if not is_nonnegative_density(kernel, argument):
         return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
+    # Roughness alone depends on the scale, so that every kernel is compared at the variance 1/5.
     claimed = kernel.roughness * sqrt(5 * kernel.variance)
     table = roughness_table()
     best = next(iter(table))
@@ -57,7 +58,9 @@ def _decide_gain(density: Expr) -> Decision:
         all(decisions.sign_of(value - claimed) >= 0 for value in table.values()),
         f"printed {sympy.N(claimed, 6)}; " + ", ".join(f"{name} {sympy.N(v, 6)}" for name, v in table.items()),
     )
+    # The table is a sample of kernels; the certificate covers every density.
     record_certificate(argument)
+    # The size of the advantage over the Gaussian kernel, which is that of an ordinary VAE.
     gain = sympy.simplify(table["epanechnikov"] / (GAUSSIAN.roughness * sqrt(5)))
     argument.step(
         "How much it gains over the Gaussian of equal variance is a fixed number.",
@@ -79,6 +82,7 @@ def _decide_gain(density: Expr) -> Decision:
 def _decide_selection(quantity: Expr) -> Decision:
     argument = Argument()
     value, target = sympy.symbols("Y p", real=True)
+    # Bias and variance at each z: the theorem describes the variance part, and the bias part bounds KL.
     split = decisions.equal(
         (value - target) ** 2,
         (value - MEAN) ** 2 + 2 * (value - MEAN) * (MEAN - target) + (MEAN - target) ** 2,
@@ -88,6 +92,7 @@ def _decide_selection(quantity: Expr) -> Decision:
         bool(split),
         "at each z, E (Y - p)^2 = Var Y + (E Y - p)^2; m b V -> I(K) B by Theorem 3.1, and S is what bounds KL",
     )
+    # How the two share the mean of the standard example at the paper's m.
     mean = enclosed_mean(_BATCH)
     share = mean.squared_bias_term / mean.total
     argument.step(
@@ -108,6 +113,7 @@ def _decide_selection(quantity: Expr) -> Decision:
         f"it contains S {bias_weight} times"
         + (", and KL <= S (lemma-2.1.no-condition)" if bias_weight > 0 else ": S may be anything"),
     )
+    # Without S in the quantity KL is free: two families show that it moves at a fixed quantity, or against it.
     if not controls:
         _roughness_misses_divergence(argument)
     return argument.decision(
@@ -127,6 +133,7 @@ def _roughness_misses_divergence(argument: Argument) -> None:
     """Show with the prior N(0, 1) that KL changes at fixed I(K), and moves opposite to it elsewhere."""
     spread = sympy.Symbol("v", positive=True)
     roughness = EPANECHNIKOV.transform(MU, R).roughness
+    # Among the laws of given moments the normal is closest to N(0, 1), and already its divergence grows with mu.
     bound = decisions.is_zero(
         sympy.expand_log(normal_kl_to_standard_normal(B_STEP * MU, sqrt(spread)) - (spread - 1 - log(spread)) / 2)
         - B_STEP**2 * MU**2 / 2
@@ -136,6 +143,7 @@ def _roughness_misses_divergence(argument: Argument) -> None:
         bool(bound) and sympy.diff(roughness, MU) == 0,
         f"KL is at least that of the normal of equal moments, b^2 mu^2/2 + (v - 1 - log v)/2; I(K) = {roughness}",
     )
+    # Conversely KL <= chi-square, and chi-square vanishes with r, where I(K) is infinite.
     chi_square = sympy.series(smoothed_normal_chi_square("epanechnikov", B_STEP**2 * _T**2 / 5), _T, 0, 6).removeO()
     leading = sympy.expand(chi_square).coeff(_T, 4)
     argument.step(
@@ -155,6 +163,7 @@ def _decide_constant(printed: Expr) -> Decision:
     ):
         return argument.decision(Verdict.REFUTED, "arithmetic", charitable="sizes and bandwidths are positive numbers")
     value = m * step / n
+    # h(u)/u^2 decreases, so that its value at u = 1, the largest allowed, bounds KL/chi-square from below.
     least = 2 * log(2) - 1
     at_one = divergence_density(u).subs(u, 1)
     argument.step(
@@ -176,6 +185,7 @@ def _decide_constant(printed: Expr) -> Decision:
         f"m b(m)/n = {format_ball(ball_of(value), 6)}"
         + (", below phi(1): (6) then fails for every such q" if ball_of(value) < ball_of(least) else ""),
     )
+    # The m at which the constant is 1: at the paper's rate m b(m) = m^(7/9).
     size = n ** Rational(9, 7)
     rate = -Rational(2, 9)
     argument.step(
@@ -183,6 +193,7 @@ def _decide_constant(printed: Expr) -> Decision:
         decisions.sign_of(size * size**rate / n - 1) == 0,
         f"m = {format_ball(ball_of(size), 5)}, b = {format_ball(ball_of(size**rate), 5)}",
     )
+    # Above 1/2 the number serves for some small C, at or below 1/2 for none.
     if serves:
         verdict = Verdict.PROVED
     else:
@@ -203,8 +214,9 @@ def _decide_constant(printed: Expr) -> Decision:
 
 def _decide_n_large(variable: Expr) -> Decision:
     if variable not in (M, N, B_STEP):
-        raise Undecided(f"{variable} is none of m, n and b.")
+        raise Undecided(f"{variable} is not one of m, n and b.")
     argument = Argument()
+    # The limit of the proven expansion in the printed variable, at the rate of b unless b is that variable.
     a, c, e = sympy.symbols("W0 W1 W2", positive=True)
     rate = Rational(47, 200)
     expansion = EPANECHNIKOV.roughness * a - B_STEP * c + M * B_STEP**5 * e
@@ -215,6 +227,7 @@ def _decide_n_large(variable: Expr) -> Decision:
         limit == EPANECHNIKOV.roughness * a,
         f"E T_m = {expansion} + smaller terms (theorem-3.1.expansion), b = m^({-rate}); the limit is {limit}",
     )
+    # The variable that works is m; equation (6) then determines n.
     in_m = sympy.limit(expansion.subs(B_STEP, M**-rate), M, oo)
     argument.step(
         "As m -> infinity it does; n = m b(m)/C_tilde is then determined.",
@@ -243,6 +256,7 @@ def _decide_interval_length(printed: Expr) -> Decision:
         "Both are lengths.", actual.is_positive is True and length.is_positive is True, f"{actual} and {length}"
     ):
         return argument.decision(Verdict.REFUTED, "the length of an interval", charitable="a length is positive")
+    # A constant factor between the two lengths is a slip; anything else gives another penalty.
     ratio = sympy.simplify(actual / length)
     same = argument.step(
         f"The interval from {lower} to {upper} of Algorithm 1 has the length {length} that (6) puts into the penalty.",
@@ -255,6 +269,7 @@ def _decide_interval_length(printed: Expr) -> Decision:
             "the length of an interval",
             charitable="no constant factor relates the two",
         )
+    # The penalty with the length of the interval that is drawn from.
     penalty = 2 * HALF_WIDTH * EPANECHNIKOV.transform(MU, R).roughness / MINIBATCH
     argument.step(
         "With Unif[-B, B] the penalty is 6 B/(5 M r).",
@@ -273,6 +288,7 @@ def _decide_bound(printed: Expr) -> Decision:
     lower, upper = printed
     argument = Argument()
     mean, reach = B_STEP * MU, B_STEP * R + HALF_WIDTH
+    # Supports first: KL is infinite unless the posterior's lies within the prior's.
     room = (upper - (mean + reach), (mean - reach) - lower)
     within = all(_never_negative(side) for side in room)
     leak = None if within else _leak(room)
@@ -284,6 +300,7 @@ def _decide_bound(printed: Expr) -> Decision:
         leak or f"at the two ends there is room for {room[0]} and {room[1]}, which are never negative",
     )
     if not inside:
+        # The paper's prior at its best, mu = 0: up to scale b r = 1 and B = 1 + d, and still some mass is outside.
         outside = 1 - posterior_distribution(1, 1 + EXCESS, 1 + EXCESS)
         argument.step(
             "With the prior's own half-width B, mu = 0 and b r <= B, a part of its mass lies outside, where p = 0.",
@@ -300,6 +317,7 @@ def _decide_bound(printed: Expr) -> Decision:
                 "uniform that is drawn from gives a finite divergence"
             ),
         )
+    # With nested supports KL is finite and does not depend on n, so that a multiple of 1/n falls below it.
     roughness = EPANECHNIKOV.transform(MU, R).roughness
     argument.step(
         "The right side falls to 0 as n grows, and KL does not: q is not p.",
@@ -323,6 +341,7 @@ def _never_negative(expression: Expr) -> bool:
 def _leak(room: tuple[Expr, Expr]) -> str | None:
     """Describe a posterior whose support certainly leaves the prior's; return None if no trial point has one."""
     sizes = (Integer(1), Rational(1, 100), Integer(100))
+    # Ball arithmetic makes a negative room certain, and one such point refutes, so that a coarse grid suffices.
     for mu, r, half_width, step in product((Integer(0), Integer(5), Integer(-5)), sizes, sizes, (PAPER_STEP, *sizes)):
         values = {MU: mu, R: r, HALF_WIDTH: half_width, B_STEP: step}
         balls = {symbol: ball_of(value) for symbol, value in values.items()}
@@ -337,6 +356,7 @@ def _leak(room: tuple[Expr, Expr]) -> str | None:
 def _decide_scale(functional: Expr) -> Decision:
     argument = Argument()
     factor = sympy.Symbol("c", positive=True)
+    # How I and the standard deviation change when a kernel is stretched decides whether a minimum can exist.
     scaled = EPANECHNIKOV.transform(Integer(0), factor).roughness
     argument.step(
         "Stretching a kernel by c divides I by c and multiplies the standard deviation by c.",
@@ -350,6 +370,7 @@ def _decide_scale(functional: Expr) -> Decision:
         invariant,
         f"{functional} becomes {after}",
     )
+    # An invariant functional may be minimised at a fixed variance, where the certificate of Lemma 3.2 applies.
     if invariant and _record_rise(functional, argument):
         record_certificate(argument)
         return argument.decision(
@@ -374,7 +395,9 @@ def _decide_scale(functional: Expr) -> Decision:
     return argument.decision(
         Verdict.CONDITIONAL,
         "scaling; the certificate of lemma-3.2.optimal at fixed variance",
-        corrected="at fixed variance the Epanechnikov kernel minimises I; over all scales the infimum 0 is no minimum",
+        corrected=(
+            "at fixed variance the Epanechnikov kernel minimises I; the infimum 0 over all scales is not attained"
+        ),
         charitable=(
             "on the class of Lemma 3.2, whose variance is fixed, it is right; as a penalty in training, where r is "
             "free, it is lowered by r -> infinity (or by B -> 0) whatever the kernel"
@@ -410,12 +433,14 @@ def _decide_weight(weight: Expr) -> Decision:
     if 0 < exponent < 1:
         raise Undecided(f"whether {weight} is integrable depends on the tails of p.")
     argument = Argument()
+    # Boundedness can be lost where p is small, and a density on R comes arbitrarily near to 0.
     argument.step(
         f"The weight {weight} is bounded on R, for every density p that meets A2.",
         exponent >= 0,
         f"p <= sup p < infinity, by A2; inf p = 0, since p is integrable, and there {weight} is "
         + ("unbounded" if exponent < 0 else "bounded"),
     )
+    # Integrability over R, by comparison with an integral that is known; each range of the exponent has its own.
     if exponent == -1:
         reach = sympy.Symbol("N", positive=True)
         least = sympy.integrate(1, (x, -reach, reach)) ** 2
@@ -442,6 +467,7 @@ def _decide_weight(weight: Expr) -> Decision:
 
 def _decide_weight_window(limit: Expr) -> Decision:
     argument = Argument()
+    # On the window p a = 1, so that the limit no longer contains the prior.
     density = sympy.Function("p", positive=True)(x)
     found = ROUGHNESS * sympy.integrate(density * (1 / density), (x, LOWER, UPPER))
     ordered = {UPPER: LOWER + sympy.Symbol("h", positive=True)}
@@ -451,6 +477,7 @@ def _decide_weight_window(limit: Expr) -> Decision:
         bool(same),
         f"p a = 1 on [c, d], so that it is {found}; with d = c + h, h > 0, {same.detail}",
     )
+    # The theorem applies: a continuous p > 0 is bounded away from 0 on a compact window.
     conditions = {condition.statement: condition.holds for condition in density_assumptions(NORMAL)}
     argument.step(
         "That weight is bounded and integrable, for p is continuous and positive on the compact [c, d].",
@@ -471,6 +498,7 @@ def _decide_infinite_support(log_density: Expr) -> Decision:
     argument = Argument()
     if not log_density.is_polynomial(Z):
         raise Undecided(f"{log_density} is not a polynomial in z.")
+    # The exponential of a polynomial is integrable over R if and only if the polynomial tends to -oo at both ends.
     tails = [sympy.limit(log_density, Z, end) for end in (oo, -oo)]
     normalised = argument.step(
         "A density on the whole line is proportional to exp of the printed polynomial, so the support is infinite.",
@@ -481,12 +509,14 @@ def _decide_infinite_support(log_density: Expr) -> Decision:
         return argument.decision(
             Verdict.REFUTED, "limits of polynomials", charitable="no such density exists, so that nothing is bounded"
         )
+    # After Jensen's step shifted copies of p are divided by p itself; with such tails the quotient is unbounded.
     growth = sympy.limit(sympy.expand(log_density.subs(Z, Z - _T) - log_density), Z, oo)
     argument.step(
         "For each t > 0, p(z - t)/p(z) grows without bound, so the integral of E K_b(z - Z)^2/p is infinite.",
         growth == oo,
         f"log p(z - t) - log p(z) tends to {growth} as z does: after Jensen's step (4) is infinite at every m",
     )
+    # Before it q is a mixture of bounded shifts of p, and q^2/p still vanishes at both ends.
     exponents = {side: sympy.expand(2 * log_density.subs(Z, Z - side * _T) - log_density) for side in (1, -1)}
     shifted = max(sympy.limit(exponent, Z, side * oo) for side, exponent in exponents.items())
     argument.step(

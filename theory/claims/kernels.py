@@ -43,6 +43,7 @@ def _decide_epanechnikov(density: Expr) -> Decision:
     argument.step(
         "The variance is 1/5.", kernel.variance == Rational(1, 5), f"the integral of x^2 K is {kernel.second_moment}"
     )
+    # The tabled I(K) comes from a convolution, so that direct integration checks it.
     if is_density:
         square = kernel.integral(lambda k: k**2)
         argument.step(
@@ -71,6 +72,7 @@ def _decide_location_scale(printed: Expr) -> Decision:
         bool(decisions.equal(kernel.variance, variance)),
         f"the integral of (x - mu)^2 K* is {kernel.variance}",
     )
+    # Two moments do not determine a law: compare the distribution functions.
     t = sympy.Symbol("t", real=True)
     standard = sympy.integrate(EPANECHNIKOV.pieces[0].density.subs(x, t), (t, -1, x))
     shifted = sympy.integrate(kernel.pieces[0].density.subs(x, t), (t, MU - R, x))
@@ -104,6 +106,7 @@ def _decide_gaussian_a1(density: Expr) -> Decision:
         argument.step(f"{condition.statement}.", condition.holds, condition.detail)
     if argument.holds:
         return argument.decision(Verdict.PROVED, "exact integration; domination of the tail integral")
+    # Where the printed kernel fails, see whether its mean alone is the reason.
     centred = density.subs(MU, 0)
     conditions = assumption_a1(Kernel("centred", (Piece(-sympy.oo, sympy.oo, centred),)))
     failing = ", ".join(condition.statement for condition in conditions if not condition.holds)
@@ -141,6 +144,7 @@ def _tail_at_unit(kernel_density: Expr) -> str:
 def _decide_figure(printed: Expr) -> Decision:
     epanechnikov, gaussian = _pair(printed, "(Epanechnikov curve on [-1, 1], Gaussian curve)")
     argument = Argument()
+    # Quadrature knows none of the closed forms; its panels end at kinks and surround the Gaussian peak.
     curves: tuple[tuple[str, Expr, list[float], Expr, Expr, Expr], ...] = (
         ("Epanechnikov", epanechnikov, [-1, 0, 1], Rational(1, 5), EPANECHNIKOV.roughness, Rational(167, 385)),
         ("Gaussian", gaussian, [-40, -6, 0, 6, 40], Integer(1), 1 / (2 * sqrt(pi)), 1 / (2 * sqrt(2 * pi))),
@@ -178,6 +182,7 @@ def _autocorrelation_norm(density: Callable[[mpmath.mpf], mpmath.mpf], panels: l
     width = upper - lower
     total = mpmath.mpf(0)
     for node, weight in zip(nodes, weights, strict=True):
+        # At each lag only the overlap of the support with its shift contributes, and there the product is smooth.
         lag = width * (node + 1) / 2
         points = [lower + (width - lag) * (other + 1) / 2 for other in nodes]
         terms = (w * density(point) * density(point + lag) for point, w in zip(points, weights, strict=True))
@@ -192,6 +197,7 @@ def _decide_table(printed: Expr) -> Decision:
         kernel = KERNELS[name]
         scaled = kernel.roughness * sqrt(kernel.variance / variance)
         enclosed = ball_of(scaled)
+        # Half a unit in the last of six decimals.
         argument.step(
             f"The {name} kernel has I(K) = {sympy.N(value, 6)} at variance 1/5, to six decimals.",
             abs(enclosed - ball_of(value)) <= ball_of(Rational(1, 2 * 10**6)),

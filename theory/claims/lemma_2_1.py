@@ -37,6 +37,7 @@ def sharp_constant(bound: Expr) -> Expr:
 def _ratio_decreases(argument: Argument) -> None:
     """Prove that h(u)/u**2 decreases on (-1, oo), through its integral representation."""
     s = sympy.Symbol("s", positive=True)
+    # An integral over s with a fixed range inherits the monotonicity of its integrand in u.
     integrand = (1 - s) / (1 + s * u)
     antiderivative = ((1 + u) * log(1 + s * u) - s * u) / u**2
     identity = decisions.equal(sympy.diff(antiderivative, s), integrand)
@@ -56,6 +57,7 @@ def _ratio_decreases(argument: Argument) -> None:
 
 def _decide_bound(integrand: Expr) -> Decision:
     argument = Argument()
+    # The order at u = 0 excludes every integrand that vanishes faster than u^2.
     expansion = sympy.series(divergence_density(u), u, 0, 3).removeO()
     argument.step(
         "Near u = 0 the divergence is of second order: h(u) = u^2/2 + O(u^3).",
@@ -69,12 +71,14 @@ def _decide_bound(integrand: Expr) -> Decision:
             corrected="if D1 = D2, KL(q||p) <= phi(-C) * integral of u^2 p, with phi(u) = ((1+u) log(1+u) - u)/u^2",
             charitable="no constant helps: the ratio of the two sides is unbounded over the laws of the lemma",
         )
+    # phi(u) = h(u)/u^2 decreases, so that its value at u = -C, the least that is allowed, bounds it.
     _ratio_decreases(argument)
     argument.step(
         "So, integrating h(u) <= phi(-C) u^2 against p, KL <= phi(-C) * chi-square if D1 = D2.",
         argument.holds,
         f"phi(-C) = {sharp_constant(C)}",
     )
+    # Where q vanishes on a part of D1, u is -1 whatever C is, and the constant is phi(-1) = 1.
     at_edge = divergence_density(u).limit(u, -1, "+")
     argument.step(
         "If D2 is a part of D1 only, u = -1 where q = 0, whatever C is; with phi(-1) = 1 it holds there too.",
@@ -82,6 +86,7 @@ def _decide_bound(integrand: Expr) -> Decision:
         f"h(-1) = {at_edge} = phi(-1) u^2, and phi(u) <= phi(-1) for every u >= -1; lemma-2.1.sharp-constant shows "
         "that 1 cannot be lowered then",
     )
+    # There remains q with mass outside D1: the paper's own posterior is such a law, and refutes the bound.
     _posterior_leaks(argument)
     return argument.decision(
         Verdict.CONDITIONAL if argument.holds else Verdict.UNDECIDED,
@@ -101,12 +106,13 @@ def _is_dominated(integrand: Expr, argument: Argument) -> bool:
     """Decide whether h(u) is at most a constant times ``integrand`` on [-1, 1], for a polynomial or |u|."""
     if integrand == sympy.Abs(u):
         return argument.step(
-            "u^2 <= |u| on [-1, 1], so the printed integrand is no smaller than u^2.",
+            "u^2 <= |u| on [-1, 1], so the printed integrand is at least u^2.",
             bool(decisions.keeps_nonnegative(u - u**2, u, Integer(0), Integer(1))),
             "|u| - |u|^2 >= 0 for |u| <= 1",
         )
     if not integrand.is_polynomial(u):
         raise Undecided(f"{integrand} is neither a polynomial in u nor abs(u).")
+    # A symmetric two-point law sees the even part alone; its order at 0 decides whether that law breaks the bound.
     symmetric = sympy.expand(integrand + integrand.subs(u, -u)) / 2
     order = sympy.limit(symmetric / u**2, u, 0)
     if not order > 0:
@@ -117,6 +123,7 @@ def _is_dominated(integrand: Expr, argument: Argument) -> bool:
             + ("of smaller order" if order == 0 else "negative for small t"),
         )
         return False
+    # u^2 times a function that is positive on [-1, 1] is at least a positive multiple of u^2 there.
     zero_free = sympy.cancel(integrand / u**2)
     positive = (
         zero_free.is_polynomial(u)
@@ -135,6 +142,7 @@ def _posterior_leaks(argument: Argument) -> None:
 
     With the prior uniform on [-B, B] and s = b r <= B, q/p = F((z+B)/s) - F((z-B)/s) on [-B, B].
     """
+    # Within b r of an end of [-B, B] the ratio q/p is F(t) with t in [0, 1], and elsewhere it is 1.
     distribution = sympy.integrate(EPANECHNIKOV.pieces[0].density, (x, -1, x))
     edge = sympy.simplify(distribution.subs(x, 0)) - 1
     argument.step(
@@ -143,6 +151,7 @@ def _posterior_leaks(argument: Argument) -> None:
         f"within b r of an end, 1 + u = F(t) with t in [0, 1] and F(t) = {sympy.expand(distribution)}, increasing "
         f"from F(0) = 1/2; elsewhere u = 0. So max |u| = 1/2 and the integral of u^2 p over D1 is at most 1/4",
     )
+    # U + b r K leaves [-B, B] with the probability E|b r K|/(2 B), which the mean of |K| makes positive.
     mean_absolute = 2 * sympy.integrate(x * EPANECHNIKOV.pieces[0].density, (x, 0, 1))
     argument.step(
         "Yet it has mass outside [-B, B], where p = 0: KL is infinite while the right side over D1 is finite.",
@@ -153,6 +162,7 @@ def _posterior_leaks(argument: Argument) -> None:
 
 def _decide_sharp_constant(constant: Expr) -> Decision:
     argument = Argument()
+    # phi(-C) suffices by monotonicity, and a two-point law shows that nothing smaller does.
     _ratio_decreases(argument)
     _two_point_law(argument)
     limits = sympy.limit(sharp_constant(C), C, 0, "+"), sympy.limit(sharp_constant(C), C, 1, "-")
@@ -161,9 +171,11 @@ def _decide_sharp_constant(constant: Expr) -> Decision:
         limits == (Rational(1, 2), 1),
         f"limits: {limits[0]}, {limits[1]}",
     )
+    # With a smaller support of q the condition on C says nothing about the missing mass.
     _outside_mass(argument)
     method = "monotonicity of h(u)/u^2, and a two-point law that approaches it"
     corrected = f"the least constant is phi(-C) = {sharp_constant(C)}; it is approached and not attained"
+    # Printed without a value the constant is only claimed to exist; a value has to be at least phi(-C).
     if constant == C_TILDE:
         return argument.decision(Verdict.PROVED if argument.holds else Verdict.UNDECIDED, method, corrected=corrected)
     valid = _is_valid_constant(constant, argument)
@@ -178,10 +190,12 @@ def _decide_sharp_constant(constant: Expr) -> Decision:
 def _two_point_law(argument: Argument) -> None:
     """Show that no constant below phi(-C) suffices when D1 = D2."""
     v = sympy.Symbol("v", positive=True)
+    # The integral of u p is 0, which fixes the two probabilities.
     weights = {-C: v / (C + v), v: C / (C + v)}
     centred = decisions.is_zero(sum(value * weight for value, weight in weights.items()))
     divergence = sum(divergence_density(value) * weight for value, weight in weights.items())
     chi_square = sympy.simplify(sum(value**2 * weight for value, weight in weights.items()))
+    # As v -> 0 the point u = -C dominates both integrals, although its probability vanishes.
     ratio = sympy.expand(divergence / chi_square)
     limit = sympy.limit(ratio, v, 0, "+")
     sharp = decisions.equal(limit, sharp_constant(C))
@@ -200,6 +214,7 @@ def _two_point_law(argument: Argument) -> None:
 def _outside_mass(argument: Argument) -> None:
     """Show that with D2 strictly within D1 the condition has no content: the ratio tends to 1 while C tends to 0."""
     epsilon = sympy.Symbol("epsilon", positive=True)
+    # KL is exactly -log(1 - eps); of chi-square, eps is due to the part with u = -1.
     divergence = -log(1 - epsilon)
     chi_square = epsilon + (epsilon / (1 - epsilon)) ** 2 * (1 - epsilon)
     limit = sympy.limit(divergence / chi_square, epsilon, 0, "+")
@@ -214,6 +229,7 @@ def _is_valid_constant(constant: Expr, argument: Argument) -> bool:
     """Decide whether ``constant`` is at least phi(-C) for every C in (0, 1]."""
     if sympy.simplify(constant - sharp_constant(C)) == 0:
         return argument.step("The constant is phi(-C) itself.", True, "the difference simplifies to 0")
+    # A violation at one point refutes; without one, subintervals have to cover (0, 1].
     inner = [point for point in _TRIAL_CONSTANTS if point < 1]
     low = decisions.find_below(constant, sharp_constant(C), C, inner)
     if low is None and decisions.sign_of(constant.subs(C, 1) - 1) < 0:
@@ -234,16 +250,19 @@ def _is_valid_constant(constant: Expr, argument: Argument) -> bool:
 def _decide_no_condition(bound: Expr) -> Decision:
     p, q = sympy.symbols("p q", positive=True)
     argument = Argument()
+    # An upper bound of KL by Jensen's inequality, for the concave logarithm under q.
     argument.step(
         "KL = E_q log(q/p) <= log E_q(q/p), by Jensen's inequality, log being concave.",
         bool(decisions.equal(sympy.diff(log(p), p, 2), -1 / p**2)),
         "log'' = -1/x^2 < 0; for q << p this needs no bound on q/p",
     )
+    # Its argument is the mean of q/p under q, which is the second moment of q/p under p.
     argument.step(
         "E_q(q/p) = 1 + chi-square, since q << p.",
         bool(decisions.equal((q - p) ** 2 / p, q**2 / p - 2 * q + p)),
         "(q - p)^2/p = q^2/p - 2 q + p, and the last two integrate to -2 + 1",
     )
+    # The bound is attained at every value of chi-square, so that no smaller function of it is a bound.
     mass = sympy.Symbol("a", positive=True)
     conditional = decisions.equal(-log(mass), log(1 + CHI_SQUARE).subs(CHI_SQUARE, 1 / mass - 1))
     argument.step(
@@ -265,6 +284,7 @@ def _exceeds_logarithm(bound: Expr, argument: Argument) -> bool:
     step = "The bound is at least log(1 + chi-square) for every chi-square >= 0."
     if sympy.simplify(bound - log(1 + CHI_SQUARE)) == 0:
         return argument.step(step, True, "it is log(1 + chi-square) itself")
+    # One value of chi-square at which the bound is below the logarithm refutes it.
     trials = [Rational(2) ** k for k in range(-8, 9)]
     low = decisions.find_below(bound, log(1 + CHI_SQUARE), CHI_SQUARE, trials)
     if low is not None:
@@ -272,6 +292,7 @@ def _exceeds_logarithm(bound: Expr, argument: Argument) -> bool:
             f"at chi-square = {low} it is {sympy.N(bound.subs(CHI_SQUARE, low), 8)}; KL there can be {log(1 + low)}"
         )
         return argument.step(step, False, f"{detail} = {sympy.N(log(1 + low), 8)}")
+    # Otherwise compare the values at 0 and then the slopes, whose difference times 1 + t is free of logarithms.
     at_zero = bound.subs(CHI_SQUARE, 0)
     if not at_zero.is_real:
         raise Undecided(f"{bound} is {at_zero} at chi2 = 0, and no trial point shows it below the logarithm.")
@@ -288,6 +309,7 @@ def _decide_taylor(series: Expr) -> Decision:
     if series == 0 or not series.is_polynomial(ARGUMENT):
         raise Undecided(f"{series} is not a polynomial in x, other than 0.")
     step = ARGUMENT - 1
+    # In powers of x - 1 the printed coefficients can be read off.
     centred = sympy.Poly(series.subs(ARGUMENT, ARGUMENT + 1), ARGUMENT)
     argument = Argument()
     _general_derivative(argument)
@@ -299,6 +321,7 @@ def _decide_taylor(series: Expr) -> Decision:
         ):
             wrong.append(order)
     right = sum((taylor_coefficient(order) * step**order for order in range(centred.degree() + 1)), start=Integer(0))
+    # The lemma rests on the term of second order; a wrong coefficient beyond it is a slip.
     harmless = min(wrong, default=3) > 2
     return argument.decision(
         (Verdict.ERRATUM if harmless else Verdict.REFUTED) if wrong else Verdict.PROVED,
@@ -306,7 +329,7 @@ def _decide_taylor(series: Expr) -> Decision:
         corrected=f"x log x = {right} + ...; the coefficient of (x - 1)^k is (-1)^k/(k (k - 1))" if wrong else None,
         charitable=(
             "equation (11) is right as far as it is printed, to third order, because 3! = 3*2; "
-            "equation (12) goes on with 1/4! where 1/(4*3) belongs"
+            "equation (12) continues with 1/4! where 1/(4*3) belongs"
             if wrong and harmless
             else None
         ),
@@ -320,6 +343,7 @@ def taylor_coefficient(order: int) -> Expr:
 
 
 def _general_derivative(argument: Argument) -> None:
+    # Induction over k, from the second derivative on: differentiating the formula for k gives that for k + 1.
     formula = (-1) ** ORDER * sympy.gamma(ORDER - 1) * ARGUMENT ** (1 - ORDER)
     following = formula.subs(ORDER, ORDER + 1)
     induction = sympy.simplify(sympy.gammasimp((sympy.diff(formula, ARGUMENT) - following) / following))
@@ -334,6 +358,7 @@ def _general_derivative(argument: Argument) -> None:
 def _decide_series_constant(coefficient: Expr) -> Decision:
     """Decide whether the sum over k >= 2 of coefficient * C**(k-2) is a valid constant of Lemma 2.1."""
     argument = Argument()
+    # The sharp constant is itself a power series in C, so that coefficients can be compared one by one.
     exact = 1 / (ORDER * (ORDER - 1))
     total = sympy.summation(exact.subs(ORDER, ORDER + 2), (ORDER, 0, oo))
     argument.step(
@@ -342,6 +367,7 @@ def _decide_series_constant(coefficient: Expr) -> Decision:
         "partial fractions: phi(-C) = ((1 - C) log(1 - C) + C)/C^2; the sum telescopes at C = 1",
     )
     comparison = _compare_terms(sympy.simplify(coefficient / exact), argument)
+    # Coefficients at least as large give a valid constant wherever their sum is finite.
     if comparison > 0 and not _converges(coefficient, argument):
         return argument.decision(
             Verdict.CONDITIONAL,
@@ -355,6 +381,7 @@ def _decide_series_constant(coefficient: Expr) -> Decision:
             "term by term against phi(-C)",
             corrected=None if comparison == 0 else "the least such constant is the sum with 1/(k (k - 1)), phi(-C)",
         )
+    # Smaller coefficients give a constant below the sharp one, which some law exceeds.
     _series_counterexample(coefficient, argument)
     return argument.decision(
         Verdict.ERRATUM,
@@ -387,11 +414,13 @@ def _compare_terms(ratio: Expr, argument: Argument) -> int:
     if ratio == 1:
         argument.step("The printed coefficients are 1/(k (k - 1)).", True, "the quotient simplifies to 1")
         return 0
+    # A rational quotient is compared with 1 by the sign of a polynomial in k.
     if ratio.is_rational_function(ORDER):
         numerator, denominator = sympy.fraction(sympy.together(ratio - 1))
         below = decisions.keeps_nonnegative(sympy.expand(-numerator * denominator), ORDER, Integer(2), oo)
         if below:
             return _record_smaller(argument, f"printed/exact is {ratio}; {below.detail}")
+    # Another one, with factorials, by its rational growth from k to k + 1: it makes the quotient monotone in size.
     growth = sympy.hypersimp(ratio, ORDER)
     if growth is None:
         raise Undecided(f"the quotient {ratio} of neighbouring terms is not a rational function of k.")

@@ -86,11 +86,13 @@ def record_certificate(argument: Argument, density: Expr | None = None) -> bool:
     """
     candidate = optimal_density(x) if density is None else density
     a, b = sympy.symbols("K K_star", nonnegative=True)
+    # Around K* the excess is a square plus a linear term; only the sign of the linear term is in question.
     identity = argument.step(
         "I(K) - I(K*) is the integral of (K - K*)^2 plus twice that of K* (K - K*).",
         bool(decisions.equal(a**2 - b**2, (a - b) ** 2 + 2 * b * (a - b))),
         "an identity between the integrands; where I(K) is infinite there is nothing to prove",
     )
+    # Duality: the moment constraints give a quadratic Q the same integral against every K of the class.
     extension = sympy.Poly(sympy.expand(candidate.subs(x, MU + _T)), _T)
     constant, linear, square = (extension.coeff_monomial(_T**power) for power in (0, 1, 2))
     fixed = sympy.simplify(constant + square * R**2 / 5)
@@ -104,6 +106,7 @@ def record_certificate(argument: Argument, density: Expr | None = None) -> bool:
             else f"of degree {extension.degree()}: the moments of the class do not fix its integral against K"
         ),
     )
+    # Complementary slackness: K* = Q on the support of K*, and K* - Q = -Q > 0 outside it.
     beyond = sympy.Symbol("s", nonnegative=True)
     outside = sympy.expand(-R * candidate.subs(x, MU + R * (1 + beyond)))
     sign = argument.step(
@@ -170,6 +173,7 @@ def _decide_unique(density: Expr) -> Decision:
     argument = Argument()
     feasible = _record_constraints(density, argument)
     if feasible and record_certificate(argument, density):
+        # Equality in the certificate: the squared distance from K* is one of its two terms.
         argument.step(
             "If I(K) = I(K*), then the integral of (K - K*)^2 is 0, so K = K* almost everywhere.",
             argument.holds,
@@ -195,6 +199,7 @@ def _decide_multipliers(printed: Expr) -> Decision:
     height, reach = sympy.symbols("A B", positive=True)
     shift, value, a, c, e = sympy.symbols("s K a c e", real=True)
     argument = Argument()
+    # Minimise the Lagrangian at each x: it is convex in the value of K, and K >= 0 cuts the minimiser off at 0.
     lagrangian = value**2 + (a + e * x + c * x**2) * value
     stationary = sympy.solve(sympy.diff(lagrangian, value), value)
     argument.step(
@@ -213,6 +218,7 @@ def _decide_multipliers(printed: Expr) -> Decision:
         centred == shift,
         f"the parabola has mean {centred}, so that the mean 0 makes s = 0, and with it e = 0",
     )
+    # Mass and variance leave two equations for the height and the reach of the parabola.
     solutions = sympy.solve(
         [moments[0].subs(shift, 0) - 1, moments[2].subs(shift, 0) - Rational(1, 5)], [height, reach]
     )
@@ -239,10 +245,11 @@ def _decide_multipliers(printed: Expr) -> Decision:
 def _decide_numeric(value: Expr) -> Decision:
     at_one = value.subs(R, 1)
     if not at_one.is_real:
-        raise Undecided(f"at r = 1 it is {at_one}, which is no real number.")
+        raise Undecided(f"at r = 1 it is {at_one}, which is not a real number.")
     at_one = float(at_one)
     argument = Argument()
     errors = []
+    # On each finer grid the minimum of the discretised programme has to come nearer to the printed one.
     for cells in (20, 40, 80, 160):
         minimum, distance = _discrete_minimum(cells)
         errors.append(abs(minimum - at_one))
@@ -251,6 +258,7 @@ def _decide_numeric(value: Expr) -> Decision:
             errors[-1] < 0.6 / cells,
             f"minimum {minimum:.6f}, printed {at_one:.6f}; largest distance of its solution from K* {distance:.4f}",
         )
+    # The cells are halved three times between the first error and the last.
     order = float(np.log2(errors[0] / errors[-1]) / 3) if errors[-1] > 0 else float("inf")
     argument.step(
         "The distance falls as the grid is refined.", order > 1, f"observed order {order:.2f} in the width of a cell"
@@ -271,7 +279,9 @@ def _discrete_minimum(cells: int) -> tuple[float, float]:
     """
     width = 4 / cells
     middles = -2 + width * (np.arange(cells) + 0.5)
+    # The second moment of a uniform law on a cell includes its variance, width^2/12.
     second = middles**2 + width**2 / 12
+    # A large weight lets least squares meet the constraints closely, since nnls knows no equality constraints.
     constraints = 1e5 * width * np.vstack([np.ones(cells), middles, second])
     target = np.concatenate([1e5 * np.array([1, 0, 0.2]), np.zeros(cells)])
     solution, _ = nnls(np.vstack([constraints, np.sqrt(width) * np.eye(cells)]), target)

@@ -51,6 +51,7 @@ def record_scaling(argument: Argument) -> None:
 
 def _decide_convolution(integrand: Expr) -> Decision:
     argument = Argument()
+    # Given the uniform draw the sum is a kernel, shifted and scaled.
     kernel = EPANECHNIKOV.transform(MU, R).pieces[0].density
     standard = ((Z - T) / B_STEP - MU) / R
     distribution = epanechnikov_distribution(standard)
@@ -60,6 +61,7 @@ def _decide_convolution(integrand: Expr) -> Decision:
         bool(density),
         f"its derivative in z is K*((z - t)/b)/b; {density.detail}",
     )
+    # The two integrands are compared on the kernel's support, onto which s > 0 is mapped.
     s = sympy.Symbol("s", positive=True)
     inside = {T: Z - B_STEP * (MU + R * (1 - s) / (1 + s))}
     exact = sympy.diff(distribution, Z) / (2 * HALF_WIDTH)
@@ -69,16 +71,19 @@ def _decide_convolution(integrand: Expr) -> Decision:
         bool(printed),
         f"the integrand is {sympy.factor(exact)}; with ((z - t)/b - mu)/r = (1 - s)/(1 + s), s > 0, {printed.detail}",
     )
+    # The uniform draw is integrated out: as a function of t, -F is an antiderivative.
     closed = decisions.equal(sympy.diff(-distribution, T), sympy.diff(distribution, Z))
     argument.step(
         "Integrated over t from -B to B: q(z) = [F((z - b mu + B)/(b r)) - F((z - b mu - B)/(b r))]/(2 B).",
         bool(closed),
         f"-F is an antiderivative in t, also where F is 0 or 1; {closed.detail}",
     )
+    # The result is a density in both regimes, of which each has one parameter up to scale.
     record_scaling(argument)
     for regime, spread, half_width in REGIMES:
         total = law_moment(posterior_law(spread, half_width), 0)
         argument.step(f"For {regime} it is a density.", total == 1, f"its three pieces integrate to {total}")
+    # Integrated once more, it gives the distribution function.
     integral = epanechnikov_distribution_integral(x)
     argument.step(
         "Its distribution function is b r [A((z + B)/(b r)) - A((z - B)/(b r))]/(2 B) about b mu, A the integral of F.",
@@ -100,6 +105,7 @@ def _decide_moments(printed: Expr) -> Decision:
     argument.step(
         f"The mean is {mean}.", bool(same_mean), f"q is symmetric about b mu; the difference: {same_mean.detail}"
     )
+    # Independent summands add their variances; the density of (9) itself has to agree, in both regimes.
     record_scaling(argument)
     for regime, spread, half_width in REGIMES:
         law = posterior_law(spread, half_width)
@@ -121,6 +127,7 @@ def _decide_moments(printed: Expr) -> Decision:
 
 def _decide_median(density: Expr) -> Decision:
     argument = Argument()
+    # The distribution function from order statistics.
     below = (1 + T) / 2
     median = sympy.expand(sum((binomial(3, k) * below**k * (1 - below) ** (3 - k) for k in (2, 3)), start=Integer(0)))
     argument.step(
@@ -128,6 +135,7 @@ def _decide_median(density: Expr) -> Decision:
         bool(decisions.equal(median, Rational(1, 2) + 3 * T / 4 - T**3 / 4)),
         f"P(median <= t) = {median}, as Appendix A.3 has it",
     )
+    # Its derivative against the printed density on (-1, 1), onto which s > 0 is mapped.
     s = sympy.Symbol("s", positive=True)
     inside = {T: (1 - s) / (1 + s)}
     difference = decisions.equal(sympy.diff(median, T).subs(inside), density.subs(inside))
@@ -147,10 +155,12 @@ def _decide_median(density: Expr) -> Decision:
 def _decide_inverse(quantile: Expr) -> Decision:
     argument = Argument()
     angle = sympy.Symbol("theta", real=True)
+    # F is a cubic that the triple-angle formula turns into a sine, which has an explicit inverse.
     triple = decisions.is_zero(
         sympy.expand(sympy.expand_trig(epanechnikov_distribution(2 * sin(angle)) - (1 + sin(3 * angle)) / 2))
     )
     argument.step("F(2 sin theta) = (1 + sin(3 theta))/2.", bool(triple), "the triple-angle formula")
+    # Of the three roots it is the one in [-1, 1], where F increases.
     inverse = 2 * sin(asin(2 * PROBABILITY - 1) / 3)
     argument.step(
         "With theta = asin(2p - 1)/3, F = p; and |theta| <= pi/6 keeps 2 sin(theta) in [-1, 1], where F increases.",
@@ -159,6 +169,7 @@ def _decide_inverse(quantile: Expr) -> Decision:
     )
     if not quantile.is_real and quantile.is_real is not None:
         raise Undecided(f"{quantile} is not real.")
+    # The printed function for 0 < p < 1, onto which s > 0 is mapped.
     inside = {PROBABILITY: 1 / (1 + sympy.Symbol("s", positive=True))}
     same = decisions.equal(quantile.subs(inside), inverse.subs(inside))
     argument.step(f"F^(-1)(p) = {quantile} for 0 < p < 1.", bool(same), f"with p = 1/(1 + s), s > 0, {same.detail}")

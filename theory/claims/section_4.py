@@ -36,21 +36,24 @@ _T = sympy.Symbol("t", positive=True)
 
 def _decide_sign(printed: Expr) -> Decision:
     argument = Argument()
+    # The target term by term: minus the log-likelihood, and the bound in the place of KL.
     same = decisions.equal(printed, PENALTY - LIKELIHOOD)
     argument.step(
         f"With KL replaced by its bound, the target (2) that is minimised becomes {printed}.",
         bool(same),
         f"(2) is -log_likelihood + KL; {same.detail}",
     )
+    # The direction of each term separately, which no overall sign can hide.
     likelihood, penalty = (sympy.diff(printed, symbol) for symbol in (LIKELIHOOD, PENALTY))
     argument.step(
         "Minimising it raises the likelihood and lowers the penalty.",
         likelihood.is_negative is True and penalty.is_positive is True,
         f"its derivatives in the two are {likelihood} and {penalty}; they have to be negative and positive, and the "
-        "reverse if it is maximised, as Section 4 goes on to do",
+        "reverse if it is maximised, as Section 4 then does",
     )
     if decisions.equal(likelihood, -1) and decisions.equal(penalty, 1) and not same:
         raise Undecided(f"{printed} has the minimiser of the target, and another value.")
+    # Coefficients 1 and -1 in the wrong places are a slip of sign; other sizes make another objective.
     slip = {abs(likelihood), abs(penalty)} == {1}
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.ERRATUM if slip else Verdict.REFUTED,
@@ -70,6 +73,7 @@ def _decide_sign(printed: Expr) -> Decision:
 
 def _decide_upper_bound(penalty: Expr) -> Decision:
     argument = Argument()
+    # One point at which the exact divergence exceeds the penalty refutes the bound.
     for b, mu, r, width, batch in _TRIALS:
         divergence = ball_of(kl_to_standard_normal(b, mu, r, width))
         value = penalty.subs({B_STEP: b, MU: mu, R: r, HALF_WIDTH: width, MINIBATCH: batch})
@@ -82,9 +86,10 @@ def _decide_upper_bound(penalty: Expr) -> Decision:
             f"KL = {format_ball(divergence, 4)} nats a dimension, penalty {format_ball(bound, 4)}",
         ):
             return _no_upper_bound(argument)
+    # Points cannot prove it: it has to be one of the two bounds that follow from the entropy of a sum.
     same = [decisions.equal(penalty, bound) for bound in _entropy_bounds()]
     if not any(same):
-        raise Undecided(f"{penalty} is no smaller than KL at {len(_TRIALS)} points, and is no bound known to hold.")
+        raise Undecided(f"{penalty} is at least KL at {len(_TRIALS)} points, but is not a bound known to hold.")
     argument.step(
         "It is the bound that the entropy of one of the two summands gives, for h(b K + U) >= h(b K) and h(U).",
         any(same),
@@ -104,6 +109,7 @@ _TRIALS: tuple[tuple[Expr, ...], ...] = (
 
 def _entropy_bounds() -> tuple[Expr, Expr]:
     """Return two upper bounds of KL(q || N(0, 1)): the entropy of q is at least that of U, and that of b K."""
+    # KL is the cross entropy less h(q), and h(q) is at least the entropy of either independent summand.
     mean, variance = posterior_moments(B_STEP, MU, R, HALF_WIDTH)
     cross = log(2 * pi) / 2 + (mean**2 + variance) / 2
     direct = direct_kl_to_standard_normal(B_STEP * MU, B_STEP * R)
@@ -134,12 +140,14 @@ def _decide_n_choice(printed: Expr) -> Decision:
         f"{sample_size} and {minibatch}",
     ):
         return argument.decision(Verdict.REFUTED, "arithmetic", charitable="a size is a positive whole number")
+    # The penalty is proportional to 1/n, so that both choices agree only for equal sizes.
     ratio = sample_size / minibatch
     agree = argument.step(
         "The penalty B I(K*)/n is the same for both choices of n.",
         decisions.sign_of(ratio - 1) == 0,
         f"they differ by a factor of {ratio}",
     )
+    # What equation (6) leaves free is m: solve m b(m) = n for each of the two.
     sizes = [n ** Rational(9, 7) for n in (sample_size, minibatch)]
     argument.step(
         "Equation (6) forces n = m b(m)/C_tilde: with b(m) = m^(-2/9) and C_tilde = 1, m = n^(9/7).",
@@ -177,6 +185,7 @@ def _decide_penalty(printed: Expr) -> Decision:
 
 def _decide_shifted_kernel(shift: Expr) -> Decision:
     argument = Argument()
+    # The algebra: I is invariant under translation.
     location = MU if shift == MU else shift
     kernel = EPANECHNIKOV.transform(location, Integer(1))
     argument.step(
@@ -184,8 +193,10 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
         bool(decisions.equal(kernel.roughness, EPANECHNIKOV.roughness)),
         f"I = {kernel.roughness} for every mean: the algebra is right",
     )
+    # The theorem: its assumption A1 asks for symmetry about 0, which excludes every other mean.
     symmetric = next(c for c in assumption_a1(kernel) if c.statement == "A1: symmetric about 0")
     centred = argument.step("K is symmetric about 0, as A1 demands.", symmetric.holds, symmetric.detail)
+    # The reason: a mean other than 0 leaves a bias of first order, so that C is of order m b^3, not m b^5.
     slope = sympy.Symbol("f1", real=True)
     first = sympy.expand(kernel.integral(lambda k: -B_STEP * x * slope * k))
     argument.step(
@@ -195,6 +206,7 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
     )
     if centred:
         return argument.decision(Verdict.PROVED, "exact integration; A1")
+    # An example: the exact means of a shifted kernel against the limit.
     half = EPANECHNIKOV.transform(Rational(1, 2), Integer(1))
     values = {size: enclosed_mean(size, half).total for size in (100, 10_000, 100_000)}
     argument.step(
@@ -218,6 +230,7 @@ def _decide_step_size(printed: Expr) -> Decision:
     if not (exponent.is_Rational and abs(exponent) <= LARGEST_EXPONENT):
         raise Undecided(f"{exponent} is not a rational exponent of at most {LARGEST_EXPONENT} in size.")
     argument = Argument()
+    # The arithmetic: the printed number is the power to four digits.
     number = ball_of(Integer(100) ** -exponent)
     right = argument.step(
         f"100^(-{exponent}) is {sympy.N(value, 5)} to four digits.",
@@ -231,6 +244,7 @@ def _decide_step_size(printed: Expr) -> Decision:
             corrected=f"100^(-{exponent}) = {number.str(6, radius=False)}",
             charitable="to fewer digits it may agree",
         )
+    # The rate: the window is open, so that the exponent 2/9 itself is outside.
     inside = argument.step(
         f"The rate m^(-{exponent}) is inside the theorem's window, 2/9 < exponent < 1/4.",
         bool(WINDOW_RATES[0] < exponent < WINDOW_RATES[1]),
@@ -241,6 +255,7 @@ def _decide_step_size(printed: Expr) -> Decision:
     on_the_edge = exponent == WINDOW_RATES[0]
     if on_the_edge:
         _record_drift(argument, exponent)
+    # The limit of the mean asks for less than normality does.
     admissible = argument.step(
         "For the mean alone the rate is admissible: b -> 0 and m b^5 -> 0.",
         bool(exponent > Rational(1, 5)),
@@ -261,6 +276,7 @@ def _decide_step_size(printed: Expr) -> Decision:
 
 def _record_drift(argument: Argument, exponent: Expr) -> None:
     """Record the limit of the standardised mean where b = m^(-exponent) is on the upper edge of the window."""
+    # On the edge b^(-1/2) m b^5 is constant, so that the squared bias stays in the standardised mean.
     bend = sympy.integrate(sympy.diff(NORMAL.pieces[0].density, x, 2) ** 2, (x, -2, 2))
     drift = sympy.simplify(EPANECHNIKOV.second_moment**2 / 4 * bend)
     power = Rational(9, 2) * exponent - 1
@@ -280,9 +296,11 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
             f"the exponent of a bandwidth m^(-delta) lies above 0, here up to {LARGEST_EXPONENT}; not {delta}."
         )
     argument = Argument()
+    # The assumptions: a density that jumps at the ends of its support fails them.
     uniform = Density("uniform", (Piece(Integer(-1), Integer(1), Rational(1, 2)),), (x + 1) / 2, 2 * x - 1)
     failing = [condition.statement for condition in density_assumptions(uniform) if not condition.holds]
     argument.step("The uniform density meets A2, A3 and A4.", not failing, f"it fails {', '.join(failing)}")
+    # The price: within b of an end a part of the kernel falls outside, a bias of order 1 on a layer of width b.
     distribution = sympy.expand(sympy.integrate(EPANECHNIKOV.pieces[0].density, x) + Rational(1, 2))
     deficit = sympy.integrate((1 - distribution) ** 2, (x, 0, 1))
     # Within b of an end of [-B, B], at a distance s b, K_b * f - f = (F(s) - 1)/(2B); the weight is 2B.
@@ -307,6 +325,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
         (abs(values[SIZES[-1]] - ball_of(limits)) < abs(values[SIZES[0]] - ball_of(limits))) == converges,
         ", ".join(f"m = {size}: {value.str(9, radius=False)}" for size, value in values.items()),
     )
+    # A rate at which the bias vanishes needs an exponent above 1/2, and the window ends at 1/4.
     argument.step(
         "The theorem's window, exponents between 2/9 and 1/4, holds such a rate.",
         converges and delta < WINDOW_RATES[1],
@@ -330,6 +349,7 @@ def _at(size: int, exponent: Expr) -> dict[sympy.Symbol, flint.arb]:
 
 def _decide_stabilises(penalty: Expr) -> Decision:
     argument = Argument()
+    # r and B are both learned, so that the penalty has to diverge along every path on which both vanish.
     for power in (Integer(2), Integer(1), Rational(1, 2), Integer(3)):
         along = {R: _T, HALF_WIDTH: _T**power}
         limit = sympy.limit(penalty.subs(along), _T, 0, "+")
@@ -342,6 +362,7 @@ def _decide_stabilises(penalty: Expr) -> Decision:
             f"the variance of the noise tends to {noise}",
         ):
             return _noise_vanishes(argument, penalty, bool(limit == 0) and mean == B_STEP * MU)
+    # Paths can refute and not prove; a proof needs a penalty that contains only one of the two.
     if penalty.has(R) and penalty.has(HALF_WIDTH):
         raise Undecided(f"{penalty} grows along the paths that were tried, which does not decide every path.")
     argument.step(
@@ -370,6 +391,7 @@ def _noise_vanishes(argument: Argument, penalty: Expr, nothing_left: bool) -> De
 
 def _decide_r_small(term: Expr) -> Decision:
     argument = Argument()
+    # The direction in which maximising the printed term drives r.
     slope = sympy.factor(sympy.diff(term, R))
     falls = argument.step(
         "The term decreases in r, so that maximising pushes r down.",
@@ -385,10 +407,12 @@ def _decide_r_small(term: Expr) -> Decision:
             corrected="only the reconstruction term pulls r down; the penalty pushes it up",
             charitable="r may still become small, through the reconstruction term",
         )
+    # A maximiser exists only if the supremum is finite.
     limit = sympy.limit(term, R, 0, "+")
     bounded = argument.step(
         "What is maximised has a finite supremum.", bool(limit.is_finite), f"as r -> 0 the term tends to {limit}"
     )
+    # With the corrected sign the same term drives r in the opposite direction.
     penalty = 3 * HALF_WIDTH / (5 * MINIBATCH * R)
     argument.step(
         "With the sign corrected (eq-7.sign), -3 B/(5 M r) is maximised, and it increases in r.",
@@ -415,12 +439,14 @@ def _decide_prior_of_x(printed: Expr) -> Decision:
         "Both are half-widths.", first.is_positive is True and second.is_positive is True, f"{first} and {second}"
     ):
         return argument.decision(Verdict.REFUTED, "the sign", charitable="a half-width is a positive number")
+    # A prior is one law for all data points.
     same = decisions.equal(first, second)
     one = argument.step(
         "The prior U[-B(x), B(x)] is the same law at every data point.",
         bool(same),
         f"half-widths {first} and {second}; {same.detail}",
     )
+    # Under a prior for each data point the probabilities of two of them can add up to more than 1.
     excess = sympy.together(1 - B_FIRST / (B_FIRST + EXCESS))
     argument.step(
         "If it is not, the integrals of p(x|z) against the prior of x may sum to more than 1, as no model's do.",
@@ -435,7 +461,7 @@ def _decide_prior_of_x(printed: Expr) -> Decision:
             None
             if one
             else "with B the same for all x it is a prior; with B(x) it is a part of the posterior, like mu(x), and "
-            "there is no unconditional law to sample from"
+            "no unconditional law exists to sample from"
         ),
     )
 

@@ -46,6 +46,8 @@ def _decide_model(printed: Expr) -> Decision:
         ("p(x|z)", "g", DATUM, Z, DATA_DIMENSION, printed[:3]),
         ("q(z|x)", "f", Z, DATUM, LATENT_DIMENSION, printed[3:]),
     )
+    # A slip of variable already shows in one dimension with a linear network: the printed normal must integrate to 1
+    # over the left variable and depend on the right one.
     for name, network, variable, condition, dimension, (point, mean, size) in conditionals:
         density = exp(-((point - 2 * mean) ** 2) / 2) / sqrt(2 * pi)
         total = sympy.integrate(density, (variable, -oo, oo))
@@ -60,6 +62,7 @@ def _decide_model(printed: Expr) -> Decision:
             size == dimension,
             f"it is {size}; Section 2.1 gives x the dimension d and z the dimension p",
         )
+    # With the identity as covariance the divergence is a sum over coordinates, so one coordinate decides.
     exact = normal_kl_to_standard_normal(MU, 1)
     argument.step(
         "The divergence term is elementary: KL(N(mu, 1) || N(0, 1)) = mu^2/2.",
@@ -83,6 +86,7 @@ def _decide_elbo(integrand: Expr) -> Decision:
     argument = Argument()
     conditional, prior, posterior, evidence = sympy.symbols("p_x_given_z p_z q p_x", positive=True)
     logarithms = {LIKELIHOOD: log(conditional), LOG_PRIOR: log(prior), LOG_POSTERIOR: log(posterior)}
+    # Compare the integrands, pointwise in z; equal integrands have equal averages over every q.
     ratio = sympy.expand_log(log(conditional * prior / posterior))
     same = decisions.equal(integrand.subs(logarithms), ratio)
     argument.step(
@@ -90,6 +94,7 @@ def _decide_elbo(integrand: Expr) -> Decision:
         bool(same),
         f"p(x, z) = p(x|z) p(z); {same.detail}",
     )
+    # Linearity of the expectation splits the average into the reconstruction term and the divergence.
     divergence = LOG_POSTERIOR - LOG_PRIOR
     split = decisions.equal(integrand, LIKELIHOOD - divergence)
     argument.step(
@@ -97,6 +102,7 @@ def _decide_elbo(integrand: Expr) -> Decision:
         bool(split),
         f"KL is the average of {divergence}; {split.detail}",
     )
+    # The gap to log p(x) is log q(z|x)/p(z|x), whose average over q is a divergence and so not negative.
     gap = decisions.is_zero(sympy.expand_log(log(evidence) - ratio - log(posterior / (conditional * prior / evidence))))
     argument.step(
         "It is a lower bound of log p(x), by the divergence of q from p(z|x), which is not negative.",
@@ -118,6 +124,7 @@ def _decide_target(target: Expr) -> Decision:
     argument.step(
         f"Maximising the ELBO is minimising {target}.", bool(same), f"the ELBO is {elbo} on average; {same.detail}"
     )
+    # The direction of each term, independently of its size: a wrong sign shows here.
     slopes = [sympy.diff(target, symbol) for symbol in (LIKELIHOOD, DIVERGENCE)]
     argument.step(
         "It falls in the likelihood and rises in the divergence, as (7) must (eq-7.sign).",
@@ -135,6 +142,7 @@ def _decide_target(target: Expr) -> Decision:
 def _decide_kde_view(variance: Expr) -> Decision:
     argument = Argument()
     is_variance = decisions.keeps_nonnegative(variance, SIGMA, Integer(0), oo)
+    # With one observation the estimate is the scaled kernel itself, so that any variance is a squared bandwidth.
     bandwidth = sympy.Symbol("w", positive=True)
     scaled = GAUSSIAN.transform(MU, bandwidth)
     argument.step(
@@ -146,8 +154,10 @@ def _decide_kde_view(variance: Expr) -> Decision:
         return argument.decision(
             Verdict.REFUTED, "exact moments", charitable="no posterior has a negative variance, whatever the estimator"
         )
+    # A convolution adds variances: form (9) with N(0, 1) needs a variance above 1 at every sigma.
     excess = sympy.expand(variance - 1)
     sign = decisions.keeps_nonnegative(excess, SIGMA, Integer(0), oo)
+    # A zero of the excess at some sigma > 0 would leave a kernel of variance 0 there.
     vanishes = excess == 0 or any(root.is_positive for root in sympy.Poly(excess, SIGMA).real_roots())
     smoothed = argument.step(
         "With the prior N(0, 1) it is of the form (9), a kernel convolved with the prior, for every sigma > 0.",
@@ -172,6 +182,7 @@ def _decide_kde_view(variance: Expr) -> Decision:
 def _decide_additivity(total: Expr) -> Decision:
     argument = Argument()
     q1, q2, p1, p2, joint = sympy.symbols("q1 q2 p1 p2 q", positive=True)
+    # The logarithm of the ratio splits, and in each part the other factor integrates to 1.
     split = decisions.is_zero(sympy.expand_log(log(q1 * q2 / (p1 * p2)) - log(q1 / p1) - log(q2 / p2)))
     same = decisions.equal(total, FIRST + SECOND)
     argument.step(
@@ -179,12 +190,14 @@ def _decide_additivity(total: Expr) -> Decision:
         bool(split) and bool(same),
         f"log(q1 q2/(p1 p2)) = log(q1/p1) + log(q2/p2), and the other factor integrates to 1; {same.detail}",
     )
+    # The contrast: for chi-square the ratios themselves multiply, and a mixed term remains.
     square = decisions.equal((q1 * q2) ** 2 / (p1 * p2), (q1**2 / p1) * (q2**2 / p2))
     argument.step(
         "Chi-square is not additive: 1 + chi-square multiplies.",
         bool(square) and not decisions.equal((1 + FIRST) * (1 + SECOND) - 1, FIRST + SECOND),
         "(1 + chi1)(1 + chi2) - 1 = chi1 + chi2 + chi1 chi2",
     )
+    # Dependence adds the total correlation; a bivariate normal shows that it can be positive while K1 = K2 = 0.
     remainder = log(joint / (p1 * p2)) - log(joint / (q1 * q2)) - log(q1 / p1) - log(q2 / p2)
     rho = sympy.Symbol("rho", real=True)
     covariance = sympy.Matrix([[1, rho], [rho, 1]])
@@ -206,12 +219,14 @@ def _decide_additivity(total: Expr) -> Decision:
 def _decide_jensen(bound: Expr) -> Decision:
     argument = Argument()
     value, weight = sympy.Symbol("Y", real=True), sympy.Symbol("p", positive=True)
+    # At each z the difference of the two sides is a variance.
     square = decisions.equal((value - MEAN) ** 2, value**2 - 2 * MEAN * value + MEAN**2)
     argument.step(
         "E Y^2 - (E Y)^2 = E (Y - E Y)^2 >= 0, at every z, for Y = q_m(z) - p(z).",
         bool(square),
         "the expectation of (Y - E)^2 = Y^2 - 2 E Y + E^2 is E Y^2 - E^2",
     )
+    # Division by p(z) > 0 keeps the sign, and the cross term has the expectation 0.
     gap = decisions.equal(
         value**2 / weight - MEAN**2 / weight, (value - MEAN) ** 2 / weight + 2 * MEAN / weight * (value - MEAN)
     )
@@ -220,6 +235,7 @@ def _decide_jensen(bound: Expr) -> Decision:
         bool(gap),
         "Y^2/p - E^2/p = (Y - E)^2/p + (2 E/p) (Y - E), of expectation E (Y - E)^2/p >= 0 on the support of p",
     )
+    # A constant Y attains (E Y)^2, so that no larger expression is a lower bound.
     below = decisions.keeps_nonnegative(sympy.expand(MEAN**2 - bound), MEAN, -oo, oo)
     argument.step(
         f"So {bound} is a lower bound of E Y^2 for every Y with E Y = E.",
@@ -242,6 +258,7 @@ def _decide_mise(density: Expr) -> Decision:
     b, m, roughness, second, curvature = sympy.symbols("b m I mu_2 R", positive=True)
     error = roughness / (m * b) + b**4 * second**2 * curvature / 4
     point, slope, bend = sympy.symbols("f f1 f2", real=True)
+    # The bias to second order: the moments of the kernel replace the powers of u.
     taylor = point - b * x * slope + (b * x) ** 2 / 2 * bend
     bias = sympy.expand(kernel.integral(lambda k: sympy.expand(taylor) * k) - point)
     argument.step(
@@ -277,6 +294,7 @@ def _decide_mise(density: Expr) -> Decision:
         decisions.sign_of(claimed - target) == 0,
         f"it has {claimed} = {sympy.N(claimed, 6)}; the Epanechnikov kernel {target} = {sympy.N(target, 6)}",
     )
+    # I sqrt(mu_2) does not change under scaling, so that the certificate at a fixed variance covers all densities.
     record_certificate(argument)
     argument.step(
         "The bandwidth of least error, of order m^(-1/5), is outside Theorem 3.1, which wants o(m^(-2/9)).",
@@ -302,6 +320,7 @@ def _decide_assumptions(share: Expr) -> Decision:
     verdicts = _families()
     for name, (holds, reason) in verdicts.items():
         argument.step(f"{name}: {'meets' if holds else 'does not meet'} A2 to A4.", True, reason)
+    # "Most" is read as a share of the families that Section 1 names, each counted once.
     count = sum(holds for holds, _ in verdicts.values())
     found = Rational(count, len(verdicts))
     most = found > share
@@ -318,6 +337,7 @@ def _decide_assumptions(share: Expr) -> Decision:
 
 def _families() -> dict[str, tuple[bool, str]]:
     """Return, for each prior or posterior of Section 1, whether A2 to A4 hold, and why."""
+    # A flow that maps a standard normal by exp: a density on the half-line alone.
     lognormal = Density(
         "lognormal",
         (Piece(Integer(0), oo, exp(-(log(x) ** 2) / 2) / (x * sqrt(2 * pi))),),
@@ -327,6 +347,7 @@ def _families() -> dict[str, tuple[bool, str]]:
     uniform = Density("uniform", (Piece(Integer(-1), Integer(1), Rational(1, 2)),), (x + 1) / 2, 2 * x - 1)
     beta = Density("beta:2,2", (Piece(Integer(0), Integer(1), 6 * x * (1 - x)),), 3 * x**2 - 2 * x**3, x)
     normal = NORMAL.pieces[0].density
+    # For mixtures Cauchy-Schwarz bounds f'^2/f by the components' values, so that one normal decides the tails.
     score = sympy.limit((sympy.diff(normal, x) ** 2 / normal), x, oo)
     mixture = (
         score == 0,
@@ -336,6 +357,7 @@ def _families() -> dict[str, tuple[bool, str]]:
         "Normal": _all_hold(density_assumptions(NORMAL)),
         "Gaussian mixture": mixture,
         "VampPrior, a mixture of Gaussian posteriors": mixture,
+        # Positivity already fails on the half-line, so that A3 and A4 need no decision.
         "Normalising flow z -> exp(z), a map that flows may take": _all_hold(density_assumptions(lognormal)[:2]),
         "Stick-breaking fractions (beta)": _all_hold(density_assumptions(beta)),
         "Uniform on an interval": _all_hold(density_assumptions(uniform)),
@@ -378,6 +400,7 @@ def _decide_citation(number: Expr) -> Decision:
         entry is not None and int(number) in global_measures,
         f"it is {entry[0]} ({entry[1]}), {entry[2]}" if entry else "it is not a reference on density estimates",
     )
+    # A wrong entry of the list is a misprint; a number without an entry refers to nothing.
     listed = number.is_Integer and 1 <= number <= LAST_REFERENCE
     return argument.decision(
         Verdict.PROVED if right else Verdict.ERRATUM if listed else Verdict.REFUTED,

@@ -46,6 +46,7 @@ def _decide_wins(metric: Metric, printed: Expr) -> Decision:
     wins = published.count_wins(metric)
     better = "lower" if metric.lower_is_better else "larger"
     argument = Argument()
+    # The count means something only if every experiment is there, and once.
     argument.step(
         "The tables hold four data sets with four dimensions of the latent space each: 16 experiments.",
         len(EXPERIMENTS) == len({(e.dataset, e.latent_dim) for e in EXPERIMENTS}) == 16,
@@ -58,13 +59,14 @@ def _decide_wins(metric: Metric, printed: Expr) -> Decision:
     )
     if argument.holds:
         return argument.decision(Verdict.PROVED, "comparison of every pair of figures as printed")
+    # A number that is wrong by one is read as a slip in counting.
     slip = abs(claimed - wins) == 1
     return argument.decision(
         Verdict.ERRATUM if slip else Verdict.REFUTED,
         "comparison of every pair of figures as printed",
         corrected=f"EVAE has the {better} figure in {wins} of the 16 experiments",
         charitable=(
-            f"a slip by one: Appendix C itself goes on with the p-value of {wins} wins"
+            f"a slip by one: Appendix C itself continues with the p-value of {wins} wins"
             if slip and metric is Metric.FID
             else "a slip by one experiment"
             if slip
@@ -135,12 +137,14 @@ def _decide_compact_support(printed: Expr) -> Decision:
         published.count_wins(Metric.SHARPNESS, [e for e in EXPERIMENTS if e.latent_dim == 64]) == 4,
         f"{_named([e for e in EXPERIMENTS if e.latent_dim == 64], Metric.SHARPNESS)}",
     )
+    # The models differ in two respects: with one of them set to 0, see what the difference identifies.
     alone = printed.subs(TARGET, 0)
     shows = argument.step(
-        "If the target function had no effect of its own, the difference would show that of the compact support.",
+        "If the target function had no separate effect, the difference would show that of the compact support.",
         _determines(alone),
         f"with target = 0 the difference is {alone}",
     )
+    # If it contains both effects, two pairs of effects that explain the same figures are exhibited.
     if not argument.step(
         "The difference between the two models shows the effect of the compact support and of nothing else.",
         printed.free_symbols == {SUPPORT} and shows,
@@ -190,11 +194,13 @@ def _decide_main_differences(printed: Expr) -> Decision:
     extra = network.parameters(64, heads) - total
     share = f"{100 * extra / total:.3g} %"
     argument = Argument()
+    # The size of one head, from the layers of Appendix B.
     argument.step(
         "On MNIST at d_z = 64 a fully connected head maps 256 features to 64 numbers, with biases.",
         network.encoded.size == 256 and head == 257 * 64,
         f"{head} parameters; on CelebA {CLOSED_NETWORKS['celeba'].head_parameters(64)}",
     )
+    # The networks differ in their heads alone, so that the count of parameters shows a further difference.
     same = argument.step(
         f"EVAE's network, with {heads} heads, has as many parameters as VAE's, with {vae_heads}.",
         extra == 0,
@@ -202,6 +208,7 @@ def _decide_main_differences(printed: Expr) -> Decision:
     )
     if same:
         return argument.decision(Verdict.PROVED, "parameters counted from the layers of Appendix B")
+    # A constant B, which Section 6 considers, takes one head away.
     constant = network.parameters(64, max(heads - 1, 0)) - total
     rescued = argument.step(
         "With B a constant, as Section 6 considers, EVAE has one head less and the two networks are the same.",
@@ -224,6 +231,7 @@ def _decide_main_differences(printed: Expr) -> Decision:
 def _decide_fid_closeness(distance: Expr) -> Decision:
     """Decide whether a distance between two originals and two reconstructions determines how close each pair is."""
     (x1, x2), (y1, y2) = ORIGINALS, RECONSTRUCTIONS
+    # Two images and one feature are the smallest case in which pairs can be exchanged.
     error = ((x1 - y1) ** 2 + (x2 - y2) ** 2) / 2
     swapped = sympy.simplify(distance.subs({y1: x2, y2: x1}, simultaneous=True))
     gap = published.find_published_experiment("cifar10", 64)
@@ -233,10 +241,12 @@ def _decide_fid_closeness(distance: Expr) -> Decision:
         gap.evae_wins(Metric.FID),
         f"{gap.evae.fid} against {gap.vae.fid}",
     )
+    # One direction holds: the distance between the two sets is at most the mean distance within the pairs.
     bounded = argument.step(
         "The distance is at most the mean squared distance of the reconstructions from their originals.",
         *_is_nonnegative(sympy.expand(error - distance)),
     )
+    # The other fails if the distance does not see an exchange of the reconstructions.
     if not argument.step(
         "A distance of 0 leaves every reconstruction equal to its original.",
         swapped != 0,
@@ -270,10 +280,12 @@ def _is_nonnegative(expression: Expr) -> tuple[bool, str]:
     (x1, x2), (y1, y2) = ORIGINALS, RECONSTRUCTIONS
     k, lag = sympy.symbols("k l", real=True)
     a, c = sympy.symbols("a c", positive=True)
+    # With the signs of the half differences fixed, absolute values disappear and polynomials remain.
     cases = []
     for first, second in ((a, c), (a, -c), (-a, c), (-a, -c)):
         point = {x1: k + first, x2: k - first, y1: k + lag + second, y2: k + lag - second}
         case = sympy.factor(sympy.expand(sympy.simplify(expression.subs(point, simultaneous=True))))
+        # A numerical trial refutes a case whose sign sympy does not find.
         trial = case.subs({k: 0, lag: 1, a: Rational(1, 9), c: Rational(1, 8)})
         if trial.is_negative or case.is_negative:
             return False, f"the difference is {case} at {point}"
@@ -307,6 +319,7 @@ def _decide_constant_b(printed: Expr) -> Decision:
             corrected="(3/5) (B/M) (1/r)",
             charitable="the display follows from (8) with no freedom",
         )
+    # Equality with a divergence: chi-square to a uniform prior is an affine function of 1/r.
     divergences = uniform_prior_divergences(R, HALF_WIDTH)
     equal = decisions.equal(printed, (1 + divergences.chi_square) / MINIBATCH)
     argument.step(
@@ -314,12 +327,14 @@ def _decide_constant_b(printed: Expr) -> Decision:
         bool(equal),
         f"chi-square = {divergences.chi_square}: a weight 1/M on a divergence, as in a beta-VAE, but chi-square's",
     )
+    # Likeness to KL: were 1/r an affine function of KL, the ratio of the two derivatives would be free of r.
     ratio = sympy.simplify(sympy.diff(divergences.kl, R) / sympy.diff(1 / R, R))
     argument.step(
         "What is only alike: 1/r is a multiple of KL to that prior, up to a constant.",
         not ratio.has(R),
         f"KL = {divergences.kl}; its derivative in r is {ratio} times that of 1/r",
     )
+    # KL to the prior of a beta-VAE pulls mu to 0; the penalty does not contain mu.
     slope = sympy.diff(direct_kl_to_standard_normal(MU, R), MU)
     argument.step(
         "Nor does it depend on mu, as KL to N(0, 1) does.",
@@ -339,6 +354,7 @@ def _decide_uniform(density: Expr) -> Decision:
     argument = Argument()
     if not is_nonnegative_density(kernel, argument):
         return argument.decision(Verdict.REFUTED, "exact constants", charitable="a kernel must be a density")
+    # J depends on the scale as 1/length, so that J sigma is compared.
     claimed = kernel.convolution_roughness / sqrt(1 / kernel.variance)
     uniform = UNIFORM.convolution_roughness * sqrt(UNIFORM.variance)
     least = argument.step(
@@ -346,9 +362,10 @@ def _decide_uniform(density: Expr) -> Decision:
         decisions.sign_of(claimed - uniform) == 0,
         f"J sigma is {sympy.N(claimed, 6)}, for the uniform kernel {sympy.N(uniform, 6)}",
     )
+    # A comparison of two kernels does not prove a minimum; the certificate covers all densities.
     _record_uniform_certificate(argument)
     argument.step(
-        "Without a fixed variance there is no minimiser: J falls to 0 as any kernel is stretched.",
+        "Without a fixed variance no minimiser exists: J falls to 0 as any kernel is stretched.",
         UNIFORM.transform(Integer(0), Integer(2)).convolution_roughness == UNIFORM.convolution_roughness / 2,
         "J of a kernel stretched by c is J/c",
     )
@@ -367,12 +384,14 @@ def _decide_uniform(density: Expr) -> Decision:
 def _record_uniform_certificate(argument: Argument) -> bool:
     """Record why the uniform kernel U on [-1/2, 1/2] minimises J among the densities of its mean and variance."""
     a, real = sympy.symbols("a u", real=True)
+    # By Plancherel J is a convex function of the Fourier transform K^, and lies above its tangent at U^.
     identity = decisions.equal(real**4 - 4 * a**3 * real + 3 * a**4, (real - a) ** 2 * ((real + a) ** 2 + 2 * a**2))
     tangent = argument.step(
         "J(K) is the integral of |K^|^4 over 2 pi, and |w|^4 lies above its tangent: |w|^4 >= a^4 + 4 a^3 (Re w - a).",
         bool(identity),
         "for a >= 0 after a rotation: |w| >= Re w = u, and u^4 - 4 a^3 u + 3 a^4 = (u - a)^2 ((u + a)^2 + 2 a^2)",
     )
+    # Transformed back, the slope of the tangent is the triple convolution of U.
     half = Fraction(1, 2)
     box = PiecewisePolynomial.from_pieces([PolynomialPiece(-half, half, (Fraction(1),))])
     triple = box.convolve(box.reflect()).convolve(box)
@@ -381,6 +400,7 @@ def _record_uniform_certificate(argument: Argument) -> bool:
         triple(Fraction(0)) == Fraction(3, 4) and len(triple.pieces) == 3,
         "; ".join(f"T = {_expression(piece)} from {piece.lower} to {piece.upper}" for piece in triple.pieces),
     )
+    # Duality: a quadratic, whose integral the moments fix, touches 4 T on the support of U and is below it elsewhere.
     signs = [decisions.keeps_nonnegative(4 * x**2 - 3, x, Rational(3, 2), oo)]
     for piece in triple.pieces:
         slack = sympy.expand(4 * _expression(piece) - 3 + 4 * x**2)
@@ -408,6 +428,7 @@ def _exact(value: Fraction) -> Expr:
 
 def _decide_higher_order(printed: Expr) -> Decision:
     argument = Argument()
+    # Taylor's coefficients below an even order leave only the last coefficient to be decided.
     poly = sympy.Poly(printed if printed.is_polynomial(u) else Integer(0), u)
     order = poly.degree()
     if order < 2 or order % 2 or any(poly.coeff_monomial(u**k) != _coefficient(k) for k in range(order)):
@@ -421,16 +442,19 @@ def _decide_higher_order(printed: Expr) -> Decision:
         best == Rational(1, order - 1),
         f"it is (h - lower terms)/u^{order} at u = -1, where h = 1; Taylor's own is {_coefficient(order)}",
     )
+    # The remainder is largest at u = -1, so that the bound there is the bound everywhere.
     valid = argument.step(
         "The polynomial is at least h(u) = (1 + u) log(1 + u) - u for every u >= -1.",
         bool(last >= best),
         f"its last coefficient is {last}; at u = -1 it is {printed.subs(u, -1)}, and h is 1",
     )
+    # On u >= 0 the remainder is largest at 0, where it is Taylor's own coefficient.
     for_positive = argument.step(
         "It is for every u >= 0.", bool(last >= _coefficient(order)), f"there {_coefficient(order)} is enough"
     )
     if not valid:
         _missing_mass(argument, printed)
+    # What the order gains over the lemma's integrand u^2.
     if order == 4 and valid and last == best:
         gain = decisions.keeps_nonnegative(sympy.expand(u**2 - printed), u, Integer(-1), Rational(3, 2))
         argument.step("For u <= 3/2 it is sharper than u^2.", bool(gain), gain.detail)
@@ -471,6 +495,7 @@ def _coefficient(order: int) -> Expr:
 
 def _remainder(argument: Argument, order: int) -> None:
     """Record that (h - Taylor's terms below an even order)/u**order decreases, through its integral representation."""
+    # Taylor's remainder as an integral: a weight that is not negative, times h^(k)(s u), which decreases in u.
     derivative = sympy.diff(divergence_density(u), u, order)
     formula = sympy.factorial(order - 2) / (1 + u) ** (order - 1)
     s = sympy.Symbol("s", positive=True)
@@ -485,6 +510,7 @@ def _remainder(argument: Argument, order: int) -> None:
 
 
 def _not_a_truncation(argument: Argument, printed: Expr) -> Decision:
+    # A violation on either side of 0 refutes every reading; without both nothing is decided.
     trials = [Rational(k, 16) for k in range(-15, 0)], [Rational(k, 16) for k in range(1, 65)]
     h = divergence_density(u)
     below = [decisions.find_below(printed, h, u, points) for points in trials]
@@ -497,7 +523,7 @@ def _not_a_truncation(argument: Argument, printed: Expr) -> Decision:
         return argument.decision(
             Verdict.REFUTED,
             "enclosures at trial points",
-            charitable="it is no truncation of the series and bounds h on neither side",
+            charitable="it is not a truncation of the series and bounds h on neither side",
         )
     raise Undecided(f"{printed} does not have Taylor's coefficients below an even order.")
 
@@ -505,6 +531,7 @@ def _not_a_truncation(argument: Argument, printed: Expr) -> Decision:
 def _decide_citation(number: Expr) -> Decision:
     argument = Argument()
     title = REFERENCES.get(int(number)) if number.is_Integer else None
+    # A work on flows under a wrong number is a misprint; a number that was never cited so is not.
     known = argument.step(
         f"[{number}] is a work on flows, or one that the paper cites for them.",
         title is not None,

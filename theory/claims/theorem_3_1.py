@@ -59,8 +59,10 @@ def _record_identity(argument: Argument) -> None:
 
 def _decide_mean(limit: Expr) -> Decision:
     argument = Argument()
+    # Split E T_m exactly and bound each term at every m: only the first one survives in the limit.
     _record_identity(argument)
     _record_bounds(argument)
+    # The bounds vanish if b -> 0 and m b^5 -> 0; m^(-2/9), the upper end of the window, already gives both.
     rate = 1 - 5 * WINDOW_RATES[0]
     argument.step(
         "So E T_m tends to I times the integral of f a as b -> 0 and m b^5 -> 0, which the theorem's window implies.",
@@ -69,6 +71,7 @@ def _decide_mean(limit: Expr) -> Decision:
     )
     same = decisions.equal(limit, ROUGHNESS * MASS)
     argument.step(f"The printed limit, {limit}, is I times the integral W of f a.", bool(same), same.detail)
+    # The bounds are explicit, so that the exact mean of an example has to lie within them: this checks every constant.
     printed = limit.subs({ROUGHNESS: EPANECHNIKOV.roughness, MASS: erf(sqrt(2))})
     for size in (10**2, 10**4, 10**8, 10**16):
         _record_distance(argument, printed, size)
@@ -88,6 +91,7 @@ def _record_bounds(argument: Argument) -> None:
     """Record the bounds on A - I W, B and C, for a symmetric kernel and a bounded second derivative."""
     value, slope, bend = sympy.symbols("f f1 f2", real=True)
     offset = sympy.Symbol("u", real=True)
+    # The bias: the term in f' cancels against the mean of K, and the remainder keeps the bound valid at every b.
     taylor = value - B_STEP * offset * slope + B_STEP**2 * offset**2 / 2 * bend
     moments = {offset**2: SECOND, offset: 0}
     bias = sympy.expand(taylor).subs(moments) - value
@@ -96,12 +100,14 @@ def _record_bounds(argument: Argument) -> None:
         bool(decisions.equal(bias, B_STEP**2 * SECOND / 2 * bend)),
         "K(u) (-b u f' + b^2 u^2 f''/2) integrates to b^2 mu_2 f''/2, f'' taken at an intermediate point",
     )
+    # C is m b times the squared bias, of order m b^5; B has one factor b.
     power = sympy.Poly(M * B_STEP * bias**2, B_STEP).degree()
     argument.step(
         "So C <= m b^5 (mu_2 sup|f''|/2)^2 times the integral of a, and B <= b (sup f)^2 times the integral of a.",
         power == 5,
         f"m b (b^2 ...)^2 is of degree {power} in b; and K_b * f <= sup f",
     )
+    # A differs from I W by the same smoothing, with K^2 in place of K.
     argument.step(
         "|A - I W| <= b^2/2 sup|f''| times the integrals of u^2 K^2(u) and of a, K^2 being symmetric too.",
         bool(decisions.equal(_EPANECHNIKOV**2, (_EPANECHNIKOV**2).subs(x, -x))),
@@ -117,6 +123,7 @@ def _record_distance(argument: Argument, printed: Expr, size: int) -> None:
     top = ball_of(1 / sqrt(2 * pi))
     second = ball_of(EPANECHNIKOV.second_moment)
     square = ball_of(sympy.integrate(x**2 * _EPANECHNIKOV**2, (x, -1, 1)))
+    # The bounds on A, B and C in this order, each times the integral of a, which is 4.
     bound = 4 * (width**2 / 2 * top * square + width * top**2 + size * width**5 * (second * top / 2) ** 2)
     distance = abs(mean.total - ball_of(printed))
     argument.step(
@@ -133,6 +140,7 @@ def _decide_expansion(expansion: Expr) -> Decision:
     offset = sympy.Symbol("u", real=True)
     argument = Argument()
     _record_identity(argument)
+    # Substitute Taylor's formula into each term of the identity and keep the leading order.
     taylor = value - B_STEP * offset * slope + B_STEP**2 * offset**2 / 2 * bend
     smoothed = sympy.expand(taylor).subs({offset**2: SECOND, offset: 0})
     terms = {
@@ -147,6 +155,7 @@ def _decide_expansion(expansion: Expr) -> Decision:
             bool(same),
             f"from f(x - b u) = {taylor} + o(b^2), K symmetric; {same.detail}",
         )
+    # Integrate against a; the next term of A is of order b^2 and belongs to the remainder.
     target = ROUGHNESS * MASS - B_STEP * SQUARE + M * B_STEP**5 * SECOND**2 / 4 * CURVATURE
     same = decisions.equal(expansion, target)
     argument.step(
@@ -173,6 +182,7 @@ def _record_remainder(argument: Argument, expansion: Expr) -> None:
         CURVATURE: sympy.integrate(sympy.diff(_NORMAL, x, 2) ** 2, window),
         SECOND: EPANECHNIKOV.second_moment,
     }
+    # With b = m^(-0.235) the next term of the bias, of order m b^7 = m^(-0.645), is smaller than b^2: b^2 is the scale.
     ratios = []
     for size in (10**6, 10**9, 10**12):
         width = ball_of(Integer(size) ** -Rational(47, 200))
@@ -188,6 +198,7 @@ def _record_remainder(argument: Argument, expansion: Expr) -> None:
 def _decide_exact_mean(values: Expr) -> Decision:
     argument = Argument()
     _record_identity(argument)
+    # The enclosure has to lie within the rounding of the printed 13 decimals.
     half_unit = flint.arb(5) / 10**14
     corrected = []
     for size, value in zip(SIZES, values, strict=True):
@@ -242,12 +253,14 @@ def _extrapolated(
     argument: Argument, name: str, points: list[tuple[StudyPlan, float, float]], exponent: float
 ) -> tuple[float, float]:
     """Fit ``value = intercept + slope * b**exponent`` by weighted least squares; return the intercept and its error."""
+    # A fit through a few points says something only if each of them is known well enough.
     for plan, value, error in points:
         argument.step(
             f"At m = {plan.m} the {name} of the standardised statistic has a standard error below 0.1.",
             error < 0.1,
             f"{value:.4f} +- {error:.4f}, from {plan.replicates} replicates of seed {plan.seed}",
         )
+    # Weighted least squares: the errors of the points are known, so that the fit's covariance needs no residuals.
     widths = np.array([plan.m ** (-0.235 * exponent) for plan, _, _ in points])
     design = np.column_stack([np.ones_like(widths), widths])
     errors = np.array([error for _, _, error in points])
@@ -274,6 +287,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
     for rate in rates:
         if not rate.subs(N, exp(1 + t)).is_positive:
             raise Undecided(f"{rate} is not known to be positive for every n > e, as a bandwidth is.")
+    # In t = log n a power of n is a multiple of t, so that the gap of the logarithms has an elementary limit.
     gap = sympy.expand_log(log(upper) - log(lower), force=True).subs(N, exp(t))
     gap = sympy.expand(sympy.expand_log(sympy.simplify(gap), force=True))
     limit = sympy.limit(gap, t, oo)
@@ -292,6 +306,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
     # Bandwidths exist for large n; now find the n at which the window is open with constants 1.
     bend = sympy.simplify(sympy.diff(gap, t, 2))
     slope = sympy.simplify(sympy.diff(gap, t).subs(t, 1 + t))
+    # Either the gap rises from a start that is not negative, or its changes of sign are enclosed.
     rises = slope.is_positive is True and bool(ball_of(gap, {t: ball_of(Integer(1))}) >= 0)
     roots = [] if rises else _crossings(gap, t)
     if not (rises or roots):
@@ -306,6 +321,7 @@ def _decide_bandwidth_window(rates: Expr) -> Decision:
     )
     if open_throughout:
         return argument.decision(Verdict.PROVED, "limits in t = log n; enclosed roots")
+    # The window is closed for some n: see on which side of it the paper's n = 100 lies.
     at_hundred = [ball_of(rate, {N: ball_of(Integer(100))}) for rate in (lower, upper)]
     argument.step(
         "At n = 100, the paper's, there is a bandwidth between the two.",

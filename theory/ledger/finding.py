@@ -204,6 +204,7 @@ def explanation(finding: Finding) -> RenderableType:
         head.append(f"  (recorded: {claim.expected.value})", style="bold red")
     lines: list[RenderableType] = [head]
     lines += [_field("source", claim.source), _field("statement", format_symbols(claim.statement))]
+    # The datum that was decided: the paper's, or what --assume put in its place.
     label = "printed" if finding.assumed is None else "assumed"
     lines += [
         _field(label, f"{finding.printed}   ({format_symbols(claim.meaning)})"),
@@ -313,6 +314,7 @@ def _latex_section(finding: Finding, explain: bool) -> str:
     verdict = (
         finding.verdict.value if finding.as_expected else f"{finding.verdict.value}, recorded {claim.expected.value}"
     )
+    # The datum is parsed and typeset, so that a reader sees what the program understood.
     label = "Printed" if finding.assumed is None else "Assumed"
     lines = [
         f"\\subsection*{{\\texttt{{{format_latex(claim.id)}}} \\hfill {verdict}}}",

@@ -54,6 +54,7 @@ def ablation_report(results: Results) -> Report:
             _factors(records, f"Reconstruction error in nats by kernel and objective ({place})"),
             _curves(records, f"Reconstruction against rate as the weight of the regularisation varies ({place})"),
         ]
+        # The same findings as tables, as sentences and as values for programs.
         found, at_equal_rate = attributions(records), compare_at_equal_rate(rate_curves(records))
         words = [*(one.paragraph for one in found.values()), at_equal_rate.words]
         paragraphs += [f"{place}: {text}" for text in words]

@@ -34,7 +34,7 @@ def _scaled_down(config: Configuration) -> list[str]:
     if config.limit_train is not None:
         notes.append(f"the first {config.limit_train:,} training images")
     if config.limit_holdout is not None:
-        notes.append(f"judged by the first {config.limit_holdout:,} hold-out images")
+        notes.append(f"evaluated on the first {config.limit_holdout:,} hold-out images")
     if config.lr != plain.lr:
         notes.append(f"learning rate {config.lr:g} in place of {plain.lr:g}")
     if config.batch_size != plain.batch_size:
@@ -61,7 +61,7 @@ def _features(results: Results) -> list[str]:
         accuracies = ", ".join(f"{name} {found['holdout_accuracy']:.2%}" for name, found in by_dataset.items())
         note = (
             "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
-            f"(accuracy on hold-out images: {accuracies}): no FID, and not comparable with the paper's."
+            f"(accuracy on hold-out images: {accuracies}): not FID, and not comparable with the paper's."
         )
     choices = (record.evaluation["features"].get("choice") for record in results.records)
     warned = (found["warning"] for found in by_dataset.values())

@@ -131,6 +131,7 @@ def _draw_cells(axes: Axes, cells: Mapping[Treatment, Sequence[float]]) -> None:
 
 def _draw_split(axes: Axes, found: Sequence[Trial]) -> None:
     axes.set_title("EVAE's gain over VAE, and its parts")
+    # Without a complete block of runs there is nothing to split; the panel says why.
     try:
         split = decompose_gain(found)
     except InputError as error:
@@ -183,6 +184,7 @@ def rate_figure(results: Results) -> Figure:
                 _draw_rates(axes, [r for r in records if (curve_of(r.recipe) or ("",))[0] == model], model, metric)
             axes.margins(x=0.14)
             axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
+        # The plain autoencoder has no finite rate, and becomes a level across the panels.
         plain = [record for record in records if record.label == "ae"]
         row[0].set_title(f"{dataset}, $d_z$ = {dim}")
         row[0].set_ylabel("hold-out reconstruction error (nats per image)")

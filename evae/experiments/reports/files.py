@@ -15,7 +15,7 @@ from evae.experiments.results import Results
 from evae.experiments.statistics.measurements import measured
 from foundation.errors import InputError
 from foundation.figures import save_figure
-from foundation.files import atomic_write
+from foundation.files import open_output
 
 
 def report(results: Results) -> Report:
@@ -37,8 +37,8 @@ def write_results(results: Results, report: Report, folder: Path) -> list[Path]:
     results.save(folder / "results.json")
     texts = {"runs.csv": runs_csv(results), "table.md": report.markdown(), "table.tex": report.latex()}
     for name, text in texts.items():
-        with atomic_write(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        with open_output(folder / name) as stream:
+            stream.write(text.encode())
     plots = []
     for name, figure in figures(results).items():
         plots.append(folder / f"{name}.png")

@@ -36,6 +36,7 @@ _UNPUBLISHED = ("reconstruction_error", "generation_distance", "active_dimension
 def paper_report(results: Results) -> Report:
     """Return the report of Table 1 or 2 from results that hold at least one run."""
     measurements = [measurement(record) for record in results.records]
+    # Only what was measured: without features there is no distance to compare.
     criteria = [c for c in CRITERIA if any(m.values[c.metric] is not None for m in measurements)]
     found = compare(measurements, criteria)
     cells = dict.fromkeys(m.cell for m in measurements)
@@ -43,9 +44,9 @@ def paper_report(results: Results) -> Report:
     distance = "FID" if results.features == "inception" else "distance"
     tables = (
         Table(
-            f"Table {results.table}: the paper's figures beside ours",
+            f"Table {results.table}: the paper's figures next to ours",
             ("data set", "d_z", "model", "FID, paper", f"{distance}, ours", "sharpness, paper", "sharpness, ours"),
-            tuple(_beside_published(found.summaries, *line) for line in lines)
+            tuple(_pair_with_published(found.summaries, *line) for line in lines)
             + _floors(results, _OURS.values(), (3, 5)),
             words=3,
         ),
@@ -66,7 +67,7 @@ def models_of(results: Results) -> tuple[str, ...]:
     return tuple(sorted(labels, key=lambda model: _PAPERS.index(model) if model in _PAPERS else len(_PAPERS)))
 
 
-def _beside_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
+def _pair_with_published(summaries: Summaries, dataset: str, latent_dim: int, model: str) -> tuple[str, ...]:
     """Return a row with each of the paper's figures before ours; a dash if the paper has none."""
     paper = _published(dataset, latent_dim) if model in _PAPERS else None
     line = [dataset, str(latent_dim), label(model)]

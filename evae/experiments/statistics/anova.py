@@ -138,6 +138,7 @@ def _sources(values: Array, kernels: int, objectives: int) -> tuple[Source, ...]
     """Return the rows for values of shape (seeds, kernels * objectives)."""
     seeds = len(values)
     magnitude = float(np.abs(values).max())
+    # Contrasts are orthonormal, so that the squares of their means add up to the sums of squares.
     contrasts = dict(zip(EFFECTS, effect_contrasts(kernels, objectives), strict=True))
     vectors = {name: values @ contrast.T for name, contrast in contrasts.items()}
     squares = {name: (seeds * _square(vector.mean(0)), vector.shape[1]) for name, vector in vectors.items()}

@@ -149,6 +149,7 @@ def _decomposition(start: Treatment, end: Treatment, lower_is_better: bool, bloc
     def estimated(gains: Array) -> Estimate:
         return estimate(gains.tolist(), magnitude)
 
+    # Either factor can change first; the part of each is the mean over both orders, so that the parts add up.
     return Decomposition(
         start,
         end,

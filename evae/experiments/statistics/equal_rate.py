@@ -94,6 +94,7 @@ def compare_at_equal_rate(curves: Mapping[int, Curves]) -> EqualRate:
         By seed, the curves of ``"vae"`` and ``"evae"``.
     """
     weights = {OWN}.union(*(seed.get("vae", {}) for seed in curves.values()))
+    # Only seeds with the whole curve of VAE count: else each seed would be compared over another range.
     whole = [
         seed
         for seed, found in sorted(curves.items())

@@ -102,7 +102,7 @@ def values_by_treatment(trials: Iterable[Trial]) -> dict[Treatment, tuple[float,
     Raises
     ------
     InputError
-        If there is no trial, or one treatment has two trials with one seed.
+        If no trial is given, or one treatment has two trials with one seed.
     """
     values: defaultdict[Treatment, list[float]] = defaultdict(list)
     for trial in ordered(trials):
@@ -116,7 +116,7 @@ def ordered(trials: Iterable[Trial]) -> list[Trial]:
     Raises
     ------
     InputError
-        If there is no trial, or one treatment has two trials with one seed.
+        If no trial is given, or one treatment has two trials with one seed.
     """
     found = sorted(trials, key=lambda trial: (trial.treatment, trial.seed))
     if not found:

@@ -12,7 +12,8 @@ import numpy as np
 
 from foundation.errors import InputError
 from foundation.types import Array
-from simulations.engines.cells.grids import TooManyCells, grid, require_positive
+from foundation.validation import require_positive
+from simulations.engines.cells.grids import TooManyCells, grid
 from simulations.engines.cells.kernel_expansions import kernel_geometry
 from simulations.engines.cells.quadrature import TooFewNodes
 from simulations.engines.exact.statistic import Statistic
@@ -90,6 +91,7 @@ def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
     best: Discretisation | None = None
     require_positive("m", m)
     divisor = kernel_geometry(statistic.kernel).divisor
+    # From coarse to fine: the first grid within the bounds is also the fastest.
     for cells in CELLS_PER_BANDWIDTH:
         try:
             best = measure_discretisation(statistic, m, cells * divisor)

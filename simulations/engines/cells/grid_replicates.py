@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from foundation.types import Array
+from foundation.validation import require_positive
 from simulations.engines.cells.discretisation import Discretisation, choose_discretisation, measure_discretisation
-from simulations.engines.cells.grids import Grid, require_positive, usable_grid
+from simulations.engines.cells.grids import Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import check_seed
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from foundation.errors import InputError
 from foundation.types import Array, Indices
+from foundation.validation import require_positive
 from simulations.engines.cells.kernel_expansions import kernel_geometry
 from simulations.engines.cells.moments import GridTables, kernel_sums, scatter, statistic_of_moments
 from simulations.engines.cells.quadrature import Segment, TooFewNodes, nodes_over, segments
@@ -136,6 +137,7 @@ def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[
     if statistic.weight != ONE:
         lower, upper = statistic.weight.support
         return float(lower), float(upper)
+    # Without a bounded weight, the bulk of the density and the kernels that reach beyond it.
     least, greatest = statistic.density.bulk(MISSED / m)
     return least + below, greatest + above
 
@@ -168,15 +170,3 @@ def usable_grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
         raise InputError(f"{asked} would be too many or too slow. Use fewer, or the engine exact.") from None
     except TooFewNodes:
         raise InputError(f"{asked} are too wide for the distances between knots of f and a. Use more.") from None
-
-
-def require_positive(name: str, value: int) -> None:
-    """Require ``value`` to be a positive whole number.
-
-    Raises
-    ------
-    InputError
-        If it is not; the message calls it ``name``.
-    """
-    if not (isinstance(value, int) and value >= 1):
-        raise InputError(f"{name} must be a positive whole number, got {value}.")

@@ -92,6 +92,7 @@ class KernelGeometry:
         """Expand the kernel on ``cells`` cells in a unit, a multiple of `divisor`."""
         width = float(self.unit) / cells
         reach = int((self.upper - self.lower) * cells)
+        # The first cell is farthest below the node, where the kernel's argument, node less observation, is largest.
         centres = float(self.upper * self.unit) - (np.arange(reach, dtype=np.float64) + 0.5) * width
         return KernelExpansion(
             lower=float(self.lower * self.unit),
@@ -106,6 +107,7 @@ class KernelGeometry:
     def _coefficients(self, centres: Array, width: float) -> Array:
         """Compute the Taylor coefficients of K(centre - width s) in s: all of a polynomial, or all that matter."""
         polynomial = all(piece.density.is_polynomial(x) for piece in self.kernel.pieces)
+        # A polynomial's expansion ends by itself; any other ends where a term is negligible at the edge of a cell.
         negligible = 0.0 if polynomial else NEGLIGIBLE * abs(_derivative(self.kernel, 0, centres)).max()
         columns: list[Array] = []
         for order in range(HIGHEST_ORDER + 1):

@@ -227,6 +227,7 @@ def _add_group(
     nodes: Array,
 ) -> None:
     middle, reach = (u + end) / 2, (end - u) / 2
+    # Both differences are small near the group, so that their rounding does not grow with the distance from 0.
     y = (middle - shift) - (centres[g] - anchor) / width
     distance = abs(y) + reach
     # Direct summation where a group is small, or too far for the series to converge within `ORDER` terms.
@@ -274,6 +275,7 @@ def _panel(
     """Integrate (F - m b f)^2 a from ``u`` to ``end``."""
     middle, reach = (u + end) / 2, (end - u) / 2
     total = 0.0
+    # The deviation is formed before it is squared: f_m and f agree in leading digits, which must cancel first.
     for k in range(nodes.size):
         v = offset + slope * (middle + reach * nodes[k])
         deviation = height * estimate[k] - horner(expected, v)

@@ -106,6 +106,7 @@ def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
 
 def _harmonic(kernel: Kernel) -> PiecewiseKernel | None:
     """Build the form of a kernel whose pieces K all solve K'' = -w^2 K: they are cosines and sines of w u."""
+    # One ratio on all pieces means one frequency: the pieces differ in amplitude and phase alone.
     ratios = {sympy.simplify(sympy.diff(piece.density, x, 2) / piece.density) for piece in kernel.pieces}
     if len(ratios) != 1 or not all(ratio.is_number and ratio.is_negative for ratio in ratios):
         return None
@@ -125,6 +126,7 @@ def _piecewise(kernel: Kernel, frequency: float, pieces: Array, transfers: Array
     ends = [piece.lower for piece in kernel.pieces] + [kernel.support[1]]
     if any(one.upper != other.lower for one, other in pairwise(kernel.pieces)):
         return None
+    # At an end of the support a piece is missing on one side: the jump is that of the other piece.
     jumps = np.zeros((len(ends), *transfers.shape[1:]))
     jumps[:-1] += transfers
     jumps[1:] -= transfers
@@ -137,6 +139,7 @@ def _gaussian(kernel: Kernel) -> GaussianKernel | None:
     if len(kernel.pieces) != 1 or kernel.support != (-sympy.oo, sympy.oo):
         return None
     density = kernel.pieces[0].density
+    # A density whose logarithm has a linear derivative is Gaussian, however its expression is written.
     slope = sympy.simplify(sympy.diff(density, x) / density)
     if not slope.is_polynomial(x) or sympy.degree(slope, x) != 1:
         return None

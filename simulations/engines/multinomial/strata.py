@@ -198,6 +198,7 @@ def _inverse(density: Array, integral: Array, levels: Array) -> Array:
     for _ in range(NEWTON_STEPS):
         with np.errstate(all="ignore"):
             steps = (_series_at(integral, points) - targets) / _series_at(density, points)
+        # A step beyond the stratum is clipped; at a fixed point of the rounded iteration no digit is left to gain.
         following = np.clip(points - steps, -1.0, 1.0)
         if np.array_equal(following, points):
             break

@@ -259,7 +259,7 @@ def test_a_mean_far_from_zero_costs_batch_normalisation_no_digits(crew: Crew, tm
         torch.testing.assert_close(part["running_var"].double(), exact["running_var"], rtol=1e-5, atol=0)
 
 
-def test_a_signal_to_one_process_stops_all_after_the_same_batch_and_they_go_on_to_the_bit(
+def test_a_signal_to_one_process_stops_all_after_the_same_batch_and_they_resume_to_the_bit(
     crew: Crew, images: str, tmp_path: Path, by_two: Run
 ) -> None:
     """The checkpoint is in the second epoch, after its second batch of three."""
@@ -285,7 +285,7 @@ def test_a_second_signal_does_not_break_a_stop(crew: Crew, images: str, tmp_path
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_with_a_run_of_one(crew: Crew, images: str, tmp_path: Path, by_one: Run) -> None:
+def test_two_processes_resume_a_run_of_one(crew: Crew, images: str, tmp_path: Path, by_one: Run) -> None:
     with pytest.raises(TrainingInterrupted) as caught:
         train(alone(tmp_path, images), Stopping(2, 2))
     outcome = crew.train(tmp_path, "--resume", caught.value.run.path)
@@ -297,7 +297,7 @@ def test_two_processes_go_on_with_a_run_of_one(crew: Crew, images: str, tmp_path
     assert curve(caught.value.run) == as_of(by_one)
 
 
-def test_one_process_goes_on_with_a_run_of_two_whichever_was_killed(
+def test_one_process_resumes_a_run_of_two_whichever_was_killed(
     crew: Crew, images: str, tmp_path: Path, by_one: Run
 ) -> None:
     for victim in (0, 1):
@@ -309,7 +309,7 @@ def test_one_process_goes_on_with_a_run_of_two_whichever_was_killed(
         run = Run.open(folder / "run")
         assert outcome.sentence == (
             "this run is trained by 2 processes, and the other died without reporting an error: it was killed, or the "
-            f"machine ran out of memory; go on with: python cli.py train --resume {run.path}"
+            f"machine ran out of memory; resume with: python cli.py train --resume {run.path}"
         )
         assert run.status["state"] == "interrupted"
         assert "died without reporting an error" in run.status["reason"]

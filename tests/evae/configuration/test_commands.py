@@ -26,7 +26,7 @@ NO_B = "equation (8) weighs B and r, and only the posterior kde has both."
 
 SMALL = ["--epochs", "1", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
 
-#: So many that nothing is said of batch statistics.
+#: Enough that nothing is said of batch statistics.
 ENOUGH_STEPS = ["--batch-size", "1"]
 
 
@@ -153,7 +153,7 @@ def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in refusal("train", *SMALL, "--runs-dir", tmp_path / "file" / "runs")
 
 
-def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict[str, Run]) -> None:
+def test_evaluating_what_is_not_a_run_is_one_sentence(tmp_path: Path, trained: dict[str, Run]) -> None:
     assert "must be a run folder, got no folder" in refusal("evaluate", tmp_path / "nowhere")
     assert "is not a run folder" in refusal("evaluate", tmp_path)
     (tmp_path / "config.json").write_text("{")
@@ -165,7 +165,7 @@ def test_evaluating_what_is_no_run_is_one_sentence(tmp_path: Path, trained: dict
     assert refusal("evaluate") == "evaluate needs RUN. `python cli.py evaluate --help` shows examples."
 
 
-def test_resume_goes_on_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: Path) -> None:
+def test_resume_finds_a_run_by_name_with_more_epochs_and_refuses_the_rest(tmp_path: Path) -> None:
     assert invoke("train", *SMALL, "--runs-dir", tmp_path, "--name", "run", "--quiet").exit_code == 0
     first = Run.open(tmp_path / "run").metrics
     resumed = ("train", "--resume", "run", "--runs-dir", tmp_path)
@@ -247,7 +247,7 @@ def test_a_signal_ends_with_its_exit_code_and_says_what_was_saved(
     assert process.returncode == code
     (line,) = errors.splitlines()
     assert line.startswith(f"Error: interrupted by {number.name}; the weights and metrics of epoch ")
-    assert line.endswith(f"; go on with: python cli.py train --resume {tmp_path / 'run'}")
+    assert line.endswith(f"; resume with: python cli.py train --resume {tmp_path / 'run'}")
     run = Run.open(tmp_path / "run")
     assert run.status["state"] == "interrupted"
     assert run.status["epochs_finished"] == run.weights_epoch == len(run.metrics) >= 1

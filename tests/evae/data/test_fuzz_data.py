@@ -27,14 +27,14 @@ from PIL import Image
 from evae import data
 from evae.data import ImageData
 from evae.data.cache import DecodePlan, DecodeRequest, fetch
-from evae.data.decoding import MOST_PIXELS, Framing, decode_image, inspect_image
+from evae.data.decoding import FORMATS, MOST_PIXELS, Framing, decode_image, inspect_image
 from evae.data.sources import cifar, idx
 from evae.features.inception import inception_network
 from evae.features.store import CacheEntry, load_or_compute
 from foundation.errors import InputError
 from foundation.untrusted import ArrayArchive
 from tests.evae.conftest import invoke, refusal, write_mnist
-from tests.support.mutations import (
+from tests.support.hostile.mutations import (
     Trap,
     answered,
     as_json,
@@ -76,6 +76,9 @@ PICTURES = {
     "gif": picture("GIF", "P"),
     "tiff": picture("TIFF"),
     "ppm": picture("PPM"),
+    "dib": picture("DIB"),
+    "jp2": picture("JPEG2000"),
+    **({"avif": picture("AVIF")} if "AVIF" in FORMATS else {}),
 }
 
 ARRAYS: dict[str, Any] = {
@@ -152,7 +155,7 @@ def test_fuzzed_pictures_are_decoded_or_refused(place: Path, content: bytes) -> 
     for channels in (1, 3):
         try:
             with little_memory(), little_time():
-                assert decode_image(content, Framing(32, channels, upright=True)).shape == (channels, 32, 32)
+                assert decode_image(content, Framing(32, channels, upright=True))[0].shape == (channels, 32, 32)
         except ValueError as reason:
             require_clean(InputError(f"({reason})"))
     try:
@@ -267,7 +270,7 @@ def test_fuzzed_archives_are_read_or_refused(place: Path, content: bytes) -> Non
 
 @given(st.data())
 @examples(75)
-def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
+def test_fuzzed_caches_are_what_they_were_or_made_again(place: Path, drawn: st.DataObject) -> None:
     request = DecodeRequest("fuzz", {"path": "x", "bytes": 1}, {"side": 32})
     pixels = np.arange(5 * 3 * 32 * 32, dtype=np.uint8).reshape(5, 3, 32, 32)
 
@@ -299,7 +302,7 @@ def test_fuzzed_caches_are_what_they_were_or_made_anew(place: Path, drawn: st.Da
 
 @given(st.data())
 @examples(75)
-def test_fuzzed_stores_are_what_they_were_or_made_anew(place: Path, drawn: st.DataObject) -> None:
+def test_fuzzed_stores_are_what_they_were_or_made_again(place: Path, drawn: st.DataObject) -> None:
     entry = CacheEntry({"mean": torch.arange(5.0), "covariance": torch.eye(5)}, {"images": 7})
     folder = place / "store"
     shutil.rmtree(folder, ignore_errors=True)
@@ -345,7 +348,7 @@ def test_weights_of_inception_that_would_run_a_program_are_refused(tmp_path: Pat
 
 
 @pytest.mark.parametrize("train", [1, 2, 4, 0, -3, True, None, "3"])
-def test_a_cache_whose_split_was_altered_is_made_anew(tmp_path: Path, train: object) -> None:
+def test_a_cache_whose_split_was_altered_is_made_again(tmp_path: Path, train: object) -> None:
     request = DecodeRequest("split", {"path": "x", "bytes": 1}, {"side": 32})
     pixels = np.arange(5 * 3 * 32 * 32, dtype=np.uint8).reshape(5, 3, 32, 32)
     fetch(tmp_path, request, lambda: DecodePlan(3, 2, (3, 32, 32), iter([pixels])))
@@ -367,7 +370,7 @@ def test_objects_of_an_array_file_are_never_unpickled(tmp_path: Path) -> None:
 
 
 def bomb(path: Path, name: str, gigabytes: int, beginning: bytes = b"") -> Path:
-    """An archive of a few megabytes with a member that unpacks to so many gigabytes."""
+    """An archive of a few megabytes with a member that unpacks to the given number of gigabytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open(name, "w", force_zip64=True) as member:
             member.write(beginning)
@@ -414,7 +417,9 @@ def test_an_idx_header_of_four_billion_images_allots_nothing(mnist: Path, packed
     assert "3,367,254,359,296" in sentence
 
 
-def test_a_packed_idx_file_that_goes_on_for_gigabytes_is_unpacked_no_further_than_its_header_says(mnist: Path) -> None:
+def test_a_packed_idx_file_with_gigabytes_more_is_unpacked_no_further_than_its_header_says(
+    mnist: Path,
+) -> None:
     raw = mnist / "MNIST" / "raw"
     (raw / MNIST_FILES[0]).unlink()
     packer = zlib.compressobj(1, wbits=31)
@@ -452,13 +457,25 @@ def test_a_picture_of_huge_dimensions_is_refused_before_it_is_decoded(tmp_path: 
     assert f"more than {MOST_PIXELS:,}" in sentence
 
 
+def test_a_header_that_announces_a_gigabyte_makes_nothing_that_large(tmp_path: Path) -> None:
+    """Pillow's reader of JPEG 2000 asks its file for as many bytes as the length of a box says."""
+    content = bytearray(PICTURES["jp2"])
+    box = content.index(b"jp2h") - 4
+    content[box : box + 4] = struct.pack(">I", 2**30)
+    folder = folder_of(tmp_path / "pictures", bytes(content))
+    with little_memory(2**27), little_time(2):
+        sentence = refusal("train", "--dataset", f"folder:{folder}", "--data-dir", tmp_path)
+    assert "2.png cannot be decoded" in sentence
+    assert "Memory" not in sentence
+
+
 def test_a_face_of_other_dimensions_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     root = put_archive(tmp_path, faces(jpeg_header(8000, 8000)))
     with little_memory(2**27):
         assert "it has 8000x8000 pixels, not 178x218" in refusal("train", "--dataset", "celeba", "--data-dir", root)
 
 
-def test_a_picture_that_would_start_a_program_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_that_would_start_a_program_is_not_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pillow hands PostScript to Ghostscript, whatever the file is called."""
     monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program was started"))
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n"
@@ -485,7 +502,7 @@ def both_faces() -> list[tuple[zipfile.ZipInfo, bytes]]:
 
 
 def test_members_that_climb_out_of_an_archive_write_nothing(tmp_path: Path) -> None:
-    """Nothing is extracted: members are read in memory, and those that are no faces are passed over."""
+    """Nothing is extracted: members are read in memory, and those that are not faces are passed over."""
     root = tmp_path / "data"
     out = [
         (zipfile.ZipInfo(name), b"out") for name in ("../escaped.jpg", f"{tmp_path}/absolute.jpg", "a/../../000003.jpg")
@@ -574,7 +591,7 @@ SPECIAL: list[Callable[[Path], Any]] = [pipe, loop, endless, nowhere, Path.mkdir
 
 
 @pytest.mark.parametrize("make", SPECIAL)
-def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path, make: Callable[[Path], Any]) -> None:
+def test_what_is_not_a_file_is_refused_without_waiting_for_it(tmp_path: Path, make: Callable[[Path], Any]) -> None:
     """In the place of every file of a data set."""
     make(tmp_path / "special.npz")
     folder = folder_of(tmp_path / "folder", PICTURES["png"])

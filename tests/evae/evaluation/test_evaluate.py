@@ -122,7 +122,7 @@ def test_images_have_no_distance_from_themselves_and_a_shifted_law_has_the_squar
     assert followed[-1] == ("comparing features", total, total)
 
 
-def test_a_model_without_a_fixed_prior_is_judged_by_its_mixture_alone(trained: dict[str, Run]) -> None:
+def test_a_model_without_a_fixed_prior_is_evaluated_by_its_mixture_alone(trained: dict[str, Run]) -> None:
     result = evae.evaluate(trained["evae"], device="cpu", features="none")
     assert list(result["samplers"]) == ["mixture"]
     assert (result["features"], result["frechet_distance"]) == (None, None)
@@ -176,7 +176,7 @@ def test_a_picture_has_a_row_for_every_twelve_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_shows_every_image(tmp_path: Path, channels: int) -> None:
-    """Each of a shade of its own, and covering as much of the picture as the others."""
+    """Each of a separate shade, and covering as much of the picture as the others."""
     shades = torch.arange(30, dtype=torch.uint8) * 8
     blocks = [
         ImageRows(name, shades[part, None, None, None].expand(-1, channels, 32, 32)) for name, part in PARTS.items()

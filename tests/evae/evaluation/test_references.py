@@ -19,7 +19,7 @@ from tests.evae.conftest import invoke, small
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """A VAE and the plain autoencoder of the same settings in one folder; the autoencoder is judged first."""
+    """A VAE and the plain autoencoder of the same settings in one folder; the autoencoder is evaluated first."""
     folder = tmp_path_factory.mktemp("runs")
     runs = {model: train(small(folder, model=model, limit_holdout=40)) for model in ("ae", "vae")}
     for run in runs.values():
@@ -81,7 +81,7 @@ def test_the_row_of_the_autoencoder_stands_in_the_table(judged: dict[str, Run]) 
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"latent_dim": 5}, {"lr": 2e-3}, {"epochs": 2}, {"batch_size": 50}, {"limit_train": 129}]
 )
-def test_an_autoencoder_of_other_settings_is_no_reference(
+def test_an_autoencoder_of_other_settings_is_not_a_reference(
     change: dict[str, object], judged: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, plain = judged["vae"].configuration, judged["ae"].configuration
@@ -90,7 +90,7 @@ def test_an_autoencoder_of_other_settings_is_no_reference(
     assert find_autoencoder(judged["vae"], None) is None
 
 
-def test_an_autoencoder_that_was_judged_in_other_features_is_no_reference(judged: dict[str, Run]) -> None:
+def test_an_autoencoder_that_was_evaluated_with_other_features_is_not_a_reference(judged: dict[str, Run]) -> None:
     assert find_autoencoder(judged["vae"], None) is not None
     assert find_autoencoder(judged["vae"], {"identity": "another"}) is None
 

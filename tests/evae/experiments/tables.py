@@ -21,7 +21,7 @@ Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def trials_of(values: Values) -> list[Trial]:
-    """Trials from an array of shape (kernels, objectives, seeds); NaN is no trial."""
+    """Trials from an array of shape (kernels, objectives, seeds); NaN is not a trial."""
     return [
         Trial(KERNELS[k], OBJECTIVES[o], s, float(value))
         for (k, o, s), value in np.ndenumerate(values)

@@ -112,7 +112,7 @@ def test_a_grid_that_is_done_needs_no_cluster(tmp_path: Path) -> None:
     assert reproduce(plan(tmp_path), cluster="tcp://127.0.0.1:9") == results
 
 
-def test_a_run_whose_worker_is_killed_goes_on_elsewhere_to_the_same_bits(
+def test_a_run_whose_worker_is_killed_resumes_elsewhere_to_the_same_bits(
     mortal: Processes, tmp_path: Path, long_runs: list[tuple[object, ...]]
 ) -> None:
     killed = Recorder(lambda: mortal.workers[0].send_signal(signal.SIGKILL))
@@ -123,7 +123,7 @@ def test_a_run_whose_worker_is_killed_goes_on_elsewhere_to_the_same_bits(
     assert sorted(killed.outcomes) == sorted(("finished", record.name) for record in there.records)
 
 
-def test_a_lost_scheduler_is_a_sentence_and_the_same_command_goes_on_without_it(
+def test_a_lost_scheduler_is_a_sentence_and_the_same_command_resumes_without_it(
     mortal: Processes, tmp_path: Path, long_runs: list[tuple[object, ...]]
 ) -> None:
     lost = pytest.raises(

@@ -57,7 +57,7 @@ def judges(digests: dict[str, str] = DIGESTS, name: str = "classifier", identity
     return {"digits": SimpleNamespace(network=network, data_sha256=digests)}
 
 
-def test_runs_of_the_plan_are_taken_and_others_are_of_no_account(write: Callable[..., Path]) -> None:
+def test_runs_of_the_plan_are_taken_and_others_are_ignored(write: Callable[..., Path]) -> None:
     wanted = plan()
     held = [made(config) for config in plan(seeds=(1, 2), models=("evae", "ae"), epochs=50).configurations]
     # What is not of the plan may have been made otherwise.
@@ -94,8 +94,9 @@ def test_every_option_of_a_run_decides_it_or_does_not_or_makes_its_place() -> No
     fields = {field.name for field in dataclasses.fields(Configuration)}
     recipe = {*("posterior", "objective", "kernel", "prior_length", "interval", "beta", "uniform_length", "divergence")}
     assert set(IDLE) == INDIFFERENT
-    # A side is chosen for images of one's own alone.
-    assert fields - INDIFFERENT - set(DECIDING) - recipe == {"dataset", "model", "latent_dim", "seed", "image_size"}
+    # Chosen for user-supplied images alone.
+    own = {"image_size", "skip_undecodable"}
+    assert fields - INDIFFERENT - set(DECIDING) - recipe - own == {"dataset", "model", "latent_dim", "seed"}
 
 
 @pytest.mark.parametrize("option", DECIDING)
@@ -156,9 +157,9 @@ def test_a_file_of_version_1_is_refused_where_it_has_a_run_of_the_plan_and_read_
     ("there", "sentence"),
     [
         (judges({**DIGESTS, "holdout": "x" * 64}), "its hold-out images of digits are not those at hand"),
-        (judges(name="none"), "it was judged in the features classifier, and none is wanted. "),
-        (judges(name="inception"), "it was judged in the features classifier, and inception is wanted. "),
-        (judges(identity="x" * 64), "it was judged by another network of the features classifier (identity ccc"),
+        (judges(name="none"), "it was evaluated with the features classifier, and none is wanted. "),
+        (judges(name="inception"), "it was evaluated with the features classifier, and inception is wanted. "),
+        (judges(identity="x" * 64), "it was evaluated by another network of the features classifier (identity ccc"),
     ],
 )  # fmt: skip
 def test_a_run_of_other_images_or_features_than_those_at_hand_is_refused(

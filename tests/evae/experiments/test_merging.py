@@ -49,7 +49,7 @@ def split_results(draw: st.DrawFn) -> tuple[Results, dict[str, Results]]:
         holders = choose.sample(names, choose.randint(1, len(names)))
         for name in names:
             if name in holders:
-                # The time that it took is no figure.
+                # The time that it took is not a figure.
                 parts[name][0].append(dataclasses.replace(one, seconds=60.0 + holders.index(name)))
             elif choose.random() < 0.2:
                 parts[name][1].append(Failure(one.name, "the disk was full."))

@@ -71,7 +71,7 @@ def test_a_cell_is_made_of_its_kernel_and_its_objective() -> None:
     assert set(KERNELS) == set(FACTOR_KERNELS)
 
 
-def test_what_is_no_cell_and_no_point_of_a_curve_is_none() -> None:
+def test_what_is_neither_a_cell_nor_a_point_of_a_curve_is_none() -> None:
     assert factors_of(PRESETS["evae-repaired"].completed()) is None
     assert curve_of(PRESETS["evae-direct"].completed()) is None
     assert curve_of(PRESETS["ae"].completed()) is None
@@ -147,6 +147,6 @@ def test_numbers_are_read_as_they_are_written(numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1,", "a", "1;2", "-1", "1.5", "3-1", "0-99999999"])
-def test_what_is_no_list_of_numbers_is_one_sentence(text: str) -> None:
+def test_what_is_not_a_list_of_numbers_is_one_sentence(text: str) -> None:
     with pytest.raises(InputError, match=r"^--seeds"):
         whole_numbers(text, "--seeds")

@@ -1,9 +1,10 @@
-"""A grid of runs: done once, gone on with after a stop, and not stopped by one that fails."""
+"""A grid of runs: done once, resumed after a stop, and not stopped by one that fails."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -68,7 +69,7 @@ class Recorder(GridCallback):
 
 @dataclasses.dataclass
 class After(Callback):
-    """Does something after so many batches of a run."""
+    """Does something after the given number of batches of a run."""
 
     batches: int
     action: Callable[[Run, VAE], object]
@@ -96,9 +97,24 @@ class InTheRun(Recorder):
         return After(1, self.action) if self.part in str(configuration.name) else Callback()
 
 
-def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path: Path) -> None:
-    first, second = Recorder(), Recorder()
-    results = reproduce(plan(tmp_path), first)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results, Recorder]:
+    """The four runs of `plan`, trained and evaluated once for all tests; tests copy the folder."""
+    folder, callback = tmp_path_factory.mktemp("grid"), Recorder()
+    return folder, reproduce(plan(folder), callback), callback
+
+
+@pytest.fixture
+def results(trained: tuple[Path, Results, Recorder], tmp_path: Path) -> Results:
+    """The results of the four finished runs that `tmp_path` holds."""
+    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
+    return trained[1]
+
+
+def test_every_run_is_trained_and_evaluated_and_is_there_for_the_next_call(
+    trained: tuple[Path, Results, Recorder], results: Results, tmp_path: Path
+) -> None:
+    first, second = trained[2], Recorder()
     assert first.begun == [(number, 4) for number in (1, 2, 3, 4)]
     assert [record.name for record in first.finished] == [record.name for record in results.records]
     for record in results.records:
@@ -111,18 +127,15 @@ def test_every_run_is_trained_and_judged_and_is_there_for_the_next_call(tmp_path
     assert again == results
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("results")
 def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
-    reproduce(plan(tmp_path))
     callback = Recorder()
     wider = reproduce(plan(tmp_path, seeds=(0, 1)), callback)
     assert (len(callback.found), len(callback.finished)) == (4, 4)
     assert [record.configuration.seed for record in wider.records] == [0] * 4 + [1] * 4
 
 
-@pytest.mark.slow
-def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path))
+def test_a_run_whose_evaluation_is_lost_is_evaluated_and_not_trained_again(results: Results, tmp_path: Path) -> None:
     run = Run.open(tmp_path / results.records[0].name)
     weights = run.weights_path.stat().st_mtime_ns
     (run.path / "evaluation.json").unlink()
@@ -132,9 +145,7 @@ def test_a_run_whose_judgement_is_lost_is_judged_and_not_trained_again(tmp_path:
     assert run.weights_path.stat().st_mtime_ns == weights
 
 
-@pytest.mark.slow
-def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path))
+def test_an_evaluation_with_other_features_is_made_again(results: Results, tmp_path: Path) -> None:
     path = tmp_path / results.records[1].name / "evaluation.json"
     evaluation = read_json(path)
     write_json(path, {**evaluation, "features": {"name": "classifier", "warning": None}})
@@ -144,9 +155,7 @@ def test_a_judgement_in_other_features_is_made_anew(tmp_path: Path) -> None:
     assert read_json(path) == evaluation
 
 
-@pytest.mark.slow
-def test_a_run_that_failed_after_its_last_epoch_goes_on_to_its_end(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path))
+def test_a_run_that_failed_after_its_last_epoch_resumes_to_its_end(results: Results, tmp_path: Path) -> None:
     run = Run.open(tmp_path / results.records[0].name)
     run.set_status("failed", epochs_finished=1, reason="the disk was full")
     callback = Recorder()
@@ -160,39 +169,48 @@ def test_a_run_that_fails_is_listed_and_the_rest_is_done(tmp_path: Path) -> None
         model.encoder.heads["r"].bias.data.fill_(float("nan"))  # type: ignore[operator]
 
     callback = InTheRun("-evae-d2-", poison)
-    results = reproduce(plan(tmp_path, batch_size=20), callback)
+    results = reproduce(plan(tmp_path, latent_dims=(2,), batch_size=20), callback)
     (failure,) = results.failures
     assert callback.failed == [failure]
     assert failure.name == "digits-first60-evae-d2-seed0-1epochs-lr0.001-batch20"
     assert "became nan in epoch 1" in failure.reason
-    assert len(results.records) == 3
+    assert len(results.records) == 1
 
 
 def test_a_defect_in_one_run_is_listed_by_its_type(tmp_path: Path) -> None:
     def break_down(_run: Run, _model: VAE) -> None:
         raise RuntimeError("a defect")
 
-    results = reproduce(plan(tmp_path), InTheRun("-vae-d3-", break_down))
+    results = reproduce(plan(tmp_path, latent_dims=(2,)), InTheRun("-vae-", break_down))
     assert [failure.reason for failure in results.failures] == ["RuntimeError: a defect"]
-    assert len(results.records) == 3
+    assert len(results.records) == 1
+
+
+#: Two runs, of two epochs with several batches each: they can be stopped within an epoch.
+LONGER: dict[str, Any] = {"epochs": 2, "batch_size": 20, "latent_dims": (2,)}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
+    """What is compared of the results of `LONGER`, trained without a stop."""
+    return [comparable(record) for record in reproduce(plan(tmp_path_factory.mktemp("whole"), **LONGER)).records]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_stopped_grid_goes_on_to_the_same_results(tmp_path: Path, number: signal.Signals) -> None:
-    whole = reproduce(plan(tmp_path / "whole", epochs=2, batch_size=20))
-
+def test_a_stopped_grid_resumes_to_the_same_results(
+    tmp_path: Path, uninterrupted: list[tuple[object, ...]], number: signal.Signals
+) -> None:
     def stop(_run: Run, _model: VAE) -> None:
         os.kill(os.getpid(), number)
 
-    stopped = tmp_path / "stopped"
     with pytest.raises(Interruption) as interruption:
-        reproduce(plan(stopped, epochs=2, batch_size=20), InTheRun("-vae-d3-", stop))
+        reproduce(plan(tmp_path, **LONGER), InTheRun("-evae-", stop))
     assert interruption.value.signal_number == number
     assert interruption.value.sentence == (
-        f"interrupted by {number.name}; 2 of the 4 runs are finished. Repeat the command to resume."
+        f"interrupted by {number.name}; 1 of the 2 runs are finished. Repeat the command to resume."
     )
-    resumed = reproduce(plan(stopped, epochs=2, batch_size=20))
-    assert [comparable(record) for record in resumed.records] == [comparable(record) for record in whole.records]
+    resumed = reproduce(plan(tmp_path, **LONGER))
+    assert [comparable(record) for record in resumed.records] == uninterrupted
 
 
 @pytest.mark.parametrize(
@@ -200,8 +218,8 @@ def test_a_stopped_grid_goes_on_to_the_same_results(tmp_path: Path, number: sign
     [
         ("after its last batch", signal.SIGINT),
         ("after its last batch", signal.SIGTERM),
-        ("while it is judged", signal.SIGINT),
-        ("after it was judged", signal.SIGTERM),
+        ("while it is evaluated", signal.SIGINT),
+        ("after it was evaluated", signal.SIGTERM),
     ],
 )
 def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
@@ -220,16 +238,16 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
             return Following()
 
         def on_compare(self, description: str, done: int, total: int) -> None:  # noqa: ARG002
-            self.send("while it is judged")
+            self.send("while it is evaluated")
 
         def on_run_end(self, record: RunRecord) -> None:
             super().on_run_end(record)
-            self.send("after it was judged")
+            self.send("after it was evaluated")
 
     callback = Signalling()
     with pytest.raises(Interruption) as interruption:
         reproduce(plan(tmp_path), callback)
-    judged = int(moment == "after it was judged")
+    judged = int(moment == "after it was evaluated")
     assert interruption.value.sentence == (
         f"interrupted by {number.name}; {judged} of the 4 runs are finished. Repeat the command to resume."
     )
@@ -240,29 +258,27 @@ def test_a_signal_that_comes_when_a_run_is_trained_stops_the_grid_all_the_same(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_goes_on_to_the_same_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_grid_whose_time_is_over_stops_with_a_checkpoint_and_resumes_to_the_same_results(
+    tmp_path: Path, uninterrupted: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"epochs": 2, "batch_size": 20, "latent_dims": (2,)}
-    whole = reproduce(plan(tmp_path / "whole", **options))
     over: list[bool] = []
     monkeypatch.setattr(runner, "deadline", lambda hours: lambda: hours == 8 and bool(over))
     callback = InTheRun("-evae-", lambda _run, _model: over.append(True))
-    parts = plan(tmp_path / "parts", **options)
+    parts = plan(tmp_path, **LONGER)
     stopped = reproduce(parts, callback, hours=8)
     first, second = (config.name for config in parts.configurations)
     assert ([one.name for one in stopped.records], stopped.unfinished) == ([first], (second,))
     assert (stopped.planned, stopped.failures) == (2, ())
-    run = Run.open(tmp_path / "parts" / str(second))
+    run = Run.open(tmp_path / str(second))
     assert run.status == {"state": "interrupted", "epochs_finished": 0}
     assert {path.name for path in run.checkpoints.folder.iterdir()} == {"epoch-00000", "epoch-00001-batch-000001"}
     assert reproduce(parts, hours=8).unfinished == (second,)
     resumed = reproduce(parts)
     assert resumed.unfinished == ()
-    assert [comparable(record) for record in resumed.records] == [comparable(record) for record in whole.records]
+    assert [comparable(record) for record in resumed.records] == uninterrupted
 
 
-def test_the_time_is_over_after_so_many_hours_and_not_before() -> None:
+def test_the_time_is_over_after_the_given_hours_and_not_before() -> None:
     now = 100.0
     late = deadline(2, lambda: now)
     never = deadline(None, lambda: now)
@@ -274,11 +290,12 @@ def test_the_time_is_over_after_so_many_hours_and_not_before() -> None:
             deadline(hours)
 
 
-def test_what_is_finished_is_kept_after_every_run_with_all_that_was_there(tmp_path: Path) -> None:
-    reproduce(plan(tmp_path, latent_dims=(3,)))
+def test_what_is_finished_is_kept_after_every_run_with_all_that_was_there(results: Results, tmp_path: Path) -> None:
+    names = [config.name for config in plan(tmp_path).configurations]
+    for name in names[:2]:
+        shutil.rmtree(tmp_path / str(name))
     kept: list[Results] = []
     results = reproduce(plan(tmp_path), kept=kept.append)
-    names = [config.name for config in plan(tmp_path).configurations]
     assert [len(one.records) for one in kept] == [3, 4]
     assert kept[0].unfinished == (names[1],)
     assert [one.name for one in kept[0].records] == [names[0], *names[2:]]
@@ -300,20 +317,21 @@ class Knowing(Recorder):
         self.known.append(record)
 
 
-def test_known_runs_are_neither_trained_nor_looked_for(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"latent_dims": (2,), "models": ("vae",)}
-    there = reproduce(plan(tmp_path / "there", **options, seeds=(0, 7)))
-    there.save(tmp_path / "known.json")
+def test_known_runs_are_neither_trained_nor_looked_for(trained: tuple[Path, Results, Recorder], tmp_path: Path) -> None:
+    trained[1].save(tmp_path / "known.json")
     callback = Knowing()
-    here = reproduce(plan(tmp_path / "here", **options, seeds=(0, 1)), callback, known=[tmp_path / "known.json"])
-    assert callback.counted == [(tmp_path / "known.json", 1, 2)]
-    assert [one.document() for one in callback.known] == [there.records[0].document()]
+    wanted = plan(tmp_path / "here", latent_dims=(2,), models=("vae",), seeds=(0, 1))
+    here = reproduce(wanted, callback, known=[tmp_path / "known.json"])
+    assert callback.counted == [(tmp_path / "known.json", 1, 4)]
+    assert [one.document() for one in callback.known] == [trained[1].records[0].document()]
     assert [one.configuration.seed for one in here.records] == [0, 1]
     assert [path.parent.name for path in (tmp_path / "here").glob("*/config.json")] == [here.records[1].name]
 
 
-def test_known_runs_of_other_images_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    there = reproduce(plan(tmp_path / "there", latent_dims=(2,)))
+def test_known_runs_of_other_images_are_refused_before_anything_is_trained(
+    trained: tuple[Path, Results, Recorder], tmp_path: Path
+) -> None:
+    there = trained[1]
     digests = {**there.records[0].data_sha256, "train": "another"}
     records = tuple(dataclasses.replace(one, data_sha256=digests) for one in there.records)
     dataclasses.replace(there, records=records).save(tmp_path / "known.json")
@@ -324,8 +342,7 @@ def test_known_runs_of_other_images_are_refused_before_anything_is_trained(tmp_p
     assert not (tmp_path / "here").exists()
 
 
-def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path, latent_dims=(2,)))
+def test_a_run_that_another_version_made_is_neither_counted_nor_resumed(results: Results, tmp_path: Path) -> None:
     for name in (record.name for record in results.records):
         run = Run.open(tmp_path / name)
         environment = {**run.environment, "packages": {**run.environment["packages"], PACKAGE: "0.1.0"}}
@@ -334,16 +351,17 @@ def test_a_run_that_another_version_made_is_neither_counted_nor_gone_on_with(tmp
     with pytest.raises(InputError) as refused:
         reproduce(plan(tmp_path))
     assert str(refused.value) == (
-        f"{tmp_path / results.records[0].name} and 1 other run were made by version 0.1.0 of this program, and this is "
-        f"{package_version()}, whose figures do not compare with theirs. Give another --runs-dir, or move them away."
+        f"{tmp_path / results.records[0].name} and 3 other runs were made by version 0.1.0 of this program, "
+        f"and this is {package_version()}, whose figures do not compare with theirs. "
+        "Give another --runs-dir, or move them away."
     )
-    assert len([*tmp_path.glob("*/config.json")]) == 2
-    # Somebody goes on with it by hand: what came of it is of both versions.
+    assert len([*tmp_path.glob("*/config.json")]) == 4
+    # Somebody resumes it by hand: what results is of both versions.
     resume(Run.open(run.path), epochs=1)
     assert foreign_versions(Run.open(run.path)) == ("0.1.0",)
     judge = Judge.of(plan(tmp_path).configurations[0], "none")
     with pytest.raises(InputError, match=r"was made by version 0\.1\.0 of this program.*Move that folder away"):
-        judge.found(plan(tmp_path, latent_dims=(2,)).configurations[1])
+        judge.found(plan(tmp_path).configurations[-1])
 
 
 def test_a_run_killed_before_it_was_trained_has_no_version_and_is_begun(tmp_path: Path) -> None:
@@ -369,8 +387,7 @@ def test_a_run_says_its_version_before_its_first_checkpoint(tmp_path: Path, monk
     assert said == [True, True]
 
 
-def test_a_run_of_other_images_is_not_taken_for_the_one_that_is_wanted(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path, latent_dims=(2,)))
+def test_a_run_of_other_images_is_not_taken_for_the_one_that_is_wanted(results: Results, tmp_path: Path) -> None:
     path = tmp_path / results.records[0].name / "config.json"
     document = read_json(path)
     document["data"]["sha256"]["holdout"] = "another"
@@ -385,9 +402,7 @@ def comparable(record: RunRecord) -> tuple[object, ...]:
     return record.name, record.curve, record.evaluation
 
 
-@pytest.mark.slow
-def test_a_folder_of_the_same_name_that_is_another_run_is_refused_and_kept(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path))
+def test_a_folder_of_the_same_name_that_is_another_run_is_refused_and_kept(results: Results, tmp_path: Path) -> None:
     run = Run.open(tmp_path / results.records[0].name)
     run.replace_configuration(dataclasses.replace(run.configuration, lr=0.5))
     refused = reproduce(plan(tmp_path))
@@ -408,9 +423,7 @@ def test_nothing_is_trained_where_the_features_weights_cannot_be_had(tmp_path: P
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.slow
-def test_results_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
-    results = reproduce(plan(tmp_path))
+def test_results_come_back_from_their_file_as_they_were(results: Results, tmp_path: Path) -> None:
     part = dataclasses.replace(results, failures=(Failure("a-run", "a reason."),), unfinished=("another-run",))
     part.save(tmp_path / "results.json")
     back = Results.load(tmp_path / "results.json")

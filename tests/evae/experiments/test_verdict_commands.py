@@ -51,7 +51,7 @@ def test_evaluate_prints_every_set_of_images_and_writes_what_it_found(trained: d
     assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
 
 
-def test_evaluate_with_a_classifier_says_that_it_is_no_fid(trained: dict[str, Run]) -> None:
+def test_evaluate_with_a_classifier_says_that_it_is_not_fid(trained: dict[str, Run]) -> None:
     run = trained["evae"]
     result = invoke("evaluate", run.path, "--device", "cpu", "--features", "classifier")
     assert result.exit_code == 0, result.output
@@ -65,7 +65,7 @@ def test_evaluate_with_a_classifier_says_that_it_is_no_fid(trained: dict[str, Ru
     assert json.loads(again.stdout) == document
 
 
-def test_evaluate_without_the_inception_weights_says_what_to_fetch_before_it_judges(
+def test_evaluate_without_the_inception_weights_says_what_to_fetch_before_it_evaluates(
     trained: dict[str, Run], tmp_path: Path
 ) -> None:
     run = trained["vae"]
@@ -259,7 +259,7 @@ def test_a_wrong_reproduce_is_one_sentence(arguments: list[str], sentence: str) 
     assert refusal("reproduce", *arguments).startswith(sentence)
 
 
-def test_a_stopped_reproduce_says_how_to_go_on(tmp_path: Path) -> None:
+def test_a_stopped_reproduce_says_how_to_resume(tmp_path: Path) -> None:
     grid = [*GRID, "--features", "none", "--runs-dir", str(tmp_path), "--seeds", "0-99"]
     process = subprocess.Popen(
         [sys.executable, cli.__file__, "reproduce", "--table", "1", *grid],

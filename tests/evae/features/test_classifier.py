@@ -29,7 +29,7 @@ def patterns(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def saved(folder: Path, side: int = 32, turned: int = 0) -> str:
-    """An archive of patterns, of which so many training labels are those of other classes."""
+    """An archive of patterns, of which the given number of training labels are those of other classes."""
     (train, train_labels), (test, test_labels) = patterns(90, side, 1), patterns(30, side, 2)
     train_labels[:turned] += 1
     path = folder / f"patterns-{side}-{turned}.npz"
@@ -135,7 +135,7 @@ def test_it_is_trained_once_and_then_read_until_images_labels_or_seed_change(tmp
     "damage",
     [lambda content: content[:-100], lambda content: content[:-1] + bytes([content[-1] ^ 1]), lambda _content: b""],
 )
-def test_a_damaged_classifier_is_trained_anew(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_a_damaged_classifier_is_trained_again(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     dataset, cache = saved(tmp_path), tmp_path / "cache"
     whole, _ = trainings(dataset, cache)
     (path,) = cache.glob("*.safetensors")
@@ -153,7 +153,7 @@ def test_a_small_data_set_is_passed_over_as_often_as_the_steps_need(
     assert (found.document()["epochs"], steps) == (classifier.EPOCHS, 12)
 
 
-def test_the_document_says_what_it_is_and_is_no_fid(tmp_path: Path) -> None:
+def test_the_document_says_what_it_is_and_is_not_fid(tmp_path: Path) -> None:
     dataset = saved(tmp_path)
     document = json.loads(json.dumps(classifier_network(dataset, cache=tmp_path / "cache", seed=5).document()))
     assert document["title"] == "Fréchet distance of classifier features"

@@ -31,7 +31,7 @@ from foundation.errors import InputError
 
 CPU = torch.device("cpu")
 
-#: Of the 2,048 features, so many that eight images have a regular covariance.
+#: Of the 2,048 features, the number at which eight images have a regular covariance.
 SOME = 6
 
 

@@ -300,7 +300,7 @@ def test_inside_the_prior_by_construction_everywhere(family: PosteriorFamily, dt
     assert all(float(spread.min()) > 0 for spread in q.spreads.values())
 
 
-def test_a_constant_b_is_no_head_and_still_logged() -> None:
+def test_a_constant_b_is_not_a_head_and_is_still_logged() -> None:
     family = FAMILIES["kde-constant"]
     assert family.heads == ("mu", "r")
     assert float(family.from_heads(torch.zeros(2, 3), torch.zeros(2, 3)).spreads["B"].unique()) == 0.5

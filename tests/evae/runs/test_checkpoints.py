@@ -64,7 +64,7 @@ def test_the_last_two_are_kept_in_the_order_of_training(folder: Checkpoints) -> 
     assert str(found.position if found else None) == "epoch 2, batch 3"
 
 
-def test_what_is_newer_than_a_new_checkpoint_was_not_gone_on_from(folder: Checkpoints) -> None:
+def test_what_is_newer_than_a_new_checkpoint_was_not_resumed_from(folder: Checkpoints) -> None:
     folder.write(checkpoint(4))
     folder.write(checkpoint(5))
     (folder.folder / "epoch-00005" / "manifest.json").unlink()
@@ -156,7 +156,7 @@ def test_a_write_that_fails_leaves_what_was_there(folder: Checkpoints, monkeypat
     assert same(read(folder.folder / "epoch-00001"), checkpoint(1))
 
 
-def test_leftovers_of_a_killed_process_are_no_checkpoints_and_go(folder: Checkpoints) -> None:
+def test_leftovers_of_a_killed_process_are_not_checkpoints_and_go(folder: Checkpoints) -> None:
     folder.write(checkpoint(1))
     shutil.copytree(folder.folder / "epoch-00001", folder.folder / ".epoch-00002.part")
     shutil.copytree(folder.folder / "epoch-00001", folder.folder / ".epoch-00000.gone")

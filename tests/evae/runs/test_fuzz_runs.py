@@ -26,13 +26,21 @@ from evae.runs.environment import environment
 from evae.runs.run import STATES
 from evae.training.train import resume
 from tests.evae.conftest import invoke, refusal
-from tests.support.mutations import answered, as_json, contents, examples, mutated, mutated_document, mutated_json
+from tests.support.hostile.mutations import (
+    answered,
+    as_json,
+    contents,
+    examples,
+    mutated,
+    mutated_document,
+    mutated_json,
+)
 from tests.support.places import RESULTS
 
 
 @pytest.fixture(scope="module")
 def run(trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A copy of a finished run; each example puts one file of its own into it."""
+    """A copy of a finished run; each example puts one file into it."""
     folder = tmp_path_factory.mktemp("fuzz") / "run"
     shutil.copytree(trained["evae"].path, folder)
     return Run.open(folder)
@@ -247,7 +255,7 @@ def test_a_checkpoint_without_what_the_rest_of_its_epoch_needs_is_refused(
 
 
 @pytest.mark.parametrize("alter", [torch.Tensor.half, lambda tensor: tensor * torch.nan, lambda tensor: tensor / 0])
-def test_weights_that_are_no_finite_numbers_are_refused(
+def test_weights_that_are_not_finite_numbers_are_refused(
     broken: Run, alter: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
     """They load without a word otherwise."""
@@ -338,7 +346,7 @@ def test_resuming_refuses_a_broken_run_in_one_line_and_changes_nothing(broken: R
         assert name in line
         assert contents(broken.path) == before
     else:
-        # Nothing depends on what it said: it is written anew.
+        # Nothing depends on what it said: it is written again.
         assert result.exit_code == 0
         assert broken.status["state"] == "finished"
 

@@ -27,7 +27,7 @@ from tests.evae.conftest import small
 
 
 def whole(run: Run) -> bool:
-    """Whether a run can go on from its newest checkpoint, and every number in that is finite."""
+    """Whether a run can resume from its newest checkpoint, and every number in that is finite."""
     found, damage = run.checkpoints.newest()
     return (
         damage == [] and found is not None and all(bool(tensor.isfinite().all()) for tensor in found.weights.values())
@@ -48,7 +48,7 @@ class Breaking(Callback):
         raise NotImplementedError
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
+def test_a_full_disk_is_one_sentence_and_the_run_resumes_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Filling(Breaking):
@@ -64,7 +64,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
         train(small(tmp_path, name="run", epochs=3, batch_size=60, limit_train=130), callback)
     sentence = str(caught.value)
     assert "run could not be written: No space left on device (" in sentence
-    assert sentence.endswith(f"When that is mended, go on with: python cli.py train --resume {tmp_path / 'run'}")
+    assert sentence.endswith(f"When that is mended, resume with: python cli.py train --resume {tmp_path / 'run'}")
     assert callback.run.status["state"] == "failed"
     assert "No space left" in callback.run.status["reason"]
     assert whole(callback.run)
@@ -125,7 +125,7 @@ def test_memory_that_is_missing_on_the_device_is_one_sentence(tmp_path: Path, mo
     assert not (tmp_path / "none").exists()
 
 
-def test_a_weight_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
+def test_a_weight_that_is_not_a_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
     """The weights can be lost in the step before the loss shows it: a checkpoint there is refused."""
 
     class Poisoning(Breaking):
@@ -145,7 +145,7 @@ def test_a_weight_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> N
     assert whole(callback.run)
 
 
-def test_a_loss_that_is_no_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_gets_into_no_checkpoint(tmp_path: Path) -> None:
     session = Session.begin(small(tmp_path), _digits(), Processes())
     sums = torch.tensor([[[1.0, 2.0]], [[math.nan, 2.0]]], dtype=torch.float64)
     progress = Progress(1, 3, 4, ("reconstruction", "kl"), sums, batch=2, images=20)

@@ -26,7 +26,7 @@ from tests.support.faults import Faults, killed_at_every_kind, kind
 def test_a_run_killed_at_every_kind_of_boundary_one_after_another_ends_bit_identical(
     faults: Faults, mnist_data: Path, trained_whole: tuple[Trainer, list[str]], tmp_path: Path
 ) -> None:
-    """Each process goes on to the first kind of boundary at which none before it was killed."""
+    """Each process continues to the first kind of boundary at which none before it was killed."""
     reference, moments = trained_whole
     # A checkpoint within an epoch is written file by file as one at its end is.
     killed = sorted({boundary for boundary in map(kind, moments) if "-batch-N.part/" in boundary})
@@ -84,7 +84,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_reproduce_killed_at_random_moments_goes_on_to_the_results_of_a_grid_never_killed(
+def test_reproduce_killed_at_random_moments_resumes_to_the_results_of_a_grid_never_killed(
     faults: Faults, tmp_path: Path
 ) -> None:
     grid = ["--table", "1", "--datasets", "digits", "--latent-dims", "2", "--seeds", "0", "--epochs", "2", "--quiet"]
@@ -105,7 +105,7 @@ def test_reproduce_killed_at_random_moments_goes_on_to_the_results_of_a_grid_nev
         there = whole / "table-1" / path.name
         assert timeless(path.name, path.read_bytes()) == timeless(path.name, there.read_bytes())
     assert faults.run("reproduce", *grid, "--runs-dir", killed).code == 0
-    # When a checkpoint is worth its time depends on the clock, and every process has curves of its own.
+    # When a checkpoint is worth its time depends on the clock, and every process has separate curves.
     found, expected = (
         {
             name: timeless(name, content)

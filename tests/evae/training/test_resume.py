@@ -103,7 +103,7 @@ def stopped(settings: dict[str, Any], tmp_path: Path) -> Run:
     return caught.value.run
 
 
-def test_a_stopped_run_goes_on_at_the_next_batch(stopped: Run, never_stopped: Run) -> None:
+def test_a_stopped_run_resumes_at_the_next_batch(stopped: Run, never_stopped: Run) -> None:
     following = Following()
     run = resume(stopped, following)
     assert str(following.position) == "epoch 2, batch 2"
@@ -171,7 +171,8 @@ def test_a_torn_line_and_records_after_the_checkpoint_are_written_again(stopped:
 
 
 def test_what_a_killed_process_left_half_done_goes_also_when_nothing_is_left_to_train(trained_once: Run) -> None:
-    leftovers = [trained_once.path / "checkpoints" / ".epoch-00001.gone", trained_once.path / ".status.json.1.part"]
+    names = "checkpoints/.epoch-00001.gone", ".status.json.0123456789abcdef.part"
+    leftovers = [trained_once.path / name for name in names]
     leftovers[0].mkdir()
     leftovers[1].touch()
     assert resume(trained_once).status["state"] == "finished"
@@ -224,7 +225,7 @@ def test_another_number_of_threads_or_kind_of_device_is_warned_of(stopped: Run) 
     assert [environment["threads"] for environment in run.environment["earlier"]] == [77]
 
 
-def test_an_epoch_begun_on_another_kind_of_device_goes_on_with_a_stream_of_its_own(stopped: Run) -> None:
+def test_an_epoch_begun_on_another_kind_of_device_continues_with_a_separate_stream(stopped: Run) -> None:
     checkpoint, _ = stopped.checkpoints.newest()
     assert checkpoint is not None
     position = Position(**{**vars(checkpoint.position), "device": "cuda"})
@@ -248,7 +249,7 @@ def test_a_second_process_is_refused(stopped_once: Run) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_a_deterministic_run_on_cuda_goes_on_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_deterministic_run_on_cuda_resumes_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
     settings = {**settings, "device": "cuda", "deterministic": True}
     reference = train(small(tmp_path / "a", name="run", **settings))
     with pytest.raises(TrainingInterrupted) as caught:

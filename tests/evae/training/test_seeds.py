@@ -238,7 +238,7 @@ def assert_alike(run: Run, other: Run) -> None:
         assert apart([found["train"], found["holdout"]], [expected["train"], expected["holdout"]]) < ROUNDING
 
 
-def test_a_run_can_be_loaded_and_judged_as_any_other(together: tuple[Run, ...], tmp_path: Path) -> None:
+def test_a_run_can_be_loaded_and_evaluated_as_any_other(together: tuple[Run, ...], tmp_path: Path) -> None:
     copy = Run(Path(shutil.copytree(together[1].path, tmp_path / "copy")))
     document = evaluate(copy, device="cpu", features="none")
     expected = copy.metrics[-1]["holdout"]
@@ -253,7 +253,7 @@ def stopped(config: Configuration, epoch: int, batch: int) -> tuple[Run, ...]:
     return caught.value.runs
 
 
-def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
+def test_an_interrupted_group_says_how_to_resume_and_resumes_to_the_bit(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     config = small(tmp_path, name="run", model="evae", **digits)
@@ -264,7 +264,7 @@ def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
     assert caught.value.signal_number == signal.SIGINT
     assert caught.value.sentence == (
         f"interrupted by SIGINT; the weights and metrics of epoch 1 are in {folders[0]} and the folders of the other "
-        "run, and `evaluate` judges each; go on with: python cli.py train "
+        "run, and `evaluate` measures each; resume with: python cli.py train "
         + " ".join(f"--resume {folder}" for folder in folders)
     )
     for run in runs:
@@ -274,7 +274,7 @@ def test_an_interrupted_group_says_how_to_go_on_and_goes_on_to_the_bit(
     assert [result(run) for run in again] == [result(run) for run in together]
 
 
-def test_one_run_of_an_interrupted_group_goes_on_alone(
+def test_one_run_of_an_interrupted_group_resumes_alone(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     runs = stopped(small(tmp_path, name="run", model="evae", **digits), 2, 2)
@@ -290,7 +290,7 @@ def test_one_run_of_an_interrupted_group_goes_on_alone(
     )
 
 
-def test_a_group_killed_between_two_runs_goes_on_to_the_bit(faults: Faults, mnist_data: Path, tmp_path: Path) -> None:
+def test_a_group_killed_between_two_runs_resumes_to_the_bit(faults: Faults, mnist_data: Path, tmp_path: Path) -> None:
     def folders(runs: str) -> list[Path]:
         return [tmp_path / runs / f"run-seed{seed}" for seed in (0, 1)]
 
@@ -323,7 +323,7 @@ def test_a_group_killed_before_its_first_checkpoints_begins(
     assert [result(run) for run in again] == [result(run) for run in together]
 
 
-def test_runs_that_differ_in_more_than_their_seeds_do_not_go_on_at_once(
+def test_runs_that_differ_in_more_than_their_seeds_do_not_resume_at_once(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     other = train(small(tmp_path, name="other", model="vae", **{**digits, "epochs": 1}))
@@ -368,7 +368,7 @@ class Poisoning(Callback):
         self.trained.append(list(records))
 
 
-def test_a_run_whose_loss_is_no_number_fails_alone(
+def test_a_run_whose_loss_is_not_a_number_fails_alone(
     digits: dict[str, Any], together: tuple[Run, ...], tmp_path: Path
 ) -> None:
     poisoning = Poisoning([1], step=4)
@@ -449,7 +449,7 @@ def test_the_command_trains_runs_that_are_named_after_their_seeds_and_resumes_th
     ("arguments", "sentence"),
     [
         (["--seeds", "0,0"], "--seeds must name at least one, and none twice; got 0,0."),
-        (["--seeds", "3-1"], "--seeds: 3-1 is no range from a smaller number to a larger one."),
+        (["--seeds", "3-1"], "--seeds: 3-1 is not a range from a smaller number to a larger one."),
         (["--seeds", "many"], "--seeds takes whole numbers and ranges, such as 0,1,2 or 0-7; got 'many'."),
         (["--seeds", "0-64"], "--seeds trains at most 64 runs at once, got 65 seeds."),
         (["--seeds", "0-1", "--seed", "0"], "--seeds and --seed exclude each other. Give one of them."),

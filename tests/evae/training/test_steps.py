@@ -1,4 +1,4 @@
-"""A step that is recorded and replayed is the step made anew: on the CPU by a tape with a CUDA graph's rules."""
+"""A step that is recorded and replayed is the step made again: on the CPU by a tape with a CUDA graph's rules."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def assert_same_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> N
 
 
 @pytest.mark.parametrize("options", PAIRS, ids=lambda options: "-".join(str(one) for one in options.values() if one))
-def test_replayed_steps_of_every_model_are_those_made_anew(options: dict[str, Any]) -> None:
+def test_replayed_steps_of_every_model_are_those_made_again(options: dict[str, Any]) -> None:
     """Two epochs, each with a short batch at its end, to the bit."""
     tape = Tape()
     found = trained(Steps(session(**options), capture=tape))
@@ -87,11 +87,11 @@ def test_replayed_steps_of_every_model_are_those_made_anew(options: dict[str, An
 @pytest.mark.parametrize(
     "options", [{"model": "evae", "precision": "bf16"}, {"model": "evae", "prior_length": 0.5}, {"beta": 0.25}]
 )
-def test_replayed_steps_in_other_arithmetic_and_with_constants_are_those_made_anew(options: dict[str, Any]) -> None:
+def test_replayed_steps_in_other_arithmetic_and_with_constants_are_those_made_again(options: dict[str, Any]) -> None:
     assert_same_bits(trained(Steps(session(**options), capture=Tape()), 1), trained(Steps(session(**options)), 1))
 
 
-def test_replayed_steps_of_several_seeds_are_those_made_anew() -> None:
+def test_replayed_steps_of_several_seeds_are_those_made_again() -> None:
     tape = Tape()
     found = trained(Steps(session((3, 4), model="evae"), capture=tape))
     assert tape.replays == 2 * FULL - WARM_UP
@@ -186,7 +186,7 @@ class Waiting(EvidenceLowerBound):
         return term
 
 
-def test_a_step_that_waits_for_the_device_is_made_anew_and_that_is_said_once() -> None:
+def test_a_step_that_waits_for_the_device_is_made_again_and_that_is_said_once() -> None:
     waiting = dataclasses.replace(session(), objective=Waiting())
     with pytest.warns(CaptureWarning, match=r"not be captured as a CUDA graph \(operation not permitted") as said:
         found = trained(Steps(waiting, capture=Tape()))
@@ -276,10 +276,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def never_recorded(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(small(tmp_path_factory.mktemp("anew"), **settings))
+    return train(small(tmp_path_factory.mktemp("again"), **settings))
 
 
-def test_a_run_of_replayed_steps_is_the_run_of_steps_made_anew(
+def test_a_run_of_replayed_steps_is_the_run_of_steps_made_again(
     settings: dict[str, Any], never_recorded: Run, taped: list[Tape], tmp_path: Path
 ) -> None:
     run = train(small(tmp_path, **settings))
@@ -288,7 +288,7 @@ def test_a_run_of_replayed_steps_is_the_run_of_steps_made_anew(
 
 
 @pytest.mark.parametrize("at", [(1, 2), (1, 5), (2, 2), (2, 6)])
-def test_a_run_of_replayed_steps_goes_on_to_the_same_bits(
+def test_a_run_of_replayed_steps_resumes_to_the_same_bits(
     settings: dict[str, Any], never_recorded: Run, taped: list[Tape], tmp_path: Path, at: tuple[int, int]
 ) -> None:
     with pytest.raises(TrainingInterrupted) as stopped:
@@ -317,14 +317,14 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUD
 @needs_cuda
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 @pytest.mark.parametrize("options", [{"model": "vae"}, {"model": "evae"}, {"model": "evae", "precision": "bf16"}])
-def test_a_cuda_graph_has_the_losses_of_steps_made_anew(seeds: tuple[int, ...], options: dict[str, Any]) -> None:
-    class Anew(Steps):
+def test_a_cuda_graph_has_the_losses_of_steps_made_again(seeds: tuple[int, ...], options: dict[str, Any]) -> None:
+    class Again(Steps):
         def __call__(self, numbers: Tensor) -> Tensor:
             return self.launch(numbers)
 
     recorded: list[float] = []
     graphed = Steps(session(seeds, "cuda", **options), recorded.append)
-    expected = trained(Anew(session(seeds, "cuda", **options)))
+    expected = trained(Again(session(seeds, "cuda", **options)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = trained(graphed)

@@ -1,4 +1,4 @@
-"""TensorBoard reads what a run wrote, also after the run was stopped and went on."""
+"""TensorBoard reads what a run wrote, also after the run was stopped and resumed."""
 
 from __future__ import annotations
 

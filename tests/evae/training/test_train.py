@@ -136,7 +136,7 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
         assert set(terms) == {"loss", "reconstruction_at_mean", *names}
 
 
-def test_a_point_without_signal_is_no_active_dimension() -> None:
+def test_a_point_without_signal_is_not_an_active_dimension() -> None:
     q = PosteriorFamily("none").from_heads(torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 4.0]]))
     latent = latent_summary([q])
     assert latent.active_dimensions == 1
@@ -187,7 +187,7 @@ def listen(folder: Path, **options: object) -> Listening:
     return callback
 
 
-def test_every_epoch_shows_every_image_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+def test_every_epoch_shows_every_image_once_in_a_separate_order(tmp_path: Path) -> None:
     first, second = listen(tmp_path, epochs=2, limit_train=60, batch_size=60).images
     assert not torch.equal(first, second)
     assert torch.equal(first.flatten(1).sort(0).values, second.flatten(1).sort(0).values)
@@ -202,7 +202,7 @@ def test_order_and_noise_of_an_epoch_depend_on_the_seed_and_the_epoch_alone(tmp_
     assert not torch.equal(other.images[0], short.images[0])
 
 
-def test_every_epoch_has_noise_of_its_own(tmp_path: Path) -> None:
+def test_every_epoch_has_separate_noise(tmp_path: Path) -> None:
     """With a single image there is one order only: what differs is the noise."""
     first, second = listen(tmp_path, epochs=2, limit_train=1).codes
     assert not torch.equal(first, second)
@@ -263,7 +263,7 @@ class Poison(Recorder):
                 self.model.encoder.heads["sigma"].bias.fill_(math.inf)  # type: ignore[operator]
 
 
-def test_a_loss_that_is_no_number_names_term_epoch_and_batch_and_keeps_the_epoch_before(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_names_term_epoch_and_batch_and_keeps_the_epoch_before(tmp_path: Path) -> None:
     poison = Poison(batch=2)
     with pytest.raises(
         DivergenceError, match=r"the reconstruction term became nan in epoch 2, batch 3 of 5 \(step 8\)\."

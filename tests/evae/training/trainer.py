@@ -34,7 +34,7 @@ class Trainer:
         return (self.faults.seen(self.folder) / "config.json").exists()
 
     def train(self, **broken: Any) -> Ended:
-        """Begin the run or go on with it."""
+        """Begin the run or resume it."""
         if self.begun:
             return self.faults.run("train", "--resume", self.folder, watched=self.runs, **broken)
         options = ["--dataset", "mnist", *SETTINGS, "--data-dir", self.data, "--runs-dir", self.runs, "--name", "run"]
@@ -42,7 +42,7 @@ class Trainer:
 
     @property
     def result(self) -> tuple[Any, ...]:
-        """All that the run comes to, but for how long it took; and what is there beside it."""
+        """All that the run comes to, but for how long it took; and what is there next to it."""
         run, runs = self.run, self.faults.seen(self.runs)
         timeless = [
             {name: value for name, value in record.items() if name not in ("seconds", "images_per_second")}
@@ -53,7 +53,7 @@ class Trainer:
         return timeless, run.weights_path.read_bytes(), pictures, run.status, names
 
     def require_true_status(self) -> None:
-        """The status after a kill must be so: not that of a run that goes on, and no epoch more than there was."""
+        """The status after a kill must be so: not that of a run that continues, and no epoch more than there was."""
         if self.begun:
             run = self.run
             epochs = len(run.metrics)

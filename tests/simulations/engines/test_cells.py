@@ -235,13 +235,13 @@ def test_the_measured_error_is_that_of_other_samples_too() -> None:
     assert abs(errors.mean() - measured.mean_relative_error) < FALSE_ALARM_Z * measured.mean_standard_error * 1.2
 
 
-def test_a_large_m_is_judged_at_its_own_bandwidth_by_smaller_samples() -> None:
+def test_a_large_m_is_measured_at_its_own_bandwidth_by_smaller_samples() -> None:
     large = measure_discretisation(setting(), 10**9, 4)
     small = measure_discretisation(setting(bandwidth=float(10**9) ** -0.235), discretisation.LARGEST_PILOT, 4)
     assert large == small
 
 
-def test_a_bias_counts_where_it_is_none_of_chance() -> None:
+def test_a_bias_counts_where_it_is_not_due_to_chance() -> None:
     unbiased = measure_discretisation(setting(), 1000, 16)
     assert unbiased.is_within_target
     biased = replace(unbiased, rms_relative_error=1.4e-4, mean_relative_error=-1.3e-4, mean_standard_error=1e-5)

@@ -435,7 +435,7 @@ def test_a_kernel_is_recognised_from_its_definition() -> None:
         ([[1.0], [1.0, 2.0]], "must consist of numbers"),
     ],
 )
-def test_a_sample_that_is_none_is_refused_in_one_sentence(sample: object, complaint: str) -> None:
+def test_a_sample_that_is_not_one_is_refused_in_one_sentence(sample: object, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         tm_statistic(sample)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""The Bickel-Rosenblatt test: its size, its power beside the classical tests, its null laws and their cache."""
+"""The Bickel-Rosenblatt test: its size, its power compared with the classical tests, its null laws and their cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from cli import main
-from foundation.errors import InputError
+from foundation.errors import CacheWarning, InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
 from simulations.goodness_of_fit.location_scale import standardise
 from simulations.goodness_of_fit.null_law import NullLaw
@@ -41,6 +41,15 @@ def p_values(samples: list[np.ndarray], folder: Path, **choices: Any) -> np.ndar
 
 def rejections(p_values: np.ndarray, level: float = 0.05) -> float:
     return float(np.mean(p_values <= level))
+
+
+def test_a_simulated_value_equal_to_the_statistic_counts_as_one_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the test rejects too often, by the chance of a tie."""
+    statistic = tm_statistic(NORMALS, weight="one")
+    null = np.array([statistic - 1, statistic, statistic, statistic + 1])
+    monkeypatch.setattr(NullLaw, "values", lambda *_: null)
+    test = bickel_rosenblatt_test(NORMALS, weight="one", replicates=4, cache=False)
+    assert (test.statistic, test.p_value) == (statistic, (1 + 3) / (1 + 4))
 
 
 def test_the_statistic_is_tm_and_the_p_value_its_rank_among_the_replicates() -> None:
@@ -153,7 +162,20 @@ def test_laws_that_differ_in_anything_are_kept_apart(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("here")
-    assert NullLaw(Study(50, 20)).values(cache=blocked).size == 20
+    with pytest.warns(CacheWarning, match=r"is not cached, .* cannot be written \(File exists\)\. Give another"):
+        assert NullLaw(Study(50, 20)).values(cache=blocked).size == 20
+
+
+def test_a_null_law_that_another_version_simulated_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    law = NullLaw(Study(50, 20))
+    law.values(cache=tmp_path)
+    (path,) = tmp_path.iterdir()
+    monkeypatch.setattr("simulations.goodness_of_fit.null_law.digest_sources", lambda: "another")
+    assert law._load(path) is None
+    law.values(cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

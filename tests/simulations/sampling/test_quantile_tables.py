@@ -1,4 +1,4 @@
-"""Tables of quantile functions: as exact as double precision, in both tails, at every seam, beside gaps and kinks."""
+"""Tables of quantile functions: as exact as double precision, in both tails, at every seam, next to gaps and kinks."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def scale(density: Density) -> float:
 def test_quantiles_are_right_to_a_few_units_in_the_last_place(name: str) -> None:
     density = density_named(name)
     seams = some_seams(2, 30, LEADING_BITS)
-    beside = np.concatenate([seams, np.nextafter(seams, 0), np.nextafter(seams, 1)])
-    tails = np.concatenate([some_tails(1, 60), both(beside)])
+    adjacent = np.concatenate([seams, np.nextafter(seams, 0), np.nextafter(seams, 1)])
+    tails = np.concatenate([some_tails(1, 60), both(adjacent)])
     forward, _ = errors(density, tails)
     assert (forward <= 8 * EPSILON * np.maximum(np.abs(quantiles(density, tails)), scale(density))).all()
 
@@ -120,8 +120,8 @@ def test_rough_quantiles_are_right_to_the_last_bits_of_their_level(name: str) ->
     """Where a quantile function is steep, its value is known no better than the level is."""
     density = density_named(name)
     seams = np.concatenate([some_seams(3, 20, LEADING_BITS), some_seams(4, 20, LEADING_BITS + FURTHER_BITS)])
-    beside = np.concatenate([seams, np.nextafter(seams, 0), np.nextafter(seams, 1)])
-    tails = np.concatenate([some_tails(5, 60), both(beside)])
+    adjacent = np.concatenate([seams, np.nextafter(seams, 0), np.nextafter(seams, 1)])
+    tails = np.concatenate([some_tails(5, 60), both(adjacent)])
     forward, backward = errors(density, tails)
     close = forward <= 8 * EPSILON * np.maximum(np.abs(quantiles(density, tails)), scale(density))
     assert (close | (backward <= 32 * EPSILON)).all()

@@ -45,7 +45,7 @@ def test_moments_of_many_blocks_agree_with_scipy() -> None:
     assert moments.kurtosis == pytest.approx(stats.kurtosis(values, fisher=False), rel=1e-12)
 
 
-def test_a_large_constant_beside_the_values_costs_no_more_digits_than_it_must() -> None:
+def test_a_large_constant_added_to_the_values_costs_no_more_digits_than_it_must() -> None:
     values = gamma_values(10_000) + 2.0**20
     moments = merged_in_blocks(values, 1, 17, 5000)
     assert moments.variance == pytest.approx(np.var(values - 2.0**20, ddof=1), rel=1e-9)

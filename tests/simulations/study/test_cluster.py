@@ -29,7 +29,13 @@ pytest.importorskip("distributed")
 STUDY = Study(m=60, replicates=2500, seed=5)
 
 #: Of blocks that take a while, so that something can happen to them.
-LONG = Study(m=2000, replicates=9000, seed=5, engine="exact")
+LONG = Study(m=1000, replicates=9000, seed=5, engine="exact")
+
+
+@pytest.fixture(scope="module")
+def long_result() -> Result:
+    """The result of the long study when nothing happens."""
+    return simulate(LONG)
 
 
 class Once:
@@ -61,15 +67,15 @@ def test_a_cluster_started_here_does_so_too() -> None:
     assert told(simulate(STUDY, cluster="local:2")) == told(simulate(STUDY))
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(mortal: Processes) -> None:
+def test_a_worker_killed_in_the_middle_changes_nothing(mortal: Processes, long_result: Result) -> None:
     death = Once(lambda: mortal.workers[0].send_signal(signal.SIGKILL))
     result = simulate(LONG, cluster=mortal.address, progress=death)
     assert mortal.workers[0].wait(10) == -signal.SIGKILL
-    assert told(result) == told(simulate(LONG))
+    assert told(result) == told(long_result)
 
 
-def test_a_lost_scheduler_leaves_what_was_done_and_the_study_goes_on_from_there(
-    mortal: Processes, tmp_path: Path
+def test_a_lost_scheduler_leaves_what_was_done_and_the_study_resumes_from_there(
+    mortal: Processes, tmp_path: Path, long_result: Result
 ) -> None:
     path = tmp_path / "state.json"
     with pytest.raises(
@@ -81,20 +87,20 @@ def test_a_lost_scheduler_leaves_what_was_done_and_the_study_goes_on_from_there(
     assert 0 < partial.accumulator.count < LONG.replicates
     (kept,) = json.loads(path.read_text())["studies"]
     assert kept["moments"]["count"] == partial.accumulator.count
-    assert told(simulate(LONG, resume=path)) == told(simulate(LONG))
+    assert told(simulate(LONG, resume=path)) == told(long_result)
 
 
 def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
-    mortal: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mortal: Processes, tmp_path: Path, long_result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command says how to go on, and that command does."""
+    """The command says how to resume, and that command does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("simulations.terminal.progress_display", lambda *_: _Shown(mortal))
-    options = ["--m", "2000", "--replicates", "9000", "--seed", "5", "--engine", "exact"]
+    options = ["--m", "1000", "--replicates", "9000", "--seed", "5", "--engine", "exact"]
     result = runner().invoke(cli.main, ["simulate-tm", *options, "--cluster", mortal.address])
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
-    sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are saved in (.*)\. Go on with: (.*)", line)
+    sentence = re.fullmatch(r"Error: the cluster at .* was lost .* they are saved in (.*)\. Resume with: (.*)", line)
     assert sentence is not None
     assert sentence[1] == str(tmp_path / "simulate-tm-seed5.json")
     assert "INTERRUPTED: only the first" in result.stdout
@@ -104,7 +110,7 @@ def test_what_was_to_be_kept_nowhere_is_kept_when_the_scheduler_is_lost(
     monkeypatch.undo()
     again = runner().invoke(cli.main, [*command[2:at], *command[at + 2 :], "--json", "-"])
     assert again.exit_code == 0, again.stderr
-    assert json.loads(again.stdout)["mean"] == simulate(LONG).summary.mean
+    assert json.loads(again.stdout)["mean"] == long_result.summary.mean
 
 
 class _Shown:
@@ -121,14 +127,14 @@ class _Shown:
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_no_worker_behind_and_keeps_what_was_done(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_worker_behind_and_keeps_what_was_done(tmp_path: Path, long_result: Result) -> None:
     from simulations import SimulationInterrupted
 
     path = tmp_path / "state.json"
     interrupt = Once(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(SimulationInterrupted):
         simulate(LONG, cluster="local:2", resume=path, progress=interrupt)
-    assert told(simulate(LONG, resume=path)) == told(simulate(LONG))
+    assert told(simulate(LONG, resume=path)) == told(long_result)
 
 
 def test_a_worker_that_computes_other_values_is_refused() -> None:

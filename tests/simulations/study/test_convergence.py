@@ -1,4 +1,4 @@
-"""A study of several m: the leading terms beside what was seen, and the rates."""
+"""A study of several m: the leading terms next to what was seen, and the rates."""
 
 from __future__ import annotations
 

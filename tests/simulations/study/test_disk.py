@@ -86,13 +86,13 @@ def test_a_state_whose_folder_is_removed_is_one_sentence_and_not_made_again(faul
         *COMMAND, "--resume", folder / "state.json", watched=folder, at_kinds={"renamed state.json": signal.SIGSTOP}
     )
     shutil.rmtree(folder)
-    ended = faults.go_on(stopped)
+    ended = faults.resume(stopped)
     assert ended.code == 2
     assert ended.sentence == f"--resume {folder / 'state.json'} cannot be written: No such file or directory."
     assert not folder.exists()
 
 
-def test_a_second_process_is_refused_and_the_first_goes_on(faults: Faults, tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_the_first_continues(faults: Faults, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     state, result, whole = folder / "state.json", tmp_path / "result.json", tmp_path / "whole.json"
@@ -101,7 +101,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(faults: Faults, tmp_p
     ended = faults.run(*command)
     assert ended.code == 2
     assert ended.sentence == f"--resume {state} is in use by another process. Wait until that ends."
-    assert faults.go_on(stopped).code == 0
+    assert faults.resume(stopped).code == 0
     assert faults.run(*COMMAND, "--json", whole).code == 0
     assert told(result) == told(whole)
 

@@ -1,4 +1,4 @@
-"""A simulation that is killed anywhere goes on to the same result, and what it keeps is whole or not there."""
+"""A simulation that is killed anywhere resumes to the same result, and what it keeps is whole or not there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def told(path: Path) -> dict[str, Any]:
 def test_a_simulation_killed_at_every_moment_of_its_saving_ends_as_one_never_killed(
     faults: Faults, tmp_path: Path
 ) -> None:
-    """The process number n is killed at its moment n, until there are no more; each goes on from what was saved."""
+    """The process number n is killed at its moment n, until there are no more; each resumes from what was saved."""
     whole, folder = tmp_path / "whole.json", tmp_path / "folder"
     folder.mkdir()
     assert faults.run(*COMMAND, "--json", whole).code == 0

@@ -1,4 +1,4 @@
-"""Long runs: kept as they go, gone on with to the last bit, and never at the cost of somebody's file."""
+"""Long runs: kept as they go, resumed to the last bit, and never at the cost of somebody's file."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_several_studies_are_kept_in_one_file(tmp_path: Path) -> None:
     running = simulate_studies(studies, resume=path)
     first = next(running)
     running.close()
-    gone_on = list(simulate_studies(studies, resume=path))
-    assert [told(result) for result in gone_on] == [told(simulate(study)) for study in studies]
-    assert told(first) == told(gone_on[0])
+    resumed = list(simulate_studies(studies, resume=path))
+    assert [told(result) for result in resumed] == [told(simulate(study)) for study in studies]
+    assert told(first) == told(resumed[0])
 
 
 RUN = """
@@ -76,7 +76,7 @@ except SimulationInterrupted as interruption:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
 )
-def test_a_stopped_process_is_gone_on_with_to_the_identical_result(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_stopped_process_is_resumed_to_the_identical_result(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "state.json"
     process = subprocess.Popen([sys.executable, "-c", RUN, str(path)], stdout=subprocess.PIPE, cwd=ROOT, text=True)
     assert process.stdout is not None
@@ -234,7 +234,7 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
     assert len(saved) <= 0.05 * now + 1
 
 
-def test_nothing_but_the_lock_stays_beside_the_file(tmp_path: Path) -> None:
+def test_nothing_but_the_lock_stays_next_to_the_file(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     simulate(Study(m=20, replicates=10), resume=path)
     lock = FileLock(path.with_name(".state.json.lock"))

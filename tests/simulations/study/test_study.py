@@ -1,4 +1,4 @@
-"""Studies: the replicate loop, its reproducibility, and what it says beside theory."""
+"""Studies: the replicate loop, its reproducibility, and what it says next to theory."""
 
 from __future__ import annotations
 
@@ -333,7 +333,7 @@ def test_few_replicates_cannot_tell_the_mean_from_the_limit() -> None:
     assert "cannot distinguish the mean from the limit" in in_words(fabricated(normal_values(0.52, 0.2, size=25)))[3]
 
 
-def test_normality_is_judged_from_the_values() -> None:
+def test_normality_is_assessed_from_the_values() -> None:
     normal = normal_values(0.5, 0.2)
     assert "show no departure from a normal law" in in_words(fabricated(normal))[4]
     assert "the normal law has not been reached" in in_words(fabricated(np.exp(normal)))[4]

@@ -47,8 +47,8 @@ def test_the_ball_of_a_complex_number_contains_the_value(function: sympy.Expr, r
 def test_no_function_is_analytic_on_a_ball_that_meets_its_branch_cut(function: sympy.Expr, cut: acb) -> None:
     on_balls = analytic_function(function, z, {})
     assert not on_balls(cut, True).is_finite()
-    beside = cut + acb(0, 1)
-    assert on_balls(beside, True).is_finite()
+    adjacent = cut + acb(0, 1)
+    assert on_balls(adjacent, True).is_finite()
 
 
 @pytest.mark.parametrize("width", ["1e-3", "1e-30"])

@@ -70,7 +70,7 @@ def test_the_sign_is_decided_on_unbounded_intervals_too() -> None:
     assert not decisions.keeps_nonnegative(Integer(-1), x, -oo, Integer(3))
 
 
-def test_a_sign_is_not_guessed_for_what_is_no_rational_polynomial() -> None:
+def test_a_sign_is_not_guessed_for_what_is_not_a_rational_polynomial() -> None:
     with pytest.raises(Undecided):
         decisions.keeps_nonnegative(sympy.sin(x), x, Integer(0), Integer(1))
     with pytest.raises(Undecided):

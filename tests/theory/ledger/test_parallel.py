@@ -1,4 +1,4 @@
-"""Claims are decided in processes of their own, and none is waited for without end."""
+"""Claims are decided in separate processes, and none is waited for without end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_findings_come_back_in_the_order_asked_for_and_equal_those_made_here() -
     assert sorted(seen) == sorted(request.claim_id for request in requests)
 
 
-def test_a_claim_out_of_time_is_undecided_and_the_others_go_on() -> None:
+def test_a_claim_out_of_time_is_undecided_and_the_others_continue() -> None:
     requests = [ClaimRequest("kernel.gaussian-a1"), ClaimRequest("lemma-3.2.minimum")]
     findings = workers.decide(requests, jobs=1, time_limit=0.001)
     assert [finding.verdict for finding in findings] == [Verdict.UNDECIDED] * 2

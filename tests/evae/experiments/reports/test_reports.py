@@ -76,7 +76,7 @@ def by_kernel(record: RunRecord) -> float:
     return (120.0 if cell and cell[0] == "epanechnikov" else 140.0) + jitter
 
 
-def test_the_papers_figure_stands_beside_the_mean_and_deviation_of_ours() -> None:
+def test_the_papers_figure_stands_next_to_the_mean_and_deviation_of_ours() -> None:
     published, ours = report(results("1", by_model, seeds=(0, 1, 2))).tables
     rows = {row[:3]: row for row in published.rows}
     assert len(rows) == len(published.rows) == 16
@@ -112,7 +112,7 @@ def test_other_models_change_nothing_of_the_comparison_of_evae_with_vae() -> Non
     assert of_wide == of_narrow
 
 
-def test_a_weighted_model_has_a_curve_of_its_own() -> None:
+def test_a_weighted_model_has_a_separate_curve() -> None:
     found = results("1", lambda one: 90.0 if "beta" in one.label else by_model(one), models=MODELS, seeds=(0,))
     for axes in figures(found)["curves"].axes:
         last = {line.get_label(): np.asarray(line.get_ydata(), dtype=float)[-1] for line in axes.get_lines()}
@@ -230,14 +230,14 @@ def test_what_is_scaled_down_is_said() -> None:
         "in place of 0.0001, batches of 50 in place of 100.",
         "1 seed (4); mean ± standard deviation over seeds.",
         "The Fréchet distance is one of the features of a small classifier, trained on the data set's own labels "
-        "(accuracy on hold-out images: digits 98.77%): no FID, and not comparable with the paper's.",
+        "(accuracy on hold-out images: digits 98.77%): not FID, and not comparable with the paper's.",
         "Failed and left out: a-run (the disk is full.)",
         "Trained on a processor, 2 threads, torch 2.15.0.",
         "8 runs, 8 minutes of training.",
     )
 
 
-def test_the_papers_own_settings_are_no_departure() -> None:
+def test_the_papers_own_settings_are_not_a_departure() -> None:
     assert not any("Not the paper's settings" in note for note in departures(results("1", by_model)))
 
 
@@ -407,7 +407,7 @@ def with_references(found: Results, floor: float = 0.123, spread: float = 0.0) -
     return found
 
 
-def test_training_images_have_a_row_of_their_own_for_each_data_set() -> None:
+def test_training_images_have_a_separate_row_for_each_data_set() -> None:
     found = with_references(results("1", by_model, seeds=(0,)))
     published, ours = report(found).tables
     floors = [row for row in published.rows if row[2] == "training images"]

@@ -180,7 +180,7 @@ def test_one_seed_gives_shares_without_tests() -> None:
 
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("effect", [0.0, 0.1])
-def test_rounding_errors_are_no_variation(seeds: int, effect: float) -> None:
+def test_rounding_errors_are_not_variation(seeds: int, effect: float) -> None:
     cells = np.array([[0.1, 0.2], [0.7, 0.3]]) * effect + 136.7
     analysis = analyse(trials_of(np.repeat(cells[:, :, None], seeds, 2) + 0.1 * np.arange(seeds)))
     assert [s.f for s in analysis.sources if s.f is not None] == []

@@ -111,7 +111,7 @@ def test_values_without_spread_and_fewer_than_three_have_no_interval(values: lis
     assert (found.interval, found.p_value, found.sign) == (None, None, 0)
 
 
-def test_rounding_of_what_was_subtracted_is_no_spread_and_no_mean() -> None:
+def test_rounding_of_what_was_subtracted_is_neither_spread_nor_mean() -> None:
     rounded = [0.3 - 0.2, 100.3 - 100.2, 200.3 - 200.2]
     assert len(set(rounded)) == 3
     assert estimate(rounded, magnitude=200.3).interval is None
@@ -226,7 +226,7 @@ def test_the_sign_tests_are_scipys(measured: list[Measurement]) -> None:
         assert [float(count.two_sided_holm) for count in counts] == pytest.approx(theirs)
 
 
-def test_a_tie_is_no_win_and_is_left_out_of_the_two_sided_test() -> None:
+def test_a_tie_is_not_a_win_and_is_left_out_of_the_two_sided_test() -> None:
     measured = pairs([[(3, 1)], [(3, 2)], [(9, 8)], [(9, 7)], [(5, 5)]])
     (count,) = wins(measured, [FID])
     assert (count.wins, count.ties, count.losses) == (4, 1, 0)
@@ -235,7 +235,7 @@ def test_a_tie_is_no_win_and_is_left_out_of_the_two_sided_test() -> None:
     assert "in 4 of 5 cells, with 1 tie" in compare(measured, [FID]).verdict
 
 
-def test_a_data_set_is_judged_by_its_mean_over_latent_dimensions() -> None:
+def test_a_data_set_is_compared_by_its_mean_over_latent_dimensions() -> None:
     measured = pairs([[(3, 2)], [(3, 2)], [(3, 9)]], "mnist") + pairs([[(3, 2)], [(3, 2)], [(3, 3.5)]], "digits")
     (count,) = wins(measured, [FID])
     assert count.by_dataset == {"mnist": pytest.approx(-4 / 3), "digits": pytest.approx(0.5)}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.isolation import Epoch
+from benchmarks.shared.isolation import Epoch
 from evae.compute.precision import full_precision_or_tf32
 from evae.compute.processes import Processes
 from evae.configuration.configuration import Configuration

@@ -26,7 +26,7 @@ def in_a_process(contestant: Callable[[], Epoch], threads: int) -> Iterator[Call
     """
     # Forked from a process that has only loaded the libraries: loading them again would take seconds each time.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.trainers"])
+    context.set_forkserver_preload(["benchmarks.shared.trainers"])
     # Not a daemon, since a contestant's loader may start processes.
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, contestant, threads))

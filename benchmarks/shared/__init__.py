@@ -1,0 +1,1 @@
+"""What several benchmarks need: targets and records, interleaved timing, contestants and their processes."""
