@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from commands.shared.completions import files, one_of
+from commands.shared.failures import EXIT_CHECK_FAILED
 from commands.shared.invocation import way_on, with_the_way_on
 from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
@@ -63,14 +64,15 @@ def simulate_tm(
     json_path: str | None,
     quiet: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Simulate the Bickel-Rosenblatt statistic T_m and compare it with its exact mean and its limit.
 
     T_m = m b ∫ (f_m - f)² a compares the kernel density estimate f_m of m observations with the density f they are
     drawn from. By Theorem 3.1 the paper puts the limit I(K) ∫ f a in place of E T_m. Shown are the simulated mean
     with its standard error; the exact mean at this m in its three parts; the limit; the standardised statistic
     b^(-1/2) (T_m - I(K) ∫ f a) next to the normal law it tends to; and, in words, whether the theorem's assumptions
-    hold for this choice and what the simulation says.
+    hold for this choice and what the simulation says. The exit status is 1 if a simulated mean contradicts the exact
+    mean.
 
     \b
     Examples
@@ -120,3 +122,4 @@ def simulate_tm(
 
             save_plots(study_figure(results), plots)
         write_json(stream, document)
+    return EXIT_CHECK_FAILED if any(result.summary.contradicts_exact_mean for result in results) else 0

@@ -32,12 +32,13 @@ from foundation.figures import (
 )
 from foundation.types import Array
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named, window_at
-from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, numerical
+from theory.bickel_rosenblatt.mean import exact_mean, limit_mean
 from theory.bickel_rosenblatt.smoothing import b
 from theory.bickel_rosenblatt.symbolic_mean import MeanExpression, m, mean_expression
 from theory.claims.kernels import TABLED
 from theory.claims.lemma_2_1 import C, divergence_density, sharp_constant
 from theory.claims.lemma_3_2 import roughness_table
+from theory.densities.evaluation import numerical
 from theory.kernel_assessment import KernelAssessment
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
 

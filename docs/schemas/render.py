@@ -41,7 +41,7 @@ varying key.
 | exit code | meaning | document |
 |---|---|---|
 | 0 | done | yes |
-| 1 | done, but a check failed: a verdict not as recorded, a run of a table that failed, a damaged data set | yes |
+| 1 | done, but a check failed: a verdict, a mean, a run of a table or a data set is not as it should be | yes |
 | 2 | wrong use or bad input: one sentence on standard error | no |
 | 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to resume | no |
 """

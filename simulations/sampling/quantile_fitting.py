@@ -24,14 +24,22 @@ from simulations.sampling.quantile_tables import (
     PIECES_ON_A_SIDE,
     SMALLEST_EXPONENT,
     QuantileTable,
+    quantiles_into,
 )
 from theory.densities.density import Density, probability
+from theory.densities.evaluation import NARROW, at_points, local_density
 from theory.densities.quantiles import NumericalInverse
 from theory.kernels import x
 
 Choice: TypeAlias = npt.NDArray[np.bool_]
 
 MOST_PIECES = 500_000
+
+LEVELS_IN_AN_OCTAVE, GOLDEN, SPACINGS = 16, 0.618, 8
+"""The levels at which a table is checked, their place between powers of two, and the doubles granted to a quantile."""
+
+INVERSION = 1e-9
+"""Accepted relative error of a level."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
 RELATIVE_TOLERANCE, BACKWARD_TOLERANCE = 2 * _EPSILON, 8 * _EPSILON
@@ -81,7 +89,8 @@ def quantile_table(density: Density) -> QuantileTable:
     """
     sides = lower_tail_quantiles(density), upper_tail_quantiles(density)
     lower, upper = (float(end) for end in density.support)
-    negligible = NEGLIGIBLE * _scale(sides, upper - lower)
+    density.require_resolution()
+    negligible = NEGLIGIBLE * _scale(density, sides, upper - lower)
     # Fit all pieces of one depth together; those that are too rough are split and fitted in the next pass.
     pieces = _first_pieces()
     values = np.concatenate([_first_values(function, negligible) for function in sides])
@@ -102,7 +111,39 @@ def quantile_table(density: Density) -> QuantileTable:
                 "wider parts."
             )
         values = _values(pieces, sides)
-    return QuantileTable(np.concatenate(coefficients), np.concatenate(parts), lower, upper)
+    table = QuantileTable(np.concatenate(coefficients), np.concatenate(parts), lower, upper)
+    _require_inverse(density, table, negligible)
+    return table
+
+
+def _require_inverse(density: Density, table: QuantileTable, negligible: float) -> None:
+    """Require that the table inverts the distribution function of ``density``, at levels between its nodes.
+
+    Raises
+    ------
+    InputError
+        If it does not at some level; the message names the largest error.
+    """
+    if density.survival is None:
+        return
+    octaves = np.arange(SMALLEST_EXPONENT, -1)[:, None]
+    levels = np.ldexp(1 + (np.arange(LEVELS_IN_AN_OCTAVE) + GOLDEN) / LEVELS_IN_AN_OCTAVE, octaves).ravel()
+    for sign, side in ((-1.0, "distribution"), (1.0, "survival")):
+        points = np.empty(levels.size)
+        quantiles_into(points, sign * levels, table)
+        # A quantile is known to a few doubles, in which the distribution function may rise much.
+        slack = SPACINGS * (np.spacing(np.abs(points)) + _EPSILON / NEGLIGIBLE * negligible)
+        function = local_density(density, side)
+        ends = [at_points(function, np.clip(points + shift, table.lower, table.upper)) for shift in (-slack, slack)]
+        least, greatest = np.minimum(*ends), np.maximum(*ends)
+        wrong = np.maximum(least - levels, levels - greatest) / levels
+        worst = int(np.argmax(wrong))
+        if not wrong[worst] <= INVERSION:
+            raise InputError(
+                f"the quantiles of {density.name} must invert its {side} function, but {points[worst]:.10g}, that at "
+                f"{levels[worst]:.6g}, has {at_points(function, points[[worst]])[0]:.6g}. Correct the quantile or the "
+                "distribution and survival functions."
+            )
 
 
 def lower_tail_quantiles(density: Density) -> ArrayFunction:
@@ -140,10 +181,11 @@ def _reflect(function: ArrayFunction) -> ArrayFunction:
     return lambda points: function(-points)
 
 
-def _scale(sides: tuple[ArrayFunction, ArrayFunction], width: float) -> float:
-    """Return the width of the support, or the interquartile range of a density whose support is unbounded."""
+def _scale(density: Density, sides: tuple[ArrayFunction, ArrayFunction], width: float) -> float:
+    """Return the width of the support, or the interquartile range if it is unbounded, but not many narrow scales."""
     below, above = (float(function(np.array([0.25]))[0]) for function in sides)
-    return width if np.isfinite(width) else above - below
+    narrow = [NARROW * float(scale) for _, scale in density.landmarks]
+    return min([width if np.isfinite(width) else above - below, *narrow])
 
 
 def _first_pieces() -> _Pieces:

@@ -145,6 +145,11 @@ class Summary:
         return self._z(self.limit_mean)
 
     @property
+    def contradicts_exact_mean(self) -> bool:
+        """Whether the simulated mean differs from the exact mean by more than chance and the bias of cells explain."""
+        return self.z_exact is not None and abs(self.z_exact) > AGREEMENT + _bias_in_standard_errors(self)
+
+    @property
     def standardised_mean(self) -> float:
         """The mean of the standardised statistic, 0 in the limit."""
         return self.standardise(self.mean)
@@ -301,7 +306,11 @@ def _on_the_discretisation(summary: Summary) -> str:
     sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
     sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
     share = _bias_in_standard_errors(summary)
-    return f"{sentence}: at most {share:.2g} standard errors of the simulated mean." if share else f"{sentence}."
+    sentence += f": at most {share:.2g} standard errors of the simulated mean." if share else "."
+    error = measured.get("closed_form_error")
+    return (
+        sentence if error is None else f"{sentence} ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
+    )
 
 
 def _on_the_exact_mean(summary: Summary) -> str:
@@ -310,7 +319,7 @@ def _on_the_exact_mean(summary: Summary) -> str:
     distance = f"(z = {summary.z_exact:+.2f})"
     if abs(summary.z_exact) <= AGREEMENT:
         return f"The simulated mean agrees with the exact mean at this m {distance}."
-    if abs(summary.z_exact) <= AGREEMENT + _bias_in_standard_errors(summary):
+    if not summary.contradicts_exact_mean:
         return f"The simulated mean differs from the exact mean {distance}; the bias of the cells may explain that."
     return f"The simulated mean contradicts the exact mean at this m {distance}: one of the two is wrong."
 

@@ -10,14 +10,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 import cli
 from simulations import terminal as presentation
+from simulations.study import summary
 from tests.support.places import ROOT
+from theory.bickel_rosenblatt.mean import ExactMean, exact_mean
 
 TIMES = {"seconds": 0, "replicates_per_second": 0}
 HEAVY = ("torch", "sympy", "numba", "matplotlib", "statsmodels", "scipy")
@@ -58,6 +61,20 @@ def test_json_on_a_dash_is_alone_on_standard_output(run: Run) -> None:
     assert status == 0
     assert (document["m"], document["replicates"]) == (100, 50)
     assert "exact at this m" in err
+
+
+def test_a_mean_that_contradicts_the_exact_mean_ends_with_exit_status_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shifted(*arguments: Any) -> ExactMean:
+        mean = exact_mean(*arguments)
+        return replace(mean, variance_term=mean.variance_term + 1)
+
+    monkeypatch.setattr(summary, "exact_mean", shifted)
+    status, out, err = run("--m", "100", "--replicates", "200", "--json", "-")
+    assert status == 1
+    assert json.loads(out)["z_exact"] < -20
+    assert "contradicts the exact mean" in " ".join(err.split())
 
 
 def test_several_sizes_make_a_list_of_studies_and_a_table(run: Run, tmp_path: Path) -> None:

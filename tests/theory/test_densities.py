@@ -1,5 +1,8 @@
 """Densities and weights: their definitions agree with each other, and A2 to A4 are decided rightly."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy
@@ -10,9 +13,9 @@ from sympy import Abs, Rational, exp, oo, sqrt
 
 from foundation.errors import InputError
 from theory.densities.assumptions import density_assumptions, weight_conditions
-from theory.densities.density import Density
+from theory.densities.density import Density, Landmark
 from theory.densities.families import NORMAL, density_named, mixture, normal
-from theory.densities.integrals import integral_of
+from theory.densities.integrals import integral_of, integral_of_product
 from theory.densities.weights import ONE, Weight, weight_named, window
 from theory.kernels import Piece, x
 
@@ -147,6 +150,34 @@ def test_a_bad_density_is_refused_in_one_sentence(name: str, complaint: str) -> 
         density_named(name)
 
 
+@EVERY_DENSITY
+def test_a_density_travels_between_processes_with_its_landmarks(density: Density) -> None:
+    travelled = pickle.loads(pickle.dumps(density))
+    assert travelled == density
+    # Formulas that are equal may have been evaluated to others that lose the tails.
+    assert (str(travelled.distribution), str(travelled.survival)) == (str(density.distribution), str(density.survival))
+
+
+def test_a_changed_density_travels_as_it_is() -> None:
+    changed = replace(NORMAL, name="renamed", landmarks=())
+    assert pickle.loads(pickle.dumps(changed)).name == "renamed"
+    assert changed.translate(UNIT).name == "renamed"
+
+
+@pytest.mark.parametrize("name", ["uniform:2,5", "beta:2.5,3", "laplace", "mixture:1*normal(4,0.25)"])
+def test_a_translated_density_is_the_density_of_the_moved_variable(name: str) -> None:
+    density, distance = density_named(name), Rational(7, 3)
+    component = density.components[0][1] if density.components else density
+    moved = component.translate(distance)
+    points = [float(quantile) for quantile in component.quantiles(np.array([0.1, 0.4, 0.8]))]
+    for point in points:
+        near, far = Rational(point), Rational(point) + distance
+        assert float(moved.distribution.subs(x, far)) == pytest.approx(float(component.distribution.subs(x, near)))
+        piece = next(piece for piece in moved.pieces if piece.lower <= far <= piece.upper)
+        unmoved = next(piece for piece in component.pieces if piece.lower <= near <= piece.upper)
+        assert float(piece.density.subs(x, far)) == pytest.approx(float(unmoved.density.subs(x, near)))
+
+
 def test_a_mixture_of_one_is_its_component() -> None:
     assert mixture((1, 2, 3)).pieces == normal(2, 3).pieces
 
@@ -193,6 +224,17 @@ def test_a_mixture_of_densities_that_break_an_assumption_is_assessed_as_a_whole(
     halves = ((Rational(1, 2), density_named("uniform:0,1")), (Rational(1, 2), density_named("uniform:0,1")))
     pieces = density_named("uniform:0,1").pieces
     assert failures(Density("twice", pieces, distribution=x, quantile=ZERO, components=halves)) == {"A2", "A3", "A4"}
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_an_integral_without_a_closed_form_sees_the_narrow_part_of_a_weight(power: int) -> None:
+    """A bump of width 1e-5 at 3/10, where f is 3/2 sqrt(x)."""
+    place, width = Rational(3, 10), Rational(1, 100_000)
+    bump = exp(-(((x - place) / width) ** 2) / 2)
+    weight = Weight("bump", (Piece(ZERO, UNIT, bump),), (Landmark(place, width),))
+    integral = integral_of_product(density_named("beta:1.5,1"), weight, power)
+    expected = (1.5 * 0.3**0.5) ** power * 1e-5 * (2 * np.pi / power) ** 0.5
+    assert float(integral) == pytest.approx(expected, rel=1e-8)
 
 
 def test_a_window_meets_what_the_theorem_asks_of_a_weight() -> None:

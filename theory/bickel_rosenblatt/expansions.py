@@ -19,9 +19,10 @@ import sympy
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
 from theory.algebra.piecewise import PiecewisePolynomial
-from theory.bickel_rosenblatt.mean import limit_variance
+from theory.bickel_rosenblatt.mean import limit_variance, places_around
 from theory.densities.density import Density
 from theory.densities.families import density_named
+from theory.densities.integrals import require_known_integrals
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, Piece, kernel_named, x
 
@@ -29,6 +30,9 @@ TAIL = 1e-18
 """The mass neglected in each tail if the weight is 1 everywhere."""
 
 NODES, PANELS = 16, 8
+
+VALIDATION = 1e-9
+"""Accepted relative error of the integrals of f and f^2."""
 
 LEVELS = (1e-12, 1e-6, 1e-3, 0.1, 0.5, 0.9, 1 - 1e-3, 1 - 1e-6, 1 - 1e-12)
 """Quantiles of f at which the integrals are split, so that panels are narrow where f is narrow."""
@@ -109,6 +113,8 @@ def leading_terms(
     smooth = not any(lower <= float(knot) <= upper for knot in density.knots)
     points, lengths = _nodes(density, weight, lower, upper)
     f, a = _numerical(density.pieces, 0)(points), _numerical(weight.pieces, 0)(points)
+    found = {"mass": float(lengths @ f), "square": float(lengths @ f**2)}
+    require_known_integrals(density, lower, upper, found, "the quadrature of the leading terms", VALIDATION)
     product, variance = float(lengths @ (f**2 * a)), float(limit_variance(kernel, density, weight))
     if product == 0:
         raise InputError(
@@ -143,6 +149,8 @@ def _nodes(density: Density, weight: Weight, lower: float, upper: float) -> tupl
     # Clip the landmarks to the interval, cut each part into panels, and map the nodes from [-1, 1] to each panel.
     components = [component for _, component in density.components] or [density]
     landmarks = [component.quantiles(np.array(LEVELS)) for component in components]
+    further = (*density.landmarks, *weight.landmarks) if len(components[0].landmarks) > 1 else weight.landmarks
+    landmarks.append(np.array([float(place) for place in places_around(further)]))
     knots = np.array([float(knot) for knot in (*density.knots, *weight.knots)])
     edges = np.unique(np.clip(np.concatenate([*landmarks, knots, [lower, upper]]), lower, upper))
     edges = np.unique(np.concatenate([np.linspace(*pair, PANELS + 1) for pair in pairwise(edges)]))

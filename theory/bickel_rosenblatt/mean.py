@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from fractions import Fraction
+from functools import cached_property, lru_cache
 
 import numpy as np
-import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
-from foundation.types import Array, ArrayFunction
+from foundation.types import Array
 from foundation.validation import require_positive
 from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.densities.assumptions import density_assumptions, weight_conditions
-from theory.densities.density import Density
+from theory.densities.density import Density, Landmark
+from theory.densities.evaluation import far_locations, local_density, local_weight, numerical
 from theory.densities.families import density_named
-from theory.densities.integrals import integral_of_product
+from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.weights import ONE, Weight, weight_named
-from theory.kernels import GAUSSIAN, Kernel, Piece, assumption_a1, kernel_named, x
+from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named
 
 RELATIVE_TOLERANCE = 1e-13
 
@@ -34,6 +35,12 @@ PANELS = (1, 2, 4, 8, 16, 32, 64)
 
 GAUSSIAN_REACH = 12.0
 """The truncation point of the Gaussian kernel, which is below 3e-32 beyond it."""
+
+VALIDATION = 1e-9
+"""Accepted relative error of the integrals of f and f^2."""
+
+STEPS = (-8, -5, -3, -2, -1, 0, 1, 2, 3, 5, 8)
+"""Distances of edges from a landmark, in scales."""
 
 LANDMARK_LEVELS = (1e-15, 1e-6, 0.01, 0.25, 0.5, 0.75, 0.99, 1 - 1e-6, 1 - 1e-15)
 
@@ -104,7 +111,8 @@ def exact_mean(
     With :math:`K_b(t) = K(t/b)/b`, the variance of :math:`f_m(x)` is
     :math:`(\int K^2(u) f(x - b u)\,du / b - (K_b * f)^2(x)) / m` and its bias is :math:`K_b * f - f`. The bias is
     computed as :math:`\int K(u) [f(x - b u) - f(x)]\,du`, which avoids cancellation when it is small. Gauss-Legendre
-    panels are split where the expression of K, f or a changes, and halved until two orders agree.
+    panels are split where the expression of K, f or a changes, and halved until two orders agree. The integrals of f
+    and f^2 over the same panels must be those of their closed forms.
 
     Examples
     --------
@@ -117,12 +125,13 @@ def exact_mean(
     problem = _Problem(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth).at(m))
     problem.check()
     # The difference between two orders estimates the error; halve the panels until it is small enough.
-    scale = np.array([1.0, 1.0, m])
+    scale = np.array([1.0, 1.0, m, 1.0, 1.0])
     for panels in PANELS:
         lower, higher = (scale * problem.terms(panels, order) for order in (LOWER_ORDER, HIGHER_ORDER))
-        error = float(np.sum(np.abs(higher - lower)))
-        if error <= RELATIVE_TOLERANCE * float(np.sum(higher)):
-            variance, product, squared_bias = (float(term) for term in higher)
+        error = float(np.sum(np.abs(higher - lower)[:3]))
+        if error <= RELATIVE_TOLERANCE * float(np.sum(higher[:3])):
+            variance, product, squared_bias, mass, square = (float(term) for term in higher)
+            problem.validate(mass, square)
             return ExactMean(variance, product, squared_bias, error)
     raise InputError(f"the quadrature of E T_m did not converge: two orders differ by {error:g}.")
 
@@ -206,49 +215,63 @@ class _Problem:
     bandwidth: float
 
     def check(self) -> None:
-        """Raise InputError if the density is unbounded in the domain of integration."""
+        """Raise InputError if the density is unbounded in the domain of integration, or too narrow for its location."""
         require_bounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
+        self.density.require_resolution()
 
     def terms(self, panels: int, order: int) -> Array:
-        """Return (A, B, C / m), with ``panels`` of ``order`` Gauss-Legendre nodes on every smooth interval."""
-        total = np.zeros(3)
-        points, lengths = _gauss_legendre(self._outer_edges, panels, order)
-        weights = lengths * numerical(self.weight.pieces)(points)
+        """Return A, B, C / m and the integrals of f and f^2, with ``panels`` of ``order`` nodes on every interval."""
+        total = np.zeros(5)
+        points = _Points.between(self._outer_edges, panels, order)
         # Blocks of outer points bound the memory of the double integral.
-        inner_nodes = (self._kernel_knots.size + self._landmarks.size) * panels * order
+        inner_nodes = (self._kernel_knots.size + len(self._landmarks)) * panels * order
         block = max(1, 1_000_000 // inner_nodes)
-        for start in range(0, points.size, block):
-            part = slice(start, start + block)
-            total += self._integrands(points[part], panels, order) @ weights[part]
+        for start in range(0, points.bases.size, block):
+            total += self._integrals(points.part(slice(start, start + block)), panels, order)
         return total
 
-    def _integrands(self, points: Array, panels: int, order: int) -> Array:
-        """Return the integrands of (A, B, C / m) without the weight, shape (3, points)."""
+    def validate(self, mass: float, square: float) -> None:
+        """Raise InputError if the integrals of f and f^2 at the nodes are not those of their closed forms."""
+        found = {"mass": mass, "square": square}
+        require_known_integrals(self.density, *self._outer_ends, found, "the quadrature of E T_m", VALIDATION)
+
+    def _integrals(self, points: _Points, panels: int, order: int) -> Array:
+        """Return the integrals of `terms` over ``points``."""
         # Inner nodes u depend on the outer point: shape (points, nodes).
-        density = numerical(self.density.pieces)
+        density = local_density(self.density)
         u, lengths = _gauss_legendre(self._inner_edges(points), panels, order)
         kernel = numerical(self.kernel.pieces)(u)
-        values = density(points[:, None] - self.bandwidth * u)
+        values = density(points.bases, points.offsets[:, None] - self.bandwidth * u)
+        here = density(points.bases, points.offsets[:, None])
         smoothed = np.sum(lengths * kernel * values, axis=1)
-        bias = np.sum(lengths * kernel * (values - density(points)[:, None]), axis=1)
+        bias = np.sum(lengths * kernel * (values - here), axis=1)
         variance = np.sum(lengths * kernel**2 * values, axis=1)
-        return np.stack([variance, self.bandwidth * smoothed**2, self.bandwidth * bias**2])
+        weights = points.lengths * local_weight(self.weight)(points.bases, points.offsets[:, None])[:, 0]
+        terms = np.stack([variance, self.bandwidth * smoothed**2, self.bandwidth * bias**2]) @ weights
+        return np.concatenate([terms, [points.lengths @ here[:, 0], points.lengths @ here[:, 0] ** 2]])
 
-    def _inner_edges(self, points: Array) -> Array:
+    def _inner_edges(self, points: _Points) -> Array:
         """Return, for each point x, the ascending ends of the intervals of u on which K(u) f(x - b u) is smooth."""
         # Clipping keeps the number of intervals constant; those outside the kernel become empty.
-        knots = np.broadcast_to(self._kernel_knots, (points.size, self._kernel_knots.size))
-        crossings = (points[:, None] - self._landmarks) / self.bandwidth
+        knots = np.broadcast_to(self._kernel_knots, (points.bases.size, self._kernel_knots.size))
+        high, low = _split(self._landmarks)
+        crossings = (((points.bases[:, None] - high) - low) + points.offsets[:, None]) / self.bandwidth
         inside = np.clip(crossings, self._kernel_knots[0], self._kernel_knots[-1])
         return np.sort(np.concatenate([knots, inside], axis=1), axis=1)
 
     @cached_property
-    def _outer_edges(self) -> Array:
+    def _outer_edges(self) -> tuple[Fraction, ...]:
         """The ascending ends of the intervals of x on which K_b * f, f and a are smooth."""
         # K_b * f is not smooth where a knot of K meets a landmark of f.
-        smoothed = (self._landmarks[:, None] + self.bandwidth * self._kernel_knots).ravel()
-        edges = np.concatenate([_floats(self.weight.knots), self._landmarks, smoothed, self._outer_ends])
-        return np.unique(np.clip(edges, *self._outer_ends))
+        reaches = [Fraction(self.bandwidth) * Fraction(float(knot)) for knot in self._kernel_knots]
+        smoothed = [place + reach for place in self._landmarks for reach in reaches]
+        lower, upper = (Fraction(end) for end in self._outer_ends)
+        edges = [lower, upper, *map(_fraction, self.weight.knots), *self._landmarks, *smoothed]
+        if self.weight.landmarks != self.density.landmarks:
+            edges.extend(places_around(self.weight.landmarks))
+        # Of edges that are one double the first is kept: ends and knots stand before others.
+        distinct = {float(edge): edge for edge in reversed(edges) if lower <= edge <= upper}
+        return tuple(sorted(distinct.values()))
 
     @cached_property
     def _outer_ends(self) -> tuple[float, float]:
@@ -275,33 +298,74 @@ class _Problem:
         )
 
     @cached_property
-    def _landmarks(self) -> Array:
+    def _landmarks(self) -> tuple[Fraction, ...]:
         """The knots of f and some of its quantiles, so that panels are narrow where f is narrow or steep."""
         components = [density for _, density in self.density.components] or [self.density]
-        quantiles = [density.quantiles(np.array(LANDMARK_LEVELS)) for density in components]
+        places = [*map(_fraction, self.density.knots)]
+        for component in components:
+            places.extend(_quantiles(component))
+            # A density that is not a known mixture may have narrow parts that its quantiles pass over.
+            if len(component.landmarks) > 1:
+                places.extend(places_around(component.landmarks))
         # Near a fractional power quantiles are too far apart, so additional edges are graded towards the knot.
         rough = _floats(self.density.rough_knots)
         graded = (rough[:, None] + np.concatenate([-GRADING, GRADING])).ravel()
         inside = (graded > float(self.density.support[0])) & (graded < float(self.density.support[1]))
-        return np.unique(np.concatenate([_floats(self.density.knots), *quantiles, graded[inside]]))
+        places.extend(Fraction(place) for place in graded[inside].tolist())
+        distinct = {float(place): place for place in reversed(places)}
+        return tuple(sorted(distinct.values()))
 
 
-@cache
-def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
-    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays."""
-    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
-    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
+@dataclass(frozen=True)
+class _Points:
+    """Nodes of Gauss-Legendre rules: doubles plus offsets, which keep the digits of nodes far from 0.
 
-    def evaluate(points: Array) -> Array:
-        values = np.zeros_like(points)
-        for (lower, upper), function in zip(bounds, functions, strict=True):
-            inside = (points >= lower) & (points <= upper)
-            # Far in a tail exp overflows or underflows to the correct limit.
-            with np.errstate(over="ignore", under="ignore"):
-                values[inside] = function(points[inside])
-        return values
+    Attributes
+    ----------
+    bases, offsets, lengths : array, shape (n,)
+        The nodes are bases + offsets, and their weights are lengths.
+    """
 
-    return evaluate
+    bases: Array
+    offsets: Array
+    lengths: Array
+
+    @classmethod
+    def between(cls, edges: tuple[Fraction, ...], panels: int, order: int) -> _Points:
+        """Place ``panels`` of ``order`` nodes on every interval between ascending edges."""
+        high, low = _split(edges)
+        widths = np.diff(high) + np.diff(low)
+        offsets, lengths = _gauss_legendre(np.stack([np.zeros_like(widths), widths], axis=1), panels, order)
+        count = panels * order
+        return cls(high[:-1].repeat(count), (low[:-1, None] + offsets).ravel(), lengths.ravel())
+
+    def part(self, rows: slice) -> _Points:
+        """Return some of the nodes."""
+        return _Points(self.bases[rows], self.offsets[rows], self.lengths[rows])
+
+
+def _quantiles(density: Density) -> list[Fraction]:
+    """Return the quantiles at `LANDMARK_LEVELS`; those of a part far from 0 exactly as far from its location."""
+    far = far_locations(density.landmarks)
+    levels = np.array(LANDMARK_LEVELS)
+    if density.moved is None or not far:
+        return [Fraction(place) for place in density.quantiles(levels).tolist()]
+    return [_fraction(far[0]) + Fraction(place) for place in density.moved(-far[0]).quantiles(levels).tolist()]
+
+
+def places_around(landmarks: tuple[Landmark, ...]) -> list[Fraction]:
+    """Return places within some scales of each landmark."""
+    return [_fraction(place) + _fraction(scale) * step for place, scale in landmarks for step in STEPS]
+
+
+def _split(places: tuple[Fraction, ...]) -> tuple[Array, Array]:
+    """Return each place as a double and the rest."""
+    high = [float(place) for place in places]
+    return np.array(high), np.array([float(place - Fraction(near)) for place, near in zip(places, high, strict=True)])
+
+
+def _fraction(value: Expr) -> Fraction:
+    return Fraction(int(value.p), int(value.q)) if value.is_Rational else Fraction(float(value))
 
 
 def _gauss_legendre(edges: Array, panels: int, order: int) -> tuple[Array, Array]:

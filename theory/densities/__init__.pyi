@@ -1,6 +1,7 @@
 from .assumptions import density_assumptions as density_assumptions
 from .assumptions import weight_conditions as weight_conditions
 from .density import Density as Density
+from .density import Landmark as Landmark
 from .families import DENSITIES as DENSITIES
 from .families import FAMILIES as FAMILIES
 from .families import LAPLACE as LAPLACE

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import product
+from typing import Any, NamedTuple
 
+import numpy as np
 import sympy
-from sympy import Expr, Pow
+from sympy import Expr, Integer, Pow
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
@@ -18,8 +20,18 @@ from theory.kernels import Piece, x
 SMALLEST_DENSITY = 1e-290
 """The reciprocal of a smaller density is close to overflow in double precision."""
 
+FEWEST_STEPS = 2**10
+"""The fewest doubles that the scale of a density must span at its location, so that tables can resolve it."""
+
 probability = sympy.Symbol("p", positive=True)
 """The argument of every quantile function, between 0 and 1."""
+
+
+class Landmark(NamedTuple):
+    """A place around which a density changes, and the distance over which it does: a location and a scale."""
+
+    location: Expr
+    scale: Expr
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,14 @@ class Density:
         The integral of the squared density from the lower end of the support to `x`.
     components : tuple of (sympy.Expr, Density)
         The weights and components of a mixture; empty for other densities.
+    landmarks : tuple of Landmark, optional
+        The locations and scales of all parts of the density. Tables and quadratures begin with them, so that no narrow
+        part is missed; without them, parts are found by their share of the distribution function.
     repeated_integral : function of an order, optional
         The pieces, on the whole line, of the density integrated ``order`` times; see
         `theory.densities.repeated_integrals`.
+    moved : function of a distance, optional
+        The density of X + distance, for X with this density. Without it the distance is substituted in the formulas.
 
     Examples
     --------
@@ -65,7 +82,9 @@ class Density:
     survival: Expr | None = None
     squared_distribution: Expr | None = None
     components: tuple[tuple[Expr, Density], ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
     repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
+    moved: Callable[[Expr], Density] | None = field(default=None, compare=False, repr=False)
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -116,6 +135,56 @@ class Density:
             float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point))),
         )
 
+    def translate(self, distance: Expr) -> Density:
+        """Return the density of X + ``distance`` for X with this density; only its values and tails are defined.
+
+        Examples
+        --------
+        >>> from theory.densities import uniform
+        >>> uniform(2, 3).translate(sympy.Integer(-2)).support
+        (0, 1)
+        """
+        if self.moved is not None and self._is_as_made(self.moved):
+            return self.moved(distance)
+        return Density(
+            self.name,
+            translate_pieces(self.pieces, distance),
+            distribution=self.distribution.subs(x, x - distance),
+            survival=None if self.survival is None else self.survival.subs(x, x - distance),
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., Density], tuple[Any, ...]]:
+        # Unpickled formulas are evaluated again, which loses the tails of erfc: another process makes them again.
+        if self.moved is not None and self._is_as_made(self.moved):
+            return self.moved, (Integer(0),)
+        return Density, tuple(getattr(self, field.name) for field in fields(self))
+
+    def _is_as_made(self, moved: Callable[[Expr], Density]) -> bool:
+        """Return whether no field was replaced since a function of `families` made this density."""
+        return moved(Integer(0)) == self
+
+    def require_resolution(self) -> None:
+        """Require that double precision can resolve every part of the density at its location.
+
+        Raises
+        ------
+        InputError
+            If the scale of a part spans fewer than 1,024 doubles at its location.
+
+        Examples
+        --------
+        >>> from theory.densities import normal
+        >>> normal(10**6, 1).require_resolution()
+        """
+        for location, scale in self.landmarks:
+            spacing = float(np.spacing(abs(float(location))))
+            if float(scale) < FEWEST_STEPS * spacing:
+                raise InputError(
+                    f"the scale of each part of a density must be at least {FEWEST_STEPS:,} times the spacing of "
+                    f"doubles at its location, got {float(scale):g} at {float(location):.15g}, where they are "
+                    f"{spacing:.3g} apart. Subtract that location from the sample, the density and the weight."
+                )
+
     def powers_at_knots(self) -> Iterable[tuple[Expr, Expr]]:
         """Yield each knot at which the base of a power in the density vanishes, with the exponent."""
         for piece in self.pieces:
@@ -143,15 +212,21 @@ def _quantile_function(density: Density) -> ArrayFunction:
 
 def _find_crossing(level: float, function: Callable[[float], float]) -> float:
     """Return the smallest point, to rounding, at which a decreasing function is at most ``level``."""
-    # Double the bracket until it contains the crossing, then bisect it.
+    # Double the bracket until it contains the crossing, then bisect it until no double lies between its ends.
     reach = 1.0
     while function(reach) > level or function(-reach) <= level:
         reach *= 2
     low, high = -reach, reach
-    for _ in range(60):
-        middle = (low + high) / 2
+    while low < (middle := low + (high - low) / 2) < high:
         low, high = (middle, high) if function(middle) > level else (low, middle)
     return high
+
+
+def translate_pieces(pieces: tuple[Piece, ...], distance: Expr) -> tuple[Piece, ...]:
+    """Return the pieces of the function moved by ``distance``."""
+    return tuple(
+        Piece(piece.lower + distance, piece.upper + distance, piece.density.subs(x, x - distance)) for piece in pieces
+    )
 
 
 def overlaps(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> Iterable[Piece]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -28,7 +29,7 @@ from sympy import (
 
 from foundation.errors import InputError, suggest
 from theory.densities import repeated_integrals
-from theory.densities.density import Density, probability
+from theory.densities.density import Density, Landmark, probability
 from theory.densities.numbers import NUMBER, format_number, parse_numbers
 from theory.kernels import Piece, x
 from theory.names import DENSITY_FORMS, MIXTURE_EXAMPLE
@@ -63,8 +64,14 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
         survival=_normal_distribution(-z),
         squared_distribution=_normal_distribution(sqrt(2) * z) / (2 * sqrt(pi) * deviation),
+        landmarks=(Landmark(mean, deviation),),
         repeated_integral=partial(repeated_integrals.of_normal, mean, deviation),
+        moved=partial(_move_normal, mean, deviation),
     )
+
+
+def _move_normal(mean: Expr, deviation: Expr, distance: Expr) -> Density:
+    return normal(mean + distance, deviation)
 
 
 def _normal_distribution(z: Expr) -> Expr:
@@ -98,8 +105,14 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
         quantile=lower + width * probability,
         survival=(upper - x) / width,
         squared_distribution=(x - lower) / width**2,
+        landmarks=(Landmark((lower + upper) / 2, width / 2),),
         repeated_integral=partial(repeated_integrals.of_uniform, lower, upper),
+        moved=partial(_move_uniform, lower, upper),
     )
+
+
+def _move_uniform(lower: Expr, upper: Expr, distance: Expr) -> Density:
+    return uniform(lower + distance, upper + distance)
 
 
 def beta(p: Expr | int, q: Expr | int) -> Density:
@@ -132,6 +145,7 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
         distribution=_beta_distribution(p, q, x),
         survival=_beta_distribution(q, p, 1 - x),
         squared_distribution=square,
+        landmarks=(Landmark(p / (p + q), sqrt(p * q / (p + q + 1)) / (p + q)),),
         repeated_integral=partial(repeated_integrals.of_beta, p, q),
     )
 
@@ -180,8 +194,14 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
         survival=_mix(weighted, lambda density: density.survival),
         squared_distribution=_integral_of_products(components),
         components=weighted,
+        landmarks=tuple(landmark for density in densities for landmark in density.landmarks),
         repeated_integral=partial(_integrate_mixture, weighted),
+        moved=partial(_move_mixture, components),
     )
+
+
+def _move_mixture(components: Iterable[tuple[Expr | int, Expr | int, Expr | int]], distance: Expr) -> Density:
+    return mixture(*((weight, mean + distance, deviation) for weight, mean, deviation in components))
 
 
 def _mix(weighted: Iterable[tuple[Expr, Density]], function: Callable[[Density], Expr | None]) -> Expr:
@@ -205,6 +225,12 @@ def _integral_of_products(components: Iterable[tuple[Expr | int, Expr | int, Exp
     return total
 
 
+def _move_standard(name: str, distance: Expr) -> Density:
+    """Return the density of X + distance for X with a density without parameters."""
+    density = DENSITIES[name]
+    return density if distance == 0 else replace(density, moved=None).translate(distance)
+
+
 NORMAL = Density(
     name="normal",
     pieces=(Piece(-oo, oo, exp(-(x**2) / 2) / sqrt(2 * pi)),),
@@ -212,7 +238,9 @@ NORMAL = Density(
     quantile=-sqrt(2) * erfcinv(2 * probability),
     survival=_normal_distribution(-x),
     squared_distribution=_normal_distribution(sqrt(2) * x) / (2 * sqrt(pi)),
+    landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
+    moved=partial(_move_standard, "normal"),
 )
 
 # With u = F(x), f = u (1 - u) = du/dx: the integral of f^2 is that of u (1 - u) du.
@@ -225,7 +253,9 @@ LOGISTIC = Density(
     quantile=log(probability / (1 - probability)),
     survival=1 / (1 + exp(x)),
     squared_distribution=_LOGISTIC_DISTRIBUTION**2 / 2 - _LOGISTIC_DISTRIBUTION**3 / 3,
+    landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_logistic,
+    moved=partial(_move_standard, "logistic"),
 )
 
 LAPLACE = Density(
@@ -235,7 +265,9 @@ LAPLACE = Density(
     quantile=Piecewise((log(2 * probability), probability <= Rational(1, 2)), (-log(2 * (1 - probability)), True)),
     survival=Piecewise((1 - exp(x) / 2, x <= 0), (exp(-x) / 2, True)),
     squared_distribution=Piecewise((exp(2 * x) / 8, x <= 0), (Rational(1, 4) - exp(-2 * x) / 8, True)),
+    landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_laplace,
+    moved=partial(_move_standard, "laplace"),
 )
 
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Integer, oo
 
 from foundation.errors import InputError, suggest
-from theory.densities.density import SMALLEST_DENSITY, Density, finite_bounds, overlaps
+from theory.densities.density import SMALLEST_DENSITY, Density, Landmark, finite_bounds, overlaps
 from theory.densities.families import density_named
 from theory.densities.numbers import format_number, parse_numbers
 from theory.kernels import Piece, x
@@ -27,6 +27,8 @@ class Weight:
         The name on the command line.
     pieces : tuple of Piece
         The weight in `x` on consecutive intervals; it is zero outside them.
+    landmarks : tuple of Landmark, optional
+        The locations and scales of its narrow parts; see `theory.densities.density.Density`.
 
     Examples
     --------
@@ -36,6 +38,7 @@ class Weight:
 
     name: str
     pieces: tuple[Piece, ...]
+    landmarks: tuple[Landmark, ...] = ()
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -105,7 +108,8 @@ def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int
             f"the density must be positive on the support of the weight {name}, but {density.name} is below "
             f"{SMALLEST_DENSITY:g} at {vanishing:.6g}."
         )
-    return Weight(name, tuple(Piece(piece.lower, piece.upper, 1 / piece.density) for piece in pieces))
+    reciprocals = tuple(Piece(piece.lower, piece.upper, 1 / piece.density) for piece in pieces)
+    return Weight(name, reciprocals, density.landmarks)
 
 
 def _vanishing(piece: Piece) -> Iterable[float]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foundation.types import Array
+from foundation.validation import require_positive
 from simulations.engines.cells.discretisation import Discretisation, choose_discretisation, measure_discretisation
 from simulations.engines.cells.grids import Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic
@@ -44,7 +45,9 @@ class GridReplicates(ABC):
 
     def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
         self.statistic, self.m = statistic, m
+        require_positive("m", m)
         statistic.prepare()
+        statistic.require_resolved_samples(m)
         if cells_per_bandwidth is None:
             cells_per_bandwidth = choose_discretisation(statistic, m).cells_per_bandwidth
         self.cells_per_bandwidth = cells_per_bandwidth

@@ -20,6 +20,9 @@ MOST_CELLS = 2**18
 MOST_STEPS = 2**26
 """Largest number of steps from the power sums of a replicate to its T_m, about 30 ms; the exact engine is faster."""
 
+FEWEST_STEPS = 2**20
+"""The fewest doubles in a cell, so that the positions in it have six digits."""
+
 MISSED = 1e-9
 """Probability that a sample has an observation outside the cells when the weight has unbounded support; it is then
 ignored, although it would add I(K) / m to T_m."""
@@ -83,7 +86,7 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     Raises
     ------
     InputError
-        If the kernel's knots do not lie on edges of cells.
+        If the kernel's knots do not lie on edges of cells, or doubles are too far apart at the location of the cells.
     TooManyCells
         If there would be more than 2**18 cells, or more than 2**26 steps in a replicate.
     TooFewNodes
@@ -101,6 +104,12 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     support = _support(statistic, m, bandwidth * expansion.lower, bandwidth * expansion.upper)
     if (support[1] - support[0]) / width > MOST_CELLS:
         raise TooManyCells
+    spacing = float(np.spacing(max(map(abs, support))))
+    if width < FEWEST_STEPS * spacing:
+        raise InputError(
+            f"a cell must be at least {FEWEST_STEPS:,} times as wide as the spacing of doubles at its location, got "
+            f"{width:g} where they are {spacing:.3g} apart. Use the engine exact."
+        )
     # Place the nodes on edges of cells, and collect the quadrature of all smooth segments between knots of f and a.
     nodes = nodes_over(support, width)
     parts = segments(nodes, statistic.density, statistic.weight, support)

@@ -92,9 +92,10 @@ def gaussian_statistic(
             after = _first_after(centres, after, anchor, width, shift, u)
             distance = _distance(centres, after, anchor, width, shift, u, u)
             offset = (anchor - centre) / half
-            if distance >= reach:
+            if distance >= reach and far - u > GROUP:
                 # Skip a gap: F is zero up to the reach of the next group, or to the end of the cell. The new anchor
-                # is that group, so that even the smallest part of the cell within its reach is resolved.
+                # is that group, so that even the smallest part of the cell within its reach is resolved. A cell that
+                # is short beside the kernel is not cut: seen from a distant group its parts would have few digits.
                 ends = after == count or (edges[cell + 1] - centres[after]) / width <= shift - reach
                 begin = far if ends else min(far, (centres[after] - anchor) / width + shift - reach)
                 estimate[:] = 0.0
@@ -112,7 +113,7 @@ def gaussian_statistic(
                 anchor, u, far = ahead, u - moved, (edges[cell + 1] - ahead) / width
                 offset = (anchor - centre) / half
             # Integrate one panel; far from all observations F is steeper and the panels are narrower.
-            widest = min(WIDTH, TAIL_WIDTH / max(distance, 1.0))
+            widest = min(WIDTH, TAIL_WIDTH / min(max(distance, 1.0), REACH))
             end = u + (far - u) / max(np.ceil((far - u) / widest), 1.0)
             estimate[:] = 0.0
             _add_groups(estimate, sample, first, centres, moments, after, anchor, width, shift, u, end, spread, nodes)

@@ -24,7 +24,8 @@ class ExactReplicates:
     Raises
     ------
     InputError
-        If the exact statistic does not support the kernel, the density or the weight.
+        If the exact statistic does not support the kernel, the density or the weight, or if rounding of the
+        observations would change it.
 
     Examples
     --------
@@ -45,6 +46,7 @@ class ExactReplicates:
                 f"the number of cells in a bandwidth must be None for the engine exact, got {cells_per_bandwidth}."
             )
         statistic.prepare()
+        statistic.require_resolved_samples(m)
         self._statistic, self._m = statistic, m
 
     def values(self, seed: int, replicates: range) -> Array:

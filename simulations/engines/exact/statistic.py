@@ -17,7 +17,7 @@ from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKer
 from simulations.engines.exact.sweep import SHORT, sweep
 from simulations.observations.arrays import to_doubles
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
-from theory.densities.density import Density
+from theory.densities.density import FEWEST_STEPS, Density
 from theory.densities.families import density_named
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
@@ -30,6 +30,9 @@ HARMONIC_DEGREES = 4, 12
 
 FARTHEST = 1e306
 """Largest distance of an observation from 0 in bandwidths; beyond it, computations may overflow."""
+
+COINCIDENCES = 1e-6
+"""Largest share of the doubles in a scale of f that a sample may take, for its observations hardly ever to coincide."""
 
 PANEL_NODES = 16
 """Nodes that integrate f_m^2 to rounding on a panel two standard deviations of a Gaussian kernel wide."""
@@ -66,6 +69,26 @@ class Statistic:
             If the kernel, the density or the weight is not supported.
         """
         self.of_sorted(np.zeros(1))
+
+    def require_resolved_samples(self, m: int) -> None:
+        """Require that rounding of the observations does not change the law of T_m at the bandwidth of ``m``.
+
+        Raises
+        ------
+        InputError
+            If the bandwidth spans fewer than 1,024 doubles at the location of a part of the density, and so few are in
+            that part that observations coincide.
+        """
+        bandwidth = self.bandwidth.at(m)
+        for location, scale in self.density.landmarks:
+            place = abs(float(location)) + float(scale)
+            spacing = float(np.spacing(place))
+            if bandwidth < FEWEST_STEPS * spacing and m * spacing > COINCIDENCES * float(scale):
+                raise InputError(
+                    f"the bandwidth must be at least {FEWEST_STEPS:,} times the spacing of doubles where samples are "
+                    f"drawn, got {bandwidth:g} near {place:.6g}, where they are {spacing:.3g} apart. Choose a "
+                    "larger bandwidth, or move the density and the weight towards 0."
+                )
 
     def of_sorted(self, sample: Array) -> float:
         """Compute T_m of a sorted, finite, non-empty sample, without checks."""
@@ -164,13 +187,15 @@ def tm_statistic(
     -------
     float
         T_m, with a relative error below 1e-10, unless f_m agrees with f to several digits everywhere: then the
-        difference loses as many digits.
+        difference loses as many digits. This holds at any location, and for parts of f of any scales.
 
     Raises
     ------
     InputError
         If the sample is empty, not one-dimensional, not numeric or not finite, if an argument is not one of those
-        described above, or if under the weight 1 an observation is farther from 0 than 1e306 bandwidths.
+        described above, if the scale of a part of f spans fewer than 1,024 doubles at its location, if f contradicts
+        its distribution function or a closed form, or if under the weight 1 an observation is farther from 0 than
+        1e306 bandwidths.
 
     Notes
     -----

@@ -20,6 +20,9 @@ SHORT = 0.125
 STEP = 1.0
 """Distance, in bandwidths, after which the coefficients of f_m are recomputed at a new anchor."""
 
+FARTHEST_ANCHOR = 4096.0
+"""Largest distance of a cell from the anchor, in half-widths of the cell; there v loses 12 of its 53 bits."""
+
 BATCH = 256
 """Number of short pieces that are integrated together, in vector registers."""
 
@@ -76,8 +79,14 @@ def sweep(
 
     total, limit = 0.0, u + STEP
     for cell in range(edges.size - 1):
-        # Enter the cell: its polynomials are in v = offset + slope * u.
         centre, half = (edges[cell] + edges[cell + 1]) / 2, (edges[cell + 1] - edges[cell]) / 2
+        # Seen from a distant anchor a narrow cell has few digits: its own edge becomes the anchor.
+        if abs(u) * bandwidth > FARTHEST_ANCHOR * half:
+            anchor, u = edges[cell], 0.0
+            limit = u + STEP
+            _locate(positions, sample, passed, anchor, bandwidth, knots[0], limit)
+            _recompute(coefficients, positions, passed, functions, frequency, transfers)
+        # Enter the cell: its polynomials are in v = offset + slope * u.
         expected, a = m * bandwidth * density[cell], weight[cell]
         slope, offset = bandwidth / half, (anchor - centre) / half
         far = (edges[cell + 1] - anchor) / bandwidth
@@ -126,12 +135,15 @@ def sweep(
             index = passed[crossed]
             passed[crossed] += 1
             if moves:
+                step = u + 0.5
                 if alone:
                     # After a gap the old anchor may be far away: the sample itself becomes the anchor, and its s is 0.
-                    anchor, u = sample[index], knots[crossed]
-                else:
-                    ahead = anchor + bandwidth * (u + 0.5)
-                    anchor, u = ahead, u - (ahead - anchor) / bandwidth
+                    anchor, u, step = sample[index], knots[crossed], 0.0
+                if bandwidth > FARTHEST_ANCHOR * half:
+                    # In a narrow cell the anchor must be close.
+                    step = u
+                ahead = anchor + bandwidth * step
+                anchor, u = ahead, u - (ahead - anchor) / bandwidth
                 limit = u + STEP
                 _locate(positions, sample, passed, anchor, bandwidth, knots[0], limit)
                 _recompute(coefficients, positions, passed, functions, frequency, transfers)

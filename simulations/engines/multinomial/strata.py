@@ -12,8 +12,8 @@ import numpy as np
 
 from foundation.errors import InputError
 from foundation.types import Array, Indices
-from simulations.engines.cells.quadrature import function_of
 from theory.densities.density import Density
+from theory.densities.evaluation import at_points, graded_places, local_density
 
 DEGREE = 5
 """Degree of a stratum's quantile polynomial."""
@@ -23,6 +23,9 @@ DENSITY_DEGREE = 9
 
 TOLERANCE = 1e-9
 """Largest accepted error of a position, in cells."""
+
+MISSED_MASS, ROUNDING = 1e-8, 1e-13
+"""Share of its probability that a stratum's polynomial may miss, and relative error of a distribution function."""
 
 NEGLIGIBLE = 1e-24
 """Probability of a stratum below which it is dropped: no sample will ever have an observation in it."""
@@ -64,14 +67,18 @@ def strata(density: Density, edges: Array) -> Strata:
     _require_bounded(density, float(edges[0]), float(edges[-1]))
     width = float(edges[1] - edges[0])
     support = [float(end) for end in density.support]
-    knots = np.array([float(knot) for knot in density.knots])
+    knots = np.array([*(float(knot) for knot in density.knots), *graded_places(density.landmarks, width)])
     ends = np.unique(np.clip(np.concatenate([edges, knots]), max(edges[0], support[0]), min(edges[-1], support[1])))
     # Fit all pending strata together, keep those that are accurate, and halve the others.
     parts, fits = [], []
     pending = np.stack([ends[:-1], ends[1:]], axis=1)
     for halving in range(MOST_HALVINGS + 1):
-        pending = pending[_mass(density, pending) > NEGLIGIBLE]
-        quantiles, error = _quantile_polynomials(density, pending)
+        known, rounding = _probabilities(density, pending)
+        likely = known > np.maximum(NEGLIGIBLE, rounding / 1000)
+        pending, known, rounding = pending[likely], known[likely], rounding[likely]
+        quantiles, error, mass = _quantile_polynomials(density, pending)
+        # A narrow part of the density that no node has met is missing from the integral.
+        error[np.abs(mass - known) > MISSED_MASS * known + rounding] = np.inf
         # In a stratum narrower than the tolerance, every position is accurate enough.
         good = (error * np.diff(pending)[:, 0] <= TOLERANCE * width) | (np.diff(pending)[:, 0] <= TOLERANCE * width)
         parts.append(pending[good])
@@ -96,9 +103,7 @@ def _in_cells(density: Density, edges: Array, bounds: Array, polynomials: Array)
     cells = np.clip(((centres - edges[0]) / width).astype(np.int64), 0, edges.size - 2)
     quantiles = polynomials * np.diff(bounds) / (2 * width)
     quantiles[:, 0] += (centres - edges[0]) / width - cells - 0.5
-    below, above = tails(density, bounds)
-    # The difference of the nearer tail's probabilities does not cancel.
-    probabilities = np.where(below[:, 1] < above[:, 0], below[:, 1] - below[:, 0], above[:, 0] - above[:, 1])
+    probabilities, _ = _probabilities(density, bounds)
     outer = tails(density, edges[[0, -1]])
     return Strata(cells, np.maximum(probabilities, 0.0), float(outer[0][0] + outer[1][1]), quantiles)
 
@@ -115,19 +120,20 @@ def tails(density: Density, points: Array) -> tuple[Array, Array]:
         raise InputError(
             f"the density must have a survival function for cells, got {density.name}. Use the engine exact."
         )
-    lower, upper = (float(end) for end in density.support)
-    inside = np.clip(points, lower, upper)
-    below, above = (function_of(function)(inside) for function in (density.distribution, density.survival))
-    return (
-        np.where(points <= lower, 0.0, np.where(points >= upper, 1.0, below)),
-        np.where(points <= lower, 1.0, np.where(points >= upper, 0.0, above)),
+    below, above = (
+        at_points(local_density(density, side), points.ravel()).reshape(points.shape)
+        for side in ("distribution", "survival")
     )
+    return below, above
 
 
-def _mass(density: Density, bounds: Array) -> Array:
-    """Estimate the probabilities of the strata between ``bounds``."""
-    nodes, weights = np.polynomial.legendre.leggauss(4)
-    return np.diff(bounds)[:, 0] / 2 * (_density_at(density, bounds, nodes) @ weights)
+def _probabilities(density: Density, bounds: Array) -> tuple[Array, Array]:
+    """Compute the probabilities of the strata between ``bounds``, and their rounding errors."""
+    below, above = tails(density, bounds)
+    # The difference of the nearer tail's probabilities does not cancel.
+    lower = below[:, 1] < above[:, 0]
+    tail = np.where(lower, below[:, 1], above[:, 0])
+    return np.where(lower, below[:, 1] - below[:, 0], above[:, 0] - above[:, 1]), ROUNDING * tail
 
 
 def _require_bounded(density: Density, lower: float, upper: float) -> None:
@@ -139,8 +145,10 @@ def _require_bounded(density: Density, lower: float, upper: float) -> None:
             )
 
 
-def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array]:
-    """Fit each stratum's quantile polynomial in w, in half-widths from the middle; return it and its error in widths.
+def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array, Array]:
+    """Fit each stratum's quantile polynomial in w, in half-widths from the middle.
+
+    Return it, its error in widths and the integral of the density.
 
     The density is interpolated first, since its integral and the inverse of that are then cheap for all strata at once.
     """
@@ -164,7 +172,8 @@ def _quantile_polynomials(density: Density, bounds: Array) -> tuple[Array, Array
     expected = _inverse(fitted, integral, (checks + 1) / 2)
     error = np.abs(np.polynomial.polynomial.polyval(checks / 2, polynomials.T) - expected).max(axis=1)
     error = error + unlike / np.maximum(values.min(axis=1), unlike + np.finfo(float).tiny)
-    return np.asarray(polynomials, dtype=np.float64), np.where(np.isfinite(error), error / 2, np.inf)
+    mass = scale[:, 0] * np.diff(bounds)[:, 0] / 2 * _series_at(integral, np.ones((integral.shape[0], 1)))[:, 0]
+    return np.asarray(polynomials, dtype=np.float64), np.where(np.isfinite(error), error / 2, np.inf), mass
 
 
 def _series_through(values: Array) -> Array:
@@ -200,9 +209,4 @@ def _inverse(density: Array, integral: Array, levels: Array) -> Array:
 def _density_at(density: Density, bounds: Array, nodes: Array) -> Array:
     """Evaluate f at the nodes of [-1, 1] in every stratum; no stratum crosses a knot."""
     centres, halves = bounds.mean(axis=1), np.diff(bounds)[:, 0] / 2
-    points = centres[:, None] + halves[:, None] * nodes
-    values = np.zeros_like(points)
-    for piece in density.pieces:
-        inside = (centres > float(piece.lower)) & (centres < float(piece.upper))
-        values[inside] = function_of(piece.density)(points[inside])
-    return np.nan_to_num(values, nan=0.0, posinf=0.0)
+    return np.nan_to_num(local_density(density)(centres, halves[:, None] * nodes), nan=0.0, posinf=0.0)

@@ -304,7 +304,8 @@ def test_the_bandwidth_rule_is_taken_at_the_size_of_the_sample() -> None:
 def test_a_density_with_jumps_and_a_weight_that_varies_are_integrated_too() -> None:
     """The same compiled code serves tables of any density and weight."""
     steps = (Piece(ZERO, ONE, Rational(1, 4)), Piece(ONE, sympy.Integer(2), Rational(3, 4)))
-    density = Density("steps", steps, distribution=x, quantile=probability)
+    distribution = sympy.Piecewise((x / 4, x <= 1), (1 - Rational(3, 4) * (2 - x), True))
+    density = Density("steps", steps, distribution, quantile=probability)
     weight = Weight("bent", (Piece(Rational(-1, 2), ONE, exp(x)), Piece(ONE, Rational(5, 2), 1 + x**2)))
     sample = [0.1, 0.9, 1.0, 1.2, 1.2, 2.4]
     for kernel in EVERY_KERNEL:

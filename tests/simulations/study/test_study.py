@@ -382,6 +382,9 @@ def test_the_discretisation_is_set_against_the_standard_error() -> None:
     assert summary.standard_error is not None
     share = 8e-6 * summary.exact.total / summary.standard_error
     sentence = in_words(summary)[-1]
+    assert "closed form" not in sentence
+    checked = replace(summary, discretisation={**measured, "closed_form_error": -2e-7})
+    assert in_words(checked)[-1] == f"{sentence} ∫ f² a on the cells is within 2e-07 of its closed form."
     assert "16 cells per bandwidth" in sentence
     assert f"1.5e-04 and a mean relative error of -2.0e-06 ± 3.0e-06: at most {share:.2g} standard errors" in sentence
 
