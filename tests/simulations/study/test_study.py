@@ -389,6 +389,20 @@ def test_the_discretisation_is_set_against_the_standard_error() -> None:
     assert f"1.5e-04 and a mean relative error of -2.0e-06 ± 3.0e-06: at most {share:.2g} standard errors" in sentence
 
 
+def test_a_mean_that_rests_on_values_never_drawn_is_not_called_wrong() -> None:
+    """Of E T_m with the weight 1/f on [-8, 8], 55 % comes from |X| > 4.3, which these replicates hardly draw."""
+    summary = simulate(Study(m=100, replicates=10_000, weight="inverse-density:-8,8")).summary
+    assert summary.z_exact is not None
+    assert summary.z_exact < -AGREEMENT
+    assert summary.unreached_mean / summary.exact.total == pytest.approx(0.55, abs=0.05)
+    assert not summary.contradicts_exact_mean
+    (sentence,) = [sentence for sentence in in_words(summary) if "simulated mean" in sentence]
+    assert "Neither mean is in doubt; the standard error is too small" in sentence
+    # A difference that those values cannot explain is a contradiction still.
+    wrong = replace(summary, exact=replace(summary.exact, variance_term=summary.exact.variance_term * 5))
+    assert wrong.contradicts_exact_mean
+
+
 def test_a_bias_of_the_cells_is_named_before_a_contradiction() -> None:
     exact = exact_mean(1000).total
     summary = fabricated(normal_values(exact + 5 * 0.2 / math.sqrt(4000), 0.2))
