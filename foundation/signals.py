@@ -75,6 +75,44 @@ def signals_deferred() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+class ProcessorTimeExceeded(BaseException):
+    """A block took more processor time than it was given.
+
+    Not an `Exception`, so that no handler inside the block catches it.
+    """
+
+
+@contextlib.contextmanager
+def processor_time_limited(seconds: float) -> Iterator[None]:
+    """Interrupt the block by `ProcessorTimeExceeded` once this process has computed for ``seconds`` in it.
+
+    For pure Python code, which can be interrupted anywhere. Without effect outside of the main thread, where Python
+    handles no signals; within a block of its own kind the shorter limit holds.
+    """
+    if not _is_main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise ProcessorTimeExceeded(f"more than {seconds:g} seconds of processor time")
+
+    before = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
+    if before and before <= seconds:
+        yield
+        return
+    replaced = signal.signal(signal.SIGVTALRM, stop)
+    # The signal repeats, in case that the exception is lost in a callback.
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        left = signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
+        signal.signal(signal.SIGVTALRM, replaced)
+        if before:
+            # The limit around this one has run on.
+            signal.setitimer(signal.ITIMER_VIRTUAL, max(before - (seconds - left), 1e-6))
+
+
 def ignore_signals(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
     """Ignore signals from now on, in this process and its future children."""
     if _is_main_thread():

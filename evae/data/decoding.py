@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from evae.data.sources.image_files import ImageFiles
 from foundation.errors import InputError
 from foundation.files import read_file_size
-from foundation.processes import LOST, count_usable_cores, start_process
+from foundation.processes import LOST, count_usable_cores, receive_outcome, send_outcome, start_process
 from foundation.progress import ProgressCallback
 from foundation.signals import ignore_terminal_signals
 
@@ -241,12 +242,14 @@ def _serve(connection: Connection, framing: Framing) -> None:
     ignore_terminal_signals()
     with contextlib.suppress(*LOST):
         while True:
-            encoded = connection.recv()
-            try:
-                answer: NDArray[np.uint8] | Undecodable = decode_batch(encoded, framing)
-            except Undecodable as error:
-                answer = error
-            connection.send(answer)
+            send_outcome(connection, _decode_or_explain, connection.recv(), framing)
+
+
+def _decode_or_explain(encoded: Sequence[bytes], framing: Framing) -> NDArray[np.uint8] | Undecodable:
+    try:
+        return decode_batch(encoded, framing)
+    except Undecodable as error:
+        return error
 
 
 def _send_batch(connection: Connection, encoded: Sequence[bytes]) -> None:
@@ -259,10 +262,9 @@ def _send_batch(connection: Connection, encoded: Sequence[bytes]) -> None:
 
 def _receive_answer(connection: Connection) -> NDArray[np.uint8] | Undecodable:
     try:
-        answer: NDArray[np.uint8] | Undecodable = connection.recv()
+        return cast("NDArray[np.uint8] | Undecodable", receive_outcome(connection))
     except LOST as error:
         raise _worker_died() from error
-    return answer
 
 
 def _worker_died() -> InputError:
