@@ -14,10 +14,9 @@ from rich.text import Text
 from sympy import Expr, oo, sqrt
 
 from foundation.errors import InputError
-from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from theory.algebra import expressions
 from theory.algebra.evidence import Evidence, assumptions_document
-from theory.algebra.verified_integrals import closed_forms_within, is_exact
+from theory.algebra.verified_integrals import closed_forms_within, is_exact, simplified
 from theory.kernel_examination import require_density, require_nonnegative
 from theory.kernels import EPANECHNIKOV, UNIFORM, Kernel, Piece, assumption_a1, x
 
@@ -26,10 +25,6 @@ CONSTANTS = ("mean", "variance", "roughness", "convolution_roughness", "entropy"
 EFFICIENCIES = ("efficiency", "convolution_efficiency")
 
 _INFINITE = {"oo": oo, "inf": oo, "-oo": -oo, "-inf": -oo}
-
-
-SECONDS = 4.0
-"""The processor time for the search for one closed form."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class KernelAssessment:
         It is the fraction of the sample that the optimal kernel needs for the same asymptotic error, at most 1.
         """
         kernel, best = self.kernel, EPANECHNIKOV
-        return _simplify(best.roughness * sqrt(best.variance) / (kernel.roughness * sqrt(kernel.variance)))
+        return simplified(best.roughness * sqrt(best.variance) / (kernel.roughness * sqrt(kernel.variance)))
 
     @cached_property
     def convolution_efficiency(self) -> Expr:
@@ -73,7 +68,7 @@ class KernelAssessment:
         """
         kernel, best = self.kernel, UNIFORM
         least = best.convolution_roughness * sqrt(best.variance)
-        return _simplify(least / (kernel.convolution_roughness * sqrt(kernel.variance)))
+        return simplified(least / (kernel.convolution_roughness * sqrt(kernel.variance)))
 
     def document(self) -> dict[str, Any]:
         """Return the assessment as ``--json`` writes it, with each constant as an exact expression and as a number."""
@@ -127,7 +122,7 @@ def assess_kernel(density: str, support: str) -> KernelAssessment:
     if isinstance(expression, sympy.Tuple):
         raise InputError(f"--density must be one expression in x, got {density!r}.")
     kernel = Kernel("yours", (Piece(lower, upper, expression),))
-    with closed_forms_within(SECONDS):
+    with closed_forms_within():
         require_nonnegative(kernel, repr(density))
         require_density(kernel, repr(density))
         return KernelAssessment(kernel, assumption_a1(kernel))
@@ -147,18 +142,10 @@ def assess_kernel_completely(density: str, support: str) -> KernelAssessment:
 def _known(compute: Callable[[], Expr]) -> Expr | None:
     """Return a constant, or None if it cannot be verified."""
     try:
-        with closed_forms_within(SECONDS):
+        with closed_forms_within():
             return compute()
     except InputError:
         return None
-
-
-def _simplify(value: Expr) -> Expr:
-    try:
-        with processor_time_limited(SECONDS):
-            return sympy.simplify(value)
-    except ProcessorTimeExceeded:
-        return value
 
 
 def _parse_support(support: str) -> tuple[Expr, Expr]:

@@ -32,6 +32,7 @@ _FUNCTIONS: Mapping[Any, Callable[[Ball], Ball]] = {
     sympy.cosh: lambda ball: ball.cosh(),
     sympy.tanh: lambda ball: ball.tanh(),
     sympy.tan: lambda ball: ball.tan(),
+    sympy.cot: lambda ball: ball.cot(),
     sympy.erf: lambda ball: ball.erf(),
     sympy.erfc: lambda ball: ball.erfc(),
     sympy.gamma: lambda ball: ball.gamma(),

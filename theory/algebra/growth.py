@@ -7,7 +7,7 @@ beyond T. A finite singular point is moved to infinity by the reciprocal of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -318,7 +318,7 @@ class _Bounds:
         if isinstance(expression, sympy.Piecewise):
             return self._piecewise(expression)
         if isinstance(expression, EntropyTerm):
-            return self.of(expression.doit())
+            return self.of(expression.doit()) if self.of(expression.args[0]).upper else Growth((), None, 0)
         if isinstance(expression, sympy.cosh | sympy.sinh):
             return self.of(expression.rewrite(sympy.exp))
         if isinstance(expression, sympy.Max | sympy.Min):
@@ -337,15 +337,23 @@ class _Bounds:
             return limited
         if isinstance(expression, sympy.erfc):
             return self._complementary_error(argument)
-        if isinstance(
-            expression, sympy.sin | sympy.cos | sympy.tanh | sympy.erf | sympy.atan | sympy.asin | sympy.acos
-        ):
-            inner = self.of(argument)
-            # All are bounded by 4, where they are real; sines and others of their kind by the argument as well.
-            odd = not isinstance(expression, sympy.cos | sympy.acos)
-            small = odd and inner.upper and all(term.vanishes() for term in inner.upper)
-            return Growth(tuple(term * Term(arb(2).log()) for term in inner.upper), None, 0) if small else _BOUNDED
+        if isinstance(expression, tuple(_LIMITS)):
+            return self._sigmoid(expression, argument)
+        if isinstance(expression, sympy.sin | sympy.cos | sympy.asin | sympy.acos):
+            return _BOUNDED
         raise Unbounded(f"no rule for {expression.func}")
+
+    def _sigmoid(self, expression: Expr, argument: Expr) -> Growth:
+        """Bound an increasing odd function that has a limit at infinity."""
+        try:
+            inner = self.of(argument)
+        except Unbounded:
+            return _BOUNDED
+        if inner.sign and inner.lower is not None and (inner.lower**-_ONE).decreases(self.start):
+            size = inner.lower.logarithm_at(self.start).exp().lower()
+            least = ball_of(expression.func(self.t), {self.t: size})
+            return Growth((Term(_LIMITS[expression.func]().log()),), Term(least.lower().log()), inner.sign)
+        return _BOUNDED
 
     def _piecewise(self, expression: Expr) -> Growth:
         possible: list[Growth] = []
@@ -422,6 +430,14 @@ class _Bounds:
 
 
 _BOUNDED = Growth((Term(arb(4).log()),), None, 0)
+"""Sines, arcsines and the like are at most 4 in size, where they are real."""
+
+_LIMITS: Mapping[Any, Callable[[], arb]] = {
+    sympy.atan: lambda: arb.pi() / 2,
+    sympy.tanh: lambda: arb(1),
+    sympy.erf: lambda: arb(1),
+}
+"""The limits at infinity of increasing odd functions."""
 
 
 def _size_of_logarithm(term: Term) -> list[Term]:

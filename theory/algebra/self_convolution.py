@@ -8,9 +8,10 @@ rules that are exact for polynomials. By Young's inequality the square roots of 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import flint
 import numpy as np
@@ -20,9 +21,16 @@ from sympy import Expr, Symbol
 
 from foundation.types import Array, Indices
 from theory.algebra.balls import analytic_function, ball_of
-from theory.algebra.enclosed_integrals import REACHES, WIDEST, NotEnclosed, SingularEnd, variable_at_infinity
+from theory.algebra.enclosed_integrals import (
+    REACHES,
+    WIDEST,
+    NotEnclosed,
+    SingularEnd,
+    singular_points,
+    variable_at_infinity,
+)
 from theory.algebra.growth import Term, Unbounded, growth
-from theory.algebra.smooth_parts import Part
+from theory.algebra.smooth_parts import Part, sorted_points
 
 DEGREE = 24
 
@@ -81,9 +89,7 @@ def enclose_convolution_roughness(parts: Sequence[Part], variable: Symbol) -> ar
     cells: list[_Cell] = []
     dropped = 0.0
     with flint.ctx.workprec(128):
-        for part in parts:
-            if part.expression == 0:
-                continue
+        for part in (smooth for part in parts for smooth in _without_singular_points(part, variable)):
             try:
                 inner, rest = _Approximation(part, variable, MOST_CELLS - len(cells)).cells()
             except NotImplementedError as reason:
@@ -98,6 +104,15 @@ def enclose_convolution_roughness(parts: Sequence[Part], variable: Symbol) -> ar
     if not radius <= WIDEST * value:
         raise NotEnclosed(f"J(K) is known to a relative error of {radius / value:.1g} only")
     return arb(value, radius)
+
+
+def _without_singular_points(part: Part, variable: Symbol) -> Iterator[Part]:
+    """Cut a part at its singular points; leave it out if it is 0."""
+    if part.expression == 0:
+        return
+    inside = sorted_points(singular_points(part.expression, variable, part.lower, part.upper))
+    for lower, upper in pairwise((part.lower, *inside, part.upper)):
+        yield Part(lower, upper, part.expression)
 
 
 class _Approximation:

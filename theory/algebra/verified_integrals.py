@@ -21,6 +21,9 @@ from theory.algebra.balls import ball_of
 from theory.algebra.enclosed_integrals import NotEnclosed, enclose_integral
 from theory.algebra.smooth_parts import Part
 
+SECONDS = 2.0
+"""The processor time for the search for one closed form, where it is limited."""
+
 MOST_DIGITS, FEWEST_DIGITS = 17, 6
 
 _FAILURES = (
@@ -42,7 +45,7 @@ _seconds: ContextVar[float | None] = ContextVar("seconds", default=None)
 
 
 @contextlib.contextmanager
-def closed_forms_within(seconds: float) -> Iterator[None]:
+def closed_forms_within(seconds: float = SECONDS) -> Iterator[None]:
     """Give up the search for each closed form in the block after so many seconds of processor time."""
     token = _seconds.set(seconds)
     try:
@@ -86,7 +89,7 @@ def verified_integral(
     integrate = closed or (lambda part: sympy.integrate(part.expression, (variable, part.lower, part.upper)))
     if any(_is_symbolic(part, variable) for part in parts):
         return sympy.simplify(sum((integrate(part) for part in parts), start=sympy.Integer(0)))
-    enclosure = _enclosed(parts if whole is None else whole, variable, tuple(part.lower for part in parts[1:]))
+    enclosure = _enclosed_whole(whole, parts, variable) if whole is not None else _enclosed(parts, variable, ())
     if not enclosure.is_finite():
         return oo if enclosure > 0 else -oo
     return confirmed(lambda: _sum_of_parts(parts, variable, integrate), enclosure)
@@ -100,6 +103,15 @@ def confirmed(closed: Callable[[], Expr | None], enclosure: arb) -> Expr:
     except (ProcessorTimeExceeded, *_FAILURES):
         value = None
     return value if value is not None and agrees(value, enclosure) else number_in(enclosure)
+
+
+def simplified(value: Expr) -> Expr:
+    """Return ``value`` simplified, or as it is where that takes more than `SECONDS` of processor time."""
+    try:
+        with processor_time_limited(_seconds.get() or SECONDS):
+            return sympy.simplify(value)
+    except ProcessorTimeExceeded:
+        return value
 
 
 def agrees(value: Expr, enclosure: arb) -> bool:
@@ -136,6 +148,23 @@ def is_exact(value: Expr) -> bool:
     return not value.has(sympy.Float)
 
 
+def _enclosed_whole(whole: Sequence[Part], parts: Sequence[Part], variable: Symbol) -> arb:
+    """Enclose the integral of a function as it was; only where that fails, towards infinity, of its parts."""
+    try:
+        return _enclosed(whole, variable, tuple(part.lower for part in parts[1:]))
+    except InputError:
+        cut = [_within(part, whole) for part in parts]
+        return _enclosed(cut, variable, ())
+
+
+def _within(part: Part, whole: Sequence[Part]) -> Part:
+    """Return a bounded part with the expression that it was cut from."""
+    if part.lower.is_infinite or part.upper.is_infinite:
+        return part
+    (origin,) = (one for one in whole if one.lower <= part.lower and part.upper <= one.upper)
+    return Part(part.lower, part.upper, origin.expression)
+
+
 def _enclosed(parts: Sequence[Part], variable: Symbol, cuts: tuple[Expr, ...]) -> arb:
     total = arb(0)
     for part in parts:
@@ -160,7 +189,8 @@ def _sum_of_parts(parts: Sequence[Part], variable: Symbol, integrate: Callable[[
             return None
         total += value
     simplified = sympy.simplify(total)
-    return simplified if _ball(simplified) is not None else total
+    # Simplification may combine logarithms into one of a huge number.
+    return simplified if len(str(simplified)) <= len(str(total)) else total
 
 
 def _closed_form(
