@@ -118,7 +118,7 @@ def assess_kernel(density: str, support: str) -> KernelAssessment:
     5/7
     """
     lower, upper = _parse_support(support)
-    expression = expressions.parse(density, {"x": x})
+    expression = expressions.parse(density, {"x": x}, switches=True)
     if isinstance(expression, sympy.Tuple):
         raise InputError(f"--density must be one expression in x, got {density!r}.")
     kernel = Kernel("yours", (Piece(lower, upper, expression),))

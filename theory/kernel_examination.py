@@ -16,7 +16,7 @@ from flint import acb, arb
 from sympy import Expr
 
 from foundation.errors import InputError
-from theory.algebra import decisions
+from theory.algebra import decisions, expressions
 from theory.algebra.balls import analytic_function, ball_of
 from theory.algebra.enclosed_integrals import SingularEnd
 from theory.algebra.evidence import Evidence
@@ -26,7 +26,7 @@ from theory.algebra.suprema import Supremum, enclose_supremum, growth_at, is_bou
 from theory.algebra.verified_integrals import agrees, is_exact, simplified
 from theory.kernels import Kernel, Piece, x
 
-_UNIT_ERROR = 1e-12
+_UNIT_ERROR, _CLOSED_FORM_ERROR = 1e-12, 1e-8
 
 _SEARCHED_CELLS = 1000
 
@@ -61,7 +61,7 @@ def require_density(kernel: Kernel, name: str) -> None:
     total = kernel.total
     if not integrates_to_one(kernel):
         found = f"{total}" if is_exact(total) else f"{total} (no closed form)"
-        hint = f" Divide it by {total}." if total.is_finite and total != 0 else ""
+        hint = f" Divide it by {_as_typed(total)}." if total.is_finite and total != 0 else ""
         raise InputError(f"a kernel must integrate to 1, got {found} for {name}.{hint}")
     if not kernel.second_moment.is_finite:
         raise InputError(
@@ -69,8 +69,39 @@ def require_density(kernel: Kernel, name: str) -> None:
         )
 
 
-def require_nonnegative(kernel: Kernel, name: str) -> None:
-    """Raise an `InputError` if the density is negative, or not real, somewhere; ``name`` is for the message.
+def _as_typed(value: Expr) -> str:
+    """Return a number as the grammar of densities reads it."""
+    text = str(value)
+    try:
+        expressions.parse(text, {})
+    except InputError:
+        return str(sympy.N(value, 17))
+    return text
+
+
+def require_valid(kernel: Kernel) -> None:
+    """Raise an `InputError` unless a user's kernel is a density and its closed forms are its constants."""
+    name = f"the kernel {kernel.name}"
+    for left, right in pairwise(kernel.pieces):
+        if left.upper != right.lower:
+            raise InputError(
+                f"the pieces of {name} must follow each other, got one up to {left.upper} and one from {right.lower}. "
+                "Add a piece of density 0 between them."
+            )
+    require_nonnegative(kernel, name)
+    total = integrates_to_one(kernel)
+    if not total:
+        raise InputError(f"{name} must integrate to 1, but {total.detail}.")
+    computed = Kernel(kernel.name, kernel.pieces)
+    for constant, value in kernel.closed_forms.items():
+        expected = getattr(computed, constant)
+        if abs(float(value) - float(expected)) > _CLOSED_FORM_ERROR * max(1.0, abs(float(expected))):
+            what = constant.replace("_", " ")
+            raise InputError(f"the closed form of the {what} of {name} must be {expected}, got {value}. Correct it.")
+
+
+def require_nonnegative(kernel: Kernel, name: str, kind: str = "a kernel") -> None:
+    """Raise an `InputError` if the density is negative, or not real, somewhere; the message calls it ``name``.
 
     A polynomial with rational coefficients is decided exactly; any other density is searched for values that are
     proved to be negative.
@@ -79,19 +110,19 @@ def require_nonnegative(kernel: Kernel, name: str) -> None:
         try:
             answer = decisions.keeps_nonnegative(piece.density, x, piece.lower, piece.upper)
         except decisions.Undecided:
-            _search_negative(piece, name)
+            _search_negative(piece, name, kind)
             continue
         if not answer:
-            raise InputError(f"a kernel must be nonnegative, but {name} is negative somewhere: {answer.detail}.")
+            raise InputError(f"{kind} must be nonnegative, but {name} is negative somewhere: {answer.detail}.")
 
 
-def _search_negative(piece: Piece, name: str) -> None:
+def _search_negative(piece: Piece, name: str, kind: str) -> None:
     """Raise an `InputError` if a negative value is found, on a grid and where the enclosures are least."""
     order = count()
     try:
         points = sample(piece.lower, piece.upper, 127)
         for point in points:
-            _require_nonnegative_at(piece.density, point, name)
+            _require_nonnegative_at(piece.density, point, name, kind)
         cells = [
             (_least(piece.density, left.union(right)), next(order), left, right) for left, right in pairwise(points)
         ]
@@ -101,20 +132,20 @@ def _search_negative(piece: Piece, name: str) -> None:
             if least >= 0:
                 return
             middle = ((left + right) / 2).mid()
-            _require_nonnegative_at(piece.density, middle, name)
+            _require_nonnegative_at(piece.density, middle, name, kind)
             for one, other in ((left, middle), (middle, right)):
                 heapq.heappush(cells, (_least(piece.density, one.union(other)), next(order), one, other))
     except NotImplementedError as reason:
         raise InputError(f"cannot assess {name}: {reason}. Try elementary functions.") from None
 
 
-def _require_nonnegative_at(density: Expr, point: arb, name: str) -> None:
+def _require_nonnegative_at(density: Expr, point: arb, name: str, kind: str) -> None:
     value = acb(ball_of(density, {x: acb(point)}))
     where = f"at x = {point.str(4, radius=False)}"
     if value.is_finite() and not value.imag.contains(0):
-        raise InputError(f"a kernel must be real, but {name} is not real {where}.")
+        raise InputError(f"{kind} must be real, but {name} is not real {where}.")
     if value.real < 0:
-        raise InputError(f"a kernel must be nonnegative, but {name} is negative {where}.")
+        raise InputError(f"{kind} must be nonnegative, but {name} is negative {where}.")
 
 
 def _least(density: Expr, interval: arb) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 
 import sympy
@@ -319,6 +319,13 @@ def _limit_at_infinity(kernel: Kernel, function: Callable[[Expr], Expr], power: 
     return next((limit for limit in limits if limit != 0), sympy.Integer(0))
 
 
+@cache
+def _validate(kernel: Kernel) -> None:
+    from theory.kernel_examination import require_valid
+
+    require_valid(kernel)
+
+
 def _parts(pieces: Iterable[Piece], function: Callable[[Expr], Expr]) -> tuple[Part, ...]:
     return tuple(Part(piece.lower, piece.upper, function(piece.density)) for piece in pieces)
 
@@ -391,12 +398,13 @@ KERNELS = {
 
 
 def kernel_named(name: str | Kernel) -> Kernel:
-    """Return the kernel called ``name`` (a Kernel is returned as it is).
+    """Return the kernel called ``name``, or a Kernel after its validation.
 
     Raises
     ------
     InputError
-        If the name is unknown; the message suggests the nearest kernel or lists them all.
+        If the name is unknown; the message suggests the nearest kernel or lists them all. If a Kernel is negative
+        somewhere, does not integrate to 1, or has a closed form that contradicts its density.
 
     Examples
     --------
@@ -404,6 +412,8 @@ def kernel_named(name: str | Kernel) -> Kernel:
     5/7
     """
     if isinstance(name, Kernel):
+        if not (name.is_trusted or name.is_symbolic):
+            _validate(name)
         return name
     if name not in KERNELS:
         raise InputError(f"{name!r} is not a kernel. {suggest(name, KERNELS)}")

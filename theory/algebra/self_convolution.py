@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import flint
 import numpy as np
@@ -89,7 +89,7 @@ def enclose_convolution_roughness(parts: Sequence[Part], variable: Symbol) -> ar
     cells: list[_Cell] = []
     dropped = 0.0
     with flint.ctx.workprec(128):
-        for part in (smooth for part in parts for smooth in _without_singular_points(part, variable)):
+        for part in chain.from_iterable(_without_singular_points(one, variable) for one in parts):
             try:
                 inner, rest = _Approximation(part, variable, MOST_CELLS - len(cells)).cells()
             except NotImplementedError as reason:

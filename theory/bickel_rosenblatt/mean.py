@@ -20,8 +20,8 @@ from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density
-from theory.densities.families import density_named
 from theory.densities.integrals import integral_of_product
+from theory.densities.validation import valid_density
 from theory.densities.weights import ONE, Weight, weight_named
 from theory.kernels import GAUSSIAN, Kernel, Piece, assumption_a1, kernel_named, x
 
@@ -113,7 +113,7 @@ def exact_mean(
     """
     if m < 1:
         raise InputError(f"m must be a positive whole number, got {m}.")
-    density = density_named(density)
+    density = valid_density(density)
     problem = _Problem(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth).at(m))
     problem.check()
     # The difference between two orders estimates the error; halve the panels until it is small enough.
@@ -138,7 +138,7 @@ def limit_mean(
     >>> limit_mean("epanechnikov", "normal", "window:-2,2")
     3*erf(sqrt(2))/5
     """
-    density = density_named(density)
+    density = valid_density(density)
     return kernel_named(kernel).roughness * integral_of_product(density, weight_named(weight, density))
 
 
@@ -153,7 +153,7 @@ def limit_variance(
     >>> round(float(limit_variance()), 14)
     0.24358162558669
     """
-    density = density_named(density)
+    density = valid_density(density)
     return (
         2
         * kernel_named(kernel).convolution_roughness
