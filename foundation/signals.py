@@ -23,6 +23,9 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handl
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_SECONDS_TO_NEXT = 0.5
+"""The processor time after which the signal of `processor_time_limited` is repeated."""
+
 
 def set_handler(handler: Handler, numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> dict[signal.Signals, Handler]:
     """Handle signals by ``handler`` from now on; return the handlers that were replaced, for `restore_handlers`."""
@@ -93,16 +96,17 @@ def processor_time_limited(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise ProcessorTimeExceeded(f"more than {seconds:g} seconds of processor time")
+    def stop(_: int, frame: FrameType | None) -> None:
+        # The signal comes again; an exception in a finalizer would be lost, with a warning.
+        if not _is_in_finalizer(frame):
+            raise ProcessorTimeExceeded(f"more than {seconds:g} seconds of processor time")
 
     before = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
     if before and before <= seconds:
         yield
         return
     replaced = signal.signal(signal.SIGVTALRM, stop)
-    # The signal repeats, in case that the exception is lost in a callback.
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _SECONDS_TO_NEXT)
     try:
         yield
     finally:
@@ -110,7 +114,23 @@ def processor_time_limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, replaced)
         if before:
             # The limit around this one has run on.
-            signal.setitimer(signal.ITIMER_VIRTUAL, max(before - (seconds - left), 1e-6))
+            signal.setitimer(signal.ITIMER_VIRTUAL, max(before - (seconds - left), 1e-6), _SECONDS_TO_NEXT)
+
+
+@contextlib.contextmanager
+def handlers_deferred() -> Iterator[None]:
+    """Defer what signals raise to the end of the block: for library code that calls Python back and cannot be unwound.
+
+    For blocks of a moment; the signals of a terminal wait as well.
+    """
+    if not _is_main_thread():
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGALRM, signal.SIGVTALRM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def ignore_signals(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
@@ -127,6 +147,14 @@ def ignore_terminal_signals() -> None:
     """
     ignore_signals([signal.SIGINT])
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _is_in_finalizer(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") == "weakref":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_main_thread() -> bool:

@@ -16,7 +16,7 @@ import sympy
 from flint import acb, arb
 from sympy import Expr, Symbol
 
-from foundation.signals import ProcessorTimeExceeded, processor_time_limited
+from foundation.signals import ProcessorTimeExceeded, handlers_deferred, processor_time_limited
 from theory.algebra.balls import EntropyTerm, analytic_function, ball_of
 from theory.algebra.growth import Unbounded, growth
 from theory.algebra.smooth_parts import SECONDS_FOR_ZEROS, sorted_points, zeros
@@ -136,6 +136,9 @@ class _Integral:
                 return self._real(direct)
         points = (lower, *sorted_points({*cuts, *singular_points(self.expression, self.variable, lower, upper)}), upper)
         parts = [part for left, right in pairwise(points) for part in self._parts(left, right)]
+        if any(isinstance(part, acb) and not part.is_finite() for part in parts):
+            raise NotEnclosed("the integrand is not bounded between its singular points")
+        # What is left is proved to be infinite.
         infinite = [part for part in parts if not part.is_finite()]
         if infinite:
             if not all(part > 0 for part in infinite) and not all(part < 0 for part in infinite):
@@ -217,9 +220,11 @@ class _Integral:
 
     def _integrate(self, function: Callable[[acb, bool], acb], lower: arb, upper: arb) -> acb:
         relative = arb(2) ** -TOLERANCE_BITS
-        return acb.integral(
-            function, lower, upper, rel_tol=relative, abs_tol=self.tolerance, eval_limit=MOST_EVALUATIONS
-        )
+        # An exception inside of `function` would leave Arb's integration in disorder.
+        with handlers_deferred():
+            return acb.integral(
+                function, lower, upper, rel_tol=relative, abs_tol=self.tolerance, eval_limit=MOST_EVALUATIONS
+            )
 
     def _is_narrow(self, ball: acb) -> bool:
         if not ball.is_finite():
