@@ -136,7 +136,7 @@ class Kernel:
         if self.polynomial is not None:
             autocorrelation = self.polynomial.autocorrelation()
             return _rational(autocorrelation.convolve(autocorrelation)(Fraction(0)))
-        if self.is_trusted or self.is_symbolic:
+        if (self.is_trusted or self.is_symbolic) and len(self.pieces) == 1:
             return self._integrate_squared_autocorrelation()
         from theory.algebra.enclosed_integrals import NotEnclosed
         from theory.algebra.self_convolution import enclose_convolution_roughness

@@ -172,7 +172,7 @@ class _Approximation:
                 third = Term(arb(max(1, len(bounds.upper))).log()) ** Fraction(1, 3)
                 slope = Term(arb(0), Fraction(0 if end.point.is_infinite else -2))
                 tail = sum((((one ** Fraction(4, 3)) * third * slope).integral(reach) for one in bounds.upper), arb(0))
-                if tail < ERROR ** (4 / 3):
+                if tail < _power(ERROR):
                     return float(reach), float(tail)
         raise NotEnclosed(f"too much of K is near {end.point} for J(K): {reason}")
 
@@ -180,7 +180,7 @@ class _Approximation:
         """Return the interpolating polynomial on a cell, or None if its error is not known to be small."""
         length = upper - lower
         error = 0.0 if self.exact else self._interpolation_error(lower, upper)
-        if not error ** (4 / 3) * length <= ERROR ** (4 / 3):
+        if not _power(error) * length <= _power(ERROR):
             return None
         nodes = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
         values = np.array([self._value((lower + upper) / 2 + length / 2 * node) for node in nodes])
@@ -189,7 +189,7 @@ class _Approximation:
         angles = np.outer(np.arange(DEGREE + 1), np.arccos(nodes))
         coefficients = 2 / (DEGREE + 1) * np.cos(angles) @ values
         coefficients[0] /= 2
-        return _Cell(lower, upper, coefficients, error ** (4 / 3) * length)
+        return _Cell(lower, upper, coefficients, _power(error) * length)
 
     def _interpolation_error(self, lower: float, upper: float) -> float:
         """Bound the error of the interpolation by the size of K on an ellipse around the cell."""
@@ -212,9 +212,9 @@ class _Approximation:
             if upper - lower < 1e-14 * scale:
                 raise NotEnclosed("K is unbounded at a point inside of a part")
             return None
-        error = float(abs(value).upper()) ** (4 / 3) * (upper - lower)
+        error = _power(float(abs(value).upper())) * (upper - lower)
         # Next to the end of a power such as (1 - x^2)^(1/2) the ball of K shrinks with the cell.
-        return _Cell(lower, upper, np.zeros(DEGREE + 1), error) if error <= (30 * ERROR) ** (4 / 3) else None
+        return _Cell(lower, upper, np.zeros(DEGREE + 1), error) if error <= _power(30 * ERROR) else None
 
     def _value(self, point: float) -> float:
         value = self.function(acb(point), False)
@@ -225,6 +225,11 @@ class _Approximation:
         if (lower == ends[0]) == (upper == ends[1]):
             return 0.5
         return 0.25 if lower == ends[0] else 0.75
+
+
+def _power(value: float) -> float:
+    """Return the power 4/3 of a bound, infinite where it would overflow."""
+    return float(value ** (4 / 3)) if value < 1e200 else math.inf
 
 
 def _near(point: Expr, into: int) -> arb:
