@@ -30,7 +30,7 @@ def constants_by_quadrature(density: Callable[[Array], Array], lower: float, upp
     nodes, weights = np.polynomial.legendre.leggauss(5)
     edges = np.linspace(lower, upper, 40_001)
     half = np.diff(edges)[:, None] / 2
-    points = ((edges[:-1] + edges[1:])[:, None] / 2 + half * nodes).ravel()
+    points: Array = ((edges[:-1] + edges[1:])[:, None] / 2 + half * nodes).ravel().astype(np.float64)
     share = (half * weights).ravel()
     values = density(points)
     with np.errstate(divide="ignore", invalid="ignore"):
