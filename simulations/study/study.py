@@ -80,7 +80,7 @@ class Study:
     @cached_property
     def setting(self) -> Statistic:
         """The kernel, density, weight and bandwidth as objects."""
-        density = valid_density(self.density)
+        density = valid_density(self.density, drawn=True)
         return Statistic(
             kernel_named(self.kernel),
             density,

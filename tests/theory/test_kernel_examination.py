@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 from sympy import Expr, Heaviside, Integer, Max, Min, Rational, cos, exp, oo, pi, sign, sin, sqrt
 
 from foundation.errors import InputError
-from foundation.types import Array
 from theory.algebra.verified_integrals import closed_forms_within
 from theory.kernel_examination import examine_a1
 from theory.kernels import BIWEIGHT, COSINE, EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, kernel_named, x
@@ -25,12 +25,12 @@ def own(density: Expr, lower: Expr | int, upper: Expr | int) -> Kernel:
     return Kernel("own", (Piece(sympy.sympify(lower), sympy.sympify(upper), density),))
 
 
-def constants_by_quadrature(density: Callable[[Array], Array], lower: float, upper: float) -> dict[str, float]:
+def constants_by_quadrature(density: Callable[[Any], Any], lower: float, upper: float) -> dict[str, float]:
     """Gauss-Legendre rules on many panels, and the autocorrelation on a fine grid."""
     nodes, weights = np.polynomial.legendre.leggauss(5)
     edges = np.linspace(lower, upper, 40_001)
     half = np.diff(edges)[:, None] / 2
-    points: Array = ((edges[:-1] + edges[1:])[:, None] / 2 + half * nodes).ravel().astype(np.float64)
+    points = ((edges[:-1] + edges[1:])[:, None] / 2 + half * nodes).ravel()
     share = (half * weights).ravel()
     values = density(points)
     with np.errstate(divide="ignore", invalid="ignore"):

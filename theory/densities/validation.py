@@ -28,14 +28,21 @@ AGREEMENT = 1e-7
 """The largest difference between two probabilities, or between two quantiles relative to their size."""
 
 
-def valid_density(name: str | Density) -> Density:
+def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
     """Return the density called ``name``, or a `Density` after its validation.
+
+    Parameters
+    ----------
+    name : str or Density
+    drawn : bool
+        Whether samples are drawn from it, by its distribution or quantile function.
 
     Raises
     ------
     InputError
-        If the name is unknown, or a `Density` is negative somewhere, does not integrate to 1, or has a distribution,
-        survival or quantile function, or an integral of its square, that contradicts its formula.
+        If the name is unknown, or a `Density` is negative somewhere, does not integrate to 1, or has a survival
+        function, an integral of its square or, with ``drawn``, a distribution or quantile function that contradicts
+        its formula.
 
     Examples
     --------
@@ -49,6 +56,7 @@ def valid_density(name: str | Density) -> Density:
     density = density_named(name)
     if isinstance(name, Density) and not _is_of_a_family(density):
         _validate(density)
+        _require_agreement(density, drawn)
     return density
 
 
@@ -63,7 +71,6 @@ def _validate(density: Density) -> None:
     if not abs(total - 1) <= AGREEMENT:
         hint = f" Divide it by {total:.12g}." if math.isfinite(total) and total > 0 else ""
         raise InputError(f"the density {density.name} must integrate to 1, got {total:.12g}.{hint}")
-    _require_agreement(density)
 
 
 @cache
@@ -91,23 +98,28 @@ def _require_consecutive(density: Density) -> None:
             )
 
 
-def _require_agreement(density: Density) -> None:
-    """Compare the distribution, survival and quantile functions, and the integral of the square, with the density."""
-    distribution = _compiled(density.distribution, x)
+@cache
+def _require_agreement(density: Density, drawn: bool) -> None:
+    """Compare the survival function, the integral of the square and what samples are drawn by with the density."""
     survival = None if density.survival is None else _compiled(density.survival, x)
-    quantile = None if density.quantile is None else _compiled(density.quantile, probability)
     square = None if density.squared_distribution is None else _compiled(density.squared_distribution, x)
     for point in _points(density):
         below = _integral_up_to(density, point, 1)
-        _compare(density, "distribution function", distribution(point), below, point)
         if survival is not None:
             _compare(density, "survival function", survival(point), 1 - below, point)
         if square is not None:
             expected = _integral_up_to(density, point, 2)
             _compare(density, "integral of the square", square(point), expected, point, max(1.0, expected))
-        if quantile is not None and 1e-3 < below < 1 - 1e-3:
-            level = distribution(point)
-            _compare(density, "quantile function", distribution(quantile(level)), level, point)
+        if drawn:
+            _compare_drawn(density, point, below)
+
+
+def _compare_drawn(density: Density, point: float, below: float) -> None:
+    distribution = _compiled(density.distribution, x)
+    _compare(density, "distribution function", distribution(point), below, point)
+    if density.quantile is not None and 1e-3 < below < 1 - 1e-3:
+        quantile = _compiled(density.quantile, probability)
+        _compare(density, "quantile function", distribution(quantile(below)), below, point)
 
 
 def _compare(density: Density, what: str, found: float, expected: float, point: float, scale: float = 1.0) -> None:
