@@ -19,9 +19,7 @@ from foundation.errors import InputError, suggest
 from theory.algebra.evidence import Evidence
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.algebra.smooth_parts import SWITCHES, Part, smooth_parts
-
-x = sympy.Symbol("x", real=True)
-"""The argument of every kernel's density."""
+from theory.algebra.smooth_parts import x as x
 
 
 @dataclass(frozen=True)
@@ -237,7 +235,7 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     ['A1: symmetric about 0']
     """
     if not (kernel.is_trusted or kernel.is_symbolic):
-        from theory.kernel_examination import examine_a1
+        from theory.algebra.examination import examine_a1
 
         return examine_a1(kernel)
     return (
@@ -321,7 +319,7 @@ def _limit_at_infinity(kernel: Kernel, function: Callable[[Expr], Expr], power: 
 
 @cache
 def _validate(kernel: Kernel) -> None:
-    from theory.kernel_examination import require_valid
+    from theory.algebra.examination import require_valid
 
     require_valid(kernel)
 

@@ -15,6 +15,9 @@ from sympy import Expr, Symbol
 
 from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 
+x = sympy.Symbol("x", real=True)
+"""The argument of every kernel's density."""
+
 SWITCHES = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
 """The functions whose formula changes where another function changes its sign."""
 

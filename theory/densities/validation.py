@@ -46,7 +46,7 @@ def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
 
     Examples
     --------
-    >>> half = sympy.Rational(1, 2)
+    >>> from theory.kernels import Piece
     >>> twice = Density("twice", (Piece(sympy.Integer(0), sympy.Integer(2), sympy.Integer(1)),), x / 2)
     >>> valid_density(twice)
     Traceback (most recent call last):
@@ -63,7 +63,7 @@ def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
 @cache
 def _validate(density: Density) -> None:
     # Named densities need no python-flint, which a machine may lack.
-    from theory.kernel_examination import require_nonnegative
+    from theory.algebra.examination import require_nonnegative
 
     _require_consecutive(density)
     require_nonnegative(Kernel(density.name, density.pieces), f"the density {density.name}", "a density")
