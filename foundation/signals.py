@@ -12,6 +12,7 @@ Three rules hold for every function here:
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -150,8 +151,10 @@ def ignore_terminal_signals() -> None:
 
 
 def _is_in_finalizer(frame: FrameType | None) -> bool:
+    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
     while frame is not None:
-        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") == "weakref":
+        code = frame.f_code
+        if code.co_name == "__del__" or code in callbacks or frame.f_globals.get("__name__") == "weakref":
             return True
         frame = frame.f_back
     return False

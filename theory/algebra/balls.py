@@ -52,16 +52,21 @@ class EntropyTerm(sympy.Function):
 
 
 def _absolute(ball: Ball, analytic: bool) -> Ball:
-    # The modulus is not analytic; a real function is extended by u or -u on each side of its zeros.
+    # The modulus is not analytic; a real function is extended by u or -u on each side of its zeros. A ball that is 0
+    # exactly, as of sign(x) + 1 for x < 0, is that of the function 0.
+    if acb(ball).is_zero():
+        return ball
     return ball.real_abs(analytic) if isinstance(ball, acb) else abs(ball)
 
 
 def _sign(ball: Ball, analytic: bool) -> Ball:
+    if acb(ball).is_zero():
+        return ball
     return ball.real_sgn(analytic) if isinstance(ball, acb) else ball.sgn()
 
 
 def _step(ball: Ball, analytic: bool) -> Ball:
-    value = acb(ball).real_heaviside(analytic)
+    value = acb(ball).real_heaviside(analytic and not acb(ball).is_zero())
     return value if isinstance(ball, acb) else value.real
 
 

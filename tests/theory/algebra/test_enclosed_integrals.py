@@ -40,6 +40,8 @@ def require_contained(expression: Expr, lower: Expr, upper: Expr, value: Expr, r
         (sympy.Heaviside(x - Rational(1, 7)), 0, 1, Rational(6, 7)),
         (sympy.Piecewise((x, x < Rational(1, 3)), (2, x <= sqrt(2) / 2), (0, True)), 0, 1, sqrt(2) - Rational(11, 18)),
         (sqrt(1 - x**2), -1, 1, pi / 2),
+        # 0 on an interval inside an absolute value.
+        (x**2 / 4 + abs(sympy.sign(x) + 1), -1, 1, Rational(13, 6)),
         # Unbounded at the ends, or inside.
         (1 / (pi * sqrt(1 - x**2)), -1, 1, 1),
         (-log(abs(x)) / 2, -1, 1, 1),
