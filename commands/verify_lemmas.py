@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,15 @@ from commands.shared import completions
 from commands.shared.completions import one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, OneOf
 from commands.shared.options import SHARED, common_options, plot_option, table_options
-from commands.shared.output import checked_plots, console_for, json_output, save_plots, text_output, write_json
+from commands.shared.output import (
+    checked_plots,
+    console_for,
+    format_json,
+    json_output,
+    save_plots,
+    text_output,
+    write_json,
+)
 from foundation.progress import show_progress_bar, show_spinner
 
 if TYPE_CHECKING:
@@ -194,6 +201,6 @@ def show_ledger(findings: list[Finding], form: str, explain: bool, page: Console
     if form == "table":
         page.print(Group(*map(report.explanation, findings)) if explain else report.table(findings))
     elif form == "json":
-        page.file.write(json.dumps(report.document(findings), indent=2) + "\n")
+        page.file.write(format_json(report.document(findings)))
     else:
         page.file.write((report.markdown if form == "markdown" else report.latex)(findings, explain))

@@ -12,6 +12,7 @@ Three rules hold for every function here:
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,9 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handl
 """A function of the signal's number and the interrupted frame, or a constant of `signal.Handlers`."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_SECONDS_TO_NEXT = 0.5
+"""The processor time after which the signal of `processor_time_limited` is repeated."""
 
 
 def set_handler(handler: Handler, numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> dict[signal.Signals, Handler]:
@@ -75,6 +79,61 @@ def signals_deferred() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+class ProcessorTimeExceeded(BaseException):
+    """A block took more processor time than it was given.
+
+    Not an `Exception`, so that no handler inside the block catches it.
+    """
+
+
+@contextlib.contextmanager
+def processor_time_limited(seconds: float) -> Iterator[None]:
+    """Interrupt the block by `ProcessorTimeExceeded` once this process has computed for ``seconds`` in it.
+
+    For pure Python code, which can be interrupted anywhere. Without effect outside of the main thread, where Python
+    handles no signals; within a block of its own kind the shorter limit holds.
+    """
+    if not _is_main_thread():
+        yield
+        return
+
+    def stop(_: int, frame: FrameType | None) -> None:
+        # The signal comes again; an exception in a finalizer would be lost, with a warning.
+        if not _is_in_finalizer(frame):
+            raise ProcessorTimeExceeded(f"more than {seconds:g} seconds of processor time")
+
+    before = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
+    if before and before <= seconds:
+        yield
+        return
+    replaced = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _SECONDS_TO_NEXT)
+    try:
+        yield
+    finally:
+        left = signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
+        signal.signal(signal.SIGVTALRM, replaced)
+        if before:
+            # The limit around this one has run on.
+            signal.setitimer(signal.ITIMER_VIRTUAL, max(before - (seconds - left), 1e-6), _SECONDS_TO_NEXT)
+
+
+@contextlib.contextmanager
+def handlers_deferred() -> Iterator[None]:
+    """Defer what signals raise to the end of the block: for library code that calls Python back and cannot be unwound.
+
+    For blocks of a moment; the signals of a terminal wait as well.
+    """
+    if not _is_main_thread():
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGALRM, signal.SIGVTALRM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def ignore_signals(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
     """Ignore signals from now on, in this process and its future children."""
     if _is_main_thread():
@@ -89,6 +148,16 @@ def ignore_terminal_signals() -> None:
     """
     ignore_signals([signal.SIGINT])
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _is_in_finalizer(frame: FrameType | None) -> bool:
+    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or code in callbacks or frame.f_globals.get("__name__") == "weakref":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_main_thread() -> bool:

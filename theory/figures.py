@@ -178,10 +178,7 @@ def kernel_figure(assessment: KernelAssessment) -> Figure:
 def _draw_ranking(axes: Axes, assessment: KernelAssessment) -> None:
     """Rank the tabulated kernels and the assessed one by their efficiency in I(K)."""
     values = {_capitalise(name): efficiencies(KERNELS[name])[0] for name in TABLED}
-    # An efficiency that is not finite or has no closed form cannot be placed on the axis.
-    own = assessment.efficiency
-    if not own.has(sympy.Integral) and own.is_finite is not False:
-        values["yours"] = float(own)
+    values["yours"] = float(assessment.efficiency)
     ordered = sorted(values.items(), key=lambda item: -item[1])
     heights = range(0, -len(ordered), -1)
     for (name, value), height in zip(ordered, heights, strict=True):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import sympy
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from sympy import Expr, Integer, Rational, oo, sqrt
+from sympy import Expr, oo, sqrt
 
 from foundation.errors import InputError
-from theory.algebra import decisions, expressions
-from theory.algebra.balls import ball_of
+from theory.algebra import expressions
 from theory.algebra.evidence import Evidence, assumptions_document
+from theory.algebra.examination import require_density, require_nonnegative
+from theory.algebra.verified_integrals import closed_forms_within, is_exact, simplified
 from theory.kernels import EPANECHNIKOV, UNIFORM, Kernel, Piece, assumption_a1, x
+
+CONSTANTS = ("mean", "variance", "roughness", "convolution_roughness", "entropy")
+
+EFFICIENCIES = ("efficiency", "convolution_efficiency")
 
 _INFINITE = {"oo": oo, "inf": oo, "-oo": -oo, "-inf": -oo}
 
@@ -28,33 +34,41 @@ class KernelAssessment:
     Attributes
     ----------
     kernel : Kernel
-    conditions : tuple of Condition
+    conditions : tuple of Evidence
         The conditions of assumption A1.
-    efficiency : sympy.Expr
-        The minimum of I(K) sqrt(mu_2), attained by the Epanechnikov kernel, divided by the value for this kernel: the
-        fraction of the sample that the optimal kernel needs for the same asymptotic error. At most 1.
-    convolution_efficiency : sympy.Expr
-        The same ratio for J(K) sigma, whose minimum is attained by the uniform kernel: it compares variances of T_m.
     """
 
     kernel: Kernel
     conditions: tuple[Evidence, ...]
-    efficiency: Expr
-    convolution_efficiency: Expr
 
-    @property
-    def constants(self) -> dict[str, Expr]:
-        """The kernel's constants by name."""
-        kernel = self.kernel
-        return {
-            "mean": kernel.mean,
-            "variance": kernel.variance,
-            "roughness": kernel.roughness,
-            "convolution_roughness": kernel.convolution_roughness,
-            "entropy": kernel.entropy,
-            "efficiency": self.efficiency,
-            "convolution_efficiency": self.convolution_efficiency,
-        }
+    @cached_property
+    def constants(self) -> dict[str, Expr | None]:
+        """The kernel's constants by name: in closed form, as a `sympy.Float` that is enclosed, or None.
+
+        Each is compared with a rigorous enclosure. None stands for a constant that is neither found in closed form nor
+        enclosed.
+        """
+        known = {name: _known(partial(getattr, self.kernel, name)) for name in CONSTANTS}
+        return known | {name: _known(partial(getattr, self, name)) for name in EFFICIENCIES}
+
+    @cached_property
+    def efficiency(self) -> Expr:
+        """The minimum of I(K) sqrt(mu_2), attained by the Epanechnikov kernel, divided by the value for this kernel.
+
+        It is the fraction of the sample that the optimal kernel needs for the same asymptotic error, at most 1.
+        """
+        kernel, best = self.kernel, EPANECHNIKOV
+        return simplified(best.roughness * sqrt(best.variance) / (kernel.roughness * sqrt(kernel.variance)))
+
+    @cached_property
+    def convolution_efficiency(self) -> Expr:
+        """The same ratio for J(K) sigma, whose minimum is attained by the uniform kernel: for variances of T_m.
+
+        An `InputError` is raised if J(K) is neither found in closed form nor enclosed.
+        """
+        kernel, best = self.kernel, UNIFORM
+        least = best.convolution_roughness * sqrt(best.variance)
+        return simplified(least / (kernel.convolution_roughness * sqrt(kernel.variance)))
 
     def document(self) -> dict[str, Any]:
         """Return the assessment as ``--json`` writes it, with each constant as an exact expression and as a number."""
@@ -72,12 +86,7 @@ class KernelAssessment:
         for column in ("constant", "value", "exactly"):
             constants.add_column(column, overflow="fold")
         for name, value in self.constants.items():
-            number = _number(value)
-            constants.add_row(
-                name.replace("_", " "),
-                "-" if number is None else f"{number:.8g}",
-                Text(_exactly(value) or "no closed form found"),
-            )
+            constants.add_row(name.replace("_", " "), *map(Text, _cells(value)))
         conditions = Table(box=None, padding=(0, 2, 0, 0))
         for column in ("assumption", "", "why"):
             conditions.add_column(column, overflow="fold")
@@ -100,8 +109,8 @@ def assess_kernel(density: str, support: str) -> KernelAssessment:
     Raises
     ------
     InputError
-        If ``density`` is not an expression, is negative somewhere, does not integrate to 1, has no finite variance, or
-        has integrals without a closed form; the message says which.
+        If ``density`` is not an expression, is not real or negative somewhere, does not integrate to 1, has no finite
+        variance, or has integrals that cannot be verified; the message says which.
 
     Examples
     --------
@@ -109,23 +118,14 @@ def assess_kernel(density: str, support: str) -> KernelAssessment:
     5/7
     """
     lower, upper = _parse_support(support)
-    expression = expressions.parse(density, {"x": x})
+    expression = expressions.parse(density, {"x": x}, switches=True)
     if isinstance(expression, sympy.Tuple):
         raise InputError(f"--density must be one expression in x, got {density!r}.")
     kernel = Kernel("yours", (Piece(lower, upper, expression),))
-    _require_nonnegative(kernel, density)
-    _require_density(kernel, density)
-    # The minima of I(K) sqrt(mu_2) and J(K) sigma, each attained by a kernel of the table.
-    least, least_convolution = (
-        EPANECHNIKOV.roughness * sqrt(EPANECHNIKOV.variance),
-        UNIFORM.convolution_roughness * sqrt(UNIFORM.variance),
-    )
-    return KernelAssessment(
-        kernel,
-        assumption_a1(kernel),
-        sympy.simplify(least / (kernel.roughness * sqrt(kernel.variance))),
-        sympy.simplify(least_convolution / (kernel.convolution_roughness * sqrt(kernel.variance))),
-    )
+    with closed_forms_within():
+        require_nonnegative(kernel, repr(density))
+        require_density(kernel, repr(density))
+        return KernelAssessment(kernel, assumption_a1(kernel))
 
 
 def assess_kernel_completely(density: str, support: str) -> KernelAssessment:
@@ -139,6 +139,15 @@ def assess_kernel_completely(density: str, support: str) -> KernelAssessment:
     return assessment
 
 
+def _known(compute: Callable[[], Expr]) -> Expr | None:
+    """Return a constant, or None if it cannot be verified."""
+    try:
+        with closed_forms_within():
+            return compute()
+    except InputError:
+        return None
+
+
 def _parse_support(support: str) -> tuple[Expr, Expr]:
     parts = [part.strip() for part in support.split(",")]
     if len(parts) != 2:
@@ -149,49 +158,20 @@ def _parse_support(support: str) -> tuple[Expr, Expr]:
     return lower, upper
 
 
-def _require_nonnegative(kernel: Kernel, text: str) -> None:
-    lower, upper = kernel.support
-    density = kernel.pieces[0].density
-    if kernel.polynomial is not None:
-        answer = decisions.keeps_nonnegative(density, x, lower, upper)
-        if not answer:
-            raise InputError(f"a kernel must be nonnegative, but {text!r} is negative somewhere: {answer.detail}.")
-        return
-    # Without an exact count of sign changes a certified negative value on a grid is enough to refuse the kernel.
-    for point in _grid(lower, upper):
-        if ball_of(density, {x: ball_of(point)}) < 0:
-            raise InputError(f"a kernel must be nonnegative, but {text!r} is negative at x = {sympy.N(point, 4)}.")
+def _cells(value: Expr | None) -> tuple[str, str]:
+    """Return a constant as a number and as an expression, for a table."""
+    if value is None:
+        return "-", "neither a closed form nor an enclosure found"
+    if value.is_infinite:
+        return "\N{INFINITY}", "\N{INFINITY}"
+    return f"{float(value):.8g}", _exactly(value) or "no closed form found; enclosed"
 
 
-def _grid(lower: Expr, upper: Expr) -> Sequence[Expr]:
-    """Return points of the support, equally spaced if it is bounded and denser near 0 or the finite end if not."""
-    shares = [Rational(k, 128) for k in range(1, 128)]
-    if lower.is_finite and upper.is_finite:
-        return [lower + (upper - lower) * share for share in shares]
-    reach = [share / (1 - share) for share in shares]
-    if lower.is_finite:
-        return [lower + distance for distance in reach]
-    if upper.is_finite:
-        return [upper - distance for distance in reach]
-    return [*reach, *(-distance for distance in reach), Integer(0)]
+def _exactly(value: Expr | None) -> str | None:
+    """Return the value as an exact expression, or None where it is known as a number or not at all."""
+    return None if value is None or not is_exact(value) else str(value)
 
 
-def _require_density(kernel: Kernel, text: str) -> None:
-    total, moment = kernel.total, kernel.second_moment
-    if total.has(sympy.Integral) or moment.has(sympy.Integral) or total is sympy.nan:
-        raise InputError(f"cannot assess {text!r}: sympy finds no closed form for its integrals.")
-    if sympy.simplify(total - 1) != 0:
-        hint = f" Divide it by {total}." if total.is_finite and total != 0 else ""
-        raise InputError(f"a kernel must integrate to 1, got {total} for {text!r}.{hint}")
-    if not moment.is_finite:
-        raise InputError(f"a kernel must have a finite variance, got {moment} as the integral of x^2 K for {text!r}.")
-
-
-def _exactly(value: Expr) -> str | None:
-    """Return the value as an exact expression, or None where sympy left an integral unevaluated."""
-    return None if value.has(sympy.Integral) else str(value)
-
-
-def _number(value: Expr) -> float | None:
-    """Return the value as a float, or None where sympy left an integral unevaluated."""
-    return None if value.has(sympy.Integral) else float(value)
+def _number(value: Expr | None) -> float | None:
+    """Return the value as a float, or None where it is infinite or not known."""
+    return None if value is None or value.is_infinite else float(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -148,10 +149,23 @@ def naming(option: str, path: Path) -> Iterator[None]:
 
 
 def write_json(stream: IO[str] | None, document: dict[str, Any]) -> None:
-    """Write ``document`` as strict JSON (no NaN) with a final newline."""
+    """Write ``document`` with a final newline, whole or, if it cannot be written as JSON, not at all."""
     if stream is not None:
-        json.dump(document, stream, indent=2, allow_nan=False)
-        stream.write("\n")
+        stream.write(format_json(document))
+
+
+def format_json(document: dict[str, Any]) -> str:
+    """Format ``document`` as strict JSON with a final newline; a number that is not finite becomes null."""
+    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Return a JSON value with null in place of infinities and NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager

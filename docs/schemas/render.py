@@ -30,7 +30,8 @@ _HEAD = """\
 
 Every command takes `--json PATH`, which writes its result as one JSON document, whole or not at all, and `--json -`,
 which writes it to standard output and nothing else there. `--quiet` leaves out tables and progress, and changes nothing
-of the document. A number that does not exist, such as a standard error of one value, is null; NaN does not occur.
+of the document. A number that does not exist, such as a standard error of one value, is null, and so is an infinite
+one; NaN does not occur.
 
 The [JSON Schemas](https://json-schema.org) (2020-12) in `docs/schemas` say what each document holds, every field with
 its meaning and unit, and admit no other; `python -m docs.schemas.render` writes this page from them, and what they say

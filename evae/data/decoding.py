@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from evae.data.inventory import Decoded
 from evae.data.sources.image_files import ImageFiles
 from foundation.errors import InputError
 from foundation.files import read_file_size
-from foundation.processes import LOST, count_usable_cores, start_process
+from foundation.processes import LOST, count_usable_cores, receive_outcome, send_outcome, start_process
 from foundation.progress import ProgressCallback
 from foundation.signals import ignore_terminal_signals
 
@@ -371,7 +372,7 @@ def _serve(connection: Connection, framing: Framing) -> None:
     ignore_terminal_signals()
     with contextlib.suppress(*LOST):
         while True:
-            connection.send(decode_batch(connection.recv(), framing))
+            send_outcome(connection, decode_batch, connection.recv(), framing)
 
 
 def _send_batch(connection: Connection, encoded: Sequence[bytes]) -> None:
@@ -384,10 +385,9 @@ def _send_batch(connection: Connection, encoded: Sequence[bytes]) -> None:
 
 def _receive_answer(connection: Connection) -> DecodedBatch:
     try:
-        answer: DecodedBatch = connection.recv()
+        return cast(DecodedBatch, receive_outcome(connection))
     except LOST as error:
         raise _worker_died() from error
-    return answer
 
 
 def _worker_died() -> InputError:

@@ -17,7 +17,7 @@ from simulations.study.accumulators import Accumulator
 from simulations.study.summary import Summary, summarise
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.densities.density import Density
-from theory.densities.families import density_named
+from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
@@ -80,7 +80,7 @@ class Study:
     @cached_property
     def setting(self) -> Statistic:
         """The kernel, density, weight and bandwidth as objects."""
-        density = density_named(self.density)
+        density = valid_density(self.density, drawn=True)
         return Statistic(
             kernel_named(self.kernel),
             density,

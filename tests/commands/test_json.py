@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cli import main
+from commands.shared.output import format_json, write_json
 from docs.schemas import render
 from evae.experiments.results import VERSION
 from results.render import FILES
@@ -223,3 +227,54 @@ def test_an_option_that_would_do_nothing_with_list_is_refused() -> None:
         refused = runner().invoke(main, ["verify-lemmas", "--list", *option])
         assert refused.exit_code == 2
         assert f"{option[0]} does nothing with --list" in refused.stderr
+
+
+ARCSINE = "verify-lemmas kernel --support=-1,1 --density=1/(pi*sqrt(1-x**2))"
+
+
+def test_infinite_numbers_are_null(folder: Path) -> None:
+    whole = document(ARCSINE, folder)
+    assert faults("verify-lemmas-kernel", whole) == []
+    assert whole["kernel"]["constants"]["roughness"] == {"exact": "oo", "value": None}
+    # The entropy is log(pi / 2).
+    assert whole["kernel"]["constants"]["entropy"]["value"] == pytest.approx(np.log(np.pi / 2), rel=1e-12)
+    holds = {one["name"]: one["holds"] for one in whole["kernel"]["assumptions"]}
+    assert not holds["A1: absolutely continuous on its support"]
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.tuples(inner, inner),
+            st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        ),
+        max_leaves=10,
+    )
+)
+def test_any_document_is_strict_json(value: Any) -> None:
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    assert "value" in json.loads(format_json({"value": value}), parse_constant=refuse)
+
+
+def test_a_document_is_whole_or_not_written() -> None:
+    stream = io.StringIO()
+    with pytest.raises(TypeError):
+        write_json(stream, {"first": 1, "second": object()})
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("support", "density", "sentence"),
+    [
+        ("-pi,pi", "abs(cos(x))/2", "Error: a kernel must integrate to 1, got 2 for 'abs(cos(x))/2'. Divide it by 2."),
+        ("0,1", "1/x", "Error: a kernel must integrate to 1, got oo for '1/x'."),
+    ],
+)
+def test_a_kernel_of_another_mass_is_refused_in_one_line(support: str, density: str, sentence: str) -> None:
+    result = runner().invoke(main, ["verify-lemmas", "kernel", f"--support={support}", "--density", density])
+    assert result.exit_code == 2
+    assert result.stderr == f"{sentence}\n"

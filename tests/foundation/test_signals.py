@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,8 +15,11 @@ import pytest
 from foundation.processes import start_process
 from foundation.signals import (
     STOP_SIGNALS,
+    ProcessorTimeExceeded,
     handle_signals,
+    handlers_deferred,
     ignore_signals,
+    processor_time_limited,
     restore_handlers,
     set_handler,
     signals_deferred,
@@ -159,3 +163,81 @@ def test_a_worker_leaves_ctrl_c_to_its_parent_and_is_ended_by_sigterm() -> None:
     process.join()
     assert set(STOP_SIGNALS).isdisjoint(blocked)
     assert handled == [signal.SIG_IGN, signal.SIG_DFL]
+
+
+def compute(seconds: float) -> None:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        pass
+
+
+def limited(seconds: float, function: Callable[[], object]) -> None:
+    with processor_time_limited(seconds):
+        function()
+
+
+def test_a_block_is_interrupted_after_its_processor_time() -> None:
+    before = signal.getsignal(signal.SIGVTALRM)
+    start = time.process_time()
+    with pytest.raises(ProcessorTimeExceeded):
+        limited(0.05, lambda: compute(60))
+    assert time.process_time() - start < 5
+    limited(60, lambda: compute(0.01))
+    assert signal.getsignal(signal.SIGVTALRM) is before
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+
+
+def test_the_shorter_of_two_limits_holds_and_the_longer_one_goes_on_after_it() -> None:
+    with pytest.raises(ProcessorTimeExceeded, match=r"than 0\.1 seconds"):
+        limited(0.1, lambda: limited(30, lambda: compute(60)))
+    ended: list[str] = []
+
+    def within() -> None:
+        try:
+            limited(0.05, lambda: compute(60))
+        except ProcessorTimeExceeded as reason:
+            ended.append(str(reason))
+        compute(60)
+
+    with pytest.raises(ProcessorTimeExceeded, match=r"than 0\.2 seconds"):
+        limited(0.2, within)
+    assert ended == ["more than 0.05 seconds of processor time"]
+
+
+def test_a_limit_is_not_lost_in_a_finalizer() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            compute(0.1)
+
+    def work() -> None:
+        Slow()
+        compute(60)
+
+    with pytest.raises(ProcessorTimeExceeded):
+        limited(0.05, work)
+
+
+def test_a_limit_waits_for_code_that_cannot_be_unwound() -> None:
+    finished = []
+
+    def work() -> None:
+        with handlers_deferred():
+            compute(0.1)
+            finished.append(True)
+        compute(60)
+
+    with pytest.raises(ProcessorTimeExceeded):
+        limited(0.02, work)
+    assert finished
+
+
+def test_no_limit_holds_outside_of_the_main_thread() -> None:
+    ended = []
+
+    def work() -> None:
+        with processor_time_limited(0.01), handlers_deferred():
+            compute(0.05)
+        ended.append(True)
+
+    in_a_thread(work)
+    assert ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import re
@@ -11,9 +12,11 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from sympy import Rational
 
 from foundation.errors import InputError
+from theory.algebra import expressions
 from theory.kernel_assessment import assess_kernel, assess_kernel_completely
 from theory.kernels import BIWEIGHT, GAUSSIAN, LOGISTIC
 
@@ -84,10 +87,55 @@ def test_what_is_not_a_kernel_is_named_as_such(density: str, support: str, reaso
         assess_kernel(density, support)
 
 
-def test_a_constant_without_a_closed_form_is_said_to_have_none() -> None:
+def test_a_constant_without_a_closed_form_is_enclosed_and_said_to_have_none() -> None:
     document = assess_kernel("exp(-abs(x))/2", "-oo,oo").document()
-    assert document["constants"]["convolution_roughness"] == {"exact": None, "value": None}
+    # The autocorrelation is (1 + |y|) exp(-|y|) / 4, and the integral of its square 5/32.
+    constant = document["constants"]["convolution_roughness"]
+    assert constant == {"exact": None, "value": pytest.approx(5 / 32, rel=1e-8)}
     assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+@pytest.mark.parametrize(
+    "density", ["1-abs(x)", "min(1+x,1-x)", "max(0,1-abs(x))", "(1+x)*Heaviside(-x)+(1-x)*Heaviside(x)"]
+)
+def test_the_triangular_kernel_has_its_constants_however_it_is_written(density: str) -> None:
+    constants = assess_kernel(density, "-1,1").constants
+    assert constants["variance"] == Rational(1, 6)
+    assert constants["roughness"] == Rational(2, 3)
+    assert constants["convolution_roughness"] == Rational(151, 315)
+    assert constants["entropy"] == Rational(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("density", "support", "mass"),
+    [
+        ("exp(-x**4)", "-oo,oo", 1.8128049541109541),
+        ("exp(sin(x))", "0,1", 1.6318696084180514),
+        ("abs(x-1)", "-1,1", 2.0),
+    ],
+)
+def test_the_advised_divisor_is_the_mass_and_can_be_typed(density: str, support: str, mass: float) -> None:
+    with pytest.raises(InputError, match="Divide it by ") as refusal:
+        assess_kernel(density, support)
+    divisor = str(refusal.value).rpartition("Divide it by ")[2].rstrip(".")
+    assert float(expressions.parse(divisor, {})) == pytest.approx(mass, rel=1e-14)
+
+
+def test_the_mass_of_a_periodic_kernel_is_that_of_all_its_periods() -> None:
+    """Of abs(sin(2 x)) from 0 to 2 pi sympy integrates half."""
+    (mass,) = (
+        one for one in assess_kernel("abs(sin(2*x))/4", "0,2*pi").conditions if one.statement == "A1: integral 1"
+    )
+    assert (mass.holds, mass.detail) == (True, "the integral of K is 1")
+
+
+def test_infinite_constants_are_shown_as_such_in_the_table() -> None:
+    console = Console(record=True, width=120, file=io.StringIO())
+    console.print(assess_kernel("1/(pi*sqrt(1-x**2))", "-1,1").table())
+    shown = console.export_text()
+    assert re.search(r"roughness +\N{INFINITY}", shown)
+    assert re.search(r"convolution roughness +- +neither a closed form nor an enclosure found", shown)
+    assert re.search(r"entropy +0\.45158271 +no closed form found; enclosed", shown)
 
 
 def test_what_travels_to_another_process_has_its_constants_with_it() -> None:

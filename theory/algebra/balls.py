@@ -16,27 +16,93 @@ from sympy import Expr, Symbol
 
 PRECISION_BITS = 128
 
+ROOT_DIGITS = 60
+"""The digits of a root of a polynomial that has no other formula."""
+
 Ball = Any
 """A real or a complex ball: `flint.arb` or `flint.acb`."""
 
 _Rule = Callable[[Mapping[Symbol, Ball], bool], Ball]
 
-_FUNCTIONS = {
+_FUNCTIONS: Mapping[Any, Callable[[Ball], Ball]] = {
     sympy.exp: lambda ball: ball.exp(),
     sympy.sin: lambda ball: ball.sin(),
     sympy.cos: lambda ball: ball.cos(),
     sympy.sinh: lambda ball: ball.sinh(),
     sympy.cosh: lambda ball: ball.cosh(),
     sympy.tanh: lambda ball: ball.tanh(),
-    sympy.asin: lambda ball: ball.asin(),
-    sympy.acos: lambda ball: ball.acos(),
-    sympy.atan: lambda ball: ball.atan(),
+    sympy.tan: lambda ball: ball.tan(),
+    sympy.cot: lambda ball: ball.cot(),
     sympy.erf: lambda ball: ball.erf(),
     sympy.erfc: lambda ball: ball.erfc(),
     sympy.gamma: lambda ball: ball.gamma(),
     sympy.factorial: lambda ball: (ball + 1).gamma(),
-    sympy.Abs: abs,
 }
+"""Functions that are analytic wherever they are finite."""
+
+
+class EntropyTerm(sympy.Function):
+    """The function u -> -u log u for u >= 0, with the value 0 at 0; a ball around 0 has a finite image."""
+
+    nargs = 1
+
+    def doit(self, **_: Any) -> Expr:
+        """Return the term as a product."""
+        return -self.args[0] * sympy.log(self.args[0])
+
+
+def _absolute(ball: Ball, analytic: bool) -> Ball:
+    # The modulus is not analytic; a real function is extended by u or -u on each side of its zeros. A ball that is 0
+    # exactly, as of sign(x) + 1 for x < 0, is that of the function 0.
+    if acb(ball).is_zero():
+        return ball
+    return ball.real_abs(analytic) if isinstance(ball, acb) else abs(ball)
+
+
+def _sign(ball: Ball, analytic: bool) -> Ball:
+    if acb(ball).is_zero():
+        return ball
+    return ball.real_sgn(analytic) if isinstance(ball, acb) else ball.sgn()
+
+
+def _step(ball: Ball, analytic: bool) -> Ball:
+    value = acb(ball).real_heaviside(analytic and not acb(ball).is_zero())
+    return value if isinstance(ball, acb) else value.real
+
+
+def _arcsine(ball: Ball, analytic: bool) -> Ball:
+    return acb("nan") if analytic and _leaves_unit_interval(ball) else ball.asin()
+
+
+def _arccosine(ball: Ball, analytic: bool) -> Ball:
+    return acb("nan") if analytic and _leaves_unit_interval(ball) else ball.acos()
+
+
+def _arctangent(ball: Ball, analytic: bool) -> Ball:
+    return acb("nan") if analytic and _leaves_unit_interval(acb(ball) * acb(0, 1)) else ball.atan()
+
+
+def _entropy_term(ball: Ball, analytic: bool) -> Ball:
+    if analytic or not acb(ball).contains(0):
+        return -ball * _logarithm(ball, analytic)
+    # |u log u| increases up to 1/e, and beyond 1 as well.
+    size = abs(ball).upper()
+    if size.is_zero():
+        return ball
+    bound = (arb(1) / arb(1).exp()).max(abs(size * size.log())) if size > 0.36 else abs(size * size.log())
+    return _up_to(bound) if isinstance(ball, acb) else arb(0, bound.upper())
+
+
+_REAL_FUNCTIONS: Mapping[Any, Callable[[Ball, bool], Ball]] = {
+    sympy.Abs: _absolute,
+    sympy.sign: _sign,
+    sympy.Heaviside: _step,
+    sympy.asin: _arcsine,
+    sympy.acos: _arccosine,
+    sympy.atan: _arctangent,
+    EntropyTerm: _entropy_term,
+}
+"""Functions with a branch cut or a kink, on which they are not analytic."""
 
 
 def ball_of(expression: Expr, values: Mapping[Symbol, Ball] | None = None, bits: int = PRECISION_BITS) -> Ball:
@@ -122,6 +188,13 @@ def _rule(expression: Expr) -> _Rule:
     if expression.is_Rational:
         fraction = fmpq(int(expression.p), int(expression.q))
         return lambda *_: arb(fraction)
+    if expression.is_Float:
+        exact = sympy.Rational(expression)
+        return lambda *_: arb(fmpq(int(exact.p), int(exact.q)))
+    if isinstance(expression, sympy.CRootOf) and expression.is_real:
+        near = sympy.Rational(expression.eval_rational(n=ROOT_DIGITS))
+        root = arb(fmpq(int(near.p), int(near.q))) + arb(0, arb(10) ** -ROOT_DIGITS)
+        return lambda *_: root
     if expression is sympy.pi:
         return lambda *_: arb.pi()
     if expression is sympy.E:
@@ -130,6 +203,10 @@ def _rule(expression: Expr) -> _Rule:
         return _hypergeometric(expression)
     if expression.func is sympy.polylog:
         return _polylogarithm(expression)
+    if expression.func is sympy.Piecewise:
+        return _piecewise(expression)
+    if expression.func is sympy.betainc_regularized and expression.args[2] == 0:
+        return _beta_distribution(expression)
     # Compound expressions combine the rules of their arguments.
     rules = [_rule(argument) for argument in expression.args]
     if expression.is_Add:
@@ -143,6 +220,11 @@ def _rule(expression: Expr) -> _Rule:
     if expression.func in _FUNCTIONS:
         function = _FUNCTIONS[expression.func]
         return lambda values, analytic: function(rules[0](values, analytic))
+    if expression.func in _REAL_FUNCTIONS:
+        real_function = _REAL_FUNCTIONS[expression.func]
+        return lambda values, analytic: real_function(rules[0](values, analytic), analytic)
+    if expression.func in (sympy.Max, sympy.Min):
+        return _extreme(rules, greatest=expression.func is sympy.Max)
     raise NotImplementedError(f"no ball for {expression}")
 
 
@@ -241,6 +323,86 @@ def _polylogarithm(expression: Expr) -> _Rule:
         return value if isinstance(at, acb) else value.real
 
     return polylogarithm
+
+
+def _piecewise(expression: Expr) -> _Rule:
+    branches = [(_rule(value), _condition(condition)) for value, condition in expression.args]
+
+    def piecewise(values: Mapping[Symbol, Ball], analytic: bool) -> Ball:
+        possible: Ball = None
+        for rule, condition in branches:
+            holds = condition(values)
+            if holds is False:
+                continue
+            if holds is None and analytic:
+                return acb("nan")
+            value = rule(values, analytic)
+            possible = value if possible is None else acb(possible).union(acb(value))
+            if holds:
+                return possible
+        # Outside all conditions the expression is undefined.
+        return acb("nan")
+
+    return piecewise
+
+
+def _condition(condition: Any) -> Callable[[Mapping[Symbol, Ball]], bool | None]:
+    """Return the function that decides ``condition`` on balls: True, False, or None if it may be either."""
+    if condition in (True, False):
+        return lambda _: bool(condition)
+    if isinstance(condition, sympy.And | sympy.Or | sympy.Not):
+        parts = [_condition(part) for part in condition.args]
+        return lambda values: _combine(condition, [part(values) for part in parts])
+    if not isinstance(condition, sympy.core.relational.Relational):
+        raise NotImplementedError(f"no ball for {condition}")
+    difference = _rule(condition.lhs - condition.rhs)
+    return lambda values: _compare(condition, difference(values, False))
+
+
+def _combine(condition: Any, parts: list[bool | None]) -> bool | None:
+    if isinstance(condition, sympy.Not):
+        return None if parts[0] is None else not parts[0]
+    decisive = isinstance(condition, sympy.Or)
+    if decisive in parts:
+        return decisive
+    return None if None in parts else not decisive
+
+
+def _compare(condition: Any, difference: Ball) -> bool | None:
+    """Decide a relation between a difference and 0; on complex balls it is that of the real parts."""
+    real = acb(difference).real
+    if real > 0:
+        return isinstance(condition, sympy.Gt | sympy.Ge | sympy.Ne)
+    if real < 0:
+        return isinstance(condition, sympy.Lt | sympy.Le | sympy.Ne)
+    if real.is_zero() and acb(difference).imag.is_zero():
+        return isinstance(condition, sympy.Ge | sympy.Le | sympy.Eq)
+    return None
+
+
+def _extreme(rules: list[_Rule], greatest: bool) -> _Rule:
+    def extreme(values: Mapping[Symbol, Ball], analytic: bool) -> Ball:
+        first, *others = (acb(rule(values, analytic)) for rule in rules)
+        for other in others:
+            first = first.real_max(other, analytic) if greatest else first.real_min(other, analytic)
+        return first if any(isinstance(value, acb) for value in values.values()) else first.real
+
+    return extreme
+
+
+def _beta_distribution(expression: Expr) -> _Rule:
+    first, second, _, point = (_rule(part) for part in expression.args)
+
+    def distribution(values: Mapping[Symbol, Ball], analytic: bool) -> Ball:
+        return point(values, analytic).beta_lower(first(values, analytic), second(values, analytic), regularized=1)
+
+    return distribution
+
+
+def _leaves_unit_interval(ball: Ball) -> bool:
+    """Return whether the ball may meet the branch cuts of the arcsine, the real numbers of at least 1 in size."""
+    point = acb(ball)
+    return bool(not point.is_finite() or (point.imag.contains(0) and not abs(point.real) < 1))
 
 
 def _meets_the_cut(ball: Ball) -> bool:

@@ -25,7 +25,7 @@ LARGEST_NUMBER = sympy.Integer(10) ** 50
 
 CONSTANTS: Mapping[str, Expr] = {"pi": sympy.pi, "E": sympy.E}
 
-FUNCTIONS: Mapping[str, Callable[..., Expr]] = {
+FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "abs": sympy.Abs,
     "asin": sympy.asin,
     "acos": sympy.acos,
@@ -42,6 +42,16 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = {
     "tanh": sympy.tanh,
 }
 
+SWITCHES: dict[str, Callable[..., Expr]] = {
+    "Heaviside": sympy.Heaviside,
+    "Max": sympy.Max,
+    "Min": sympy.Min,
+    "max": sympy.Max,
+    "min": sympy.Min,
+    "sign": sympy.sign,
+}
+"""Functions that only a density may contain; `Max` and `Min` have two arguments or more."""
+
 _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
     ast.Add: lambda left, right: left + right,
     ast.Sub: lambda left, right: left - right,
@@ -51,7 +61,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
 }
 
 
-def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
+def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = False) -> Expr:
     """Parse ``text`` into a sympy expression or a sympy Tuple of expressions.
 
     Parameters
@@ -60,6 +70,8 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
         As in ``"3/(4*r)*(1 - ((x - mu)/r)**2)"``; at most 400 characters. Decimals are read exactly.
     symbols : mapping from name to Symbol
         The variables that ``text`` may contain.
+    switches : bool
+        Whether it may also contain `SWITCHES`.
 
     Raises
     ------
@@ -79,7 +91,7 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise InputError(f"{text!r} is not an expression. Write it as in '3/(5*r)' or '(x - mu)**2'.") from None
-    parser = _Parser(text, symbols)
+    parser = _Parser(text, symbols, FUNCTIONS | SWITCHES if switches else FUNCTIONS)
     if isinstance(tree.body, ast.Tuple):
         return sympy.Tuple(*(parser.read(element) for element in tree.body.elts))
     return parser.read(tree.body)
@@ -88,9 +100,12 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol]) -> Expr:
 class _Parser:
     """A translator from the syntax tree of one text to sympy, which refuses every node outside the grammar."""
 
-    def __init__(self, text: str, symbols: Mapping[str, sympy.Symbol]) -> None:
+    def __init__(
+        self, text: str, symbols: Mapping[str, sympy.Symbol], functions: Mapping[str, Callable[..., Expr]]
+    ) -> None:
         self.text = text
         self.symbols = symbols
+        self.functions = functions
 
     def read(self, node: ast.expr) -> Expr:
         # The limits apply to every subexpression, so that nothing huge is evaluated on the way to a small result.
@@ -121,10 +136,10 @@ class _Parser:
                 return _OPERATORS[type(operator)](self.read(left), self.read(right))
             case ast.BinOp(op=ast.BitXor()):
                 raise self._refusal(node, "uses ^, but a power is written **")
-            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
-                return self._call(node, name, self.read(argument))
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if self._takes(name, len(arguments)):
+                return self._call(node, name, [self.read(argument) for argument in arguments])
             case ast.Call(func=ast.Name(id=name)):
-                known = ", ".join(FUNCTIONS)
+                known = ", ".join(self.functions)
                 raise self._refusal(node, f"is not a call of one of {known} with one argument")
         raise self._refusal(node, "is not part of the grammar (numbers, names, + - * / ** and elementary functions)")
 
@@ -143,7 +158,7 @@ class _Parser:
         if name in CONSTANTS:
             return CONSTANTS[name]
         known = [*self.symbols, *CONSTANTS]
-        near = difflib.get_close_matches(name, [*known, *FUNCTIONS], n=1)
+        near = difflib.get_close_matches(name, [*known, *self.functions], n=1)
         hint = f"did you mean {near[0]}?" if near else f"the names are {', '.join(known)}."
         raise self._refusal(node, "is not a known name", hint)
 
@@ -152,10 +167,16 @@ class _Parser:
             raise self._refusal(node, f"has a power above {LARGEST_DEGREE}")
         return base**exponent
 
-    def _call(self, node: ast.expr, name: str, argument: Expr) -> Expr:
+    def _takes(self, name: str, count: int) -> bool:
+        if name not in self.functions:
+            return False
+        return count > 1 if self.functions[name] in (sympy.Max, sympy.Min) else count == 1
+
+    def _call(self, node: ast.expr, name: str, arguments: list[Expr]) -> Expr:
+        argument = arguments[0]
         if name == "factorial" and argument.is_number and not (argument.is_Integer and 0 <= argument <= 40):
             raise self._refusal(node, "is not the factorial of an integer from 0 to 40")
-        return FUNCTIONS[name](argument)
+        return self.functions[name](*arguments)
 
     def _refusal(self, node: ast.expr, why: str, hint: str = "") -> InputError:
         part = ast.get_source_segment(self.text.strip(), node) or self.text

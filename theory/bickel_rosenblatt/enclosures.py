@@ -24,7 +24,7 @@ from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt.mean import require_bounded
 from theory.bickel_rosenblatt.smoothing import Breakpoint, Panel, Smoothing, b
 from theory.densities.density import Density
-from theory.densities.families import density_named
+from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named, x
 
@@ -94,7 +94,7 @@ def enclosed_mean(
     >>> enclosed_mean(100, "triangular", "laplace", "inverse-density:-1,1", 0.25).total.str(15)
     '[1.18152715126861 +/- 7.09e-16]'
     """
-    density = density_named(density)
+    density = valid_density(density)
     smoothing = Smoothing(kernel_named(kernel), density, weight_named(weight, density))
     require_positive("m", m)
     if smoothing.kernel.polynomial is None:

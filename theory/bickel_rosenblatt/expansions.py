@@ -21,8 +21,8 @@ from foundation.types import Array, ArrayFunction
 from theory.algebra.piecewise import PiecewisePolynomial
 from theory.bickel_rosenblatt.mean import limit_variance, places_around
 from theory.densities.density import Density
-from theory.densities.families import density_named
 from theory.densities.integrals import require_known_integrals
+from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, Piece, kernel_named, x
 
@@ -106,7 +106,7 @@ def leading_terms(
     >>> round(terms.product, 6), round(terms.variance_centring, 6), round(terms.skewness, 6)
     (0.280775, -0.210654, 2.185216)
     """
-    density = density_named(density)
+    density = valid_density(density)
     kernel, weight = kernel_named(kernel), weight_named(weight, density)
     # Evaluate f and a at quadrature nodes; every term is a weighted sum over them.
     lower, upper = _ends(density, weight)

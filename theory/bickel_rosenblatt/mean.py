@@ -22,8 +22,8 @@ from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, 
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density, Landmark
 from theory.densities.evaluation import far_locations, local_density, local_weight, numerical
-from theory.densities.families import density_named
 from theory.densities.integrals import integral_of_product, require_known_integrals
+from theory.densities.validation import valid_density
 from theory.densities.weights import ONE, Weight, weight_named
 from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named
 
@@ -121,7 +121,7 @@ def exact_mean(
     (0.540763130234, 0.0321931158)
     """
     require_positive("m", m)
-    density = density_named(density)
+    density = valid_density(density)
     problem = _Problem(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth).at(m))
     problem.check()
     # The difference between two orders estimates the error; halve the panels until it is small enough.
@@ -147,7 +147,7 @@ def limit_mean(
     >>> limit_mean("epanechnikov", "normal", "window:-2,2")
     3*erf(sqrt(2))/5
     """
-    density = density_named(density)
+    density = valid_density(density)
     return kernel_named(kernel).roughness * integral_of_product(density, weight_named(weight, density))
 
 
@@ -162,7 +162,7 @@ def limit_variance(
     >>> round(float(limit_variance()), 14)
     0.24358162558669
     """
-    density = density_named(density)
+    density = valid_density(density)
     return (
         2
         * kernel_named(kernel).convolution_roughness

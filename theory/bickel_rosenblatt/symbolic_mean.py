@@ -14,7 +14,7 @@ from sympy import Expr, Integer
 
 from theory.bickel_rosenblatt.smoothing import Panel, Smoothing, b
 from theory.densities.density import Density
-from theory.densities.families import density_named
+from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named, x
 
@@ -75,7 +75,7 @@ def mean_expression(
     >>> mean.variance_term, mean.squared_bias_term, mean.largest_bandwidth
     (6/5 - 3*b/16, 33*b**2*m/560, 1)
     """
-    density = density_named(density)
+    density = valid_density(density)
     smoothing = Smoothing(kernel_named(kernel), density, weight_named(weight, density))
     panels = smoothing.panels()
     return MeanExpression(

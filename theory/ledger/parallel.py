@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from foundation.errors import InputError
-from foundation.processes import LOST, start_process
+from foundation.processes import LOST, receive_outcome, send_outcome, start_process
 from foundation.signals import ignore_terminal_signals
 from theory.claim import undecided
 from theory.ledger.finding import Finding
@@ -27,6 +26,9 @@ T = TypeVar("T")
 
 TIME_LIMIT = 60.0
 """Default time limit for one claim, in seconds."""
+
+SECONDS_TO_END = 5.0
+"""How long a process that has closed its connection is waited for."""
 
 
 @dataclass(frozen=True)
@@ -105,32 +107,36 @@ def run_within(time_limit: float, function: Callable[..., T], *arguments: object
     Raises
     ------
     InputError
-        If the time limit is exceeded or the process is killed. Exceptions raised by the function are re-raised.
+        If the time limit is exceeded or the process is killed, or the function raises an `InputError`;
+        `foundation.processes.WorkerFailed` if it raises anything else.
     """
-    # `poll` also returns when the process dies, and `recv` then raises one of `LOST`.
+    # `poll` also returns when the process dies, and reading then raises one of `LOST`.
     process: BaseProcess | None = None
     try:
         process, connection = start_process(_call, function, arguments)
         if not connection.poll(time_limit):
             raise InputError(f"no result within {time_limit:g} seconds. Try a larger --time-limit.")
-        answer = connection.recv()
-    except LOST:
-        raise InputError("the worker process was killed from outside. Try again.") from None
+        try:
+            return cast(T, receive_outcome(connection))
+        except LOST:
+            raise InputError(_describe_loss(process)) from None
     finally:
         if process is not None:
             process.kill()
-    if isinstance(answer, Exception):
-        raise answer
-    result: T = answer
-    return result
+
+
+def _describe_loss(process: BaseProcess) -> str:
+    """Say how a process ended that sent no answer."""
+    process.join(SECONDS_TO_END)
+    code = process.exitcode
+    if code is not None and code >= 0:
+        return f"the worker process ended with exit code {code} before it had a result. Try again."
+    return "the worker process was killed from outside, perhaps for want of memory. Try again."
 
 
 def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     ignore_terminal_signals()
-    try:
-        connection.send(function(*arguments))
-    except Exception as error:
-        connection.send(error)
+    send_outcome(connection, function, *arguments)
 
 
 def _assign(worker: _Worker, request: ClaimRequest) -> None:
@@ -162,11 +168,15 @@ def _collect(workers: list[_Worker], time_limit: float) -> list[tuple[int, Findi
 
 def _receive(worker: _Worker) -> Finding:
     try:
-        answer = worker.connection.recv()
+        answer = receive_outcome(worker.connection)
     except LOST:
         worker.process.join()
         return _give_up(worker, f"its process ended with exit code {worker.process.exitcode}.")
-    return answer if isinstance(answer, Finding) else _give_up(worker, answer)
+    except InputError as failure:
+        # A defect of the check itself: the claim stays undecided, and the traceback locates the defect.
+        return _give_up(worker, f"the check itself failed: {failure.__cause__ or failure}")
+    assert isinstance(answer, Finding)
+    return answer
 
 
 def _give_up(worker: _Worker, reason: str) -> Finding:
@@ -185,9 +195,6 @@ def _serve(connection: Connection) -> None:
         except EOFError:
             return
         try:
-            connection.send(verify(request.claim_id, request.assumed))
+            send_outcome(connection, verify, request.claim_id, request.assumed)
         except BrokenPipeError:
             return
-        except Exception:
-            # A defect of the check itself: the claim stays undecided, and the traceback locates the defect.
-            connection.send(f"the check itself failed:\n{traceback.format_exc()}")

@@ -18,7 +18,7 @@ from simulations.engines.exact.sweep import SHORT, sweep
 from simulations.observations.arrays import to_doubles
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.densities.density import FEWEST_STEPS, Density
-from theory.densities.families import density_named
+from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
@@ -214,7 +214,7 @@ def tm_statistic(
     >>> round(tm_statistic([0.0], bandwidth=1e-9), 8)
     0.6
     """
-    density = density_named(density)
+    density = valid_density(density)
     statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
     values = check_sample(sample)
     _check_reach(values, statistic)
