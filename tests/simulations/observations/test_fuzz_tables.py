@@ -85,7 +85,7 @@ def texts(draw: st.DrawFn) -> bytes:
     text = draw(st.sampled_from(["\n", "\r\n", "\r"])).join(lines)
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1", "utf-32"]))
     content = text.encode(encoding, "replace")
-    return gzip.compress(content, mtime=0, mtime=0) if draw(st.integers(0, 9)) == 0 else content
+    return gzip.compress(content, mtime=0) if draw(st.integers(0, 9)) == 0 else content
 
 
 @st.composite

@@ -81,7 +81,7 @@ IRIS = "5.1,setosa\n4.9,setosa\n6.3,virginica\n"
         ("x\n1\n2\n".encode("utf-16-le"), {"encoding": "utf-16-le"}, [1, 2]),
         ("x\n1\n2\n".encode("utf-32"), {}, [1, 2]),
         ("Größe\n1\n2\n".encode("latin-1"), {"column": "Größe", "encoding": "ISO-8859-1"}, [1, 2]),
-        (gzip.compress(b"x\n1\n", mtime=0) + gzip.compress(b"2\n"), {}, [1, 2]),
+        (gzip.compress(b"x\n1\n", mtime=0) + gzip.compress(b"2\n", mtime=0), {}, [1, 2]),
         # Missing values.
         ("x\n1\n NA\n#N/A\n-\nNaN\n3\n", {"missing": "drop"}, [1, 3]),
         ("x,y\n1,2\n,3\n4,\n", {"column": "x", "missing": "drop"}, [1, 4]),
