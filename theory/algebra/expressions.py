@@ -1,8 +1,11 @@
 """A small, safe grammar for formulas typed by users.
 
 Python's parser turns text into a syntax tree, and a whitelist of nodes turns the tree into a sympy expression: numbers,
-the allowed names, ``+ - * / **``, and calls of a few elementary functions. Nothing is evaluated as code, and
-expressions that would exhaust memory or time (towers of powers, huge numbers) are refused.
+the allowed names, ``+ - * / **``, and calls of a few elementary functions. Nothing is evaluated as code.
+
+Limits hold before the work that they limit: the length and the depth of the text, the digits of a literal, and the
+size of a power before it is computed, so that no tower of powers is built on the way to a small number. What is left
+of sympy's automatic simplification has a limit of time.
 """
 
 from __future__ import annotations
@@ -10,18 +13,34 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 
 import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
+from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 
 LONGEST_TEXT = 400
+
+DEEPEST = 50
+"""Levels of operations and calls within each other."""
 
 LARGEST_DEGREE = 64
 
 LARGEST_NUMBER = sympy.Integer(10) ** 50
+
+MOST_DIGITS = 60
+"""Digits of a literal, before and after its point together."""
+
+MOST_BITS = 400
+"""The base-2 logarithm, in size, of the largest and the smallest power of a number."""
+
+SECONDS = 2.0
+"""Processor time for one text."""
+
+_LITERAL = re.compile(r"([\d_]*)\.?([\d_]*)(?:[eE]([-+]?[\d_]+))?")
 
 CONSTANTS: Mapping[str, Expr] = {"pi": sympy.pi, "E": sympy.E}
 
@@ -91,10 +110,25 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise InputError(f"{text!r} is not an expression. Write it as in '3/(5*r)' or '(x - mu)**2'.") from None
+    if _depth(tree.body) > DEEPEST:
+        raise InputError(f"{_quote(text)} must have at most {DEEPEST} operations within each other. Simplify it.")
     parser = _Parser(text, symbols, FUNCTIONS | SWITCHES if switches else FUNCTIONS)
-    if isinstance(tree.body, ast.Tuple):
-        return sympy.Tuple(*(parser.read(element) for element in tree.body.elts))
-    return parser.read(tree.body)
+    try:
+        with processor_time_limited(SECONDS):
+            if isinstance(tree.body, ast.Tuple):
+                return sympy.Tuple(*(parser.read(element) for element in tree.body.elts))
+            return parser.read(tree.body)
+    except ProcessorTimeExceeded:
+        raise InputError(f"{_quote(text)} takes more than {SECONDS:g} seconds to read. Simplify it.") from None
+
+
+def _depth(tree: ast.expr) -> int:
+    """Return how many operations and calls are within each other, without recursion."""
+    deepest, level = 0, [tree]
+    while level:
+        deepest += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    return deepest
 
 
 class _Parser:
@@ -144,12 +178,16 @@ class _Parser:
         raise self._refusal(node, "is not part of the grammar (numbers, names, + - * / ** and elementary functions)")
 
     def _number(self, node: ast.expr, value: float) -> Expr:
-        if isinstance(value, int):
-            return sympy.Integer(value)
-        if not math.isfinite(value):
-            raise self._refusal(node, "is not finite")
         # The parsed float has lost digits; the decimal in the source is exact.
         literal = ast.get_source_segment(self.text.strip(), node) or repr(value)
+        if isinstance(value, int) and len(literal) <= MOST_DIGITS:
+            return sympy.Integer(value)
+        decimal = _LITERAL.fullmatch(literal)
+        digits = MOST_DIGITS + 1 if decimal is None else len(decimal[1]) + len(decimal[2])
+        if decimal is None or digits > MOST_DIGITS or len(decimal[3] or "") > 3 or abs(int(decimal[3] or 0)) > 99:
+            raise self._refusal(node, f"has more than {MOST_DIGITS} digits, or an exponent beyond 99")
+        if not math.isfinite(value):
+            raise self._refusal(node, "is not finite")
         return sympy.Rational(literal.replace("_", ""))
 
     def _name(self, node: ast.expr, name: str) -> Expr:
@@ -164,6 +202,10 @@ class _Parser:
 
     def _power(self, node: ast.expr, base: Expr, exponent: Expr) -> Expr:
         if exponent.is_number and not abs(exponent) <= LARGEST_DEGREE:
+            raise self._refusal(node, f"has a power above {LARGEST_DEGREE}")
+        if base.is_number and exponent.is_number and base != 0 and not _bits(base, exponent) <= MOST_BITS:
+            raise self._refusal(node, f"is a power beyond 2**{MOST_BITS}, or that of a number so small")
+        if _degree(base) * abs(exponent if exponent.is_number else 1) > LARGEST_DEGREE:
             raise self._refusal(node, f"has a power above {LARGEST_DEGREE}")
         return base**exponent
 
@@ -192,6 +234,12 @@ def _moderate(number: Expr) -> bool:
     """Return whether a constant is real and below `LARGEST_NUMBER` in size."""
     value = number.evalf(15)
     return bool(value.is_real and abs(value) < LARGEST_NUMBER)
+
+
+def _bits(base: Expr, exponent: Expr) -> float:
+    """Return the size of the base-2 logarithm of a power; infinite if the base cannot be told from 0."""
+    size = abs(base.evalf(15))
+    return float(abs(exponent) * abs(sympy.log(size, 2))) if size > 0 else math.inf
 
 
 def _degree(expression: Expr) -> int:

@@ -38,6 +38,10 @@ LARGEST_BETA_PARAMETER = 80
 """Up to this limit the gamma functions of a beta density stay within double precision."""
 
 
+MOST_COMPONENTS = 30
+"""Normal densities in a mixture; the cost of E T_m grows with the square of their number."""
+
+
 def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
     """Return the normal density with the given moments.
 
@@ -169,7 +173,7 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     Raises
     ------
     InputError
-        If a weight or a standard deviation is not positive, or the weights do not sum to 1.
+        If a weight or a standard deviation is not positive, the weights do not sum to 1, or there are more than 30.
 
     Examples
     --------
@@ -177,6 +181,10 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     >>> mixture((half, -1, half), (half, 1, half)).name
     'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)'
     """
+    if len(components) > MOST_COMPONENTS:
+        raise InputError(
+            f"a mixture must have at most {MOST_COMPONENTS} components, got {len(components)}. Merge some."
+        )
     weights = [sympy.sympify(weight) for weight, _, _ in components]
     densities = [normal(mean, deviation) for _, mean, deviation in components]
     listed = " + ".join(format_number(weight) for weight in weights) or "none"
@@ -312,6 +320,9 @@ def density_named(name: str | Density) -> Density:
 
 def _parse_components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
     """Yield the weight, mean and standard deviation of each component in ``text``."""
+    count = text.count("normal(")
+    if count > MOST_COMPONENTS:
+        raise InputError(f"a mixture must have at most {MOST_COMPONENTS} components, got {count}. Merge some.")
     # A plus sign separates components unless it belongs to a number: only the former is followed by a weight and *.
     for term in re.split(r"\+(?=[^+(]*\*)", text.replace(" ", "")):
         parts = re.fullmatch(rf"({NUMBER})\*normal\(({NUMBER},{NUMBER})\)", term)

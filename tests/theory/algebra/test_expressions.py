@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
-from theory.algebra.expressions import parse
+from tests.support.hostile.mutations import little_memory
+from theory.algebra.expressions import SECONDS, parse
 
 r = sympy.Symbol("r", positive=True)
 
@@ -145,3 +149,64 @@ def test_any_text_is_read_or_refused_in_one_sentence(text: str) -> None:
         parse(text, SYMBOLS)
     except InputError as refusal:
         assert "\n" not in str(refusal)
+
+
+x = sympy.Symbol("x", real=True)
+
+LITERALS = st.one_of(
+    st.integers(0, 10**12).map(str),
+    st.builds("{}.{}".format, st.integers(0, 999), st.integers(0, 10**9)),
+    st.builds("{}e{}".format, st.integers(1, 99), st.integers(-(10**10), 10**10)),
+    st.builds(lambda digit, number: str(digit) * number, st.integers(1, 9), st.integers(1, 380)),
+    st.builds(lambda digit, number: f"0.{str(digit) * number}", st.integers(0, 9), st.integers(1, 380)),
+)
+
+WRAPPERS = ("({})**64", "({})**-64", "({})**0.5", "2**({})", "({})**x", "exp({})", "exp(-({}))", "1/({})", "({})*({})")
+FUNCTIONS = ("sqrt", "abs", "sin", "cosh", "asin", "erf", "log", "factorial", "sign", "Heaviside")
+
+
+@st.composite
+def towers(draw: st.DrawFn) -> str:
+    """Powers, calls and operations within each other, around a literal or a variable."""
+    text = draw(LITERALS | st.sampled_from(["x", "pi", "1/3", "-1"]))
+    steps = st.sampled_from(WRAPPERS) | st.sampled_from(FUNCTIONS).map(lambda name: f"{name}({{}})")
+    wrapped = draw(steps | st.just("({})**64"))
+    for _ in range(draw(st.integers(0, 60))):
+        text = (wrapped if draw(st.booleans()) else draw(steps)).replace("{}", text)
+        if len(text) > 500:
+            break
+    return text
+
+
+@settings(max_examples=150)
+@given(st.one_of(towers(), LITERALS, st.lists(LITERALS, max_size=30).map("*".join)))
+def test_literals_and_towers_are_answered_within_two_seconds_and_little_memory(text: str) -> None:
+    """The limits hold before a number is built: `1e-999999999` alone took minutes and all memory."""
+    started = time.process_time()
+    with little_memory(), contextlib.suppress(InputError):
+        parse(text, {"x": x}, switches=True)
+    assert time.process_time() - started < SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1e-999999999", "has more than 60 digits, or an exponent beyond 99"),
+        ("1/2+1e-999999999*x", "has more than 60 digits, or an exponent beyond 99"),
+        ("0." + "1" * 80, "has more than 60 digits"),
+        ("(((((1/3)**64)**64)**64)**64)**64", r"is a power beyond 2\*\*400"),
+        ("exp(-exp(100))**64", r"is a power beyond 2\*\*400"),
+        ("factorial(40)**10", r"is a power beyond 2\*\*400"),
+        ("((x + 1)**64)**64", "has a power above 64"),
+        ("-" * 380 + "1", "must have at most 50 operations within each other"),
+    ],
+)
+def test_the_limit_that_a_text_exceeds_is_named(text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        parse(text, {"x": x})
+
+
+def test_what_simplifies_for_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theory.algebra.expressions.SECONDS", 0.05)
+    with pytest.raises(InputError, match=r"takes more than 0\.05 seconds to read\. Simplify it"):
+        parse("min(" + ",".join(f"x**{power}" for power in range(1, 60)) + ")", {"x": x}, switches=True)
