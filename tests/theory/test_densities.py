@@ -328,3 +328,10 @@ def test_an_unknown_density_is_refused_with_the_nearest_name() -> None:
 def test_an_object_is_accepted_where_its_name_is() -> None:
     assert density_named(NORMAL) is NORMAL
     assert weight_named(window(-2, 2)) == weight_named("window:-2,2")
+
+
+@pytest.mark.parametrize("number", [31, 500])
+def test_a_mixture_of_too_many_components_is_refused_at_once(number: int) -> None:
+    parts = "+".join(f"1/{number}*normal({place},1)" for place in range(number))
+    with pytest.raises(InputError, match=rf"must have at most 30 components, got {number}\. Leave out the smallest"):
+        density_named(f"mixture:{parts}")
