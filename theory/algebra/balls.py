@@ -82,6 +82,10 @@ def _arctangent(ball: Ball, analytic: bool) -> Ball:
     return acb("nan") if analytic and _leaves_unit_interval(acb(ball) * acb(0, 1)) else ball.atan()
 
 
+def _inverse_hyperbolic_sine(ball: Ball, analytic: bool) -> Ball:
+    return acb("nan") if analytic and _leaves_unit_interval(acb(ball) * acb(0, 1)) else ball.asinh()
+
+
 def _entropy_term(ball: Ball, analytic: bool) -> Ball:
     if analytic or not acb(ball).contains(0):
         return -ball * _logarithm(ball, analytic)
@@ -100,6 +104,7 @@ _REAL_FUNCTIONS: Mapping[Any, Callable[[Ball, bool], Ball]] = {
     sympy.asin: _arcsine,
     sympy.acos: _arccosine,
     sympy.atan: _arctangent,
+    sympy.asinh: _inverse_hyperbolic_sine,
     EntropyTerm: _entropy_term,
 }
 """Functions with a branch cut or a kink, on which they are not analytic."""

@@ -104,6 +104,10 @@ def require_valid(kernel: Kernel) -> None:
             raise InputError(f"the closed form of the {what} of {name} must be {expected}, got {value}. Correct it.")
 
 
+class NotAssessable(InputError):
+    """A formula holds a function that has no enclosure."""
+
+
 def require_nonnegative(kernel: Kernel, name: str, kind: str = "a kernel") -> None:
     """Raise an `InputError` if the density is negative, or not real, somewhere; the message calls it ``name``.
 
@@ -140,7 +144,7 @@ def _search_negative(piece: Piece, name: str, kind: str) -> None:
             for one, other in ((left, middle), (middle, right)):
                 heapq.heappush(cells, (_least(piece.density, one.union(other)), next(order), one, other))
     except NotImplementedError as reason:
-        raise InputError(f"cannot assess {name}: {reason}. Try elementary functions.") from None
+        raise NotAssessable(f"cannot assess {name}: {reason}. Try elementary functions.") from None
 
 
 def _require_nonnegative_at(density: Expr, point: arb, name: str, kind: str) -> None:

@@ -7,10 +7,12 @@ between the formulas would look like a property of the statistic.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import pairwise
 
+import numpy as np
 import sympy
 from scipy.integrate import quad
 from sympy import Expr
@@ -23,6 +25,17 @@ from theory.kernels import Kernel, x
 
 POINTS = 9
 """Points of the support, denser where the mass is, at which the formulas are compared."""
+
+#: Around a landmark, in scales.
+_SCALES = (-40, -8, -1, 0, 1, 8, 40)
+
+#: Beyond this, a density is integrated without its distribution function as a guide.
+_FARTHEST = 1e6
+
+#: Mass of an interval that is halved in any case.
+_MUCH = 0.1
+
+_MOST_HALVINGS = 400
 
 AGREEMENT = 1e-7
 """The largest difference between two probabilities, or between two quantiles relative to their size."""
@@ -63,11 +76,21 @@ def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
 @cache
 def _validate(density: Density) -> None:
     # Named densities need no python-flint, which a machine may lack.
-    from theory.algebra.examination import require_nonnegative
+    from theory.algebra.examination import NotAssessable, require_nonnegative
 
     _require_consecutive(density)
-    require_nonnegative(Kernel(density.name, density.pieces), f"the density {density.name}", "a density")
-    total = sum(_integral(piece.density, piece.lower, piece.upper) for piece in density.pieces)
+    try:
+        require_nonnegative(Kernel(density.name, density.pieces), f"the density {density.name}", "a density")
+    except NotAssessable:
+        # A function without enclosures; its values at some points can still be looked at.
+        formula = _piecewise(density)
+        for point in _points(density):
+            if not formula(point) >= 0:
+                raise InputError(
+                    f"a density must be nonnegative, but the density {density.name} is {formula(point):.6g} at "
+                    f"x = {point:.6g}."
+                ) from None
+    total = sum(_integral(density, piece.density, piece.lower, piece.upper) for piece in density.pieces)
     if not abs(total - 1) <= AGREEMENT:
         hint = f" Divide it by {total:.12g}." if math.isfinite(total) and total > 0 else ""
         raise InputError(f"the density {density.name} must integrate to 1, got {total:.12g}.{hint}")
@@ -140,22 +163,65 @@ def _integral_up_to(density: Density, point: float, power: int) -> float:
     end = sympy.Rational(point)
     for piece in density.pieces:
         if piece.lower < end:
-            total += _integral(piece.density**power, piece.lower, min(piece.upper, end))
+            total += _integral(density, piece.density**power, piece.lower, min(piece.upper, end))
     return total
 
 
 @cache
-def _integral(expression: Expr, lower: Expr, upper: Expr) -> float:
-    """Return an integral, enclosed if that is possible."""
+def _integral(density: Density, expression: Expr, lower: Expr, upper: Expr) -> float:
+    """Return an integral of an expression in the density's, enclosed if that is possible."""
     from theory.algebra.enclosed_integrals import NotEnclosed, enclose_integral
 
     try:
         return float(enclose_integral(expression, x, lower, upper))
     except NotEnclosed:
-        value, _ = quad(_compiled(expression, x), float(lower), float(upper), limit=500)
-        return float(value)
+        function, start, end = _compiled(expression, x), float(lower), float(upper)
+        inner = (place for place in _places(density) if start < place < end)
+        return sum(_quadrature(function, left, right) for left, right in pairwise((start, *inner, end)))
+
+
+@cache
+def _places(density: Density) -> tuple[float, ...]:
+    """Return points that separate the narrow parts of a density, so that quadrature between them misses none.
+
+    They stand around its landmarks, and where intervals are halved: those that hold much mass, or another mass than the
+    distribution function says.
+    """
+    places = {float(mark.location + scale * mark.scale) for mark in density.landmarks for scale in _SCALES}
+    formula, distribution = _piecewise(density), _compiled(density.distribution, x)
+    intervals = deque([(-_FARTHEST, -1.0), (-1.0, 1.0), (1.0, _FARTHEST)])
+    for _ in range(_MOST_HALVINGS):
+        if not intervals:
+            break
+        lower, upper = intervals.popleft()
+        middle, mass = (lower + upper) / 2, distribution(upper) - distribution(lower)
+        if not lower < middle < upper:
+            continue
+        if mass > _MUCH or abs(_quadrature(formula, lower, upper) - mass) > AGREEMENT / 10:
+            places.add(middle)
+            intervals += [(lower, middle), (middle, upper)]
+    return tuple(sorted(places))
+
+
+def _quadrature(function: Callable[[float], float], lower: float, upper: float) -> float:
+    """Integrate numerically; whether that has converged is for the comparison with the distribution function to say."""
+    return float(quad(function, lower, upper, epsabs=1e-11, epsrel=1e-11, limit=200, full_output=1)[0])
+
+
+def _piecewise(density: Density) -> Callable[[float], float]:
+    pieces = [(float(piece.lower), float(piece.upper), _compiled(piece.density, x)) for piece in density.pieces]
+
+    def evaluate(point: float) -> float:
+        return next((formula(point) for lower, upper, formula in pieces if lower < point < upper), 0.0)
+
+    return evaluate
 
 
 def _compiled(expression: Expr, variable: sympy.Symbol) -> Callable[[float], float]:
     function = sympy.lambdify(variable, expression, "scipy")
-    return lambda point: float(function(point))
+
+    def evaluate(point: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(function(point))
+
+    return evaluate

@@ -127,7 +127,8 @@ def test_a_lost_scheduler_is_a_sentence_and_the_same_command_resumes_without_it(
     mortal: Processes, tmp_path: Path, long_runs: list[tuple[object, ...]]
 ) -> None:
     lost = pytest.raises(
-        InputError, match=r"was lost while it computed .* 0 of the 2 runs are finished; the same command, with a .*on"
+        InputError,
+        match=r"was lost while it computed .* 0 of the 2 runs are finished; the same command, with a .*resumes",
     )
     with lost:
         reproduce(plan(tmp_path / "runs", **LONG), Recorder(mortal.kill_scheduler), cluster=mortal.address)

@@ -121,7 +121,7 @@ def test_sample_walks_between_two_images(trained: dict[str, Run]) -> None:
         ("vae", ["--images", "5000"], "--images must be at most 1200 for a picture, got 5000."),
         ("vae", ["--seed", "-1"], "--seed must be a whole number from 0 to 2^63 - 1, got -1."),
         ("vae", ["--components", "3"], "--components applies to --sampler mixture only, got --sampler prior."),
-        ("evae", ["--components", "0"], "--components must be a whole number from 1 to 130"),
+        ("evae", ["--components", "0"], "--components must be a whole number from 1 to 10,000"),
         ("vae", ["--output", "new.jpg"], "--output must end in .png or .npz, got new.jpg."),
         ("vae", ["--output", "no/such/folder/new.png"], "--output no/such/folder/new.png must be a file in a folder"),
         ("vae", ["--walk", "3"], "--walk takes the numbers of two hold-out images, as in 0,3; got '3'."),
