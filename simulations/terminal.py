@@ -14,13 +14,13 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
-from foundation.terminal import FittingTable, print_sentence
+from foundation.progress import make_text_column
+from foundation.terminal import FittingTable, create_console, print_sentence
 from foundation.types import Array
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result, Study
@@ -118,19 +118,19 @@ def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None
 
     On a terminal it is a bar with rate and remaining time; elsewhere, a line every ten seconds.
     """
-    console = Console(stderr=True, quiet=quiet)
+    console = create_console(stderr=True, quiet=quiet)
     if not console.is_terminal:
         yield _plain_progress(study, console)
         return
     columns = (
-        TextColumn(f"m = {study.m:,}"),
+        make_text_column("description"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         _Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("", total=study.replicates)
+        task = progress.add_task(f"m = {study.m:,}", total=study.replicates)
         begun = False
 
         def advance(done: int) -> None:
