@@ -57,7 +57,6 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8,
     # Keep text as text, and write identical files for equal figures.
     "svg.fonttype": "none",
-    "svg.hashsalt": "epanechnikov-vae",
     "pdf.fonttype": 42,
 }
 
@@ -151,14 +150,14 @@ def save_figure(figure: Figure, path: Path, dots_per_inch: float = DOTS_PER_INCH
 
 
 @contextlib.contextmanager
-def render_in_style(**settings: Any) -> Iterator[None]:
-    """Render figures in the common style, changed by ``settings`` of Matplotlib, without a word about missing glyphs.
+def render_in_style(hash_salt: str = "epanechnikov-vae") -> Iterator[None]:
+    """Render figures in the common style; ``hash_salt`` distinguishes the identifiers of one SVG from another's.
 
-    A character of a name that the font lacks is drawn as a box.
+    A character of a name that the font lacks is drawn as a box, without a warning.
     """
     logger = logging.getLogger("matplotlib.mathtext")
     level = logger.level
-    with matplotlib.rc_context({**STYLE, **settings}), warnings.catch_warnings():
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": hash_salt}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         logger.setLevel(logging.ERROR)
         try:

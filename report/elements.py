@@ -114,7 +114,7 @@ def drawing(name: str, figure: Figure, *, caption: str, description: str, source
     if not _ANCHOR.fullmatch(name):
         raise ValueError(f"the name of a drawing must be of lower-case letters, digits and hyphens, got {name!r}")
     stream = io.StringIO()
-    with render_in_style(**{"svg.hashsalt": name}):
+    with render_in_style(name):
         figure.savefig(stream, format="svg", transparent=True)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
