@@ -57,6 +57,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8,
     # Keep text as text, and write identical files for equal figures.
     "svg.fonttype": "none",
+    "svg.hashsalt": "epanechnikov-vae",
     "pdf.fonttype": 42,
 }
 
@@ -150,7 +151,7 @@ def save_figure(figure: Figure, path: Path, dots_per_inch: float = DOTS_PER_INCH
 
 
 @contextlib.contextmanager
-def render_in_style(hash_salt: str = "epanechnikov-vae") -> Iterator[None]:
+def render_in_style(hash_salt: str = STYLE["svg.hashsalt"]) -> Iterator[None]:
     """Render figures in the common style; ``hash_salt`` distinguishes the identifiers of one SVG from another's.
 
     A character of a name that the font lacks is drawn as a box, without a warning.

@@ -126,7 +126,7 @@ def reconstructions_figure(
                 f"{run.path} must be trained on the same images as the first run, got others. Draw one run at a time."
             )
         blocks = blocks or [originals]
-        blocks += [at_mean, drawn] if len(runs) == 1 else [ImageRows(f"one posterior draw, {run.name}", drawn.images)]
+        blocks += [at_mean, drawn] if len(runs) == 1 else [ImageRows(f"{run.name}, one posterior draw", drawn.images)]
     title = _open_run(runs[0]).name if len(runs) == 1 else "Hold-out images and their reconstructions"
     return rows_figure(blocks, title)
 
@@ -222,6 +222,7 @@ def _draw_errors(axes: Axes, found: Sequence[Sequence[EpochRecord]], names: Sequ
 
 
 def _line_label(curve: str, name: str, names: Sequence[str]) -> str:
+    # The curve first: Matplotlib leaves labels that begin with an underscore out of a legend.
     return curve if len(names) == 1 else f"{curve}, {format_plot_text(name)}"
 
 
