@@ -23,6 +23,14 @@ class InputError(ValueError):
         super().__init__(format_line(sentence))
 
 
+class Notice(UserWarning):
+    """Warning that something is not as requested or expected; the message says what. The command line prints it."""
+
+
+class CacheWarning(Notice):
+    """A result could not be cached, so that it is computed again the next time."""
+
+
 class Interruption(BaseException):
     """The work was stopped by SIGINT or SIGTERM and ended cleanly.
 

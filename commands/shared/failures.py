@@ -44,7 +44,7 @@ class CommandLine(click.Group):
         completions.register()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
-            with terminated_in_order():
+            with terminated_in_order(), warnings_as_sentences():
                 status = super().main(*args, **kwargs)
                 sys.stdout.flush()
         except SystemExit as exit_without_a_word:
@@ -224,7 +224,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
     """Print each of this project's warnings once, as one sentence on standard error."""
-    from evae.exceptions import Notice
+    from foundation.errors import Notice
     from foundation.typography import format_printable
 
     said: set[str] = set()
@@ -240,7 +240,8 @@ def warnings_as_sentences() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if not issubclass(category, Notice):
-                shown(format_printable(str(message), keep_lines=True), category, filename, lineno, file, line)
+                printable = format_printable(str(message), keep_lines=True)
+                shown(message if printable == str(message) else printable, category, filename, lineno, file, line)
             elif str(message) not in said:
                 said.add(str(message))
                 print_line(f"Warning: {message}")

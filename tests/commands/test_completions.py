@@ -25,7 +25,7 @@ from evae.experiments.plan import TABLES
 from evae.features.names import CHOICES
 from simulations.engines.choice import ENGINES, check_engine
 from simulations.engines.names import ENGINE_NAMES
-from tests.support.hostile_text import NAMES
+from tests.support.hostile.text import NAMES
 from tests.support.places import ROOT
 from tests.support.runner import runner
 from theory import densities

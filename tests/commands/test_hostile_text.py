@@ -21,7 +21,7 @@ import cli
 from evae.experiments.results import Results
 from evae.runs.run import Run
 from tests.commands.test_json import TINY, folder
-from tests.support.hostile_text import NAMES, TEXTS, is_plain
+from tests.support.hostile.text import NAMES, TEXTS, is_plain
 from tests.support.places import RESULTS
 from tests.support.runner import runner
 
@@ -72,6 +72,14 @@ def test_files_and_columns_of_any_name_are_read_and_written(name: str, folder: P
     assert is_png(plot)
     invoked("test-fit", sample, "--column", NAMES[name], status=2)
     invoked("test-fit", place / "nothing", status=2)
+    table = place / "table.csv"
+    with table.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        csv.writer(stream).writerows([(NAMES[name], "other"), *((f"{number}.5", 1) for number in range(30))])
+    # A name that is not one line of UTF-8 is refused.
+    odd = name == "terminals and bytes"
+    found = invoked("test-fit", table, "--replicates", "19", "--no-cache", "--column", NAMES[name], status=2 * odd)
+    assert "HOSTILE" in (found.stderr if odd else found.stdout)
+    invoked("test-fit", table, "--replicates", "19", status=2)
     invoked("simulate-tm", "--m", "50", "--replicates", "20", "--resume", place / "state", "--plot", plot)
     invoked("simulate-tm", "--m", "60", "--replicates", "20", "--resume", place / "state", status=2)
     invoked("verify-lemmas", "--list", "lemma-3.2", "--output", place / "ledger.txt")

@@ -16,7 +16,7 @@ from foundation.progress import make_text_column
 from foundation.terminal import FittingTable, create_console, print_sentence
 from foundation.typography import format_printable
 from tests.foundation.test_typography import ANY_TEXT
-from tests.support.hostile_text import TEXTS, is_plain
+from tests.support.hostile.text import TEXTS, is_plain
 from tests.support.places import ROOT
 
 #: The commands that rich sends for colours and progress bars.

@@ -17,7 +17,7 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
 
 from foundation import typography
-from tests.support.hostile_text import TEXTS, Skeleton
+from tests.support.hostile.text import TEXTS, Skeleton
 from theory.ledger.registry import claims
 
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 import cli
 from evae.experiments.results import Results
-from tests.support.hostile_text import NAMES, TEXTS
+from tests.support.hostile.text import NAMES, TEXTS
 from tests.support.places import RESULTS
 from tests.support.runner import runner
 from theory.claim import Decision

@@ -12,7 +12,7 @@ import pytest
 
 from report.sections.experiments import OURS, experiment_of
 from tests.report.conftest import Made, Twins
-from tests.support.hostile_text import Skeleton
+from tests.support.hostile.text import Skeleton
 from tests.support.schemas import faults
 from theory.ledger.registry import claims
 
