@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.completions import folders, one_of, some_of
-from commands.shared.failures import EXIT_CHECK_FAILED
+from commands.shared.failures import EXIT_CHECK_FAILED, print_line
 from commands.shared.invocation import was_given
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
@@ -174,10 +173,9 @@ def reproduce(
             results = reproduce_table(plan, callback, cluster=cluster, known=known, hours=hours, kept=keep)
         status = report_results(results, folder, plots, stream, console)
     if results.unfinished:
-        print(
+        print_line(
             f"Stopped after {hours:g} h, as asked, with {len(results.records)} of {results.planned} runs finished. "
-            "Repeat the command to resume.",
-            file=sys.stderr,
+            "Repeat the command to resume."
         )
     return status
 
@@ -214,7 +212,7 @@ def report_results(
     else:
         write_json(stream, results.document())
         if plots:
-            print("Nothing is drawn, because no run was finished.", file=sys.stderr)
+            print_line("Nothing is drawn, because no run was finished.")
     for failure in results.failures:
-        print(f"Failed: {failure.name}: {failure.reason}", file=sys.stderr)
+        print_line(f"Failed: {failure.name}: {failure.reason}")
     return EXIT_CHECK_FAILED if results.failures else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +97,7 @@ def train(
         from evae.training.train import resume_seeds, train_seeds
         from evae.training.train import train as train_model
         from foundation.terminal import print_sentence
+        from foundation.typography import quote_for_shell
 
         with open_training_display(console) as callback:
             if resume:
@@ -123,7 +123,7 @@ def train(
             told = f"The run is in {where}; look at {runs[0].path / picture}."
         print_sentence(console, told)
         # Commands are not wrapped, so that they can be copied.
-        console.print(f"Next: python cli.py evaluate {shlex.quote(str(runs[0].path))}", markup=False, soft_wrap=True)
+        console.print(f"Next: python cli.py evaluate {quote_for_shell(str(runs[0].path))}", soft_wrap=True)
 
 
 def run_document(run: Run) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from foundation.typography import format_printable
+
 #: Characters of the longest message, and of the beginning and the end that are kept of a longer one.
 _LONGEST, _BEGINNING, _END = 4000, 2500, 1000
 
@@ -18,7 +20,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(_format_line(sentence))
+        super().__init__(format_line(sentence))
 
 
 class Notice(UserWarning):
@@ -69,15 +71,10 @@ def suggest(name: str, known: Iterable[str], otherwise: str | None = None, *, li
     return f"Did you mean {similar[0]}?" if similar else otherwise or f"Choose from {', '.join(names)}."
 
 
-def _format_line(sentence: str) -> str:
-    return _shorten(escape_unprintable(_shorten(sentence)))
-
-
-def escape_unprintable(text: str) -> str:
-    r"""Return ``text`` in one line, with an escape such as ``\x1b`` for each character that cannot be printed."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+def format_line(sentence: str) -> str:
+    """Return a sentence as one printable line of at most 4,000 characters."""
+    shorter = _shorten(sentence)
+    return shorter if shorter.isprintable() else _shorten(format_printable(shorter))
 
 
 def _shorten(sentence: str) -> str:

@@ -6,10 +6,13 @@ object without global state; a notebook displays it automatically, and equal fig
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import logging
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, ParamSpec
 
@@ -48,6 +51,8 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
     "mathtext.fontset": "dejavusans",
+    # Whatever a reader's own settings say, text is not given to LaTeX.
+    "text.usetex": False,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     # Keep text as text, and write identical files for equal figures.
@@ -145,6 +150,23 @@ def save_figure(figure: Figure, path: Path, dots_per_inch: float = DOTS_PER_INCH
         _draw(figure, stream, path.suffix.lower()[1:], dots_per_inch)
 
 
+@contextlib.contextmanager
+def render_in_style(hash_salt: str = STYLE["svg.hashsalt"]) -> Iterator[None]:
+    """Render figures in the common style; ``hash_salt`` distinguishes the identifiers of one SVG from another's.
+
+    A character of a name that the font lacks is drawn as a box, without a warning.
+    """
+    logger = logging.getLogger("matplotlib.mathtext")
+    level = logger.level
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": hash_salt}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
 def _draw(figure: Figure, target: Path | IO[bytes], kind: str, dots_per_inch: float) -> None:
-    with matplotlib.rc_context(STYLE):
+    with render_in_style():
         figure.savefig(target, format=kind, dpi=dots_per_inch, metadata=_WITHOUT_DATES[kind])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, TaskID, TextColumn
 
 #: Called during a computation with its description, the number of items that are done, and their total.
 ProgressCallback: TypeAlias = Callable[[str, int, int], object]
@@ -51,13 +51,24 @@ class ProgressLog:
             self._written_at = self._clock()
 
 
+def make_text_column(attribute: str) -> TextColumn:
+    """Return a progress bar's column with an attribute of the task, such as ``description`` or ``fields[last]``.
+
+    The text is shown as it is, and folded where the line is too short.
+    """
+    from rich.progress import TextColumn
+    from rich.table import Column
+
+    return TextColumn(f"{{task.{attribute}}}", markup=False, table_column=Column(overflow="fold"))
+
+
 class DecodingDisplay:
     """Progress of decoding images on standard error: a bar on a terminal, elsewhere a line for each tenth."""
 
     def __init__(self) -> None:
-        from rich.console import Console
+        from foundation.terminal import create_console
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = create_console(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._tenths = 0
@@ -76,11 +87,16 @@ class DecodingDisplay:
             self.close()
 
     def _update_bar(self, description: str, done: int, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         # Started with the first images, because cached images are not decoded.
         if self._bar is None or self._task is None:
-            columns = (TextColumn(description), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (
+                make_text_column("description"),
+                BarColumn(bar_width=16),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task(description, total=total)
@@ -110,17 +126,18 @@ def show_decoding_progress(quiet: bool) -> Iterator[ProgressCallback]:
 @contextlib.contextmanager
 def show_progress_bar(description: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show a bar over ``total`` items on a terminal; yield the function to call with the name of each finished item."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from foundation.terminal import create_console
 
     columns = (
-        TextColumn(description),
+        make_text_column("description"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}"),
+        make_text_column("fields[last]"),
     )
-    console = Console(stderr=True)
+    console = create_console(stderr=True)
     if quiet or not console.is_terminal:
         # Some versions of rich print an empty line for a disabled bar.
         yield lambda _: None
@@ -133,14 +150,15 @@ def show_progress_bar(description: str, total: int, quiet: bool) -> Iterator[Cal
 @contextlib.contextmanager
 def show_spinner(description: str, quiet: bool) -> Iterator[None]:
     """Show on a terminal that a computation of unknown length is running, and for how long."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    from foundation.terminal import create_console
+
+    console = create_console(stderr=True)
     if quiet or not console.is_terminal:
         yield
         return
-    columns = (SpinnerColumn(), TextColumn(description), TimeElapsedColumn())
+    columns = (SpinnerColumn(), make_text_column("description"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         progress.add_task(description, total=None)
         yield

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD, Box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from foundation.typography import format_printable
 
 #: Width in characters beyond that of any terminal, at which a table has its natural width.
 _UNBOUNDED = 10_000
@@ -25,19 +28,43 @@ _HEADING = 12
 _NARROWEST = 70
 
 
+class _PrintableConsole(Console):
+    """A console that writes no control character but newlines and its own commands, whatever it is given to print."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a renderable, with unprintable characters as escapes."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control or text.isprintable():
+                yield segment
+            else:
+                yield Segment(format_printable(text, keep_lines=True), style)
+
+
+def create_console(**settings: Any) -> Console:
+    """Return a console, with the ``settings`` of `rich.console.Console`, that shows all text as it is.
+
+    Names in brackets are not taken for styles, names between colons not for pictures, and control characters are shown
+    as escapes.
+    """
+    return _PrintableConsole(markup=False, emoji=False, highlight=False, **settings)
+
+
 def choose_progress_console(console: Console) -> Console:
     """Return the console for a progress bar: ``console`` if it is a terminal or quiet, else standard error.
 
     A bar and lines on the same terminal must be written by one console, or they overwrite each other.
     """
-    return console if console.is_terminal or console.quiet else Console(stderr=True, highlight=False)
+    return console if console.is_terminal or console.quiet else create_console(stderr=True)
 
 
 def print_sentence(console: Console, sentence: str) -> None:
     """Print a sentence, wrapped between words on a terminal, and as one line elsewhere, as in a log file.
 
-    A path or another word that is wider than the terminal is not broken, so that it can be copied.
+    A path or another word that is wider than the terminal is not broken, so that it can be copied. Characters that
+    cannot be printed are escaped.
     """
+    sentence = format_printable(sentence)
     lines = [sentence]
     if console.is_terminal:
         lines = textwrap.wrap(
@@ -58,7 +85,7 @@ class FittingTable:
     columns : tuple of str
         The headings.
     rows : sequence of sequences of str or rich.text.Text
-        The cells.
+        The cells. In those of type str, and in the title, characters that cannot be printed are escaped.
     figures : range or set of int
         The indices of columns of numbers, which are aligned at the right and not wrapped; their headings may be.
     title : str, optional
@@ -73,6 +100,12 @@ class FittingTable:
     title: str | None = None
     box: Box = HEAVY_HEAD
     style: str = ""
+
+    def __post_init__(self) -> None:
+        rows = tuple(tuple(Text(format_printable(c)) if isinstance(c, str) else c for c in row) for row in self.rows)
+        object.__setattr__(self, "rows", rows)
+        if self.title is not None:
+            object.__setattr__(self, "title", format_printable(self.title))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the first layout that fits the width of the terminal."""

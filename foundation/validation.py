@@ -30,6 +30,28 @@ def is_finite_number(value: Any) -> bool:
     return is_number(value) and -LARGEST_NUMBER < value < LARGEST_NUMBER
 
 
+def is_positive(value: Any) -> bool:
+    """Return whether a value is a positive number below `LARGEST_NUMBER`, such as an error of reconstruction.
+
+    Examples
+    --------
+    >>> is_positive(1.5), is_positive(0), is_positive(-1)
+    (True, False, False)
+    """
+    return is_finite_number(value) and value > 0
+
+
+def is_not_negative(value: Any) -> bool:
+    """Return whether a value is a number from 0 to `LARGEST_NUMBER`, such as a distance, a variance or a duration.
+
+    Examples
+    --------
+    >>> is_not_negative(0), is_not_negative(-1)
+    (True, False)
+    """
+    return is_finite_number(value) and value >= 0
+
+
 def is_number(value: Any) -> bool:
     """Return whether a value is a number, infinity and NaN included."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -73,7 +73,7 @@ class Contents:
     def albums(self) -> tuple[Album, ...]:
         """Read the runs; raise an `InputError` if one is missing or damaged."""
         own = [OWN_RUN] if OWN_RUN.is_dir() else []
-        return tuple(album_of(run, self.data_dir) for run in self.runs or own)
+        return tuple(album_of(run, self.data_dir, number) for number, run in enumerate(self.runs or own, 1))
 
 
 def make_page(

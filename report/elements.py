@@ -7,15 +7,14 @@ import io
 import re
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from foundation.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, STYLE, VERMILION
-from report.formulas import typeset
+from foundation.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILION, render_in_style
+from report.formulas import plain, typeset
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,13 @@ class PageTable:
 
 
 def page_table(caption: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], words: int = 1) -> PageTable:
-    """Typeset a table of plain text."""
+    """Typeset a table of plain text; the words in its rows may be names from outside, and are shown as they are."""
+    cells = (map(plain, row[:words]) for row in rows), (map(typeset, row[words:]) for row in rows)
     return PageTable(
-        typeset(caption), tuple(map(typeset, columns)), tuple(tuple(map(typeset, row)) for row in rows), words
+        typeset(caption),
+        tuple(map(typeset, columns)),
+        tuple((*names, *figures) for names, figures in zip(*cells, strict=True)),
+        words,
     )
 
 
@@ -62,6 +65,9 @@ COLOURS = {
     **{colour.lower(): f"var(--{name})" for name, colour in _NAMED.items()},
 }
 
+#: The form of an anchor. It is part of identifiers, and never holds text from outside.
+_ANCHOR = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
 _IDENTIFIER = re.compile(r'(\bid="|xlink:href="#|url\(#)')
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
@@ -76,7 +82,7 @@ class Drawing:
     Attributes
     ----------
     name : str
-        Its anchor, unique on the page.
+        Its anchor, unique on the page: lower-case letters, digits and hyphens.
     caption : Markup
         Description of the figure, below it.
     description : str
@@ -98,20 +104,29 @@ class Drawing:
 
 
 def drawing(name: str, figure: Figure, *, caption: str, description: str, source: str) -> Drawing:
-    """Convert a Matplotlib figure to an ``svg`` element in the page's colours, light or dark."""
+    """Convert a Matplotlib figure to an ``svg`` element in the page's colours, light or dark.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is not of the form of an anchor.
+    """
+    if not _ANCHOR.fullmatch(name):
+        raise ValueError(f"the name of a drawing must be of lower-case letters, digits and hyphens, got {name!r}")
     stream = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with render_in_style(name):
         figure.savefig(stream, format="svg", transparent=True)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # The page's style sheet has the rule that Matplotlib puts into a style element.
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
     # Ids must be unique on the page, which holds several drawings.
-    svg = _IDENTIFIER.sub(rf"\g<1>{name}-", svg)
+    svg = _IDENTIFIER.sub(lambda before: f"{before[1]}{name}-", svg)
     svg = _COLOUR.sub(lambda colour: COLOURS.get(colour.group().lower(), colour.group()), svg)
     width, height = (72 * inches for inches in figure.get_size_inches())
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-label="{escape(description)}" viewBox="0 0 {width:g} {height:g}" '
+        f'aria-label="{plain(description)}" viewBox="0 0 {width:g} {height:g}" '
         f'style="aspect-ratio: {width:g} / {height:g}">'
     )
     svg = _OPENING.sub(lambda _: opening, svg, count=1)
@@ -125,5 +140,5 @@ def picture(pixels: npt.NDArray[np.uint8], description: str) -> Markup:
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     height, width = pixels.shape[:2]
     return Markup('<img class="pixels" width="{}" height="{}" alt="{}" src="data:image/png;base64,{}">').format(
-        width, height, description, data
+        width, height, plain(description), data
     )

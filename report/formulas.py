@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from sympy import Expr, Symbol
 
 from foundation.errors import InputError
-from foundation.typography import format_symbols
+from foundation.typography import format_printable, format_symbols
 from theory.algebra.expressions import CONSTANTS, FUNCTIONS, LONGEST_TEXT, parse
 
 MINUS = "\N{MINUS SIGN}"
@@ -62,6 +62,17 @@ def _as_latex(name: str) -> str:
     return rf"\text{{{name.replace('_', '-')}}}" if _A_WORD.fullmatch(name) and "\\" not in written else written
 
 
+def plain(text: str) -> Markup:
+    """Convert any text to HTML that shows it as it is, with escapes for characters that cannot be printed.
+
+    Examples
+    --------
+    >>> print(plain("x * y & <b>"))
+    x * y &amp; &lt;b&gt;
+    """
+    return escape(format_printable(text))
+
+
 def typeset(text: str) -> Markup:
     """Convert plain text to HTML: formulas in sympy's notation become MathML, other text gets signs and scripts.
 
@@ -70,6 +81,7 @@ def typeset(text: str) -> Markup:
     >>> print(typeset("f_m <= x^2 & more"))
     f<sub>m</sub> ≤ x² &amp; more
     """
+    text = format_printable(text, keep_lines=True)
     pieces, position = [], 0
     for start, end, expression in _formulas(text):
         pieces += [_words(text[position:start]), mathml(expression)]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from report.elements import Drawing
-from report.formulas import typeset
+from report.formulas import plain, typeset
 from report.sections.experiments import Experiment
 from report.sections.ledger import Ledger
 from report.sections.pictures import Album
 from report.sections.statistic import Studies
 from theory.ledger.finding import versions
+
+#: The page's rules for browsers: nothing is fetched, and no script runs but the page's own, known by its hash.
+_POLICY = (
+    "default-src 'none'; script-src '{script}'; style-src-elem '{style}'; style-src-attr 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'"
+)
 
 _PACKAGES = ("epanechnikov-vae", "sympy", "python-flint", "numba", "numpy", "scipy", "torch", "matplotlib")
 
@@ -57,16 +67,27 @@ class Page:
         return (*self.theory, *self.studies.drawings, *ours, *runs)
 
     def html(self) -> str:
-        """Render the page as one self-contained HTML file, which loads no script, font or picture."""
+        """Render the page as one self-contained HTML file, which loads no script, font or picture.
+
+        Its Content-Security-Policy permits its own script and style sheet only.
+        """
+        style, script = (f"\n{_read_template(name)}" for name in ("page.css", "page.js"))
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("report"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=_show,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         environment.filters["typeset"] = typeset
-        return environment.get_template("page.html").render(page=self, versions=versions(_PACKAGES))
+        return environment.get_template("page.html").render(
+            page=self,
+            versions=versions(_PACKAGES),
+            style=Markup(style),
+            script=Markup(script),
+            policy=_POLICY.format(script=_source_hash(script), style=_source_hash(style)),
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the document that ``--json`` writes about the page."""
@@ -80,3 +101,17 @@ class Page:
             "figures": [{"name": d.name, "source": d.source} for d in self.drawings],
             "versions": versions(_PACKAGES),
         }
+
+
+def _read_template(name: str) -> str:
+    return files("report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _source_hash(text: str) -> str:
+    """Return the hash by which a policy permits an element with this text."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _show(value: Any) -> Any:
+    """Return what the template shows for a value; text that is not HTML becomes HTML."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -18,6 +18,7 @@ from evae.experiments.reports.files import report
 from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
 from foundation.figures import save_figure
+from foundation.typography import format_markdown
 from results import comparison, scaling
 from theory.claim import Verdict
 from theory.ledger.registry import claims
@@ -68,16 +69,20 @@ def parts(found: Mapping[str, Report]) -> dict[str, str]:
     return {
         "verdicts": f"{verdicts()}\n",
         "table-1-full": full.tables[0].markdown(),
-        "table-1-full-notes": " ".join(full.notes) + "\n",
-        "table-1": "\n".join([table.tables[0].markdown(), *(f"{text}\n" for text in table.paragraphs)]),
-        "table-1-notes": " ".join(table.notes) + "\n",
+        "table-1-full-notes": _paragraph(*full.notes),
+        "table-1": "\n".join([table.tables[0].markdown(), *map(_paragraph, table.paragraphs)]),
+        "table-1-notes": _paragraph(*table.notes),
         "factors": factors.markdown(),
-        "ablation-in-short": f"{ablation.answer}\n",
-        "attribution": f"{ablation.paragraphs[0]}\n",
-        "equal-rate": f"{ablation.paragraphs[-1]}\n",
-        "ablation-notes": " ".join(ablation.notes) + "\n",
+        "ablation-in-short": _paragraph(ablation.answer),
+        "attribution": _paragraph(ablation.paragraphs[0]),
+        "equal-rate": _paragraph(ablation.paragraphs[-1]),
+        "ablation-notes": _paragraph(*ablation.notes),
         **comparison.parts(FOLDER),
     }
+
+
+def _paragraph(*sentences: str) -> str:
+    return f"{format_markdown(' '.join(sentences))}\n"
 
 
 def verdicts() -> str:

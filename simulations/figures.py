@@ -29,6 +29,7 @@ from foundation.figures import (
     place_legend_on_top,
 )
 from foundation.types import Array, Counts
+from foundation.typography import format_plot_text
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.fit import SIGNIFICANCE, GoodnessOfFit
 from simulations.study.convergence import Convergence
@@ -233,7 +234,8 @@ def _setting(result: Result, rest: str) -> str:
 
 
 def _choice(setting: Statistic) -> str:
-    return f"{setting.kernel.name} kernel, {setting.density.name} density, weight {setting.weight.name}"
+    kernel, density, weight = (format_plot_text(one.name) for one in (setting.kernel, setting.density, setting.weight))
+    return f"{kernel} kernel, {density} density, weight {weight}"
 
 
 def _replicates(result: Result) -> str:

@@ -14,14 +14,14 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
-from foundation.errors import escape_unprintable
-from foundation.terminal import FittingTable, print_sentence
+from foundation.progress import make_text_column
+from foundation.terminal import FittingTable, create_console, print_sentence
+from foundation.typography import format_printable
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result, Study
 from simulations.study.summary import Summary, in_words
@@ -119,19 +119,19 @@ def progress_display(study: Study, quiet: bool) -> Iterator[Callable[[int], None
 
     On a terminal it is a bar with rate and remaining time; elsewhere, a line every ten seconds.
     """
-    console = Console(stderr=True, quiet=quiet)
+    console = create_console(stderr=True, quiet=quiet)
     if not console.is_terminal:
         yield _plain_progress(study, console)
         return
     columns = (
-        TextColumn(f"m = {study.m:,}"),
+        make_text_column("description"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         _Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("", total=study.replicates)
+        task = progress.add_task(f"m = {study.m:,}", total=study.replicates)
         begun = False
 
         def advance(done: int) -> None:
@@ -277,4 +277,4 @@ def goodness_of_fit_report(test: GoodnessOfFit) -> RenderableType:
 
 def _on_reading(reading: Reading) -> str:
     dialect = "" if reading.dialect is None else f" ({reading.dialect.in_words()})"
-    return f"data {escape_unprintable(reading.source)}: {reading.in_words()}{dialect}"
+    return f"data {format_printable(reading.source)}: {reading.in_words()}{dialect}"

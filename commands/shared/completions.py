@@ -7,6 +7,7 @@ sympy, and the ids of claims, whose modules import sympy, are parsed from the so
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -69,11 +70,14 @@ def folders(_context: click.Context, _parameter: click.Parameter, word: str) -> 
 
 
 def runs(context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Complete the folder of a run, below ``word`` or in ``--runs-dir``; if none matches, any folder."""
+    """Complete the folder of a run, below ``word`` or in ``--runs-dir``; if none matches, any folder.
+
+    A name that a shell could execute in part is left to the shell's completion of folders, which quotes it.
+    """
     here = [Path(), Path(context.params.get("runs_dir") or "runs")]
     parents = [Path(f"{word}*").parent] if os.sep in word else here
     found = [str(run) for folder in parents for run in _runs_in(folder)]
-    matching = [CompletionItem(run) for run in sorted(found) if run.startswith(word)]
+    matching = [CompletionItem(run) for run in sorted(found) if run.startswith(word) and shlex.quote(run) == run]
     return matching or [CompletionItem(word, type="dir")]
 
 

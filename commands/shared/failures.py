@@ -160,8 +160,15 @@ def _command(context: click.Context) -> str:
 def _refuse(sentence: str, status: int = EXIT_BAD_INPUT, in_turn: bool = True) -> int:
     if in_turn:
         _let_the_first_process_speak(status)
-    print(f"Error: {sentence}", file=sys.stderr, flush=True)
+    print_line(f"Error: {sentence}")
     return status
+
+
+def print_line(sentence: str) -> None:
+    """Print a sentence on standard error as one printable line."""
+    from foundation.errors import format_line
+
+    print(format_line(sentence), file=sys.stderr, flush=True)
 
 
 def _let_the_first_process_speak(status: int) -> None:
@@ -218,6 +225,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 def warnings_as_sentences() -> Iterator[None]:
     """Print each of this project's warnings once, as one sentence on standard error."""
     from foundation.errors import Notice
+    from foundation.typography import format_printable
 
     said: set[str] = set()
     with warnings.catch_warnings():
@@ -232,10 +240,11 @@ def warnings_as_sentences() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if not issubclass(category, Notice):
-                shown(message, category, filename, lineno, file, line)
+                printable = format_printable(str(message), keep_lines=True)
+                shown(message if printable == str(message) else printable, category, filename, lineno, file, line)
             elif str(message) not in said:
                 said.add(str(message))
-                print(f"Warning: {message}", file=sys.stderr)
+                print_line(f"Warning: {message}")
 
         # Without this filter Python would show a repeated warning once per place in the code only.
         warnings.simplefilter("always", Notice)

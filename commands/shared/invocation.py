@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from foundation.typography import quote_for_shell
 
 if TYPE_CHECKING:
     from foundation.errors import Interruption
@@ -43,7 +44,7 @@ def command_line(context: click.Context, more: Sequence[str] = ()) -> str:
             continue
         for one in value if option.multiple else (value,):
             words += [option.opts[0], str(one)]
-    return shlex.join([*words, *more])
+    return " ".join(map(quote_for_shell, [*words, *more]))
 
 
 def was_given(context: click.Context, name: str) -> bool:

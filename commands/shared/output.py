@@ -39,9 +39,9 @@ def save_plots(figure: Figure, plots: Sequence[Path]) -> None:
 
 def console_for(json_path: str | None, quiet: bool) -> Console:
     """Return the console on standard output, or on standard error if ``--json -`` uses standard output."""
-    from rich.console import Console
+    from foundation.terminal import create_console
 
-    return Console(stderr=json_path == "-", quiet=quiet, highlight=False)
+    return create_console(stderr=json_path == "-", quiet=quiet)
 
 
 #: Parameters of commands that name a file to write; ``--resume`` of a simulation is also read.
@@ -171,11 +171,11 @@ def _finite(value: Any) -> Any:
 @contextlib.contextmanager
 def text_output(path: Path | None, console: Console) -> Iterator[Console]:
     """Yield the console, or one that writes to ``path``, which is replaced atomically at the end."""
-    from rich.console import Console
+    from foundation.terminal import create_console
 
     if path is None:
         yield console
         return
     with replaced_file(path, "--output") as stream:
         # A file has no colours, even with FORCE_COLOR.
-        yield Console(file=stream, width=100, color_system=None, force_terminal=False)
+        yield create_console(file=stream, width=100, color_system=None, force_terminal=False)

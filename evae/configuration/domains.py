@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -225,4 +226,8 @@ def _is_number(value: Any, kind: Any) -> bool:
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str | Path) and "\0" not in str(value)
+    """Return whether a value can be a path: a file of JSON may hold characters that no name of a file has."""
+    try:
+        return isinstance(value, str | Path) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False

@@ -22,6 +22,7 @@ from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.figures import BLUE, GREEN, GREY, PURPLE, VERMILION, apply_style, create_figure, label_panels
 from foundation.progress import ProgressCallback, ignore_progress
+from foundation.typography import format_plot_text
 
 #: Colour and marker of each run in a figure.
 _RUNS = ((BLUE, "s"), (VERMILION, "o"), (GREEN, "^"), (PURPLE, "D"))
@@ -137,8 +138,10 @@ def _open_run(run: Run | str | Path) -> Run:
 def _title(*runs: Run) -> str:
     """Return a title with the distinct models and data sets, preceded by the name of a single run."""
     configs = [run.configuration for run in runs]
-    models = dict.fromkeys(f"{one.label} on {one.dataset}, $d_z$ = {one.latent_dim}" for one in configs)
-    return "; ".join([f"{runs[0].name}: {next(iter(models))}"] if len(runs) == 1 else models)
+    models = dict.fromkeys(
+        f"{one.label} on {format_plot_text(one.dataset)}, $d_z$ = {one.latent_dim}" for one in configs
+    )
+    return "; ".join([f"{format_plot_text(runs[0].name)}: {next(iter(models))}"] if len(runs) == 1 else models)
 
 
 def _lay_out_panels(panels: Sequence[Callable[[Axes], None]], title: str) -> Figure:
@@ -193,7 +196,8 @@ def _training_panels(runs: Sequence[Run]) -> list[Callable[[Axes], None]]:
         for term in terms:
             _draw_errors(axes, found, names, term)
         axes.set(
-            title=" and ".join(_TERMS.get(term, term.replace("_", " ")) for term in terms), ylabel="nats per image"
+            title=" and ".join(_TERMS.get(term) or format_plot_text(term.replace("_", " ")) for term in terms),
+            ylabel="nats per image",
         )
         axes.set_yscale("log" if _spans_decades(axes) else "linear")
         if len(runs) == 1:
@@ -218,7 +222,8 @@ def _draw_errors(axes: Axes, found: Sequence[Sequence[EpochRecord]], names: Sequ
 
 
 def _line_label(curve: str, name: str, names: Sequence[str]) -> str:
-    return curve if len(names) == 1 else f"{name}, {curve}"
+    # The curve first: Matplotlib leaves labels that begin with an underscore out of a legend.
+    return curve if len(names) == 1 else f"{curve}, {format_plot_text(name)}"
 
 
 def _spans_decades(axes: Axes) -> bool:

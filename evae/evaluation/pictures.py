@@ -17,6 +17,7 @@ from evae.metrics import eight_bit
 from evae.models.vae import VAE
 from foundation.errors import InputError
 from foundation.figures import apply_style, create_figure, save_figure
+from foundation.typography import format_plot_text
 
 #: Images in a row.
 COLUMNS = 12
@@ -97,10 +98,10 @@ def rows_figure(blocks: Sequence[ImageRows], title: str) -> Figure:
     width = 0.8 * COLUMNS
     inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
     figure = create_figure(width + 0.1, sum(inches) + 0.4)
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.suptitle(format_plot_text(title), fontsize=10, x=0.01, ha="left")
     panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
     for axes, block, mosaic in zip(panels, blocks, mosaics, strict=True):
-        axes.set_title(block.label, fontsize=8)
+        axes.set_title(format_plot_text(block.label), fontsize=8)
         axes.imshow(mosaic.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
     return figure

@@ -21,12 +21,12 @@ from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.files import read_json
-from foundation.validation import is_any_of, is_count, is_finite_number, is_null, is_record, is_text
+from foundation.validation import is_any_of, is_count, is_not_negative, is_null, is_record, is_text
 
 #: Options in which a run and its plain autoencoder may differ: the model, and options that do not affect results.
 _MAY_DIFFER = INDIFFERENT | RECIPE_FIELDS | {"model"}
 
-_AT_MEAN = is_record({"posterior_mean": is_finite_number})
+_AT_MEAN = is_record({"posterior_mean": is_not_negative})
 
 _JUDGED = is_record(
     {

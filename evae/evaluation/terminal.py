@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from foundation.terminal import FittingTable
+from foundation.typography import format_printable
 
 #: Labels of the sets of images, in the order of the table.
 SETS = {
@@ -37,7 +38,7 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
         title=f"{document['run']} after epoch {document['weights_of_epoch']}: {document['images']:,} hold-out images "
         f"of {document['dataset']} at {height}x{width}, and as many new ones",
     )
-    return Group(table, *(Text(sentence) for sentence in _remarks(document)))
+    return Group(table, *(Text(format_printable(sentence)) for sentence in _remarks(document)))
 
 
 def _figures(document: dict[str, Any], name: str) -> list[str]:

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, RenderableColumn, TimeRemainingColumn
 from rich.table import Column
+from rich.text import Text
 
 from evae.configuration.configuration import Configuration
 from evae.experiments.callbacks import GridCallback
 from evae.experiments.results import Failure, RunRecord
 from evae.training.callbacks import Callback
-from evae.training.display import TrainingDisplay, make_terms_column
-from foundation.progress import DecodingDisplay, ProgressLog
-from foundation.terminal import choose_progress_console, print_sentence
+from evae.training.display import TrainingDisplay
+from foundation.progress import DecodingDisplay, ProgressLog, make_text_column
+from foundation.terminal import choose_progress_console, create_console, print_sentence
 
 
 class GridDisplay(GridCallback):
@@ -56,12 +57,13 @@ class GridDisplay(GridCallback):
         if not self._shown_on.is_terminal:
             place = f"{self._place} {configuration.name}"
             progress_log = ProgressLog(lambda sentence: print_sentence(self._shown_on, f"{place}: {sentence}"))
-            return TrainingDisplay(Console(quiet=True), bar=None, progress_log=progress_log)
-        name = TextColumn(f"{self._place} {configuration.name}", table_column=Column(overflow="fold"))
-        columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), make_terms_column(), TimeRemainingColumn())
+            return TrainingDisplay(create_console(quiet=True), bar=None, progress_log=progress_log)
+        name = RenderableColumn(Text(f"{self._place} {configuration.name}"), table_column=Column(overflow="fold"))
+        terms = make_text_column("fields[terms]")
+        columns = (name, BarColumn(bar_width=8), MofNCompleteColumn(), terms, TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._shown_on, transient=True)
         self._bar.start()
-        return TrainingDisplay(Console(quiet=True), self._bar)
+        return TrainingDisplay(create_console(quiet=True), self._bar)
 
     def on_runs_submitted(self, runs: int, epochs: int) -> None:
         """Print the number of runs on the cluster, and start a bar for all their epochs."""
@@ -72,11 +74,11 @@ class GridDisplay(GridCallback):
         self._epochs, self._epochs_submitted = 0, epochs
         self._minute_line.restart()
         if self._shown_on.is_terminal:
-            columns = (TextColumn("epochs"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
-            last = TextColumn("{task.fields[last]}", table_column=Column(overflow="fold"))
-            self._bar = Progress(*columns, last, console=self._shown_on, transient=True)
+            text, last = make_text_column("description"), make_text_column("fields[last]")
+            columns = (text, BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn(), last)
+            self._bar = Progress(*columns, console=self._shown_on, transient=True)
             self._bar.start()
-            self._bar.add_task("", total=epochs, last="")
+            self._bar.add_task("epochs", total=epochs, last="")
 
     def on_worker_epoch_end(self, name: str, epoch: int) -> None:
         """Move the bar, or print the progress once a minute."""

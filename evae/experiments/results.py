@@ -22,8 +22,10 @@ from foundation.validation import (
     is_finite_number,
     is_list_of,
     is_mapping_of,
+    is_not_negative,
     is_null,
     is_one_of,
+    is_positive,
     is_record,
     is_text,
 )
@@ -34,23 +36,24 @@ VERSION = 2
 READABLE = (1, VERSION)
 
 _NUMBER = is_any_of(is_finite_number, is_null)
+_RATIO = is_any_of(is_not_negative, is_null)
 _TEXT = is_any_of(is_text, is_null)
 
 #: The evaluation of a run, as `evae.evaluation.evaluate` writes it.
 EVALUATION = is_record(
     {
         "note": _TEXT,
-        "reconstruction_error": is_record({"one_posterior_draw": is_finite_number}, {"untrained": is_finite_number}),
-        "sharpness": is_record({"one_posterior_draw": is_finite_number}, {"training_images": is_finite_number}),
-        "frechet_distance": is_any_of(is_null, is_mapping_of(_NUMBER)),
+        "reconstruction_error": is_record({"one_posterior_draw": is_positive}, {"untrained": is_positive}),
+        "sharpness": is_record({"one_posterior_draw": is_not_negative}, {"training_images": is_not_negative}),
+        "frechet_distance": is_any_of(is_null, is_mapping_of(_RATIO)),
         "features": is_any_of(
             is_null,
             is_record(
-                {"warning": _TEXT}, {"choice": _TEXT, "holdout_accuracy": is_finite_number, "resolution": is_count}
+                {"warning": _TEXT}, {"choice": _TEXT, "holdout_accuracy": is_not_negative, "resolution": is_count}
             ),
         ),
         "latent": is_record(
-            {"active_dimensions": is_finite_number, "noise_to_signal": is_record({"median": _NUMBER}), "rate": _NUMBER}
+            {"active_dimensions": is_not_negative, "noise_to_signal": is_record({"median": _RATIO}), "rate": _NUMBER}
         ),
     }
 )
@@ -70,7 +73,7 @@ _JUDGED = {
     "inception": is_record({"features": is_record({}), "frechet_distance": is_record({})}),
     "imagenet": is_record({"features": is_record({"resolution": is_count}), "frechet_distance": is_record({})}),
     "classifier": is_record(
-        {"features": is_record({"holdout_accuracy": is_finite_number}), "frechet_distance": is_record({})}
+        {"features": is_record({"holdout_accuracy": is_not_negative}), "frechet_distance": is_record({})}
     ),
 }
 
@@ -78,8 +81,8 @@ _RUN = is_record(
     {
         "name": is_text,
         "configuration": is_record({}),
-        "seconds": is_finite_number,
-        "curve": is_list_of(is_finite_number),
+        "seconds": is_not_negative,
+        "curve": is_list_of(is_positive),
         "evaluation": EVALUATION,
         "environment": _MACHINE,
     },

@@ -7,12 +7,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from foundation.validation import is_any_of, is_count, is_finite_number, is_mapping_of, is_null, is_record
+from foundation.validation import (
+    is_any_of,
+    is_count,
+    is_finite_number,
+    is_mapping_of,
+    is_not_negative,
+    is_null,
+    is_positive,
+    is_record,
+)
 
 #: A number; JSON has null where it is infinite or undefined.
 _VALUE = is_any_of(is_finite_number, is_null)
 
-_QUANTILES = is_record({"min": _VALUE, "median": _VALUE, "max": _VALUE})
+_RATIO = is_any_of(is_not_negative, is_null)
+
+_QUANTILES = is_record({"min": _RATIO, "median": _RATIO, "max": _RATIO})
 
 #: The beginning of a spread's name in a document.
 _SPREAD_PREFIX = "mean_"
@@ -22,7 +33,7 @@ _LATENT = is_record({}, {"noise_to_signal": _QUANTILES, "active_dimensions": is_
 
 def _is_latent(document: Any) -> bool:
     return _LATENT(document) and all(
-        is_finite_number(value) for name, value in document.items() if name.startswith(_SPREAD_PREFIX)
+        is_not_negative(value) for name, value in document.items() if name.startswith(_SPREAD_PREFIX)
     )
 
 
@@ -32,10 +43,10 @@ _EPOCH = is_record(
     {
         "epoch": is_count,
         "train": _TERMS,
-        "holdout": is_record({"reconstruction": is_finite_number}),
-        "seconds": is_finite_number,
+        "holdout": is_record({"reconstruction": is_positive}),
+        "seconds": is_not_negative,
     },
-    {"latent": _is_latent, "images_per_second": is_finite_number},
+    {"latent": _is_latent, "images_per_second": is_not_negative},
 )
 
 

@@ -382,7 +382,7 @@ class Run:
                 "Weights are written after every epoch."
             )
         try:
-            with safe_open(self.weights_path, framework="pt") as file:
+            with _open_in_utf8(self.weights_path) as path, safe_open(path, framework="pt") as file:
                 yield file
         except SafetensorError as error:
             size = self.weights_path.stat().st_size
@@ -441,6 +441,18 @@ def _explain_failure(runs: Path) -> Iterator[None]:
         raise InputError(
             f"no run can be created in {runs}: {error.strerror}. Fix that, or give another --runs-dir."
         ) from error
+
+
+@contextlib.contextmanager
+def _open_in_utf8(path: Path) -> Iterator[str]:
+    """Yield a name of a file for a library that takes only names in UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as stream:
+            yield f"/dev/fd/{stream.fileno()}"
+    else:
+        yield str(path)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 
 from evae.data import ImageData
 from evae.exceptions import DivergenceError
@@ -19,7 +18,13 @@ from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.callbacks import Callback
 from evae.training.progress import Progress as EpochProgress
-from foundation.progress import ProgressCallback, ProgressLog, ignore_progress, show_decoding_progress
+from foundation.progress import (
+    ProgressCallback,
+    ProgressLog,
+    ignore_progress,
+    make_text_column,
+    show_decoding_progress,
+)
 from foundation.terminal import choose_progress_console, print_sentence
 
 #: Seconds between two readings of the loss, each of which waits for the device.
@@ -164,14 +169,14 @@ def open_training_display(console: Console) -> Iterator[Callback]:
             progress_log = ProgressLog(lambda sentence: print_sentence(shown_on, sentence))
             yield TrainingDisplay(console, bar=None, decoding=decoding, progress_log=progress_log)
             return
-        columns = (BarColumn(bar_width=16), MofNCompleteColumn(), make_terms_column(), TimeRemainingColumn())
+        columns = (
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            make_text_column("fields[terms]"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=shown_on, transient=True) as bar:
             yield TrainingDisplay(console, bar, decoding)
-
-
-def make_terms_column() -> TextColumn:
-    """Return the column for the terms of the loss, which are folded where the line is too short."""
-    return TextColumn("{task.fields[terms]}", table_column=Column(overflow="fold"))
 
 
 def _read_finite_means(progress: EpochProgress) -> list[dict[str, float]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from evae.runs.run import Run
 from evae.training.progress import describe_term
 from evae.training.stop_request import StopRequest
 from foundation.errors import InputError, Interruption
+from foundation.typography import quote_for_shell
 
 #: The networks and optimizers of all runs are in memory at once.
 MOST_SEEDS = 64
@@ -176,7 +176,7 @@ class Group:
 
 def format_resume_command(runs: Sequence[Run]) -> str:
     """Return the command that resumes the runs, as words in a sentence."""
-    named = " ".join(f"--resume {shlex.quote(str(run.path))}" for run in runs)
+    named = " ".join(f"--resume {quote_for_shell(str(run.path))}" for run in runs)
     return f"resume with: python cli.py train {named}"
 
 

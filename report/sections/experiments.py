@@ -11,7 +11,7 @@ from evae.experiments.reports.figures import figures
 from evae.experiments.reports.files import report
 from evae.experiments.results import Results
 from report.elements import Drawing, PageTable, drawing, page_table
-from report.formulas import typeset
+from report.formulas import plain, typeset
 
 #: The folder of the project's measured results in a checkout.
 OURS = Path(__file__).resolve().parents[2] / "results"
@@ -80,7 +80,7 @@ def experiment_of(path: Path) -> Experiment:
         tables=tuple(page_table(t.title, t.columns, t.rows, t.words) for t in found.tables),
         paragraphs=tuple(map(typeset, found.paragraphs)),
         notes=tuple(map(typeset, found.notes)),
-        failures=tuple(typeset(f"{failure.name}: {failure.reason}") for failure in results.failures),
+        failures=tuple(plain(f"{failure.name}: {failure.reason}") for failure in results.failures),
         drawings=tuple(_drawings(name, results)),
         source=shown_path(path),
         answer=typeset(found.answer),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -191,7 +190,6 @@ def _entry(finding: Finding) -> Entry:
         printed=mathml(claim.parse(finding.printed)),
         spelled=finding.printed,
         steps=steps,
-        command=shlex.join(["python", "cli.py", "verify-lemmas", claim.id, "--explain"])
-        + (" --with-simulations" if simulated else ""),
+        command=f"python cli.py verify-lemmas {claim.id} --explain" + (" --with-simulations" if simulated else ""),
         words=" ".join(texts).lower(),
     )

@@ -14,6 +14,7 @@ from evae.evaluation.figures import latent_figure, training_figure
 from evae.evaluation.pictures import ImageRows, reconstruction_rows, tile_images, walks
 from evae.models.vae import VAE
 from evae.runs.run import Run
+from foundation.typography import quote_for_shell
 from report.elements import Drawing, drawing, picture
 from report.sections.experiments import OURS, shown_path
 
@@ -35,8 +36,8 @@ class Album:
 
     Attributes
     ----------
-    name, description, source : str
-        The run's name, a description of the model, and the run's folder.
+    name, description, source, command : str
+        The run's name, a description of the model, the run's folder, and the command that shows it.
     strips : tuple of Strip
     drawings : tuple of Drawing
         Training curves, if the run has metrics.
@@ -45,12 +46,15 @@ class Album:
     name: str
     description: str
     source: str
+    command: str
     strips: tuple[Strip, ...]
     drawings: tuple[Drawing, ...]
 
 
-def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
+def album_of(folder: str | Path, data_dir: str | Path | None = None, number: int = 1) -> Album:
     """Draw hold-out images of a run, their reconstructions, and walks between their codes.
+
+    ``number`` of the run on the page distinguishes the anchors of its drawings.
 
     Raises
     ------
@@ -67,18 +71,19 @@ def album_of(folder: str | Path, data_dir: str | Path | None = None) -> Album:
         description=f"{config.label} on {config.dataset}, latent dimensions: {config.latent_dim}, weights after epoch "
         f"{run.weights_epoch}. The images were not trained on.",
         source=shown_path(Path(folder)),
+        command=f"python cli.py report --run {quote_for_shell(shown_path(Path(folder)))}",
         strips=tuple(_strip(run, block) for block in rows),
-        drawings=tuple(_drawings(run)),
+        drawings=tuple(_drawings(run, number)),
     )
 
 
-def _drawings(run: Run) -> Iterator[Drawing]:
+def _drawings(run: Run, number: int) -> Iterator[Drawing]:
     records = run.records
     if not records:
         return
     last = records[-1]
     yield drawing(
-        f"{run.name}-training",
+        f"run-{number}-training",
         training_figure(run),
         caption="The terms of the loss by epoch, in training and on hold-out images, as in Figures S6 and S7.",
         description=f"Curves of the reconstruction error and the regularisation over {last.epoch} epochs. The "
@@ -89,7 +94,7 @@ def _drawings(run: Run) -> Iterator[Drawing]:
     ratios = last.latent.noise_to_signal
     if ratios is not None and ratios.median:
         yield drawing(
-            f"{run.name}-latent",
+            f"run-{number}-latent",
             latent_figure(run),
             caption="The codes by epoch: the mean spreads r and B, the ratio of noise to signal, and the rate.",
             description=f"Curves over {last.epoch} epochs. The median ratio of noise to signal ends at "

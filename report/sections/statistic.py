@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from foundation.typography import quote_for_shell
 from report.elements import Drawing, PageTable, drawing, page_table
 from report.formulas import typeset
 from simulations.figures import convergence_figure, law_figure
@@ -168,7 +168,7 @@ def _command(results: Sequence[Result]) -> str:
         words += ["--m", str(result.study.m)]
     words += ["--replicates", str(study.replicates), "--kernel", setting.kernel.name]
     words += ["--density", setting.density.name, "--weight", setting.weight.name]
-    return shlex.join([*words, "--bandwidth", setting.bandwidth.name, "--seed", str(study.seed)])
+    return " ".join(map(quote_for_shell, [*words, "--bandwidth", setting.bandwidth.name, "--seed", str(study.seed)]))
 
 
 def _figure(value: float | None) -> str:

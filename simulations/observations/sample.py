@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foundation.errors import escape_unprintable
 from foundation.types import Array
+from foundation.typography import format_printable
 
 _IN_WORDS = {
     "tab": "fields separated by tabs",
@@ -137,7 +137,7 @@ class Reading:
         if self.blank_lines or self.comment_lines:
             skipped = [(self.blank_lines, "blank line"), (self.comment_lines, "comment line")]
             parts.append(f"{' and '.join(_count(*one) for one in skipped if one[0])} skipped")
-        return escape_unprintable("; ".join(parts))
+        return format_printable("; ".join(parts))
 
     def _origin(self) -> str:
         what = "array" if self.form == "npz" else "column"

@@ -25,6 +25,7 @@ from evae.experiments.plan import TABLES
 from evae.features.names import CHOICES
 from simulations.engines.choice import ENGINES, check_engine
 from simulations.engines.names import ENGINE_NAMES
+from tests.support.hostile.text import NAMES
 from tests.support.places import ROOT
 from tests.support.runner import runner
 from theory import densities
@@ -126,12 +127,16 @@ def test_run_folders_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         folder = tmp_path / run
         folder.mkdir(parents=True)
         (folder / "config.json").touch()
+    # What a shell would execute in part is left to the shell's own completion of folders.
+    for name in NAMES.values():
+        shutil.copytree(tmp_path / "elsewhere" / "third", tmp_path / "runs" / name)
     (tmp_path / "runs" / "no-run").mkdir()
     assert offered("evaluate ") == ["runs/digits-evae", "runs/mnist-vae"]
     assert offered("sample runs/m") == ["runs/mnist-vae"]
     assert offered("train --runs-dir elsewhere --resume ") == ["elsewhere/third"]
     assert offered("evaluate elsewhere/") == ["elsewhere/third"]
     assert kind_offered("evaluate else") == {"dir"}
+    assert kind_offered("evaluate runs/=HOST") == {"dir"}
 
 
 @pytest.mark.parametrize("shell", [ZshComplete, FishComplete])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import os
 import shutil
@@ -14,9 +16,14 @@ import pytest
 from filelock import FileLock
 
 import cli
+from evae.experiments.results import Results
+from tests.support.hostile.text import NAMES, TEXTS
+from tests.support.places import RESULTS
 from tests.support.runner import runner
+from theory.claim import Decision
 from theory.ledger import parallel
 from theory.ledger.finding import Finding
+from theory.ledger.registry import claims
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -54,6 +61,51 @@ def made(shared_folder: Path, findings: Mapping[str, Finding]) -> Made:
             )
             assert result.exit_code == 0, result.stderr
     return Made(page, json.loads(said.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two pages that differ only in the text from outside that they show: names of runs, and fields of results."""
+
+    harmless: Path
+    hostile: Path
+
+
+@pytest.fixture(scope="session")
+def twins(shared_folder: Path) -> Twins:
+    """A page of a run with a hostile name and of results with hostile fields, and the same with plain ones."""
+    folder = shared_folder / "twins"
+    with FileLock(shared_folder / "twins.lock"):
+        if not folder.is_dir():
+            make_twin(folder / "harmless", "run", "text")
+            make_twin(folder / "hostile", "".join(NAMES.values()), "".join(TEXTS.values()))
+    return Twins(folder / "harmless" / "page.html", folder / "hostile" / "page.html")
+
+
+def make_twin(folder: Path, name: str, text: str) -> None:
+    """Write a page about the project's own run under this name, and results with the text in their fields."""
+    run = Path(shutil.copytree(RESULTS / "digits-evae", folder / name))
+    (folder / "results.json").write_text(json.dumps(results_with(text)))
+    page = ["--output", str(folder / "page.html"), "--m", "50", "--replicates", "100", "--quiet"]
+    with pytest.MonkeyPatch.context() as patch:
+        found = [Finding(claim, None, Decision(claim.expected, "record", ()), 0.0) for claim in claims().values()]
+        patch.setattr(parallel, "decide", lambda *_, **__: found)
+        patch.setattr("report.build.theory_drawings", lambda: ())
+        command = ["report", *page, "--run", str(run), "--results", str(folder / "results.json")]
+        result = runner().invoke(cli.main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+
+
+def results_with(text: str) -> dict[str, Any]:
+    """Return some of the project's results with a text in every field that is shown."""
+    whole = Results.load(RESULTS / "table-1.json")
+    document = copy.deepcopy(dataclasses.replace(whole, records=tuple(whole.where(dataset="mnist")[:2])).document())
+    for run in document["runs"]:
+        run["data_sha256"] = {"train": "0"}
+        run["name"] = run["evaluation"]["note"] = run["evaluation"]["features"]["warning"] = text
+        run["environment"]["device_name"] = run["environment"]["packages"]["torch"] = text
+        run["configuration"]["dataset"] = f"folder:{text.replace(TEXTS['no character'], '')}"
+    return {**document, "failures": [{"name": text, "reason": text}], "planned": document["planned"] + 1}
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.report.conftest import Made
+from tests.report.conftest import Made, Twins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -153,3 +154,35 @@ def test_without_scripts_everything_is_there_and_the_filter_is_not(opened: Opene
     assert not page.locator("#filter").is_visible()
     page.locator("#claim-eq-6\\.bound summary").click()
     assert page.locator("#claim-eq-6\\.bound li").first.is_visible()
+
+
+def test_names_and_fields_with_scripts_run_none(browser: Browser, twins: Twins) -> None:
+    said: list[str] = []
+    page = browser.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("request", lambda request: said.append(request.url) if request.url.endswith("/x") else None)
+    page.goto(twins.hostile.as_uri())
+    assert "HOSTILE" in str(page.text_content("#pictures"))
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("document.querySelectorAll('img:not(.pixels)').length") == 0
+    page.close()
+    assert said == []
+
+
+def test_the_policy_stops_a_script_that_came_into_the_page_and_not_the_filter(
+    browser: Browser, made: Made, tmp_path: Path
+) -> None:
+    foreign = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'><style>body { color: red }</style>"
+    altered = tmp_path / "page.html"
+    altered.write_text(made.html.replace("<main", f"{foreign}<main"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(altered.as_uri())
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("getComputedStyle(document.body).color") != "rgb(255, 0, 0)"
+    page.get_by_label("Containing").fill("lemma-3.2 only")
+    assert page.evaluate(f"{SHOWN}.length") == 1
+    # Without the policy all of it would have an effect.
+    altered.write_text(altered.read_text(encoding="utf-8").replace("Content-Security-Policy", "x"), encoding="utf-8")
+    page.goto(altered.as_uri())
+    assert page.evaluate("window.ran") == 1
+    page.close()

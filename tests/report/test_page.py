@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,7 +11,8 @@ from itertools import pairwise
 import pytest
 
 from report.sections.experiments import OURS, experiment_of
-from tests.report.conftest import Made
+from tests.report.conftest import Made, Twins
+from tests.support.hostile.text import Skeleton
 from tests.support.schemas import faults
 from theory.ledger.registry import claims
 
@@ -129,3 +132,50 @@ def test_drawings_take_their_colours_from_the_page(made: Made) -> None:
 
 def test_the_page_is_small(made: Made) -> None:
     assert made.path.stat().st_size < 3_000_000
+
+
+#: The elements in which text is typeset: scripts, formulas, and the characters of a label in a figure.
+TYPOGRAPHY = {
+    "tspan",
+    "sub",
+    "sup",
+    "math",
+    "mrow",
+    "mi",
+    "mn",
+    "mo",
+    "mtext",
+    "msub",
+    "msup",
+    "mfrac",
+    "msqrt",
+    "mstyle",
+}
+
+
+def test_no_element_attribute_or_identifier_of_the_page_comes_from_names_and_fields(twins: Twins) -> None:
+    harmless, hostile = (Skeleton(page.read_text(encoding="utf-8")) for page in (twins.harmless, twins.hostile))
+    expected, found = (
+        [element for element in one.elements if element[0].removeprefix("/") not in TYPOGRAPHY]
+        for one in (harmless, hostile)
+    )
+    assert found == expected
+    # Matplotlib calls a clipping path by a digest of its place, and this depends on the length of labels.
+    names, others = ([re.sub(r"-[mp][0-9a-f]{10}$", "", name) for name in p.identifiers] for p in (hostile, harmless))
+    assert names == others
+    assert len(set(hostile.identifiers)) == len(hostile.identifiers)
+    assert all(re.fullmatch(r"[A-Za-z][\w.-]*", name) for name in hostile.identifiers)
+    # The text is all there, with nothing that cannot be printed.
+    assert hostile.text.count("HOSTILE") > 20
+    assert "<img src=x onerror=window.ran=1>" in hostile.text
+    assert r"\x1b[2J\x07\x9b31m\nError: forged" in hostile.text
+    assert hostile.text.replace("\n", "").replace("\N{NO-BREAK SPACE}", "").isprintable()
+
+
+def test_the_policy_names_the_pages_own_script_and_style_sheet(made: Made, reader: Reader) -> None:
+    policy = next(found["content"] for _, found in reader.elements if "http-equiv" in found)
+    for tag, directive in (("script", "script-src"), ("style", "style-src-elem")):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", made.html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")

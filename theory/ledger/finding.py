@@ -11,13 +11,13 @@ from importlib.metadata import version
 from typing import Any
 
 import sympy
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from foundation.terminal import fit_columns
-from foundation.typography import format_latex, format_symbols
+from foundation.terminal import create_console, fit_columns
+from foundation.typography import format_latex, format_markdown, format_symbols
 from theory.algebra.evidence import Evidence
 from theory.claim import Claim, Decision, Verdict
 
@@ -223,7 +223,7 @@ def explanation(finding: Finding) -> RenderableType:
 def plain_text(finding: Finding, width: int = 100) -> str:
     """Return the explanation of one finding as plain text, without colours."""
     stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(explanation(finding))
+    create_console(file=stream, width=width, color_system=None).print(explanation(finding))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).rstrip()
 
 
@@ -254,13 +254,9 @@ def markdown(findings: Sequence[Finding], explain: bool = False) -> str:
         return "\n".join(_markdown_section(finding) for finding in sort_unexpected_first(findings))
     lines = ["| claim | verdict | statement | what holds |", "|---|---|---|---|"]
     for finding in sort_unexpected_first(findings):
-        cells = (
-            f"`{finding.claim.id}`",
-            _markdown_verdict(finding),
-            finding.claim.statement,
-            finding.decision.corrected or "",
-        )
-        lines.append("| " + " | ".join(_escape_markdown(cell) for cell in cells) + " |")
+        texts = (finding.claim.statement, finding.decision.corrected or "")
+        cells = (f"`{finding.claim.id}`", _markdown_verdict(finding), *map(_markdown_text, texts))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"{_summary_line(findings).plain}", ""])
 
 
@@ -269,19 +265,19 @@ def _markdown_section(finding: Finding) -> str:
     lines = [
         f"## `{claim.id}`: {_markdown_verdict(finding)}",
         "",
-        f"*{claim.source}.* {_escape_markdown(claim.statement)}",
+        f"*{claim.source}.* {_markdown_text(claim.statement)}",
         "",
         f"{'Printed' if finding.assumed is None else 'Assumed'}: `{finding.printed}` "
-        f"({_escape_markdown(claim.meaning)}). Method: {_escape_markdown(decision.method + _for(claim))}.",
+        f"({_markdown_text(claim.meaning)}). Method: {_markdown_text(decision.method + _for(claim))}.",
         "",
     ]
     for number, evidence in enumerate(decision.evidence, start=1):
         mark = "holds" if evidence.holds else "**fails**"
-        lines.append(f"{number}. {mark}: {_escape_markdown(evidence.statement)} {_escape_markdown(evidence.detail)}")
+        lines.append(f"{number}. {mark}: {_markdown_text(evidence.statement)} {_markdown_text(evidence.detail)}")
     lines.append("")
     for label, text in (("What holds", decision.corrected), ("Charitably", decision.charitable)):
         if text:
-            lines += [f"{label}: {_escape_markdown(text)}.", ""]
+            lines += [f"{label}: {_markdown_text(text)}.", ""]
     return "\n".join(lines)
 
 
@@ -290,12 +286,8 @@ def _markdown_verdict(finding: Finding) -> str:
     return verdict if finding.as_expected else f"**{verdict}** (recorded: {finding.claim.expected.value})"
 
 
-def _escape_markdown(text: str) -> str:
-    text = format_symbols(text)
-    # The backslash comes first, or it would escape the escapes.
-    for character in "\\*_|<>~":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("\n", " ")
+def _markdown_text(text: str) -> str:
+    return format_markdown(format_symbols(text.replace("\n", " ")))
 
 
 def latex(findings: Sequence[Finding], explain: bool = False) -> str:

@@ -35,6 +35,7 @@ from foundation.figures import (
     format_minus,
     label_panels,
 )
+from foundation.typography import format_plot_text
 
 #: Colour, line and marker, so that the models are distinguishable in grey too.
 _STYLES = {"vae": (BLUE, "--", "s"), "evae": (VERMILION, "-", "o"), "evae-exact": (GREEN, "-.", "^")}
@@ -64,7 +65,7 @@ def curve_figure(results: Results) -> Figure:
     figure = create_figure(0.6 + 2.6 * len(dims), 0.6 + 2.2 * len(datasets))
     panels = figure.subplots(len(datasets), len(dims), squeeze=False, sharex=True, sharey="row")
     for row, dataset in zip(panels, datasets, strict=True):
-        row[0].set_ylabel(f"{dataset}\nhold-out error (nats)")
+        row[0].set_ylabel(f"{format_plot_text(dataset)}\nhold-out error (nats)")
         for axes, dim in zip(row, dims, strict=True):
             axes.set_title(f"$d_z$ = {dim}")
             records = results.where(dataset=dataset, latent_dim=dim)
@@ -108,7 +109,7 @@ def ablation_figure(results: Results) -> Figure:
     for (cells, split), (dataset, dim) in zip(panels, places, strict=True):
         found = trials(results.where(dataset=dataset, latent_dim=dim), ERROR)
         _draw_cells(cells, values_by_treatment(found) if found else {})
-        cells.set_title(f"{dataset}, $d_z$ = {dim}: kernel by objective, means over seeds")
+        cells.set_title(f"{format_plot_text(dataset)}, $d_z$ = {dim}: kernel by objective, means over seeds")
         _draw_split(split, found)
     label_panels(panels.ravel().tolist())
     return figure
@@ -172,12 +173,14 @@ def rate_figure(results: Results) -> Figure:
     finite rate, and the distance of training images, which are independent of the originals.
     """
     places = list(dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records))
-    with_distance = any(measured(record)[DISTANCE.metric] is not None for record in results.records)
+    distances = _values(results.records, DISTANCE.metric)
+    with_distance = bool(distances)
     columns = 3 if with_distance else 2
     figure = create_figure(4.8 * columns, 0.4 + 3.6 * len(places))
     for row, (dataset, dim) in zip(figure.subplots(len(places), columns, squeeze=False), places, strict=True):
         records = results.where(dataset=dataset, latent_dim=dim)
-        for axes in row[2:]:
+        # A logarithmic axis needs a positive value; an exact distance of 0 has none.
+        for axes in row[2:] if any(distances) else ():
             axes.set_yscale("log")
         for axes, metric in zip(row, (ERROR.metric, ERROR.metric, DISTANCE.metric), strict=False):
             for model in CURVES:
@@ -186,7 +189,7 @@ def rate_figure(results: Results) -> Figure:
             axes.set_xlabel("rate: KL to the nearest normal law (nats per image)")
         # The plain autoencoder has no finite rate, and becomes a level across the panels.
         plain = [record for record in records if record.label == "ae"]
-        row[0].set_title(f"{dataset}, $d_z$ = {dim}")
+        row[0].set_title(f"{format_plot_text(dataset)}, $d_z$ = {dim}")
         row[0].set_ylabel("hold-out reconstruction error (nats per image)")
         row[1].set_title("the lower part, close up")
         row[1].set_ylabel("hold-out error (nats per image)")

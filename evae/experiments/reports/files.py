@@ -16,6 +16,7 @@ from evae.experiments.statistics.measurements import measured
 from foundation.errors import InputError
 from foundation.figures import save_figure
 from foundation.files import open_output
+from foundation.typography import format_csv
 
 
 def report(results: Results) -> Report:
@@ -56,5 +57,6 @@ def runs_csv(results: Results) -> str:
     for record in results.records:
         config = [getattr(record.configuration, field) for field in fields]
         recipe = dataclasses.astuple(record.recipe)
-        writer.writerow([record.name, record.label, *config, *recipe, *measured(record).values(), record.seconds])
+        line = [record.name, record.label, *config, *recipe, *measured(record).values(), record.seconds]
+        writer.writerow([format_csv(value) if isinstance(value, str) else value for value in line])
     return stream.getvalue()

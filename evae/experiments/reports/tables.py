@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from foundation.terminal import FittingTable
-from foundation.typography import format_latex
+from foundation.typography import escape_latex, format_markdown, format_printable
 
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
@@ -39,14 +39,15 @@ class Table:
     def markdown(self) -> str:
         """Return the table in Markdown, below its title in bold."""
         marks = ["---" if number < self.words else "---:" for number in range(len(self.columns))]
-        lines = [self.columns, tuple(marks), *self.rows]
-        return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
+        head, *body = (tuple(map(format_markdown, line)) for line in (self.columns, *self.rows))
+        lines = [f"| {' | '.join(line)} |" for line in (head, tuple(marks), *body)]
+        return "\n".join([f"**{format_markdown(self.title)}**", "", *lines, ""])
 
     def latex(self) -> str:
         """Return the table as a LaTeX ``table`` with rules of the package booktabs."""
         alignment = "l" * self.words + "r" * (len(self.columns) - self.words)
-        head, *body = (" & ".join(map(format_latex, line)) + r" \\" for line in (self.columns, *self.rows))
-        lines = [r"\begin{table}", rf"\caption{{{format_latex(self.title)}}}", r"\centering", r"\small"]
+        head, *body = (" & ".join(map(escape_latex, line)) + r" \\" for line in (self.columns, *self.rows))
+        lines = [r"\begin{table}", rf"\caption{{{escape_latex(self.title)}}}", r"\centering", r"\small"]
         lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}", r"\end{table}", ""])
 
@@ -72,14 +73,15 @@ class Report:
 
     def markdown(self) -> str:
         """Return the report in Markdown."""
-        notes = "\n".join(f"- {note}" for note in self.notes)
+        notes = "\n".join(f"- {format_markdown(note)}" for note in self.notes)
         tables = "\n".join(table.markdown() for table in self.tables)
-        return "\n".join([f"# {self.title}", "", notes, "", tables, *(f"{text}\n" for text in self.paragraphs)])
+        paragraphs = (f"{format_markdown(text)}\n" for text in self.paragraphs)
+        return "\n".join([f"# {self.title}", "", notes, "", tables, *paragraphs])
 
     def for_terminal(self) -> RenderableType:
         """Return the report for a terminal."""
-        notes = [Text(note, style="dim") for note in self.notes]
-        paragraphs = [Text(f"\n{text}") for text in self.paragraphs]
+        notes = [Text(format_printable(note), style="dim") for note in self.notes]
+        paragraphs = [Text(f"\n{format_printable(text)}") for text in self.paragraphs]
         return Group(*(table.for_terminal() for table in self.tables), *notes, *paragraphs)
 
     def latex(self) -> str:

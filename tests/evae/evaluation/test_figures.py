@@ -43,7 +43,7 @@ def test_several_runs_are_named_once_below_all_panels(trained: dict[str, Run]) -
     figure = training_figure(*trained.values())
     (legend,) = figure.legends
     named = [text.get_text() for text in legend.get_texts()]
-    assert named == [f"{run.name}, {what}" for run in trained.values() for what in ("hold-out", "training")]
+    assert named == [f"{what}, {run.name}" for run in trained.values() for what in ("hold-out", "training")]
     assert all(axes.get_legend() is None for axes in figure.axes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,27 @@ def test_a_damaged_line_is_refused_by_its_number(damage: dict[str, Any], tmp_pat
     (tmp_path / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n{json.dumps({**LINE, **damage})}\n")
     with pytest.raises(InputError, match=r"metrics\.jsonl is damaged: line 2 is not the record of an epoch\."):
         _ = Run(tmp_path).records
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("holdout", "reconstruction"),
+        ("latent", "mean_sigma"),
+        (None, "seconds"),
+        (None, "images_per_second"),
+    ],
+)
+def test_a_number_that_cannot_be_negative_is_refused_if_it_is(part: str | None, name: str) -> None:
+    line = copy.deepcopy(LINE)
+    (line if part is None else line[part])[name] = -1
+    with pytest.raises(ValueError, match="record of an epoch"):
+        EpochRecord.read(line)
+
+
+@pytest.mark.parametrize("quantile", ["min", "median", "max"])
+def test_a_negative_ratio_of_variances_is_refused(quantile: str) -> None:
+    line = copy.deepcopy(LINE)
+    line["latent"]["noise_to_signal"][quantile] = -1
+    with pytest.raises(ValueError, match="record of an epoch"):
+        EpochRecord.read(line)

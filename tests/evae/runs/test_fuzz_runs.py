@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from evae import VAE, Run
 from evae.configuration.configuration import Configuration
 from evae.experiments.plan import whole_numbers
+from evae.experiments.reports.figures import figures
 from evae.experiments.reports.files import report, runs_csv
 from evae.experiments.results import EVALUATION, Results
 from evae.runs.checkpoints import Checkpoint, Checkpoints, Position, read
@@ -392,3 +395,40 @@ def test_hostile_options_are_refused_in_one_line_and_nothing_is_made(
     for option in ("--model", "--lr", "--latent-dim", "--dataset", "--batch-size", "--prior-length", "--device"):
         refusal("train", option, value, *places)
     assert not list(tmp_path.iterdir())
+
+
+def numbers(document: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places of all numbers in a document, of a list those in its first item."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from numbers(value, (*path, name))
+    elif isinstance(document, list) and document:
+        yield from numbers(document[0], (*path, 0))
+    elif isinstance(document, int | float) and not isinstance(document, bool):
+        yield path
+
+
+def test_whatever_number_a_run_has_its_table_is_drawn_or_refused(tmp_path: Path) -> None:
+    """Numbers are drawn on logarithmic axes, divided by, and compared with the least of others."""
+    document = json.loads((RESULTS / "ablation.json").read_bytes())
+    document["runs"] = [run for run in document["runs"] if run["configuration"]["seed"] == 0][:6]
+    path = tmp_path / "results.json"
+    places = [place for place in numbers(document["runs"][0]) if place[0] != "configuration"]
+    assert len(places) > 10
+    refused = set()
+    for place, value in itertools.product(places, (-1, 0, 1e149)):
+        altered_document = copy.deepcopy(document)
+        for run in altered_document["runs"]:
+            inner: Any = run
+            for step in place[:-1]:
+                inner = inner[step]
+            inner[place[-1]] = value
+        path.write_bytes(as_json(altered_document))
+        results = answered(lambda: Results.load(path), "results.json")
+        if results is None:
+            refused.add((place[-1], value))
+            continue
+        assert answered(lambda: report(results).markdown()) is not None  # noqa: B023 (called at once)
+        assert figures(results)
+    assert refused >= {(name, -1) for name in ("one_posterior_draw", "median", "seconds")}
+    assert {value for name, value in refused if name == "rate"} == set()
