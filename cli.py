@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # Here and not at the end, since the imports below take most of the time of a short command.
+    from commands.entry import run
+
+    run()
+
 import click
 
 from commands.completion import print_completion
@@ -53,7 +59,3 @@ for command in (
     print_completion,
 ):
     main.add_command(command)
-
-
-if __name__ == "__main__":
-    main()

@@ -222,7 +222,11 @@ def open_cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
         `SECONDS_TO_CONNECT`, it has no workers, or they have another version of this program or none.
     """
     _require_dask()
-    with _dask_logging_silenced(), _scheduler(address, gpus) as (found, security), _connection(found, security) as client:
+    with (
+        _dask_logging_silenced(),
+        _scheduler(address, gpus) as (found, security),
+        _connection(found, security) as client,
+    ):
         cluster = Cluster(address, client)
         if not cluster.list_workers():
             raise InputError(f"the cluster at {address} has no workers. Start some: dask worker {address}")

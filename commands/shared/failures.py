@@ -9,15 +9,13 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
+from commands.entry import describe_stop
 from commands.shared import completions
-from foundation.signals import handle_signals, ignore_signals, set_handler
-
-if TYPE_CHECKING:
-    pass
+from foundation.signals import InsistentStop, ignore_signals, set_handler
 
 EXIT_CHECK_FAILED = 1
 
@@ -44,15 +42,18 @@ class CommandLine(click.Group):
         completions.register()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
-            with terminated_in_order():
-                status = super().main(*args, **kwargs)
-                sys.stdout.flush()
+            with InsistentStop(_interruption) as stop:
+                try:
+                    status = super().main(*args, **kwargs)
+                    sys.stdout.flush()
+                finally:
+                    stop.rest()
+                    if given is None:
+                        # The process is about to exit; another signal must not interrupt that.
+                        _ignore_signals_to_exit()
         except SystemExit as exit_without_a_word:
             status = exit_without_a_word.code
         except BaseException as error:
-            if given is None:
-                # The process is about to exit; a second Ctrl-C must not interrupt that.
-                ignore_signals([signal.SIGINT])
             if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
@@ -69,17 +70,18 @@ class CommandLine(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@contextlib.contextmanager
-def terminated_in_order() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C, with cleanup; train and simulate-tm install handlers that report more."""
+def _interruption(number: int) -> BaseException:
+    """Return what ends a command on a signal; train, simulate-tm and reproduce note the signal and report more."""
+    from foundation.errors import Interruption
 
-    def interrupt(number: int, _frame: object) -> NoReturn:
-        from foundation.errors import Interruption
+    return Interruption(describe_stop(number), number)
 
-        raise Interruption("terminated. No partial output was left; run the same command to start over.", number)
 
-    with handle_signals(interrupt, [signal.SIGTERM]):
-        yield
+def _ignore_signals_to_exit() -> None:
+    from evae.compute.place import place
+
+    # torchrun ends the processes of a failed run by SIGTERM.
+    ignore_signals([signal.SIGINT] if place().count > 1 else [signal.SIGINT, signal.SIGTERM])
 
 
 def _answer(error: BaseException) -> int:
@@ -89,8 +91,11 @@ def _answer(error: BaseException) -> int:
 
     if isinstance(error, click.ClickException):
         return _refuse(_sentence(error))
+    if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
+        # click takes it for the end of what a user types, but no command asks for anything.
+        raise error.__cause__
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return _refuse("interrupted. No partial output was left; run the same command to start over.", EXIT_INTERRUPTED)
+        return _refuse(describe_stop(signal.SIGINT), EXIT_INTERRUPTED)
     if isinstance(error, BrokenPipeError):
         # The reader closed the pipe, as `head` does; discard the remaining output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -114,7 +114,7 @@ def _hand_out(
             _pass_on(messages, outcomes.callback)
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interruption):
             # A second Ctrl-C interrupts immediately.
             raise _interruption(stop, outcomes) from None
         # A stop or the deadline: the workers write checkpoints, and what finished meanwhile is collected.
@@ -175,7 +175,7 @@ def _stop(workers: Cluster, pending: list[Future[str | None]]) -> None:
     """Let the workers write their checkpoints; a second Ctrl-C does not wait for them."""
     workers.request_stop()
     deadline = time.monotonic() + SECONDS_TO_STOP
-    with contextlib.suppress(KeyboardInterrupt, ClusterLost):
+    with contextlib.suppress(KeyboardInterrupt, Interruption, ClusterLost):
         while time.monotonic() < deadline and wait(pending, SECONDS_BETWEEN_GLANCES).not_done:
             workers.check_alive()
 

@@ -6,13 +6,14 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 from evae.compute.processes import Processes
 from foundation.signals import Handler, restore_handlers, set_handler
 
 
 class StopRequest:
-    """A context in which the first SIGINT or SIGTERM is only recorded, and a second SIGINT raises KeyboardInterrupt.
+    """A context in which the first SIGINT or SIGTERM is only recorded, and a second SIGINT raises an exception.
 
     Signals are handled in the main thread only; in another thread the handlers are left as they are.
 
@@ -48,7 +49,10 @@ class StopRequest:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt immediately on a new or earlier signal; for a block that is repeated as a whole."""
+        """Raise an exception immediately on a new or earlier signal; for a block that is repeated as a whole.
+
+        It is KeyboardInterrupt, or that of the handler which was there before, as `foundation.signals.InsistentStop`.
+        """
         self.raise_if_requested()
         self._acts_at_once = True
         try:
@@ -56,13 +60,22 @@ class StopRequest:
         finally:
             self._acts_at_once = False
 
-    def _request(self, number: int, _frame: FrameType | None) -> None:
+    def _request(self, number: int, frame: FrameType | None) -> None:
         self._heard = number
         if self._acts_at_once:
+            self._find_raising_handler()(number, frame)
             raise KeyboardInterrupt
         if self._processes.count == 1:
             # A second Ctrl-C interrupts immediately.
-            set_handler(signal.default_int_handler, [signal.SIGINT])
+            set_handler(self._find_raising_handler(), [signal.SIGINT])
+
+    def _find_raising_handler(self) -> Callable[[int, FrameType | None], Any]:
+        """Return the handler of SIGINT around all contexts of this class, or Python's own, which raise an exception."""
+        handler = self._replaced.get(signal.SIGINT)
+        around = getattr(handler, "__self__", None)
+        if isinstance(around, StopRequest):
+            return around._find_raising_handler()
+        return handler if callable(handler) else signal.default_int_handler
 
     def agree(self, *numbers: int) -> tuple[int, ...]:
         """Share a received signal with all processes, and return the maximum of each number over the processes.

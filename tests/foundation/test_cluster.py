@@ -98,7 +98,9 @@ def test_a_cluster_started_here_shows_nothing_over_http_and_writes_where_only_it
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}")
     for worker in known["workers"].values():
-        folders = [path for path in Path(worker["local_directory"]).parents if path.name.startswith("epanechnikov-vae-")]
+        folders = [
+            path for path in Path(worker["local_directory"]).parents if path.name.startswith("epanechnikov-vae-")
+        ]
         assert [path.stat().st_mode & 0o777 for path in folders] == [0o700]
 
 

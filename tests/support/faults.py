@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from foundation.signals import STOP_SIGNALS
 from tests.support.places import ROOT
 
 
@@ -153,6 +154,10 @@ class Order:
         Whether simulate-tm saves after every block, instead of at intervals.
     function : str, optional
         A function to call instead of a command, as ``module:name``.
+    after : (float, int), optional
+        Seconds after the start, and the signal to send then.
+    ignoring_interrupts : bool
+        Whether the command is started with SIGINT ignored, as scripts start background jobs.
     """
 
     arguments: list[str]
@@ -164,6 +169,8 @@ class Order:
     clock: tuple[int, float] | None = None
     save_always: bool = True
     function: str | None = None
+    after: tuple[float, int] | None = None
+    ignoring_interrupts: bool = False
 
 
 def kind(moment: str) -> str:
@@ -300,17 +307,21 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
     """Run the command in this process and exit with its code."""
     import traceback
 
-    import cli
+    import commands.entry
 
     for number, stream in enumerate(streams, 1):
         os.dup2(stream, number)
     code = 70
+    if order.ignoring_interrupts:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    commands.entry.end_on_signals()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     try:
         _apply(order, log)
         if order.function is None:
             # As in a new process, where the command line reads the arguments.
             sys.argv = ["cli.py", *order.arguments]
-            cli.main()
+            commands.entry.run()
         module, _, name = str(order.function).partition(":")
         getattr(importlib.import_module(module), name)(*order.arguments)
         code = 0
@@ -340,10 +351,18 @@ class _Children:
             subprocess.run(["umount", order["unmount"]], check=True)
             return {}
         files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 (they are closed in `_wait`)
+        # A signal that comes before the child handles signals waits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         process = os.fork()
         if process == 0:
             _child(Order(**order), files[0].fileno(), [file.fileno() for file in files[1:]])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         self.files[process] = files
+        if order.get("after") is not None:
+            seconds, number = order["after"]
+            time.sleep(seconds)
+            # A process that has ended is still there, since nothing has waited for it.
+            os.kill(process, number)
         return self._wait(process)
 
     def _wait(self, process: int) -> dict[str, Any]:
@@ -391,6 +410,7 @@ def main() -> None:
     # Matplotlib searches for fonts once and caches the result; do this outside a child's quota.
     import matplotlib.font_manager  # noqa: F401
 
+    import cli  # noqa: F401
     from simulations import Study, simulate
     from simulations.terminal import study_report
 
