@@ -1,4 +1,4 @@
-"""The entry point of the program: it handles signals before it imports anything that takes long."""
+"""The entry point of the program: signals and streams are in order before anything is imported that takes long."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from foundation.signals import exit_on_signals
 def run() -> NoReturn:
     """Run the command line; a signal during its imports, which take most of the time of a short command, ends it."""
     end_on_signals()
+    from commands.shared.streams import prepare_streams
+
+    prepare_streams()
     from cli import main
 
     main()

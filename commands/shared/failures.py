@@ -15,6 +15,7 @@ import click
 
 from commands.entry import describe_stop
 from commands.shared import completions
+from commands.shared.streams import discard_output, forget_impossible_sizes
 from foundation.signals import InsistentStop, ignore_signals, set_handler
 
 EXIT_CHECK_FAILED = 1
@@ -29,17 +30,18 @@ SECONDS_TO_SPEAK = 20
 OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
 
 #: Exceptions that are not defects, so that ``--debug`` shows no traceback for them.
-EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
+EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt)
 
 
 class CommandLine(click.Group):
     """A command group that reports every failure as one sentence on standard error; ``--debug`` shows the traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
+        """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, or 128 plus a signal's number."""
         kwargs["standalone_mode"] = False
         kwargs["complete_var"] = completions.VARIABLE
         completions.register()
+        forget_impossible_sizes()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
             with InsistentStop(_interruption) as stop:
@@ -96,10 +98,9 @@ def _answer(error: BaseException) -> int:
         raise error.__cause__
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _refuse(describe_stop(signal.SIGINT), EXIT_INTERRUPTED)
-    if isinstance(error, BrokenPipeError):
-        # The reader closed the pipe, as `head` does; discard the remaining output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    if isinstance(error, Interruption) and error.signal_number == signal.SIGPIPE:
+        # The reader of standard output has gone, as `head` does, and knows it.
+        return 128 + signal.SIGPIPE
     if isinstance(error, Interruption):
         return _refuse(error.sentence, 128 + error.signal_number)
     if isinstance(error, ProcessLost):
@@ -193,15 +194,18 @@ def _exit(status: int, at_once: bool) -> NoReturn:
     """Exit; with ``at_once``, kill child processes and do not wait for running threads."""
     from evae.compute.place import place
 
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        # The error was reported, or this one hides behind another.
+        discard_output()
     # The threads that exchange tensors between processes may outlive the interpreter, which then aborts.
     if not at_once and place().count == 1:
         sys.exit(status)
     multiprocessing = sys.modules.get("multiprocessing")
     for child in multiprocessing.active_children() if multiprocessing else ():
         child.kill()
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
     os._exit(status)
 
 

@@ -114,15 +114,15 @@ def _hand_out(
             _pass_on(messages, outcomes.callback)
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
-        except (KeyboardInterrupt, Interruption):
+        except (KeyboardInterrupt, Interruption) as error:
             # A second Ctrl-C interrupts immediately.
-            raise _interruption(stop, outcomes) from None
+            raise _interruption(stop.signal_behind(error), outcomes) from None
         # A stop or the deadline: the workers write checkpoints, and what finished meanwhile is collected.
         if pending:
             _stop(workers, list(pending))
             _take_what_is_finished(pending, judges, outcomes)
         if stop.requested:
-            raise _interruption(stop, outcomes)
+            raise _interruption(stop.signal, outcomes)
 
 
 def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes) -> None:
@@ -186,8 +186,8 @@ def _way_on(outcomes: Outcomes) -> str:
     )
 
 
-def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
-    name, number = stop.signal
+def _interruption(told: tuple[str, int], outcomes: Outcomes) -> Interruption:
+    name, number = told
     return Interruption(f"interrupted by {name}; {_way_on(outcomes)}", number)
 
 

@@ -197,7 +197,7 @@ def require_finite_weights(weights: dict[str, Tensor], position: Position) -> No
 
 def _explain(runs: Sequence[Run], epochs: Sequence[int], stop: StopRequest, error: BaseException) -> BaseException:
     if isinstance(error, KeyboardInterrupt | Interruption):
-        return TrainingInterrupted(runs, min(epochs), *stop.signal)
+        return TrainingInterrupted(runs, min(epochs), *stop.signal_behind(error))
     return _explain_machine(runs, error) or error
 
 

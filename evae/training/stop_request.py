@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from evae.compute.processes import Processes
+from foundation.errors import Interruption
 from foundation.signals import Handler, restore_handlers, set_handler
 
 
@@ -100,6 +101,12 @@ class StopRequest:
         """Name and number of the signal; SIGINT for a KeyboardInterrupt without a signal."""
         number = signal.Signals(self._agreed or self._told or self._heard or signal.SIGINT)
         return number.name, int(number)
+
+    def signal_behind(self, error: BaseException) -> tuple[str, int]:
+        """Name and number of the signal that ``error`` stands for: SIGPIPE if nothing reads standard output."""
+        if isinstance(error, Interruption) and not self.requested:
+            return signal.Signals(error.signal_number).name, error.signal_number
+        return self.signal
 
     def raise_if_requested(self) -> None:
         """Raise KeyboardInterrupt if a stop was requested."""
