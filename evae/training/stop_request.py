@@ -53,7 +53,11 @@ class StopRequest:
         """Raise an exception immediately on a new or earlier signal; for a block that is repeated as a whole.
 
         It is KeyboardInterrupt, or that of the handler which was there before, as `foundation.signals.InsistentStop`.
+        Several processes, which must stop at the same point, note the signal as elsewhere.
         """
+        if self._processes.count > 1:
+            yield
+            return
         self.raise_if_requested()
         self._acts_at_once = True
         try:

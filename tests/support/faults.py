@@ -259,7 +259,7 @@ class Moments:
             *rest: Any,
             **options: Any,
         ) -> Any:
-            if isinstance(file, int) or not set(mode) & set("wax+"):
+            if isinstance(file, int) or "opener" in options or not set(mode) & set("wax+"):
                 return original(file, mode, buffering, encoding, errors, newline, *rest, **options)
             raw = _Torn(file, mode.replace("b", "").replace("t", ""))
             raw.moments = self
