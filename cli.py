@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    # Here and not at the end, since the imports below take most of the time of a short command.
-    from commands.entry import run
+from commands.shared.startup import prepare_program
 
-    run()
+# The imports below take most of the time of a short command.
+prepare_program()
 
 import click
 
@@ -59,3 +58,7 @@ for command in (
     print_completion,
 ):
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

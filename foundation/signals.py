@@ -164,7 +164,11 @@ class InsistentStop:
         signal.setitimer(signal.ITIMER_REAL, SECONDS_BETWEEN_REMINDERS, SECONDS_BETWEEN_REMINDERS)
         exception = self._exception_for(number)
         self._raised = weakref.ref(exception)
-        raise exception
+        try:
+            raise exception
+        finally:
+            # The exception refers to this frame, which must not keep it alive.
+            del exception
 
     def _remind(self, _number: int, frame: FrameType | None) -> None:
         if self._number and self._raised() is None:

@@ -13,8 +13,8 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from commands.entry import describe_stop
 from commands.shared import completions
+from commands.shared.startup import describe_stop
 from commands.shared.streams import discard_output, forget_impossible_sizes
 from foundation.signals import InsistentStop, ignore_signals, set_handler
 

@@ -307,21 +307,22 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
     """Run the command in this process and exit with its code."""
     import traceback
 
-    import commands.entry
+    import cli
+    from commands.shared.startup import prepare_process
 
     for number, stream in enumerate(streams, 1):
         os.dup2(stream, number)
     code = 70
     if order.ignoring_interrupts:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    commands.entry.end_on_signals()
+    prepare_process()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     try:
         _apply(order, log)
         if order.function is None:
             # As in a new process, where the command line reads the arguments.
             sys.argv = ["cli.py", *order.arguments]
-            commands.entry.run()
+            cli.main()
         module, _, name = str(order.function).partition(":")
         getattr(importlib.import_module(module), name)(*order.arguments)
         code = 0
