@@ -35,6 +35,9 @@ def datasets(context: click.Context) -> None:
       cifar10        cifar-10-batches-py (torchvision's) or cifar-10-batches-bin
       celeba         celeba/img_align_celeba.zip as it is, or as a folder of that
                      name without .zip; a subset will do
+
+    Instead of their folders, mnist, fashion-mnist and cifar10 may be in any .npz
+    file in --data-dir with all of their images: they are known by their content.
     """  # noqa: D301
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -44,7 +47,10 @@ def datasets(context: click.Context) -> None:
 @table_options(OPTIONS, "data_dir")
 @common_options
 def list_datasets(data_dir: str, json_path: str | None, quiet: bool) -> None:
-    """Say which data sets are there, whole, as a subset or damaged, with their sizes; nothing is decoded."""
+    """Say which data sets are there, whole, as a subset or damaged, with their sizes.
+
+    The images of mnist, fashion-mnist and cifar10 are compared with the published ones; no image file is decoded.
+    """
     from evae.data.catalogue import survey
 
     console = console_for(json_path, quiet)
@@ -77,10 +83,10 @@ def get_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) ->
 @table_options(OPTIONS, "data_dir")
 @common_options
 def check_dataset(name: str, data_dir: str, json_path: str | None, quiet: bool) -> int:
-    """Compare the files of the data set NAME with the checksums that torchvision publishes, and decode every image.
+    """Compare the data set NAME with published checksums, and decode every image.
 
-    NAME may also be npz:FILE or folder:DIR. The decoded images that train keeps are recreated. The exit code is 1 if
-    anything is missing or damaged.
+    NAME may also be npz:FILE or folder:DIR. What was skipped is counted. The decoded images that train keeps are
+    recreated. The exit code is 1 if anything is missing, damaged or of another data set.
     """
     from evae.data.catalogue import check
     from foundation.progress import show_decoding_progress

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from commands.shared import completions
-from commands.shared.failures import warnings_as_sentences
 from commands.shared.options import SHARED, common_options, original_data_dir_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from evae.configuration.options import OPTIONS
@@ -38,7 +37,7 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     """  # noqa: D301
     checked_plots(plots)
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
         # Imported here, so that --help does not wait for torch.
         from evae.evaluation.evaluate import PICTURES
         from evae.evaluation.evaluate import evaluate as evaluate_run

@@ -11,7 +11,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.completions import folders, one_of, some_of
-from commands.shared.failures import EXIT_CHECK_FAILED, warnings_as_sentences
+from commands.shared.failures import EXIT_CHECK_FAILED
 from commands.shared.invocation import was_given
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--latent-dims", metavar="D,D", help="Latent dimensions.  [default: 8,16,32,64; for the ablation 64]")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
-@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "lr", "batch_size")
+@table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "skip_undecodable", "lr", "batch_size")
 @table_options(SHARED, "features", "inception_weights")
 @table_options(OPTIONS, "device", "precision", "deterministic")
 @option(
@@ -157,11 +157,16 @@ def reproduce(
         if path.resolve() == (folder / "results.json").resolve():
             raise click.UsageError(f"--known {path} is the file that --output {folder} would replace. Name another.")
 
+    with naming("--output", folder):
+        from foundation.files import require_creatable_folder
+
+        require_creatable_folder(folder)
+
     def keep(results: Results) -> None:
         with naming("--output", folder):
             results.save(folder / "results.json")
 
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
         from evae.experiments.display import open_grid_display
         from evae.experiments.runner import reproduce as reproduce_table
 

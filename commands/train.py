@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.failures import warnings_as_sentences
 from commands.shared.invocation import was_given
 from commands.shared.options import common_options, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
@@ -93,7 +92,7 @@ def train(
         if number > MOST_RUNS:
             raise click.UsageError(f"--plot draws at most {MOST_RUNS} runs, and these are {number}. Leave it out.")
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream, warnings_as_sentences():
+    with json_output(json_path) as stream:
         from evae.runs.run import find_run
         from evae.training.display import open_training_display
         from evae.training.train import resume_seeds, train_seeds
@@ -131,4 +130,4 @@ def run_document(run: Run) -> dict[str, Any]:
     """Return the entry of a run in the JSON output of ``train``."""
     config = run.configuration
     document = {"run": str(run.path), **run.status, "configuration": dataclasses.asdict(config)}
-    return {**document, "recipe": config.recipe.document(), "metrics": run.metrics}
+    return {**document, "recipe": config.recipe.document(), "data": run.data, "metrics": run.metrics}

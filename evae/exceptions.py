@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from foundation.errors import InputError
+from foundation.errors import InputError, Notice
 
 
-class Notice(UserWarning):
-    """Warning that a result differs from the request; the message says how. The command line prints it."""
+class DataWarning(Notice):
+    """The images are read, but look as if they were not meant so."""
 
 
 class TrainingWarning(Notice):

@@ -171,8 +171,29 @@ def rate(means: Tensor, variances: Tensor, entropies: Tensor) -> float:
 
 
 def eight_bit(images: Tensor) -> Tensor:
-    """Round images in [0, 1] to uint8 pixels."""
+    """Round floating-point images in [0, 1] to uint8 pixels.
+
+    Raises
+    ------
+    InputError
+        If they are of another type, or a value is outside [0, 1] or NaN, which would become an arbitrary pixel.
+    """
+    if not images.is_floating_point():
+        raise InputError(f"images must be floating point in [0, 1], got {images.dtype}.")
+    require_unit_range(images)
     return (images * 255).round().to(torch.uint8)
+
+
+def require_unit_range(images: Tensor) -> None:
+    """Raise `InputError` unless all pixels of a non-empty floating-point tensor lie in [0, 1]; waits for the device."""
+    if images.numel() == 0:
+        return
+    lowest, highest = (float(value) for value in images.detach().aminmax())
+    if math.isnan(lowest) or math.isnan(highest):
+        raise InputError(f"pixels must lie in [0, 1], got {int(images.isnan().sum()):,} that are NaN. Leave them out.")
+    if lowest < 0 or highest > 1:
+        remedy = "Divide 8-bit values by 255." if lowest >= 0 and highest <= 255 else "Scale them first."
+        raise InputError(f"pixels must lie in [0, 1], got values from {lowest:g} to {highest:g}. {remedy}")
 
 
 def _grey(images: Tensor) -> Tensor:
@@ -182,8 +203,6 @@ def _grey(images: Tensor) -> Tensor:
     if images.dtype != torch.uint8:
         if not images.is_floating_point():
             raise InputError(f"images must be uint8 or floating point, got {images.dtype}.")
-        if not bool(((images >= 0) & (images <= 1)).all()):
-            raise InputError("pixels must lie in [0, 1], got values outside or NaN. Divide 8-bit values by 255.")
         images = eight_bit(images)
     pixels = images.double() / 255
     if pixels.shape[1] == 1:

@@ -21,6 +21,14 @@ class InputError(ValueError):
         super().__init__(_format_line(sentence))
 
 
+class Notice(UserWarning):
+    """Warning that something is not as requested or expected; the message says what. The command line prints it."""
+
+
+class CacheWarning(Notice):
+    """A result could not be cached, so that it is computed again the next time."""
+
+
 class Interruption(BaseException):
     """The work was stopped by SIGINT or SIGTERM and ended cleanly.
 
@@ -62,10 +70,14 @@ def suggest(name: str, known: Iterable[str], otherwise: str | None = None, *, li
 
 
 def _format_line(sentence: str) -> str:
-    shorter = _shorten(sentence)
-    if shorter.isprintable():
-        return shorter
-    return _shorten("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shorter))
+    return _shorten(escape_unprintable(_shorten(sentence)))
+
+
+def escape_unprintable(text: str) -> str:
+    r"""Return ``text`` in one line, with an escape such as ``\x1b`` for each character that cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _shorten(sentence: str) -> str:

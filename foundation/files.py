@@ -371,6 +371,17 @@ def limit_unpacked_size(packed: int) -> int:
     return max(_UNPACKED, _TIMES * packed)
 
 
+def require_creatable_folder(path: Path) -> None:
+    """Raise an `OSError` if a folder is not writable, or does not exist and cannot be created; nothing is created."""
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.lexists(folder))
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if os.name == "posix" and os.statvfs(nearest).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(nearest))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+
+
 def sync_file(path: Path) -> None:
     """Wait until the content of a file is on disk."""
     with path.open("rb") as stream:

@@ -173,6 +173,13 @@ class ArrayArchive:
         """The names of the arrays."""
         return {name.removesuffix(".npy") for name in self._file.namelist()}
 
+    def read_header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the type of one array; raise a `ValueError` as `read` does."""
+        stream, size = open_member(self._file, f"{name}.npy", self._most)
+        with stream:
+            shape, _, dtype = read_npy_header(stream, size)
+        return shape, dtype
+
     def read(self, name: str) -> NDArray[Any]:
         """Read one array; raise a `ValueError` if it is missing, damaged, too large or holds Python objects."""
         stream, size = open_member(self._file, f"{name}.npy", self._most)

@@ -20,14 +20,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from foundation.errors import escape_unprintable
 from foundation.terminal import FittingTable, print_sentence
-from foundation.types import Array
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result, Study
 from simulations.study.summary import Summary, in_words
 
 if TYPE_CHECKING:
     from simulations.goodness_of_fit.fit import GoodnessOfFit
+    from simulations.observations.sample import Reading
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -246,8 +247,8 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType:
-    """Format the report of a test of ``sample``, at most 80 columns wide."""
+def goodness_of_fit_report(test: GoodnessOfFit) -> RenderableType:
+    """Format the report of a test, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     b = setting.bandwidth.at(study.m)
     hypothesis = setting.density.name
@@ -255,6 +256,7 @@ def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType
         hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
     heading = Text(
         f"Bickel-Rosenblatt test, {study.m:,} observations\n"
+        f"{_on_reading(test.sample.reading)}\n"
         f"hypothesis {hypothesis}\n"
         f"kernel {setting.kernel.name}, weight {setting.weight.name}, b = {b:.6g}"
     )
@@ -268,6 +270,11 @@ def goodness_of_fit_report(test: GoodnessOfFit, sample: Array) -> RenderableType
         rows.append((f"critical value at the level {level:.0%}", _number(value)))
     table = _table(None, ("", "value"), rows)
     words = Table.grid(padding=(0, 1))
-    for sentence in test.in_words(sample):
+    for sentence in test.in_words():
         words.add_row("-", Text(sentence))
     return Group(heading, "", table, "", words)
+
+
+def _on_reading(reading: Reading) -> str:
+    dialect = "" if reading.dialect is None else f" ({reading.dialect.in_words()})"
+    return f"data {escape_unprintable(reading.source)}: {reading.in_words()}{dialect}"

@@ -37,7 +37,7 @@ ROOMS = {
         ("goodness_of_fit", "evidence"),
         ("study",),
         ("engines",),
-        ("sampling",),
+        ("sampling", "observations"),
         ("compiled",),
     ),
     "evae": (

@@ -44,7 +44,7 @@ class CommandLine(click.Group):
         forget_impossible_sizes()
         given = kwargs.get("args") or (args[0] if args else None)
         try:
-            with InsistentStop(_interruption) as stop:
+            with InsistentStop(_interruption) as stop, warnings_as_sentences():
                 try:
                     status = super().main(*args, **kwargs)
                     sys.stdout.flush()
@@ -226,7 +226,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 @contextlib.contextmanager
 def warnings_as_sentences() -> Iterator[None]:
     """Print each of this project's warnings once, as one sentence on standard error."""
-    from evae.exceptions import Notice
+    from foundation.errors import Notice
 
     said: set[str] = set()
     with warnings.catch_warnings():

@@ -16,6 +16,9 @@ from evae.configuration.options import OPTIONS, WITHOUT_EFFECT
 FOLDER = Path(__file__).resolve().parent
 PAGE = FOLDER.parent / "json.md"
 
+#: Options that were added since the format of the results: files may lack them, and then have the default.
+ADDED = ("skip_undecodable",)
+
 #: The order of the page; what several documents share comes last.
 NAMES = (
     *("verify-lemmas", "verify-lemmas-list", "verify-lemmas-kernel", "simulate-tm", "test-fit", "train", "evaluate"),
@@ -54,7 +57,7 @@ def updated_schemas() -> dict[str, dict[str, Any]]:
     found = schemas()
     found["common"]["$defs"]["configuration"] = _configuration("The options of a run.")
     found["reproduce"]["$defs"]["run"]["properties"]["configuration"] = _configuration(
-        "The options of the run that can affect its figures.", WITHOUT_EFFECT
+        "The options of the run that can affect its figures.", WITHOUT_EFFECT, ADDED
     )
     return found
 
@@ -67,13 +70,13 @@ def write() -> None:
     PAGE.write_text(page(), encoding="utf-8")
 
 
-def _configuration(description: str, left_out: Collection[str] = ()) -> dict[str, Any]:
+def _configuration(description: str, left_out: Collection[str] = (), optional: Collection[str] = ()) -> dict[str, Any]:
     properties = {name: option.schema() for name, option in OPTIONS.items() if name not in left_out}
     return {
         "description": description,
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
 

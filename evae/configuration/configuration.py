@@ -38,6 +38,7 @@ class Configuration(TrainingOptions):
         for name, option in OPTIONS.items():
             object.__setattr__(self, name, option.require(getattr(self, name)))
         self._check_image_size()
+        self._check_image_files()
         self._check_recipe()
 
     @property
@@ -104,6 +105,13 @@ class Configuration(TrainingOptions):
             raise InputError(
                 f"--image-size does nothing with {self.dataset}, which is seen at {side}x{side} (Appendix B): it "
                 f"belongs to {' and '.join(DATASET_FORMS)}. Leave it out."
+            )
+
+    def _check_image_files(self) -> None:
+        if self.skip_undecodable and self.dataset != "celeba" and not self.dataset.startswith("folder:"):
+            raise InputError(
+                f"--skip-undecodable does nothing with {self.dataset}, which has no image files: it belongs to "
+                "folder:DIR and celeba. Leave it out."
             )
 
     def _check_recipe(self) -> None:

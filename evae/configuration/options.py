@@ -170,7 +170,8 @@ class TrainingOptions:
             DataSet(words=DATASET_WORDS, names=DATASETS, forms=DATASET_FORMS),
             "Data set to train on.",
             "digits: scikit-learn's 1,797 real digits, nothing to download. mnist, fashion-mnist, cifar10: "
-            "torchvision's own files in --data-dir, seen at 32x32 pixels (Appendix B). celeba: the official archive "
+            "torchvision's own files in --data-dir, or an .npz file there with all images, seen at 32x32 pixels "
+            "(Appendix B); other images under these names are refused. celeba: the official archive "
             "celeba/img_align_celeba.zip in --data-dir as it is, or its folder, whole or a subset; cut to 140x140 and "
             "seen at 64x64, the validation faces held out. npz:FILE: uint8 arrays train_images and test_images, or "
             "x_train and x_test. folder:DIR: images of any size in DIR/train and DIR/test, nested folders too. FILE "
@@ -314,6 +315,14 @@ class TrainingOptions:
             "on its shorter side, else 32.",
             advice="Appendix B has networks for these two sizes.",
             metavar="32|64",
+        ),
+    )
+    skip_undecodable: bool = field(
+        default=False,
+        metadata=row(
+            SWITCH,
+            "Whether to leave out image files that cannot be decoded, instead of refusing the data set.",
+            "For folder:DIR and celeba. They are counted, and named in the run's config.json.",
         ),
     )
     posterior: str | None = field(

@@ -8,6 +8,7 @@ pixels themselves.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -21,6 +22,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from evae.data.inventory import Decoded
 from foundation.errors import InputError
 from foundation.files import locate_user_cache, read_file_size, read_json
 from foundation.untrusted import read_npy_header
@@ -61,12 +63,25 @@ class DecodeRequest:
 
 @dataclass(frozen=True)
 class DecodePlan:
-    """Images to be decoded: their number in each split, the shape (C, S, S) of one, and their batches in order."""
+    """Images to be decoded.
+
+    Parameters
+    ----------
+    train, holdout : int
+        Numbers of files in each split.
+    shape : (int, int, int)
+        (C, S, S) of an image.
+    batches : iterator of array
+        The images in order; there are fewer than files if some are left out.
+    report : callable
+        Called after the last batch: returns the number of training images among the batches, and the `Decoded` files.
+    """
 
     train: int
     holdout: int
     shape: tuple[int, int, int]
     batches: Iterator[NDArray[np.uint8]]
+    report: Callable[[], tuple[int, Decoded]] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class DecodedImages:
 
     train: NDArray[np.uint8]
     holdout: NDArray[np.uint8]
+    decoded: Decoded
 
 
 def cache_folder(data_dir: Path) -> Path:
@@ -101,19 +117,19 @@ def fetch(
     folder.mkdir(parents=True, exist_ok=True)
     array, record = folder / f"{request.stem}.npy", folder / f"{request.stem}.json"
     with FileLock(folder / f"{request.stem}.lock"):
-        train = None if fresh else _intact(array, record, request)
-        if train is None:
-            train = _make(array, record, request, plan())
+        found = None if fresh else _intact(array, record, request)
+        train, decoded = _make(array, record, request, plan()) if found is None else found
         # Map the file while the lock is held, so that no other process can replace it first.
         images: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
-    return DecodedImages(images[:train], images[train:])
+    return DecodedImages(images[:train], images[train:], decoded)
 
 
-def _intact(array: Path, record: Path, request: DecodeRequest) -> int | None:
-    """Return the number of training images of an entry that is intact and up to date, else None."""
+def _intact(array: Path, record: Path, request: DecodeRequest) -> tuple[int, Decoded] | None:
+    """Return the number of training images of an entry that is intact and up to date, and its report, else None."""
     try:
         document = read_json(record)
-        train, holdout, digest = (document.pop(name) for name in ("train", "holdout", "sha256"))
+        train, holdout, digest, report = (document.pop(name) for name in ("train", "holdout", "sha256", "decoded"))
+        decoded = Decoded.of(report)
         if document != request.record() or digest != _sha256(array):
             return None
         with array.open("rb") as stream:
@@ -123,10 +139,10 @@ def _intact(array: Path, record: Path, request: DecodeRequest) -> int | None:
     if not (is_count(train) and is_count(holdout) and train > 0 and holdout > 0):
         return None
     described = len(shape) == 4 and dtype == np.uint8 and not fortran and shape[0] == train + holdout
-    return int(train) if described else None
+    return (int(train), decoded) if described else None
 
 
-def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> int:
+def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> tuple[int, Decoded]:
     """Write the array while it is decoded, then the record, each atomically; the caller holds the lock."""
     # Without its record an entry is invalid, so that an interruption leaves none that looks intact.
     record.unlink(missing_ok=True)
@@ -140,24 +156,38 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
     try:
         # Write the header first and then each batch, so that the images never have to fit into memory.
         with aside.open("wb") as stream:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(stream, header)
+            header, rows = _header(shape), 0
+            stream.write(header)
             for batch in plan.batches:
                 stream.write(np.ascontiguousarray(batch).data)
+                rows += len(batch)
+            train, decoded = (plan.train, Decoded()) if plan.report is None else plan.report()
+            # NumPy leaves room in a header for other numbers of images, so that its length stays the same.
+            final = _header((rows, *plan.shape))
+            assert len(final) == len(header)
+            stream.seek(0)
+            stream.write(final)
             stream.flush()
             os.fsync(stream.fileno())
         # Hash what is on disk, then publish the array and its record, each by an atomic rename.
         digest = _sha256(aside)
         aside.replace(array)
-        counts = {"train": plan.train, "holdout": plan.holdout}
-        document = {**request.record(), **counts, "sha256": digest}
+        counts = {"train": train, "holdout": rows - train}
+        document = {**request.record(), **counts, "sha256": digest, "decoded": decoded.document()}
         aside.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         aside.replace(record)
     except OSError as error:
         raise InputError(f"the decoded images cannot be written to {array.parent}: {error.strerror}.") from error
     finally:
         aside.unlink(missing_ok=True)
-    return plan.train
+    return train, decoded
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return the header of a .npy file of uint8."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return stream.getvalue()
 
 
 def _sha256(path: Path) -> str:

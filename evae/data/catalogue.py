@@ -7,8 +7,9 @@ from pathlib import Path
 
 from evae.configuration.configuration import Configuration
 from evae.configuration.options import DATASETS, OPTIONS
-from evae.data.images import ImageData, Labels
-from evae.data.source import Check, DataSource, Official, Survey
+from evae.data.images import ImageData, Labels, require_full_range
+from evae.data.published import FASHION_MNIST, MNIST, SPLITS
+from evae.data.source import Check, DataSource, Survey
 from evae.data.sources.cifar import Cifar10
 from evae.data.sources.digits import Digits
 from evae.data.sources.faces import Celeba
@@ -18,9 +19,6 @@ from evae.data.sources.npz import ArrayFile
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, ignore_progress
 
-MNIST = Official("MNIST", 60_000, 10_000, "yann.lecun.com/exdb/mnist")
-FASHION_MNIST = Official("Fashion-MNIST", 60_000, 10_000, "github.com/zalandoresearch/fashion-mnist")
-
 
 def load(
     dataset: str,
@@ -29,6 +27,7 @@ def load(
     limit_train: int | None = None,
     limit_holdout: int | None = None,
     image_size: int | None = None,
+    skip_undecodable: bool = False,
     progress: ProgressCallback = ignore_progress,
 ) -> ImageData:
     """Read a data set.
@@ -37,7 +36,8 @@ def load(
     ----------
     dataset : str
         ``digits``: scikit-learn's 1,797 digits, embedded. ``mnist``, ``fashion-mnist``, ``cifar10``: the files that
-        torchvision keeps in ``data_dir``, official split, at 32 x 32 (Appendix B.1). ``celeba``: the official archive
+        torchvision keeps in ``data_dir``, or else an .npz file there with all images in any order, at 32 x 32 (Appendix
+        B.1); their content is compared with the published one. ``celeba``: the official archive
         ``celeba/img_align_celeba.zip`` or its folder, at 64 x 64 (Appendix B.3), the validation faces held out.
         ``npz:FILE`` and ``folder:DIR``: see `evae.data.sources.npz.ArrayFile` and
         `evae.data.sources.folders.ImageFolder`.
@@ -47,16 +47,25 @@ def load(
         Keep only the first training images, or the first hold-out images, up to this number.
     image_size : int, optional
         32 or 64, for ``npz:FILE`` and ``folder:DIR``.
+    skip_undecodable : bool
+        Leave out the image files of ``folder:DIR`` and ``celeba`` that cannot be decoded, and count them.
     progress : function, optional
         Callback (task, done, total), called while images are decoded.
 
     Raises
     ------
     InputError
-        If the data set is unknown, or a file is missing, truncated or not in the expected format; the message names
-        the file and the remedy.
+        If the data set is unknown; a file is missing, truncated or not in the expected format; the images are not
+        those of the data set, or so dark that their values must be on another scale. The message names the file or the
+        value, and the remedy.
+
+    Warns
+    -----
+    DataWarning
+        If the images are dark.
     """
-    data = source_for(dataset, data_dir, image_size).read(progress)
+    data = source_for(dataset, data_dir, image_size, skip_undecodable=skip_undecodable).read(progress)
+    require_full_range(data, dataset)
     return dataclasses.replace(data, train=data.train[:limit_train], holdout=data.holdout[:limit_holdout])
 
 
@@ -70,29 +79,34 @@ def load_for(
         limit_train=config.limit_train,
         limit_holdout=config.limit_holdout,
         image_size=config.image_size,
+        skip_undecodable=config.skip_undecodable,
         progress=progress,
     )
 
 
-def load_labels(dataset: str, data_dir: str | Path = "data", *, image_size: int | None = None) -> Labels:
+def load_labels(
+    dataset: str, data_dir: str | Path = "data", *, image_size: int | None = None, skip_undecodable: bool = False
+) -> Labels:
     """Read a data set's class labels, in the order of the images that `load` returns for the same arguments.
 
     Parameters
     ----------
-    dataset, data_dir, image_size
+    dataset, data_dir, image_size, skip_undecodable
         As for `load`. The labels of ``npz:FILE`` are arrays in the same file, those of ``folder:DIR`` are the names of
         the folders below ``train`` and ``test``; CelebA has none.
 
     Raises
     ------
     InputError
-        If the data set is unknown or has no class labels, or if the labels are missing, truncated, invalid or do not
-        match the number of images; the message names the file and the remedy.
+        If the data set is unknown or has no class labels, or if the labels are missing, truncated, invalid, do not
+        match the number of images, or are not those of the data set; the message names the file and the remedy.
     """
-    return source_for(dataset, data_dir, image_size).labels()
+    return source_for(dataset, data_dir, image_size, skip_undecodable=skip_undecodable).labels()
 
 
-def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | None = None) -> DataSource:
+def source_for(
+    dataset: str, data_dir: str | Path = "data", image_size: int | None = None, *, skip_undecodable: bool = False
+) -> DataSource:
     """Return the source of a data set; raises `InputError` if the name is unknown."""
     OPTIONS["dataset"].require(dataset)
     root = Path(data_dir)
@@ -102,20 +116,20 @@ def source_for(dataset: str, data_dir: str | Path = "data", image_size: int | No
         "mnist": IdxPair("mnist", "MNIST", MNIST, root),
         "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root),
         "cifar10": Cifar10(root),
-        "celeba": Celeba(root),
+        "celeba": Celeba(root, skip_undecodable),
         "npz": ArrayFile(Path(path), root, image_size),
-        "folder": ImageFolder(Path(path), root, image_size),
+        "folder": ImageFolder(Path(path), root, image_size, skip_undecodable),
     }
     return named[kind]
 
 
 def survey(data_dir: str | Path = "data") -> list[Survey]:
-    """Survey all named data sets without decoding images."""
+    """Survey all named data sets without decoding image files."""
     return [source_for(name, data_dir).survey() for name in DATASETS]
 
 
 def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCallback = ignore_progress) -> list[Check]:
-    """Compare a data set's files with published checksums, and decode every training and hold-out image.
+    """Compare a data set with published checksums, and decode every training and hold-out image.
 
     Raises
     ------
@@ -126,9 +140,16 @@ def check(dataset: str, data_dir: str | Path = "data", *, progress: ProgressCall
     checks = list(source.checksums())
     try:
         data = source.read(progress, fresh=True)
+        require_full_range(data, dataset)
     except InputError as error:
         return [*checks, Check("images", False, str(error))]
     channels, height, width = data.image_shape
     counts = f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {height}x{width}"
     detail = f"{counts}, {channels} channel{'s' if channels > 1 else ''}"
-    return [*checks, Check("images", True, f"{detail} ({data.note})" if data.note else detail)]
+    sentences = [] if data.inventory is None else data.inventory.sentences()
+    content = data.content
+    if content is not None and content.complete and len(content.checksums) == len(SPLITS):
+        found = f"the images of {content.title}, by their SHA-256 in any order: those that are published"
+        checks.append(Check("content", True, found))
+    detail = f"{detail} ({data.note})" if data.note else detail
+    return [*checks, Check("images", True, " ".join([f"{detail}.", *sentences] if sentences else [detail]))]

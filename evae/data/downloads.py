@@ -11,10 +11,10 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evae.data.catalogue import FASHION_MNIST, MNIST, source_for
+from evae.data.catalogue import source_for
+from evae.data.published import CELEBA, CIFAR10, FASHION_MNIST, MNIST
 from evae.data.source import Survey
 from evae.data.sources import faces
-from evae.data.sources.cifar import OFFICIAL as CIFAR10
 from foundation.errors import InputError
 
 #: Time-out of a server in seconds.
@@ -146,7 +146,7 @@ def _cifar10_by_hand(root: Path) -> str:
 def _celeba_by_hand(root: Path) -> str:
     archive = faces.Celeba(root).archive
     return (
-        f"Fetch {archive.name} on a machine with network access (from {faces.OFFICIAL.page}) and put it, "
+        f"Fetch {archive.name} on a machine with network access (from {CELEBA.page}) and put it, "
         f"without unpacking, into {archive.parent}."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from evae.data.inventory import Inventory
+from evae.data.published import Content
+from evae.exceptions import DataWarning
 from foundation.errors import InputError
 
 
@@ -65,6 +69,41 @@ def _digest(images: Tensor) -> str:
     return digest.hexdigest()
 
 
+#: The brightest pixel of images that must be on another scale, such as masks of 0 and 1 or grey values of 4 bits, and
+#: of images that may be.
+DARK, DIM = 16, 127
+
+
+def require_full_range(data: ImageData, place: str) -> None:
+    """Check that pixels are on the scale from 0 to 255; ``place`` begins messages.
+
+    Raises
+    ------
+    InputError
+        If no pixel of a split is brighter than `DARK`; the message names the largest value and the remedy.
+
+    Warns
+    -----
+    DataWarning
+        If no pixel is brighter than `DIM`.
+    """
+    brightest = {"training": int(data.train.max()), "hold-out": int(data.holdout.max())}
+    for split, value in brightest.items():
+        if value <= DARK:
+            raise InputError(
+                f"{place}: the pixels of the {split} images must be on the scale from 0 to 255, got a largest value of "
+                f"{value} at {data.train.shape[2]}x{data.train.shape[3]}, so that they are nearly black. Multiply "
+                f"images of 0 to {max(value, 1)} by {255 / max(value, 1):.4g} and round them."
+            )
+    if (value := max(brightest.values())) <= DIM:
+        warnings.warn(
+            f"{place}: the brightest pixel is {value} of 255. If the images are not meant to be dark, multiply them by "
+            f"{255 / value:.4g}.",
+            DataWarning,
+            stacklevel=2,
+        )
+
+
 #: Images resized at a time: in single precision, all of them would need four times the memory of the data.
 CHUNK = 4096
 
@@ -73,12 +112,22 @@ CHUNK = 4096
 class ImageData:
     """Training and hold-out images as uint8 tensors of shape (N, C, S, S).
 
-    ``note`` says if the data are not the complete official set: ``a subset of CelebA: …``.
+    Attributes
+    ----------
+    train, holdout : Tensor
+    note : str, optional
+        Says if the data are not the complete official set: ``a subset of CelebA: …``.
+    content : Content, optional
+        The published data set that the images were found to belong to, with their checksums.
+    inventory : Inventory, optional
+        What became of the image files, if the data are read from such.
     """
 
     train: Tensor
     holdout: Tensor
     note: str | None = None
+    content: Content | None = None
+    inventory: Inventory | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -86,14 +135,39 @@ class ImageData:
         channels, height, width = self.train.shape[1:]
         return channels, height, width
 
+    def document(self) -> dict[str, Any]:
+        """Return what a run records of its data: shape, numbers, SHA-256, and where the images come from."""
+        return {
+            "image_shape": list(self.image_shape),
+            "images": {"train": len(self.train), "holdout": len(self.holdout)},
+            "sha256": fingerprint(self),
+            "note": self.note,
+            "content": None if self.content is None else self.content.document(),
+            "inventory": None if self.inventory is None else self.inventory.document(),
+        }
+
 
 def as_images(pixels: Tensor) -> Tensor:
-    """Convert uint8 pixels to the network's input: single precision in [0, 1], same shape."""
+    """Convert uint8 pixels to the network's input: single precision in [0, 1], same shape.
+
+    Raises
+    ------
+    InputError
+        If they are not uint8.
+    """
+    _require_bytes(pixels)
     return pixels.float() / 255
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Resize uint8 images (N, C, H, W) to uint8 (N, C, side, side): bilinear, antialiased when shrinking."""
+    """Resize uint8 images (N, C, H, W) to uint8 (N, C, side, side): bilinear, antialiased when shrinking.
+
+    Raises
+    ------
+    InputError
+        If they are not uint8.
+    """
+    _require_bytes(images)
     if images.shape[2:] == (side, side):
         return images.contiguous()
     resized = torch.empty(*images.shape[:2], side, side, dtype=torch.uint8)
@@ -102,6 +176,12 @@ def resize(images: Tensor, side: int) -> Tensor:
         enlarged = functional.interpolate(source.float(), size=(side, side), mode="bilinear", antialias=True)
         target.copy_(enlarged.round())
     return resized
+
+
+def _require_bytes(pixels: Tensor) -> None:
+    # The type alone, since looking at the values would wait for the device.
+    if pixels.dtype != torch.uint8:
+        raise InputError(f"pixels must be uint8 (0 to 255), got {pixels.dtype}. Round them by evae.metrics.eight_bit.")
 
 
 def crop_centre(images: Tensor) -> Tensor:

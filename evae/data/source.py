@@ -16,29 +16,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Official:
-    """A published data set: its title, official numbers of training and hold-out images, and web page."""
-
-    title: str
-    train: int
-    holdout: int
-    page: str
-
-    def note(self, train: int, holdout: int) -> str | None:
-        """Return a note that these are fewer images than the official ones, or None if they are complete."""
-        if (train, holdout) == (self.train, self.holdout):
-            return None
-        return (
-            f"a subset of {self.title}: {train:,} of {self.train:,} training and {holdout:,} of {self.holdout:,} "
-            "hold-out images"
-        )
-
-    def state(self, train: int, holdout: int) -> str:
-        """Return ``complete`` or ``subset``."""
-        return "complete" if self.note(train, holdout) is None else "subset"
-
-
-@dataclass(frozen=True)
 class Survey:
     """State of a data set on disk, found without decoding images.
 

@@ -158,6 +158,8 @@ def code_law(
     if sampler not in SAMPLERS:
         raise InputError(f"--sampler {sampler!r} is not known. {suggest(sampler, SAMPLERS)}")
     if sampler == "mixture":
+        # Before the images are encoded.
+        require_components(components, len(train_pixels[:FITTED_TO]))
         codes = draw_posterior_codes(model, train_pixels[:FITTED_TO], seed, progress)
         return fit_mixture(codes, seed, components)
     prior = fixed_prior(recipe, model.latent_dim)
@@ -186,6 +188,15 @@ def draw_posterior_codes(model: VAE, pixels: Tensor, seed: int, progress: Progre
     return torch.cat(draws)
 
 
+def require_components(components: int, codes: int) -> None:
+    """Raise `InputError` unless a mixture can have this number of components, fitted to this number of codes."""
+    if not 1 <= components <= codes:
+        raise InputError(
+            f"--components must be a whole number from 1 to {codes:,}, the number of codes that the mixture is "
+            f"fitted to, got {components}."
+        )
+
+
 def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixture:
     """Fit a mixture of normal laws with full covariances to codes of shape (N, d) by EM with a seeded start.
 
@@ -199,11 +210,7 @@ def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixtu
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    if components < 1 or len(codes) < components:
-        raise InputError(
-            f"--components must be a whole number from 1 to {len(codes):,}, the number of codes that the mixture is "
-            f"fitted to, got {components}."
-        )
+    require_components(components, len(codes))
     values = codes.double()
     centre, unit = values.mean(0), values.std(0, correction=0)
     # A dimension in which all codes agree cannot be standardised.

@@ -14,11 +14,12 @@ from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
-from evae.evaluation.code_laws import CodeLaw, code_law, draw_images, fixed_prior
+from evae.evaluation.code_laws import COMPONENTS, CodeLaw, code_law, draw_images, fixed_prior
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
 from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
 from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
-from evae.features.choice import choose_features
+from evae.features.choice import choose_features, verify_weights
+from evae.features.names import require_use_of_weights
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.objectives import reconstruction_error
@@ -84,18 +85,23 @@ def evaluate(
     ------
     InputError
         If the run, its weights, its data or the features' weights are missing or damaged, the shape of the data
-        differs from training, or another process is writing the run. Nothing is written in that case.
+        differs from training, there are too few images (`require_judgeable`), or another process is writing the run.
+        Nothing is written in that case.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.configuration
     chosen = resolve_device(device)
-    model = VAE.load(run, chosen)
-    place = config.data_dir if data_dir is None else str(data_dir)
-    data = images_of(run, place, progress)
-    choice = choose_features(features, inception_weights, progress)
-    side = data.image_shape[-1]
-    network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
-    return judge(run, model, data, network, progress, choice=choice.reason)
+    # Whatever can be refused is refused before images are decoded or a classifier is trained.
+    with run.locked():
+        model = VAE.load(run, chosen)
+        choice = choose_features(features, inception_weights, progress)
+        verify_weights(choice, inception_weights, progress)
+        place = config.data_dir if data_dir is None else str(data_dir)
+        data = images_of(run, place, progress)
+        require_judgeable(config, data, place, choice.features)
+        side = data.image_shape[-1]
+        network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
+        return _judge(run, model, data, network, progress, choice=choice.reason)
 
 
 def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
@@ -117,6 +123,33 @@ def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCa
     return data
 
 
+def require_judgeable(config: Configuration, data: ImageData, data_dir: str | Path, features: str) -> None:
+    """Check, before any computation, that a model of these data can be evaluated.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two hold-out images, or fewer training images than components of the mixture that new
+        codes are drawn from; or if ``features`` is ``classifier``, and the data set has no valid labels.
+    """
+    if len(data.holdout) < 2:
+        raise InputError(
+            f"the number of hold-out images of {config.dataset} must be 2 or more for an evaluation, got "
+            f"{len(data.holdout)}: the spread of codes and of features needs two. Add images, or train with a larger "
+            "--limit-holdout."
+        )
+    if len(data.train) < COMPONENTS:
+        raise InputError(
+            f"the number of training images of {config.dataset} must be {COMPONENTS} or more for an evaluation, got "
+            f"{len(data.train)}: a mixture of {COMPONENTS} normal laws is fitted to their codes. Add images, or train "
+            "with a larger --limit-train."
+        )
+    if features == "classifier":
+        from evae.features.classifier import read_labels
+
+        read_labels(config.dataset, data_dir, image_size=config.image_size, skip_undecodable=config.skip_undecodable)
+
+
 def network_for(
     config: Configuration,
     device: torch.device,
@@ -136,17 +169,15 @@ def network_for(
     InputError
         If the features are unknown, or their weights are unavailable; the message gives the remedy.
     """
+    require_use_of_weights(features, inception_weights)
     if features == "none":
-        if inception_weights is not None:
-            raise InputError(
-                "--inception-weights applies to --features inception only, got --features none. Leave it out."
-            )
         return None
     return feature_networks.feature_network(
         features,
         dataset=config.dataset,
         data_dir=data_dir,
         image_size=config.image_size,
+        skip_undecodable=config.skip_undecodable,
         side=side,
         device=device,
         inception_weights=None if inception_weights is None else Path(inception_weights),
@@ -164,33 +195,46 @@ def judge(
     choice: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a loaded model on loaded data, as `evaluate` does; ``choice`` is the reason for these features."""
-    config = run.configuration
     with run.locked():
-        # Compute all sets of images: reconstructions, training images, and samples of each law.
-        laws = sampling_laws(model, config, data.train, progress)
-        errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
-        errors["untrained"] = error_before_training(config, data.holdout, model.device)
-        sets[TRAINING_IMAGES] = sample_training_images(data.train, len(data.holdout))
-        for name, law in laws.items():
-            sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
-        # Compute the metrics of each set.
-        document = {
-            **_describe(run, data),
-            "reconstruction_error": errors,
-            "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
-            **compare_features(network, data.holdout, sets, progress, choice=choice),
-            "training_images": len(sets[TRAINING_IMAGES]),
-            "samplers": {name: law.document() for name, law in laws.items()},
-            "latent": latent.document(),
-        }
-        # Reference values of another run, if there is one with the same settings and features.
-        document["autoencoder"] = find_autoencoder(run, document["features"])
-        save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
-        shown = [ImageRows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
-        save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
-        save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
-        # Written last: its presence implies that all pictures are complete.
-        run.write_evaluation(document)
+        return _judge(run, model, data, network, progress, choice=choice)
+
+
+def _judge(
+    run: Run,
+    model: VAE,
+    data: ImageData,
+    network: FeatureNetwork | None,
+    progress: ProgressCallback,
+    *,
+    choice: str | None,
+) -> dict[str, Any]:
+    """Evaluate a model; the caller holds the run's lock."""
+    config = run.configuration
+    # Compute all sets of images: reconstructions, training images, and samples of each law.
+    laws = sampling_laws(model, config, data.train, progress)
+    errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
+    errors["untrained"] = error_before_training(config, data.holdout, model.device)
+    sets[TRAINING_IMAGES] = sample_training_images(data.train, len(data.holdout))
+    for name, law in laws.items():
+        sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
+    # Compute the metrics of each set.
+    document = {
+        **_describe(run, data),
+        "reconstruction_error": errors,
+        "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
+        **compare_features(network, data.holdout, sets, progress, choice=choice),
+        "training_images": len(sets[TRAINING_IMAGES]),
+        "samplers": {name: law.document() for name, law in laws.items()},
+        "latent": latent.document(),
+    }
+    # Reference values of another run, if there is one with the same settings and features.
+    document["autoencoder"] = find_autoencoder(run, document["features"])
+    save_reconstructions(run.path, run.name, model, data.holdout, config.seed)
+    shown = [ImageRows(law.label, sets[name][: COLUMNS * _SAMPLE_ROWS]) for name, law in laws.items()]
+    save_rows(shown, run.path / "samples.png", f"{run.name}: new images")
+    save_rows(walks(model, data.holdout), run.path / "walks.png", f"{run.name}: walks between codes")
+    # Written last: its presence implies that all pictures are complete.
+    run.write_evaluation(document)
     return document
 
 

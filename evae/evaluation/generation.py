@@ -11,9 +11,9 @@ from torch import Tensor
 
 from evae import metrics
 from evae.compute.precision import resolve_device
-from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images, fixed_prior
+from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, fixed_prior, require_components
 from evae.evaluation.evaluate import images_of
-from evae.evaluation.pictures import ImageRows, save_rows, walk
+from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -80,6 +80,8 @@ def new_images(
     chosen = sampler or ("mixture" if fixed_prior(recipe, 1) is None else "prior")
     if chosen == "prior" and components is not None:
         raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
+    if components is not None:
+        require_components(components, FITTED_TO)
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     model = VAE.load(run, resolve_device(device))
     # Only the mixture needs the training images.
@@ -105,6 +107,7 @@ def walk_between(
     The first and the last image are the originals. Options, result and errors are as for `new_images`.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    require_different(first, last)
     path = _destination(output, run.path / f"walk-{first}-{last}.png", 1)
     model = VAE.load(run, resolve_device(device))
     pixels = images_of(run, data_dir, progress).holdout

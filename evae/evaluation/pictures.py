@@ -66,13 +66,18 @@ def walk(model: VAE, pixels: Tensor, first: int, last: int) -> ImageRows:
     for number in (first, last):
         if not 0 <= number < len(pixels):
             raise InputError(f"the numbers of hold-out images must be from 0 to {len(pixels) - 1}, got {number}.")
-    if first == last:
-        raise InputError(f"the two images of a walk must differ, got {first} twice.")
+    require_different(first, last)
     ends = pixels[[first, last]].to(model.device)
     codes = model.encode(as_images(ends)).mean
     share = torch.linspace(0, 1, COLUMNS - 2, device=codes.device)[:, None]
     steps = eight_bit(model.decode((1 - share) * codes[0] + share * codes[1]))
     return ImageRows(f"from hold-out image {first} to {last}", torch.cat([ends[:1], steps, ends[1:]]).cpu())
+
+
+def require_different(first: int, last: int) -> None:
+    """Raise `InputError` if a walk would end where it begins."""
+    if first == last:
+        raise InputError(f"the two images of a walk must differ, got {first} twice.")
 
 
 def walks(model: VAE, pixels: Tensor) -> list[ImageRows]:

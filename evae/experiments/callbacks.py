@@ -23,6 +23,9 @@ class GridCallback:
             Numbers of finished and of all parts, such as images.
         """
 
+    def on_data_read(self, dataset: str, sentence: str) -> None:
+        """Handle a sentence on what was skipped of a data set, or is remarkable; called before the first run."""
+
     def on_known_runs(self, source: Path, used: int, total: int) -> None:
         """Handle a file of earlier results: ``used`` of its ``total`` runs replace planned runs."""
 

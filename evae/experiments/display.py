@@ -88,6 +88,10 @@ class GridDisplay(GridCallback):
             (task,) = self._bar.task_ids
             self._bar.update(task, advance=1, last=f"{name}: epoch {epoch}")
 
+    def on_data_read(self, dataset: str, sentence: str) -> None:
+        """Print the sentence."""
+        print_sentence(self._console, f"{dataset}: {sentence}")
+
     def on_known_runs(self, source: Path, used: int, total: int) -> None:
         """Print the numbers of known runs."""
         print_sentence(self._console, f"known: {used:,} of the {total:,} runs in {source} are of this table")

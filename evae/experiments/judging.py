@@ -13,7 +13,8 @@ from evae.configuration.configuration import Configuration
 from evae.configuration.options import CHANGEABLE, flag
 from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
-from evae.evaluation.evaluate import judge, network_for
+from evae.data.inventory import Inventory
+from evae.evaluation.evaluate import judge, network_for, require_judgeable
 from evae.experiments.results import EVALUATION, RunRecord
 from evae.features.network import FeatureNetwork
 from evae.models.vae import VAE
@@ -59,6 +60,8 @@ class Judge:
         `evae.data.images.fingerprint` of the images.
     choice : str, optional
         The reason for these features, if they were chosen by default.
+    inventory : Inventory, optional
+        What became of the image files, if the data are read from such.
     """
 
     data: Callable[[], ImageData]
@@ -66,6 +69,7 @@ class Judge:
     progress: ProgressCallback
     data_sha256: Mapping[str, str]
     choice: str | None = None
+    inventory: Inventory | None = None
 
     @classmethod
     def of(
@@ -76,20 +80,24 @@ class Judge:
         preparing: ProgressCallback = ignore_progress,
         comparing: ProgressCallback = ignore_progress,
         choice: str | None = None,
+        images: ImageData | None = None,
     ) -> Judge:
         """Read a run's data set once, so that its errors are reported before training, and prepare the features.
 
         ``preparing`` and ``comparing`` are called with the progress of that, and of later comparisons of images.
+        ``images`` are those of the data set, if the caller has read and checked them.
         """
 
         def read() -> ImageData:
             return load_for(config, progress=preparing)
 
-        images = read()
+        if images is None:
+            images = read()
+            require_judgeable(config, images, config.data_dir, features)
         device = resolve_device(config.device)
         side = images.image_shape[-1]
         network = network_for(config, device, config.data_dir, features, inception_weights, preparing, side=side)
-        return cls(read, network, comparing, fingerprint(images), choice)
+        return cls(read, network, comparing, fingerprint(images), choice, images.inventory)
 
     def found(self, config: Configuration) -> RunRecord | None:
         """Return the run if it exists, is finished and was evaluated with the same features."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from evae.compute.precision import require_precision, resolve_device
 from evae.configuration.configuration import Configuration
-from evae.data import ImageData
+from evae.data import ImageData, load_for
+from evae.evaluation.evaluate import require_judgeable
 from evae.experiments.callbacks import GridCallback
 from evae.experiments.cluster import on_cluster
 from evae.experiments.deadline import deadline
@@ -19,7 +20,7 @@ from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.wording import counted
-from evae.features.choice import choose_features
+from evae.features.choice import choose_features, verify_weights
 from evae.runs.run import Run
 from evae.runs.versions import format_versions, package_version
 from evae.training.callbacks import Callback
@@ -74,8 +75,12 @@ def reproduce(
     device = plan.configurations[0].device if cluster is None else "auto"
     # Chosen once, so that all runs are evaluated with the same features.
     choice = choose_features(plan.features, plan.inception_weights, callback.on_prepare)
+    verify_weights(choice, plan.inception_weights, callback.on_prepare)
     plan = dataclasses.replace(plan, features=choice.features, choice=choice.reason)
-    judges = {dataset: _judge_of(plan, dataset, device, callback) for dataset in plan.datasets}
+    judges = _judges_of(plan, device, callback)
+    for dataset, judge in judges.items():
+        for sentence in () if judge.inventory is None else judge.inventory.sentences():
+            callback.on_data_read(dataset, sentence)
     earlier.require_comparable(judges)
     outcomes = Outcomes(plan, callback, kept)
     _take_what_there_is(outcomes, earlier, judges)
@@ -153,11 +158,25 @@ def _interruption(told: tuple[str, int], outcomes: Outcomes) -> Interruption:
     return Interruption(f"interrupted by {name}; {outcomes.progress}. Repeat the command to resume.", number)
 
 
-def _judge_of(plan: Plan, dataset: str, device: str, callback: GridCallback) -> Judge:
-    config = next(config for config in plan.configurations if config.dataset == dataset)
-    config = dataclasses.replace(config, device=device)
-    weights = plan.inception_weights
-    return Judge.of(config, plan.features, weights, callback.on_prepare, callback.on_compare, plan.choice)
+def _judges_of(plan: Plan, device: str, callback: GridCallback) -> dict[str, Judge]:
+    """Read every data set, then prepare the features of each: that can mean to train a classifier."""
+    configs = {config.dataset: dataclasses.replace(config, device=device) for config in reversed(plan.configurations)}
+    data = {}
+    for dataset in plan.datasets:
+        data[dataset] = load_for(configs[dataset], progress=callback.on_prepare)
+        require_judgeable(configs[dataset], data[dataset], configs[dataset].data_dir, plan.features)
+    return {
+        dataset: Judge.of(
+            configs[dataset],
+            plan.features,
+            plan.inception_weights,
+            callback.on_prepare,
+            callback.on_compare,
+            plan.choice,
+            data.pop(dataset),
+        )
+        for dataset in plan.datasets
+    }
 
 
 def _require_device(configurations: tuple[Configuration, ...]) -> None:

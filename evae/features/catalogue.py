@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from evae.data import load
-from evae.features.names import FEATURES
+from evae.features.names import FEATURES, require_use_of_weights
 from evae.features.network import FeatureNetwork
 from foundation.errors import InputError, suggest
 from foundation.progress import ProgressCallback, ignore_progress
@@ -19,6 +19,7 @@ def feature_network(
     dataset: str,
     data_dir: str | Path = "data",
     image_size: int | None = None,
+    skip_undecodable: bool = False,
     side: int | None = None,
     device: torch.device | str = "cpu",
     inception_weights: Path | None = None,
@@ -31,7 +32,7 @@ def feature_network(
     name : str
         ``inception``: pytorch-fid's network, whose distance is FID. ``imagenet``: EfficientNet-Lite0, trained on
         ImageNet. ``classifier``: a small network trained on the labels of the data set.
-    dataset, data_dir, image_size
+    dataset, data_dir, image_size, skip_undecodable
         As for `evae.data.load`; the classifier is trained on this data set.
     side : int, optional
         Side of the images, which determines the resolution of ``imagenet``. By default the data set is read to find
@@ -57,16 +58,23 @@ def feature_network(
         from evae.features.inception import inception_network
 
         return inception_network(inception_weights, device, progress=progress)
-    if inception_weights is not None:
-        raise InputError(
-            f"--inception-weights applies to --features inception only, got --features {name}. Leave it out."
-        )
+    require_use_of_weights(name, inception_weights)
     if name == "imagenet":
         from evae.features.imagenet import imagenet_network, resolution_for
 
         if side is None:
-            side = load(dataset, data_dir, image_size=image_size, progress=progress).image_shape[-1]
+            images = load(
+                dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable, progress=progress
+            )
+            side = images.image_shape[-1]
         return imagenet_network(resolution_for(side), device)
     from evae.features.classifier import classifier_network
 
-    return classifier_network(dataset, data_dir, image_size=image_size, device=device, progress=progress)
+    return classifier_network(
+        dataset,
+        data_dir,
+        image_size=image_size,
+        skip_undecodable=skip_undecodable,
+        device=device,
+        progress=progress,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evae.exceptions import FeaturesWarning
 from evae.features.inception import SHORT_PATIENCE, WeightsUnavailable, find_weights, is_named
-from evae.features.names import require_features
+from evae.features.names import require_features, require_use_of_weights
 from foundation.progress import ProgressCallback, ignore_progress
 
 
@@ -46,9 +46,10 @@ def choose_features(
     Raises
     ------
     InputError
-        If the name is unknown.
+        If the name is unknown, or weights are given for features that do not use them.
     """
     require_features(features)
+    require_use_of_weights(features, inception_weights)
     if features != "auto":
         return Choice(features)
     if is_named(None if inception_weights is None else Path(inception_weights)):
@@ -66,3 +67,14 @@ def choose_features(
         )
         return Choice("imagenet", reason)
     return Choice("inception", "--features auto took inception: its weights are at hand.")
+
+
+def verify_weights(
+    choice: Choice, inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
+) -> None:
+    """Find or download Inception's weights if they are needed; raises `InputError` if they cannot be used.
+
+    To be called before long work, such as decoding images; the arguments are those of `choose_features`.
+    """
+    if choice.features == "inception":
+        find_weights(None if inception_weights is None else Path(inception_weights), progress=progress)

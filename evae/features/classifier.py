@@ -95,6 +95,7 @@ def classifier_network(
     data_dir: str | Path = "data",
     *,
     image_size: int | None = None,
+    skip_undecodable: bool = False,
     device: torch.device | str = "cpu",
     seed: int = 0,
     cache: Path | None = None,
@@ -104,7 +105,7 @@ def classifier_network(
 
     Parameters
     ----------
-    dataset, data_dir, image_size
+    dataset, data_dir, image_size, skip_undecodable
         As for `evae.data.load`.
     device : torch.device or str
         Where it is trained and used. The weights depend on the kind of device; the cache keeps the first.
@@ -121,13 +122,8 @@ def classifier_network(
         If the data set cannot be read or has no class labels, or the cache cannot be written to.
     """
     # Labels first, so that a data set without labels fails before its images are decoded.
-    try:
-        labels = load_labels(dataset, data_dir, image_size=image_size)
-    except InputError as error:
-        raise InputError(
-            f"{error} --features imagenet needs no labels, and --features none leaves the distance out."
-        ) from error
-    images = load(dataset, data_dir, image_size=image_size, progress=progress)
+    labels = read_labels(dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable)
+    images = load(dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable, progress=progress)
     device = torch.device(device)
     key = _key(images, labels, seed)
     entry = load_or_compute(
@@ -140,6 +136,18 @@ def classifier_network(
     module = _initial_classifier(channels, side, labels.classes, seed)
     module.load_state_dict(entry.tensors)
     return ClassifierNetwork(module.eval().to(device), device, tensors_sha256(entry.tensors), dataset, entry.facts)
+
+
+def read_labels(
+    dataset: str, data_dir: str | Path = "data", *, image_size: int | None = None, skip_undecodable: bool = False
+) -> Labels:
+    """Read the labels that a classifier is trained on, as `evae.data.load_labels`; errors name other features."""
+    try:
+        return load_labels(dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable)
+    except InputError as error:
+        raise InputError(
+            f"{error} --features imagenet needs no labels, and --features none leaves the distance out."
+        ) from error
 
 
 def train_classifier(

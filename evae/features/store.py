@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from evae.runs.fingerprints import tensors_sha256
-from foundation.errors import InputError
+from foundation.errors import CacheWarning, InputError
 from foundation.files import atomic_write, hold_lock, parse_json, read_bytes
 
 #: Upper bound of the size of an entry in bytes; the covariance of Inception's features has 33,554,432.
@@ -36,12 +37,9 @@ class CacheEntry:
 def load_or_compute(folder: Path, key: str, make: Callable[[], CacheEntry]) -> CacheEntry:
     """Load the entry for a key; compute and store it first if it is missing or damaged.
 
-    Another process that needs the same entry waits until it is complete.
-
-    Raises
-    ------
-    InputError
-        If the folder is not writable; errors of ``make`` propagate. A partial entry is never left behind.
+    Another process that needs the same entry waits until it is complete. Where the folder cannot be written, the entry
+    is computed and not stored, with a `CacheWarning`; errors of ``make`` propagate. A partial entry is never left
+    behind.
     """
     path = folder / f"{key[:24]}.safetensors"
     with _hold_lock(path):
@@ -75,22 +73,26 @@ def _write(path: Path, key: str, entry: CacheEntry) -> None:
     try:
         with atomic_write(path) as stream:
             stream.write(save(entry.tensors, metadata))
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
+    except (OSError, InputError) as error:
+        _warn(path.parent, error)
 
 
 @contextlib.contextmanager
 def _hold_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of an entry; create its folder if needed."""
+    """Hold the lock of an entry, where its folder can be written; create the folder if needed."""
     with contextlib.ExitStack() as lock:
-        try:
+        # Without a lock two processes may compute the same entry, and each writes it whole.
+        with contextlib.suppress(OSError, InputError):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.enter_context(hold_lock(path.with_suffix(".lock")))
-        except OSError as error:
-            raise _unwritable(path.parent, error) from error
         yield
 
 
-def _unwritable(folder: Path, error: Exception) -> InputError:
+def _warn(folder: Path, error: Exception) -> None:
     reason = getattr(error, "strerror", None) or str(error)
-    return InputError(f"{folder} must be a writable folder ({reason}). Set XDG_CACHE_HOME to one.")
+    warnings.warn(
+        f"Features are not cached, so that the next evaluation computes them again: {folder} cannot be written "
+        f"({reason}). Set XDG_CACHE_HOME to a folder that can.",
+        CacheWarning,
+        stacklevel=2,
+    )

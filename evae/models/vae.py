@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
 from evae.compute.random_streams import NoiseSource
+from evae.metrics import require_unit_range
 from evae.models.networks import Decoder, Encoder
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Posterior
@@ -55,7 +56,46 @@ class VAE(nn.Module):
         return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
-        """Compute the posterior of each image; ``images`` have shape (N, C, S, S) and values in [0, 1]."""
+        """Compute the posterior of each image.
+
+        Parameters
+        ----------
+        images : Tensor
+            Floating point in [0, 1], shape (N, C, S, S), on the model's device.
+        precision : str
+            Arithmetic of the layers (`evae.compute.precision`).
+
+        Raises
+        ------
+        InputError
+            If the images are not as described; the message names the value and the remedy.
+        """
+        return self._encode(self._require_images(images), precision)
+
+    def _require_images(self, images: Tensor) -> Tensor:
+        """Return images in the type of the weights; raise `InputError` if they are not as `encode` describes them."""
+        if not isinstance(images, Tensor):
+            raise InputError(
+                f"images must be a torch.Tensor, got {type(images).__name__}. Use torch.as_tensor(images)."
+            )
+        if images.dim() != 4 or tuple(images.shape[1:]) != self.image_shape or len(images) < 1:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise InputError(f"images must have shape (N, {wanted}) with N > 0, got {tuple(images.shape)}.")
+        if not images.is_floating_point():
+            raise InputError(
+                f"images must be floating point in [0, 1], got {images.dtype}. Convert 8-bit pixels by "
+                "evae.data.as_images(images)."
+            )
+        if images.device != self.device:
+            raise InputError(
+                f"images must be on the device of the model, {self.device}, got {images.device}. Use "
+                "images.to(model.device)."
+            )
+        require_unit_range(images)
+        return images.to(next(self.parameters()).dtype)
+
+    def _encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
+        # Training takes this way: a look at the values would wait for the device.
         with layers_in(precision, images.device):
             outputs = self.encoder(images)
         return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
@@ -72,14 +112,17 @@ class VAE(nn.Module):
 
         With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
         """
-        posterior = self.encode(images, precision)
+        posterior = self._encode(images, precision)
         codes = posterior.rsample(generator)
         with layers_in(precision, images.device):
             logits = self.decoder(codes)
         return logits.to(images.dtype), posterior
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise."""
+        """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise.
+
+        ``images`` and errors are as for `encode`.
+        """
         return self.decode(self.encode(images).mean)
 
     def place_on(self, device: torch.device | str) -> VAE:

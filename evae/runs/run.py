@@ -42,6 +42,7 @@ from foundation.files import (
     read_bytes,
     read_json,
     remove_leftovers,
+    require_creatable_folder,
     require_own_tree,
     sync_folder,
     write_json,
@@ -111,6 +112,8 @@ class Run:
         images: dict[str, int],
         sha256: dict[str, str] | None = None,
         note: str | None = None,
+        content: dict[str, Any] | None = None,
+        inventory: dict[str, Any] | None = None,
     ) -> Run:
         """Create the folder of a new run with its ``config.json``, atomically.
 
@@ -127,6 +130,9 @@ class Run:
             detect a change of its data.
         note : str, optional
             A remark if the data are not the complete official set (`evae.data.ImageData`).
+        content, inventory : dict, optional
+            The published data set of the images with their checksums (`evae.data.published.Content`), and what became
+            of image files (`evae.data.inventory.Inventory`), as JSON documents.
 
         Raises
         ------
@@ -134,12 +140,28 @@ class Run:
             If a run of the given name exists, since runs are never overwritten, or the folder is not writable.
         """
         runs = Path(config.runs_dir)
-        data = {"image_shape": list(image_shape), "images": images, "sha256": sha256 or {}, "note": note}
+        data = {
+            "image_shape": list(image_shape),
+            "images": images,
+            "sha256": sha256 or {},
+            "note": note,
+            "content": content,
+            "inventory": inventory,
+        }
         busy = InputError(f"another process is creating a run in {runs}. Wait until it ends.")
         with _explain_failure(runs):
             runs.mkdir(parents=True, exist_ok=True)
             with _hold_lock(runs / ".lock", busy, 10.0):
                 return cls._create_folder(runs, config, data)
+
+    @classmethod
+    def require_creatable(cls, config: Configuration) -> None:
+        """Raise the `InputError` of `create` that is known before the data are read; nothing is written."""
+        runs = Path(config.runs_dir)
+        with _explain_failure(runs):
+            require_creatable_folder(runs)
+        if config.name is not None and (runs / config.name).exists():
+            raise _name_taken(runs / config.name)
 
     @classmethod
     def _create_folder(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
@@ -208,6 +230,14 @@ class Run:
         """Replace the configuration in ``config.json``, and return the updated run."""
         write_json(self.path / "config.json", {**self._config, "configuration": dataclasses.asdict(config)})
         return Run(self.path)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What was recorded of the images: the arguments of `create`; a run of an earlier version lacks some."""
+        data = self._config["data"]
+        if not isinstance(data, dict):
+            raise InputError(f"{self.path / 'config.json'} is damaged: data must be an object.")
+        return data
 
     @property
     def data_sha256(self) -> dict[str, str]:
@@ -438,7 +468,11 @@ def _claim_name(folder: Path, config: Configuration) -> Path:
             # Another process claimed the name in between.
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-    raise InputError(
+    raise _name_taken(path)
+
+
+def _name_taken(path: Path) -> InputError:
+    return InputError(
         f"run {path} already exists, and runs are never overwritten. Give another --name, resume it with "
         f"--resume {path.name}, or delete that folder."
     )

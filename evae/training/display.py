@@ -90,6 +90,8 @@ class TrainingDisplay(Callback):
         )
         if data.note is not None:
             print_sentence(self._console, f"The data are {data.note}.")
+        for sentence in () if data.inventory is None else data.inventory.sentences():
+            print_sentence(self._console, sentence)
         if self._bar is not None:
             batches = -(-len(data.train) // config.batch_size)
             self._task = self._bar.add_task("", total=config.epochs * batches, terms="")

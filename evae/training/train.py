@@ -165,8 +165,13 @@ def _train_group(
 def _start_runs(
     configs: Sequence[Configuration], callback: Callback, stop: StopRequest, processes: Processes
 ) -> tuple[Run, ...]:
+    if processes.is_first:
+        # Before images are decoded, which can take long.
+        for config in configs:
+            Run.require_creatable(config)
     # Data, model and memory first: a failure there leaves no folder of a run behind.
     data = _load_data(configs[0], callback, processes)
+    _require_several_holdout_images(configs[0], data)
     session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
     with stop:
         group = Group(_create_runs(configs, data, processes), callback.on_run_failed)
@@ -235,15 +240,24 @@ def _load_data(config: Configuration, callback: Callback, processes: Processes) 
     return data
 
 
+def _require_several_holdout_images(config: Configuration, data: ImageData) -> None:
+    if len(data.holdout) < 2:
+        raise InputError(
+            f"the number of hold-out images of {config.dataset} must be 2 or more, got {len(data.holdout)}: the spread "
+            "of their codes, which tells active dimensions from idle ones, needs two. Add images, or raise "
+            "--limit-holdout."
+        )
+
+
 def _create_runs(configs: Sequence[Configuration], data: ImageData, processes: Processes) -> tuple[Run, ...]:
     """Create the folders of all runs or of none; a process other than the first receives the path of its run."""
     if not processes.is_first:
         return (Run(Path(processes.broadcast_text(""))),)
-    counts, digests = {"train": len(data.train), "holdout": len(data.holdout)}, fingerprint(data)
+    document = data.document()
     runs: list[Run] = []
     with contextlib.ExitStack() as undo:
         for config in configs:
-            runs.append(Run.create(config, data.image_shape, counts, digests, data.note))
+            runs.append(Run.create(config, **document))
             undo.callback(shutil.rmtree, runs[-1].path, ignore_errors=True)
         undo.pop_all()
     processes.broadcast_text(str(runs[0].path))

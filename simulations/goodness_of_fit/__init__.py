@@ -1,4 +1,4 @@
-"""The goodness-of-fit test based on T_m: the test, its null distribution, and samples read from files."""
+"""The goodness-of-fit test based on T_m: the test and its null distribution."""
 
 import lazy_loader
 

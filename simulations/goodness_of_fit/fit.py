@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from foundation.types import Array
 from simulations.engines.exact.statistic import check_sample, tm_statistic
 from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.null_law import NullLaw
+from simulations.observations.read import take_sample
+from simulations.observations.sample import Sample
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
 from theory.algebra.evidence import Evidence, assumptions_document
@@ -25,6 +27,9 @@ from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_co
 from theory.densities.density import Density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 2
 """Smallest number of observations from which location and scale can be estimated."""
@@ -55,6 +60,8 @@ class GoodnessOfFit:
         The conditions of Theorem 3.1, and so of the asymptotic p-value.
     null_law : array, shape (replicates,)
         T_m of the samples simulated under the null hypothesis, ascending.
+    sample : Sample
+        The observations, and what was read.
     """
 
     study: Study
@@ -67,10 +74,11 @@ class GoodnessOfFit:
     scale: float | None
     conditions: tuple[Evidence, ...]
     null_law: Array = field(repr=False, compare=False)
+    sample: Sample = field(repr=False, compare=False)
 
-    def in_words(self, sample: Array) -> list[str]:
-        """Describe in sentences the conclusions from the test of ``sample``, and their limits."""
-        return [sentence for sentence in (self._finding(), self._on_the_limit(), self._advice(sample)) if sentence]
+    def in_words(self) -> list[str]:
+        """Describe in sentences the conclusions from the test, and their limits."""
+        return [sentence for sentence in (self._finding(), self._on_the_limit(), self._advice()) if sentence]
 
     def _finding(self) -> str:
         name = self.study.setting.density.name
@@ -93,8 +101,9 @@ class GoodnessOfFit:
             )
         return "The p-value by the limit law ignores the remaining bias and skewness of T_m at this m."
 
-    def _advice(self, sample: Array) -> str:
+    def _advice(self) -> str:
         """Return advice if the data seem to be in other units than the density, or an empty string."""
+        sample = self.sample.values
         inside = self.study.setting.density.bulk(OUTLYING)
         share = float(np.mean((sample < inside[0]) | (sample > inside[1])))
         if self.location is not None or share < MANY_OUTLYING:
@@ -109,6 +118,7 @@ class GoodnessOfFit:
         study, setting = self.study, self.study.setting
         return {
             "m": study.m,
+            "data": self.sample.reading.document(),
             "density": setting.density.name,
             "kernel": setting.kernel.name,
             "weight": setting.weight.name,
@@ -135,9 +145,11 @@ OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 
 
 def bickel_rosenblatt_test(
-    sample: npt.ArrayLike,
+    sample: Sample | pd.DataFrame | pd.Series | npt.ArrayLike,
     density: str | Density = "normal",
     *,
+    column: object = None,
+    missing: str = "refuse",
     kernel: str | Kernel = "epanechnikov",
     weight: str | Weight = "one",
     bandwidth: str | float | Bandwidth = "m^-0.235",
@@ -152,10 +164,14 @@ def bickel_rosenblatt_test(
 
     Parameters
     ----------
-    sample : array_like, shape (m,)
-        Finite numbers in any order.
+    sample : array_like, shape (m,), Series, DataFrame or Sample
+        Finite numbers in any order. `simulations.observations.read_sample` reads them from a file.
     density : str or Density
         The hypothesis, without unknown parameters unless ``estimate`` is set.
+    column : hashable, optional
+        The label of a DataFrame's column; required if it has several.
+    missing : {"refuse", "drop"}
+        What is done with NaN, None, NA and masked elements.
     kernel, weight, bandwidth
         Those of T_m. The weight ``one`` covers the whole line; b is in the units of the density.
     estimate : bool
@@ -191,7 +207,8 @@ def bickel_rosenblatt_test(
     True
     """
     # T_m of the sample, standardised first if location and scale are to be estimated.
-    values = check_sample(sample)
+    observed = take_sample(sample, column, missing)
+    values = check_sample(observed.values)
     study = Study(values.size, replicates, kernel, density, weight, bandwidth, seed)
     fitted = _standardise_sample(values, study.setting.density) if estimate else None
     setting = study.setting
@@ -217,6 +234,7 @@ def bickel_rosenblatt_test(
         None if fitted is None else fitted.scale,
         theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),
         null,
+        observed,
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from foundation.errors import CacheWarning, InputError
 from foundation.files import atomic_write
 from foundation.types import Array
 from foundation.untrusted import ArrayArchive
+from simulations.compiled import digest_sources
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.goodness_of_fit.location_scale import standardise
 from simulations.study.simulate import Progress, replicate_values
@@ -52,8 +54,16 @@ class NullLaw:
         if values is None:
             values = np.sort(self._simulate(workers, progress))
             if path is not None:
-                with contextlib.suppress(OSError):
+                try:
                     self._save(path, values)
+                except (OSError, InputError) as error:
+                    reason = getattr(error, "strerror", None) or str(error)
+                    warnings.warn(
+                        f"The null distribution is not cached, so that the next test simulates it again: {path.parent} "
+                        f"cannot be written ({reason}). Give another --cache-dir, or --no-cache.",
+                        CacheWarning,
+                        stacklevel=2,
+                    )
         return values
 
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
@@ -65,7 +75,8 @@ class NullLaw:
         study, setting = self.study, self.study.setting
         functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
         numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), self.estimated]
-        return json.dumps([*map(str, functions), *numbers])
+        # What an earlier version simulated, perhaps with a fault, is not believed by this one.
+        return json.dumps([digest_sources(), *map(str, functions), *numbers])
 
     @property
     def _digest(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from click.testing import CliRunner, Result
 
 import cli
 from evae import Configuration, Run, train
+from evae.data.published import CIFAR10, as_published, content_sha256
+from evae.data.sources import cifar
 from tests.evae.training.trainer import Trainer
 from tests.support.faults import Faults
 
@@ -57,6 +61,21 @@ def write_idx(path: Path, images: np.ndarray) -> None:
     """Write uint8 images as MNIST's files are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(np.array([2051, *images.shape], dtype=">u4").tobytes() + images.astype(np.uint8).tobytes())
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, train: np.ndarray, holdout: np.ndarray, labels: Sequence[Any]) -> None:
+    """Let these images (N, 3, 32, 32), with the labels of both splits, be the published ones of CIFAR-10."""
+    images = {"train": as_published(train), "holdout": as_published(holdout)}
+    published = dataclasses.replace(
+        CIFAR10,
+        train=len(train),
+        holdout=len(holdout),
+        pixels={split: content_sha256(pixels) for split, pixels in images.items()},
+        labelled={
+            split: content_sha256(pixels, own) for (split, pixels), own in zip(images.items(), labels, strict=True)
+        },
+    )
+    monkeypatch.setattr(cifar, "CIFAR10", published)
 
 
 def write_mnist(folder: Path) -> Path:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from evae import Run
 from evae.data import ImageData, load
-from evae.data.decoding import Framing, decode_files
+from evae.data.decoding import Decoder, Framing
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 from tests.evae.training.trainer import Trainer
@@ -166,8 +166,8 @@ def test_a_killed_process_of_the_decoding_is_one_sentence(seconds: float, tmp_pa
     """Some batches have come, others are under way. An answer does not fit into a pipe, and waits to be read."""
     pictures(tmp_path, 600)
     files = Folder(tmp_path)
-    names = files.names(frozenset((".png",)))
-    batches = decode_files(files, names, Framing(32, 3), lambda *_: None, workers=2)
+    names = files.scan(frozenset((".png",))).names
+    batches = Decoder(files, names, Framing(32, 3), lambda *_: None, workers=2).batches()
     assert len(next(batches)) == 128
     child = multiprocessing.active_children()[0]
     assert child.pid is not None

@@ -22,10 +22,11 @@ from foundation.files import (
     hold_lock,
     open_output,
     remove_tree,
+    require_creatable_folder,
     require_own_tree,
     write_json,
 )
-from tests.support.hostile_trees import KINDS, make, snapshot
+from tests.support.hostile.trees import KINDS, make, snapshot
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the kinds of files that these tests make are POSIX's")
@@ -89,6 +90,17 @@ def test_a_document_that_is_not_json_leaves_the_earlier_file(tmp_path: Path) -> 
         write_json(path, {"value": float("nan")})
     assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_folder_that_cannot_be_created_is_known_without_creating_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    for path in (tmp_path, tmp_path / "new", tmp_path / "new" / "newer"):
+        require_creatable_folder(path)
+    for path in (tmp_path / "file", tmp_path / "file" / "new", tmp_path / "link" / "new"):
+        with pytest.raises(NotADirectoryError):
+            require_creatable_folder(path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])

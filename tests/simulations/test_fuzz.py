@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from cli import main
 from simulations import Study, simulate
 from simulations.goodness_of_fit.null_law import NullLaw
-from simulations.goodness_of_fit.sample_files import read_sample
+from simulations.observations import Sample, read_sample
 from simulations.study.saved_state import state_file
-from tests.support.mutations import (
+from tests.support.hostile.mutations import (
     Trap,
     answered,
     as_json,
@@ -52,8 +52,17 @@ def test_fuzzed_texts_are_read_or_refused(place: Path, content: bytes) -> None:
     path = place / "sample.csv"
     path.write_bytes(content)
     for column in (None, "height", "2", "9" * 5000, "\u0663", "\u00b2"):
-        values = answered(lambda chosen=column: read_sample(path, chosen), "sample.csv")  # type: ignore[misc]
-        assert values is None or (values.dtype == np.float64 and values.ndim == 1 and values.size > 0)
+        sample = answered(lambda chosen=column: read_sample(path, chosen), "sample.csv")  # type: ignore[misc]
+        require_numbers(sample)
+
+
+def require_numbers(sample: Sample | None) -> None:
+    if sample is not None:
+        values = sample.values
+        assert values.dtype == np.float64
+        assert values.ndim == 1
+        assert values.size == sample.reading.observations > 0
+        assert np.isfinite(values).all()
 
 
 def npy(array: Any, *, pickled: bool = False) -> bytes:
@@ -67,8 +76,7 @@ def npy(array: Any, *, pickled: bool = False) -> bytes:
 def test_fuzzed_arrays_are_read_or_refused(place: Path, content: bytes) -> None:
     path = place / "sample.npy"
     path.write_bytes(content)
-    values = answered(lambda: read_sample(path), "sample.npy")
-    assert values is None or (values.dtype == np.float64 and values.ndim == 1)
+    require_numbers(answered(lambda: read_sample(path, missing="drop"), "sample.npy"))
 
 
 def refused(*arguments: object, text: str = "") -> str:
@@ -269,5 +277,5 @@ def test_hostile_names_are_refused_by_the_command_in_one_line(option: str) -> No
 
 
 def test_an_endless_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulations.goodness_of_fit.sample_files.LARGEST_TEXT", 10**4)
-    assert "standard input must have at most 10,000 characters" in refused("test-fit", "-", text="1\n" * 10**5)
+    monkeypatch.setattr("simulations.observations.read.LARGEST_TEXT", 10**4)
+    assert "standard input must have at most 10,000 bytes" in refused("test-fit", "-", text="1\n" * 10**5)

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from cli import main
 from foundation.errors import InputError
 from foundation.files import parse_json, read_json
-from tests.support.mutations import answered, contents, examples, little_memory, little_time, mutated, mutated_json
+from tests.support.hostile.mutations import (
+    answered,
+    contents,
+    examples,
+    little_memory,
+    little_time,
+    mutated,
+    mutated_json,
+)
 from tests.support.runner import runner
 from theory.algebra.expressions import parse
 from theory.kernel_assessment import assess_kernel

@@ -1,7 +1,8 @@
-"""CIFAR-10: the binary version, and the Python version without unpickling.
+"""CIFAR-10: the binary version, the Python version without unpickling, and arrays.
 
 The Python version, which torchvision downloads, is a pickle, and a pickle can run arbitrary code. The reader only lists
-its opcodes, executes none, and requires the published MD5 sum.
+its opcodes and executes none. Images and labels are compared with the published ones by their content, so that any
+container will do: also an .npz file.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evae.data.images import ImageData, Labels, as_tensor, ten_classes
-from evae.data.source import Check, Official, Survey, get_command, md5_check
+from evae.data.published import CIFAR10, SPLITS, Content, as_published
+from evae.data.source import Check, Survey, get_command
+from evae.data.sources.npz import PublishedArchive, find_archive, survey_archives
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, ignore_progress
-
-OFFICIAL = Official("CIFAR-10", 50_000, 10_000, "www.cs.toronto.edu/~kriz/cifar.html")
 
 #: Images per file, and the shape of one: three planes of 32 rows.
 RECORDS = 10_000
@@ -51,7 +52,11 @@ _NUMBERS = frozenset(("INT", "BININT", "BININT1", "BININT2"))
 
 @dataclass(frozen=True)
 class Cifar10:
-    """The five training files and the test file in ``data_dir/cifar-10-batches-py`` or ``…-bin``; 32 x 32 RGB."""
+    """The training and test images, 32 x 32 RGB, in the first of these containers in ``data_dir``.
+
+    ``cifar-10-batches-py``, ``cifar-10-batches-bin``, or an .npz file (`evae.data.sources.npz.ArrayFile`) with as many
+    images. The order of the images is that of the container.
+    """
 
     data_dir: Path
     name: str = "cifar10"
@@ -63,7 +68,9 @@ class Cifar10:
         return binary if binary.is_dir() and not python.is_dir() else python
 
     def survey(self) -> Survey:
-        """Check that all six files exist."""
+        """Check that all files exist, and compare the images with the published ones."""
+        if not self.folder.is_dir():
+            return survey_archives(self.name, CIFAR10, self.data_dir, self.folder)
         paths = [self._path(name) for name in (*_TRAIN, *_TEST)]
         present = [path for path in paths if path.is_file()]
         if not present:
@@ -71,24 +78,33 @@ class Cifar10:
         size = sum(path.stat().st_size for path in present)
         if absent := [path.name for path in paths if path not in present]:
             return Survey(self.name, "damaged", str(self.folder), bytes=size, remark=f"without {', '.join(absent)}")
-        return Survey(self.name, "complete", str(self.folder), OFFICIAL.train, OFFICIAL.holdout, size)
+        try:
+            self._verified_pixels()
+        except InputError as error:
+            return Survey(self.name, "damaged", str(self.folder), bytes=size, remark=str(error))
+        return Survey(self.name, "complete", str(self.folder), CIFAR10.train, CIFAR10.holdout, size)
 
     def checksums(self) -> Iterator[Check]:
-        """Compare the Python version with torchvision's checksums; it publishes none for the binary version."""
-        if not self._binary:
-            published = _published_md5()
-            for name in (*_TRAIN, *_TEST):
-                if self._path(name).is_file():
-                    yield md5_check(self._path(name), published[name])
+        """Yield nothing: reading compares the content, in any container, with the published one."""
+        yield from ()
 
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
-        """Read the official training and test images."""
-        train, holdout = self._parse_splits(parse_binary_images, parse_pickled_images)
-        return ImageData(as_tensor(train), as_tensor(holdout))
+        """Read the training and test images, which must be the published ones."""
+        pixels, content = self._verified_pixels()
+        # Channels first, as the networks read them.
+        train, holdout = (as_tensor(np.ascontiguousarray(np.moveaxis(pixels[split], 3, 1))) for split in SPLITS)
+        return ImageData(train, holdout, content=content)
 
     def labels(self) -> Labels:
-        """Read the labels of the same files."""
-        return ten_classes(*self._parse_splits(parse_binary_labels, parse_pickled_labels))
+        """Read the labels of the same files, which must be the published ones."""
+        archive = self._archive()
+        if archive is None:
+            pixels = _as_published(self._parse_splits(parse_binary_images, parse_pickled_images))
+            labels: dict[str, NDArray[Any]] = {**self._parse_splits(parse_binary_labels, parse_pickled_labels)}
+        else:
+            pixels, labels = archive.pixels, dict(zip(SPLITS, archive.file.label_arrays(), strict=True))
+        CIFAR10.verify_labels(pixels, labels, str(self.folder if archive is None else archive.file.place))
+        return ten_classes(labels["train"], labels["holdout"])
 
     @property
     def _binary(self) -> bool:
@@ -97,32 +113,53 @@ class Cifar10:
     def _path(self, name: str) -> Path:
         return self.folder / (f"{name}.bin" if self._binary else name)
 
-    def _parse_splits(self, binary: Parser, listed: Parser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Parse the training files and the test file with the parser of their version."""
+    def _archive(self) -> PublishedArchive | None:
+        """Return the .npz file with the images if there is no folder of either version."""
+        return None if self.folder.is_dir() else find_archive(CIFAR10, self.data_dir)
+
+    def _verified_pixels(self) -> tuple[dict[str, NDArray[np.uint8]], Content]:
+        """Read the images of both splits, (N, 32, 32, 3), and compare them with the published ones."""
+        archive = self._archive()
+        if archive is not None:
+            return archive.pixels, archive.content
+        pixels = _as_published(self._parse_splits(parse_binary_images, parse_pickled_images))
+        content = CIFAR10.verify(pixels, str(self.folder))
+        if not content.complete:
+            counts = " and ".join(f"{len(pixels[split]):,}" for split in SPLITS)
+            raise InputError(
+                f"{self.folder} must hold {CIFAR10.train:,} training and {CIFAR10.holdout:,} test images, got "
+                f"{counts}. Delete it and run {get_command(self.name, self.data_dir)}."
+            )
+        return pixels, content
+
+    def _parse_splits(self, binary: Parser, listed: Parser) -> dict[str, NDArray[np.uint8]]:
+        """Parse the training files and the test file with the parser of their version; return the arrays by split."""
         parse = binary if self._binary else listed
-        train, holdout = (
-            np.concatenate([self._parse_file(name, parse) for name in names]) for names in (_TRAIN, _TEST)
-        )
-        return train, holdout
+        return {
+            split: np.concatenate([self._parse_file(name, parse) for name in names])
+            for split, names in zip(SPLITS, (_TRAIN, _TEST), strict=True)
+        }
 
     def _parse_file(self, name: str, parse: Parser) -> NDArray[np.uint8]:
-        """Read and parse one file; its MD5 sum is checked if one is published."""
+        """Read and parse one file."""
         path = self._path(name)
         if not path.is_file():
             raise InputError(
                 f"{path} is missing. Run {get_command(self.name, self.data_dir)}, or point --data-dir at the folder "
-                "that holds cifar-10-batches-py or cifar-10-batches-bin."
+                "that holds cifar-10-batches-py, cifar-10-batches-bin or an npz file of all images."
             )
         try:
-            # Check the size before hashing: the published files have about 30 MB.
+            # Check the size before reading: the published files have about 30 MB.
             if path.stat().st_size > LARGEST_FILE:
                 raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
-            if not self._binary and not (check := md5_check(path, _published_md5()[name])).passed:
-                raise ValueError(f"its MD5 sum is not the published one: {check.detail}")
             return parse(path.read_bytes())
         except ValueError as error:
             remedy = f"Delete {self.folder} and run {get_command(self.name, self.data_dir)}."
             raise InputError(f"{path} is cut short or damaged ({error}). {remedy}") from error
+
+
+def _as_published(pixels: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    return {split: as_published(images) for split, images in pixels.items()}
 
 
 def parse_binary_images(content: bytes) -> NDArray[np.uint8]:
@@ -200,9 +237,3 @@ def parse_pickled_labels(content: bytes) -> NDArray[np.uint8]:
     if begins != "EMPTY_LIST" or len(labels) != RECORDS or not all(0 <= label <= 9 for label in labels):
         raise ValueError(f"it holds no list of {RECORDS:,} labels from 0 to 9")
     return np.array(labels, dtype=np.uint8)
-
-
-def _published_md5() -> dict[str, Any]:
-    from torchvision.datasets import CIFAR10
-
-    return dict(CIFAR10.train_list + CIFAR10.test_list)

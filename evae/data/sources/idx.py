@@ -8,13 +8,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from evae.data.images import ImageData, Labels, resize, ten_classes
-from evae.data.source import Check, Official, Survey, get_command, md5_check
+from evae.data.published import SPLITS, Content, Published
+from evae.data.source import Check, Survey, get_command, md5_check
+from evae.data.sources.npz import find_archive, survey_archives
 from foundation.errors import InputError
 from foundation.files import limit_unpacked_size
 from foundation.progress import ProgressCallback, ignore_progress
@@ -24,18 +27,10 @@ TRAIN, HOLDOUT = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 
 TRAIN_LABELS, HOLDOUT_LABELS = "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"
 
-#: MD5 sums of the unpacked files by torchvision's folder; torchvision publishes those of the compressed files.
-_UNPACKED = {
-    ("MNIST", TRAIN): "6bbc9ace898e44ae57da46a324031adb",
-    ("MNIST", HOLDOUT): "2646ac647ad5339dbf082846283269ea",
-    ("FashionMNIST", TRAIN): "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    ("FashionMNIST", HOLDOUT): "8181f5470baa50b63fa0f6fddb340f0a",
-}
-
 
 @dataclass(frozen=True)
-class Content:
-    """Content of an idx file: its magic number, the shape of one item, and a title for messages.
+class Format:
+    """Format of an idx file: its magic number, the shape of one item, and a title for messages.
 
     The header holds the magic number, the number of items and the sides of one, each as a big-endian 32-bit integer.
     """
@@ -55,12 +50,15 @@ class Content:
         return f"{', '.join(numbers)} and {last}"
 
 
-IMAGES, LABELS = Content(2051, (28, 28), "28x28 images"), Content(2049, (), "labels")
+IMAGES, LABELS = Format(2051, (28, 28), "28x28 images"), Format(2049, (), "labels")
 
 
 @dataclass(frozen=True)
 class IdxPair:
     """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz); resized to 32 x 32.
+
+    If there is no such folder, all published images may also be in an .npz file in ``data_dir``, as Keras has MNIST, in
+    any order.
 
     Parameters
     ----------
@@ -68,14 +66,14 @@ class IdxPair:
         Its value of ``--dataset``.
     folder : str
         The folder, which torchvision names after its class.
-    official : Official
+    published : Published
     data_dir : Path
         The folder that torchvision calls ``root``.
     """
 
     name: str
     folder: str
-    official: Official
+    published: Published
     data_dir: Path
 
     @property
@@ -84,39 +82,61 @@ class IdxPair:
         return self.data_dir / self.folder / "raw"
 
     def survey(self) -> Survey:
-        """Read the headers only."""
+        """Read the images and compare them with the published ones."""
+        if self._is_elsewhere:
+            return survey_archives(self.name, self.published, self.data_dir, self.raw)
         try:
             paths = [self._path(TRAIN), self._path(HOLDOUT)]
         except InputError:
             return Survey(self.name, "missing", str(self.raw))
         size = sum(path.stat().st_size for path in paths)
         try:
-            train, holdout = (self._count(path) for path in paths)
+            pixels, content = self._verified_pixels()
         except InputError as error:
             return Survey(self.name, "damaged", str(self.raw), bytes=size, remark=str(error))
-        return Survey(self.name, self.official.state(train, holdout), str(self.raw), train, holdout, size)
+        train, holdout = (len(pixels[split]) for split in SPLITS)
+        state = "complete" if content.complete else "subset"
+        return Survey(self.name, state, str(self.raw), train, holdout, size)
 
     def checksums(self) -> Iterator[Check]:
-        """Compare compressed files with torchvision's checksums, and unpacked ones if the data set is complete."""
+        """Compare compressed files with torchvision's checksums; reading compares the content anyway."""
         from torchvision import datasets
 
         for packed, published in getattr(datasets, self.folder).resources:
             if (self.raw / packed).is_file():
                 yield md5_check(self.raw / packed, published)
-        if self.survey().state == "complete":
-            for name in (TRAIN, HOLDOUT):
-                if (self.raw / name).is_file():
-                    yield md5_check(self.raw / name, _UNPACKED[self.folder, name])
 
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read both files and resize the images from 28 x 28 to 32 x 32 (Appendix B.1)."""
-        train, holdout = (torch.from_numpy(self._items(name, IMAGES))[:, None] for name in (TRAIN, HOLDOUT))
-        return ImageData(resize(train, 32), resize(holdout, 32), self.official.note(len(train), len(holdout)))
+        pixels, content = self._verified_pixels()
+        train, holdout = (resize(torch.from_numpy(pixels[split])[:, None], 32) for split in SPLITS)
+        return ImageData(train, holdout, self.published.note(len(train), len(holdout)), content)
 
     def labels(self) -> Labels:
         """Read both files of labels, one label per image."""
-        train, holdout = self._labels(TRAIN_LABELS, TRAIN), self._labels(HOLDOUT_LABELS, HOLDOUT)
-        return ten_classes(train, holdout)
+        if self._is_elsewhere and (found := find_archive(self.published, self.data_dir)) is not None:
+            pixels, place = found.pixels, str(found.file.place)
+            labels: dict[str, NDArray[Any]] = dict(zip(SPLITS, found.file.label_arrays(), strict=True))
+        else:
+            labels = {"train": self._labels(TRAIN_LABELS, TRAIN), "holdout": self._labels(HOLDOUT_LABELS, HOLDOUT)}
+            pixels, place = self._pixels(), str(self.raw)
+        self.published.verify_labels(pixels, labels, place)
+        return ten_classes(labels["train"], labels["holdout"])
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether there are no idx files, so that the images may be in an .npz file."""
+        return not self.raw.is_dir()
+
+    def _verified_pixels(self) -> tuple[dict[str, NDArray[np.uint8]], Content]:
+        """Read the images of both splits, (N, 28, 28), and compare them with the published ones."""
+        if self._is_elsewhere and (found := find_archive(self.published, self.data_dir)) is not None:
+            return found.pixels, found.content
+        pixels = self._pixels()
+        return pixels, self.published.verify(pixels, str(self.raw))
+
+    def _pixels(self) -> dict[str, NDArray[np.uint8]]:
+        return {split: self._items(name, IMAGES) for split, name in zip(SPLITS, (TRAIN, HOLDOUT), strict=True)}
 
     def _labels(self, name: str, images: str) -> NDArray[np.uint8]:
         """Read labels of shape (N,), 0 to 9."""
@@ -140,7 +160,8 @@ class IdxPair:
             raise InputError(f"{self.raw / name} is missing. {self._labels_by_hand(name)}")
         raise InputError(
             f"{self.raw / name} is missing. Point --data-dir at the folder in which torchvision created "
-            f"{self.folder}/raw, or run {get_command(self.name, self.data_dir)}."
+            f"{self.folder}/raw, or that holds all images as an npz file, or run "
+            f"{get_command(self.name, self.data_dir)}."
         )
 
     def _count(self, path: Path) -> int:
@@ -156,43 +177,43 @@ class IdxPair:
             self._require_size(path.stat().st_size, count, IMAGES, path)
         return count
 
-    def _items(self, name: str, content: Content) -> NDArray[np.uint8]:
+    def _items(self, name: str, form: Format) -> NDArray[np.uint8]:
         """Read the items of a file, uint8 of shape (N, *item)."""
         path = self._path(name)
         size = path.stat().st_size
         packed = path.suffix == ".gz"
         try:
             with gzip.open(path) if packed else path.open("rb") as stream:
-                header = stream.read(content.header)
-                count = self._parse_header(header, content, path)
-                expected = content.header + count * math.prod(content.item)
+                header = stream.read(form.header)
+                count = self._parse_header(header, form, path)
+                expected = form.header + count * math.prod(form.item)
                 if not packed:
-                    self._require_size(size, count, content, path)
+                    self._require_size(size, count, form, path)
                 elif expected > limit_unpacked_size(size):
                     raise self._damage_error(
                         path, f"{size:,} bytes cannot hold the {expected:,} that its header announces"
                     )
                 # Read one byte too many to detect a file that is too long without unpacking all of it.
-                found = header + stream.read(expected - content.header + 1)
+                found = header + stream.read(expected - form.header + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise self._damage_error(path, error) from error
-        self._require_size(len(found), count, content, path)
+        self._require_size(len(found), count, form, path)
         # A copy, because a tensor needs writable memory.
-        return np.frombuffer(bytearray(found[content.header :]), dtype=np.uint8).reshape(count, *content.item)
+        return np.frombuffer(bytearray(found[form.header :]), dtype=np.uint8).reshape(count, *form.item)
 
-    def _parse_header(self, header: bytes, content: Content, path: Path) -> int:
-        """Parse the number of items from a header, which must match the content."""
-        whole = len(header) == content.header
+    def _parse_header(self, header: bytes, form: Format, path: Path) -> int:
+        """Parse the number of items from a header, which must match the format."""
+        whole = len(header) == form.header
         magic, count, *item = np.frombuffer(header, dtype=">u4").tolist() if whole else (0, 0)
-        if magic != content.magic or tuple(item) != content.item or count < 1:
+        if magic != form.magic or tuple(item) != form.item or count < 1:
             raise InputError(
-                f"{path} is not an idx file of {content.title}: it must begin with {content.beginning()}. "
+                f"{path} is not an idx file of {form.title}: it must begin with {form.beginning()}. "
                 f"{self._remedy(path)}"
             )
         return int(count)
 
-    def _require_size(self, size: int, count: int, content: Content, path: Path) -> None:
-        expected = content.header + count * math.prod(content.item)
+    def _require_size(self, size: int, count: int, form: Format, path: Path) -> None:
+        expected = form.header + count * math.prod(form.item)
         if size != expected:
             state = "cut short" if size < expected else "too long"
             raise InputError(f"{path} is {state} ({size:,} of {expected:,} bytes). {self._remedy(path)}")
@@ -208,5 +229,5 @@ class IdxPair:
 
     def _labels_by_hand(self, name: str) -> str:
         """Describe the manual download of labels: ``datasets get`` fetches nothing if the images are complete."""
-        where = f"on a machine with network access (from {self.official.page})"
+        where = f"on a machine with network access (from {self.published.page})"
         return f"Fetch {name}.gz {where} and put it, without unpacking, into {self.raw}."

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
+import stat
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from foundation.errors import InputError
-from foundation.files import read_bytes, read_file_size
+from foundation.files import read_bytes
 from foundation.untrusted import open_zip, read_member
 
 #: Upper bound of the size of an encoded image in bytes.
@@ -30,23 +33,97 @@ class ImageFiles(Protocol):
 
 
 @dataclass(frozen=True)
+class Listing:
+    """The files of a folder, found by `Folder.scan`; names are relative paths with slashes.
+
+    Attributes
+    ----------
+    stamps : mapping of str to str
+        By the name of each image file, in sorted order, a text that changes with its size or modification time.
+    skipped : mapping of str to int
+        Numbers of other files by kind (`evae.data.inventory.KINDS`).
+    suffixes : mapping of str to int
+        Numbers of those of the kind ``other_suffix``, by suffix.
+    links : int
+        Number of links to folders that are listed anyway, or that contain the link.
+    folders : tuple of str
+        All folders, also those without files, in sorted order.
+    """
+
+    stamps: Mapping[str, str]
+    skipped: Mapping[str, int]
+    suffixes: Mapping[str, int]
+    links: int
+    folders: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the image files, sorted."""
+        return list(self.stamps)
+
+    def stamp(self, path: Path) -> dict[str, Any]:
+        """Return a record that reveals a change of the image files of the folder ``path``."""
+        digest = hashlib.sha256()
+        for name, stamp in self.stamps.items():
+            digest.update(f"{name}\0{stamp}\0".encode(errors="surrogateescape"))
+        return {
+            "path": str(path.resolve()),
+            "files": len(self.stamps),
+            "sha256_of_names_sizes_times": digest.hexdigest(),
+        }
+
+
+@dataclass(frozen=True)
 class Folder:
     """The files of a folder; names are relative paths with slashes."""
 
     path: Path
 
-    def names(self, suffixes: frozenset[str]) -> list[str]:
-        """Return the sorted names of all files with one of these suffixes, also in nested folders; no hidden files."""
-        found = []
-        for folder, inner, files in os.walk(self.path):
-            inner[:] = [name for name in inner if not name.startswith(".")]
-            here = Path(folder).relative_to(self.path)
-            found += [
-                (here / name).as_posix()
-                for name in files
-                if not name.startswith(".") and Path(name).suffix.lower() in suffixes
-            ]
-        return sorted(found)
+    def scan(self, suffixes: frozenset[str], splits: Sequence[str] = ("",)) -> Listing:
+        """List the files in subfolders, also nested ones, and those behind links to folders.
+
+        Each folder is listed once, under its own name rather than that of a link. Hidden files are skipped.
+
+        Parameters
+        ----------
+        suffixes : frozenset of str
+            Those of image files, in lower case.
+        splits : sequence of str
+            The subfolders with images, each listed independently of the others. Files elsewhere in the folder are
+            skipped. By default the folder itself is listed.
+
+        Raises
+        ------
+        InputError
+            If a folder cannot be read.
+        """
+        walks = [_Walk(self.path, split, suffixes) for split in splits]
+        for walk in walks:
+            walk.run()
+        skipped = sum((walk.skipped for walk in walks), Counter[str]())
+        if outside := self._count_outside(splits):
+            skipped["outside_splits"] = outside
+        return Listing(
+            dict(sorted(item for walk in walks for item in walk.stamps.items())),
+            dict(sorted(skipped.items())),
+            dict(sorted(sum((walk.suffixes for walk in walks), Counter[str]()).items())),
+            sum(walk.links for walk in walks),
+            tuple(sorted(name for walk in walks for name in walk.folders)),
+        )
+
+    def _count_outside(self, splits: Sequence[str]) -> int:
+        """Count the files that are in none of the subfolders; links to folders are not followed."""
+        if "" in splits:
+            return 0
+        count = 0
+        for entry in _entries(self.path):
+            if entry.name in splits:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                count += sum(len(files) for _, _, files in os.walk(entry.path))
+            elif not _leads_to_folder(entry):
+                count += 1
+        return count
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""
@@ -55,6 +132,99 @@ class Folder:
     def place(self, name: str) -> str:
         """Return the file's path."""
         return str(self.path / name)
+
+
+class _Walk:
+    """The listing of one subfolder of a folder: real folders first, then those behind links."""
+
+    def __init__(self, root: Path, start: str, suffixes: frozenset[str]) -> None:
+        self._root, self._start, self._image_suffixes = root, start, suffixes
+        self.stamps: dict[str, str] = {}
+        self.skipped: Counter[str] = Counter()
+        self.suffixes: Counter[str] = Counter()
+        self.links = 0
+        self.folders: list[str] = []
+        self._seen: set[tuple[int, int]] = set()
+        self._linked: list[str] = []
+
+    def run(self) -> None:
+        """List the files."""
+        path = self._root / self._start
+        if not path.is_dir():
+            return
+        # A link to a folder that contains this one would lead around in a circle.
+        for above in (path.absolute(), path.resolve()):
+            self._seen.update(_identity(folder.stat()) for folder in above.parents)
+        self._enter(self._start)
+        while self._linked:
+            name = heapq.heappop(self._linked)
+            if _identity((self._root / name).stat()) in self._seen:
+                self.links += 1
+            else:
+                self._enter(name)
+
+    def _enter(self, start: str) -> None:
+        """List a folder and the real folders in it; remember links to folders for later."""
+        pending = [(start, False)]
+        while pending:
+            folder, hidden = pending.pop()
+            identity = _identity((self._root / folder).stat())
+            if identity in self._seen:
+                continue
+            self._seen.add(identity)
+            if not hidden:
+                self.folders.append(folder)
+            for entry in sorted(_entries(self._root / folder), key=lambda entry: entry.name):
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                inside = hidden or entry.name.startswith(".")
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((name, inside))
+                elif not inside and _leads_to_folder(entry):
+                    heapq.heappush(self._linked, name)
+                else:
+                    self._add(name, entry, hidden=inside)
+
+    def _add(self, name: str, entry: os.DirEntry[str], *, hidden: bool) -> None:
+        suffix = Path(entry.name).suffix.lower()
+        if hidden:
+            self.skipped["hidden"] += 1
+        elif suffix in self._image_suffixes:
+            self.stamps[name] = _stamp(entry)
+        elif entry.is_symlink() and not Path(entry.path).exists():
+            self.skipped["broken_link"] += 1
+        else:
+            self.skipped["other_suffix"] += 1
+            self.suffixes[suffix or "none"] += 1
+
+
+def _entries(folder: Path) -> Iterable[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be read ({error.strerror}).") from error
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _stamp(entry: os.DirEntry[str]) -> str:
+    """Return a text that changes with a file; what is not a readable file is reported when it is read."""
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return f"unreadable {error.errno}"
+    if not stat.S_ISREG(status.st_mode):
+        return "not a file"
+    return f"{status.st_size}\0{status.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
@@ -81,8 +251,8 @@ class Archive:
             yield cls(path, file)
 
     def names(self) -> list[str]:
-        """Return the names of the members, sorted."""
-        return sorted(self.file.namelist())
+        """Return the names of the members that are not folders, sorted."""
+        return sorted(name for name in self.file.namelist() if not name.endswith("/"))
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes, verified by the archive's checksum."""
@@ -98,15 +268,5 @@ class Archive:
 
 def file_stamp(path: Path) -> dict[str, Any]:
     """Return a record that reveals a change of a file: its path, size and modification time."""
-    stat = path.stat()
-    return {"path": str(path.resolve()), "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
-
-
-def folder_stamp(path: Path, suffixes: frozenset[str]) -> dict[str, Any]:
-    """Return a record that reveals a change of a folder's images: a digest of names, sizes and modification times."""
-    digest = hashlib.sha256()
-    names = Folder(path).names(suffixes)
-    for name in names:
-        size = read_file_size(path / name)
-        digest.update(f"{name}\0{size}\0{(path / name).stat().st_mtime_ns}\0".encode(errors="surrogateescape"))
-    return {"path": str(path.resolve()), "files": len(names), "sha256_of_names_sizes_times": digest.hexdigest()}
+    status = path.stat()
+    return {"path": str(path.resolve()), "bytes": status.st_size, "modified_ns": status.st_mtime_ns}

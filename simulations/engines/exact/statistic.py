@@ -15,6 +15,7 @@ from simulations.engines.exact.density_tables import QUINTIC, CellTable, cell_ta
 from simulations.engines.exact.gaussian import REACH, gaussian_statistic
 from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
 from simulations.engines.exact.sweep import SHORT, sweep
+from simulations.observations.arrays import to_doubles
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.densities.density import Density
 from theory.densities.families import density_named
@@ -232,14 +233,7 @@ def check_sample(sample: npt.ArrayLike) -> Array:
     >>> check_sample([1, 2.5])
     array([1. , 2.5])
     """
-    # Strings and objects would be converted silently, so the kind of the array is checked before.
-    try:
-        values = np.asarray(sample)
-        if values.dtype.kind not in "fiub":
-            raise TypeError
-        values = values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise InputError("the sample must consist of numbers, got other values.") from None
+    values, _ = to_doubles(sample)
     if values.ndim != 1:
         raise InputError(f"the sample must be one-dimensional, got the shape {values.shape}.")
     if values.size == 0:

@@ -78,7 +78,7 @@ def test_without_a_network_get_says_what_to_fetch_and_where_to_put_it(
 def test_get_leaves_what_train_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served = {}
     for packed, _ in MNIST.resources:
-        write_idx(tmp_path / "served", np.full((3, 28, 28), 7))
+        write_idx(tmp_path / "served", np.full((3, 28, 28), 200))
         served[packed] = gzip.compress((tmp_path / "served").read_bytes())
     sums = [(packed, hashlib.md5(content).hexdigest()) for packed, content in served.items()]
     monkeypatch.setattr(MNIST, "resources", sums)

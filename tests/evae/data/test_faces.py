@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -16,7 +18,8 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from evae import data
-from evae.data.sources.faces import OFFICIAL, TRAIN, VALIDATION, split
+from evae.data.published import CELEBA
+from evae.data.sources.faces import TRAIN, VALIDATION, sort_faces
 from foundation.errors import InputError
 
 #: Two training faces, three of the validation part, one of the test part.
@@ -58,7 +61,7 @@ def expected(number: int) -> torch.Tensor:
 
 
 def test_the_parts_have_the_published_numbers_of_files() -> None:
-    assert (len(TRAIN), len(VALIDATION)) == (OFFICIAL.train, OFFICIAL.holdout) == (162_770, 19_867)
+    assert (len(TRAIN), len(VALIDATION)) == (CELEBA.train, CELEBA.holdout) == (162_770, 19_867)
     assert VALIDATION.stop + 19_962 == 202_600
 
 
@@ -86,7 +89,57 @@ def test_the_folder_gives_what_the_archive_gives(faces: Path) -> None:
 
 def test_other_members_are_passed_over() -> None:
     names = ["img_align_celeba/", "img_align_celeba/000003.jpg", "__MACOSX/000004.jpg", "img_align_celeba/x.txt"]
-    assert split([*names, "img_align_celeba/162771.jpg"]) == ([names[1]], ["img_align_celeba/162771.jpg"])
+    faces = sort_faces([*names, "img_align_celeba/162771.jpg", "200000.jpg"], "here")
+    assert (faces.train, faces.holdout) == ([names[1]], ["img_align_celeba/162771.jpg"])
+    assert faces.skipped == {"other_member": 3, "test_face": 1}
+
+
+def test_two_files_of_one_number_are_refused_by_name(faces: Path) -> None:
+    archive = faces / "celeba" / "img_align_celeba.zip"
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("000001.jpg", jpeg(1))
+    sentence = r"zip must hold one file for each number, got both 000001\.jpg and img_align_celeba/000001\.jpg\."
+    with pytest.raises(InputError, match=sentence):
+        data.load("celeba", faces)
+    survey = data.catalogue.source_for("celeba", faces).survey()
+    assert survey.state == "damaged"
+    assert "got both 000001.jpg" in survey.remark
+
+
+def test_what_is_not_read_of_an_archive_is_counted_and_a_broken_face_may_be_left_out(tmp_path: Path) -> None:
+    write_archive(
+        tmp_path,
+        {
+            **{f"{number:06d}.jpg": jpeg(number) for number in NUMBERS},
+            "000002.jpg": b"no picture",
+            "000003.jpg": jpeg(3)[:900],
+            "read.me": b"",
+        },
+    )
+    with pytest.raises(
+        InputError, match=r"2 of 7 image files cannot be decoded: the member img_align_celeba/000002\.jpg"
+    ):
+        data.load("celeba", tmp_path)
+    for _ in range(2):
+        found = data.load("celeba", tmp_path, skip_undecodable=True)
+        assert torch.equal(found.train, torch.stack([expected(number) for number in NUMBERS[:2]]))
+        assert found.inventory is not None
+        assert found.inventory.skipped == {"other_member": 1, "test_face": 1}
+        assert list(found.inventory.decoded.undecodable) == [f"img_align_celeba/00000{n}.jpg" for n in (2, 3)]
+        assert found.inventory.files == 9
+
+
+def test_a_complete_archive_has_the_published_checksum(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two training and three validation faces, as if that were all of them."""
+    monkeypatch.setattr("evae.data.sources.faces.CELEBA", dataclasses.replace(CELEBA, train=2, holdout=3))
+    archive = faces / "celeba" / "img_align_celeba.zip"
+    with pytest.raises(InputError, match=r"has the MD5 sum [0-9a-f]{32}, not the published .*as many faces as CelebA"):
+        data.load("celeba", faces)
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr("torchvision.datasets.CelebA.file_list", [("id", md5, archive.name)])
+    content = data.load("celeba", faces).content
+    assert content is not None
+    assert content.document() == {"title": "CelebA", "complete": True, "checksums": {"md5": md5}}
 
 
 def test_a_half_downloaded_archive_is_named_with_its_size(faces: Path) -> None:

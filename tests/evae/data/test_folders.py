@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from evae import data
-from evae.data.decoding import Framing, decode_files
+from evae.data.decoding import Decoder, Framing
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 
@@ -132,6 +132,9 @@ def test_sixteen_bits_are_refused_instead_of_clipped(folder: Path) -> None:
 def test_a_folder_without_test_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"folder:DIR must name a folder .* got .*mine, which is neither a folder"):
         load(tmp_path)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="mine/train holds no images"):
+        load(tmp_path)
     save(picture(1, 32, 32), tmp_path / "mine" / "train" / "1.png")
     with pytest.raises(InputError, match="mine/test holds no images"):
         load(tmp_path)
@@ -141,12 +144,15 @@ def test_several_processes_decode_what_one_does_in_order_and_name_the_same_file(
     names = [save(picture(seed, 20, 24), tmp_path / f"{seed:04d}.bmp").name for seed in range(600)]
     framing = Framing(side=8, channels=3)
     told: list[int] = []
-    several = list(
-        decode_files(Folder(tmp_path), names, framing, lambda _what, done, _all: told.append(done), workers=2)
-    )
-    alone = list(decode_files(Folder(tmp_path), names, framing, lambda *_: None, workers=1))
-    assert np.array_equal(np.concatenate(several), np.concatenate(alone))
+    several = Decoder(Folder(tmp_path), names, framing, lambda _what, done, _all: told.append(done), workers=2)
+    alone = Decoder(Folder(tmp_path), names, framing, lambda *_: None, workers=1)
+    assert np.array_equal(np.concatenate([*several.batches()]), np.concatenate([*alone.batches()]))
     assert told == [128, 256, 384, 512, 600]
     (tmp_path / "0333.bmp").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"0333\.bmp cannot be decoded"):
-        list(decode_files(Folder(tmp_path), names, framing, lambda *_: None, workers=2))
+    decoders = [Decoder(Folder(tmp_path), names, framing, lambda *_: None, workers=workers) for workers in (1, 2)]
+    pixels = [np.concatenate([*decoder.batches()]) for decoder in decoders]
+    assert np.array_equal(pixels[0], pixels[1])
+    assert len(pixels[0]) == 599
+    for decoder in decoders:
+        assert list(decoder.failures) == ["0333.bmp"]
+        assert "0333.bmp cannot be decoded" in decoder.failures["0333.bmp"]

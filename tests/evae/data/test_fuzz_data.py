@@ -27,14 +27,14 @@ from PIL import Image
 from evae import data
 from evae.data import ImageData
 from evae.data.cache import DecodePlan, DecodeRequest, fetch
-from evae.data.decoding import MOST_PIXELS, Framing, decode_image, inspect_image
+from evae.data.decoding import FORMATS, MOST_PIXELS, Framing, decode_image, inspect_image
 from evae.data.sources import cifar, idx
 from evae.features.inception import inception_network
 from evae.features.store import CacheEntry, load_or_compute
 from foundation.errors import InputError
 from foundation.untrusted import ArrayArchive
 from tests.evae.conftest import invoke, refusal, write_mnist
-from tests.support.mutations import (
+from tests.support.hostile.mutations import (
     Trap,
     answered,
     as_json,
@@ -76,6 +76,9 @@ PICTURES = {
     "gif": picture("GIF", "P"),
     "tiff": picture("TIFF"),
     "ppm": picture("PPM"),
+    "dib": picture("DIB"),
+    "jp2": picture("JPEG2000"),
+    **({"avif": picture("AVIF")} if "AVIF" in FORMATS else {}),
 }
 
 ARRAYS: dict[str, Any] = {
@@ -152,7 +155,7 @@ def test_fuzzed_pictures_are_decoded_or_refused(place: Path, content: bytes) -> 
     for channels in (1, 3):
         try:
             with little_memory(), little_time():
-                assert decode_image(content, Framing(32, channels, upright=True)).shape == (channels, 32, 32)
+                assert decode_image(content, Framing(32, channels, upright=True))[0].shape == (channels, 32, 32)
         except ValueError as reason:
             require_clean(InputError(f"({reason})"))
     try:
@@ -452,6 +455,18 @@ def test_a_picture_of_huge_dimensions_is_refused_before_it_is_decoded(tmp_path: 
         sentence = refusal("train", "--dataset", f"folder:{folder}", "--data-dir", tmp_path)
     assert "2.png cannot be decoded" in sentence
     assert f"more than {MOST_PIXELS:,}" in sentence
+
+
+def test_a_header_that_announces_a_gigabyte_makes_nothing_that_large(tmp_path: Path) -> None:
+    """Pillow's reader of JPEG 2000 asks its file for as many bytes as the length of a box says."""
+    content = bytearray(PICTURES["jp2"])
+    box = content.index(b"jp2h") - 4
+    content[box : box + 4] = struct.pack(">I", 2**30)
+    folder = folder_of(tmp_path / "pictures", bytes(content))
+    with little_memory(2**27), little_time(2):
+        sentence = refusal("train", "--dataset", f"folder:{folder}", "--data-dir", tmp_path)
+    assert "2.png cannot be decoded" in sentence
+    assert "Memory" not in sentence
 
 
 def test_a_face_of_other_dimensions_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

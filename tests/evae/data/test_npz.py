@@ -77,7 +77,7 @@ def test_a_file_is_also_looked_for_in_the_data_folder(tmp_path: Path) -> None:
         (noise(4, 3, 9, 3), "must have unambiguous axes, got (4, 3, 9, 3)"),
         (noise(4, 32), "must be N x H x W, N x H x W x C or N x C x H x W with N > 0, got (4, 32)."),
         (noise(0, 32, 32), "with N > 0, got (0, 32, 32)."),
-        (noise(4, 32, 32) / 255, "must be uint8 (0 to 255), got float64."),
+        (noise(4, 32, 32) / 255, "must be uint8 (0 to 255), got float64 from 0 to 1. Multiply images in [0, 1] by 255"),
     ],
 )
 def test_an_array_that_is_not_a_stack_of_images_is_refused(tmp_path: Path, train: np.ndarray, sentence: str) -> None:

@@ -94,8 +94,9 @@ def test_every_option_of_a_run_decides_it_or_does_not_or_makes_its_place() -> No
     fields = {field.name for field in dataclasses.fields(Configuration)}
     recipe = {*("posterior", "objective", "kernel", "prior_length", "interval", "beta", "uniform_length", "divergence")}
     assert set(IDLE) == INDIFFERENT
-    # A side is chosen for user-supplied images alone.
-    assert fields - INDIFFERENT - set(DECIDING) - recipe == {"dataset", "model", "latent_dim", "seed", "image_size"}
+    # Chosen for user-supplied images alone.
+    own = {"image_size", "skip_undecodable"}
+    assert fields - INDIFFERENT - set(DECIDING) - recipe - own == {"dataset", "model", "latent_dim", "seed"}
 
 
 @pytest.mark.parametrize("option", DECIDING)

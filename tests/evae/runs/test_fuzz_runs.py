@@ -26,7 +26,15 @@ from evae.runs.environment import environment
 from evae.runs.run import STATES
 from evae.training.train import resume
 from tests.evae.conftest import invoke, refusal
-from tests.support.mutations import answered, as_json, contents, examples, mutated, mutated_document, mutated_json
+from tests.support.hostile.mutations import (
+    answered,
+    as_json,
+    contents,
+    examples,
+    mutated,
+    mutated_document,
+    mutated_json,
+)
 from tests.support.places import RESULTS
 
 

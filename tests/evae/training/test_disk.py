@@ -131,14 +131,12 @@ def test_where_nothing_can_be_written_each_command_says_so_and_changes_nothing(
             ("evaluate", run, *judging): run,
             ("sample", run, "--device", "cpu"): run / "samples-prior-seed0.png",
             ("datasets", "list", "--json", folder / "list.json"): folder / "list.json",
+            ("reproduce", *GRID, folder): folder,
         }.items():
             ended = mounting_faults.run(*command)
             assert ended.code == 2, command
             assert str(name) in ended.sentence
             assert "Read-only file system" in ended.sentence
-        ended = mounting_faults.run("reproduce", *GRID, folder)
-        assert ended.code == 1
-        assert ended.errors.count("Failed: ") == len(ended.errors.splitlines()) == 2
         # What can be done all the same is done: decoded images go to the user's own cache, a picture elsewhere.
         assert mounting_faults.run("datasets", "check", dataset, "--data-dir", folder).code == 0
         assert mounting_faults.run("sample", run, "--device", "cpu", "--output", tmp_path / "new.png").code == 0

@@ -430,7 +430,7 @@ def test_a_kernel_is_recognised_from_its_definition() -> None:
         ([1.0, float("nan"), float("inf")], "must be finite, but 2 of its 3 values"),
         (["a", "b"], "must consist of numbers"),
         ([1 + 2j], "must consist of numbers"),
-        ([None], "must consist of numbers"),
+        ([None], "must be finite, but 1 of its 1 values"),
         ([[1.0], [1.0, 2.0]], "must consist of numbers"),
     ],
 )
