@@ -42,7 +42,8 @@ class CommandLine(click.Group):
         kwargs["complete_var"] = completions.VARIABLE
         completions.register()
         forget_impossible_sizes()
-        given = kwargs.get("args") or (args[0] if args else None)
+        # None if this is the program itself. A caller in Python may give no arguments, too: an empty list.
+        given = kwargs.get("args", args[0] if args else None)
         try:
             with InsistentStop(_interruption) as stop, warnings_as_sentences():
                 try:
@@ -56,7 +57,7 @@ class CommandLine(click.Group):
         except SystemExit as exit_without_a_word:
             status = exit_without_a_word.code
         except BaseException as error:
-            if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
+            if "--debug" in (sys.argv[1:] if given is None else given) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
         status = status if isinstance(status, int) else 0

@@ -44,6 +44,7 @@ varying key.
 | 1 | done, but a check failed: a verdict not as recorded, a run of a table that failed, a damaged data set | yes |
 | 2 | wrong use or bad input: one sentence on standard error | no |
 | 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to resume | no |
+| 141 | nothing reads standard output any more: no message | in part |
 """
 
 

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cli
 from tests.commands.test_json import COMMANDS, TINY
 from tests.support.faults import Ended, Faults, complaints
 from tests.support.places import ROOT
+from tests.support.runner import runner
 from tests.support.signals import ignoring_interrupts
 
 #: Commands whose results are complete in a folder of their own, with more to do than in the tests of their documents.
@@ -184,3 +186,10 @@ def test_a_signal_during_the_imports_ends_the_program_in_a_sentence(number: sign
         ignoring_interrupts(sys.executable, "-c", script), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ignored.returncode == (0 if number == signal.SIGINT else 143)
+
+
+def test_a_caller_in_python_keeps_its_handlers() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+    for words in ([], ["--version"], ["simulate-tm", "--m", "-5"]):
+        runner().invoke(cli.main, words)
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)] == before
