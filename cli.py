@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from commands.shared.startup import prepare_program
+
+# The imports below take most of the time of a short command.
+prepare_program()
+
 import click
 
 from commands.completion import print_completion

@@ -1,5 +1,8 @@
 """Dask clusters, existing or started on this machine, that run functions for the other packages.
 
+Dask runs any code that a connected client sends it. A cluster that is started here therefore talks TLS with credentials
+that are created for it and exist only in the memory of its own processes: no other program on the machine can connect.
+
 A task is a pure function of its arguments: if its worker dies, dask's scheduler repeats it on another one. This module
 adds error messages of one sentence, detection of a lost scheduler or of the loss of all workers, and messages between
 tasks and the program.
@@ -13,6 +16,7 @@ import importlib.metadata
 import logging
 import re
 import signal
+import tempfile
 import threading
 import time
 import uuid
@@ -40,6 +44,9 @@ GPU = "GPU"
 """The resource of a worker that has a GPU: ``dask worker ADDRESS --resources GPU=1``."""
 
 _DISTRIBUTION = "epanechnikov-vae"
+
+#: Options of a scheduler or a worker whose server of HTTP shows nothing.
+_WITHOUT_PAGES = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 _LOCAL = re.compile(r"local:(\d+)")
 
@@ -211,16 +218,20 @@ def open_cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
     Raises
     ------
     InputError
-        If dask.distributed is not installed, no scheduler answers within `SECONDS_TO_CONNECT`, it has no workers, or
-        they have another version of this program or none.
+        If dask.distributed or, for ``local:N``, cryptography is not installed, no scheduler answers within
+        `SECONDS_TO_CONNECT`, it has no workers, or they have another version of this program or none.
     """
     _require_dask()
-    with _dask_logging_silenced(), _scheduler(address, gpus) as (found, is_local), _connection(found) as client:
+    with (
+        _dask_logging_silenced(),
+        _scheduler(address, gpus) as (found, security),
+        _connection(found, security) as client,
+    ):
         cluster = Cluster(address, client)
         if not cluster.list_workers():
             raise InputError(f"the cluster at {address} has no workers. Start some: dask worker {address}")
         _require_same_version(cluster)
-        if is_local:
+        if security is not None:
             # Ctrl-C in a terminal also reaches the workers, but the program decides when they end.
             cluster.run_on_workers(ignore_signals, [signal.SIGINT])
         try:
@@ -230,26 +241,49 @@ def open_cluster(address: str, *, gpus: int = 0) -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def _scheduler(address: str, gpus: int) -> Iterator[tuple[str, bool]]:
-    """Yield the address of the scheduler, and whether it was started here."""
+def _scheduler(address: str, gpus: int) -> Iterator[tuple[str, Any]]:
+    """Yield the address of the scheduler, and its credentials if it was started here, else None."""
     number = _parse_address(address)
     if number is None:
-        yield address, False
+        yield address, None
         return
+    import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
-    workers = {index: {"cls": Nanny, "options": _worker_options(index, gpus)} for index in range(number)}
-    scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}}
-    local = SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
+    security = _create_credentials()
+    own = {"host": "127.0.0.1", "protocol": "tls://", "security": security, **_WITHOUT_PAGES}
+    # A folder of this user alone: the files of dask's own would lie in one that others may have created.
+    with tempfile.TemporaryDirectory(prefix=f"{_DISTRIBUTION}-", ignore_cleanup_errors=True) as folder:
+        workers = {
+            index: {"cls": Nanny, "options": {**own, **_worker_options(index, gpus), "local_directory": folder}}
+            for index in range(number)
+        }
+        # Pages of HTTP would show the computation to everyone on this machine.
+        with dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}):
+            scheduler = {"cls": Scheduler, "options": {**own, "port": 0}}
+            local = SpecCluster(workers=workers, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL)
+        try:
+            yield local.scheduler_address, security
+        finally:
+            # A worker that is being started in place of a dead one cannot be closed in order, so it is awaited first.
+            # One that does not start in time ends with this process.
+            with contextlib.suppress(TimeoutError):
+                local.wait_for_workers(number, timeout=SECONDS_TO_CONNECT)
+            with contextlib.suppress(TimeoutError):
+                local.close(timeout=SECONDS_TO_CLOSE)
+
+
+def _create_credentials() -> Any:
+    """Create a key and a certificate that both sides of every connection must have; they are never given to others."""
+    from distributed.security import Security
+
     try:
-        yield local.scheduler_address, True
-    finally:
-        # A worker that is being started in place of a dead one cannot be closed in order, so it is awaited first. One
-        # that does not start in time ends with this process.
-        with contextlib.suppress(TimeoutError):
-            local.wait_for_workers(number, timeout=SECONDS_TO_CONNECT)
-        with contextlib.suppress(TimeoutError):
-            local.close(timeout=SECONDS_TO_CLOSE)
+        return Security.temporary()
+    except ImportError:
+        raise InputError(
+            "--cluster local:N needs cryptography, which is not installed, to admit only its own processes. Install "
+            "it: pip install 'epanechnikov-vae[cluster]'"
+        ) from None
 
 
 def _parse_address(address: str) -> int | None:
@@ -275,10 +309,8 @@ def _worker_options(index: int, gpus: int) -> dict[str, Any]:
     if index < gpus:
         environment["CUDA_VISIBLE_DEVICES"] = str(index)
     return {
-        "host": "127.0.0.1",
         "nthreads": 1,
         "memory_limit": None,
-        "dashboard_address": "127.0.0.1:0",
         "silence_logs": logging.CRITICAL,
         "env": environment,
         "resources": {GPU: 1} if index < gpus else {},
@@ -286,17 +318,18 @@ def _worker_options(index: int, gpus: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _connection(address: str) -> Iterator[Any]:
+def _connection(address: str, security: Any) -> Iterator[Any]:
     from distributed import Client
     from distributed.security import Security
 
-    if address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+    security = security or Security()
+    if address.startswith("tls://") and security.get_connection_args("client")["ssl_context"] is None:
         raise InputError(
             f"--cluster {address} needs certificates, and dask's configuration names none. Name them, for example in "
             "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY."
         )
     try:
-        client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False, security=security)
     except (OSError, ValueError) as error:
         raise InputError(
             f"no dask scheduler answers at {address} within {SECONDS_TO_CONNECT} seconds "

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock
 
-from foundation.errors import InputError
+from foundation.errors import InputError, Interruption
 
 #: Bytes of the largest JSON file that is read. Our own are far smaller; reading takes about twenty times the size in
 #: memory.
@@ -67,7 +67,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(_temporary_name(path.name))
     try:
         # The mode "x" neither follows a link nor opens a file that exists.
-        with temporary.open("xb") as stream:
+        with _removed_if_stopped(temporary), temporary.open("xb") as stream:
             try:
                 with contextlib.suppress(OSError):
                     # On a file system without locks no file is ever treated as a leftover.
@@ -88,6 +88,16 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         # The reader of the message knows only the final name.
         if error.errno is not None and str(error.filename or temporary) == str(temporary):
             error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def _removed_if_stopped(path: Path) -> Iterator[None]:
+    """Remove a new file if a signal ends the block, also between its creation and the next statement."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interruption):
+        path.unlink(missing_ok=True)
         raise
 
 

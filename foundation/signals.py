@@ -1,5 +1,8 @@
 """Handling of SIGINT, which Ctrl-C sends to every process of a command, and of SIGTERM.
 
+Every handler is set here. A command raises an exception for a signal (`InsistentStop`), unless a block inside it only
+notes the signal to stop at a better moment; such a block passes on a signal that it did not answer.
+
 Three rules hold for every function here:
 
 - Python sets handlers in the main thread only, so in any other thread nothing is changed.
@@ -13,11 +16,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 """A function of the signal's number and the interrupted frame, or a constant of `signal.Handlers`."""
@@ -26,6 +32,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _SECONDS_TO_NEXT = 0.5
 """The processor time after which the signal of `processor_time_limited` is repeated."""
+
+SECONDS_BETWEEN_REMINDERS = 0.25
+"""Time after which `InsistentStop` raises its exception again if a library has dropped it."""
 
 
 def set_handler(handler: Handler, numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> dict[signal.Signals, Handler]:
@@ -72,11 +81,16 @@ def signals_deferred() -> Iterator[None]:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     for number, frame in received:
-        handler = replaced[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-        else:
-            signal.raise_signal(number)
+        deliver(number, frame, replaced)
+
+
+def deliver(number: int, frame: FrameType | None, handlers: Mapping[signal.Signals, Handler]) -> None:
+    """Handle a signal that an inner block noted and did not answer by the handler that the block had replaced."""
+    handler = handlers.get(signal.Signals(number))
+    if callable(handler):
+        handler(number, frame)
+    elif handler is signal.SIG_DFL:
+        signal.raise_signal(number)
 
 
 class ProcessorTimeExceeded(BaseException):
@@ -158,6 +172,81 @@ def _is_in_finalizer(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def exit_on_signals(describe: Callable[[int], str]) -> None:
+    """Exit at once on a signal from now on, with a sentence on standard error: for a program that has done nothing yet.
+
+    An exception could be raised in the middle of an import, where it is dropped or shown as a traceback. ``describe``
+    returns the sentence for the number of a signal.
+    """
+
+    def exit_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+        with contextlib.suppress(OSError):
+            os.write(2, f"{describe(number)}\n".encode())
+        os._exit(128 + number)
+
+    set_handler(exit_at_once)
+
+
+class InsistentStop:
+    """A context that raises an exception for SIGINT and SIGTERM, again and again until it arrives.
+
+    Python raises the exception of a handler wherever the program happens to be. If that is a callback whose exceptions
+    are ignored, such as the removal of an object, or a library that catches every exception, it is lost. The exception
+    is therefore raised again after `SECONDS_BETWEEN_REMINDERS` if it no longer exists: while it is on its way, also
+    through ``finally`` clauses that take long, or as the cause of another exception, it does.
+
+    It uses SIGALRM, and belongs around a whole program.
+
+    Parameters
+    ----------
+    exception_for : callable
+        Returns the exception for the number of a signal; its class must admit weak references.
+    """
+
+    def __init__(self, exception_for: Callable[[int], BaseException]) -> None:
+        self._exception_for = exception_for
+        self._number = 0
+        self._raised: Callable[[], BaseException | None] = lambda: None
+        self._replaced: Mapping[signal.Signals, Handler] = {}
+        self._unraisable: Callable[[Any], Any] = sys.unraisablehook
+
+    def __enter__(self) -> InsistentStop:
+        self._unraisable, sys.unraisablehook = sys.unraisablehook, self._report_unraisable
+        self._replaced = {**set_handler(self._raise), **set_handler(self._remind, [signal.SIGALRM])}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+        restore_handlers(self._replaced)
+        sys.unraisablehook = self._unraisable
+
+    def rest(self) -> None:
+        """Raise no exception again: it has arrived, or the work is complete."""
+        if self._number:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        self._number = 0
+
+    def _raise(self, number: int, _frame: FrameType | None) -> NoReturn:
+        self._number = number
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_BETWEEN_REMINDERS, SECONDS_BETWEEN_REMINDERS)
+        exception = self._exception_for(number)
+        self._raised = weakref.ref(exception)
+        try:
+            raise exception
+        finally:
+            # The exception refers to this frame, which must not keep it alive.
+            del exception
+
+    def _remind(self, _number: int, frame: FrameType | None) -> None:
+        if self._number and self._raised() is None:
+            self._raise(self._number, frame)
+
+    def _report_unraisable(self, unraisable: Any) -> None:
+        """Report an exception that Python ignores, but for our own, which will be raised again."""
+        if unraisable.exc_value is None or unraisable.exc_value is not self._raised():
+            self._unraisable(unraisable)
 
 
 def _is_main_thread() -> bool:

@@ -9,15 +9,14 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
 from commands.shared import completions
-from foundation.signals import handle_signals, ignore_signals, set_handler
-
-if TYPE_CHECKING:
-    pass
+from commands.shared.startup import describe_stop
+from commands.shared.streams import discard_output, forget_impossible_sizes
+from foundation.signals import InsistentStop, ignore_signals, set_handler
 
 EXIT_CHECK_FAILED = 1
 
@@ -31,29 +30,34 @@ SECONDS_TO_SPEAK = 20
 OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "report")
 
 #: Exceptions that are not defects, so that ``--debug`` shows no traceback for them.
-EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt, BrokenPipeError)
+EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt)
 
 
 class CommandLine(click.Group):
     """A command group that reports every failure as one sentence on standard error; ``--debug`` shows the traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, 130 interrupted."""
+        """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, or 128 plus a signal's number."""
         kwargs["standalone_mode"] = False
         kwargs["complete_var"] = completions.VARIABLE
         completions.register()
-        given = kwargs.get("args") or (args[0] if args else None)
+        forget_impossible_sizes()
+        # None if this is the program itself. A caller in Python may give no arguments, too: an empty list.
+        given = kwargs.get("args", args[0] if args else None)
         try:
-            with terminated_in_order(), warnings_as_sentences():
-                status = super().main(*args, **kwargs)
-                sys.stdout.flush()
+            with InsistentStop(_interruption) as stop, warnings_as_sentences():
+                try:
+                    status = super().main(*args, **kwargs)
+                    sys.stdout.flush()
+                finally:
+                    stop.rest()
+                    if given is None:
+                        # The process is about to exit; another signal must not interrupt that.
+                        _ignore_signals_to_exit()
         except SystemExit as exit_without_a_word:
             status = exit_without_a_word.code
         except BaseException as error:
-            if given is None:
-                # The process is about to exit; a second Ctrl-C must not interrupt that.
-                ignore_signals([signal.SIGINT])
-            if "--debug" in (given or sys.argv[1:]) and not isinstance(error, EXPECTED):
+            if "--debug" in (sys.argv[1:] if given is None else given) and not isinstance(error, EXPECTED):
                 raise
             status = _answer(error)
         status = status if isinstance(status, int) else 0
@@ -69,17 +73,18 @@ class CommandLine(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@contextlib.contextmanager
-def terminated_in_order() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C, with cleanup; train and simulate-tm install handlers that report more."""
+def _interruption(number: int) -> BaseException:
+    """Return what ends a command on a signal; train, simulate-tm and reproduce note the signal and report more."""
+    from foundation.errors import Interruption
 
-    def interrupt(number: int, _frame: object) -> NoReturn:
-        from foundation.errors import Interruption
+    return Interruption(describe_stop(number), number)
 
-        raise Interruption("terminated. No partial output was left; run the same command to start over.", number)
 
-    with handle_signals(interrupt, [signal.SIGTERM]):
-        yield
+def _ignore_signals_to_exit() -> None:
+    from evae.compute.place import place
+
+    # torchrun ends the processes of a failed run by SIGTERM.
+    ignore_signals([signal.SIGINT] if place().count > 1 else [signal.SIGINT, signal.SIGTERM])
 
 
 def _answer(error: BaseException) -> int:
@@ -89,12 +94,14 @@ def _answer(error: BaseException) -> int:
 
     if isinstance(error, click.ClickException):
         return _refuse(_sentence(error))
+    if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
+        # click takes it for the end of what a user types, but no command asks for anything.
+        raise error.__cause__
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return _refuse("interrupted. No partial output was left; run the same command to start over.", EXIT_INTERRUPTED)
-    if isinstance(error, BrokenPipeError):
-        # The reader closed the pipe, as `head` does; discard the remaining output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _refuse(describe_stop(signal.SIGINT), EXIT_INTERRUPTED)
+    if isinstance(error, Interruption) and error.signal_number == signal.SIGPIPE:
+        # The reader of standard output has gone, as `head` does, and knows it.
+        return 128 + signal.SIGPIPE
     if isinstance(error, Interruption):
         return _refuse(error.sentence, 128 + error.signal_number)
     if isinstance(error, ProcessLost):
@@ -195,15 +202,18 @@ def _exit(status: int, at_once: bool) -> NoReturn:
     """Exit; with ``at_once``, kill child processes and do not wait for running threads."""
     from evae.compute.place import place
 
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        # The error was reported, or this one hides behind another.
+        discard_output()
     # The threads that exchange tensors between processes may outlive the interpreter, which then aborts.
     if not at_once and place().count == 1:
         sys.exit(status)
     multiprocessing = sys.modules.get("multiprocessing")
     for child in multiprocessing.active_children() if multiprocessing else ():
         child.kill()
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
     os._exit(status)
 
 

@@ -45,6 +45,7 @@ varying key.
 | 1 | done, but a check failed: a verdict, a mean, a run of a table or a data set is not as it should be | yes |
 | 2 | wrong use or bad input: one sentence on standard error | no |
 | 130, 143 | interrupted by Ctrl-C or SIGTERM: one sentence on what was saved and how to resume | no |
+| 141 | nothing reads standard output any more: no message | in part |
 """
 
 

@@ -114,15 +114,15 @@ def _hand_out(
             _pass_on(messages, outcomes.callback)
         except ClusterLost as error:
             raise ClusterLost(f"{error} {_way_on(outcomes)}") from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interruption) as error:
             # A second Ctrl-C interrupts immediately.
-            raise _interruption(stop, outcomes) from None
+            raise _interruption(stop.signal_behind(error), outcomes) from None
         # A stop or the deadline: the workers write checkpoints, and what finished meanwhile is collected.
         if pending:
             _stop(workers, list(pending))
             _take_what_is_finished(pending, judges, outcomes)
         if stop.requested:
-            raise _interruption(stop, outcomes)
+            raise _interruption(stop.signal, outcomes)
 
 
 def _gather(pending: dict[Future[str | None], Configuration], judges: dict[str, Judge], outcomes: Outcomes) -> None:
@@ -175,7 +175,7 @@ def _stop(workers: Cluster, pending: list[Future[str | None]]) -> None:
     """Let the workers write their checkpoints; a second Ctrl-C does not wait for them."""
     workers.request_stop()
     deadline = time.monotonic() + SECONDS_TO_STOP
-    with contextlib.suppress(KeyboardInterrupt, ClusterLost):
+    with contextlib.suppress(KeyboardInterrupt, Interruption, ClusterLost):
         while time.monotonic() < deadline and wait(pending, SECONDS_BETWEEN_GLANCES).not_done:
             workers.check_alive()
 
@@ -186,8 +186,8 @@ def _way_on(outcomes: Outcomes) -> str:
     )
 
 
-def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
-    name, number = stop.signal
+def _interruption(told: tuple[str, int], outcomes: Outcomes) -> Interruption:
+    name, number = told
     return Interruption(f"interrupted by {name}; {_way_on(outcomes)}", number)
 
 

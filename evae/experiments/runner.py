@@ -127,16 +127,16 @@ def _one_by_one(outcomes: Outcomes, judges: dict[str, Judge], late: Callable[[],
                 # Another process may have finished it meanwhile.
                 found = judge.found(config)
                 record = found or _trained_and_judged(judge, config, data, callback, stop, late)
-            except (KeyboardInterrupt, Interruption):
+            except (KeyboardInterrupt, Interruption) as error:
                 if stop.requested or not late():
-                    raise _interruption(stop, outcomes) from None
+                    raise _interruption(stop.signal_behind(error), outcomes) from None
                 break
             except Exception as error:
                 outcomes.failed(config, describe_error(error))
             else:
                 (outcomes.finished if found is None else outcomes.found)(config, record)
         if stop.requested:
-            raise _interruption(stop, outcomes)
+            raise _interruption(stop.signal, outcomes)
 
 
 def _trained_and_judged(
@@ -153,8 +153,8 @@ def _trained_and_judged(
         return judge.judged(run, config, data)
 
 
-def _interruption(stop: StopRequest, outcomes: Outcomes) -> Interruption:
-    name, number = stop.signal
+def _interruption(told: tuple[str, int], outcomes: Outcomes) -> Interruption:
+    name, number = told
     return Interruption(f"interrupted by {name}; {outcomes.progress}. Repeat the command to resume.", number)
 
 

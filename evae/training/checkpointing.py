@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -12,6 +13,7 @@ from evae.training.group import Group, require_finite_weights
 from evae.training.progress import Progress
 from evae.training.session import Session
 from evae.training.stop_request import StopRequest
+from foundation.errors import Interruption
 
 #: At the end of an epoch no checkpoint is written if the last one took more than this share of the time since then.
 CHECKPOINT_SHARE = 0.05
@@ -90,3 +92,12 @@ class Saver:
         # No process stops before the first one has written.
         self._stop.agree()
         self._stop.raise_if_requested()
+
+    @contextlib.contextmanager
+    def saved_if_stopped(self, progress: Progress, noise: Sequence[torch.Generator], seconds: float) -> Iterator[None]:
+        """Save at the end of an epoch's batches if a signal ends the block that measures it; resuming repeats that."""
+        try:
+            yield
+        except (KeyboardInterrupt, Interruption):
+            self.save_within_epoch(progress, noise, seconds)
+            raise

@@ -196,8 +196,8 @@ def require_finite_weights(weights: dict[str, Tensor], position: Position) -> No
 
 
 def _explain(runs: Sequence[Run], epochs: Sequence[int], stop: StopRequest, error: BaseException) -> BaseException:
-    if isinstance(error, KeyboardInterrupt):
-        return TrainingInterrupted(runs, min(epochs), *stop.signal)
+    if isinstance(error, KeyboardInterrupt | Interruption):
+        return TrainingInterrupted(runs, min(epochs), *stop.signal_behind(error))
     return _explain_machine(runs, error) or error
 
 

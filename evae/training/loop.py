@@ -56,7 +56,9 @@ def run_epochs(
                     progress, seconds = train_epoch(steps, epoch, callback, saver, checkpoints)
                 # A checkpoint within an epoch restores the progress of that epoch alone.
                 checkpoints = ()
-                records = _record_epoch(group, session, progress, seconds, curves)
+                with saver.saved_if_stopped(progress, steps.noise, seconds):
+                    measured = _measure_epoch(group, session, progress, seconds, stop)
+                records = _write_records(group, session, measured, curves)
                 # After the epoch's weights and record: a kill in between repeats the epoch and loses nothing.
                 saver.save_after_epoch(epoch)
                 if writes:
@@ -85,20 +87,33 @@ def _prepare_folders(group: Group, session: Session, position: Position) -> None
         run.set_status("running", epochs_finished=position.epochs_finished)
 
 
-def _record_epoch(
-    group: Group, session: Session, progress: Progress, seconds: float, curves: Sequence[Curves]
+def _measure_epoch(
+    group: Group, session: Session, progress: Progress, seconds: float, stop: StopRequest
 ) -> dict[int, EpochRecord]:
-    """Measure and write an epoch of each run in the first process; return the records by index."""
+    """Measure an epoch of each run in the first process; return the records by index.
+
+    A signal ends it at once, since hold-out images may take minutes.
+    """
     records: dict[int, EpochRecord] = {}
-    for number, run in group.active():
+    for number, _ in group.active():
         with group.isolate_failure(number):
             # In every process, so that all of them fail where a term is not finite.
             means = progress.means(number)
             if session.processes.is_first:
-                record = measure_epoch(session, number, progress.epoch, means, seconds)
-                write_epoch(run, session, number, record, curves[number])
-                records[number] = record
+                with stop.at_once():
+                    records[number] = measure_epoch(session, number, progress.epoch, means, seconds)
     return records
+
+
+def _write_records(
+    group: Group, session: Session, measured: dict[int, EpochRecord], curves: Sequence[Curves]
+) -> dict[int, EpochRecord]:
+    """Write the measured epoch of each run; return the records of the runs that have not failed."""
+    for number, run in group.active():
+        if number in measured:
+            with group.isolate_failure(number):
+                write_epoch(run, session, number, measured[number], curves[number])
+    return {number: measured[number] for number, _ in group.active() if number in measured}
 
 
 def _finish_folders(group: Group, session: Session) -> None:

@@ -6,13 +6,15 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 from evae.compute.processes import Processes
+from foundation.errors import Interruption
 from foundation.signals import Handler, restore_handlers, set_handler
 
 
 class StopRequest:
-    """A context in which the first SIGINT or SIGTERM is only recorded, and a second SIGINT raises KeyboardInterrupt.
+    """A context in which the first SIGINT or SIGTERM is only recorded, and a second SIGINT raises an exception.
 
     Signals are handled in the main thread only; in another thread the handlers are left as they are.
 
@@ -48,7 +50,14 @@ class StopRequest:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt immediately on a new or earlier signal; for a block that is repeated as a whole."""
+        """Raise an exception immediately on a new or earlier signal; for a block that is repeated as a whole.
+
+        It is KeyboardInterrupt, or that of the handler which was there before, as `foundation.signals.InsistentStop`.
+        Several processes, which must stop at the same point, note the signal as elsewhere.
+        """
+        if self._processes.count > 1:
+            yield
+            return
         self.raise_if_requested()
         self._acts_at_once = True
         try:
@@ -56,13 +65,22 @@ class StopRequest:
         finally:
             self._acts_at_once = False
 
-    def _request(self, number: int, _frame: FrameType | None) -> None:
+    def _request(self, number: int, frame: FrameType | None) -> None:
         self._heard = number
         if self._acts_at_once:
+            self._find_raising_handler()(number, frame)
             raise KeyboardInterrupt
         if self._processes.count == 1:
             # A second Ctrl-C interrupts immediately.
-            set_handler(signal.default_int_handler, [signal.SIGINT])
+            set_handler(self._find_raising_handler(), [signal.SIGINT])
+
+    def _find_raising_handler(self) -> Callable[[int, FrameType | None], Any]:
+        """Return the handler of SIGINT around all contexts of this class, or Python's own, which raise an exception."""
+        handler = self._replaced.get(signal.SIGINT)
+        around = getattr(handler, "__self__", None)
+        if isinstance(around, StopRequest):
+            return around._find_raising_handler()
+        return handler if callable(handler) else signal.default_int_handler
 
     def agree(self, *numbers: int) -> tuple[int, ...]:
         """Share a received signal with all processes, and return the maximum of each number over the processes.
@@ -87,6 +105,12 @@ class StopRequest:
         """Name and number of the signal; SIGINT for a KeyboardInterrupt without a signal."""
         number = signal.Signals(self._agreed or self._told or self._heard or signal.SIGINT)
         return number.name, int(number)
+
+    def signal_behind(self, error: BaseException) -> tuple[str, int]:
+        """Name and number of the signal that ``error`` stands for: SIGPIPE if nothing reads standard output."""
+        if isinstance(error, Interruption) and not self.requested:
+            return signal.Signals(error.signal_number).name, error.signal_number
+        return self.signal
 
     def raise_if_requested(self) -> None:
         """Raise KeyboardInterrupt if a stop was requested."""

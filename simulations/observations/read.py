@@ -179,6 +179,9 @@ def _standard_input() -> bytes:
     try:
         binary = getattr(stream, "buffer", None)
         content = binary.read(LARGEST_TEXT + 1) if binary is not None else stream.read(LARGEST_TEXT + 1).encode()
+    except InputError:
+        # As the command line's own stream says it.
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"standard input cannot be read ({error}). Name a file instead.") from None
     if len(content) > LARGEST_TEXT:

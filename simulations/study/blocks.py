@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
-from foundation.signals import handle_signals
+from foundation.errors import Interruption
+from foundation.signals import deliver, handle_signals
 
 Piece = TypeVar("Piece")
 
@@ -69,9 +70,12 @@ class Stop:
     ----------
     signals : list of int
         Those received, in their order.
+    answered : bool
+        Whether `Stopped` or KeyboardInterrupt was raised for them.
     """
 
     signals: list[int] = field(default_factory=list)
+    answered: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.signals)
@@ -79,16 +83,22 @@ class Stop:
 
 @contextlib.contextmanager
 def signals_noted() -> Iterator[Stop]:
-    """Note SIGINT and SIGTERM instead of breaking off somewhere in the middle; a second one does break off."""
+    """Note SIGINT and SIGTERM instead of breaking off somewhere in the middle; a second one does break off.
+
+    A signal that comes after the last block, when nothing looks at the notes any more, is handled at the end.
+    """
     stop = Stop()
 
     def note(number: int, _frame: FrameType | None) -> None:
         stop.signals.append(number)
         if len(stop.signals) > 1:
+            stop.answered = True
             raise KeyboardInterrupt
 
-    with handle_signals(note):
+    with handle_signals(note) as replaced:
         yield stop
+    if stop.signals and not stop.answered:
+        deliver(stop.signals[0], None, replaced)
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,10 @@ def threads(number: int) -> Iterator[Pool]:
     try:
         yield Pool(executor.submit, number)
     except BaseException as error:
-        at_once = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
+        # The exceptions that signals raise; `SimulationInterrupted` alone says that a first signal was answered.
+        at_once = any(
+            isinstance(one, KeyboardInterrupt) or type(one) is Interruption for one in (error, error.__cause__)
+        )
         raise
     finally:
         executor.shutdown(wait=not at_once, cancel_futures=True)
@@ -185,10 +198,15 @@ def _wait_for(future: Future[Values], stop: Stop, look: Callable[[], None]) -> V
     while not future.done():
         if stop:
             future.cancel()
-            raise Stopped
+            raise _answer(stop)
         look()
         # A short time-out, so that a signal or lost workers are noticed while a block takes long.
         wait([future], timeout=SECONDS_BETWEEN_GLANCES)
     if stop:
-        raise Stopped
+        raise _answer(stop)
     return future.result()
+
+
+def _answer(stop: Stop) -> Stopped:
+    stop.answered = True
+    return Stopped()

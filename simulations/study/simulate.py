@@ -260,6 +260,7 @@ def _report_second_signal(study: Study, state: StudyState, file: StateFile, stop
     try:
         yield
     except KeyboardInterrupt as second:
+        # Without a signal it was raised by the caller's own callback.
         if not stop:
             raise
         done = state.accumulator.count if file.path is None else state.saved

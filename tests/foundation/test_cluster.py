@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -73,6 +75,42 @@ def test_what_the_work_raises_is_raised_here(local: Cluster) -> None:
         local.submit(refuse).result(30)
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+@pytest.mark.parametrize("own", [False, True], ids=["without credentials", "with its own credentials"])
+def test_a_cluster_started_here_admits_only_its_own_processes(local: Cluster, scheme: str, own: bool) -> None:
+    """Whoever can connect to a scheduler or a worker runs code as its user."""
+    from distributed.core import connect
+    from distributed.security import Security
+
+    arguments = Security.temporary().get_connection_args("client") if own else {}
+    for address in (local.client.scheduler.address, *(worker.address for worker in local.list_workers())):
+        assert address.startswith("tls://127.0.0.1:")
+        at = address.replace("tls", scheme)
+        with pytest.raises((OSError, TypeError, RuntimeError)):
+            local.client.sync(connect, at, timeout=5, **arguments)
+    assert local.submit(os.getpid).result(30) != os.getpid()
+
+
+def test_a_cluster_started_here_shows_nothing_over_http_and_writes_where_only_its_user_can(local: Cluster) -> None:
+    known = local.client.scheduler_info()
+    for port in [one["services"]["dashboard"] for one in (known, *known["workers"].values())]:
+        for page in ("", "health", "metrics", "status", "info/main/workers.html", "json/identity.json"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}")
+    for worker in known["workers"].values():
+        folders = [
+            path for path in Path(worker["local_directory"]).parents if path.name.startswith("epanechnikov-vae-")
+        ]
+        assert [path.stat().st_mode & 0o777 for path in folders] == [0o700]
+
+
+def test_without_cryptography_no_cluster_is_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    sentence = r"--cluster local:N needs cryptography, .* pip install 'epanechnikov-vae\[cluster\]'"
+    with pytest.raises(InputError, match=sentence), open_cluster("local:2"):
+        pass
+
+
 def test_results_arrive_where_a_callback_of_dask_blocks_the_thread_that_all_clients_share(local: Cluster) -> None:
     """A result lost with its scheduler blocked it so, and with it every later cluster of the process."""
     release = threading.Event()
@@ -116,11 +154,12 @@ def test_work_reports_and_can_be_stopped(local: Cluster) -> None:
     assert told == [True]
 
 
-def test_a_stop_of_one_program_does_not_stop_the_next(local: Cluster) -> None:
-    local.listen(lambda _: None)
-    local.request_stop()
-    with open_cluster(local.client.scheduler.address) as another:
-        assert another.submit(stopped, another.listen(lambda _: None)).result(30) is False
+def test_a_stop_of_one_program_does_not_stop_the_next(mortal: Processes) -> None:
+    with open_cluster(mortal.address) as found:
+        found.listen(lambda _: None)
+        found.request_stop()
+        with open_cluster(mortal.address) as another:
+            assert another.submit(stopped, another.listen(lambda _: None)).result(30) is False
 
 
 def stopped(channel: Channel) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,9 +13,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from foundation.errors import Interruption
 from foundation.processes import start_process
 from foundation.signals import (
     STOP_SIGNALS,
+    InsistentStop,
     ProcessorTimeExceeded,
     handle_signals,
     handlers_deferred,
@@ -241,3 +244,92 @@ def test_no_limit_holds_outside_of_the_main_thread() -> None:
 
     in_a_thread(work)
     assert ended
+
+
+class Dropped:
+    """Sends a signal where Python ignores exceptions."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        for _ in range(10):
+            pass
+
+
+def drop_in_a_destructor() -> None:
+    Dropped()
+
+
+def drop_by_catching_everything() -> None:
+    with contextlib.suppress(BaseException):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def stop_insistently(number: int) -> BaseException:
+    return Interruption("a sentence", number)
+
+
+@pytest.mark.usefixtures("received")
+@pytest.mark.parametrize("drop", [drop_in_a_destructor, drop_by_catching_everything])
+def test_a_stop_that_a_library_drops_is_raised_again(
+    drop: Callable[[], object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        for _ in range(3):
+            drop()
+        time.sleep(30)
+
+    with pytest.raises(Interruption) as caught, InsistentStop(stop_insistently):
+        work()
+    assert caught.value.signal_number == signal.SIGTERM
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("received")
+@pytest.mark.parametrize("convert", [False, True])
+def test_a_stop_on_its_way_is_not_raised_again(convert: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in clauses that take long, nor where it is the cause of another exception."""
+    monkeypatch.setattr("foundation.signals.SECONDS_BETWEEN_REMINDERS", 0.01)
+    cleaned: list[str] = []
+
+    def work() -> None:
+        try:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                time.sleep(0.1)
+                cleaned.append("inside")
+        except Interruption:
+            if convert:
+                raise Interruption("another", signal.SIGINT) from None
+            raise
+        finally:
+            time.sleep(0.1)
+            cleaned.append("outside")
+
+    with pytest.raises(Interruption) as caught, InsistentStop(stop_insistently):
+        work()
+    assert caught.value.sentence == ("another" if convert else "a sentence")
+    assert cleaned == ["inside", "outside"]
+
+
+def test_handlers_and_timers_are_as_before_after_an_insistent_stop(received: list[int]) -> None:
+    before = [*handlers(), signal.getsignal(signal.SIGALRM), sys.unraisablehook]
+    with contextlib.suppress(Interruption), InsistentStop(stop_insistently):
+        signal.raise_signal(signal.SIGINT)
+    assert [*handlers(), signal.getsignal(signal.SIGALRM), sys.unraisablehook] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    signal.raise_signal(signal.SIGTERM)
+    assert received == [signal.SIGTERM]
+
+
+@pytest.mark.usefixtures("received")
+def test_other_exceptions_that_python_ignores_are_still_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing:
+        def __del__(self) -> None:
+            raise ValueError
+
+    reported: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda unraisable: reported.append(unraisable.exc_type))
+    with InsistentStop(stop_insistently):
+        Failing()
+    assert reported == [ValueError]

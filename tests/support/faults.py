@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from foundation.signals import STOP_SIGNALS
 from tests.support.places import ROOT
 
 
@@ -153,6 +154,10 @@ class Order:
         Whether simulate-tm saves after every block, instead of at intervals.
     function : str, optional
         A function to call instead of a command, as ``module:name``.
+    after : (float, int), optional
+        Seconds after the start, and the signal to send then.
+    ignoring_interrupts : bool
+        Whether the command is started with SIGINT ignored, as scripts start background jobs.
     """
 
     arguments: list[str]
@@ -164,6 +169,8 @@ class Order:
     clock: tuple[int, float] | None = None
     save_always: bool = True
     function: str | None = None
+    after: tuple[float, int] | None = None
+    ignoring_interrupts: bool = False
 
 
 def kind(moment: str) -> str:
@@ -252,7 +259,7 @@ class Moments:
             *rest: Any,
             **options: Any,
         ) -> Any:
-            if isinstance(file, int) or not set(mode) & set("wax+"):
+            if isinstance(file, int) or "opener" in options or not set(mode) & set("wax+"):
                 return original(file, mode, buffering, encoding, errors, newline, *rest, **options)
             raw = _Torn(file, mode.replace("b", "").replace("t", ""))
             raw.moments = self
@@ -301,10 +308,15 @@ def _child(order: Order, log: int, streams: Sequence[int]) -> None:
     import traceback
 
     import cli
+    from commands.shared.startup import prepare_process
 
     for number, stream in enumerate(streams, 1):
         os.dup2(stream, number)
     code = 70
+    if order.ignoring_interrupts:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare_process()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     try:
         _apply(order, log)
         if order.function is None:
@@ -340,10 +352,18 @@ class _Children:
             subprocess.run(["umount", order["unmount"]], check=True)
             return {}
         files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 (they are closed in `_wait`)
+        # A signal that comes before the child handles signals waits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         process = os.fork()
         if process == 0:
             _child(Order(**order), files[0].fileno(), [file.fileno() for file in files[1:]])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         self.files[process] = files
+        if order.get("after") is not None:
+            seconds, number = order["after"]
+            time.sleep(seconds)
+            # A process that has ended is still there, since nothing has waited for it.
+            os.kill(process, number)
         return self._wait(process)
 
     def _wait(self, process: int) -> dict[str, Any]:
@@ -391,6 +411,7 @@ def main() -> None:
     # Matplotlib searches for fonts once and caches the result; do this outside a child's quota.
     import matplotlib.font_manager  # noqa: F401
 
+    import cli  # noqa: F401
     from simulations import Study, simulate
     from simulations.terminal import study_report
 

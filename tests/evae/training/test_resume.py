@@ -111,6 +111,32 @@ def test_a_stopped_run_resumes_at_the_next_batch(stopped: Run, never_stopped: Ru
     assert result(run) == result(never_stopped)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_hold_out_images_are_measured_stops_at_once_and_the_epoch_is_measured_again(
+    number: signal.Signals,
+    settings: dict[str, Any],
+    never_stopped: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Measuring takes minutes where there are many images."""
+
+    def measure(*_: object) -> None:
+        signal.raise_signal(number)
+        pytest.fail("it is measured to the end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evae.training.loop.holdout_metrics", measure)
+        with pytest.raises(TrainingInterrupted) as caught:
+            train(small(tmp_path, name="run", **settings))
+    assert caught.value.signal_number == number
+    assert caught.value.run.metrics == []
+    following = Following()
+    run = resume(caught.value.run, following)
+    assert str(following.position) == "epoch 1, batch 3"
+    assert result(run) == result(never_stopped)
+
+
 def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(
     settings: dict[str, Any], never_stopped: Run, tmp_path: Path
 ) -> None:

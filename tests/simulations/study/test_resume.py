@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import signal
@@ -15,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from foundation.errors import InputError
+from foundation.signals import handle_signals
 from foundation.types import Array
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
 from simulations.study import saved_state as state
@@ -239,3 +241,20 @@ def test_nothing_but_the_lock_stays_next_to_the_file(tmp_path: Path) -> None:
     simulate(Study(m=20, replicates=10), resume=path)
     lock = FileLock(path.with_name(".state.json.lock"))
     assert {entry.name for entry in tmp_path.iterdir()} <= {path.name, Path(lock.lock_file).name}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_block_of_a_study_is_not_lost(number: signal.Signals) -> None:
+    """Nothing looks at what was noted there, and the next study would begin."""
+    received: list[int] = []
+
+    def progress(done: int) -> None:
+        if done == study.replicates:
+            signal.raise_signal(number)
+
+    study = Study(m=20, replicates=30)
+    with handle_signals(lambda number, _: received.append(number)):
+        studies = simulate_studies([study, study], display=lambda _: contextlib.nullcontext(progress))
+        next(studies)
+        assert received == [number]
+        studies.close()
