@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.hostile.mutations import answered, examples, mutated
 
 from simulations.observations import read_sample
+from tests.support.hostile.mutations import answered, examples, mutated
 
 CELLS = st.one_of(
     st.sampled_from(

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.hostile.mutations import answered, examples
 
 from simulations.observations import read_sample
+from tests.support.hostile.mutations import answered, examples
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "blank": " "}
 
