@@ -15,7 +15,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.startup import describe_stop
-from commands.shared.streams import discard_output, forget_impossible_sizes
+from commands.shared.streams import correct_sizes, discard_output
 from foundation.signals import InsistentStop, ignore_signals, set_handler
 
 EXIT_CHECK_FAILED = 1
@@ -41,7 +41,7 @@ class CommandLine(click.Group):
         kwargs["standalone_mode"] = False
         kwargs["complete_var"] = completions.VARIABLE
         completions.register()
-        forget_impossible_sizes()
+        correct_sizes()
         # None if this is the program itself. A caller in Python may give no arguments, too: an empty list.
         given = kwargs.get("args", args[0] if args else None)
         try:

@@ -25,8 +25,8 @@ from typing import Any, NoReturn, TextIO
 SPELLING = "spelling"
 """The name, for `codecs`, of the handler that spells characters which an encoding lacks."""
 
-#: Sizes of a terminal that are believed; rich prints nothing at width 0.
-_SIZES = range(1, 10_000)
+#: Sizes of a terminal that are believed, and the least width for which output is set.
+_SIZES, _LEAST_WIDTH = range(1, 10_000), 20
 
 _SPELLINGS = {
     "±": "+/-",
@@ -58,7 +58,7 @@ _SPELLINGS = {
 
 
 def prepare_streams() -> None:
-    """Replace the standard streams, and forget sizes of a terminal that are not possible, as COLUMNS=0."""
+    """Replace the standard streams of this process."""
     codecs.register_error(SPELLING, spell)
     _fill_closed_streams()
     sys.stdin = _reopen(_Input(0), sys.stdin)
@@ -66,13 +66,27 @@ def prepare_streams() -> None:
     sys.stderr = _reopen(_Errors(2), sys.stderr)
 
 
-def forget_impossible_sizes() -> None:
-    """Remove COLUMNS and LINES from the environment unless each is a whole number from 1 to 9,999."""
+def correct_sizes() -> None:
+    """Forget sizes in the environment that no terminal has, as COLUMNS=0, and let a narrow terminal count as wider.
+
+    Without that, rich prints nothing, or blanks, where a column has no room; lines that are too long are wrapped.
+    """
     for name in ("COLUMNS", "LINES"):
         value = os.environ.get(name, "1")
         # Digits of other scripts are digits too, and int() refuses thousands of them.
         if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) in _SIZES):
             del os.environ[name]
+    width = int(os.environ.get("COLUMNS", "0")) or _terminal_width()
+    if 0 < width < _LEAST_WIDTH:
+        os.environ["COLUMNS"] = str(_LEAST_WIDTH)
+
+
+def _terminal_width() -> int:
+    """Return the width of the terminal that standard output or error is, or 0."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(number).columns
+    return 0
 
 
 def discard_output() -> None:

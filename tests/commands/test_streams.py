@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commands.shared.streams import SPELLING, forget_impossible_sizes, spell
+from commands.shared.streams import SPELLING, correct_sizes, spell
 from tests.commands.test_json import COMMANDS, TINY
 from tests.support.places import ROOT
 
@@ -138,7 +142,7 @@ def test_every_command_copes_with_its_streams(
     assert b"Traceback" not in ended.stderr
     assert ended.stdout == ended.stdout.decode("ascii", "ignore").encode() or "PYTHONIOENCODING" not in variables
     if redirection == "":
-        assert len(ended.stdout) > 100
+        assert len(ended.stdout.split()) > 5
 
 
 def test_a_reader_that_has_gone_ends_a_command_quietly_with_the_status_of_its_signal() -> None:
@@ -225,7 +229,27 @@ def test_any_text_is_spelled_in_any_encoding(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", VARIABLES["COLUMNS"])
-def test_impossible_sizes_are_forgotten_and_others_kept(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_impossible_sizes_are_forgotten_and_narrow_ones_count_as_wider(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", value)
-    forget_impossible_sizes()
-    assert os.environ.get("COLUMNS") == (value if value in ("1", "7", "80", "300") else None)
+    correct_sizes()
+    right = {"1": "20", "7": "20", "80": "80", "300": "300"}
+    assert os.environ.get("COLUMNS") == right.get(value)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(0, None), (5, "20"), (100, None)])
+def test_a_terminal_without_a_size_or_a_narrow_one_is_written_on(width: int, columns: str | None) -> None:
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    script = (
+        "import os, sys; from commands.shared.streams import correct_sizes; correct_sizes(); "
+        "print(os.environ.get('COLUMNS'), file=sys.stderr)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=inner, stderr=subprocess.PIPE, env=environment, check=True
+    )
+    os.close(inner)
+    os.close(outer)
+    assert ended.stderr.decode().strip() == str(columns)
