@@ -22,6 +22,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, NoReturn, TypeAlias
 
@@ -32,6 +33,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _SECONDS_TO_NEXT = 0.5
 """The processor time after which the signal of `processor_time_limited` is repeated."""
+
+_DEFERRED: ContextVar[bool] = ContextVar("_DEFERRED", default=False)
+"""Whether this is within a block of `handlers_deferred`."""
 
 SECONDS_BETWEEN_REMINDERS = 0.25
 """Time after which `InsistentStop` raises its exception again if a library has dropped it."""
@@ -113,7 +117,7 @@ def processor_time_limited(seconds: float) -> Iterator[None]:
 
     def stop(_: int, frame: FrameType | None) -> None:
         # The signal comes again; an exception in a finalizer would be lost, with a warning.
-        if not _is_in_finalizer(frame):
+        if not (_DEFERRED.get() or _is_in_finalizer(frame)):
             raise ProcessorTimeExceeded(f"more than {seconds:g} seconds of processor time")
 
     before = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
@@ -136,16 +140,22 @@ def processor_time_limited(seconds: float) -> Iterator[None]:
 def handlers_deferred() -> Iterator[None]:
     """Defer what signals raise to the end of the block: for library code that calls Python back and cannot be unwound.
 
-    For blocks of a moment; the signals of a terminal wait as well.
+    For blocks of a moment; the signals of a terminal wait as well. A mask of signals would not do: the kernel may hand
+    a signal to any other thread, after which Python calls the handler here.
     """
     if not _is_main_thread():
         yield
         return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGALRM, signal.SIGVTALRM))
+    received: list[tuple[int, FrameType | None]] = []
+    token = _DEFERRED.set(True)
     try:
-        yield
+        numbers = (*STOP_SIGNALS, signal.SIGALRM)
+        with handle_signals(lambda number, frame: received.append((number, frame)), numbers) as replaced:
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _DEFERRED.reset(token)
+    for number, frame in received:
+        deliver(number, frame, replaced)
 
 
 def ignore_signals(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:

@@ -220,17 +220,41 @@ def test_a_limit_is_not_lost_in_a_finalizer() -> None:
         limited(0.05, work)
 
 
-def test_a_limit_waits_for_code_that_cannot_be_unwound() -> None:
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_limit_waits_for_code_that_cannot_be_unwound(threads: int) -> None:
+    """Also where other threads, which the kernel may hand the signal to, wait."""
+    finished, end = [], threading.Event()
+    waiting = [threading.Thread(target=end.wait, args=(60,)) for _ in range(threads)]
+    for thread in waiting:
+        thread.start()
+
+    def work() -> None:
+        with handlers_deferred():
+            compute(0.5)
+            finished.append(True)
+        compute(60)
+
+    try:
+        with pytest.raises(ProcessorTimeExceeded):
+            limited(0.2, work)
+    finally:
+        end.set()
+        for thread in waiting:
+            thread.join()
+    assert finished
+
+
+def test_a_stop_signal_waits_for_code_that_cannot_be_unwound() -> None:
     finished = []
 
     def work() -> None:
         with handlers_deferred():
-            compute(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+            compute(0.01)
             finished.append(True)
-        compute(60)
 
-    with pytest.raises(ProcessorTimeExceeded):
-        limited(0.02, work)
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert finished
 
 
