@@ -157,6 +157,8 @@ def test_a_reader_that_has_gone_ends_a_command_quietly_with_the_status_of_its_si
 
 def test_a_socket_that_is_closed_in_the_middle_is_a_reader_that_has_gone() -> None:
     here, there = socket.socketpair()
+    # The document has more than fits into the buffer, so that a part is written after the close.
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     process = subprocess.Popen(
         [sys.executable, "cli.py", "verify-lemmas", "--list", "--quiet", "--json", "-"],
         cwd=ROOT,
@@ -165,7 +167,6 @@ def test_a_socket_that_is_closed_in_the_middle_is_a_reader_that_has_gone() -> No
     )
     there.close()
     # Received with data unread, the end of a socket is a connection reset rather than a broken pipe.
-    here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     assert here.recv(1) == b"{"
     here.close()
     _, errors = process.communicate(timeout=60)
