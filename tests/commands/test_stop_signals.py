@@ -33,6 +33,9 @@ LONGER = {
 
 NAMES = [name for name in {**COMMANDS, **LONGER} if name not in ("completion", "datasets-get", "verify-lemmas-list")]
 
+#: The commands of which the tests that always run send one signal.
+QUICK = ("simulate-tm", "test-fit", "train", "evaluate")
+
 #: What is run again after a signal: the commands that save what is done. Training is resumed by another command.
 RESUMING = {
     "simulate-tm": LONGER["simulate-tm"],
@@ -109,7 +112,9 @@ def require_ended(ended: Ended, number: int, command: Command, complete: dict[st
     assert command.outcome() == complete
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "report"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES]
+)
 def test_a_signal_at_a_moment_ends_the_command_and_loses_nothing(
     name: str, faults: Faults, prepared: Path, tmp_path: Path
 ) -> None:
