@@ -390,11 +390,11 @@ def test_the_discretisation_is_set_against_the_standard_error() -> None:
 
 
 def test_a_mean_that_rests_on_values_never_drawn_is_not_called_wrong() -> None:
-    """Of E T_m with the weight 1/f on [-8, 8], 55 % comes from |X| > 4.3, which these replicates hardly draw."""
-    summary = simulate(Study(m=100, replicates=10_000, weight="inverse-density:-8,8")).summary
+    """Of E T_m with the weight 1/f on [-8, 8], 61 % comes from |X| > 3.7, which these replicates hardly draw."""
+    summary = simulate(Study(m=100, replicates=1_000, weight="inverse-density:-8,8")).summary
     assert summary.z_exact is not None
     assert summary.z_exact < -AGREEMENT
-    assert summary.unreached_mean / summary.exact.total == pytest.approx(0.55, abs=0.05)
+    assert summary.unreached_mean / summary.exact.total == pytest.approx(0.61, abs=0.01)
     assert not summary.contradicts_exact_mean
     (sentence,) = [sentence for sentence in in_words(summary) if "simulated mean" in sentence]
     assert "Neither mean is in doubt; the standard error is too small" in sentence
