@@ -109,7 +109,7 @@ class Published:
         Parameters
         ----------
         images : mapping of str to array
-            By split, uint8 of shape (N, *shape).
+            By split, uint8 of shape (N, ...).
         place : str
             Where they are, for messages.
 

@@ -72,7 +72,7 @@ def choose_features(
 def verify_weights(
     choice: Choice, inception_weights: str | Path | None = None, progress: ProgressCallback = ignore_progress
 ) -> None:
-    """Find or download Inception's weights if they are needed; raises `InputError` if they cannot be used.
+    """Find or download Inception's weights if they are needed; raises an error if they cannot be used.
 
     To be called before long work, such as decoding images; the arguments are those of `choose_features`.
     """

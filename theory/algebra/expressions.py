@@ -69,7 +69,7 @@ SWITCHES: dict[str, Callable[..., Expr]] = {
     "min": sympy.Min,
     "sign": sympy.sign,
 }
-"""Functions that only a density may contain; `Max` and `Min` have two arguments or more."""
+"""Functions that only a density may contain; Max and Min have two arguments or more."""
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
     ast.Add: lambda left, right: left + right,
