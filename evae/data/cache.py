@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from evae.data.inventory import Decoded
 from foundation.errors import InputError
-from foundation.files import locate_user_cache, read_file_size, read_json
+from foundation.files import atomic_write, hold_lock, locate_user_cache, read_file_size, read_json, write_json
 from foundation.untrusted import read_npy_header
 from foundation.validation import is_count
 
@@ -116,7 +115,7 @@ def fetch(
     """
     folder.mkdir(parents=True, exist_ok=True)
     array, record = folder / f"{request.stem}.npy", folder / f"{request.stem}.json"
-    with FileLock(folder / f"{request.stem}.lock"):
+    with hold_lock(folder / f"{request.stem}.lock"):
         found = None if fresh else _intact(array, record, request)
         train, decoded = _make(array, record, request, plan()) if found is None else found
         # Map the file while the lock is held, so that no other process can replace it first.
@@ -146,7 +145,6 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
     """Write the array while it is decoded, then the record, each atomically; the caller holds the lock."""
     # Without its record an entry is invalid, so that an interruption leaves none that looks intact.
     record.unlink(missing_ok=True)
-    aside = array.with_suffix(".part")
     shape = (plan.train + plan.holdout, *plan.shape)
     needed, free = math.prod(shape), shutil.disk_usage(array.parent).free
     if free < needed + 2**20:
@@ -155,7 +153,7 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
         )
     try:
         # Write the header first and then each batch, so that the images never have to fit into memory.
-        with aside.open("wb") as stream:
+        with atomic_write(array) as stream:
             header, rows = _header(shape), 0
             stream.write(header)
             for batch in plan.batches:
@@ -167,19 +165,12 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
             assert len(final) == len(header)
             stream.seek(0)
             stream.write(final)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # Hash what is on disk, then publish the array and its record, each by an atomic rename.
-        digest = _sha256(aside)
-        aside.replace(array)
+        # Hash what is on disk, and write the record last.
         counts = {"train": train, "holdout": rows - train}
-        document = {**request.record(), **counts, "sha256": digest, "decoded": decoded.document()}
-        aside.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        aside.replace(record)
+        digest = _sha256(array)
+        write_json(record, {**request.record(), **counts, "sha256": digest, "decoded": decoded.document()})
     except OSError as error:
         raise InputError(f"the decoded images cannot be written to {array.parent}: {error.strerror}.") from error
-    finally:
-        aside.unlink(missing_ok=True)
     return train, decoded
 
 

@@ -91,7 +91,7 @@ def test_two_processes_that_want_one_cache_entry_decode_it_once(faults: Faults, 
     data = tmp_path / "data"
     data.mkdir()
     check = ["datasets", "check", dataset, "--data-dir", data]
-    stopped = faults.run(*check, watched=data, at_kinds={"half written decoded/folder-N.part": signal.SIGSTOP})
+    stopped = faults.run(*check, watched=data, at_kinds={"half written decoded/.folder-N.npy.N.part": signal.SIGSTOP})
     assert stopped.stopped
     found: list[ImageData] = []
     decodings: list[str] = []
