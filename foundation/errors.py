@@ -30,6 +30,11 @@ class Notice(UserWarning):
 class CacheWarning(Notice):
     """A result could not be cached, so that it is computed again the next time."""
 
+    @classmethod
+    def of(cls, consequence: str, folder: object, error: Exception, remedy: str) -> CacheWarning:
+        """Return the warning that ``folder`` cannot be written, with its consequence and a remedy."""
+        return cls(f"{consequence}: {folder} cannot be written ({describe_cause(error)}). {remedy}")
+
 
 class Interruption(BaseException):
     """The work was stopped by SIGINT or SIGTERM and ended cleanly.
@@ -46,6 +51,11 @@ class Interruption(BaseException):
     def __init__(self, sentence: str, signal_number: int) -> None:
         self.sentence, self.signal_number = sentence, signal_number
         super().__init__(sentence)
+
+
+def describe_cause(error: Exception) -> str:
+    """Return what the operating system says of an `OSError`, or the message of any other exception."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def describe_error(error: Exception) -> str:

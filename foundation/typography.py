@@ -174,6 +174,17 @@ def _format_latex_piece(piece: str) -> str:
     return _LIGATURE.sub(lambda _: "{}", escaped)
 
 
+def format_count(number: int, noun: str, plural: str | None = None) -> str:
+    """Format a number with its noun, which is plural unless the number is 1.
+
+    Examples
+    --------
+    >>> format_count(1, "seed"), format_count(3000, "seed"), format_count(0, "entry", "entries")
+    ('1 seed', '3,000 seeds', '0 entries')
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def format_printable(text: str, *, keep_lines: bool = False) -> str:
     r"""Return ``text`` with every character that cannot be printed as an escape; with ``keep_lines`` newlines stay.
 

@@ -29,7 +29,7 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
-from foundation.errors import CacheWarning, InputError
+from foundation.errors import CacheWarning, InputError, describe_cause
 from foundation.files import atomic_write
 from foundation.types import Array
 
@@ -96,9 +96,8 @@ class CodeCache(FunctionCache):
         try:
             super().save_overload(signature, code)
         except (OSError, InputError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
             # The folder differs from module to module; the warning is for all.
-            _warn(f"its folder cannot be written ({reason}); set NUMBA_CACHE_DIR to one that can")
+            _warn(f"its folder cannot be written ({describe_cause(error)}); set NUMBA_CACHE_DIR to one that can")
 
 
 @dataclass(frozen=True)

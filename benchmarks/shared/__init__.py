@@ -1,1 +1,1 @@
-"""What several benchmarks need: targets and records, interleaved timing, contestants and their processes."""
+"""Shared parts of the benchmarks: targets and records, interleaved timing, contestants and their processes."""

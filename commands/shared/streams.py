@@ -20,6 +20,7 @@ import select
 import signal
 import sys
 import unicodedata
+from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
 SPELLING = "spelling"
@@ -168,10 +169,15 @@ class _Stream(io.RawIOBase):
         """Return False: nothing seeks in a standard stream."""
         return False
 
-    def _wait(self, event: int) -> None:
-        poll = select.poll()
-        poll.register(self._number, event)
-        poll.poll()
+    def _call(self, function: Callable[[int, Any], Any], argument: Any, event: int) -> Any:
+        """Call a function of the descriptor, again after every wait for ``event`` while it does not block."""
+        while True:
+            try:
+                return function(self._number, argument)
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self._number, event)
+                poll.poll()
 
     def _fail(self, error: OSError) -> NoReturn:
         from foundation.errors import InputError
@@ -190,16 +196,12 @@ class _Input(_Stream):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        while True:
-            try:
-                content = os.read(self._number, len(view))
-            except BlockingIOError:
-                self._wait(select.POLLIN)
-            except OSError as error:
-                self._fail(error)
-            else:
-                view[: len(content)] = content
-                return len(content)
+        try:
+            content = self._call(os.read, len(view), select.POLLIN)
+        except OSError as error:
+            self._fail(error)
+        view[: len(content)] = content
+        return len(content)
 
 
 class _Output(_Stream):
@@ -211,15 +213,12 @@ class _Output(_Stream):
         return True
 
     def write(self, content: Any) -> int:
-        while True:
-            try:
-                return os.write(self._number, content)
-            except BlockingIOError:
-                self._wait(select.POLLOUT)
-            except ConnectionError:
-                self._stop()
-            except OSError as error:
-                self._fail(error)
+        try:
+            return int(self._call(os.write, content, select.POLLOUT))
+        except ConnectionError:
+            self._stop()
+        except OSError as error:
+            self._fail(error)
 
     def _stop(self) -> NoReturn:
         from foundation.errors import Interruption
@@ -234,9 +233,6 @@ class _Errors(_Output):
 
     def write(self, content: Any) -> int:
         try:
-            return os.write(self._number, content)
-        except BlockingIOError:
-            self._wait(select.POLLOUT)
-            return self.write(content)
+            return int(self._call(os.write, content, select.POLLOUT))
         except OSError:
             return len(content)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foundation.errors import InputError
+from foundation.typography import format_count
 from foundation.validation import is_count, is_mapping_of, is_record, is_text
 
 #: The kinds of skipped files, each in the singular and the plural.
@@ -119,31 +120,31 @@ class Inventory:
         """Return sentences on everything that was skipped or is remarkable; none if there is nothing."""
         skipped = [self._count_kind(kind, count) for kind, count in self.skipped.items() if count]
         if self.links:
-            skipped.append(_count(self.links, "link to a folder that is read anyway", "links to folders that are read"))
+            skipped.append(
+                format_count(self.links, "link to a folder that is read anyway", "links to folders that are read")
+            )
         undecodable = self.decoded.undecodable
         if undecodable:
             skipped.append(
-                f"{_count(len(undecodable), 'undecodable file', 'undecodable files')} ({name_some(undecodable)})"
+                f"{format_count(len(undecodable), 'undecodable file', 'undecodable files')} ({name_some(undecodable)})"
             )
         pages = self.decoded.pages
         if pages:
-            further = _count(sum(pages.values()) - len(pages), "further page", "further pages")
-            skipped.append(f"{further} of {_count(len(pages), 'file', 'files')} ({name_some(pages)})")
+            further = format_count(sum(pages.values()) - len(pages), "further page", "further pages")
+            skipped.append(f"{further} of {format_count(len(pages), 'file', 'files')} ({name_some(pages)})")
         found = [f"Skipped: {'; '.join(skipped)}."] if skipped else []
         if self.empty:
             found.append(f"No image was read from {name_some(self.empty)}.")
         if self.decoded.repeated:
-            found.append(
-                f"{_count(self.decoded.repeated, 'file repeats', 'files repeat')} the bytes of another one in the same "
-                "split; all are used."
-            )
+            repeated = format_count(self.decoded.repeated, "file repeats", "files repeat")
+            found.append(f"{repeated} the bytes of another one in the same split; all are used.")
         if self.decoded.shared:
-            images = _count(self.decoded.shared, "hold-out image is", "hold-out images are")
+            images = format_count(self.decoded.shared, "hold-out image is", "hold-out images are")
             found.append(f"{images} also among the training images, so that hold-out figures are too good.")
         return found
 
     def _count_kind(self, kind: str, count: int) -> str:
-        text = _count(count, *KINDS[kind])
+        text = format_count(count, *KINDS[kind])
         if kind != "other_suffix":
             return text
         most = Counter(self.suffixes).most_common(MOST_NAMED)
@@ -160,7 +161,7 @@ def name_some(names: Iterable[str]) -> str:
     """
     listed = list(names)
     rest = len(listed) - MOST_NAMED
-    others = f" and {_count(rest, 'other', 'others')}" if rest > 0 else ""
+    others = f" and {format_count(rest, 'other', 'others')}" if rest > 0 else ""
     return f"{', '.join(listed[:MOST_NAMED])}{others}"
 
 
@@ -178,7 +179,3 @@ def undecodable_error(failures: Mapping[str, str], total: int) -> InputError:
         f"{len(found):,} of {total:,} image files cannot be decoded: {'; '.join(found[:MOST_NAMED])}{others}. Replace "
         "or delete them, or leave them out with --skip-undecodable."
     )
-
-
-def _count(number: int, singular: str, plural: str) -> str:
-    return f"{number:,} {singular if number == 1 else plural}"

@@ -21,9 +21,9 @@ from evae.experiments.comparability import (
 from evae.experiments.judging import Judge
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
-from evae.experiments.statistics.wording import counted
 from evae.runs.versions import format_versions, package_version
 from foundation.errors import InputError
+from foundation.typography import format_count
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _refuse(found: Sequence[tuple[Held, Sequence[Difference]]]) -> None:
     if not refused:
         return
     held, differences = refused[0]
-    others = f" The same is true of {counted(len(refused) - 1, 'other run')}." if len(refused) > 1 else ""
+    others = f" The same is true of {format_count(len(refused) - 1, 'other run')}." if len(refused) > 1 else ""
     leave_out = f"leave --known {held.source} out, and its runs are trained here"
     remedies = [*dict.fromkeys(one.remedy for one in differences if one.remedy), leave_out]
     remedy = ", or ".join(remedies)

@@ -21,9 +21,10 @@ from evae.experiments.comparability import (
 )
 from evae.experiments.plan import DATASETS, known_models
 from evae.experiments.results import Results, RunRecord
-from evae.experiments.statistics.wording import counted, listed
+from evae.experiments.statistics.wording import listed
 from evae.runs.versions import format_versions
 from foundation.errors import InputError
+from foundation.typography import format_count
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Merged:
     @property
     def sentence(self) -> str:
         """The numbers of runs and files, in words."""
-        words = f"{counted(len(self.results.records), 'run')} from {counted(self.files, 'file')}"
+        words = f"{format_count(len(self.results.records), 'run')} from {format_count(self.files, 'file')}"
         repeated = f"; {self.repeated} of them were in more than one, with the same figures" if self.repeated else ""
         return f"{words}{repeated}."
 
@@ -164,9 +165,10 @@ def _undecided(files: Mapping[str, Results]) -> Iterator[str]:
     for name, results in files.items():
         silent = [record.name for record in results.records if not record.data_sha256]
         if silent:
+            runs = format_count(len(silent), "run")
             yield (
-                f"{name} does not say on which images it made {counted(len(silent), 'run')}, of which the first is "
-                f"{silent[0]}: an earlier version wrote it"
+                f"{name} does not say on which images it made {runs}, of which the first is {silent[0]}: an earlier "
+                "version wrote it"
             )
         mixed = [record for record in results.records if len(record.versions) > 1]
         yield from (f"{record.name} in {name} was made by {format_versions(record.versions)}" for record in mixed)

@@ -19,13 +19,13 @@ from evae.experiments.known import Known
 from evae.experiments.outcomes import Outcomes, ignored
 from evae.experiments.plan import Plan
 from evae.experiments.results import Results, RunRecord
-from evae.experiments.statistics.wording import counted
 from evae.features.choice import choose_features, verify_weights
 from evae.runs.run import Run
 from evae.runs.versions import format_versions, package_version
 from evae.training.callbacks import Callback
 from evae.training.stop_request import StopRequest
 from foundation.errors import InputError, Interruption, describe_error
+from foundation.typography import format_count
 
 
 def reproduce(
@@ -197,7 +197,7 @@ def _require_own_version(configurations: Sequence[Configuration]) -> None:
         if versions:
             foreign[format_versions(versions)].append(path)
     for made_by, paths in foreign.items():
-        others = f" and {counted(len(paths) - 1, 'other run')}" if len(paths) > 1 else ""
+        others = f" and {format_count(len(paths) - 1, 'other run')}" if len(paths) > 1 else ""
         were = "were" if others else "was"
         raise InputError(
             f"{paths[0]}{others} {were} made by {made_by} of this program, and this is {package_version()}, whose "

@@ -89,10 +89,6 @@ def _hold_lock(path: Path) -> Iterator[None]:
 
 
 def _warn(folder: Path, error: Exception) -> None:
-    reason = getattr(error, "strerror", None) or str(error)
-    warnings.warn(
-        f"Features are not cached, so that the next evaluation computes them again: {folder} cannot be written "
-        f"({reason}). Set XDG_CACHE_HOME to a folder that can.",
-        CacheWarning,
-        stacklevel=2,
-    )
+    consequence = "Features are not cached, so that the next evaluation computes them again"
+    remedy = "Set XDG_CACHE_HOME to a folder that can."
+    warnings.warn(CacheWarning.of(consequence, folder, error, remedy), stacklevel=2)

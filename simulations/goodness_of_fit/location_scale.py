@@ -10,6 +10,7 @@ import numpy as np
 
 from foundation.errors import InputError
 from foundation.types import Array
+from foundation.typography import format_count
 from theory.densities.density import Density
 from theory.densities.families import LAPLACE, LOGISTIC, NORMAL
 
@@ -62,8 +63,7 @@ def standardise(sample: Array, density: Density) -> StandardisedSample:
 
 
 def _distinct(sample: Array) -> str:
-    count = np.unique(sample).size
-    return f"{count} distinct value{'' if count == 1 else 's'}"
+    return format_count(np.unique(sample).size, "distinct value")
 
 
 def _of_normal(sample: Array) -> tuple[float, float]:

@@ -57,13 +57,9 @@ class NullLaw:
                 try:
                     self._save(path, values)
                 except (OSError, InputError) as error:
-                    reason = getattr(error, "strerror", None) or str(error)
-                    warnings.warn(
-                        f"The null distribution is not cached, so that the next test simulates it again: {path.parent} "
-                        f"cannot be written ({reason}). Give another --cache-dir, or --no-cache.",
-                        CacheWarning,
-                        stacklevel=2,
-                    )
+                    consequence = "The null distribution is not cached, so that the next test simulates it again"
+                    remedy = "Give another --cache-dir, or --no-cache."
+                    warnings.warn(CacheWarning.of(consequence, path.parent, error, remedy), stacklevel=2)
         return values
 
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:

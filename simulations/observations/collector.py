@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from foundation.errors import InputError
 from foundation.types import Array
+from foundation.typography import format_count
 from simulations.observations.cells import PADDING, is_missing, shown, to_number
 from simulations.observations.names import MISSING_RULES
 from simulations.observations.sample import LISTED, Dropped, Reading, Sample
@@ -82,7 +83,7 @@ class Collector:
         """
         if not self._values:
             count = self._dropped.total()
-            only = f"{count:,} missing value{'' if count == 1 else 's'} alone" if count else nothing
+            only = f"{format_count(count, 'missing value')} alone" if count else nothing
             raise InputError(f"{self._source} must have at least one observation{self._in_column()}, got {only}.")
         reading = Reading(
             source=self._source,

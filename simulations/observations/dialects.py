@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from foundation.errors import InputError, suggest
+from foundation.typography import format_count
 from simulations.observations.cells import PADDING, is_grouped, is_missing, is_name, is_number, shown
 from simulations.observations.names import SEPARATORS
 from simulations.observations.records import Record, Records, StructureError
@@ -146,7 +147,7 @@ class _Heads:
         self._kept: dict[str, list[Record] | StructureError] = {}
         if not self.records("none", partial=True):
             comments = self._comments
-            found = f"only {comments:,} comment line{'' if comments == 1 else 's'}" if comments else "none"
+            found = f"only {format_count(comments, 'comment line')}" if comments else "none"
             raise InputError(f"{source} must contain numbers, got {found}.")
 
     def records(self, separator: str, *, partial: bool = False) -> list[Record]:
@@ -467,10 +468,8 @@ def on_widths(source: str, record: Record, reference: int, width: int, is_first:
         remedy = "Remove what stands before the table, or begin it with #."
     elif is_first and width == found + 1:
         remedy = "Give each column a name, also one of row names, and write no separator at the end of a line."
-    several = "" if width == 1 else "s"
-    return (
-        f"{source}, line {record.line} must have {width} field{several} as line {reference} has, got {found}. {remedy}"
-    )
+    fields = format_count(width, "field")
+    return f"{source}, line {record.line} must have {fields} as line {reference} has, got {found}. {remedy}"
 
 
 def _is_regular(records: list[Record] | StructureError) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foundation.types import Array
-from foundation.typography import format_printable
+from foundation.typography import format_count, format_printable
 
 _IN_WORDS = {
     "tab": "fields separated by tabs",
@@ -129,14 +129,14 @@ class Reading:
         >>> Reading("a.csv", "text", 60, "Weight", 2, "line", 2, 61, dialect=dialect).in_words()
         '60 observations from column Weight, lines 2 to 61; line 1 holds names'
         """
-        parts = [f"{_count(self.observations, 'observation')}{self._origin()}{self._places()}"]
+        parts = [f"{format_count(self.observations, 'observation')}{self._origin()}{self._places()}"]
         if self.dialect is not None and self.dialect.header_line is not None:
             parts.append(f"line {self.dialect.header_line} holds names")
         if self.dropped.number:
             parts.append(self._on_dropped())
         if self.blank_lines or self.comment_lines:
             skipped = [(self.blank_lines, "blank line"), (self.comment_lines, "comment line")]
-            parts.append(f"{' and '.join(_count(*one) for one in skipped if one[0])} skipped")
+            parts.append(f"{' and '.join(format_count(*one) for one in skipped if one[0])} skipped")
         return format_printable("; ".join(parts))
 
     def _origin(self) -> str:
@@ -155,7 +155,8 @@ class Reading:
         places = ", ".join(map(str, self.dropped.places))
         more = ", ..." if self.dropped.number > len(self.dropped.places) else ""
         several = "" if self.dropped.number == 1 else "s"
-        return f"{_count(self.dropped.number, 'missing value')} dropped ({texts}; {self.unit}{several} {places}{more})"
+        values = format_count(self.dropped.number, "missing value")
+        return f"{values} dropped ({texts}; {self.unit}{several} {places}{more})"
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable form."""
@@ -191,7 +192,3 @@ class Sample:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.array(self.values, dtype=dtype, copy=copy)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

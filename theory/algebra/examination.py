@@ -86,12 +86,7 @@ def _as_typed(value: Expr) -> str:
 def require_valid(kernel: Kernel) -> None:
     """Raise an `InputError` unless a user's kernel is a density and its closed forms are its constants."""
     name = f"the kernel {kernel.name}"
-    for left, right in pairwise(kernel.pieces):
-        if left.upper != right.lower:
-            raise InputError(
-                f"the pieces of {name} must follow each other, got one up to {left.upper} and one from {right.lower}. "
-                "Add a piece of density 0 between them."
-            )
+    require_consecutive(kernel.pieces, name)
     require_nonnegative(kernel, name)
     total = integrates_to_one(kernel)
     if not total:
@@ -102,6 +97,16 @@ def require_valid(kernel: Kernel) -> None:
         if abs(float(value) - float(expected)) > _CLOSED_FORM_ERROR * max(1.0, abs(float(expected))):
             what = constant.replace("_", " ")
             raise InputError(f"the closed form of the {what} of {name} must be {expected}, got {value}. Correct it.")
+
+
+def require_consecutive(pieces: tuple[Piece, ...], name: str) -> None:
+    """Raise an `InputError`, which calls the function ``name``, if its pieces do not follow each other."""
+    for left, right in pairwise(pieces):
+        if left.upper != right.lower:
+            raise InputError(
+                f"the pieces of {name} must follow each other, got one up to {left.upper} and one from {right.lower}. "
+                "Add a piece of density 0 between them."
+            )
 
 
 class NotAssessable(InputError):

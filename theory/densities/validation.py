@@ -20,6 +20,7 @@ from sympy import Expr
 from foundation.errors import InputError
 from theory.algebra.smooth_parts import sample
 from theory.densities.density import Density, probability
+from theory.densities.evaluation import numerical
 from theory.densities.families import DENSITIES, density_named
 from theory.kernels import Kernel, x
 
@@ -76,9 +77,10 @@ def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
 @cache
 def _validate(density: Density) -> None:
     # Named densities need no python-flint, which a machine may lack.
-    from theory.algebra.examination import NotAssessable, require_nonnegative
+    from theory.algebra.examination import NotAssessable, require_consecutive, require_nonnegative
 
-    _require_consecutive(density)
+    _require_intervals(density)
+    require_consecutive(density.pieces, f"the density {density.name}")
     try:
         require_nonnegative(Kernel(density.name, density.pieces), f"the density {density.name}", "a density")
     except NotAssessable:
@@ -107,18 +109,12 @@ def _is_of_a_family(density: Density) -> bool:
         return False
 
 
-def _require_consecutive(density: Density) -> None:
+def _require_intervals(density: Density) -> None:
     for piece in density.pieces:
         if (piece.density.free_symbols | piece.lower.free_symbols | piece.upper.free_symbols) - {x}:
             raise InputError(f"the density {density.name} must have no symbol but x, got {piece.density}.")
         if not piece.lower < piece.upper:
             raise InputError(f"a piece of the density {density.name} must have its lower end first, got {piece.lower}.")
-    for left, right in pairwise(density.pieces):
-        if left.upper != right.lower:
-            raise InputError(
-                f"the pieces of the density {density.name} must follow each other, got one up to {left.upper} and one "
-                f"from {right.lower}. Add a piece of density 0 between them."
-            )
 
 
 @cache
@@ -209,12 +205,8 @@ def _quadrature(function: Callable[[float], float], lower: float, upper: float) 
 
 
 def _piecewise(density: Density) -> Callable[[float], float]:
-    pieces = [(float(piece.lower), float(piece.upper), _compiled(piece.density, x)) for piece in density.pieces]
-
-    def evaluate(point: float) -> float:
-        return next((formula(point) for lower, upper, formula in pieces if lower < point < upper), 0.0)
-
-    return evaluate
+    function = numerical(density.pieces)
+    return lambda point: float(function(np.array([point]))[0])
 
 
 def _compiled(expression: Expr, variable: sympy.Symbol) -> Callable[[float], float]:

@@ -16,8 +16,9 @@ from evae.experiments.statistics.decomposition import Decomposition, Share, deco
 from evae.experiments.statistics.digits import Split, common_digits, percentages
 from evae.experiments.statistics.estimates import Estimate
 from evae.experiments.statistics.trials import Trial
-from evae.experiments.statistics.wording import counted, listed, on_evidence, on_left_out, show_interval, too_few
+from evae.experiments.statistics.wording import listed, on_evidence, on_left_out, show_interval, too_few
 from foundation.errors import InputError
+from foundation.typography import format_count
 
 #: The names of the sources of variation in a sentence.
 _OWNERS = {"kernel": "the kernel", "objective": "the objective", INTERACTION: "their interaction", "seed": "the seed"}
@@ -128,7 +129,7 @@ class _Words:
     def on_gain(self) -> str:
         gain, amount = self.split.gain, self.amounts.gain
         if not gain.mean:
-            return f"EVAE and VAE have the same {self.metric} on average over {counted(gain.n, 'seed')}."
+            return f"EVAE and VAE have the same {self.metric} on average over {format_count(gain.n, 'seed')}."
         direction = "lower" if (gain.mean > 0) == self.split.lower_is_better else "higher"
         evidence = on_evidence(amount.interval, gain.n)
         doubt = "" if gain.sign or gain.interval is None else ", which cannot be told from zero"
@@ -186,8 +187,8 @@ class _Words:
 
 def _table_sentences(table: AnalysisOfVariance) -> list[str]:
     """Describe the split of the sum of squares of the whole table, without a verdict."""
-    kernels, objectives = counted(len(table.kernels), "kernel"), counted(len(table.objectives), "objective")
-    place = f"{kernels}, {objectives} and {counted(len(table.seeds), 'seed')}"
+    kernels, objectives = format_count(len(table.kernels), "kernel"), format_count(len(table.objectives), "objective")
+    place = f"{kernels}, {objectives} and {format_count(len(table.seeds), 'seed')}"
     shares = {source.name: source.share for source in table.sources if source.share is not None}
     if shares:
         sentence = f"Of the sum of squares over {place}, {_on_shares(shares, table.error_share)}."

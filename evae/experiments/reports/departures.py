@@ -8,7 +8,7 @@ from evae.configuration.configuration import Configuration
 from evae.experiments.results import Results
 from evae.experiments.statistics.measurements import FLOOR, floor
 from evae.experiments.statistics.starting_point import starting_points
-from evae.experiments.statistics.wording import counted
+from foundation.typography import format_count
 
 
 def departures(results: Results) -> tuple[str, ...]:
@@ -17,7 +17,7 @@ def departures(results: Results) -> tuple[str, ...]:
     return (
         *_scaled_down(results.records[0].configuration),
         *dict.fromkeys(f"The data are {r.evaluation['note']}." for r in results.records if r.evaluation["note"]),
-        f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); mean ± standard deviation over seeds.",
+        f"{format_count(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); mean ± standard deviation over seeds.",
         *_features(results),
         *_floor(results),
         *map(str, starting_points(results.records)),
@@ -83,11 +83,13 @@ def _unfinished(results: Results) -> list[str]:
 
 def _machines(results: Results) -> list[str]:
     machines = Counter(
-        f"Trained on {e['device_name']}, {counted(e['threads'], 'thread')}, torch {e['packages']['torch']}"
+        f"Trained on {e['device_name']}, {format_count(e['threads'], 'thread')}, torch {e['packages']['torch']}"
         for e in (record.environment for record in results.records)
     )
     several = len(machines) > 1
-    where = [f"{machine}: {counted(runs, 'run')}." if several else f"{machine}." for machine, runs in machines.items()]
+    where = [
+        f"{machine}: {format_count(runs, 'run')}." if several else f"{machine}." for machine, runs in machines.items()
+    ]
     apart = ["The same run, made on two of these, would not end with the same bits."] if several else []
     minutes = sum(record.seconds for record in results.records) / 60
-    return [*sorted(where), *apart, f"{counted(len(results.records), 'run')}, {minutes:.0f} minutes of training."]
+    return [*sorted(where), *apart, f"{format_count(len(results.records), 'run')}, {minutes:.0f} minutes of training."]

@@ -17,8 +17,9 @@ from typing import Any
 from evae.experiments.statistics.measurements import Cell, Criterion, Group, Measurement, Summary, summarise
 from evae.experiments.statistics.paired_differences import PairedDifference, paired_differences
 from evae.experiments.statistics.wins import Wins, count_wins
-from evae.experiments.statistics.wording import counted, label, shown_p, too_few
+from evae.experiments.statistics.wording import label, shown_p, too_few
 from foundation.errors import InputError
+from foundation.typography import format_count
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,12 @@ class Comparison:
 
     def _on_wins(self, count: Wins) -> str:
         better = "lower" if count.criterion.lower_is_better else "higher"
-        ties = f", with {counted(count.ties, 'tie')}" if count.ties else ""
+        ties = f", with {format_count(count.ties, 'tie')}" if count.ties else ""
         return (
             f"{label(self.candidate)} has the {better} {count.criterion} in {count.wins} of "
-            f"{counted(count.cells, 'cell')}{ties} (the paper's sign test over cells: "
+            f"{format_count(count.cells, 'cell')}{ties} (the paper's sign test over cells: "
             f"{shown_p(float(count.one_sided))}) and, on average over latent dimensions, on {count.dataset_wins} of "
-            f"{counted(len(count.by_dataset), 'data set')}."
+            f"{format_count(len(count.by_dataset), 'data set')}."
         )
 
     def _on_absent_cells(self, count: Wins) -> str:
@@ -90,7 +91,7 @@ class Comparison:
         if not absent:
             return ""
         have = "has no seed with both models, and is" if absent == 1 else "have no seed with both models, and are"
-        return f"Of {counted(len(self.grid), 'cell')}, {absent} {have} left out."
+        return f"Of {format_count(len(self.grid), 'cell')}, {absent} {have} left out."
 
     def document(self) -> dict[str, Any]:
         """Return the comparison, including its text, as strict JSON."""
@@ -154,7 +155,7 @@ def _on_unpaired_seeds(differences: Sequence[PairedDifference]) -> str:
     cells = sum(bool(difference.unpaired) for difference in differences)
     if not cells:
         return ""
-    return f"In {counted(cells, 'cell')}, seeds that only one of the two models has are not compared."
+    return f"In {format_count(cells, 'cell')}, seeds that only one of the two models has are not compared."
 
 
 def _on_seeds(differences: Sequence[PairedDifference], candidate: str, baseline: str) -> str:
@@ -164,11 +165,11 @@ def _on_seeds(differences: Sequence[PairedDifference], candidate: str, baseline:
         return _on_lack_of_tests(max(difference.estimate.n for difference in differences))
     signs = Counter(difference.sign for difference in tested)
     without = len(differences) - len(tested)
-    untested = f" ({counted(without, 'cell')} could not be tested)" if without else ""
+    untested = f" ({format_count(without, 'cell')} could not be tested)" if without else ""
     return (
         f"Cell by cell, paired t-tests over {_span([d.estimate.n for d in tested])} with Holm's correction for "
-        f"{counted(len(tested), 'cell')} find {candidate} ahead in {signs[1]} and {baseline} in {signs[-1]}, and leave "
-        f"{signs[0]} undecided{untested}."
+        f"{format_count(len(tested), 'cell')} find {candidate} ahead in {signs[1]} and {baseline} in {signs[-1]}, and "
+        f"leave {signs[0]} undecided{untested}."
     )
 
 
@@ -194,4 +195,4 @@ def _on_datasets(datasets: int) -> str:
 
 def _span(numbers: Sequence[int]) -> str:
     low, high = min(numbers), max(numbers)
-    return counted(high, "seed") if low == high else f"{low} to {high} seeds"
+    return format_count(high, "seed") if low == high else f"{low} to {high} seeds"

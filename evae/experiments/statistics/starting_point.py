@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from evae.experiments.statistics.digits import common_digits
 from evae.experiments.statistics.measurements import Cell
-from evae.experiments.statistics.wording import counted
+from foundation.typography import format_count
 
 if TYPE_CHECKING:
     from evae.experiments.results import RunRecord
@@ -52,8 +52,8 @@ class StartingPoint:
         left = f" ({100 * self.share:.1f} % of it)" if math.isfinite(self.share) else ""
         place = f"{self.cell.dataset}, d_z = {self.cell.latent_dim}"
         sentence = (
-            f"{place}: over {counted(self.seeds, 'seed')} the error's standard deviation is {_show(self.untrained)} "
-            f"nats before training and {_show(self.trained)} after{left}."
+            f"{place}: over {format_count(self.seeds, 'seed')} the error's standard deviation is "
+            f"{_show(self.untrained)} nats before training and {_show(self.trained)} after{left}."
         )
         if not self.decides:
             return sentence

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evae.experiments.statistics.digits import Digits
 from evae.experiments.statistics.estimates import FEWEST_SEEDS, SIGNIFICANCE, Estimate
+from foundation.typography import format_count
 
 
 def show_interval(found: Estimate, digits: Digits, sign: int = 1) -> str:
@@ -24,7 +25,7 @@ def on_evidence(interval: str, seeds: int) -> str:
     >>> on_evidence("20.1 to 23.0", 3), on_evidence("", 1)
     ('95 % interval 20.1 to 23.0, 3 seeds', '1 seed')
     """
-    return f"95 % interval {interval}, {counted(seeds, 'seed')}" if interval else counted(seeds, "seed")
+    return f"95 % interval {interval}, {format_count(seeds, 'seed')}" if interval else format_count(seeds, "seed")
 
 
 def too_few(seeds: int) -> str:
@@ -68,17 +69,6 @@ def shown_p(p_value: float) -> str:
     significant = p_value < SIGNIFICANCE
     digits = next((d for d in range(2, 17) if (float(f"{p_value:.{d}g}") < SIGNIFICANCE) == significant), 17)
     return f"p = {p_value:.{digits}g}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Format a number with its noun, which is plural unless the number is 1.
-
-    Examples
-    --------
-    >>> counted(1, "seed"), counted(3, "seed")
-    ('1 seed', '3 seeds')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(words: Sequence[str]) -> str:
