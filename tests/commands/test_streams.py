@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -174,8 +175,9 @@ def test_a_socket_that_is_closed_in_the_middle_is_a_reader_that_has_gone() -> No
 
 
 def test_streams_that_do_not_block_are_waited_for() -> None:
-    """A pipe holds 64 kB or less, and the document has more."""
+    """The pipe holds one page, and the document has more."""
     reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(writing, False)
     content = bytearray()
     process = subprocess.Popen(
@@ -200,10 +202,14 @@ def test_a_sample_from_an_input_that_does_not_block_or_cannot_be_read() -> None:
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    os.close(reading)
-    threading.Event().wait(0.5)
-    os.write(writing, b"0.1\n0.3\n-0.2\n")
+    os.write(writing, b"0.1\n")
+    while process.poll() is None and fcntl.ioctl(reading, termios.FIONREAD, bytes(4)) != bytes(4):
+        time.sleep(0.02)
+    # The first line is taken: now the command finds an input that is empty and has not ended.
+    time.sleep(0.2)
+    os.write(writing, b"0.3\n-0.2\n")
     os.close(writing)
+    os.close(reading)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert json.loads(output)["m"] == 3
