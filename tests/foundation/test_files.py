@@ -247,6 +247,19 @@ def test_the_name_of_standard_output_reaches_the_file_that_it_was_redirected_to(
     assert (tmp_path / "out").read_text() == "first\nsecond\nthird\n"
 
 
+def test_a_link_put_in_place_of_a_leftover_while_it_is_looked_at_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").write_text("kept")
+    link = tmp_path / ".file.0123456789abcdef.part"
+    link.symlink_to(tmp_path / "victim")
+    monkeypatch.setattr(Path, "is_symlink", lambda _: False)
+    clear_leftovers(tmp_path)
+    monkeypatch.undo()
+    assert link.is_symlink()
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
 def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("kept")
