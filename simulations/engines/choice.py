@@ -13,6 +13,7 @@ from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.replicates import MultinomialReplicates
 from simulations.engines.names import CHOSEN_FROM
+from simulations.engines.sums.replicates import SumReplicates
 
 
 class Replicates(Protocol):
@@ -53,6 +54,7 @@ ENGINES: dict[str, Factory] = {
     "exact": ExactReplicates,
     "cells": CellReplicates,
     "multinomial": MultinomialReplicates,
+    "sums": SumReplicates,
 }
 
 
