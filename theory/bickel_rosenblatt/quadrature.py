@@ -1,0 +1,277 @@
+"""Gauss-Legendre quadrature on meshes that follow kinks and narrow parts of the integrands.
+
+Positions are doubles plus offsets, so that they keep their digits next to narrow parts far from 0.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from foundation.types import Array, Indices
+
+GROWTH = 2.0
+"""The largest width of a cell, in units of a feature's scale plus the distance to that feature."""
+
+NEAR = 0.25
+"""A feature within this distance from an edge, in its own scales, needs no edge of its own."""
+
+
+class Feature(NamedTuple):
+    """A place around which a function changes, and the distance over which it does."""
+
+    place: Fraction
+    scale: float
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of Gauss-Legendre rules.
+
+    Attributes
+    ----------
+    bases, offsets, lengths : array, shape (n,)
+        The nodes are bases + offsets, and their weights are lengths.
+    """
+
+    bases: Array
+    offsets: Array
+    lengths: Array
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Parts of cells of a mesh, ordered by the position, a row, to which each belongs.
+
+    Attributes
+    ----------
+    rows, cells : array of int, shape (n,)
+        The row and the cell of each panel.
+    starts, lows, widths : array, shape (n,)
+        The lower end relative to the position of the row and to the lower end of the cell, and the width.
+    """
+
+    rows: Indices
+    cells: Indices
+    starts: Array
+    lows: Array
+    widths: Array
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Consecutive cells.
+
+    Attributes
+    ----------
+    bases, rests, widths : array, shape (n,)
+        The lower end of each cell is bases + rests.
+    """
+
+    bases: Array
+    rests: Array
+    widths: Array
+
+    @classmethod
+    def graded(cls, edges: Iterable[Fraction], features: Sequence[Feature]) -> Mesh:
+        """Return the mesh between the first and the last edge whose cells are narrow beside narrow features.
+
+        Parameters
+        ----------
+        edges : iterable of Fraction
+            At least two; every edge is the end of a cell.
+        features : sequence of Feature
+            No cell is wider than `GROWTH` times the scale of a feature plus the distance to it.
+        """
+        ends = _with_guides(_distinct(edges), features)
+        high, low = split(ends)
+        places, rests = split([feature.place for feature in features])
+        scales = np.array([feature.scale for feature in features])
+        # A cell is measured from the nearer end of its gap: ``anchors`` are positions in ``ends``.
+        anchors, lowers = np.arange(high.size - 1), np.zeros(high.size - 1)
+        uppers = np.diff(high) + np.diff(low)
+        whole = np.ones(anchors.size, dtype=bool)
+        while True:
+            near = (places - high[anchors, None]) + (rests - low[anchors, None])
+            away = np.maximum(np.maximum(lowers[:, None] - near, near - uppers[:, None]), 0.0)
+            allowed = GROWTH * np.min(scales + away, axis=1, initial=np.inf)
+            wide = uppers - lowers > allowed
+            if not wide.any():
+                break
+            middles = (lowers[wide] + uppers[wide]) / 2
+            # The upper half of a whole gap is measured from the upper end of the gap.
+            moved = np.where(whole[wide], uppers[wide], 0.0)
+            anchors = np.concatenate([anchors[~wide], anchors[wide], anchors[wide] + whole[wide]])
+            lowers = np.concatenate([lowers[~wide], lowers[wide], middles - moved])
+            uppers = np.concatenate([uppers[~wide], middles, uppers[wide] - moved])
+            whole = np.concatenate([whole[~wide], np.zeros(2 * middles.size, dtype=bool)])
+        # Cells that are measured from an upper end are negative, and stand before those from the same end upwards.
+        order = np.lexsort([lowers, anchors])
+        anchors, lowers, uppers = anchors[order], lowers[order], uppers[order]
+        return cls(high[anchors], low[anchors] + lowers, uppers - lowers)
+
+    def divide(self, parts: int) -> Mesh:
+        """Divide every cell into equal parts."""
+        steps = np.arange(parts) / parts
+        return Mesh(
+            self.bases.repeat(parts),
+            (self.rests[:, None] + self.widths[:, None] * steps).ravel(),
+            (self.widths / parts).repeat(parts),
+        )
+
+    def nodes(self, order: int) -> Nodes:
+        """Place ``order`` nodes in every cell."""
+        fractions, shares = gauss_legendre(order)
+        offsets = self.rests[:, None] + self.widths[:, None] * fractions
+        return Nodes(self.bases.repeat(order), offsets.ravel(), (self.widths[:, None] * shares).ravel())
+
+    def lower_ends(self, bases: Array, offsets: Array) -> Array:
+        """Return the lower ends of the cells relative to the positions bases + offsets, shape (positions, cells)."""
+        return np.asarray((self.bases - bases[:, None]) + (self.rests - offsets[:, None]))
+
+    def locate(self, bases: Array, offsets: Array) -> tuple[Indices, Array]:
+        """Return the cell of each position, and where in it the position is, from 0 to 1; clipped to the mesh."""
+        ends = self.lower_ends(bases, offsets)
+        cells = np.maximum(np.sum(ends <= 0, axis=1) - 1, 0)
+        within = -ends[np.arange(bases.size), cells] / self.widths[cells]
+        return cells, np.clip(within, 0.0, 1.0)
+
+    def cut(self, bases: Array, offsets: Array, shifts: Array) -> Panels:
+        """Cut the mesh, from the first to the last point of each row, at the points of the row.
+
+        Parameters
+        ----------
+        bases, offsets : array, shape (rows,)
+            Positions.
+        shifts : array, shape (rows, k)
+            The points of each row relative to its position, ascending.
+        """
+        ends = self.lower_ends(bases, offsets)
+        last = ends[:, -1:] + self.widths[-1]
+        points = np.clip(shifts, ends[:, :1], last)
+        edges = np.concatenate([np.clip(ends, points[:, :1], points[:, -1:]), points], axis=1)
+        order = np.argsort(edges, axis=1, kind="stable")
+        edges = np.take_along_axis(edges, order, axis=1)
+        cells = np.cumsum(order < self.bases.size, axis=1) - 1
+        rows, columns = np.nonzero(edges[:, 1:] > edges[:, :-1])
+        cells = cells[rows, columns]
+        starts = edges[rows, columns]
+        lows = starts - ends[rows, cells]
+        # The upper end of a cell is at its own width, which has more digits than the difference of two positions.
+        following = np.minimum(cells + 1, self.bases.size - 1)
+        whole = (edges[rows, columns + 1] == ends[rows, following]) & (following > cells)
+        highs = np.where(whole, self.widths[cells], edges[rows, columns + 1] - ends[rows, cells])
+        return Panels(rows, cells, starts, lows, highs - lows)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Functions on a mesh, as Legendre series on every cell.
+
+    Attributes
+    ----------
+    mesh : Mesh
+    series : array, shape (cells, order, functions)
+    """
+
+    mesh: Mesh
+    series: Array
+
+    @classmethod
+    def of(cls, mesh: Mesh, values: Array) -> Table:
+        """Interpolate ``values``, shape (functions, cells * order), at the Gauss-Legendre nodes of ``mesh``."""
+        order = values.shape[1] // mesh.bases.size
+        return cls(mesh, _projection(order) @ np.moveaxis(values.reshape(values.shape[0], -1, order), 0, 2))
+
+    def __call__(self, cells: Indices, within: Array) -> Array:
+        """Return the functions at points of cells, given from 0 to 1; shape of ``within`` (n, k), result (f, n, k)."""
+        basis = legendre.legvander(2 * within - 1, self.series.shape[1] - 1)
+        return np.moveaxis(basis @ self.series[cells], 2, 0)
+
+    def below(self, bases: Array, offsets: Array) -> Array:
+        """Return the integrals from the beginning of the mesh to each position, shape (functions, positions)."""
+        cells, within = self.mesh.locate(bases, offsets)
+        return (self._sums[:-1][cells] + self._antiderivatives(cells, within)).T
+
+    def above(self, bases: Array, offsets: Array) -> Array:
+        """Return the integrals from each position to the end of the mesh, shape (functions, positions)."""
+        cells, within = self.mesh.locate(bases, offsets)
+        after = self._sums_from_above[1:][cells]
+        return (after + (self._integrals[cells] - self._antiderivatives(cells, within))).T
+
+    @cached_property
+    def totals(self) -> Array:
+        """The integrals over the mesh, shape (functions,)."""
+        return self._sums[-1]
+
+    @cached_property
+    def _primitive(self) -> Array:
+        """The series of the integrals from the lower end of each cell."""
+        primitive = legendre.legint(self.series, lbnd=-1, axis=1)
+        return np.asarray(primitive * self.mesh.widths[:, None, None] / 2)
+
+    @cached_property
+    def _integrals(self) -> Array:
+        return np.asarray(self._primitive.sum(axis=1))
+
+    @cached_property
+    def _sums(self) -> Array:
+        return np.concatenate([np.zeros((1, self.series.shape[2])), np.cumsum(self._integrals, axis=0)])
+
+    @cached_property
+    def _sums_from_above(self) -> Array:
+        sums = np.cumsum(self._integrals[::-1], axis=0)[::-1]
+        return np.concatenate([sums, np.zeros((1, self.series.shape[2]))])
+
+    def _antiderivatives(self, cells: Indices, within: Array) -> Array:
+        basis = legendre.legvander(2 * within - 1, self._primitive.shape[1] - 1)
+        return np.asarray((basis[:, None, :] @ self._primitive[cells])[:, 0, :])
+
+
+def gauss_legendre(order: int) -> tuple[Array, Array]:
+    """Return the nodes and weights of the rule on [0, 1]."""
+    nodes, weights = legendre.leggauss(order)
+    return (nodes + 1) / 2, weights / 2
+
+
+def split(places: Sequence[Fraction]) -> tuple[Array, Array]:
+    """Return each place as a double and the rest."""
+    high = [float(place) for place in places]
+    low = [float(place - Fraction(near)) for place, near in zip(places, high, strict=True)]
+    return np.array(high), np.array(low)
+
+
+def blocks(rows: int, size: int, most: int = 500_000) -> Iterator[slice]:
+    """Yield slices of ``rows`` rows whose arrays, of ``size`` numbers a row, are within a bound on memory."""
+    step = max(1, most // size)
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
+
+
+def _distinct(edges: Iterable[Fraction]) -> list[Fraction]:
+    return sorted({float(edge): edge for edge in edges}.values())
+
+
+def _with_guides(edges: list[Fraction], features: Sequence[Feature]) -> list[Fraction]:
+    """Return the edges, and the places of features that are not near one."""
+    ends = list(edges)
+    for place, scale in sorted(features, key=lambda feature: feature.scale):
+        after = bisect(ends, place)
+        if 0 < after < len(ends):
+            distance = min(place - ends[after - 1], ends[after] - place)
+            if distance > NEAR * Fraction(scale):
+                ends.insert(after, place)
+    return ends
+
+
+def _projection(order: int) -> Array:
+    """Return the matrix that takes values at the Gauss-Legendre nodes to the coefficients of a Legendre series."""
+    nodes, weights = legendre.leggauss(order)
+    return np.asarray((np.arange(order)[:, None] + 0.5) * legendre.legvander(nodes, order - 1).T * weights)
