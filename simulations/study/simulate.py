@@ -177,7 +177,7 @@ def _run(
     """Accumulate the blocks that the state does not have yet, in order, with periodic saves."""
     # One replicate is computed and discarded, so that the clock and the progress bar do not measure compilation.
     engine.values(study.seed, study.streams(range(1)))
-    whole = whole_blocks(study.m, study.replicates)
+    whole = whole_blocks(engine.draws, study.replicates)
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
     if accumulator.count:
         progress(accumulator.count)
@@ -204,7 +204,7 @@ def _run(
 
 def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
     """Compute T_m of the replicates that follow the first ``done``, in ``pool``; yield them block by block in order."""
-    blocks, ahead = blocks_of(study.m, done, study.replicates), BLOCKS_AHEAD * pool.size
+    blocks, ahead = blocks_of(engine.draws, done, study.replicates), BLOCKS_AHEAD * pool.size
     if not pool.remote:
         yield from in_order(
             lambda block: pool.submit(engine.values, study.seed, study.streams(block)), blocks, ahead, stop
@@ -213,7 +213,7 @@ def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, sto
     # Workers of a cluster may run other versions: each proves on the first replicate that it computes the same bits.
     expected = engine.values(study.seed, study.streams(range(1))).tobytes()
     compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
-    pieces = pieces_of(blocks, number_of_blocks(study.m, done, study.replicates), pool.size)
+    pieces = pieces_of(blocks, number_of_blocks(engine.draws, done, study.replicates), pool.size)
     for values in in_order(lambda piece: pool.submit(compute, piece), pieces, ahead, stop, pool.look):
         yield from values
 

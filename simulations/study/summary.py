@@ -332,11 +332,10 @@ def _on_the_window(summary: Summary) -> str:
 
 def _on_the_discretisation(summary: Summary) -> str:
     measured = summary.discretisation or {}
-    if measured["rms_relative_error"] is None:
-        return "The engine works on cells, and T_m is 0 in its pilot study, so that it has no relative error."
-    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: in a pilot study T_m had"
-    sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
-    sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
+    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: T_m has a root mean square"
+    sentence += (
+        f" error of {measured['rms_error']:.1e} and a bias of {measured['bias']:+.1e} standard deviations of T_m"
+    )
     share = _bias_in_standard_errors(summary)
     sentence += f": at most {share:.2g} standard errors of the simulated mean." if share else "."
     error = measured.get("closed_form_error")
@@ -366,10 +365,10 @@ def _on_the_exact_mean(summary: Summary) -> str:
 def _bias_in_standard_errors(summary: Summary) -> float:
     """Bound the bias of the cells, plus two of its standard errors, in standard errors of the mean."""
     measured = summary.discretisation or {}
-    if not summary.standard_error or measured.get("mean_relative_error") is None:
+    if not summary.standard_error or measured.get("bias") is None:
         return 0.0
-    bias = abs(measured["mean_relative_error"]) + 2 * measured["mean_standard_error"]
-    return float(bias) * summary.exact.total / summary.standard_error
+    bias = abs(measured["bias"]) + 2 * measured["bias_standard_error"]
+    return float(bias) * measured["standard_deviation"] / summary.standard_error
 
 
 def _on_the_limit(summary: Summary) -> str:

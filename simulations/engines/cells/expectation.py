@@ -15,8 +15,8 @@ import numpy as np
 from foundation.types import Array
 from simulations.engines.cells.grids import Grid
 from simulations.engines.cells.moments import GridTables, statistic_of_moments
-from simulations.engines.multinomial.strata import strata
-from simulations.engines.sums.stratum_moments import positions_in
+from simulations.engines.cells.strata import strata
+from simulations.engines.cells.stratum_moments import positions_in
 from theory.densities.density import Density
 
 

@@ -70,6 +70,11 @@ class GridReplicates(ABC):
         """Set ``values`` to T_m of the replicates with the numbers ``replicates``."""
 
     @property
+    def draws(self) -> int:
+        """The approximate number of random numbers of a replicate."""
+        return self.m
+
+    @property
     def is_economical(self) -> bool:
         """Whether, by a count of steps, a replicate takes less time than with the exact engine."""
         return self.grid.steps <= STEPS_OF_AN_EXACT_OBSERVATION * self.m

@@ -15,10 +15,10 @@ from simulations.engines.cells.quadrature import Segment, TooFewNodes, nodes_ove
 from simulations.engines.exact.statistic import Statistic
 from theory.densities.weights import ONE
 
-MOST_CELLS = 2**18
+MOST_CELLS = 2**20
 
-MOST_STEPS = 2**26
-"""Largest number of steps from the power sums of a replicate to its T_m, about 30 ms; the exact engine is faster."""
+MOST_STEPS = 2**28
+"""Largest number of steps from the power sums of a replicate to its T_m, about a tenth of a second."""
 
 FEWEST_STEPS = 2**20
 """The fewest doubles in a cell, so that the positions in it have six digits."""
@@ -88,7 +88,7 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     InputError
         If the kernel's knots do not lie on edges of cells, or doubles are too far apart at the location of the cells.
     TooManyCells
-        If there would be more than 2**18 cells, or more than 2**26 steps in a replicate.
+        If there would be more than 2**20 cells, or more than 2**28 steps in a replicate.
     TooFewNodes
         If two knots of f and a are so close together that no cubic fits between them.
     """
@@ -130,6 +130,13 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     if built.steps > MOST_STEPS:
         raise TooManyCells
     return built
+
+
+def smallest_bandwidth(statistic: Statistic, m: int, cells_per_bandwidth: int) -> float:
+    """Compute the bandwidth below which ``cells_per_bandwidth`` cells in it would be more than `MOST_CELLS`."""
+    expansion = kernel_geometry(statistic.kernel).expansion(cells_per_bandwidth)
+    lower, upper = _support(statistic, m, 0.0, 0.0)
+    return (upper - lower) / (MOST_CELLS * expansion.width)
 
 
 def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[float, float]:

@@ -49,6 +49,11 @@ class ExactReplicates:
         statistic.require_resolved_samples(m)
         self._statistic, self._m = statistic, m
 
+    @property
+    def draws(self) -> int:
+        """The number of random numbers of a replicate."""
+        return self._m
+
     def values(self, seed: int, replicates: range) -> Array:
         """Compute T_m of the samples (seed, r), r in ``replicates``, shape (len(replicates),)."""
         return np.array([self._value(seed, replicate) for replicate in replicates])

@@ -1,9 +1,9 @@
 """Binomial counts in constant time, exact for up to 10^15 trials, compiled.
 
-A mean of at least `LARGE` is drawn by transformed rejection with a squeeze, Hörmann's BTRS, which accepts most proposals
-after a multiplication and a comparison; a smaller one by inversion. The ratio of probabilities in the rejection is
-evaluated by Loader's deviances, which do not cancel: with logarithms of factorials all digits are lost from about
-10^12 trials.
+A mean of at least `LARGE` is drawn by transformed rejection with a squeeze, Hörmann's BTRS, which accepts most
+proposals after a multiplication and a comparison; a smaller one by inversion. The ratio of probabilities in the
+rejection is evaluated by Loader's deviances, which do not cancel: with logarithms of factorials all digits are lost
+from about 10^12 trials.
 
 Sources: Hörmann (1993), The generation of binomial random variates; Loader (2000), Fast and accurate computation of
 binomial probabilities.
@@ -109,14 +109,14 @@ def settle(trials: float, share: float, words: Words, at: Whole) -> float:
 def log_ratio(count: float, mode: float, trials: float, share: float) -> float:
     """Compute the logarithm of the ratio of two binomial probabilities, the second near the mean."""
     mean, rest = trials * share, trials * (1.0 - share)
-    if abs(count - mean) <= NEAR * mean and 1.0 <= NEAR * mean:
+    if abs(count - mean) <= NEAR * mean and NEAR * mean >= 1.0:
         return _log_near(count, trials, mean, rest) - _log_near(mode, trials, mean, rest)
     return log_probability(count, trials, share) - log_probability(mode, trials, share)
 
 
 @compiled
 def _log_near(count: float, trials: float, mean: float, rest: float) -> float:
-    """Compute the logarithm of a binomial probability near the mean, up to a constant: by series, without logarithms."""
+    """Compute the logarithm of a binomial probability near the mean, up to a constant, by series."""
     first, second = (count - mean) / mean, (mean - count) / rest
     # The deviance, mean ((1 + e) log(1 + e) - e), and log(1 + e), for the relative differences e of both classes.
     deviance_of_first = deviance_of_second = 0.0
@@ -198,7 +198,13 @@ def invert(trials: float, share: float, u: float) -> float:
 
 @compiled
 def complete(
-    counts: Array, trials: Array, shares: Array, words: Words, more: Words, state: Indices, stream: tuple[Whole, Whole, Whole]
+    counts: Array,
+    trials: Array,
+    shares: Array,
+    words: Words,
+    more: Words,
+    state: Indices,
+    stream: tuple[Whole, Whole, Whole],
 ) -> None:
     """Draw the counts that `propose` has set to `REJECTED`: by its own words first, then by further ones.
 

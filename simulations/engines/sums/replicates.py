@@ -1,4 +1,4 @@
-"""Replicates of T_m at a cost that does not grow with m: exact counts in cells, and sums of positions as normal vectors.
+"""Replicates of T_m at a cost that does not grow with m: exact counts in cells, sums of positions as normal vectors.
 
 T_m is a quadratic form in the power sums of the cells. Given the counts, the sums of a cell with many observations are
 drawn from the normal law that has their exact mean vector and covariance, instead of from the positions one by one. So
@@ -18,14 +18,15 @@ from foundation.types import Array, Counts, Indices
 from simulations.compiled import compiled, vectorised
 from simulations.engines.cells.grid_replicates import GridReplicates, Numbers
 from simulations.engines.cells.moments import GridTables, statistic_of_moments
+from simulations.engines.cells.strata import strata
+from simulations.engines.cells.stratum_moments import stratum_moments
 from simulations.engines.multinomial.positions import add_power_sums
-from simulations.engines.multinomial.strata import strata
 from simulations.engines.sums.count_trees import CountTree, count_tree, divide
-from simulations.engines.sums.stratum_moments import stratum_moments
 from simulations.sampling.philox import (
     COUNTS,
     FURTHER_COUNTS,
     POSITIONS,
+    PURPOSE_BITS,
     SUMS,
     WORDS_IN_A_BLOCK,
     Whole,
@@ -52,11 +53,11 @@ class SumTables(NamedTuple):
     sparse : array of int64, shape (few,)
         Numbers of the strata whose positions are drawn.
     sparse_cells, sparse_quantiles
-        Their cells, and quantile polynomials as in `simulations.engines.multinomial.strata.Strata`.
+        Their cells, and quantile polynomials as in `simulations.engines.cells.strata.Strata`.
     dense, dense_cells : array of int64, shape (many,)
         Numbers and cells of the strata whose power sums are drawn.
     means, factors : array, shape (many, k) and (many, k, k)
-        Their moments, as in `simulations.engines.sums.stratum_moments.StratumMoments`.
+        Their moments, as in `simulations.engines.cells.stratum_moments.StratumMoments`.
     """
 
     tree: CountTree
@@ -75,8 +76,14 @@ class SumReplicates(GridReplicates):
     name = "sums"
 
     @property
+    def draws(self) -> int:
+        """The approximate number of random numbers of a replicate: counts, positions, and sums in the other strata."""
+        parts = self._tables
+        return parts.tree.classes + FEWEST_FOR_SUMS * parts.sparse.size + parts.means[:, 0].size * self.grid.orders
+
+    @property
     def is_economical(self) -> bool:
-        """Whether most observations are in strata whose power sums are drawn."""
+        """Whether, also, the cells hold enough observations for sums to be faster than positions."""
         return super().is_economical and self.grid.cells * FEWEST_FOR_SUMS <= self.m
 
     @property
@@ -86,7 +93,15 @@ class SumReplicates(GridReplicates):
 
     def _fill(self, values: Array, replicates: Numbers, seed: np.uint64) -> None:
         shape = (self.grid.orders, self.grid.cells)
-        _fill_values(values, replicates, seed, float(self.m), shape, self._tables, _normal_table(), self.grid.tables)
+        purposes = (
+            _purpose(COUNTS, self.m),
+            _purpose(FURTHER_COUNTS, self.m),
+            _purpose(POSITIONS, self.m),
+            _purpose(SUMS, self.m),
+        )
+        _fill_values(
+            values, replicates, seed, float(self.m), shape, purposes, self._tables, _normal_table(), self.grid.tables
+        )
 
     @cached_property
     def _tables(self) -> SumTables:
@@ -109,6 +124,11 @@ class SumReplicates(GridReplicates):
         )
 
 
+def _purpose(purpose: int, m: int) -> np.uint64:
+    """Return the purpose of a stream for ``m``: the streams' own numbers have room for its lower 32 bits only."""
+    return np.uint64(purpose | (m >> 32) << PURPOSE_BITS)
+
+
 def _normal_table() -> QuantileTable:
     return quantile_table(NORMAL)
 
@@ -120,6 +140,7 @@ def _fill_values(
     seed: Whole,
     m: float,
     shape: tuple[int, int],
+    purposes: tuple[Whole, Whole, Whole, Whole],
     parts: SumTables,
     normal: QuantileTable,
     tables: GridTables,
@@ -129,13 +150,11 @@ def _fill_values(
     few = np.empty(parts.sparse.size, np.int64)
     for i in range(values.size):
         replicate = replicates[i]
-        divide(counts, m, parts.tree, seed, replicate, np.uint64(COUNTS), np.uint64(FURTHER_COUNTS))
+        divide(counts, m, parts.tree, seed, replicate, purposes[0], purposes[1])
         moments[:] = 0.0
         _select(few, counts, parts.sparse)
-        add_power_sums(
-            moments, few, parts.sparse_cells, parts.sparse_quantiles, seed, replicate, np.uint64(POSITIONS)
-        )
-        _add_normal_sums(moments, counts, parts, normal, seed, replicate)
+        add_power_sums(moments, few, parts.sparse_cells, parts.sparse_quantiles, seed, replicate, purposes[2])
+        _add_normal_sums(moments, counts, parts, normal, seed, replicate, purposes[3])
         values[i] = statistic_of_moments(moments, tables)
 
 
@@ -147,7 +166,13 @@ def _select(few: Counts, counts: Array, sparse: Indices) -> None:
 
 @compiled
 def _add_normal_sums(
-    moments: Array, counts: Array, parts: SumTables, normal: QuantileTable, seed: Whole, replicate: Whole
+    moments: Array,
+    counts: Array,
+    parts: SumTables,
+    normal: QuantileTable,
+    seed: Whole,
+    replicate: Whole,
+    purpose: Whole,
 ) -> None:
     """Add the power sums of the dense strata to their cells: n mean + root(n) L z, with z standard normal."""
     powers = parts.means.shape[1]
@@ -159,7 +184,7 @@ def _add_normal_sums(
         # The normal vectors of a batch, from a fixed place of the stream.
         size = (stop - start) * powers
         block = np.uint64(WORDS_OF_AN_OBSERVATION * start * powers // WORDS_IN_A_BLOCK)
-        fill(words[: WORDS_OF_AN_OBSERVATION * size], seed, replicate, np.uint64(SUMS), block)
+        fill(words[: WORDS_OF_AN_OBSERVATION * size], seed, replicate, purpose, block)
         fill_signed_tails(tails[:size], words)
         quantiles_into(normals[:size], tails[:size], normal)
         for stratum in range(start, stop):

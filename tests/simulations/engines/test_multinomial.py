@@ -25,7 +25,7 @@ from simulations.engines.multinomial.alias_tables import (
 )
 from simulations.engines.multinomial.counts import count_tables, draw_counts
 from simulations.engines.multinomial.replicates import MultinomialReplicates
-from simulations.engines.multinomial.strata import strata, tails
+from simulations.engines.cells.strata import strata, tails
 from simulations.sampling.philox import POSITIONS, fill
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from foundation.types import Array
-from simulations.engines.multinomial.strata import Strata
+from simulations.engines.cells.strata import Strata
 from theory.densities.density import Density
 from theory.densities.evaluation import local_density
 
@@ -47,7 +47,7 @@ def stratum_moments(density: Density, parts: Strata, origin: float, width: float
     means = np.einsum("ij,ijk->ik", shares, table)
     # The triangular factor of the weighted, centred table is that of the covariance, without squaring its condition.
     centred = np.sqrt(shares)[:, :, None] * (table - means[:, None, :])
-    factors = np.linalg.qr(centred, mode="r").transpose(0, 2, 1)
+    factors = np.asarray(np.linalg.qr(centred, mode="r")).transpose(0, 2, 1)
     signs = np.where(np.diagonal(factors, axis1=1, axis2=2) < 0, -1.0, 1.0)
     return StratumMoments(means, np.ascontiguousarray(factors * signs[:, None, :]))
 
