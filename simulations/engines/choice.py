@@ -41,6 +41,10 @@ class Replicates(Protocol):
         """The measured error of the resolution."""
 
     @property
+    def strata_drawn(self) -> dict[str, int] | None:
+        """The numbers of parts of cells whose sums, and whose positions, are drawn; None if all are drawn alike."""
+
+    @property
     def draws(self) -> int:
         """The approximate number of random numbers of a replicate, which its time is proportional to."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from foundation.errors import InputError
 from foundation.processes import count_usable_cores
 from foundation.types import Array
 from foundation.validation import require_positive
-from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.choice import Replicates, engine_for
 from simulations.study.accumulators import Accumulator
 from simulations.study.blocks import (
@@ -295,14 +294,13 @@ def _save_and_describe(
 
 
 def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
-    return Result(study, engine.name, _document(engine.discretisation), accumulator, seconds)
+    return Result(study, engine.name, _describe_error(engine), accumulator, seconds)
 
 
-def _document(measured: Discretisation | None) -> dict[str, float | None] | None:
-    """Return a discretisation in machine-readable form; its relative error is None if T_m is 0."""
-    if measured is None:
-        return None
-    return {name: value if math.isfinite(value) else None for name, value in asdict(measured).items()}
+def _describe_error(engine: Replicates) -> dict[str, Any] | None:
+    """Return an engine's discretisation in machine-readable form, and how its strata are drawn; None if it is exact."""
+    measured = engine.discretisation
+    return None if measured is None else {**asdict(measured), "strata": engine.strata_drawn}
 
 
 def _identity(study: Study, engine: Replicates) -> Identity:

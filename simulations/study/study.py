@@ -117,7 +117,7 @@ class Result:
 
     study: Study
     engine: str
-    discretisation: dict[str, float | None] | None
+    discretisation: dict[str, Any] | None
     accumulator: Accumulator
     seconds: float
 

@@ -12,6 +12,7 @@ import sympy
 from scipy.special import ndtri
 from sympy import Integer
 
+from foundation.typography import format_count
 from simulations.engines.exact.statistic import Statistic
 from simulations.study.accumulators import Accumulator, Moments, QuantileSketch
 from theory.algebra.evidence import Evidence, assumptions_document
@@ -338,10 +339,15 @@ def _on_the_discretisation(summary: Summary) -> str:
     )
     share = _bias_in_standard_errors(summary)
     sentence += f": at most {share:.2g} standard errors of the simulated mean." if share else "."
-    error = measured.get("closed_form_error")
-    return (
-        sentence if error is None else f"{sentence} ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
-    )
+    error, drawn = measured.get("closed_form_error"), measured.get("strata")
+    if error is not None:
+        sentence += f" ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
+    if drawn is not None:
+        sentence += (
+            f" Of {format_count(drawn['sums'] + drawn['positions'], 'part')} of cells, {drawn['sums']:,} had sums "
+            f"drawn as normal vectors and {drawn['positions']:,} the positions of their observations."
+        )
+    return sentence
 
 
 def _on_the_exact_mean(summary: Summary) -> str:

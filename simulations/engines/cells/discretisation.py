@@ -110,6 +110,8 @@ def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
     # From coarse to fine: the first grid within the bounds is also the fastest.
     for cells in CELLS_PER_BANDWIDTH:
         try:
+            if not grid(statistic, m, cells * divisor).is_affordable(m):
+                break
             best = measure_discretisation(statistic, m, cells * divisor)
         except TooFewNodes:
             # Finer cells have more nodes between knots.

@@ -20,6 +20,9 @@ MOST_CELLS = 2**20
 MOST_STEPS = 2**28
 """Largest number of steps from the power sums of a replicate to its T_m, about a tenth of a second."""
 
+STEPS_OF_AN_OBSERVATION, ALWAYS_AFFORDABLE = 100, 2**25
+"""Steps that the exact engine takes for an observation, and steps that no search for a resolution minds."""
+
 FEWEST_STEPS = 2**20
 """The fewest doubles in a cell, so that the positions in it have six digits."""
 
@@ -62,6 +65,10 @@ class Grid:
         """The approximate number of multiplications and additions from power sums to T_m."""
         reach, orders = self.tables.expansion.shape
         return self.tables.nodes * (reach * orders if orders > 1 else self.tables.offsets.size)
+
+    def is_affordable(self, m: int) -> bool:
+        """Whether a replicate takes no more steps than an exact one of ``m`` observations, or at least not too many."""
+        return self.steps <= max(ALWAYS_AFFORDABLE, STEPS_OF_AN_OBSERVATION * m)
 
     def moments(self, sample: Array) -> Array:
         """Compute the power sums of the observations in their cells, shape (orders, cells)."""

@@ -39,6 +39,7 @@ class ExactReplicates:
     is_economical = True
     discretisation = None
     cells_per_bandwidth = None
+    strata_drawn = None
 
     def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
         if cells_per_bandwidth is not None:

@@ -19,10 +19,10 @@ from foundation.errors import InputError
 from simulations import tm_statistic
 from simulations.engines.cells import discretisation
 from simulations.engines.cells.grids import grid
+from simulations.engines.cells.strata import strata
 from simulations.engines.exact.density_tables import CellTable, cell_table
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
-from simulations.engines.cells.strata import strata
 from simulations.sampling.quantile_fitting import quantile_table
 from tests.simulations.engines.integration import KERNELS, Part, integrate_statistic
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
