@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from commands.shared.completions import files, one_of
-from commands.shared.failures import EXIT_CHECK_FAILED
+from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import way_on, with_the_way_on
 from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from simulations.engines.names import ENGINE_NAMES
 
 
-@click.command("simulate-tm", short_help="Simulate the Bickel-Rosenblatt statistic.")
+@click.command("simulate-tm", cls=Command, short_help="Simulate the Bickel-Rosenblatt statistic.")
 @click.option(
     "--m",
     "sizes",
