@@ -9,7 +9,6 @@ from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +62,11 @@ class Panels:
     starts: Array
     lows: Array
     widths: Array
+
+    def nodes(self, order: int) -> tuple[Array, Array]:
+        """Return ``order`` nodes in every panel, from its lower end, and their weights, shape (n, order)."""
+        fractions, shares = gauss_legendre(order)
+        return self.widths[:, None] * fractions, self.widths[:, None] * shares
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,6 @@ class Mesh:
         """Return the lower ends of the cells relative to the positions bases + offsets, shape (positions, cells)."""
         return np.asarray((self.bases - bases[:, None]) + (self.rests - offsets[:, None]))
 
-    def locate(self, bases: Array, offsets: Array) -> tuple[Indices, Array]:
-        """Return the cell of each position, and where in it the position is, from 0 to 1; clipped to the mesh."""
-        ends = self.lower_ends(bases, offsets)
-        cells = np.maximum(np.sum(ends <= 0, axis=1) - 1, 0)
-        within = -ends[np.arange(bases.size), cells] / self.widths[cells]
-        return cells, np.clip(within, 0.0, 1.0)
-
     def cut(self, bases: Array, offsets: Array, shifts: Array) -> Panels:
         """Cut the mesh, from the first to the last point of each row, at the points of the row.
 
@@ -194,45 +191,6 @@ class Table:
         """Return the functions at points of cells, given from 0 to 1; shape of ``within`` (n, k), result (f, n, k)."""
         basis = legendre.legvander(2 * within - 1, self.series.shape[1] - 1)
         return np.moveaxis(basis @ self.series[cells], 2, 0)
-
-    def below(self, bases: Array, offsets: Array) -> Array:
-        """Return the integrals from the beginning of the mesh to each position, shape (functions, positions)."""
-        cells, within = self.mesh.locate(bases, offsets)
-        return (self._sums[:-1][cells] + self._antiderivatives(cells, within)).T
-
-    def above(self, bases: Array, offsets: Array) -> Array:
-        """Return the integrals from each position to the end of the mesh, shape (functions, positions)."""
-        cells, within = self.mesh.locate(bases, offsets)
-        after = self._sums_from_above[1:][cells]
-        return (after + (self._integrals[cells] - self._antiderivatives(cells, within))).T
-
-    @cached_property
-    def totals(self) -> Array:
-        """The integrals over the mesh, shape (functions,)."""
-        return self._sums[-1]
-
-    @cached_property
-    def _primitive(self) -> Array:
-        """The series of the integrals from the lower end of each cell."""
-        primitive = legendre.legint(self.series, lbnd=-1, axis=1)
-        return np.asarray(primitive * self.mesh.widths[:, None, None] / 2)
-
-    @cached_property
-    def _integrals(self) -> Array:
-        return np.asarray(self._primitive.sum(axis=1))
-
-    @cached_property
-    def _sums(self) -> Array:
-        return np.concatenate([np.zeros((1, self.series.shape[2])), np.cumsum(self._integrals, axis=0)])
-
-    @cached_property
-    def _sums_from_above(self) -> Array:
-        sums = np.cumsum(self._integrals[::-1], axis=0)[::-1]
-        return np.concatenate([sums, np.zeros((1, self.series.shape[2]))])
-
-    def _antiderivatives(self, cells: Indices, within: Array) -> Array:
-        basis = legendre.legvander(2 * within - 1, self._primitive.shape[1] - 1)
-        return np.asarray((basis[:, None, :] @ self._primitive[cells])[:, 0, :])
 
 
 def gauss_legendre(order: int) -> tuple[Array, Array]:
