@@ -46,21 +46,22 @@ def blocks_of(draws: int, first: int, replicates: int) -> Iterable[range]:
     >>> len(blocks) == number_of_blocks(1_000_000, 0, 20), blocks[0].start, blocks[-1].stop
     (True, 0, 20)
     """
-    size = _block_size(draws)
+    size = block_size(draws)
     return (range(start, min(start + size, replicates)) for start in range(first, replicates, size))
 
 
 def number_of_blocks(draws: int, first: int, replicates: int) -> int:
     """Count the blocks of `blocks_of`."""
-    return -(-(replicates - first) // _block_size(draws))
+    return -(-(replicates - first) // block_size(draws))
 
 
 def whole_blocks(draws: int, replicates: int) -> int:
     """Count the replicates, out of ``replicates``, that fill whole blocks."""
-    return replicates - replicates % _block_size(draws)
+    return replicates - replicates % block_size(draws)
 
 
-def _block_size(draws: int) -> int:
+def block_size(draws: int) -> int:
+    """Return the number of replicates in a block, for ``draws`` random numbers in each."""
     return max(1, min(DRAWS_IN_A_BLOCK // draws, REPLICATES_IN_A_BLOCK))
 
 
