@@ -44,6 +44,9 @@ CELLS_PER_BANDWIDTH = (
 
 PILOT_REPLICATES, LARGEST_PILOT = 32, 50_000
 
+LARGEST_EXCESS = 1e12
+"""Excess over a target that is believed where the error is even larger, or infinite."""
+
 PILOT_SEED = 0
 
 FAR_TAIL, FAR_REACH, CLOSED_FORM = 1e-25, 100.0, 1e-9
@@ -91,6 +94,11 @@ class Discretisation:
         """Whether error and bias are small compared with the spread of T_m."""
         return self._is_within(LARGEST_ERROR, LARGEST_BIAS)
 
+    @property
+    def excess(self) -> float:
+        """Error or bias, whichever is farther from its target, as a multiple of that."""
+        return max(self.rms_error / TARGET_ERROR, abs(self.bias) / TARGET_BIAS)
+
     def _is_within(self, error: float, bias: float) -> bool:
         return self.rms_error <= error and abs(self.bias) - 2 * self.bias_standard_error <= bias
 
@@ -104,23 +112,28 @@ def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
         If the exact statistic does not support the setting, no grid of cells does, or the error of every one is too
         large compared with the spread of T_m.
     """
-    best: Discretisation | None = None
     require_positive("m", m)
     divisor = kernel_geometry(statistic.kernel).divisor
-    # From coarse to fine: the first grid within the bounds is also the fastest.
-    for cells in CELLS_PER_BANDWIDTH:
+    best: Discretisation | None = None
+    pending, skipped = [cells * divisor for cells in CELLS_PER_BANDWIDTH], list[int]()
+    # From coarse to fine: the first grid within the target is also the fastest.
+    while pending:
+        cells, *pending = pending
         try:
-            if not grid(statistic, m, cells * divisor).is_affordable(m):
-                break
-            best = measure_discretisation(statistic, m, cells * divisor)
+            best = _measure_affordable(statistic, m, cells)
         except TooFewNodes:
             # Finer cells have more nodes between knots.
             continue
         except TooManyCells:
-            # Finer cells would be even more.
-            break
+            # Finer cells would be even more; of those passed over, the finest possible is the best.
+            pending, skipped = skipped[-1:], skipped[:-1]
+            continue
         if best.is_within_target:
             break
+        # No error falls much faster than with the eighth power, which leaves out grids that cannot be fine enough.
+        sufficient = cells * min(best.excess, LARGEST_EXCESS) ** 0.125
+        skipped = [finer for finer in pending if finer < sufficient]
+        pending = [finer for finer in pending if finer >= sufficient] or skipped[-1:]
     if best is None:
         raise InputError(
             f"cells cannot cover {statistic.weight.name} with {statistic.density.name} at the bandwidth "
@@ -134,6 +147,12 @@ def choose_discretisation(statistic: Statistic, m: int) -> Discretisation:
             f"in the bandwidth {statistic.bandwidth.at(m):g}, the finest possible grid. {_alternative(m)}"
         )
     return best
+
+
+def _measure_affordable(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Discretisation:
+    if not grid(statistic, m, cells_per_bandwidth).is_affordable(m):
+        raise TooManyCells
+    return measure_discretisation(statistic, m, cells_per_bandwidth)
 
 
 def _alternative(m: int, smallest: float = 0.0) -> str:
