@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from foundation.errors import CacheWarning, InputError
 from foundation.files import atomic_write
@@ -103,5 +104,7 @@ class NullLaw:
 class EstimatedReplicates(ExactReplicates):
     """The engine ``exact``, with every sample standardised by its estimates of location and scale."""
 
-    def _sample(self, seed: int, replicate: int) -> Array:
-        return standardise(super()._sample(seed, replicate), self._statistic.density).values
+    def _draw(self, samples: Array, seed: np.uint64, replicates: npt.NDArray[np.uint64]) -> None:
+        super()._draw(samples, seed, replicates)
+        for sample in samples:
+            sample[:] = standardise(sample, self._statistic.density).values
