@@ -2,8 +2,8 @@ r"""T_m with the square multiplied out, for kernels that are one polynomial and 
 
 :math:`T_m = \frac1m\sum_{i,j}\int K(u - s_i)K(u - s_j)a\,du - 2b\sum_i g(X_i) + mb\int f^2a`, s = X / b: a sum of
 overlaps of kernels (`overlaps`), less what lies beyond the window (`window_ends`), a sum over a table (`cross_terms`)
-and a constant. It takes a fraction of the time of the sweep. The three terms are larger than T_m, and a value is used only
-if they are not so large that rounding in them would matter.
+and a constant. It takes a fraction of the time of the sweep. The three terms are larger than T_m, and a value is used
+only if they are not so large that rounding in them would matter.
 """
 
 from __future__ import annotations
