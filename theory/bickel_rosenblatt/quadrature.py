@@ -44,19 +44,31 @@ class Nodes:
     offsets: Array
     lengths: Array
 
+    def part(self, rows: slice | Indices) -> Nodes:
+        """Return some of the nodes."""
+        return Nodes(self.bases[rows], self.offsets[rows], self.lengths[rows])
+
+    def join(self, other: Nodes) -> Nodes:
+        """Return these nodes and then the others."""
+        pairs = ((self.bases, other.bases), (self.offsets, other.offsets), (self.lengths, other.lengths))
+        return Nodes(*map(np.concatenate, pairs))
+
 
 @dataclass(frozen=True)
 class Panels:
-    """Parts of cells of a mesh, ordered by the position, a row, to which each belongs.
+    """Parts of cells of a mesh, each of which belongs to a position, its row.
 
     Attributes
     ----------
+    count : int
+        The number of rows.
     rows, cells : array of int, shape (n,)
         The row and the cell of each panel.
     starts, lows, widths : array, shape (n,)
         The lower end relative to the position of the row and to the lower end of the cell, and the width.
     """
 
+    count: int
     rows: Indices
     cells: Indices
     starts: Array
@@ -67,6 +79,10 @@ class Panels:
         """Return ``order`` nodes in every panel, from its lower end, and their weights, shape (n, order)."""
         fractions, shares = gauss_legendre(order)
         return self.widths[:, None] * fractions, self.widths[:, None] * shares
+
+    def sum(self, values: Array) -> Array:
+        """Sum values at the nodes, shape (n, order), over the panels of each row."""
+        return np.asarray(np.bincount(self.rows, values.sum(axis=1), self.count), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -136,36 +152,34 @@ class Mesh:
         offsets = self.rests[:, None] + self.widths[:, None] * fractions
         return Nodes(self.bases.repeat(order), offsets.ravel(), (self.widths[:, None] * shares).ravel())
 
-    def lower_ends(self, bases: Array, offsets: Array) -> Array:
-        """Return the lower ends of the cells relative to the positions bases + offsets, shape (positions, cells)."""
-        return np.asarray((self.bases - bases[:, None]) + (self.rests - offsets[:, None]))
+    def places(self, panels: Panels, along: Array) -> tuple[Array, Array]:
+        """Return points of panels, at distances from their lower ends, as bases and offsets."""
+        return self.bases[panels.cells], (self.rests[panels.cells] + panels.lows)[:, None] + along
 
-    def cut(self, bases: Array, offsets: Array, shifts: Array) -> Panels:
+    def cut(self, rows: Nodes, shifts: Array) -> Panels:
         """Cut the mesh, from the first to the last point of each row, at the points of the row.
 
         Parameters
         ----------
-        bases, offsets : array, shape (rows,)
-            Positions.
+        rows : Nodes
+            The positions.
         shifts : array, shape (rows, k)
             The points of each row relative to its position, ascending.
         """
-        ends = self.lower_ends(bases, offsets)
-        last = ends[:, -1:] + self.widths[-1]
-        points = np.clip(shifts, ends[:, :1], last)
+        # The lower ends of the cells relative to each position.
+        ends = (self.bases - rows.bases[:, None]) + (self.rests - rows.offsets[:, None])
+        points = np.clip(shifts, ends[:, :1], ends[:, -1:] + self.widths[-1])
         edges = np.concatenate([np.clip(ends, points[:, :1], points[:, -1:]), points], axis=1)
         order = np.argsort(edges, axis=1, kind="stable")
         edges = np.take_along_axis(edges, order, axis=1)
-        cells = np.cumsum(order < self.bases.size, axis=1) - 1
-        rows, columns = np.nonzero(edges[:, 1:] > edges[:, :-1])
-        cells = cells[rows, columns]
-        starts = edges[rows, columns]
-        lows = starts - ends[rows, cells]
+        row, column = np.nonzero(edges[:, 1:] > edges[:, :-1])
+        cells = (np.cumsum(order < self.bases.size, axis=1) - 1)[row, column]
+        starts, stops, origins = edges[row, column], edges[row, column + 1], ends[row, cells]
         # The upper end of a cell is at its own width, which has more digits than the difference of two positions.
         following = np.minimum(cells + 1, self.bases.size - 1)
-        whole = (edges[rows, columns + 1] == ends[rows, following]) & (following > cells)
-        highs = np.where(whole, self.widths[cells], edges[rows, columns + 1] - ends[rows, cells])
-        return Panels(rows, cells, starts, lows, highs - lows)
+        whole = (stops == ends[row, following]) & (following > cells)
+        highs = np.where(whole, self.widths[cells], stops - origins)
+        return Panels(rows.bases.size, row, cells, starts, starts - origins, highs - (starts - origins))
 
 
 @dataclass(frozen=True)
@@ -187,10 +201,11 @@ class Table:
         order = values.shape[1] // mesh.bases.size
         return cls(mesh, _projection(order) @ np.moveaxis(values.reshape(values.shape[0], -1, order), 0, 2))
 
-    def __call__(self, cells: Indices, within: Array) -> Array:
-        """Return the functions at points of cells, given from 0 to 1; shape of ``within`` (n, k), result (f, n, k)."""
-        basis = legendre.legvander(2 * within - 1, self.series.shape[1] - 1)
-        return np.moveaxis(basis @ self.series[cells], 2, 0)
+    def __call__(self, panels: Panels, along: Array) -> Iterator[Array]:
+        """Yield each function at points of panels, at distances from their lower ends."""
+        within = (panels.lows[:, None] + along) / self.mesh.widths[panels.cells, None]
+        values = legendre.legvander(2 * within - 1, self.series.shape[1] - 1) @ self.series[panels.cells]
+        yield from np.moveaxis(values, 2, 0)
 
 
 def gauss_legendre(order: int) -> tuple[Array, Array]:
