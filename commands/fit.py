@@ -59,6 +59,13 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
     is_flag=True,
     help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
 )
+@click.option(
+    "--rounded-to",
+    type=float,
+    metavar="WIDTH",
+    help="The data were rounded to multiples of WIDTH, in their units, such as 0.1 for one decimal: the simulated "
+    "samples are rounded alike. Without it, many equal observations speak against every density.",
+)
 @table_options(SHARED, "kernel", "weight")
 @option(SHARED["bandwidth"], metavar="RULE")
 @option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,7 +104,7 @@ class Density:
     @property
     def unbounded_knots(self) -> tuple[Expr, ...]:
         """The knots at which the density is unbounded."""
-        return tuple(knot for knot, exponent in self.powers_at_knots() if exponent < 0)
+        return _unbounded_knots(self)
 
     def quantiles(self, levels: Array) -> Array:
         """Return the quantiles at ``levels``, numbers strictly between 0 and 1, to double precision."""
@@ -131,8 +131,8 @@ class Density:
             )
         below, above = (sympy.lambdify(x, tail_of, "scipy") for tail_of in (self.distribution, self.survival))
         return (
-            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point))),
-            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point))),
+            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point)), -upper),
+            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point)), lower),
         )
 
     def translate(self, distance: Expr) -> Density:
@@ -194,6 +194,29 @@ class Density:
 
 
 @cache
+def _unbounded_knots(density: Density) -> tuple[Expr, ...]:
+    knots = {knot for knot, exponent in density.powers_at_knots() if exponent < 0}
+    return tuple(sorted(knot for knot in knots if not _is_bounded_at(density, knot)))
+
+
+def _is_bounded_at(density: Density, knot: Expr) -> bool:
+    """Return whether another factor outweighs a power with a negative exponent, as in the lognormal density at 0."""
+    steps = [sympy.Rational(1, 10**digits) for digits in (20, 40, 80)]
+    points = [
+        [end + sign * step for step in steps]
+        for piece in density.pieces
+        for sign, end in ((1, piece.lower), (-1, piece.upper))
+        if end == knot
+    ]
+    formulas = [piece.density for piece in density.pieces for end in (piece.lower, piece.upper) if end == knot]
+    values = [
+        [abs(formula.subs(x, point).evalf(30)) for point in places]
+        for formula, places in zip(formulas, points, strict=True)
+    ]
+    return all(bool(near <= far) for approaching in values for far, near in pairwise(approaching))
+
+
+@cache
 def _quantile_function(density: Density) -> ArrayFunction:
     if density.quantile is not None:
         closed: ArrayFunction = sympy.lambdify(probability, density.quantile, "scipy")
@@ -210,13 +233,15 @@ def _quantile_function(density: Density) -> ArrayFunction:
     return NumericalInverse(pdf, distribution, survival, (float(lower), float(upper)))
 
 
-def _find_crossing(level: float, function: Callable[[float], float]) -> float:
-    """Return the smallest point, to rounding, at which a decreasing function is at most ``level``."""
-    # Double the bracket until it contains the crossing, then bisect it until no double lies between its ends.
+def _find_crossing(level: float, function: Callable[[float], float], least: Expr) -> float:
+    """Return the smallest point above ``least``, to rounding, at which a decreasing function is at most ``level``."""
+    # Double the bracket until it contains the crossing, then bisect it until no double lies between its ends. The
+    # formula of a tail may mean nothing outside the support.
+    origin, bounded = (float(least), True) if least.is_finite else (0.0, False)
     reach = 1.0
-    while function(reach) > level or function(-reach) <= level:
+    while function(origin + reach) > level or not (bounded or function(origin - reach) > level):
         reach *= 2
-    low, high = -reach, reach
+    low, high = origin if bounded else origin - reach, origin + reach
     while low < (middle := low + (high - low) / 2) < high:
         low, high = (middle, high) if function(middle) > level else (low, middle)
     return high
