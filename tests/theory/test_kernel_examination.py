@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sympy import Expr, Heaviside, Integer, Max, Min, Rational, cos, exp, oo, pi, sign, sin, sqrt
 
 from foundation.errors import InputError
-from theory.algebra.examination import examine_a1
 from theory.algebra.verified_integrals import closed_forms_within
+from theory.kernel_examination import examine_a1
 from theory.kernels import BIWEIGHT, COSINE, EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, kernel_named, x
 
 CONSTANTS = ("total", "mean", "second_moment", "roughness", "convolution_roughness", "entropy")

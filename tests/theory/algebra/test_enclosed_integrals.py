@@ -182,11 +182,6 @@ def test_an_absolute_value_is_cut_at_its_zeros(roots: list[Fraction], upper: int
     assert whole.overlaps(ball_of(total))
 
 
-def test_a_function_whose_zeros_are_not_found_stays_whole() -> None:
-    (part,) = smooth_parts(abs(cos(x) - x), x, Integer(0), Integer(1))
-    assert part.expression == abs(cos(x) - x)
-
-
 @settings(max_examples=25)
 @given(coefficients=st.lists(st.integers(-5, 5), min_size=2, max_size=5))
 def test_the_supremum_of_a_polynomial_is_that_at_its_critical_points(coefficients: list[int]) -> None:
