@@ -185,6 +185,20 @@ def test_a_jump_between_the_parts_of_one_formula_is_found() -> None:
     assert CONTINUITY in failing(own(exp(-x) * Heaviside(x), -1, oo))
 
 
+def test_a_jump_at_a_zero_that_is_not_known_exactly_is_no_continuity() -> None:
+    cases = sympy.Piecewise((1, cos(x) < x), (Rational(1, 2), True))
+    assert reasons(own(cases, -1, 1))[CONTINUITY] == (False, "K is not shown to be continuous near 0.739085")
+    assert CONTINUITY not in failing(own(Max(cos(x), x), -1, 1))
+
+
+def test_a_bump_between_two_zeros_that_sympy_does_not_find_is_part_of_every_constant() -> None:
+    """The bump is narrower than 1/1,600 of the support; a search at points would miss it."""
+    bump = own(Max(1, 1 + (Rational(1, 10**4) - (cos(x) - x) ** 2) * 10**6), -10, 10)
+    (found,) = (detail for name, (_, detail) in reasons(bump).items() if name == "bounded")
+    assert found == "K is at most 101.1"
+    require_constants(bump)
+
+
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 def test_the_examination_agrees_with_the_conditions_of_the_named_kernels(kernel: Kernel) -> None:
     mine = Kernel("mine", kernel.pieces, kernel.closed_forms)

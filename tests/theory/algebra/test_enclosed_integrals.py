@@ -98,6 +98,8 @@ def test_an_infinite_integral_is_proved_to_be_infinite(expression: Expr, lower: 
         (sqrt(x), -1, 1),
         (sympy.zeta(x), 2, 3),
         (1 / (cos(x) - x), 0, 1),
+        (sympy.sign(x) / x**2, -1, 1),
+        (abs(x * sin(1 / x)), 0, 1),
     ],
 )
 def test_what_is_not_enclosed_is_not_guessed(expression: Expr, lower: Expr, upper: Expr) -> None:
