@@ -249,7 +249,9 @@ def _examine_absolutely_continuous(kernel: Kernel, bounded: Evidence) -> Evidenc
         return Evidence(name, False, bounded.detail)
     for piece in kernel.smooth_pieces:
         if piece.density.has(*_JUMPS):
-            return Evidence(name, False, f"K is not shown to be continuous near {sympy.N(piece.lower, 6)}")
+            ends = dict.fromkeys(str(sympy.N(end, 6)) for end in (piece.lower, piece.upper))
+            where = f"{'between' if len(ends) > 1 else 'near'} {' and '.join(ends)}"
+            return Evidence(name, False, f"K is not shown to be continuous {where}")
     for left, right in pairwise(kernel.smooth_pieces):
         gap = _gap(_value_at_end(left, left.upper, -1), _value_at_end(right, right.lower, 1))
         if gap:

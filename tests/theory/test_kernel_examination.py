@@ -189,6 +189,10 @@ def test_a_jump_at_a_zero_that_is_not_known_exactly_is_no_continuity() -> None:
     cases = sympy.Piecewise((1, cos(x) < x), (Rational(1, 2), True))
     assert reasons(own(cases, -1, 1))[CONTINUITY] == (False, "K is not shown to be continuous near 0.739085")
     assert CONTINUITY not in failing(own(Max(cos(x), x), -1, 1))
+    # Infinitely many zeros.
+    holds, reason = reasons(own((2 + sign(sin(x))) * exp(-x), 0, oo))[CONTINUITY]
+    assert not holds
+    assert reason.startswith("K is not shown to be continuous")
 
 
 def test_a_bump_between_two_zeros_that_sympy_does_not_find_is_part_of_every_constant() -> None:

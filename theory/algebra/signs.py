@@ -130,21 +130,20 @@ class _Search:
         start, end = left.upper, right.lower
         if start.is_infinite or end.is_infinite or not start < end:
             return [Stretch(lower, upper, None)]
+        # Halve the undecided cells, all of one width, until they are narrow; around a zero few remain of each width.
         orders = self._order_of_zero(start), self._order_of_zero(end)
-        cells, level = [Stretch(start, end, None)], 0
-        undecided = len(cells)
+        cells, undecided, level = [Stretch(start, end, None)], 1, 0
         while undecided:
             halved: list[Stretch] = []
             undecided = 0
             for cell in cells:
-                if cell.sign is None and cell.upper - cell.lower > self.narrowest:
-                    known = orders[0] if cell.lower == start else 0, orders[1] if cell.upper == end else 0
-                    sign = self._sign(cell, level, known)
-                    parts = [Stretch(cell.lower, cell.upper, sign)] if sign is not None else _halves(cell)
-                    undecided += sign is None
-                    halved += parts
-                else:
+                if cell.sign is not None or cell.upper - cell.lower <= self.narrowest:
                     halved.append(cell)
+                    continue
+                known = (orders[0] if cell.lower == start else 0), (orders[1] if cell.upper == end else 0)
+                sign = self._sign(cell, level, known)
+                halved += _halves(cell) if sign is None else [Stretch(cell.lower, cell.upper, sign)]
+                undecided += sign is None
             if undecided > MOST_UNDECIDED:
                 return [Stretch(lower, upper, None)]
             cells, level = halved, level + 1
@@ -160,12 +159,14 @@ class _Search:
                 return sign
             around = self.coefficients(ball, ORDER + 1)
             if any(orders):
-                # By Taylor's theorem about the zero, with a remainder of its order.
+                # By Taylor's theorem the function is a power of the distance from the zero, times its coefficient about
+                # some point of the cell.
                 order, side = (orders[0], 1) if orders[0] else (orders[1], -1)
                 sign = None if all(orders) else _sign_of(around[order])
                 return sign if sign is None else sign * side**order
             if not around[ORDER].is_finite():
                 return None
+            # By Taylor's theorem about the middle.
             step = arb(0, ball.rad())
             value = around[ORDER] * integer_power(step, ORDER)
             for k, coefficient in enumerate(self.coefficients(ball.mid(), ORDER)):

@@ -53,8 +53,8 @@ def smooth_parts(expression: Expr, variable: Symbol, lower: Expr, upper: Expr) -
     others = (expression.free_symbols | lower.free_symbols | upper.free_symbols) - {variable}
     if others or not expression.has(*SWITCHES):
         return (Part(lower, upper, expression),)
-    width = sympy.Min(1, upper - lower)
-    return tuple(_merge(_resolve(Part(lower, upper, expression), variable, frozenset(), RESOLUTION * width)))
+    narrowest = RESOLUTION * sympy.Rational(min(1.0, float(upper - lower)))
+    return tuple(_merge(_resolve(Part(lower, upper, expression), variable, frozenset(), narrowest)))
 
 
 def _resolve(part: Part, variable: Symbol, unresolved: frozenset[Expr], narrowest: Expr) -> Iterable[Part]:

@@ -138,7 +138,7 @@ def functions() -> st.SearchStrategy[Expr]:
     return st.lists(factors, min_size=1, max_size=3).map(lambda several: sympy.prod(several))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     function=functions(),
     upper=st.sampled_from([ONE, pi / 2, Integer(3)]),
