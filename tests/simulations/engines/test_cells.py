@@ -262,7 +262,7 @@ def test_the_mean_on_cells_is_the_integral_over_samples_of_one_and_two(kernel: s
     nodes, shares = np.polynomial.legendre.leggauss(9 if kernel == "gaussian" else 6)
     cells = grid(statistic, 1, 2)
     parts, f = strata(statistic.density, cells.edges), local_density(statistic.density)
-    lower, upper = (np.polynomial.polynomial.polyval(w, parts.quantiles.T, tensor=False) for w in (-0.5, 0.5))
+    lower, upper = np.polynomial.polynomial.polyval(np.array([[-0.5], [0.5]]), parts.quantiles.T, tensor=False)
     positions = (lower + upper)[:, None] / 2 + (upper - lower)[:, None] / 2 * nodes
     points = cells.origin + cells.width * (parts.cells[:, None] + 0.5 + positions)
     masses = at_points(f, points.ravel()).reshape(points.shape) * shares * (upper - lower)[:, None] / 2 * cells.width

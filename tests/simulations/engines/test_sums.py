@@ -134,7 +134,7 @@ def test_the_moments_of_a_stratum_are_those_of_its_density(density: str) -> None
     edges = np.linspace(0.05, 1.05, 6)
     parts = strata(f, edges)
     moments = stratum_moments(f, parts, 0.05, 0.2, 6)
-    ends = [np.polynomial.polynomial.polyval(w, parts.quantiles.T, tensor=False) for w in (-0.5, 0.5)]
+    ends: Array = np.polynomial.polynomial.polyval(np.array([[-0.5], [0.5]]), parts.quantiles.T, tensor=False)
     for stratum in range(parts.cells.size):
         centre = 0.05 + 0.2 * (parts.cells[stratum] + 0.5)
 
