@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.support.clusters import Processes, processes
+from tests.support.examples import PART, draw_part
 from tests.support.faults import Faults
 from tests.support.forks import Forks
 from tests.support.ledger import decide_once
@@ -19,9 +19,10 @@ from theory.ledger.finding import Finding
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.
 gc.set_threshold(100_000, 50, 100)
 
-# The same examples in every run, so that a failure can be repeated; no deadline, for a busy machine is not a defect.
-settings.register_profile("house", derandomize=True, deadline=None)
-settings.load_profile("house")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw all examples of properties where slow tests run too."""
+    draw_part(PART if config.getoption("markexpr") == "not slow" else 1)
 
 
 @pytest.fixture(autouse=True, scope="session")

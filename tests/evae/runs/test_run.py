@@ -17,6 +17,7 @@ from evae import VAE, Run
 from evae.training.train import resume
 from foundation.errors import InputError
 from tests.evae.conftest import refusal
+from tests.support.examples import examples
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_weights_cut_short_anywhere_are_refused(
 
 
 @given(place=st.floats(0, 1), bit=st.integers(0, 7))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_flipped_bit_anywhere_in_the_weights_is_noticed(
     place: float, bit: int, trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

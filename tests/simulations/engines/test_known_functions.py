@@ -25,6 +25,7 @@ from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.strata import strata
 from simulations.sampling.quantile_fitting import quantile_table
 from tests.simulations.engines.integration import KERNELS, Part, integrate_statistic
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.density import Density, Landmark
@@ -156,7 +157,7 @@ def assert_integrated(problem: Problem) -> None:
     assert problem.statistic() == pytest.approx(expected, rel=ACCURACY, abs=1e-290)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(problem=problems())
 def test_mixtures_of_any_scales_at_any_locations_are_integrated(problem: Problem) -> None:
     assert_integrated(problem)

@@ -22,6 +22,7 @@ from simulations import tm_statistic
 from simulations.compiled import compiled
 from simulations.engines.exact.density_tables import cell_table
 from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
+from tests.support.examples import examples
 from theory.densities.density import Density, probability
 from theory.densities.families import NORMAL, density_named
 from theory.densities.weights import Weight, weight_named, window
@@ -144,7 +145,7 @@ windows = st.builds(
 bandwidths = st.floats(-9, 6).map(lambda power: 10.0**power)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     sample=st.lists(observations, min_size=1, max_size=12),
     kernel=st.sampled_from(COMPACT_KERNELS),
@@ -157,7 +158,7 @@ def test_the_statistic_agrees_with_forty_digit_arithmetic(
     assert_accurate(sample, kernel, weight, bandwidth)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(sample=st.lists(observations, min_size=1, max_size=4), weight=windows, bandwidth=bandwidths)
 def test_the_statistic_of_the_gaussian_kernel_agrees_with_forty_digit_arithmetic(
     sample: list[float], weight: Weight, bandwidth: float

@@ -16,6 +16,7 @@ from mpmath.calculus.quadrature import GaussLegendre
 from sympy import Rational, erf, exp, oo, pi, sqrt
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance, theorem_conditions
 from theory.densities.density import Density, probability
 from theory.densities.families import NORMAL, density_named, mixture
@@ -92,7 +93,7 @@ def smoothed_normal(kernel: Kernel, power: int, bandwidth: mpf) -> Callable[[mpf
     return evaluate
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     m=st.integers(1, 10**6),
     b=st.floats(-3, 1).map(lambda power: 10.0**power),

@@ -1,0 +1,25 @@
+"""How many examples a property is tried with: all of them in `make test-all`, a part in `make test`."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import settings
+
+#: Of all examples.
+PART = 0.4
+
+ALL = 100
+"""The examples of a property that asks for no number, as in Hypothesis itself."""
+
+
+def draw_part(part: float) -> None:
+    """Draw this part of all examples, from here on."""
+    # The same examples in every run, so that a failure can be repeated. No deadline: a busy machine is not a defect.
+    settings.register_profile("house", max_examples=math.ceil(part * ALL), derandomize=True, deadline=None)
+    settings.load_profile("house")
+
+
+def examples(number: int) -> int:
+    """Return how many of ``number`` examples are drawn."""
+    return math.ceil(number * settings.default.max_examples / ALL)
