@@ -1,9 +1,12 @@
-"""How many examples a property is tried with: all of them in `make test-all`, a part in `make test`."""
+"""How many examples and parameters a test is tried with: all of them in `make test-all`, a part in `make test`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 #: Of all examples.
@@ -23,3 +26,8 @@ def draw_part(part: float) -> None:
 def examples(number: int) -> int:
     """Return how many of ``number`` examples are drawn."""
     return math.ceil(number * settings.default.max_examples / ALL)
+
+
+def each_slow(cases: Iterable[Any]) -> list[Any]:
+    """Return parameters that only `make test-all` tries; a tuple has one for each argument."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases]
