@@ -28,6 +28,7 @@ from simulations.engines.cells.quadrature import nodes_over, segments
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.cells.strata import strata
 from simulations.engines.exact.statistic import Statistic
+from tests.support.examples import each_slow
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.bickel_rosenblatt.variance import exact_variance
@@ -136,11 +137,10 @@ def knots_of(kernel: str) -> list[tuple[float, float, float]]:
         ("epanechnikov", "laplace", "inverse-density:-1,2"),
         ("epanechnikov", "uniform:-1,1", "window:-2,2"),
         ("epanechnikov", TWO_PEAKS, "one"),
-        ("triangular", "logistic", "window:-2,1"),
-        ("biweight", "beta:2,3", "one"),
         ("triweight", "normal", "inverse-density:-1,1.5"),
         ("cosine", "normal", "window:-2,2"),
         ("gaussian", "laplace", "inverse-density:-1,1"),
+        *each_slow([("triangular", "logistic", "window:-2,1"), ("biweight", "beta:2,3", "one")]),
     ],
 )
 def test_the_error_falls_at_least_with_the_square_of_the_cells(kernel: str, density: str, weight: str) -> None:
