@@ -21,6 +21,7 @@ from foundation.signals import handle_signals
 from foundation.types import Array
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
 from simulations.engines.choice import ENGINES
+from simulations.engines.names import LARGEST_M
 from simulations.study import saved_state as state
 from simulations.study.accumulators import KEPT, QuantileSketch
 from simulations.study.blocks import blocks_of
@@ -56,7 +57,7 @@ def test_a_study_grows_to_what_it_would_have_been_at_once(tmp_path: Path) -> Non
 
 
 class _Quick:
-    name, cells_per_bandwidth, discretisation = "quick", None, None
+    name, cells_per_bandwidth, discretisation, draws, strata_drawn = "quick", None, None, 5, None
 
     def __init__(self, *_: object) -> None:
         pass
@@ -70,6 +71,7 @@ def test_a_study_grows_beyond_the_values_that_are_kept_to_what_it_would_have_bee
 ) -> None:
     """On an engine that takes no time."""
     monkeypatch.setitem(ENGINES, "quick", _Quick)
+    monkeypatch.setitem(LARGEST_M, "quick", 10**9)
     path = tmp_path / "state.json"
     study = Study(m=5, replicates=2 * KEPT + 700, engine="quick")
     for replicates in (KEPT - 384, KEPT + 700, study.replicates):

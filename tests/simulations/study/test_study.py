@@ -219,12 +219,12 @@ def test_ctrl_c_ends_a_study_with_a_sentence_and_its_partial_result_and_leaves_n
 def test_the_null_law_is_interrupted_in_order_too(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = itertools.count()
 
-    def interrupting(*_: object) -> np.ndarray:
-        if next(calls) == 1500:
+    def interrupting(samples: np.ndarray, *_: object) -> None:
+        if next(calls) == 5:
             os.kill(os.getpid(), signal.SIGINT)
-        return np.zeros(1)
+        samples[:] = 0.0
 
-    monkeypatch.setattr("simulations.engines.exact.replicates.draw", interrupting)
+    monkeypatch.setattr("simulations.engines.exact.replicates.draw_rows_into", interrupting)
     with pytest.raises(SimulationInterrupted, match=r"after [\d,]+ of 200,000"):
         replicate_values(Study(m=50, replicates=200_000, engine="exact"), workers=1)
 
@@ -241,7 +241,7 @@ def test_an_error_in_a_replicate_is_not_swallowed(monkeypatch: pytest.MonkeyPatc
     def failing(*_: object) -> float:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulations.engines.exact.replicates.draw", failing)
+    monkeypatch.setattr("simulations.engines.exact.replicates.draw_rows_into", failing)
     with pytest.raises(ZeroDivisionError):
         simulate(replace(SMALL, engine="exact"))
 
@@ -269,13 +269,22 @@ def test_the_document_has_the_keys_of_the_contract_and_is_strict_json(small: Res
     assert set(document) == {
         *("m", "bandwidth", "bandwidth_value", "kernel", "density", "weight", "engine", "discretisation"),
         *("replicates", "seed"),
-        *("mean", "standard_error", "variance", "exact_mean", "exact_mean_parts", "limit_mean", "limit_variance"),
+        *(
+            "mean",
+            "standard_error",
+            "variance",
+            "exact_variance",
+            "exact_mean",
+            "exact_mean_parts",
+            "limit_mean",
+            "limit_variance",
+        ),
         *("z_exact", "z_bound", "z_limit", "standardised", "normality", "assumptions"),
         *("seconds", "replicates_per_second"),
     }
     assert set(document["exact_mean_parts"]) == {"variance_term", "product_term", "squared_bias_term"}
     assert set(document["standardised"]) == {
-        *("mean", "variance", "skewness", "kurtosis", "standard_errors", "quantiles"),
+        *("mean", "variance", "skewness", "kurtosis", "limit_distance", "standard_errors", "quantiles"),
     }
     assert set(document["standardised"]["standard_errors"]) == {"mean", "variance", "skewness", "kurtosis"}
     assert set(document["normality"]) == {"test", "statistic", "p_value"}
