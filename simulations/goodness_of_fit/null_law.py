@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from foundation.errors import CacheWarning, InputError
 from foundation.files import atomic_write
@@ -134,5 +135,7 @@ class ChangedReplicates(ExactReplicates):
         super().__init__(statistic, m)
         self._change = change
 
-    def _sample(self, seed: int, replicate: int) -> Array:
-        return self._change(super()._sample(seed, replicate))
+    def _draw(self, samples: Array, seed: np.uint64, replicates: npt.NDArray[np.uint64]) -> None:
+        super()._draw(samples, seed, replicates)
+        for sample in samples:
+            sample[:] = self._change(sample)

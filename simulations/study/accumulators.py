@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from foundation.types import Array, Counts
+from foundation.types import Array, ArrayFunction, Counts
 
 ORDER = 8
 """Highest central moment that is accumulated: the standard error of a sample kurtosis needs it."""
@@ -292,6 +292,23 @@ class QuantileSketch:
             below, above = np.searchsorted(behind, [lower, lower + (share > 0)], side="right")
             quantiles.append(float(values[below] + share * (values[above] - values[below])))
         return quantiles
+
+    def distance_to(self, distribution: ArrayFunction) -> float:
+        """Compute the Kolmogorov distance of the values' distribution to that with a distribution function.
+
+        At least one value must have been added.
+
+        Examples
+        --------
+        >>> sketch = QuantileSketch()
+        >>> sketch.add(np.array([0.25, 0.5]))
+        >>> sketch.distance_to(lambda value: value)
+        0.5
+        """
+        values, counts = self._weighted_values()
+        after = np.cumsum(counts) / counts.sum()
+        levels = distribution(values)
+        return float(max(np.abs(after - levels).max(), np.abs(after - counts / counts.sum() - levels).max()))
 
     def histogram(self, edges: Array) -> Counts:
         """Count the values between neighbouring ``edges``, shape (k + 1,), with each bin placed at its middle."""

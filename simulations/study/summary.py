@@ -13,11 +13,14 @@ import sympy
 from scipy.special import ndtr, ndtri, stdtrit
 from sympy import Integer
 
+from foundation.errors import InputError
+from foundation.typography import format_count
 from simulations.engines.exact.statistic import Statistic
 from simulations.study.accumulators import Accumulator, Moments, QuantileSketch
 from theory.algebra.evidence import Evidence, assumptions_document
 from theory.bickel_rosenblatt.bandwidth import window_at
 from theory.bickel_rosenblatt.mean import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
+from theory.bickel_rosenblatt.variance import exact_variance
 from theory.densities.density import overlaps
 from theory.densities.weights import Weight
 from theory.kernels import Piece
@@ -153,6 +156,8 @@ class Summary:
         The conditions of Theorem 3.1.
     discretisation : mapping or None
         Measured error of the engine; None for the exact one.
+    exact_variance : float or None
+        Var T_m at this m; None if it cannot be computed for the setting.
     unreached_mean : float
         The part of E T_m from values that all replicates together draw fewer than `RARE` times on average. It is
         computed where the means differ by more than `AGREEMENT`, and may explain that.
@@ -168,6 +173,7 @@ class Summary:
     normality: Normality
     conditions: tuple[Evidence, ...]
     discretisation: Mapping[str, Any] | None = None
+    exact_variance: float | None = None
     unreached_mean: float = 0.0
 
     @property
@@ -244,6 +250,19 @@ class Summary:
         return None if error is None else error / self.bandwidth
 
     @property
+    def exact_standardised_variance(self) -> float | None:
+        """The exact variance of the standardised statistic at this m; None if it cannot be computed."""
+        return None if self.exact_variance is None else self.exact_variance / self.bandwidth
+
+    @cached_property
+    def limit_distance(self) -> float | None:
+        """The Kolmogorov distance of the standardised statistic's law to its limit; None if that is a single point."""
+        spread = math.sqrt(self.limit_variance * self.bandwidth)
+        if spread == 0.0:
+            return None
+        return self.sketch.distance_to(lambda values: np.asarray(ndtr((values - self.limit_mean) / spread)))
+
+    @property
     def skewness(self) -> float | None:
         """The third central moment over the cubed standard deviation, 0 in the limit."""
         return self.moments.skewness
@@ -269,6 +288,7 @@ class Summary:
             "mean": self.mean,
             "standard_error": self.standard_error,
             "variance": self.variance,
+            "exact_variance": self.exact_variance,
             "exact_mean": self.exact.total,
             "exact_mean_parts": {
                 "variance_term": self.exact.variance_term,
@@ -285,6 +305,7 @@ class Summary:
                 "variance": self.standardised_variance,
                 "skewness": self.skewness,
                 "kurtosis": self.moments.kurtosis,
+                "limit_distance": self.limit_distance,
                 "standard_errors": {
                     "mean": self.standardised_mean_error,
                     "variance": self.standardised_variance_error,
@@ -319,10 +340,18 @@ def summarise(
         normality=normality(accumulator.moments),
         conditions=theorem_conditions(kernel, density, weight, bandwidth),
         discretisation=discretisation,
+        exact_variance=_exact_variance(setting, m),
     )
     if summary.z_exact is not None and abs(summary.z_exact) > AGREEMENT:
         return replace(summary, unreached_mean=_unreached_mean(setting, m, accumulator.count, summary.exact.total))
     return summary
+
+
+def _exact_variance(setting: Statistic, m: int) -> float | None:
+    try:
+        return exact_variance(m, setting.kernel, setting.density, setting.weight, setting.bandwidth).total
+    except InputError:
+        return None
 
 
 def _unreached_mean(setting: Statistic, m: int, replicates: int, exact: float) -> float:
@@ -391,17 +420,21 @@ def _on_the_window(summary: Summary) -> str:
 
 def _on_the_discretisation(summary: Summary) -> str:
     measured = summary.discretisation or {}
-    if measured["rms_relative_error"] is None:
-        return "The engine works on cells, and T_m is 0 in its pilot study, so that it has no relative error."
-    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: in a pilot study T_m had"
-    sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
-    sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
+    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: T_m has a root mean square"
+    sentence += (
+        f" error of {measured['rms_error']:.1e} and a bias of {measured['bias']:+.1e} standard deviations of T_m"
+    )
     share = _bias_in_standard_errors(summary)
     sentence += f": at most {share:.2g} standard errors of the simulated mean." if share else "."
-    error = measured.get("closed_form_error")
-    return (
-        sentence if error is None else f"{sentence} ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
-    )
+    error, drawn = measured.get("closed_form_error"), measured.get("strata")
+    if error is not None:
+        sentence += f" ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
+    if drawn is not None:
+        sentence += (
+            f" Of {format_count(drawn['sums'] + drawn['positions'], 'part')} of cells, {drawn['sums']:,} had sums "
+            f"drawn as normal vectors and {drawn['positions']:,} the positions of their observations."
+        )
+    return sentence
 
 
 def _on_the_exact_mean(summary: Summary) -> str:
@@ -441,10 +474,10 @@ def _on_the_exact_mean(summary: Summary) -> str:
 def _bias_in_standard_errors(summary: Summary) -> float:
     """Bound the bias of the cells, plus two of its standard errors, in standard errors of the mean."""
     measured = summary.discretisation or {}
-    if not summary.standard_error or measured.get("mean_relative_error") is None:
+    if not summary.standard_error or measured.get("bias") is None:
         return 0.0
-    bias = abs(measured["mean_relative_error"]) + 2 * measured["mean_standard_error"]
-    return float(bias) * summary.exact.total / summary.standard_error
+    bias = abs(measured["bias"]) + 2 * measured["bias_standard_error"]
+    return float(bias) * measured["standard_deviation"] / summary.standard_error
 
 
 def _on_the_limit(summary: Summary) -> str:
@@ -470,6 +503,8 @@ def _on_normality(summary: Summary) -> str:
         return f"Normality is tested only with at least {FEWEST} different replicates."
     ratio = summary.standardised_variance / summary.limit_variance
     spread = f"The standardised variance is {ratio:.0%} of its limit"
+    if summary.exact_standardised_variance is not None:
+        spread += f", {summary.exact_standardised_variance / summary.limit_variance:.0%} by its exact value at this m"
     if summary.normality.p_value < SIGNIFICANCE:
         return f"{spread}, and the normal law has not been reached at this m: skewness {summary.skewness:+.2f}."
     return f"{spread}, and these replicates show no departure from a normal law (skewness {summary.skewness:+.2f})."

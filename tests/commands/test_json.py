@@ -25,8 +25,6 @@ from results.render import FILES
 from tests.support.places import ROOT
 from tests.support.runner import runner
 from tests.support.schemas import faults
-from theory.ledger import parallel as workers
-from theory.ledger.registry import verify
 
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]
 
@@ -42,6 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert trained.exit_code == 0, trained.output
     return place
 
+
+pytestmark = pytest.mark.usefixtures("decided_here")
 
 #: Every command with tiny settings, by the schema of its document; FOLDER is that of `folder`.
 COMMANDS = {
@@ -214,8 +214,7 @@ def test_quiet_with_a_path_prints_nothing_and_writes_the_document(
     assert os.listdir(tmp_path) == ["result.json"]  # noqa: PTH208
 
 
-def test_quiet_prints_no_form_of_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "decide", lambda requests, *_: [verify(request.claim_id) for request in requests])
+def test_quiet_prints_no_form_of_the_ledger() -> None:
     for form in ("table", "json", "markdown", "latex"):
         arguments = ["verify-lemmas", "algorithm-2.median", "--format", form]
         assert "algorithm-2.median" in runner().invoke(main, arguments).output

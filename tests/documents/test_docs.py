@@ -20,11 +20,11 @@ import evae
 import simulations
 import theory
 from cli import main
+from tests.support.ledger import deciding_here
 from tests.support.places import ROOT
 from tests.support.runner import runner
 from theory.claim import Verdict
-from theory.ledger import parallel as workers
-from theory.ledger.registry import claims, verify
+from theory.ledger.registry import claims
 
 DOCS = ROOT / "docs"
 
@@ -128,16 +128,19 @@ def blocks(page: Path, *languages: str) -> Iterator[tuple[str, str]]:
             yield language, text
 
 
+@pytest.fixture
+def decided_here() -> Iterator[None]:
+    """Claims are decided in this process: to start others takes most of the time that such a command does."""
+    with deciding_here():
+        yield
+
+
+@pytest.mark.usefixtures("decided_here")
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_who_follows_a_page_sees_what_it_shows(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Run the page's Python and its commands from top to bottom, in one folder.
-
-    Claims are decided in this process: to start others takes most of the time that such a command does.
-    """
-    monkeypatch.setattr(workers, "decide", lambda requests, *_: [verify(one.claim_id, one.assumed) for one in requests])
-    monkeypatch.setattr(workers, "run_within", lambda _, function, *arguments: function(*arguments))
+    """Run the page's Python and its commands from top to bottom, in one folder."""
     (tmp_path / "results").symlink_to(ROOT / "results")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

@@ -12,6 +12,7 @@ from scipy import stats
 from sympy import Abs, Rational, exp, oo, sqrt
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density, Landmark
 from theory.densities.families import NORMAL, density_named, mixture, normal
@@ -107,7 +108,7 @@ def test_quantiles_rise_with_the_level(density: Density) -> None:
     assert (np.diff(points) > 0).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(p=st.integers(2, 200), q=st.integers(2, 200), level=st.floats(1e-12, 1 - 1e-12))
 def test_the_numerical_inverse_is_scipys_beta_quantile(p: int, q: int, level: float) -> None:
     density = density_named(f"beta:{p / 10},{q / 10}")

@@ -32,6 +32,7 @@ from tests.evae.compute.crew import step_in_double_precision
 from tests.evae.conftest import command_environment, write_mnist
 from tests.evae.training.test_resume import Stopping
 from tests.support.faults import complaints
+from tests.support.forks import Forks
 from tests.support.places import ROOT
 
 #: Batches of 13, 13 and 1: two processes have uneven shares, and in the last the second has none.
@@ -68,19 +69,10 @@ class Outcome:
 class Crew:
     """Starts processes in a process that has imported torch already; see `crew`."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.evae.compute.crew"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=command_environment(),
-        )
+    def __init__(self, forks: Forks) -> None:
+        self._process = forks.fork("tests.evae.compute.crew:serve")
 
     def do(self, folder: Path, **order: Any) -> Outcome:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         folder.mkdir(exist_ok=True)
         print(json.dumps({"folder": str(folder), **order}), file=self._process.stdin, flush=True)
         return Outcome(folder, json.loads(self._process.stdout.readline()))
@@ -91,12 +83,12 @@ class Crew:
         return self.do(folder, commands=[command] * count, **befalls)
 
     def end(self) -> None:
-        self._process.communicate(timeout=60)
+        self._process.end()
 
 
 @pytest.fixture(scope="module")
-def crew() -> Iterator[Crew]:
-    crew = Crew()
+def crew(forks: Forks) -> Iterator[Crew]:
+    crew = Crew(forks)
     yield crew
     crew.end()
 

@@ -25,6 +25,7 @@ from simulations.sampling.quantile_tables import (
     QuantileTable,
     quantiles_into,
 )
+from tests.support.examples import examples
 from theory.densities.density import Density, probability
 from theory.densities.families import LAPLACE, NORMAL, density_named
 from theory.kernels import Piece, x
@@ -127,7 +128,7 @@ def test_rough_quantiles_are_right_to_the_last_bits_of_their_level(name: str) ->
     assert (close | (backward <= 32 * EPSILON)).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(
     st.integers(1, 99),
     st.fractions(-10, 10, max_denominator=10),

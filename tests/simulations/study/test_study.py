@@ -20,13 +20,14 @@ from foundation.errors import InputError
 from foundation.processes import count_usable_cores
 from simulations import Result, SimulationInterrupted, Study, replicate_values, simulate, tm_statistic
 from simulations.engines import choice as engine
-from simulations.engines.cells.discretisation import Discretisation
+from simulations.engines.cells.discretisation import TARGET_BIAS, TARGET_ERROR, Discretisation
 from simulations.engines.choice import ENGINES
-from simulations.engines.names import CHOSEN_FROM
+from simulations.engines.names import CHOSEN_FROM, LARGEST_M
 from simulations.sampling.streams import draw
 from simulations.study.accumulators import Accumulator
 from simulations.study.summary import AGREEMENT, Summary, chance_bound, in_words, summarise
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
+from theory.bickel_rosenblatt.variance import exact_variance
 from theory.densities.families import NORMAL
 
 SMALL = Study(m=60, replicates=1203, seed=5)
@@ -108,13 +109,12 @@ def test_auto_takes_an_engine_that_is_named_and_exact_is_exact() -> None:
     assert (exact.engine, exact.discretisation) == ("exact", None)
 
 
-@pytest.mark.parametrize("m", [20, 700, 4000])
-def test_auto_goes_by_m(m: int) -> None:
-    name = engine.engine_for("auto", Study(m=m).setting, m).name
-    assert name == {20: "exact", 700: "cells", 4000: "multinomial"}[m]
+@pytest.mark.parametrize(("m", "name"), [(20, "exact"), (700, "cells"), (4000, "multinomial"), (40_000, "sums")])
+def test_auto_goes_by_m(m: int, name: str) -> None:
+    assert engine.engine_for("auto", Study(m=m).setting, m).name == name
 
 
-@pytest.mark.parametrize("name", ["cells", "multinomial"])
+@pytest.mark.parametrize("name", ["cells", "multinomial", "sums"])
 def test_the_engines_on_cells_agree_with_the_exact_mean_and_law(name: str) -> None:
     """A right engine fails the first for one seed in 2,100, the second for one in 1,000."""
     study = Study(m=300, replicates=4000, engine=name, seed=2)
@@ -129,8 +129,9 @@ def test_the_engines_on_cells_agree_with_the_exact_mean_and_law(name: str) -> No
 def test_the_error_of_the_cells_stands_in_the_result() -> None:
     document = simulate(Study(m=300, replicates=50, engine="cells")).document()
     measured = document["discretisation"]
-    assert 0 < measured["rms_relative_error"] < 2.5e-4
-    assert abs(measured["mean_relative_error"]) <= measured["rms_relative_error"]
+    assert 0 < measured["rms_error"] < TARGET_ERROR
+    assert abs(measured["bias"]) <= TARGET_BIAS
+    assert measured["standard_deviation"] == pytest.approx(math.sqrt(exact_variance(300).total))
     assert measured["cells_per_bandwidth"] in range(1, 100)
 
 
@@ -141,8 +142,8 @@ def test_auto_passes_over_an_engine_that_does_not_take_the_setting() -> None:
 
 
 class _Coarse:
-    name, cells_per_bandwidth, is_economical = "coarse", 2, True
-    discretisation = Discretisation(2, 0.01, 0.005, 1e-4, pilot_replicates=32, pilot_m=700)
+    name, cells_per_bandwidth, is_economical, draws, strata_drawn = "coarse", 2, True, 700, None
+    discretisation = Discretisation(2, 0.2, 0.03, 0.0, 0.04, 0.01, pilot_replicates=32, pilot_m=700)
 
     def __init__(self, *_: object) -> None:
         pass
@@ -154,6 +155,7 @@ class _Coarse:
 def test_auto_passes_over_an_engine_whose_error_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engine.ENGINES, "coarse", _Coarse)
     monkeypatch.setitem(CHOSEN_FROM, "coarse", 600)
+    monkeypatch.setitem(LARGEST_M, "coarse", 10**9)
     setting = Study(m=700).setting
     assert engine.engine_for("coarse", setting, 700).name == "coarse"
     assert engine.engine_for("auto", setting, 700).name == "cells"
@@ -164,7 +166,7 @@ def test_auto_passes_over_an_engine_that_would_need_too_many_cells() -> None:
     study = Study(m=700, replicates=2, density="beta:1.2,3", weight="one")
     assert simulate(study).engine == "exact"
     measured = simulate(replace(study, engine="cells")).document()["discretisation"]
-    assert measured["cells_per_bandwidth"] >= 512
+    assert measured["cells_per_bandwidth"] >= 64
 
 
 def test_auto_draws_the_observations_where_the_cells_are_too_many_for_counts() -> None:
@@ -342,7 +344,7 @@ def test_normality_is_assessed_from_the_values() -> None:
 
 
 class _Quick:
-    name, cells_per_bandwidth, discretisation = "quick", None, None
+    name, cells_per_bandwidth, discretisation, draws, strata_drawn = "quick", None, None, 5, None
 
     def __init__(self, *_: object) -> None:
         pass
@@ -355,6 +357,7 @@ class _Quick:
 def test_memory_does_not_grow_with_the_number_of_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an engine that takes no time. Ten times as many values would take 3 MB more."""
     monkeypatch.setitem(engine.ENGINES, "quick", _Quick)
+    monkeypatch.setitem(LARGEST_M, "quick", 10**9)
     peaks = []
     for replicates in (40_000, 40_000, 400_000):
         tracemalloc.start()
@@ -376,19 +379,21 @@ def test_the_window_of_bandwidths_is_said_to_be_empty_where_it_is() -> None:
 def test_the_discretisation_is_set_against_the_standard_error() -> None:
     measured = {
         "cells_per_bandwidth": 16,
-        "rms_relative_error": 1.5e-4,
-        "mean_relative_error": -2e-6,
-        "mean_standard_error": 3e-6,
+        "standard_deviation": 0.2,
+        "rms_error": 1.5e-4,
+        "bias": -2e-6,
+        "bias_standard_error": 3e-6,
     }
     summary = replace(fabricated(normal_values(0.5, 0.2)), discretisation=measured)
     assert summary.standard_error is not None
-    share = 8e-6 * summary.exact.total / summary.standard_error
+    share = 8e-6 * 0.2 / summary.standard_error
     sentence = in_words(summary)[-1]
     assert "closed form" not in sentence
     checked = replace(summary, discretisation={**measured, "closed_form_error": -2e-7})
     assert in_words(checked)[-1] == f"{sentence} ∫ f² a on the cells is within 2e-07 of its closed form."
     assert "16 cells per bandwidth" in sentence
-    assert f"1.5e-04 and a mean relative error of -2.0e-06 ± 3.0e-06: at most {share:.2g} standard errors" in sentence
+    assert "1.5e-04 and a bias of -2.0e-06 standard deviations of T_m" in sentence
+    assert f"T_m: at most {share:.2g} standard errors of the simulated mean" in sentence
 
 
 def test_a_mean_that_rests_on_values_never_drawn_is_not_called_wrong() -> None:
@@ -418,10 +423,10 @@ def test_a_bias_of_the_cells_is_named_before_a_contradiction() -> None:
     exact = exact_mean(1000).total
     summary = fabricated(normal_values(exact + 5 * 0.2 / math.sqrt(4000), 0.2))
     assert "contradicts the exact mean" in in_words(summary)[2]
-    measured = {"cells_per_bandwidth": 2, "rms_relative_error": 0.02, "mean_relative_error": 0.01}
-    biased = replace(summary, discretisation={**measured, "mean_standard_error": 1e-3})
+    measured = {"cells_per_bandwidth": 2, "standard_deviation": 0.2, "rms_error": 0.05, "bias": 0.02}
+    biased = replace(summary, discretisation={**measured, "bias_standard_error": 2e-3})
     assert "the bias of the cells may explain that" in in_words(biased)[2]
-    unbiased = replace(summary, discretisation={**measured, "mean_relative_error": 1e-4, "mean_standard_error": 1e-5})
+    unbiased = replace(summary, discretisation={**measured, "bias": 2e-4, "bias_standard_error": 2e-5})
     assert "contradicts the exact mean" in in_words(unbiased)[2]
 
 
@@ -523,14 +528,17 @@ def test_the_conditions_that_fail_are_named_with_their_reasons() -> None:
         ({"m": 0}, "m must be a positive whole number, got 0"),
         ({"m": -3}, "m must be a positive whole number, got -3"),
         ({"m": 2.5}, "m must be a positive whole number, got 2.5"),
-        ({"m": 10**12}, "m must be at most 1,000,000,000"),
+        ({"m": 10**16}, "m must be at most 1,000,000,000,000,000"),
         ({"m": 5, "replicates": 0}, "replicates must be a positive whole number, got 0"),
         ({"m": 5, "seed": -1}, "the seed must be"),
         ({"m": 5, "kernel": "epanechnikow"}, r"Did you mean epanechnikov\?"),
         ({"m": 5, "density": "cauchy"}, "Choose from: normal"),
         ({"m": 5, "weight": "window:2,-2"}, "the lower first, got 2 and -2"),
         ({"m": 5, "bandwidth": "m^0.2"}, "must shrink as m grows"),
-        ({"m": 10**9, "bandwidth": "m^-30"}, "must lie between"),
+        (
+            {"m": 10**9, "bandwidth": "m^-30"},
+            r"must lie between .*\. Use an m of at most 2,154, or",
+        ),
         ({"m": 5, "replicates": 2**33}, "replicates must be at most 4,294,967,296"),
         ({"m": 5, "engine": "quick"}, "Choose from auto, exact"),
     ],
