@@ -267,7 +267,8 @@ def bickel_rosenblatt_test(
     folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     law = NullLaw(study, estimate, rounding)
     if rounding is not None and fitted is not None:
-        law = replace(law, location=fitted.location, scale=rounding.scale_before(fitted.scale, values))
+        # A median of rounded data is itself rounded; their mean tells where the multiples lie in the density.
+        law = replace(law, location=float(values.mean()), scale=rounding.scale_before(fitted.scale, values))
     null = law.values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
     return GoodnessOfFit(

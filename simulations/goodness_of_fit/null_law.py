@@ -87,8 +87,8 @@ class NullLaw:
             return standardise(sample, density).values
         if not self.estimated:
             return rounding.apply(sample)
-        # The scale decides how coarse the rounding is. So every sample gets the location and the scale of the data,
-        # which are estimated: the law is that of T_m given the estimates.
+        # The scale decides how coarse the rounding is. So every sample is given the location and the scale estimated
+        # from the data, instead of scattering about them: the law is that of T_m given the estimates.
         moved = self.location + self.scale * standardise(sample, density).values
         return standardise(rounding.apply(moved), density).values
 

@@ -14,7 +14,7 @@ from sympy import Expr, Integer, Pow
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.densities.quantiles import NumericalInverse
+from theory.densities.quantiles import EconomicalInverse, NumericalInverse, precise_tail
 from theory.kernels import Piece, x
 
 SMALLEST_DENSITY = 1e-290
@@ -64,6 +64,9 @@ class Density:
         `theory.densities.repeated_integrals`.
     moved : function of a distance, optional
         The density of X + distance, for X with this density. Without it the distance is substituted in the formulas.
+    keeps_digits : bool
+        Whether the formulas of the tails and the quantile are precise in double precision. Those of other densities are
+        evaluated with more digits in the tails, which takes longer.
 
     Examples
     --------
@@ -85,6 +88,7 @@ class Density:
     landmarks: tuple[Landmark, ...] = ()
     repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
     moved: Callable[[Expr], Density] | None = field(default=None, compare=False, repr=False)
+    keeps_digits: bool = field(default=False, compare=False, repr=False)
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -151,6 +155,7 @@ class Density:
             translate_pieces(self.pieces, distance),
             distribution=self.distribution.subs(x, x - distance),
             survival=None if self.survival is None else self.survival.subs(x, x - distance),
+            keeps_digits=self.keeps_digits,
         )
 
     def __reduce__(self) -> tuple[Callable[..., Density], tuple[Any, ...]]:
@@ -219,18 +224,47 @@ def _is_bounded_at(density: Density, knot: Expr) -> bool:
 @cache
 def _quantile_function(density: Density) -> ArrayFunction:
     if density.quantile is not None:
-        closed: ArrayFunction = sympy.lambdify(probability, density.quantile, "scipy")
-        return closed
+        return compile_tail(density, density.quantile, probability)
+    return invert(density)
+
+
+def compile_tail(density: Density, formula: Expr, variable: sympy.Symbol) -> ArrayFunction:
+    """Compile a formula of a density's tail, in `x`, or of its quantile, in `probability`."""
+    if not density.keeps_digits:
+        return precise_tail(formula, variable)
+    closed: ArrayFunction = sympy.lambdify(variable, formula, "scipy")
+    return closed
+
+
+def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
+    """Return the numerical inverse of a density's distribution function, or of that of -X.
+
+    Raises
+    ------
+    InputError
+        If the density has no survival function.
+    """
     if density.survival is None:
         raise InputError(
             f"the density {density.name} has neither a quantile nor a survival function. Define one of them."
         )
     # Only densities of a single piece are inverted numerically.
     ((piece,), (lower, upper)) = density.pieces, density.support
-    pdf, distribution, survival = (
-        sympy.lambdify(x, function, "scipy") for function in (piece.density, density.distribution, density.survival)
-    )
-    return NumericalInverse(pdf, distribution, survival, (float(lower), float(upper)))
+    functions = [
+        sympy.lambdify(x, piece.density, "scipy"),
+        compile_tail(density, density.distribution, x),
+        compile_tail(density, density.survival, x),
+    ]
+    ends = float(lower), float(upper)
+    if reflected:
+        # The survival function of f is the distribution function of f reflected at 0.
+        pdf, below, above = map(_reflect, functions)
+        functions, ends = [pdf, above, below], (-ends[1], -ends[0])
+    return NumericalInverse(*functions, ends) if density.keeps_digits else EconomicalInverse(*functions, ends)
+
+
+def _reflect(function: ArrayFunction) -> ArrayFunction:
+    return lambda points: function(-points)
 
 
 def _find_crossing(level: float, function: Callable[[float], float], least: Expr) -> float:
