@@ -69,6 +69,20 @@ SMOOTH = st.one_of(
     st.integers(1, 3).map(lambda k: cos(k * x)),
 )
 
+#: Functions that are nowhere negative, with a zero of even order at 0.
+BUMPS: tuple[Callable[[Expr], Expr], ...] = (
+    lambda u: u**2 / 4,
+    lambda u: 1 - cos(u),
+    lambda u: exp(u) - 1 - u,
+    lambda u: (1 - cos(u)) ** 2,
+)
+
+
+def touching(lower: Expr, place: Expr, bump: Callable[[Expr], Expr], greatest: bool) -> Expr:
+    higher = sympy.expand(lower + bump(x - place))
+    return Max(lower, higher) if greatest else Min(lower, higher)
+
+
 KINKED = st.one_of(
     SMOOTH.map(abs),
     st.tuples(SMOOTH, NUMBERS).map(lambda drawn: Max(drawn[0], drawn[1])),
@@ -76,6 +90,7 @@ KINKED = st.one_of(
     SMOOTH.map(lambda g: 1 + sign(g)),
     SMOOTH.map(Heaviside),
     SMOOTH.map(lambda g: sympy.Piecewise((g, x < Rational(1, 3)), (1, True))),
+    st.builds(touching, SMOOTH, NUMBERS, st.sampled_from(BUMPS), st.booleans()),
 )
 
 DENSITIES = st.one_of(

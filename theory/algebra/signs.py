@@ -78,15 +78,15 @@ def sign_stretches(function: Expr, variable: Symbol, points: tuple[Expr, ...], n
         return tuple(_merge(_between_roots(function, variable, lower, upper)))
     search = _Search(function, variable, narrowest)
     try:
-        if search.vanishes_between(lower, upper):
+        if search.seems_zero(lower, upper) and any(map(_is_zero, _forms(function))):
             return (Stretch(lower, upper, 0),)
         found = search.stretches(points)
-        exact = {zero for one in found if one.sign is None for zero in search.exact_zeros(one)} - set(points)
+        exact = {zero for one in found if search.is_sliver(one) for zero in search.exact_zeros(one)} - set(points)
         if exact:
             found = search.stretches(sorted({*points, *exact}, key=lambda point: sympy.N(point, 40)))
+        return tuple(_merge(part for one in found for part in search.constant_stretches(one)))
     except NotImplementedError:
         return (Stretch(lower, upper, None),)
-    return found
 
 
 class _Search:
@@ -96,15 +96,42 @@ class _Search:
         self.function, self.variable, self.narrowest = function, variable, narrowest
         self.coefficients = _coefficients(function, variable)
 
-    def vanishes_between(self, lower: Expr, upper: Expr) -> bool:
-        """Return whether the function is proved to be 0 on the whole interval."""
+    def seems_zero(self, lower: Expr, upper: Expr) -> bool:
+        """Return whether balls at three points leave open that the function is 0 on the whole interval."""
         middle = _middle(lower, upper)
-        # A proof is tried only where balls do not exclude it.
+        points = (_middle(lower, middle), middle, _middle(middle, upper))
         with flint.ctx.workprec(BITS_AT_ZEROS):
-            for point in (_middle(lower, middle), middle, _middle(middle, upper)):
-                if not self._value(ball_of(point, bits=BITS_AT_ZEROS)).contains(0):
-                    return False
-        return _is_zero(self.function)
+            return all(self._value(ball_of(point, bits=BITS_AT_ZEROS)).contains(0) for point in points)
+
+    def is_sliver(self, stretch: Stretch) -> bool:
+        """Return whether a stretch is what remains around a zero that is not known exactly."""
+        return stretch.sign is None and bool(stretch.upper - stretch.lower < 1024 * self.narrowest)
+
+    def constant_stretches(self, stretch: Stretch) -> tuple[Stretch, ...]:
+        """Divide a wide undecided stretch by signs if the function is proved to be constant where it is analytic."""
+        lower, upper = stretch.lower, stretch.upper
+        if stretch.sign is not None or self.is_sliver(stretch) or lower.is_infinite or upper.is_infinite:
+            return (stretch,)
+        if not _is_zero(sympy.diff(self.function, self.variable)):
+            return (stretch,)
+        cells = self._halve(lower, upper, self._decide_analytic)
+        return (stretch,) if cells is None else tuple(self._sign_of_constant(one) for one in _merge(cells))
+
+    def _decide_analytic(self, cell: Stretch, level: int) -> int | None:
+        return 1 if self._is_analytic_on(_ball(cell, BITS + level)) else None
+
+    def _sign_of_constant(self, analytic: Stretch) -> Stretch:
+        """Return a stretch on which the function is constant with its sign there."""
+        if analytic.sign is None:
+            return analytic
+        middle = _middle(analytic.lower, analytic.upper)
+        with flint.ctx.workprec(BITS_AT_ZEROS):
+            sign = _sign_of(self._value(ball_of(middle, bits=BITS_AT_ZEROS)))
+        # At some points sympy knows the value.
+        points = (middle, analytic.lower, analytic.upper)
+        if sign is None and any(_is_zero(self.function.subs(self.variable, point)) for point in points):
+            sign = 0
+        return Stretch(analytic.lower, analytic.upper, sign)
 
     def stretches(self, points: Sequence[Expr]) -> tuple[Stretch, ...]:
         """Return the stretches between the first and the last of ``points``."""
@@ -112,8 +139,6 @@ class _Search:
 
     def exact_zeros(self, sliver: Stretch) -> Iterator[Expr]:
         """Yield a zero inside of a sliver that is a simple number, if there is one."""
-        if sliver.lower.is_infinite or sliver.upper.is_infinite:
-            return
         with flint.ctx.workprec(BITS_AT_ZEROS):
             lower, upper = (ball_of(end, bits=BITS_AT_ZEROS) for end in (sliver.lower, sliver.upper))
             for unit in (sympy.Integer(1), sympy.pi):
@@ -130,30 +155,44 @@ class _Search:
         start, end = left.upper, right.lower
         if start.is_infinite or end.is_infinite or not start < end:
             return [Stretch(lower, upper, None)]
-        # Halve the undecided cells, all of one width, until they are narrow; around a zero few remain of each width.
         orders = self._order_of_zero(start), self._order_of_zero(end)
-        cells, undecided, level = [Stretch(start, end, None)], 1, 0
+
+        def decide(cell: Stretch, level: int) -> int | None:
+            known = (orders[0] if cell.lower == start else 0), (orders[1] if cell.upper == end else 0)
+            return self._sign(cell, level, known)
+
+        cells = self._halve(start, end, decide)
+        if cells is None:
+            return [Stretch(lower, upper, None)]
+        return [one for one in (left, *cells, right) if one.lower != one.upper]
+
+    def _halve(
+        self, lower: Expr, upper: Expr, decide: Callable[[Stretch, int], int | None]
+    ) -> tuple[Stretch, ...] | None:
+        """Halve an interval until each cell is decided or narrow; return None if too many are not."""
+        cells: tuple[Stretch, ...] = (Stretch(lower, upper, None),)
+        undecided, level = 1, 0
         while undecided:
+            # All undecided cells are of one width; around a zero few remain of each width.
             halved: list[Stretch] = []
             undecided = 0
             for cell in cells:
                 if cell.sign is not None or cell.upper - cell.lower <= self.narrowest:
                     halved.append(cell)
                     continue
-                known = (orders[0] if cell.lower == start else 0), (orders[1] if cell.upper == end else 0)
-                sign = self._sign(cell, level, known)
+                sign = decide(cell, level)
                 halved += _halves(cell) if sign is None else [Stretch(cell.lower, cell.upper, sign)]
                 undecided += sign is None
             if undecided > MOST_UNDECIDED:
-                return [Stretch(lower, upper, None)]
-            cells, level = halved, level + 1
-        return [one for one in (left, *cells, right) if one.lower != one.upper]
+                return None
+            cells, level = tuple(halved), level + 1
+        return cells
 
     def _sign(self, cell: Stretch, level: int, orders: tuple[int, int]) -> int | None:
         """Decide the sign on a cell; ``orders`` are those of known zeros at its ends, 0 where there is none."""
         bits = BITS + ORDER * level
         with flint.ctx.workprec(bits):
-            ball = ball_of(cell.lower, bits=bits).union(ball_of(cell.upper, bits=bits))
+            ball = _ball(cell, bits)
             sign = _sign_of(self._value(ball))
             if sign is not None:
                 return sign
@@ -194,7 +233,11 @@ class _Search:
 
     def _is_analytic_at(self, point: Expr, into: int) -> bool:
         at = ball_of(point)
-        return bool(self.coefficients(at.union(at + into * arb(2) ** -40), 1)[0].is_finite())
+        return self._is_analytic_on(at.union(at + into * arb(2) ** -40))
+
+    def _is_analytic_on(self, ball: arb) -> bool:
+        # The value alone may be finite, as that of a square root at 0.
+        return all(one.is_finite() for one in self.coefficients(ball, 2))
 
     def _order_of_zero(self, point: Expr) -> int:
         """Return the order of the zero at ``point``; 0 if it is not proved to be one."""
@@ -250,6 +293,12 @@ def _is_inside(point: Expr, power: int, into: int, other: Expr) -> bool:
     return bool(size > 1 - into * other) if point.is_infinite else bool(size * abs(other - point) > 2)
 
 
+def _ball(cell: Stretch, bits: int) -> arb:
+    """Return a ball that contains a cell."""
+    with flint.ctx.workprec(bits):
+        return ball_of(cell.lower, bits=bits).union(ball_of(cell.upper, bits=bits))
+
+
 def _halves(cell: Stretch) -> list[Stretch]:
     middle = _middle(cell.lower, cell.upper)
     return [Stretch(cell.lower, middle, None), Stretch(middle, cell.upper, None)]
@@ -273,6 +322,23 @@ def _sign_of(value: arb) -> int | None:
     if not value.is_finite() or value.contains(0):
         return None
     return 1 if value > 0 else -1
+
+
+def _forms(function: Expr) -> Iterator[Expr]:
+    """Yield forms of a function one of which may show that it is 0."""
+    yield function
+    for transform in (_in_exponentials, sympy.expand_trig):
+        try:
+            with processor_time_limited(SECONDS):
+                form = transform(function)
+        except (ProcessorTimeExceeded, *decisions.SYMPY_FAILURES):
+            continue
+        if form != function:
+            yield form
+
+
+def _in_exponentials(function: Expr) -> Expr:
+    return function.rewrite(sympy.exp)
 
 
 def _is_zero(expression: Expr) -> bool:

@@ -113,6 +113,12 @@ def test_the_convolution_roughness_of_touching_functions_is_that_of_the_larger(
         ((x + 1) ** 3, x**3 + 3 * x**2 + 3 * x + 1),
         (1 / cos(x) ** 2, 1 + tan(x) ** 2),
         (log(1 + x**2), 2 * log(sqrt(1 + x**2))),
+        (tan(x / 2), sin(x) / (1 + cos(x))),
+        (sin(x) ** 6 + cos(x) ** 6, 1 - 3 * sin(x) ** 2 * cos(x) ** 2),
+        # Where the derivative is found to be 0, and the function at one point.
+        (sympy.erf(x), 1 - sympy.erfc(x)),
+        (sympy.atan(x), sympy.asin(x / sqrt(1 + x**2))),
+        (log((1 + x / 2) * (2 + x)), log(1 + x / 2) + log(2 + x)),
         (Abs(x) * x, sympy.sign(x) * x**2),
     ],
 )
@@ -122,6 +128,14 @@ def test_functions_that_coincide_are_one(one: Expr, other: Expr) -> None:
         assert not any(part.expression.has(Max, Min, Piecewise) for part in parts)
         assert enclose_integral(switch, x, -ONE, ONE).overlaps(enclose_integral(one, x, -ONE, ONE))
     assert enclose_integral(Abs(one - other), x, -ONE, ONE).is_zero()
+
+
+def test_a_function_of_derivative_0_may_jump() -> None:
+    """The sum of the arctangents of x and 1/x is pi/2 on one side of 0 only."""
+    function = sympy.atan(x) + sympy.atan(1 / x) - pi / 2
+    assert [one.sign for one in sign_stretches(function, x, (-ONE, ONE), RESOLUTION)] == [-1, None, 0]
+    before, _, after = smooth_parts(Max(1, 1 + function), x, -ONE, ONE)
+    assert (before.expression, after.expression) == (1, 1)
 
 
 def functions() -> st.SearchStrategy[Expr]:
