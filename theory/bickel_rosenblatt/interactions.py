@@ -152,16 +152,8 @@ class Quadrature:
     setting: Setting
     order: int
 
-    def coefficients(self, *, is_final: bool) -> Coefficients:
-        """Return the coefficients of Var T_m.
-
-        Parameters
-        ----------
-        is_final : bool
-            Whether they may be the result: then the nodes must give the integrals of f and f^2 in closed form.
-        """
-        if is_final:
-            self._validate()
+    def coefficients(self) -> Coefficients:
+        """Return the coefficients of Var T_m."""
         nodes, masses = self._observations
         squares, projections, biases = self._integrate_single(nodes)
         # By orthogonality, E H^2 = E h^2 + 2 E p^2 - (E p)^2.
@@ -171,7 +163,7 @@ class Quadrature:
         values = 2 * pairs, masses @ diagonal**2, 4 * (masses @ biases**2), 4 * (masses @ (diagonal * biases))
         return Coefficients(*(self.setting.bandwidth**2 * float(value) for value in values))
 
-    def _validate(self) -> None:
+    def validate(self) -> None:
         """Raise InputError if the integrals of f and f^2 at the nodes are not those of their closed forms."""
         ends = self.setting.reached
         nodes = self._mesh(ends, self._outlines[0]).nodes(self.order)
