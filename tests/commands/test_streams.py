@@ -74,7 +74,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=900,
     )
 
 
