@@ -25,7 +25,7 @@ def draw_part(part: float) -> None:
 
 def examples(number: int) -> int:
     """Return how many of ``number`` examples are drawn."""
-    return math.ceil(number * settings.default.max_examples / ALL)
+    return math.ceil(number * settings().max_examples / ALL)
 
 
 def each_slow(cases: Iterable[Any]) -> list[Any]:
