@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.failures import EXIT_CHECK_FAILED
+from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import command_line
 from commands.shared.options import SHARED, common_options, option, original_data_dir_option, path_option, table_options
 from commands.shared.output import console_for, json_output, replaced_file, write_json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simulations import Study
 
 
-@click.command(short_help="Write the page that tells the story.")
+@click.command(cls=Command, short_help="Write the page that tells the story.")
 @path_option(
     "--output",
     default="report.html",

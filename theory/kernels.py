@@ -95,7 +95,7 @@ class Kernel:
             return sympy.simplify(sum(parts, start=sympy.Integer(0)))
         from theory.algebra.verified_integrals import verified_integral
 
-        return verified_integral(_parts(self.smooth_pieces, function), x, _parts(self.pieces, function))
+        return verified_integral(_parts(self.smooth_pieces, function), x)
 
     @cached_property
     def total(self) -> Expr:
@@ -159,7 +159,6 @@ class Kernel:
         return verified_integral(
             _parts(self.smooth_pieces, EntropyTerm),
             x,
-            _parts(self.pieces, EntropyTerm),
             lambda part: _entropy(Piece(part.lower, part.upper, part.expression.args[0])),
         )
 
@@ -235,7 +234,7 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     ['A1: symmetric about 0']
     """
     if not (kernel.is_trusted or kernel.is_symbolic):
-        from theory.algebra.examination import examine_a1
+        from theory.kernel_examination import examine_a1
 
         return examine_a1(kernel)
     return (
@@ -319,7 +318,7 @@ def _limit_at_infinity(kernel: Kernel, function: Callable[[Expr], Expr], power: 
 
 @cache
 def _validate(kernel: Kernel) -> None:
-    from theory.algebra.examination import require_valid
+    from theory.kernel_examination import require_valid
 
     require_valid(kernel)
 

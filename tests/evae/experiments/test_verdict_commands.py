@@ -212,7 +212,8 @@ def test_a_table_is_made_in_parts_that_are_known_and_merged(tmp_path: Path) -> N
     sentence = refusal(*merging, "--output", tmp_path / "nowhere")
     assert f"{first} have other figures for digits-first60-evae-d2-seed0-1epochs." in sentence
     assert not (tmp_path / "nowhere").exists()
-    sentence = refusal(*grid, "--seeds", "0", "--epochs", "2", "--runs-dir", there, "--known", first)
+    grid[grid.index("--epochs") + 1] = "2"
+    sentence = refusal(*grid, "--seeds", "0", "--runs-dir", there, "--known", first)
     assert "it was made with --epochs 1, and --epochs 2 is wanted" in sentence
 
 

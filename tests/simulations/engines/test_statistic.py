@@ -249,6 +249,15 @@ def test_a_bandwidth_below_the_spacing_of_doubles_leaves_the_roughness(kernel: s
 
 
 @pytest.mark.parametrize("kernel", EVERY_KERNEL)
+@pytest.mark.parametrize("bandwidth", [1e-12, 1e-17, 1e-30, 1e-90])
+def test_an_observation_on_an_end_of_the_window_counts_half(kernel: str, bandwidth: float) -> None:
+    """Also where no double lies between the end and the beginning of its kernel."""
+    half = float(KERNELS[kernel].roughness) / 2
+    for place in (-2.0, 2.0):
+        assert tm_statistic([place], kernel=kernel, bandwidth=bandwidth) == pytest.approx(half, rel=1e-11)
+
+
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_a_huge_bandwidth_leaves_the_squared_density_times_m_b(kernel: str) -> None:
     with mp.workdps(30):
         integral_of_square = float(mp.erf(2) / (2 * mp.sqrt(mp.pi)))
