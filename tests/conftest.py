@@ -10,10 +10,10 @@ import pytest
 
 from tests.support.clusters import Processes, processes
 from tests.support.examples import PART, draw_part
-from tests.support.faults import Faults
-from tests.support.forks import Forks
 from tests.support.ledger import decide_once
-from tests.support.signals import interrupts_accepted
+from tests.support.processes.faults import Faults
+from tests.support.processes.forks import Forks
+from tests.support.processes.signals import interrupts_accepted
 from theory.ledger.finding import Finding
 
 # A process that has run many tests has millions of objects, and looking through them for cycles a sixth of the time.

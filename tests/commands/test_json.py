@@ -24,7 +24,7 @@ from docs.schemas import render
 from evae.experiments.results import VERSION
 from results.render import FILES
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from tests.support.schemas import faults
 from theory.algebra.verified_integrals import closed_forms_within
 

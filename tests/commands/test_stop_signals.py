@@ -19,10 +19,10 @@ from PIL import Image
 
 import cli
 from tests.commands.test_json import COMMANDS, TINY
-from tests.support.faults import Ended, Faults, complaints
 from tests.support.places import ROOT
-from tests.support.runner import runner
-from tests.support.signals import ignoring_interrupts
+from tests.support.processes.faults import Ended, Faults, complaints
+from tests.support.processes.runner import runner
+from tests.support.processes.signals import ignoring_interrupts
 
 #: Commands whose results are complete in a folder of their own, with more to do than in the tests of their documents.
 LONGER = {

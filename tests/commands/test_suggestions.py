@@ -10,7 +10,7 @@ import click
 import pytest
 
 from cli import main
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 
 def commands(group: click.Group = main, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -21,7 +21,7 @@ from evae.experiments.reports.files import report
 from evae.experiments.results import Results
 from foundation.terminal import FittingTable
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from tests.support.terminals import COLOUR, CONTROL, shown
 
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]

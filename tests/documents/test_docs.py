@@ -24,7 +24,7 @@ from cli import main
 from tests.support.ledger import deciding_here
 from tests.support.networks import networks_narrowed
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.claim import Verdict
 from theory.ledger.registry import claims
 

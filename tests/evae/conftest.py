@@ -19,8 +19,8 @@ from evae.data.published import CIFAR10, as_published, content_sha256
 from evae.data.sources import cifar
 from evae.models.networks import ARCHITECTURES
 from tests.evae.training.trainer import Trainer
-from tests.support.faults import Faults
 from tests.support.networks import PAPERS, networks_narrowed
+from tests.support.processes.faults import Faults
 
 
 @pytest.fixture(autouse=True, scope="package")

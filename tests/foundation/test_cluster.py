@@ -20,7 +20,7 @@ from foundation import cluster as clusters
 from foundation.cluster import Channel, Cluster, ClusterLost, WorkersDied, open_cluster
 from foundation.errors import InputError
 from tests.support.clusters import Processes, processes
-from tests.support.forks import Forks
+from tests.support.processes.forks import Forks
 
 pytest.importorskip("distributed")
 

@@ -297,7 +297,7 @@ def test_a_process_that_repeats_the_script_of_the_one_that_waits_for_it_does_not
         "from pathlib import Path\n"
         "from foundation.files import hold_lock\n"
         "from foundation.processes import LOST, start_process\n"
-        "from tests.support.signals import tell_what_is_blocked\n"
+        "from tests.support.processes.signals import tell_what_is_blocked\n"
         f"with hold_lock(Path({str(tmp_path / 'lock')!r})):\n"
         "    try:\n"
         "        start_process(tell_what_is_blocked)[1].recv()\n"

@@ -13,7 +13,7 @@ import cli
 from foundation.errors import InputError
 from report.build import Contents
 from report.sections.experiments import OURS, results_files
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.claim import Decision, Verdict
 from theory.ledger import parallel as workers
 from theory.ledger.finding import Finding

@@ -35,7 +35,7 @@ from tests.support.hostile.mutations import (
     mutated_document,
     mutated_json,
 )
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 TABLE = b"name;height;weight\nA;170.5;60\nB;180;70\nC;1e2;-3\n"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.forks import Forked, Forks
+from tests.support.processes.forks import Forked, Forks
 
 
 @dataclass

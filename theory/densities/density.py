@@ -260,7 +260,8 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         # The survival function of f is the distribution function of f reflected at 0.
         pdf, below, above = map(_reflect, functions)
         functions, ends = [pdf, above, below], (-ends[1], -ends[0])
-    return NumericalInverse(*functions, ends) if density.keeps_digits else EconomicalInverse(*functions, ends)
+    inverse = NumericalInverse if density.keeps_digits else EconomicalInverse
+    return inverse(functions[0], functions[1], functions[2], ends)
 
 
 def _reflect(function: ArrayFunction) -> ArrayFunction:

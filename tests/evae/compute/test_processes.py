@@ -31,9 +31,9 @@ from foundation.errors import InputError
 from tests.evae.compute.crew import step_in_double_precision
 from tests.evae.conftest import command_environment, write_mnist
 from tests.evae.training.test_resume import Stopping
-from tests.support.faults import complaints
-from tests.support.forks import Forks
 from tests.support.places import ROOT
+from tests.support.processes.faults import complaints
+from tests.support.processes.forks import Forks
 
 #: Batches of 13, 13 and 1: two processes have uneven shares, and in the last the second has none.
 OPTIONS = {"dataset": "mnist", "limit_train": 27, "batch_size": 13, "epochs": 2, "latent_dim": 4, "lr": 1e-3}

@@ -18,7 +18,7 @@ from evae import Configuration, Run
 from evae.configuration.options import DATASETS, DEVICES, PRECISIONS
 from evae.configuration.recipe import DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
 from tests.evae.conftest import invoke, refusal
-from tests.support.faults import Faults
+from tests.support.processes.faults import Faults
 
 BELONGS = "it belongs to --objective elbo or kde-bound or uniform-prior. Leave it out."
 

@@ -15,7 +15,7 @@ from evae.evaluation.figures import latent_figure, reconstructions_figure, run_f
 from foundation.errors import InputError
 from foundation.figures import save_figure
 from tests.support.figures import assert_fit_to_print, curve, legend_of
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 
 def longer(run: Run, folder: Path, **latent: object) -> Run:

@@ -15,7 +15,7 @@ from evae import Run
 from evae.experiments.results import Results
 from evae.features import classifier
 from tests.evae.conftest import invoke, refusal
-from tests.support.faults import Faults
+from tests.support.processes.faults import Faults
 
 GRID = ["--datasets", "digits", "--latent-dims", "2", "--epochs", "1", "--limit-train", "60", "--device", "cpu"]
 

@@ -20,7 +20,7 @@ from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.rounding import Rounding, count_ties, guess_width
 from simulations.sampling.streams import draw
 from simulations.study.study import Study
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.densities.families import NORMAL
 
 LAWS: dict[str, Any] = {"normal": stats.norm, "laplace": stats.laplace, "logistic": stats.logistic}

@@ -21,7 +21,7 @@ from simulations import Result, SimulationStopped, Study, simulate
 from simulations.study.blocks import pieces_of
 from simulations.study.simulate import block_values, replicate_values, same_block_values
 from tests.support.clusters import Processes
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 pytest.importorskip("distributed")
 

@@ -27,7 +27,7 @@ from simulations.study.accumulators import KEPT, QuantileSketch
 from simulations.study.blocks import blocks_of
 from simulations.study.saved_state import state_file
 from tests.support.places import ROOT
-from tests.support.signals import ignoring_interrupts
+from tests.support.processes.signals import ignoring_interrupts
 
 STUDY = Study(m=60, replicates=3500, seed=5)
 

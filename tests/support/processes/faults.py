@@ -1,9 +1,9 @@
 """Real fault injection: a process runs commands in child processes and interrupts them at chosen moments.
 
-`Faults` is the interface for tests. Its process is one of `tests.support.forks` and forks a child for every command. A
-child counts moments: a moment passes whenever something in the watched folder has been created, opened for writing,
-half written, written, synced, renamed or removed, and after each step of an optimizer. At a chosen moment it sends
-itself a signal, such as SIGKILL, or SIGSTOP to wait for the test.
+`Faults` is the interface for tests. Its process is one of `tests.support.processes.forks` and forks a child for every
+command. A child counts moments: a moment passes whenever something in the watched folder has been created, opened for
+writing, half written, written, synced, renamed or removed, and after each step of an optimizer. At a chosen moment it
+sends itself a signal, such as SIGKILL, or SIGSTOP to wait for the test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.signals import STOP_SIGNALS
-from tests.support.forks import Forks
+from tests.support.processes.forks import Forks
 
 #: From sched.h.
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
@@ -78,7 +78,7 @@ class Faults:
 
     def __init__(self, forks: Forks, environment: Mapping[str, str], *, mounting: bool = False) -> None:
         self.mounting = mounting
-        self.process = forks.fork("tests.support.faults:serve", mounting, environment=environment)
+        self.process = forks.fork("tests.support.processes.faults:serve", mounting, environment=environment)
 
     def run(self, *arguments: object, watched: Path | None = None, **faults: Any) -> Ended:
         """Run a command until it ends or stops itself.
