@@ -21,6 +21,16 @@ def narrow_networks() -> None:
 
 
 @contextlib.contextmanager
+def networks_of_the_paper() -> Iterator[None]:
+    """Give the networks their widths until the end of the block, for a model that was trained with them."""
+    before, ARCHITECTURES[32] = ARCHITECTURES[32], PAPERS
+    try:
+        yield
+    finally:
+        ARCHITECTURES[32] = before
+
+
+@contextlib.contextmanager
 def networks_narrowed() -> Iterator[None]:
     """Narrow the networks until the end of the block."""
     before = ARCHITECTURES[32]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -170,7 +171,11 @@ def test_a_program_may_train_one_run_after_another(crew: Crew, tmp_path: Path) -
 
 
 def test_one_process_writes_what_a_run_of_one_has_and_says_how_many_there_were(by_one: Run, by_two: Run) -> None:
-    files = [sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*")) for run in (by_one, by_two)]
+    """How many epochs have a checkpoint depends on how long they take."""
+    files = [
+        {re.sub(r"epoch-\d+", "epoch", str(path.relative_to(run.path))) for path in run.path.rglob("*")}
+        for run in (by_one, by_two)
+    ]
     assert files[0] == files[1]
     assert [run.environment["processes"] for run in (by_one, by_two)] == [1, 2]
     assert by_two.status == {"state": "finished", "epochs_finished": 2}
