@@ -105,9 +105,8 @@ def quantile_table(density: Density) -> QuantileTable:
         pieces = pieces.split(rough, error)
         if count + pieces.start.size > MOST_PIECES:
             raise InputError(
-                f"the density {density.name} changes too steeply for its quantiles to be tabulated, or its "
-                "distribution or survival function loses digits where it is small, as 1 - exp(-x) does near 0. Write "
-                "such a tail without the difference, as in -expm1(-x), or choose a density with wider parts."
+                f"the density {density.name} changes too steeply for its quantiles to be tabulated. Choose one with "
+                "wider parts."
             )
         values = _values(pieces, sides)
     table = QuantileTable(np.concatenate(coefficients), np.concatenate(parts), lower, upper)

@@ -103,7 +103,8 @@ class Density:
     @property
     def rough_knots(self) -> tuple[Expr, ...]:
         """The knots at which the density behaves like a fractional power, which polynomials approximate poorly."""
-        return tuple(knot for knot, exponent in self.powers_at_knots() if not exponent.is_Integer or exponent < 0)
+        fractional = [knot for knot, exponent in self.powers_at_knots() if not exponent.is_Integer]
+        return tuple(dict.fromkeys([*fractional, *self.unbounded_knots]))
 
     @property
     def unbounded_knots(self) -> tuple[Expr, ...]:
@@ -250,18 +251,15 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         )
     # Only densities of a single piece are inverted numerically.
     ((piece,), (lower, upper)) = density.pieces, density.support
-    functions = [
-        sympy.lambdify(x, piece.density, "scipy"),
-        compile_tail(density, density.distribution, x),
-        compile_tail(density, density.survival, x),
-    ]
+    pdf = sympy.lambdify(x, piece.density, "scipy")
+    below, above = (compile_tail(density, tail, x) for tail in (density.distribution, density.survival))
     ends = float(lower), float(upper)
     if reflected:
         # The survival function of f is the distribution function of f reflected at 0.
-        pdf, below, above = map(_reflect, functions)
-        functions, ends = [pdf, above, below], (-ends[1], -ends[0])
+        pdf, below, above = map(_reflect, (pdf, above, below))
+        ends = -ends[1], -ends[0]
     inverse = NumericalInverse if density.keeps_digits else EconomicalInverse
-    return inverse(functions[0], functions[1], functions[2], ends)
+    return inverse(pdf, below, above, ends)
 
 
 def _reflect(function: ArrayFunction) -> ArrayFunction:
