@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numpy.polynomial import legendre
 
 from foundation.types import Array, Indices
@@ -114,27 +115,17 @@ class Mesh:
         high, low = split(ends)
         places, rests = split([feature.place for feature in features])
         scales = np.array([feature.scale for feature in features])
-        # A cell is measured from the nearer end of its gap: ``anchors`` are positions in ``ends``.
-        anchors, lowers = np.arange(high.size - 1), np.zeros(high.size - 1)
-        uppers = np.diff(high) + np.diff(low)
-        whole = np.ones(anchors.size, dtype=bool)
+        parts = _Parts.of(np.diff(high) + np.diff(low))
         while True:
-            near = (places - high[anchors, None]) + (rests - low[anchors, None])
-            away = np.maximum(np.maximum(lowers[:, None] - near, near - uppers[:, None]), 0.0)
-            allowed = GROWTH * np.min(scales + away, axis=1, initial=np.inf)
-            wide = uppers - lowers > allowed
+            near = (places - high[parts.anchors, None]) + (rests - low[parts.anchors, None])
+            away = np.maximum(np.maximum(parts.lowers[:, None] - near, near - parts.uppers[:, None]), 0.0)
+            wide = parts.uppers - parts.lowers > GROWTH * np.min(scales + away, axis=1, initial=np.inf)
             if not wide.any():
                 break
-            middles = (lowers[wide] + uppers[wide]) / 2
-            # The upper half of a whole gap is measured from the upper end of the gap.
-            moved = np.where(whole[wide], uppers[wide], 0.0)
-            anchors = np.concatenate([anchors[~wide], anchors[wide], anchors[wide] + whole[wide]])
-            lowers = np.concatenate([lowers[~wide], lowers[wide], middles - moved])
-            uppers = np.concatenate([uppers[~wide], middles, uppers[wide] - moved])
-            whole = np.concatenate([whole[~wide], np.zeros(2 * middles.size, dtype=bool)])
-        # Cells that are measured from an upper end are negative, and stand before those from the same end upwards.
-        order = np.lexsort([lowers, anchors])
-        anchors, lowers, uppers = anchors[order], lowers[order], uppers[order]
+            parts = parts.halve(wide)
+        # Parts that are measured from an upper end are below it, and stand before those above the same end.
+        order = np.lexsort([parts.lowers, parts.anchors])
+        anchors, lowers, uppers = parts.anchors[order], parts.lowers[order], parts.uppers[order]
         return cls(high[anchors], low[anchors] + lowers, uppers - lowers)
 
     def divide(self, parts: int) -> Mesh:
@@ -206,6 +197,45 @@ class Table:
         within = (panels.lows[:, None] + along) / self.mesh.widths[panels.cells, None]
         values = legendre.legvander(2 * within - 1, self.series.shape[1] - 1) @ self.series[panels.cells]
         yield from np.moveaxis(values, 2, 0)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Parts of the gaps between edges, each measured from the nearer edge, its anchor.
+
+    Attributes
+    ----------
+    anchors : array of int, shape (n,)
+        Positions among the edges.
+    lowers, uppers : array, shape (n,)
+        The ends of the parts, relative to their anchors.
+    whole : array of bool, shape (n,)
+        Whether a part is a whole gap, which is measured from its lower edge.
+    """
+
+    anchors: Indices
+    lowers: Array
+    uppers: Array
+    whole: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, gaps: Array) -> _Parts:
+        """Return whole gaps of the given widths."""
+        return cls(np.arange(gaps.size), np.zeros_like(gaps), gaps, np.ones(gaps.size, dtype=bool))
+
+    def halve(self, chosen: npt.NDArray[np.bool_]) -> _Parts:
+        """Cut some of the parts in their middles."""
+        anchors, lowers, uppers, whole = (values[chosen] for values in vars(self).values())
+        middles = (lowers + uppers) / 2
+        # The upper half of a whole gap is measured from the gap's upper edge.
+        moved = np.where(whole, uppers, 0.0)
+        kept = tuple(values[~chosen] for values in vars(self).values())
+        return _Parts(
+            np.concatenate([kept[0], anchors, anchors + whole]),
+            np.concatenate([kept[1], lowers, middles - moved]),
+            np.concatenate([kept[2], middles, uppers - moved]),
+            np.concatenate([kept[3], np.zeros(2 * middles.size, dtype=bool)]),
+        )
 
 
 def gauss_legendre(order: int) -> tuple[Array, Array]:
