@@ -30,6 +30,7 @@ ROOMS = {
         ("smoothed_normal",),
         ("densities", "posterior"),
         ("kernels", "claim"),
+        ("kernel_examination",),
         ("algebra", "paper", "names"),
     ),
     "simulations": (

@@ -16,8 +16,8 @@ from sympy import Expr, oo, sqrt
 from foundation.errors import InputError
 from theory.algebra import expressions
 from theory.algebra.evidence import Evidence, assumptions_document
-from theory.algebra.examination import require_density, require_nonnegative
 from theory.algebra.verified_integrals import closed_forms_within, is_exact, simplified
+from theory.kernel_examination import require_density, require_nonnegative
 from theory.kernels import EPANECHNIKOV, UNIFORM, Kernel, Piece, assumption_a1, x
 
 CONSTANTS = ("mean", "variance", "roughness", "convolution_roughness", "entropy")

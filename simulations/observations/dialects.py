@@ -277,7 +277,8 @@ class _Heads:
 
     def _cells(self, separator: str, layout: Layout | _Misplaced) -> list[str]:
         if isinstance(layout, _Misplaced):
-            return [separator]
+            # Two separators that divide the records alike are one reading.
+            return ["\0".join(field.strip(PADDING) for field in record.fields) for record in self.records(separator)]
         records = self.records(separator)[1 if layout.header else 0 :]
         cells = [record.fields[layout.index].strip(PADDING) for record in records if len(record.fields) > layout.index]
         return [cell for cell in cells if not is_missing(cell)]

@@ -14,8 +14,8 @@ from sympy import E, Expr, Heaviside, Piecewise, Rational, atan, cos, erf, exp, 
 from foundation.errors import InputError
 from tests.theory.test_kernel_examination import constants_by_quadrature
 from theory.algebra.balls import ball_of
-from theory.algebra.examination import require_density, require_nonnegative
 from theory.algebra.verified_integrals import agrees, closed_forms_within
+from theory.kernel_examination import require_density, require_nonnegative
 from theory.kernels import Kernel, Piece, x
 
 HALF, THIRD = Rational(1, 2), Rational(1, 3)

@@ -5,13 +5,14 @@ A ball is guaranteed to contain the true value, so a comparison of two disjoint 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import flint
 import sympy
-from flint import acb, arb, fmpq
+from flint import acb, arb, arb_series, fmpq
 from sympy import Expr, Symbol
 
 PRECISION_BITS = 128
@@ -23,6 +24,9 @@ Ball = Any
 """A real or a complex ball: `flint.arb` or `flint.acb`."""
 
 _Rule = Callable[[Mapping[Symbol, Ball], bool], Ball]
+
+_SeriesRule = Callable[[arb], Any]
+"""A map from a ball to a power series about its points, or to a ball if the function is constant."""
 
 _FUNCTIONS: Mapping[Any, Callable[[Ball], Ball]] = {
     sympy.exp: lambda ball: ball.exp(),
@@ -161,6 +165,37 @@ def analytic_function(expression: Expr, variable: Symbol, values: Mapping[Symbol
     return function
 
 
+def taylor_coefficients(expression: Expr, variable: Symbol) -> Callable[[arb, int], list[arb]]:
+    """Return the function that encloses the first Taylor coefficients of ``expression`` about all points of a ball.
+
+    It is called with a real ball and a count. Where ``expression`` is not known to be analytic on the ball, the
+    coefficients are not finite.
+
+    Raises
+    ------
+    NotImplementedError
+        If the expression contains a function without power series in this module.
+
+    Examples
+    --------
+    >>> x = Symbol("x", real=True)
+    >>> [float(one) for one in taylor_coefficients(sympy.exp(x) - x, x)(arb(0), 4)][:3]
+    [1.0, 0.0, 0.5]
+    """
+    rule = _series_rule(expression, variable)
+
+    def coefficients(ball: arb, count: int) -> list[arb]:
+        with _series_of(count):
+            try:
+                series = arb_series(rule(ball))
+            except (_NotAnalytic, ValueError, ZeroDivisionError):
+                return [arb.nan()] * count
+            # A series divided by a power of the variable is known to fewer terms.
+            return [series[k] for k in range(count)] if series.prec >= count else [arb.nan()] * count
+
+    return coefficients
+
+
 def interval(lower: Expr, upper: Expr) -> arb:
     """Return a ball that contains the interval from ``lower`` to ``upper``, two rational numbers.
 
@@ -251,7 +286,7 @@ def _power(expression: Expr, rules: list[_Rule]) -> _Rule:
     base, exponent = rules
     if expression.exp.is_Integer:
         whole = int(expression.exp)
-        return lambda values, analytic: base(values, analytic) ** whole
+        return lambda values, analytic: integer_power(base(values, analytic), whole)
     if expression.exp == sympy.Rational(1, 2):
         return lambda values, analytic: _square_root(base(values, analytic), analytic)
 
@@ -265,6 +300,13 @@ def _power(expression: Expr, rules: list[_Rule]) -> _Rule:
         return root.pow(of, analytic=analytic)
 
     return power
+
+
+def integer_power(ball: Ball, exponent: int) -> Ball:
+    """Return a power of a ball; that of a real ball around 0 is finite, which it is not by python-flint's operator."""
+    if isinstance(ball, arb) and ball.contains(0) and exponent >= 0:
+        return (acb(ball) ** exponent).real
+    return ball**exponent
 
 
 def _up_to(bound: arb) -> acb:
@@ -414,3 +456,110 @@ def _meets_the_cut(ball: Ball) -> bool:
     """Return whether the ball may meet the branch cut, the real numbers of at least 1."""
     point = acb(ball)
     return bool(not point.is_finite() or (point.imag.contains(0) and not point.real < 1))
+
+
+class _NotAnalytic(Exception):
+    """Raised where a ball meets a kink, a jump or the end of a domain."""
+
+
+@contextlib.contextmanager
+def _series_of(count: int) -> Iterator[None]:
+    """Compute power series up to ``count`` terms in the block."""
+    before, flint.ctx.cap = flint.ctx.cap, count
+    try:
+        yield
+    finally:
+        flint.ctx.cap = before
+
+
+_SERIES: Mapping[Any, Callable[[arb_series], arb_series]] = {
+    sympy.exp: lambda u: u.exp(),
+    sympy.log: lambda u: u.log(),
+    sympy.sin: lambda u: u.sin(),
+    sympy.cos: lambda u: u.cos(),
+    sympy.tan: lambda u: u.tan(),
+    sympy.cot: lambda u: u.cos() * u.sin() ** -1,
+    sympy.sinh: lambda u: (u.exp() - (-u).exp()) * arb(0.5),
+    sympy.cosh: lambda u: (u.exp() + (-u).exp()) * arb(0.5),
+    sympy.tanh: lambda u: 1 - 2 * ((2 * u).exp() + 1) ** -1,
+    sympy.asin: lambda u: u.asin(),
+    sympy.acos: lambda u: u.acos(),
+    sympy.atan: lambda u: u.atan(),
+    sympy.asinh: lambda u: (u + (u**2 + 1).sqrt()).log(),
+    sympy.erf: lambda u: u.erf(),
+    sympy.erfc: lambda u: u.erfc(),
+    sympy.gamma: lambda u: u.gamma(),
+    sympy.factorial: lambda u: (u + 1).gamma(),
+    EntropyTerm: lambda u: -u * u.log(),
+    sympy.Abs: lambda u: u * _definite_sign(u),
+    sympy.sign: lambda u: arb_series([_definite_sign(u)]),
+    sympy.Heaviside: lambda u: arb_series([(1 + _definite_sign(u)) / 2]),
+}
+"""Functions of a power series; kinks and jumps have one only beside them."""
+
+
+@cache
+def _series_rule(expression: Expr, variable: Symbol) -> _SeriesRule:
+    """Return the function that expands ``expression`` about all points of a ball."""
+    if not expression.has(variable):
+        constant = _rule(expression)
+        return lambda _: constant({}, False)
+    if expression == variable:
+        return lambda ball: arb_series([ball, arb(1)])
+    if isinstance(expression, sympy.Piecewise):
+        return _series_of_cases(expression, variable)
+    rules = [_series_rule(argument, variable) for argument in expression.args]
+    if expression.is_Add:
+        return lambda ball: sum((rule(ball) for rule in rules), start=arb_series([0]))
+    if expression.is_Mul:
+        return lambda ball: _product(rule(ball) for rule in rules)
+    if expression.is_Pow:
+        return _power_of_series(expression, rules)
+    if isinstance(expression, sympy.Max | sympy.Min):
+        return _extreme_of_series(rules, 1 if isinstance(expression, sympy.Max) else -1)
+    if expression.func not in _SERIES:
+        raise NotImplementedError(f"no power series for {expression}")
+    function = _SERIES[expression.func]
+    return lambda ball: function(arb_series(rules[0](ball)))
+
+
+def _power_of_series(expression: Expr, rules: list[_SeriesRule]) -> _SeriesRule:
+    base, exponent = rules
+    if expression.exp.is_Integer:
+        whole = int(expression.exp)
+        return lambda ball: base(ball) ** whole
+    if expression.exp == sympy.Rational(1, 2):
+        return lambda ball: arb_series(base(ball)).sqrt()
+    return lambda ball: (exponent(ball) * arb_series(base(ball)).log()).exp()
+
+
+def _series_of_cases(expression: Expr, variable: Symbol) -> _SeriesRule:
+    branches = [(_series_rule(value, variable), _condition(condition)) for value, condition in expression.args]
+
+    def series(ball: arb) -> Any:
+        for rule, condition in branches:
+            holds = condition({variable: ball})
+            if holds:
+                return rule(ball)
+            if holds is None:
+                break
+        raise _NotAnalytic
+
+    return series
+
+
+def _extreme_of_series(rules: list[_SeriesRule], wanted: int) -> _SeriesRule:
+    def extreme(ball: arb) -> Any:
+        best, *others = (arb_series(rule(ball)) for rule in rules)
+        for other in others:
+            best = other if _definite_sign(other - best) == wanted else best
+        return best
+
+    return extreme
+
+
+def _definite_sign(series: arb_series) -> int:
+    value = series[0]
+    if not value.is_finite() or value.contains(0):
+        raise _NotAnalytic
+    return 1 if value > 0 else -1

@@ -15,6 +15,21 @@ from sympy import Expr, Integer, Rational
 from theory.algebra.balls import ball_of, interval
 from theory.algebra.evidence import Evidence
 
+SYMPY_FAILURES = (
+    *(
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        NotImplementedError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ),
+    sympy.polys.polyerrors.BasePolynomialError,
+)
+"""The exceptions of sympy on expressions that it cannot integrate, simplify or solve."""
+
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
 
 _OTHER_VALUES = (Rational(3, 5), Rational(13, 8), Rational(8, 21), Rational(55, 34), Rational(29, 31))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import flint
@@ -17,9 +16,9 @@ from flint import acb, arb
 from sympy import Expr, Symbol
 
 from foundation.signals import ProcessorTimeExceeded, handlers_deferred, processor_time_limited
-from theory.algebra.balls import EntropyTerm, analytic_function, ball_of
-from theory.algebra.growth import Unbounded, growth
-from theory.algebra.smooth_parts import SECONDS_FOR_ZEROS, sorted_points, zeros
+from theory.algebra.balls import Ball, EntropyTerm, analytic_function, ball_of
+from theory.algebra.growth import REACHES, SingularEnd, Unbounded, growth, variable_at_infinity
+from theory.algebra.smooth_parts import SECONDS_FOR_ZEROS, Part, smooth_parts, sorted_points, zeros
 
 PRECISIONS = (128, 320)
 """Precisions in bits, tried in turn where cancellation leaves too few digits."""
@@ -31,44 +30,12 @@ MOST_EVALUATIONS = 20_000
 WIDEST = 1e-8
 """The largest radius of an enclosure, relative to the integral of the absolute value, that is returned."""
 
-REACHES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Beyond 2 to these powers the rest of an integral is bounded, instead of computed."""
-
-variable_at_infinity = Symbol("t", positive=True)
-"""The reciprocal of the distance from a singular point, or the distance itself from 0."""
-
 
 class NotEnclosed(Exception):
     """Raised where no enclosure is found; the message says why."""
 
 
-@dataclass(frozen=True)
-class SingularEnd:
-    """A singular end of an interval as a map x(t), where t tends to infinity as x tends to the end."""
-
-    point: Expr
-    into: int
-    """The direction from the end into the interval, 1 or -1."""
-
-    def integrand(self, expression: Expr, variable: Symbol) -> Expr:
-        """Return the integrand in t, for t increasing."""
-        moved = self.moved(expression, variable)
-        return moved if self.point.is_infinite else moved / variable_at_infinity**2
-
-    def moved(self, expression: Expr, variable: Symbol) -> Expr:
-        """Return ``expression`` as a function of t."""
-        t = variable_at_infinity
-        return _expanded(
-            expression.subs(variable, -self.into * t if self.point.is_infinite else self.point + self.into / t)
-        )
-
-    def start(self, middle: arb) -> arb:
-        """Return the t at which x is ``middle``."""
-        return abs(middle) if self.point.is_infinite else 1 / abs(middle - ball_of(self.point))
-
-
-@functools.lru_cache(maxsize=1024)
-def enclose_integral(expression: Expr, variable: Symbol, lower: Expr, upper: Expr, cuts: tuple[Expr, ...] = ()) -> arb:
+def enclose_integral(expression: Expr, variable: Symbol, lower: Expr, upper: Expr) -> arb:
     """Return a ball that contains the integral of ``expression``; an infinite one if it is proved to diverge.
 
     Parameters
@@ -78,8 +45,6 @@ def enclose_integral(expression: Expr, variable: Symbol, lower: Expr, upper: Exp
     variable : Symbol
     lower, upper : sympy.Expr
         The ends of the interval, numbers or infinite.
-    cuts : tuple of sympy.Expr, optional
-        Points between them at which the integrand is known to be singular.
 
     Raises
     ------
@@ -96,13 +61,36 @@ def enclose_integral(expression: Expr, variable: Symbol, lower: Expr, upper: Exp
     >>> enclose_integral(1 / (1 + abs(x)), x, -sympy.oo, sympy.oo) == flint.arb.pos_inf()
     True
     """
-    if lower == upper:
-        return arb(0)
+    return enclose_parts(smooth_parts(expression, variable, lower, upper), variable) if lower != upper else arb(0)
+
+
+def enclose_parts(parts: Sequence[Part], variable: Symbol) -> arb:
+    """Return a ball that contains the sum of the integrals over ``parts``; otherwise as `enclose_integral`."""
+    balls = []
+    for part in parts:
+        try:
+            balls.append(_enclose_part(part, variable))
+        except NotEnclosed as reason:
+            ends = " to ".join(map(_shorten, (part.lower, part.upper)))
+            raise NotEnclosed(f"the integral of {part.expression} from {ends} cannot be verified: {reason}") from None
+    with flint.ctx.workprec(PRECISIONS[0]):
+        return _sum(balls)
+
+
+def _shorten(end: Expr) -> str:
+    """Format an end of an interval; one next to a zero that is not known exactly has many digits."""
+    exact = str(end)
+    return exact if len(exact) <= 30 else str(sympy.N(end, 12))
+
+
+@functools.lru_cache(maxsize=1024)
+def _enclose_part(part: Part, variable: Symbol) -> arb:
+    """Enclose the integral over one part, in which an undecided minimum or the like may be left."""
     reason = NotEnclosed("no enclosure")
     for bits in PRECISIONS:
         with flint.ctx.workprec(bits):
             try:
-                return _enclose_to_scale(expression, variable, bits, lower, upper, cuts)
+                return _enclose_to_scale(part, variable, bits)
             except NotImplementedError as error:
                 raise NotEnclosed(str(error)) from None
             except NotEnclosed as error:
@@ -110,16 +98,22 @@ def enclose_integral(expression: Expr, variable: Symbol, lower: Expr, upper: Exp
     raise reason
 
 
-def _enclose_to_scale(
-    expression: Expr, variable: Symbol, bits: int, lower: Expr, upper: Expr, cuts: Sequence[Expr]
-) -> arb:
+def _enclose_to_scale(part: Part, variable: Symbol, bits: int) -> arb:
     """Enclose at one precision; an integral far below 1 is enclosed again, to a tolerance relative to its size."""
     tolerance = arb(2) ** -TOLERANCE_BITS
-    ball = _Integral(expression, variable, bits, tolerance).between(lower, upper, cuts)
+    ball = _Integral(part.expression, variable, bits, tolerance).between(part.lower, part.upper)
     size = abs(ball).lower()
     if not ball.is_finite() or not size > 0 or ball.rad() < size * arb(2) ** (20 - TOLERANCE_BITS):
         return ball
-    return _Integral(expression, variable, bits, tolerance * size).between(lower, upper, cuts)
+    return _Integral(part.expression, variable, bits, tolerance * size).between(part.lower, part.upper)
+
+
+def _sum(balls: Sequence[Ball]) -> Ball:
+    """Return the sum of balls that are finite or proved to be infinite."""
+    infinite = [ball for ball in balls if not ball.is_finite()]
+    if infinite and not all(ball > 0 for ball in infinite) and not all(ball < 0 for ball in infinite):
+        raise NotEnclosed("the integral is the difference of two infinite ones")
+    return infinite[0] if infinite else sum(balls, start=arb(0))
 
 
 class _Integral:
@@ -129,23 +123,20 @@ class _Integral:
         self.expression, self.variable, self.bits, self.tolerance = expression, variable, bits, tolerance
         self.function = _function(expression, variable)
 
-    def between(self, lower: Expr, upper: Expr, cuts: Sequence[Expr]) -> arb:
-        if lower.is_finite and upper.is_finite and not cuts:
-            # Kinks and jumps are found by bisection; only where the integrand is unbounded this fails.
+    def between(self, lower: Expr, upper: Expr) -> arb:
+        if lower.is_finite and upper.is_finite:
+            # This fails only where the integrand is unbounded.
             direct = self._direct(self._ball(lower), self._ball(upper))
             if self._is_narrow(direct):
                 return self._real(direct)
-        points = (lower, *sorted_points({*cuts, *singular_points(self.expression, self.variable, lower, upper)}), upper)
+        points = (lower, *sorted_points(singular_points(self.expression, self.variable, lower, upper)), upper)
         parts = [part for left, right in pairwise(points) for part in self._parts(left, right)]
         if any(isinstance(part, acb) and not part.is_finite() for part in parts):
             raise NotEnclosed("the integrand is not bounded between its singular points")
-        # What is left is proved to be infinite.
-        infinite = [part for part in parts if not part.is_finite()]
-        if infinite:
-            if not all(part > 0 for part in infinite) and not all(part < 0 for part in infinite):
-                raise NotEnclosed("the integral is the difference of two infinite ones")
-            return infinite[0]
-        total = sum(parts, start=acb(0))
+        total = _sum(parts)
+        if isinstance(total, arb) and not total.is_finite():
+            return total
+        total = acb(total)
         if not self._is_narrow(total):
             raise NotEnclosed(f"the enclosure {total.real.str(6)} is too wide")
         return self._real(total)
@@ -314,11 +305,3 @@ def _simplified(expression: Expr) -> Expr:
             return sympy.simplify(expression)
     except ProcessorTimeExceeded:
         return expression
-
-
-def _expanded(expression: Expr) -> Expr:
-    """Expand every sum in ``expression``, so that constants that cancel disappear."""
-    if not expression.args:
-        return expression
-    inner = expression.func(*(_expanded(argument) for argument in expression.args))
-    return sympy.expand(inner) if inner.is_Add else inner

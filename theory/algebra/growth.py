@@ -29,8 +29,40 @@ LOGARITHM_POWER = Fraction(1, 8)
 _ZERO, _ONE = Fraction(0), Fraction(1)
 
 
+REACHES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Beyond 2 to these powers the rest of an integral is bounded, instead of computed."""
+
+variable_at_infinity = Symbol("t", positive=True)
+"""The reciprocal of the distance from a singular point, or the distance itself from 0."""
+
+
 class Unbounded(Exception):
     """Raised where this module knows no bound."""
+
+
+@dataclass(frozen=True)
+class SingularEnd:
+    """A singular end of an interval as a map x(t), where t tends to infinity as x tends to the end."""
+
+    point: Expr
+    into: int
+    """The direction from the end into the interval, 1 or -1."""
+
+    def integrand(self, expression: Expr, variable: Symbol) -> Expr:
+        """Return the integrand in t, for t increasing."""
+        moved = self.moved(expression, variable)
+        return moved if self.point.is_infinite else moved / variable_at_infinity**2
+
+    def moved(self, expression: Expr, variable: Symbol) -> Expr:
+        """Return ``expression`` as a function of t."""
+        t = variable_at_infinity
+        return _expanded(
+            expression.subs(variable, -self.into * t if self.point.is_infinite else self.point + self.into / t)
+        )
+
+    def start(self, middle: arb) -> arb:
+        """Return the t at which x is ``middle``."""
+        return abs(middle) if self.point.is_infinite else 1 / abs(middle - ball_of(self.point))
 
 
 @dataclass(frozen=True)
@@ -471,3 +503,11 @@ def _arb(value: Fraction) -> arb:
 
 def _sorted(rates: dict[Fraction, arb]) -> tuple[tuple[Fraction, arb], ...]:
     return tuple(sorted(((e, rate) for e, rate in rates.items() if not rate.is_zero()), key=lambda item: item[0]))
+
+
+def _expanded(expression: Expr) -> Expr:
+    """Expand every sum in ``expression``, so that constants that cancel disappear."""
+    if not expression.args:
+        return expression
+    inner = expression.func(*(_expanded(argument) for argument in expression.args))
+    return sympy.expand(inner) if inner.is_Add else inner

@@ -21,15 +21,8 @@ from sympy import Expr, Symbol
 
 from foundation.types import Array, Indices
 from theory.algebra.balls import analytic_function, ball_of
-from theory.algebra.enclosed_integrals import (
-    REACHES,
-    WIDEST,
-    NotEnclosed,
-    SingularEnd,
-    singular_points,
-    variable_at_infinity,
-)
-from theory.algebra.growth import Term, Unbounded, growth
+from theory.algebra.enclosed_integrals import WIDEST, NotEnclosed, singular_points
+from theory.algebra.growth import REACHES, SingularEnd, Term, Unbounded, growth, variable_at_infinity
 from theory.algebra.smooth_parts import Part, sorted_points
 
 DEGREE = 24

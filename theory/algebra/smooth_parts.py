@@ -5,9 +5,9 @@ sympy integrates each part; across the cuts it is slow, or wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import sympy
@@ -23,8 +23,8 @@ SWITCHES = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.
 
 SECONDS_FOR_ZEROS = 2.0
 
-SAMPLES = 128
-"""Points between neighbouring zeros at which the sign is checked to be the same."""
+RESOLUTION = sympy.Rational(1, 2**64)
+"""The width of slivers around zeros that are not known exactly, for an interval of length 1."""
 
 
 @dataclass(frozen=True)
@@ -39,35 +39,67 @@ class Part:
 def smooth_parts(expression: Expr, variable: Symbol, lower: Expr, upper: Expr) -> tuple[Part, ...]:
     """Cut ``expression`` at the zeros inside its absolute values, signs, steps, minima, maxima and cases.
 
-    Where zeros are not found exactly, as those of ``cos(x) - x``, the part keeps the function that they belong to.
+    Which formula holds between two cuts is proved. Where it is not, the part keeps the function: on a sliver around
+    each zero that is not known exactly, as that of ``cos(x) - x``, or on a whole interval.
 
     Examples
     --------
     >>> x = Symbol("x", real=True)
     >>> [part.expression for part in smooth_parts(1 - abs(x), x, sympy.Integer(-1), sympy.Integer(1))]
     [x + 1, 1 - x]
+    >>> [part.expression for part in smooth_parts(sympy.Max(x, sympy.cos(x)), x, sympy.Integer(0), sympy.Integer(1))]
+    [cos(x), Max(x, cos(x)), x]
     """
-    return tuple(_merge(_resolve(Part(lower, upper, expression), variable, frozenset())))
+    others = (expression.free_symbols | lower.free_symbols | upper.free_symbols) - {variable}
+    if others or not expression.has(*SWITCHES):
+        return (Part(lower, upper, expression),)
+    narrowest = RESOLUTION * sympy.Rational(min(1.0, float(upper - lower)))
+    return tuple(_merge(_resolve(Part(lower, upper, expression), variable, frozenset(), narrowest)))
 
 
-def _resolve(part: Part, variable: Symbol, unresolved: frozenset[Expr]) -> Iterable[Part]:
+def _resolve(part: Part, variable: Symbol, unresolved: frozenset[Expr], narrowest: Expr) -> Iterable[Part]:
     switch = _innermost_switch(part.expression, variable, unresolved)
     if switch is None:
         yield part
         return
-    deciding = _deciding_functions(switch)
-    cuts = sorted_points({zero for function in deciding for zero in zeros(function, variable, part.lower, part.upper)})
-    for lower, upper in pairwise((part.lower, *cuts, part.upper)):
-        chosen = _chosen(switch, deciding, variable, lower, upper)
+    for lower, upper, chosen in _choices(switch, variable, part, narrowest):
         if chosen is None:
-            yield from _resolve(Part(lower, upper, part.expression), variable, unresolved | {switch})
+            yield from _resolve(Part(lower, upper, part.expression), variable, unresolved | {switch}, narrowest)
         else:
-            yield from _resolve(Part(lower, upper, part.expression.xreplace({switch: chosen})), variable, unresolved)
+            replaced = Part(lower, upper, part.expression.xreplace({switch: chosen}))
+            yield from _resolve(replaced, variable, unresolved, narrowest)
 
 
 def _innermost_switch(expression: Expr, variable: Symbol, unresolved: frozenset[Expr]) -> Expr | None:
     found = [one for one in expression.atoms(*SWITCHES) if one.has(variable) and one not in unresolved]
     return min(found, key=lambda one: (sympy.count_ops(one), str(one)), default=None)
+
+
+def _choices(switch: Expr, variable: Symbol, part: Part, narrowest: Expr) -> Iterator[tuple[Expr, Expr, Expr | None]]:
+    """Yield consecutive intervals with the formula of ``switch`` on each, or None where it is not decided."""
+    from theory.algebra.signs import sign_stretches
+
+    deciding = _deciding_functions(switch)
+    cuts = sorted_points({zero for one in deciding for zero in zeros(one, variable, part.lower, part.upper)})
+    points = (part.lower, *cuts, part.upper)
+    pending = {one: list(sign_stretches(one, variable, points, narrowest)) for one in deciding}
+    ends = sorted({one.upper for stretches in pending.values() for one in stretches}, key=_to_many_digits)
+    lower = part.lower
+    for upper in ends:
+        if _to_many_digits(upper) > _to_many_digits(lower):
+            yield (
+                lower,
+                upper,
+                _chosen(switch, {function: stretches[0].sign for function, stretches in pending.items()}),
+            )
+            lower = upper
+        for stretches in pending.values():
+            while stretches and _to_many_digits(stretches[0].upper) <= _to_many_digits(upper):
+                del stretches[0]
+
+
+def _to_many_digits(point: Expr) -> Expr:
+    return sympy.N(point, 60)
 
 
 def _deciding_functions(switch: Expr) -> list[Expr]:
@@ -76,51 +108,39 @@ def _deciding_functions(switch: Expr) -> list[Expr]:
         relations = {one for _, condition in switch.args for one in condition.atoms(sympy.core.relational.Relational)}
         return [relation.lhs - relation.rhs for relation in sorted(relations, key=str)]
     if isinstance(switch, sympy.Max | sympy.Min):
-        ordered = list(switch.args)
-        return [one - other for k, one in enumerate(ordered) for other in ordered[k + 1 :]]
+        return [one - other for one, other in itertools.combinations(switch.args, 2)]
     return [switch.args[0]]
 
 
-def _chosen(switch: Expr, deciding: list[Expr], variable: Symbol, lower: Expr, upper: Expr) -> Expr | None:
-    """Return the formula of ``switch`` between two cuts, or None if a sign is not the same everywhere between them."""
-    found = {function: constant_sign(function, variable, lower, upper) for function in deciding}
-    signs = {function: sign for function, sign in found.items() if sign is not None}
-    if len(signs) < len(found):
-        return None
+def _chosen(switch: Expr, signs: Mapping[Expr, int | None]) -> Expr | None:
+    """Return the formula of ``switch`` where the deciding functions have ``signs``, or None if that is not decided."""
     if isinstance(switch, sympy.Piecewise):
-        for value, condition in switch.args:
-            relations = condition.atoms(sympy.core.relational.Relational)
-            truth = {one: one.func(sympy.Integer(signs[one.lhs - one.rhs]), 0) for one in relations}
-            if condition.xreplace(truth) == True:  # noqa: E712 (sympy's true is no bool)
-                return value
-        return None
+        return _chosen_case(switch, signs)
     if isinstance(switch, sympy.Max | sympy.Min):
-        wanted = 1 if isinstance(switch, sympy.Max) else -1
-        best = switch.args[0]
-        for other in switch.args[1:]:
-            sign = signs[other - best] if other - best in signs else -signs[best - other]
-            best = other if sign == wanted else best
-        return best
-    sign = sympy.Integer(signs[switch.args[0]])
+        opposite = -1 if isinstance(switch, sympy.Max) else 1
+        differences = {pair: signs[pair[0] - pair[1]] for pair in itertools.combinations(switch.args, 2)}
+        differences |= {(two, one): sign if sign is None else -sign for (one, two), sign in differences.items()}
+        for one in switch.args:
+            if all(differences[one, other] not in (None, opposite) for other in switch.args if other != one):
+                return one
+        return None
+    sign = signs[switch.args[0]]
+    if sign is None:
+        return None
     return sign * switch.args[0] if isinstance(switch, sympy.Abs) else switch.func(sign, *switch.args[1:])
 
 
-def constant_sign(function: Expr, variable: Symbol, lower: Expr, upper: Expr) -> int | None:
-    """Return the sign of ``function`` at `SAMPLES` points of an interval, or None if it is not the same at all."""
-    if function == 0:
-        return 0
-    signs = {_sign_at(function, variable, point) for point in sample(lower, upper, SAMPLES)}
-    return signs.pop() if len(signs) == 1 else None
-
-
-def _sign_at(function: Expr, variable: Symbol, point: Any) -> int | None:
-    from theory.algebra.balls import ball_of
-
-    try:
-        ball = ball_of(function, {variable: point})
-    except NotImplementedError:
-        return None
-    return 1 if ball > 0 else -1 if ball < 0 else None
+def _chosen_case(switch: Expr, signs: Mapping[Expr, int | None]) -> Expr | None:
+    for value, condition in switch.args:
+        relations = condition.atoms(sympy.core.relational.Relational)
+        known = {one: signs[one.lhs - one.rhs] for one in relations}
+        truth = {one: one.func(sympy.Integer(sign), 0) for one, sign in known.items() if sign is not None}
+        holds = condition.xreplace(truth)
+        if holds == True:  # noqa: E712 (sympy's true is no bool)
+            return value
+        if holds != False:  # noqa: E712
+            return None
+    return None
 
 
 def sample(lower: Expr, upper: Expr, count: int) -> list[Any]:
@@ -155,7 +175,7 @@ def zeros(function: Expr, variable: Symbol, lower: Expr, upper: Expr) -> tuple[E
         with processor_time_limited(SECONDS_FOR_ZEROS):
             found = set(_zeros(sympy.factor(function), variable, lower, upper))
     except (ProcessorTimeExceeded, NotImplementedError, ValueError, TypeError, RecursionError, AttributeError):
-        # sympy raises any of these on functions that it cannot solve; the caller checks signs between the zeros.
+        # sympy raises any of these on functions that it cannot solve; signs are proved whether zeros are known or not.
         return ()
     inside = [zero for zero in found if _is_inside(zero, lower, upper)]
     return sorted_points(inside)

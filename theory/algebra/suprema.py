@@ -13,8 +13,8 @@ from flint import acb, arb
 from sympy import Expr, Symbol
 
 from theory.algebra.balls import analytic_function, ball_of
-from theory.algebra.enclosed_integrals import REACHES, SingularEnd, singular_points, variable_at_infinity
-from theory.algebra.growth import Growth, Unbounded, growth
+from theory.algebra.enclosed_integrals import singular_points
+from theory.algebra.growth import REACHES, Growth, SingularEnd, Unbounded, growth, variable_at_infinity
 from theory.algebra.smooth_parts import sorted_points
 
 MOST_CELLS = 3000

@@ -18,28 +18,14 @@ from sympy import Expr, Symbol, oo
 from foundation.errors import InputError
 from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from theory.algebra.balls import ball_of
-from theory.algebra.enclosed_integrals import NotEnclosed, enclose_integral
-from theory.algebra.smooth_parts import Part
+from theory.algebra.decisions import SYMPY_FAILURES
+from theory.algebra.enclosed_integrals import NotEnclosed, enclose_parts
+from theory.algebra.smooth_parts import SWITCHES, Part
 
 SECONDS = 2.0
 """The processor time for the search for one closed form, where it is limited."""
 
 MOST_DIGITS, FEWEST_DIGITS = 17, 6
-
-_FAILURES = (
-    *(
-        ArithmeticError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        NotImplementedError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ),
-    sympy.polys.polyerrors.BasePolynomialError,
-)
-"""The exceptions of sympy on integrals that it cannot find."""
 
 _seconds: ContextVar[float | None] = ContextVar("seconds", default=None)
 
@@ -57,7 +43,6 @@ def closed_forms_within(seconds: float = SECONDS) -> Iterator[None]:
 def verified_integral(
     parts: Sequence[Part],
     variable: Symbol,
-    whole: Sequence[Part] | None = None,
     closed: Callable[[Part], Expr] | None = None,
 ) -> Expr:
     """Return the integral of a piecewise function: in closed form, as a number of type `sympy.Float`, or infinite.
@@ -65,10 +50,8 @@ def verified_integral(
     Parameters
     ----------
     parts : sequence of Part
-        The integrand on consecutive intervals, without absolute values and the like.
+        The integrand on consecutive intervals, cut by `smooth_parts`.
     variable : Symbol
-    whole : sequence of Part, optional
-        The integrand as it was before it was cut into ``parts``, if it was.
     closed : function of a Part, optional
         The closed form of the integral over a part; by default sympy's.
 
@@ -84,12 +67,12 @@ def verified_integral(
     >>> verified_integral([Part(sympy.Integer(0), oo, x * sympy.exp(-x))], x)
     1
     >>> verified_integral([Part(sympy.Integer(0), sympy.Integer(1), sympy.exp(sympy.sin(x)))], x)
-    1.63186960841805
+    1.6318696084180513
     """
     integrate = closed or (lambda part: sympy.integrate(part.expression, (variable, part.lower, part.upper)))
     if any(_is_symbolic(part, variable) for part in parts):
         return sympy.simplify(sum((integrate(part) for part in parts), start=sympy.Integer(0)))
-    enclosure = _enclosed_whole(whole, parts, variable) if whole is not None else _enclosed(parts, variable, ())
+    enclosure = _enclosed(parts, variable)
     if not enclosure.is_finite():
         return oo if enclosure > 0 else -oo
     return confirmed(lambda: _sum_of_parts(parts, variable, integrate), enclosure)
@@ -100,7 +83,7 @@ def confirmed(closed: Callable[[], Expr | None], enclosure: arb) -> Expr:
     try:
         with _limited():
             value = closed()
-    except (ProcessorTimeExceeded, *_FAILURES):
+    except (ProcessorTimeExceeded, *SYMPY_FAILURES):
         value = None
     return value if value is not None and agrees(value, enclosure) else number_in(enclosure)
 
@@ -148,39 +131,17 @@ def is_exact(value: Expr) -> bool:
     return not value.has(sympy.Float)
 
 
-def _enclosed_whole(whole: Sequence[Part], parts: Sequence[Part], variable: Symbol) -> arb:
-    """Enclose the integral of a function as it was; only where that fails, towards infinity, of its parts."""
+def _enclosed(parts: Sequence[Part], variable: Symbol) -> arb:
     try:
-        return _enclosed(whole, variable, tuple(part.lower for part in parts[1:]))
-    except InputError:
-        cut = [_within(part, whole) for part in parts]
-        return _enclosed(cut, variable, ())
-
-
-def _within(part: Part, whole: Sequence[Part]) -> Part:
-    """Return a bounded part with the expression that it was cut from."""
-    if part.lower.is_infinite or part.upper.is_infinite:
-        return part
-    (origin,) = (one for one in whole if one.lower <= part.lower and part.upper <= one.upper)
-    return Part(part.lower, part.upper, origin.expression)
-
-
-def _enclosed(parts: Sequence[Part], variable: Symbol, cuts: tuple[Expr, ...]) -> arb:
-    total = arb(0)
-    for part in parts:
-        inside = tuple(cut for cut in cuts if part.lower < cut < part.upper)
-        try:
-            total += enclose_integral(part.expression, variable, part.lower, part.upper, inside)
-        except NotEnclosed as reason:
-            raise InputError(
-                f"the integral of {part.expression} from {part.lower} to {part.upper} cannot be verified: {reason}. "
-                "Try elementary functions, or a bounded support."
-            ) from None
-    return total
+        return enclose_parts(parts, variable)
+    except NotEnclosed as reason:
+        raise InputError(f"{reason}. Try elementary functions, or a bounded support.") from None
 
 
 def _sum_of_parts(parts: Sequence[Part], variable: Symbol, integrate: Callable[[Part], Expr]) -> Expr | None:
     """Return the sum of the closed forms of all parts, or None if that of one part is not found."""
+    if any(part.expression.has(*SWITCHES) for part in parts):
+        return None
     total: Expr = sympy.Integer(0)
     known: dict[tuple[Expr, Expr], Expr] = {}
     for part in parts:
@@ -202,7 +163,7 @@ def _closed_form(
     moved = _translated(part, variable, part.lower) if part.lower.is_finite else part
     key = (moved.expression, moved.upper - moved.lower)
     if key not in known:
-        enclosure = _enclosed([part], variable, ())
+        enclosure = _enclosed([part], variable)
         for candidate in _candidates(part, variable, integrate):
             if agrees(candidate, enclosure):
                 known[key] = candidate
@@ -217,7 +178,7 @@ def _candidates(part: Part, variable: Symbol, integrate: Callable[[Part], Expr])
     centred = part.lower + part.upper
     for origin in (sympy.Integer(0), centred / 2, part.lower):
         if origin.is_finite and (origin != 0 or origin is sympy.Integer(0)):
-            with contextlib.suppress(*_FAILURES):
+            with contextlib.suppress(*SYMPY_FAILURES):
                 value = integrate(_translated(part, variable, origin))
                 yield value
                 # Logarithms of negative numbers may leave a multiple of i behind, and nothing else.

@@ -76,7 +76,7 @@ def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
 @cache
 def _validate(density: Density) -> None:
     # Named densities need no python-flint, which a machine may lack.
-    from theory.algebra.examination import NotAssessable, require_consecutive, require_nonnegative
+    from theory.kernel_examination import NotAssessable, require_consecutive, require_nonnegative
 
     _require_intervals(density)
     require_consecutive(density.pieces, f"the density {density.name}")

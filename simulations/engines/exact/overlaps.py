@@ -1,9 +1,10 @@
 """The integral of f_m^2 as a sum of the overlaps of kernels, compiled: power sums over a sorted sample.
 
-The overlap of two kernels, the integral of K(u - s) K(u - t) du, is a polynomial in |s - t| up to the distance at which
-they cease to overlap, if K is one polynomial on its support. The sorted sample is cut into blocks that are short beside
-that distance. From sums of powers of the positions in a block follows a polynomial: the sum of its overlaps with an
-observation. A block counts with itself up to the observation, and its predecessors from the first one within reach.
+The overlap of two kernels, the integral of K(u - s) K(u - t) du, is a polynomial in the distance of s and t up to that
+at which they cease to overlap, if K is one polynomial on its support. The sorted sample is cut into blocks that are
+short beside that distance. From sums of powers of the positions in a block follows a polynomial: the sum of its
+overlaps with an observation. A block counts with itself up to the observation, and its predecessors from the first one
+within reach.
 """
 
 from __future__ import annotations

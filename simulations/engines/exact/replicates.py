@@ -47,6 +47,7 @@ class ExactReplicates:
     is_economical = True
     discretisation = None
     cells_per_bandwidth = None
+    strata_drawn = None
 
     def __init__(self, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> None:
         if cells_per_bandwidth is not None:
@@ -56,6 +57,11 @@ class ExactReplicates:
         statistic.prepare()
         statistic.require_resolved_samples(m)
         self._statistic, self._m = statistic, m
+
+    @property
+    def draws(self) -> int:
+        """The number of random numbers of a replicate."""
+        return self._m
 
     def values(self, seed: int, replicates: range) -> Array:
         """Compute T_m of the samples (seed, r), r in ``replicates``, shape (len(replicates),).

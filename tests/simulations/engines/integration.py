@@ -55,6 +55,18 @@ def integrate_statistic(
     reciprocal: bool = False,
 ) -> float:
     """Compute m b * integral of (f_m - f)^2 a, with a = 1 everywhere, on a window, or 1/f on a window."""
+    return integrate_squares(sample, kernel, parts, bandwidth, window, reciprocal)[0]
+
+
+def integrate_squares(
+    sample: Sequence[float],
+    kernel: str,
+    parts: Sequence[Part],
+    bandwidth: float,
+    window: tuple[Fraction, Fraction] | None = None,
+    reciprocal: bool = False,
+) -> tuple[float, float]:
+    """Compute the same of the difference and of the sum of f_m and f."""
     k, knots = KERNELS[kernel]
     observations, b, m = [Fraction(value) for value in sample], Fraction(bandwidth), len(sample)
     edges = {part.location + part.scale * knot for part in parts for knot in part.knots}
@@ -75,6 +87,6 @@ def integrate_statistic(
     for part in parts:
         z = (np.array([float(centre - part.location) for centre in centres])[:, None] + steps) / float(part.scale)
         density += float(part.weight / part.scale) * part.shape(z)
-    integrand = (estimate - density) ** 2 / (density if reciprocal else 1.0)
-    total = (halves[:, None] * SHARES * integrand).ravel()
-    return m * bandwidth * math.fsum(total.tolist())
+    share = halves[:, None] * SHARES / (density if reciprocal else 1.0)
+    difference, total = ((share * (estimate + sign * density) ** 2).ravel().tolist() for sign in (-1, 1))
+    return m * bandwidth * math.fsum(difference), m * bandwidth * math.fsum(total)

@@ -13,7 +13,7 @@ import pytest
 from cli import main
 from foundation.errors import InputError
 from simulations.observations import Sample, read_sample
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 
 @pytest.fixture
@@ -118,6 +118,8 @@ def test_a_sample_is_read_from_text(
         ("setosa 1,5\nvirginica 2,5\n", {"column": "2"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1,5 2,5 NA\n3,5 4,5 NA\n", {"column": "1"}, r"--separator comma.*--separator blank --decimal ,"),
         ("1 234\n5 678\n", {}, r"separated by blanks.*separated thousands"),
+        # Tabs that blanks could replace are one reading.
+        ("a\tb\n1\t0.5\n2\t0.25\n", {}, r"has 2 columns \(a, b\). Choose one with --column"),
         ("height,2011\n170,65\n", {"column": "2"}, r"names or data.*--header.*--no-header"),
         ('"2011"\n170\n', {}, r"names or data.*only this line has quotes"),
         ("2,b\n1,5\n", {"column": "2"}, r"column named '2' \(--header\) or column 2 \(--no-header"),

@@ -20,9 +20,8 @@ from sympy import Expr
 from foundation.errors import InputError
 from theory.algebra import decisions, expressions
 from theory.algebra.balls import analytic_function, ball_of
-from theory.algebra.enclosed_integrals import SingularEnd
 from theory.algebra.evidence import Evidence
-from theory.algebra.growth import Growth, Term
+from theory.algebra.growth import Growth, SingularEnd, Term
 from theory.algebra.smooth_parts import sample, x
 from theory.algebra.suprema import Supremum, enclose_supremum, growth_at, is_bounded_at
 from theory.algebra.verified_integrals import agrees, is_exact, simplified
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 _UNIT_ERROR, _CLOSED_FORM_ERROR = 1e-12, 1e-8
 
 _SEARCHED_CELLS = 1000
+
+_JUMPS = (sympy.sign, sympy.Heaviside, sympy.Piecewise)
+"""Functions that may jump where they are not cut into their formulas."""
 
 
 def examine_a1(kernel: Kernel) -> tuple[Evidence, ...]:
@@ -245,6 +247,11 @@ def _examine_absolutely_continuous(kernel: Kernel, bounded: Evidence) -> Evidenc
     name = "A1: absolutely continuous on its support"
     if not bounded:
         return Evidence(name, False, bounded.detail)
+    for piece in kernel.smooth_pieces:
+        if piece.density.has(*_JUMPS):
+            ends = dict.fromkeys(str(sympy.N(end, 6)) for end in (piece.lower, piece.upper))
+            where = f"{'between' if len(ends) > 1 else 'near'} {' and '.join(ends)}"
+            return Evidence(name, False, f"K is not shown to be continuous {where}")
     for left, right in pairwise(kernel.smooth_pieces):
         gap = _gap(_value_at_end(left, left.upper, -1), _value_at_end(right, right.lower, 1))
         if gap:
