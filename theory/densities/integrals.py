@@ -194,7 +194,7 @@ def integral_of(*factors: tuple[Piece, ...]) -> Expr:
         pieces = tuple(overlaps(pieces, factor))
     parts = (
         sympy.integrate(piece.density, (x, piece.lower, piece.upper))
-        if piece.density.has(x)
+        if piece.density.has(x) or piece.density == 0
         else piece.density * (piece.upper - piece.lower)
         for piece in pieces
     )
