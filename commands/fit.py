@@ -11,6 +11,7 @@ from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import Command, OneOf
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
+from commands.shared.startup import rare_garbage_collection
 from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RULES, SEPARATORS
 
 
@@ -86,6 +87,7 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache of null distributions.")
 @plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
 @common_options
+@rare_garbage_collection()
 def test_fit(
     file: str,
     column: str | None,

@@ -12,6 +12,7 @@ from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import way_on, with_the_way_on
 from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
+from commands.shared.startup import rare_garbage_collection
 from simulations.engines.names import ENGINE_NAMES
 
 
@@ -54,6 +55,7 @@ from simulations.engines.names import ENGINE_NAMES
 )
 @common_options
 @click.pass_context
+@rare_garbage_collection()
 def simulate_tm(
     context: click.Context,
     /,

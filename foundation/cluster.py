@@ -10,7 +10,6 @@ tasks and the program.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.metadata
 import logging
@@ -165,6 +164,8 @@ class Cluster:
             outcome(value)
 
     def _explain(self, error: BaseException) -> BaseException:
+        import asyncio
+
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 

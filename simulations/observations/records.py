@@ -1,7 +1,7 @@
 """From the text of a file to its records: lines without blank ones and comments, and the fields they hold.
 
-The structure is read by Python's `csv` in its strict mode, since pandas pads short records, shortens long ones and
-accepts text after a closing quote without a word.
+The records are read by Python's `csv` in its strict mode. pandas, which pads short records, shortens long ones and
+accepts text after a closing quote without a word, finds the same fields in records that are well formed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Record(NamedTuple):
     line : int
         The line it begins in, from 1.
     text : str
-        As pandas reads it, with a newline at its end.
+        Its lines, each with a newline at its end.
     fields : list of str
     """
 

@@ -1,24 +1,19 @@
-"""Samples in text files: tables and lists of numbers, parsed by pandas once their dialect is decided."""
+"""Samples in text files: tables and lists of numbers, read by Python's `csv` once their dialect is decided."""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Iterator
-
-import pandas as pd
 
 from foundation.errors import InputError
 from simulations.observations.collector import Collector
 from simulations.observations.decoding import decode
 from simulations.observations.dialects import Choices, Layout, decide_layout, on_widths
-from simulations.observations.names import SEPARATORS
 from simulations.observations.records import Record, Records, StructureError
 from simulations.observations.sample import Dialect, Sample
 
 CHUNK_RECORDS, CHUNK_CHARACTERS = 2**16, 2**22
-"""The records and characters that are parsed at a time; memory beyond that of the text and the sample is bounded so."""
+"""The records and characters that are taken at a time; memory beyond that of the text and the sample is bounded so."""
 
 
 def read_text(content: bytes, source: str, choices: Choices, missing: str) -> Sample:
@@ -36,7 +31,7 @@ def read_text(content: bytes, source: str, choices: Choices, missing: str) -> Sa
     collector = Collector(source, column, "line", missing)
     records = Records(text, layout.separator)
     for chunk in _chunks(_checked(records, layout, source)):
-        collector.add_cells([record.line for record in chunk], _parse(chunk, layout, source), layout.decimal)
+        collector.add_cells(*zip(*((one.line, one.fields[layout.index]) for one in chunk), strict=True), layout.decimal)
     return collector.sample(
         f"only the line {', '.join(layout.names or [])!r}",
         form="text",
@@ -70,34 +65,3 @@ def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def _parse(chunk: list[Record], layout: Layout, source: str) -> list[str]:
-    """Return the cells of the column as text, with nothing left to pandas' own judgement."""
-    try:
-        table = pd.read_csv(
-            io.StringIO("".join(record.text for record in chunk)),
-            sep=r"\s+" if layout.separator == "blank" else SEPARATORS[layout.separator],
-            engine="c",
-            header=None,
-            names=range(layout.width),
-            usecols=[layout.index],
-            index_col=False,
-            dtype=object,
-            na_filter=False,
-            quotechar='"',
-            quoting=csv.QUOTE_MINIMAL,
-            doublequote=True,
-            skipinitialspace=True,
-            skip_blank_lines=False,
-            on_bad_lines="error",
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise InputError(f"{source} cannot be read as a table: {str(error).splitlines()[0]}.") from None
-    cells = list(table[layout.index])
-    if len(cells) != len(chunk):
-        raise InputError(
-            f"{source}, lines {chunk[0].line} to {chunk[-1].line} hold {len(chunk)} records of which {len(cells)} can "
-            "be read. Write the table without quotes and line breaks inside fields."
-        )
-    return cells

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
+from commands.shared.startup import OBJECTS_BETWEEN_COLLECTIONS, rare_garbage_collection
 from tests.support.ledger import deciding_here
 from tests.support.places import ROOT
 
@@ -51,6 +54,46 @@ def test_help_loads_nothing_heavy() -> None:
     )
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert output.stdout.strip() == "[]"
+
+
+#: Each takes a twentieth of a second or more to import, and the two commands below do not need it.
+UNUSED = {
+    *("asyncio", "matplotlib", "pandas", "scipy.integrate", "scipy.optimize", "scipy.sparse", "scipy.stats"),
+    *("sklearn", "statsmodels", "sympy.integrals.manualintegrate", "sympy.physics.units", "torch"),
+}
+
+
+@pytest.mark.parametrize("command", ["simulate-tm --m 100", "test-fit sample.csv --column x --no-cache"])
+def test_a_short_command_loads_only_what_it_uses(command: str, tmp_path: Path) -> None:
+    """The integrals, limits and kernels of the defaults need no general algorithm of sympy's or SciPy's."""
+    (tmp_path / "sample.csv").write_text("n,x\n" + "".join(f"{n},{n / 8 - 2}\n" for n in range(33)))
+    script = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print(sorted({UNUSED} & set(sys.modules)), file=sys.stderr))\n"
+        "import cli\n"
+        f"cli.main({[*command.split(), '--replicates', '20']})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+    )
+    assert done.stderr.endswith("[]\n")
+    assert "T_m" in done.stdout
+
+
+def test_garbage_is_collected_as_before_after_a_command_and_not_at_the_end_of_the_program() -> None:
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    assert run("simulate-tm", "--m", "0").exit_code == 2
+    assert gc.get_threshold() == thresholds
+    assert gc.get_freeze_count() == frozen
+    with rare_garbage_collection():
+        assert gc.get_threshold()[0] == OBJECTS_BETWEEN_COLLECTIONS > thresholds[0]
+    script = (
+        "import atexit, gc, sys; sys.argv = ['cli.py', '--version']; import cli\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0)); cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.endswith("\nTrue\n")
 
 
 def test_every_command_and_option_explains_itself() -> None:

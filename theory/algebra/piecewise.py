@@ -46,7 +46,7 @@ class PiecewisePolynomial:
         # A piece is its polynomial switched on at its lower end and off at its upper end.
         for piece in pieces:
             for sign, knot in ((1, piece.lower), (-1, piece.upper)):
-                for power, coefficient in enumerate(_expand_at(piece.coefficients, knot)):
+                for power, coefficient in enumerate(expand_at(piece.coefficients, knot)):
                     terms[knot, power] += sign * coefficient * factorial(power)
         return cls(_nonzero(terms))
 
@@ -98,6 +98,24 @@ class PiecewisePolynomial:
         """Return y -> integral of f(z + y) f(z) dz; its value at 0 is the roughness of f."""
         return self.convolve(self.reflect())
 
+    def moment(self, order: int) -> Fraction:
+        """Return the integral of x^order f(x).
+
+        Examples
+        --------
+        >>> triangle = PolynomialPiece(Fraction(0), Fraction(1), (Fraction(0), Fraction(2)))
+        >>> PiecewisePolynomial.from_pieces([triangle]).moment(1)
+        Fraction(2, 3)
+        """
+        return sum(
+            (
+                coefficient * (piece.upper**power - piece.lower**power) / power
+                for piece in self.pieces
+                for power, coefficient in enumerate(piece.coefficients, start=order + 1)
+            ),
+            start=Fraction(0),
+        )
+
     def _polynomial_after(self, knot: Fraction) -> Polynomial:
         # Expand the truncated powers that are active after the knot, and drop zero leading coefficients.
         degree = max(power for _, power in self.terms)
@@ -119,8 +137,14 @@ def _product(left: Polynomial, right: Polynomial) -> Polynomial:
     return tuple(coefficients)
 
 
-def _expand_at(coefficients: Polynomial, point: Fraction) -> Polynomial:
-    """Return the coefficients of the polynomial in powers of x - ``point``."""
+def expand_at(coefficients: Polynomial, point: Fraction) -> Polynomial:
+    """Return the coefficients of the polynomial in powers of x - ``point``.
+
+    Examples
+    --------
+    >>> [int(value) for value in expand_at((Fraction(0), Fraction(0), Fraction(1)), Fraction(3))]
+    [9, 6, 1]
+    """
     degree = len(coefficients) - 1
     return tuple(
         sum((coefficients[j] * comb(j, k) * point ** (j - k) for j in range(k, degree + 1)), start=Fraction(0))

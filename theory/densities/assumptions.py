@@ -118,7 +118,12 @@ def _check_smooth_root(density: Density, continuous: Evidence) -> Evidence:
     name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
     if not continuous.holds:
         return Evidence(name, False, f"sqrt(f) is not continuous: {continuous.detail}")
-    return _check_bounded(name, "(sqrt f)'", density, lambda pdf: sympy.simplify(sympy.diff(pdf, x) / (2 * sqrt(pdf))))
+    return _check_bounded(name, "(sqrt f)'", density, _derivative_of_root)
+
+
+def _derivative_of_root(pdf: Expr) -> Expr:
+    derivative = sympy.diff(pdf, x) / (2 * sqrt(pdf))
+    return derivative if _is_analytic(derivative) else sympy.simplify(derivative)
 
 
 def _check_second_derivative(density: Density) -> Evidence:
@@ -150,10 +155,32 @@ def _describe_unboundedness(pieces: tuple[Piece, ...], transform: Callable[[Expr
         if poles is not sympy.S.EmptySet:
             return f"is singular at {poles}"
         for bound, side in ((piece.lower, "+"), (piece.upper, "-")):
-            limit = sympy.limit(function, x, bound, side)
+            limit = _limit(function, bound, side)
             if not limit.is_finite:
                 return f"tends to {limit} at {bound}"
     return ""
+
+
+def _limit(function: Expr, point: Expr, side: str) -> Expr:
+    """Return the one-sided limit; at once if ``function`` is a sum of polynomials times exponentials of polynomials."""
+    # The general algorithm takes hundredths of a second for a limit.
+    if point.is_infinite and all(_is_outgrown(term, point) for term in sympy.Add.make_args(function)):
+        return sympy.Integer(0)
+    return sympy.limit(function, x, point, side)
+
+
+def _is_outgrown(term: Expr, point: Expr) -> bool:
+    """Return whether ``term`` is a polynomial times the exponential of a polynomial that tends to -oo."""
+    exponent = sympy.Integer(0)
+    for factor in sympy.Mul.make_args(term):
+        if isinstance(factor, exp):
+            exponent += factor.args[0]
+        elif not factor.is_polynomial(x):
+            return False
+    if not exponent.is_polynomial(x) or not exponent.has(x):
+        return False
+    leading = sympy.LT(exponent, x)
+    return bool(leading.subs(x, 1 if point == oo else -1).is_negative)
 
 
 def _without_absolute_values(function: Expr, piece: Piece) -> Expr:

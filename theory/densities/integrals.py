@@ -192,8 +192,13 @@ def integral_of(*factors: tuple[Piece, ...]) -> Expr:
     pieces: tuple[Piece, ...] = (Piece(-oo, oo, sympy.Integer(1)),)
     for factor in factors:
         pieces = tuple(overlaps(pieces, factor))
-    parts = (sympy.integrate(piece.density, (x, piece.lower, piece.upper)) for piece in pieces)
-    return sympy.simplify(sum(parts, start=sympy.Integer(0)))
+    parts = (
+        sympy.integrate(piece.density, (x, piece.lower, piece.upper))
+        if piece.density.has(x) or piece.density == 0
+        else piece.density * (piece.upper - piece.lower)
+        for piece in pieces
+    )
+    return _simplify(sum(parts, start=sympy.Integer(0)))
 
 
 def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Expr:
@@ -215,7 +220,16 @@ def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Exp
         if lower < upper
     )
     total = sum(parts, start=Integer(0))
-    return total if total.has(sympy.Integral) else sympy.simplify(total.rewrite(sympy.erf))
+    return total if total.has(sympy.Integral) else _simplify(total.rewrite(sympy.erf))
+
+
+def _simplify(value: Expr) -> Expr:
+    """Simplify a number; one that is a single term when it is expanded is simple already."""
+    # The first simplification of a program takes a tenth of a second.
+    expanded = sympy.expand(value)
+    if expanded.is_number and not expanded.is_Add and expanded.atoms(sympy.Function) <= expanded.atoms(sympy.erf):
+        return expanded
+    return sympy.simplify(value)
 
 
 def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, power: int) -> Expr:

@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 import sympy
-from scipy.integrate import quad
 from sympy import Expr
 
 from foundation.errors import InputError
@@ -201,6 +200,9 @@ def _places(density: Density) -> tuple[float, ...]:
 
 def _quadrature(function: Callable[[float], float], lower: float, upper: float) -> float:
     """Integrate numerically; whether that has converged is for the comparison with the distribution function to say."""
+    # The import takes a tenth of a second, and few densities are validated.
+    from scipy.integrate import quad
+
     return float(quad(function, lower, upper, epsabs=1e-11, epsrel=1e-11, limit=200, full_output=1)[0])
 
 

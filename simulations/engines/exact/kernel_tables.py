@@ -15,6 +15,7 @@ from sympy import Expr
 
 from foundation.errors import InputError
 from foundation.types import Array
+from theory.algebra.piecewise import PolynomialPiece
 from theory.kernels import KERNELS, Kernel, x
 
 
@@ -53,10 +54,12 @@ class PiecewiseKernel:
         """Whether the kernel is one polynomial on its support."""
         return self.frequency == 0 and len(self.pieces) == 1
 
-    def exact_polynomial(self) -> tuple[list[Fraction], Fraction, Fraction]:
-        """Return the coefficients of the one polynomial and the ends of the support, exactly as stored."""
-        lower, upper = (Fraction(knot) for knot in self.knots)
-        return [Fraction(value) for value in self.pieces[0].tolist()], lower, upper
+    def exact_pieces(self) -> list[PolynomialPiece]:
+        """Return the pieces of a polynomial kernel in rational numbers, exactly as stored."""
+        return [
+            PolynomialPiece(Fraction(lower), Fraction(upper), tuple(map(Fraction, row)))
+            for (lower, upper), row in zip(pairwise(self.knots), self.pieces.tolist(), strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -127,21 +130,6 @@ def transfer(polynomial: Sequence[float | Fraction]) -> Array:
         for r in range(size - q):
             matrix[q, r] = float(math.comb(q + r, q) * polynomial[q + r])
     return matrix
-
-
-def expand(polynomial: Sequence[Fraction], centre: Fraction) -> list[Fraction]:
-    """Return the coefficients of the powers of x - ``centre``, from those of the powers of x.
-
-    Examples
-    --------
-    >>> [int(value) for value in expand([Fraction(0), Fraction(0), Fraction(1)], Fraction(3))]
-    [9, 6, 1]
-    """
-    expanded = [Fraction(0)] * len(polynomial)
-    for n, value in enumerate(polynomial):
-        for k in range(n + 1):
-            expanded[k] += value * math.comb(n, k) * centre ** (n - k)
-    return expanded
 
 
 def _harmonic(kernel: Kernel) -> PiecewiseKernel | None:

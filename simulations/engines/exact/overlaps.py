@@ -9,16 +9,14 @@ within reach.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from foundation.types import Array, Indices
 from simulations.compiled import compiled
-from simulations.engines.exact.kernel_tables import PiecewiseKernel, expand, transfer
+from simulations.engines.exact.kernel_tables import PiecewiseKernel, transfer
+from theory.algebra.piecewise import PiecewisePolynomial, expand_at
 
 HIGHEST_DEGREE = 6
 """Highest degree of a kernel; for higher ones the power sums would lose digits."""
@@ -63,34 +61,19 @@ def overlap_table(kernel: PiecewiseKernel) -> OverlapTable | None:
     if not kernel.is_one_polynomial or len(kernel.functions) > HIGHEST_DEGREE + 1:
         return None
     # In rational arithmetic, so that the polynomials around different distances are the same to the last digit.
-    coefficients, lower, upper = kernel.exact_polynomial()
-    reach, overlap = upper - lower, _overlap(coefficients, lower, upper)
-    blocks = 2 if len(coefficients) > SHORT_BLOCKS_FROM else 1
+    (piece,) = kernel.exact_pieces()
+    overlap = PiecewisePolynomial.from_pieces([piece]).autocorrelation().pieces[-1].coefficients
+    reach = piece.upper - piece.lower
+    blocks = 2 if len(piece.coefficients) > SHORT_BLOCKS_FROM else 1
     centres = [back * reach / blocks for back in range(blocks + 1)]
     return OverlapTable(
-        lower=float(lower),
-        upper=float(upper),
+        lower=float(piece.lower),
+        upper=float(piece.upper),
         itself=float(overlap[0]),
         blocks=blocks,
         powers=tuple(range(len(overlap))),
-        transfers=np.array([transfer(expand(overlap, centre)) for centre in centres]),
+        transfers=np.array([transfer(expand_at(overlap, centre)) for centre in centres]),
     )
-
-
-def _overlap(kernel: Sequence[Fraction], lower: Fraction, upper: Fraction) -> list[Fraction]:
-    """Return the overlap as a polynomial in the distance v.
-
-    With the derivatives at the two ends, K(lower + s) K(lower + s + v) is a sum of products of powers of s and of
-    s - t, t = upper - lower - v, whose integrals from 0 to t are beta functions.
-    """
-    first, last = expand(kernel, lower), expand(kernel, upper)
-    in_t = [Fraction(0)] * (2 * len(kernel))
-    for p, one in enumerate(first):
-        for q, other in enumerate(last):
-            beta = Fraction(math.factorial(p) * math.factorial(q), math.factorial(p + q + 1))
-            in_t[p + q + 1] += (-1) ** q * one * other * beta
-    reversed_sign = expand(in_t, upper - lower)
-    return [(-1) ** n * value for n, value in enumerate(reversed_sign)]
 
 
 class Workspace(NamedTuple):

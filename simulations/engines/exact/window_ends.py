@@ -8,7 +8,8 @@ import numpy as np
 
 from foundation.types import Array
 from simulations.compiled import compiled, horner
-from simulations.engines.exact.kernel_tables import PiecewiseKernel, expand, transfer
+from simulations.engines.exact.kernel_tables import PiecewiseKernel, transfer
+from theory.algebra.piecewise import PiecewisePolynomial, expand_at
 
 
 class EndTable(NamedTuple):
@@ -39,16 +40,15 @@ class EndTable(NamedTuple):
 
 def end_table(kernel: PiecewiseKernel, side: int) -> EndTable:
     """Build the table of a kernel that is one polynomial."""
-    coefficients, lower, upper = kernel.exact_polynomial()
-    if side < 0:
-        coefficients = [(-1) ** n * value for n, value in enumerate(coefficients)]
-        lower, upper = -upper, -lower
-    centred = expand(coefficients, (lower + upper) / 2)
+    polynomial = PiecewisePolynomial.from_pieces(kernel.exact_pieces())
+    (piece,) = polynomial.pieces if side > 0 else polynomial.reflect().pieces
+    middle = (piece.lower + piece.upper) / 2
+    centred = expand_at(piece.coefficients, middle)
     nodes, shares = np.polynomial.legendre.leggauss(len(centred))
     return EndTable(
         side=side,
-        middle=float((lower + upper) / 2),
-        upper=float(upper),
+        middle=float(middle),
+        upper=float(piece.upper),
         kernel=np.array([float(value) for value in centred]),
         transfer=transfer(centred),
         nodes=(1 + nodes) / 2,

@@ -65,18 +65,18 @@ def overlaps_of(kernel: Kernel) -> OverlapTable:
 
 def product_integral(kernel: PiecewiseKernel, distance: Fraction, start: Fraction, stop: Fraction) -> Fraction:
     """Integrate K(u) K(u - distance) du from ``start`` to ``stop``, within both supports, in rational arithmetic."""
-    (coefficients, lower, upper) = kernel.exact_polynomial()
+    (piece,) = kernel.exact_pieces()
+    coefficients, lower, upper = piece.coefficients, piece.lower, piece.upper
     start, stop = max(start, lower, lower + distance), min(stop, upper, upper + distance)
     if start >= stop:
         return Fraction(0)
-    total, size = Fraction(0), len(coefficients)
+    total = Fraction(0)
     for p, one in enumerate(coefficients):
         for q, other in enumerate(coefficients):
             for r in range(q + 1):
                 power = p + r + 1
                 shifted = other * math.comb(q, r) * (-distance) ** (q - r)
                 total += one * shifted * (stop**power - start**power) / power
-    assert size > 0
     return total
 
 

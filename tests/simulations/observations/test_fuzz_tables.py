@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulations.observations import read_sample
+from simulations.observations.names import SEPARATORS
+from simulations.observations.records import Record, Records, StructureError
 from tests.support.hostile.mutations import answered, examples, mutated
 
 CELLS = st.one_of(
@@ -120,3 +124,35 @@ def test_a_table_holds_numbers_or_is_refused_in_one_sentence(
         assert np.isfinite(sample.values).all()
         assert sample.reading.in_words().isprintable()
         assert 1 <= sample.reading.first <= sample.reading.last
+
+
+def fields_by_pandas(records: list[Record], separator: str, index: int) -> list[str]:
+    """Return a field of records that are well formed, with nothing left to pandas' own judgement."""
+    table = pd.read_csv(
+        io.StringIO("".join(record.text for record in records)),
+        sep=r"\s+" if separator == "blank" else SEPARATORS[separator],
+        engine="c",
+        header=None,
+        names=range(len(records[0].fields)),
+        usecols=[index],
+        index_col=False,
+        dtype=object,
+        na_filter=False,
+        skipinitialspace=True,
+        skip_blank_lines=False,
+    )
+    return list(table[index])
+
+
+@given(texts().map(lambda content: content.decode("latin-1")), st.sampled_from(list(SEPARATORS)))
+@examples(200)
+def test_pandas_finds_the_same_fields_in_records_that_are_well_formed(text: str, separator: str) -> None:
+    # Carriage returns and byte order marks do not get past the decoding.
+    try:
+        records = list(Records(text.replace("\r", "\n").replace("\ufeff", ""), separator))
+    except StructureError:
+        return
+    for width in {len(record.fields) for record in records}:
+        equal = [record for record in records if len(record.fields) == width]
+        for index in range(width):
+            assert [record.fields[index] for record in equal] == fields_by_pandas(equal, separator, index)
