@@ -41,6 +41,9 @@ from simulations.study.accumulators import Accumulator
 #: Largest accepted relative error of a law at the sizes at which it is checked.
 TOLERANCE = 0.25
 
+#: Rate of the usual bandwidth, b = m^-0.235.
+RATE = 0.235
+
 Measured = Sequence[tuple[float, float]]
 """Pairs of a size and its time in seconds."""
 
@@ -95,14 +98,14 @@ class Law:
 def law(
     what: str,
     size: str,
-    seconds: Callable[[int], float],
-    fitted: Sequence[int],
-    checked: Sequence[int],
+    seconds: Callable[[Any], float],
+    fitted: Sequence[float],
+    checked: Sequence[float],
     rounds: int = 3,
 ) -> Law:
     """Measure all sizes in each of ``rounds`` rounds, and fit the law to the medians."""
     sizes = [*fitted, *checked]
-    taken: dict[int, list[float]] = {one: [] for one in sizes}
+    taken: dict[float, list[float]] = {one: [] for one in sizes}
     # The first call may compile; rounds over all sizes spread a slow phase of the machine.
     seconds(min(sizes))
     for _ in range(rounds):
@@ -112,10 +115,10 @@ def law(
     return Law.of(what, size, [(s, median[s]) for s in fitted], [(s, median[s]) for s in checked])
 
 
-def replicate_seconds(m: int) -> float:
-    """Time a replicate at m in one thread, without the preparation that is done once."""
-    number = max(2, 20_000_000 // m)
-    return simulate(Study(m, number), workers=1).seconds / number
+def replicate_seconds(inverse_bandwidth: float) -> float:
+    """Time a replicate in one thread at the m with that 1/b, without the preparation that is done once."""
+    m, number = round(inverse_bandwidth ** (1 / RATE)), 2_000
+    return simulate(Study(m, number, engine="sums"), workers=1).seconds / number
 
 
 def study_seconds(address: str | None = None) -> Callable[[int], float]:
@@ -273,7 +276,11 @@ def _processes(number: int) -> Law:
 
 LAWS: dict[str, Callable[[], Law]] = {
     "tm": lambda: law(
-        "a replicate of T_m, one thread", "m", replicate_seconds, (10**5, 10**6, 10**7), (3 * 10**5, 3 * 10**6, 10**8)
+        "a replicate of T_m, engine sums, one thread",
+        "1/b",
+        replicate_seconds,
+        [m**RATE for m in (10**6, 10**8, 10**10)],
+        [m**RATE for m in (10**7, 10**9, 10**12)],
     ),
     "replicates": lambda: _study("threads"),
     "cluster": lambda: _on_cluster(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from commands.shared import completions
-from commands.shared.failures import OneOf
+from commands.shared.failures import Command, OneOf
 from commands.shared.options import common_options
 from commands.shared.output import json_output, write_json
 
 
-@click.command("completion", short_help="Print what makes a shell complete this command line.")
+@click.command("completion", cls=Command, short_help="Print what makes a shell complete this command line.")
 @click.argument("shell", type=OneOf(completions.SHELLS), metavar="bash|zsh|fish")
 @click.option("--python", is_flag=True, help="Also complete python cli.py. In bash only.")
 @common_options

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from commands.shared import completions
+from commands.shared.failures import Command
 from commands.shared.options import SHARED, common_options, original_data_dir_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from evae.configuration.options import OPTIONS
 
 
-@click.command(short_help="Evaluate a trained model.")
+@click.command(cls=Command, short_help="Evaluate a trained model.")
 @click.argument("run", shell_complete=completions.runs)
 @table_options(SHARED, "features", "inception_weights")
 @table_options(OPTIONS, "device")

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from commands.shared.completions import files, folders, one_of
-from commands.shared.failures import OneOf
+from commands.shared.failures import Command, OneOf
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RULES, SEPARATORS
 
 
-@click.command("test-fit", short_help="Test whether data come from a density.")
+@click.command("test-fit", cls=Command, short_help="Test whether data come from a density.")
 @click.argument("file", type=click.Path(allow_dash=True), metavar="FILE", shell_complete=files)
 @click.option(
     "--column",
@@ -58,6 +58,13 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
     "--estimate",
     is_flag=True,
     help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
+)
+@click.option(
+    "--rounded-to",
+    type=float,
+    metavar="WIDTH",
+    help="The data were rounded to multiples of WIDTH, in their units, such as 0.1 for one decimal: the simulated "
+    "samples are rounded alike. Without it, many equal observations speak against every density.",
 )
 @table_options(SHARED, "kernel", "weight")
 @option(SHARED["bandwidth"], metavar="RULE")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
-from commands.shared.failures import EXIT_CHECK_FAILED
+from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import command_line
 from commands.shared.options import SHARED, common_options, option, original_data_dir_option, path_option, table_options
 from commands.shared.output import console_for, json_output, replaced_file, write_json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simulations import Study
 
 
-@click.command(short_help="Write the page that tells the story.")
+@click.command(cls=Command, short_help="Write the page that tells the story.")
 @path_option(
     "--output",
     default="report.html",
@@ -85,22 +85,26 @@ def report(
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output must end in .html, got {output}.")
     console = console_for(json_path, quiet)
-    with json_output(json_path) as stream, replaced_file(output, "--output") as file:
-        from report.build import Contents, make_page
-        from simulations.terminal import progress_display
-        from theory import ledger
+    with json_output(json_path) as stream:
+        with replaced_file(output, "--output") as file:
+            from report.build import Contents, make_page
+            from simulations.terminal import progress_display
+            from theory import ledger
 
-        contents = Contents(**{name: value for name, value in options.items() if value != ()})
-        with contextlib.ExitStack() as deciding:
-            advance = deciding.enter_context(show_progress_bar("deciding", len(ledger.claims()), quiet))
+            contents = Contents(**{name: value for name, value in options.items() if value != ()})
+            with contextlib.ExitStack() as deciding:
+                advance = deciding.enter_context(show_progress_bar("deciding", len(ledger.claims()), quiet))
 
-            def simulating(study: Study) -> contextlib.AbstractContextManager[Callable[[int], None]]:
-                # Show one bar at a time; all claims are decided by now.
-                deciding.close()
-                return progress_display(study, quiet)
+                def simulating(study: Study) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+                    # Show one bar at a time; all claims are decided by now.
+                    deciding.close()
+                    return progress_display(study, quiet)
 
-            page = make_page(contents, command=command_line(context), jobs=jobs, decided=advance, display=simulating)
-        file.write(page.html())
+                page = make_page(
+                    contents, command=command_line(context), jobs=jobs, decided=advance, display=simulating
+                )
+            file.write(page.html())
+        # The page is on disk now.
         write_json(stream, {"report": str(output), **page.document()})
         print_sentence(console, f"Written: {output}")
     return EXIT_CHECK_FAILED if page.ledger.unexpected else 0

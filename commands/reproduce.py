@@ -10,7 +10,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.completions import folders, one_of, some_of
-from commands.shared.failures import EXIT_CHECK_FAILED, print_line
+from commands.shared.failures import EXIT_CHECK_FAILED, Command, print_line
 from commands.shared.invocation import was_given
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, naming, save_plots, write_json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evae.experiments.results import Results
 
 
-@click.command(short_help="Train the models of a table and compare them.")
+@click.command(cls=Command, short_help="Train the models of a table and compare them.")
 @click.option(
     "--table",
     metavar="1|2|ablation",

@@ -9,6 +9,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.completions import one_of
+from commands.shared.failures import Command
 from commands.shared.invocation import was_given
 from commands.shared.options import SHARED, common_options, option, original_data_dir_option, table_options
 from commands.shared.output import console_for, json_output, write_json
@@ -16,7 +17,7 @@ from evae.configuration.options import OPTIONS
 from evae.evaluation.names import SAMPLERS
 
 
-@click.command(short_help="Draw new images from a trained model.")
+@click.command(cls=Command, short_help="Draw new images from a trained model.")
 @click.argument("run", shell_complete=completions.runs)
 @click.option(
     "--sampler",

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from commands.shared.completions import files, one_of
-from commands.shared.failures import EXIT_CHECK_FAILED
+from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import way_on, with_the_way_on
 from commands.shared.options import SHARED, common_options, option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from simulations.engines.names import ENGINE_NAMES
 
 
-@click.command("simulate-tm", short_help="Simulate the Bickel-Rosenblatt statistic.")
+@click.command("simulate-tm", cls=Command, short_help="Simulate the Bickel-Rosenblatt statistic.")
 @click.option(
     "--m",
     "sizes",
@@ -32,11 +32,12 @@ from simulations.engines.names import ENGINE_NAMES
     "--engine",
     default="auto",
     show_default=True,
-    metavar="auto|exact|cells|multinomial",
+    metavar="|".join(ENGINE_NAMES),
     shell_complete=one_of(ENGINE_NAMES),
     help="How T_m is computed. exact: to nearly machine precision. cells: from power sums in cells, many times as "
-    "fast, with a relative error, typically below 2.5e-4, that is measured and reported. multinomial: the same, but "
-    "drawing the counts of the cells first, faster still for a large M. auto: by M, and it is said which.",
+    "fast, with an error, small compared with the spread of T_m, that is measured and reported. multinomial: the same, "
+    "but drawing the counts of the cells first. sums: in addition drawing sums of positions, at a cost that does not "
+    "grow with M, which may then be as large as 10^15. auto: by M, and it is said which.",
 )
 @table_options(SHARED, "workers", "cluster")
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.shared import completions
+from commands.shared.failures import Command
 from commands.shared.invocation import was_given
 from commands.shared.options import common_options, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from evae.runs.run import Run
 
 
-@click.command(short_help="Train a VAE or an EVAE.")
+@click.command(cls=Command, short_help="Train a VAE or an EVAE.")
 @table_options(OPTIONS)
 @click.option(
     "--seeds",

@@ -10,7 +10,7 @@ import click
 
 from commands.shared import completions
 from commands.shared.completions import one_of
-from commands.shared.failures import EXIT_CHECK_FAILED, OneOf
+from commands.shared.failures import EXIT_CHECK_FAILED, Command, OneOf
 from commands.shared.options import SHARED, common_options, plot_option, table_options
 from commands.shared.output import (
     checked_plots,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from theory.ledger.finding import Finding
 
 
-@click.command("verify-lemmas", short_help="Decide what the paper claims.")
+@click.command("verify-lemmas", cls=Command, short_help="Decide what the paper claims.")
 @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=one_of(completions.claims))
 @click.option("--list", "only_list", is_flag=True, help="List the claims without deciding them.")
 @click.option("--explain", is_flag=True, help="Show every step of each proof or refutation, with its formulas.")

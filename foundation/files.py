@@ -208,6 +208,12 @@ def remove_leftovers(folder: Path, form: re.Pattern[str]) -> None:
             remove_tree(path)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a regular file if it is there; raise an `InputError` for anything else."""
+    if _status_of_regular_file(path) is not None:
+        path.unlink(missing_ok=True)
+
+
 def remove_tree(path: Path) -> None:
     """Remove a file, a link or a folder with its content, whichever is there; no link is followed."""
     if path.is_dir() and not path.is_symlink():
@@ -243,6 +249,9 @@ def require_own_tree(folder: Path, depth: int) -> None:
 def hold_lock(path: Path, seconds: float = -1) -> Iterator[None]:
     """Hold the lock of a file, which is created; wait at most the given number of seconds, by default for ever.
 
+    A process that still imports the script of the process that started it does not wait: that one may hold the lock and
+    wait in turn for this process, if the script does its work outside of ``if __name__ == "__main__":``.
+
     Raises
     ------
     filelock.Timeout
@@ -254,11 +263,19 @@ def hold_lock(path: Path, seconds: float = -1) -> Iterator[None]:
     """
     _status_of_regular_file(path)
     lock = FileLock(path)
-    lock.acquire(timeout=seconds, poll_interval=0.02)
+    lock.acquire(timeout=0 if _is_importing_script() else seconds, poll_interval=0.02)
     try:
         yield
     finally:
         lock.release()
+
+
+def _is_importing_script() -> bool:
+    """Return whether multiprocessing started this process, and it still imports the script that started it."""
+    from multiprocessing import process
+
+    # multiprocessing asks the same before it starts further processes.
+    return bool(getattr(process.current_process(), "_inheriting", False))
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.scaling import Law
-from simulations.study.blocks import BLOCKS_IN_A_PIECE
+from benchmarks.scaling import RATE, Law
+from simulations.engines.choice import engine_for
+from simulations.study.blocks import BLOCKS_IN_A_PIECE, block_size
+from simulations.study.study import Study
 
 #: Numbers of machines for which plans are computed; each is like the measured machine.
 MACHINES = (1, 10, 100, 1_000)
@@ -20,7 +22,7 @@ SEEDS, EPOCHS, DIMENSIONS, MODELS = 20, 50, 4, 2
 #: Sets of new images and reconstructions whose features are computed for every run; those of the originals are cached.
 JUDGED_SETS = 4
 
-OBSERVATIONS, REPLICATES = 10**9, 10**6
+SIZES, REPLICATES = (10**9, 10**12), 10**6
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,14 @@ class Piece:
     at_once: int = 1
 
 
-def simulation(laws: Laws) -> Piece:
-    """Return the plan of a million replicates at m = 10^9."""
-    return Piece("replicates", REPLICATES, laws["tm"].at(OBSERVATIONS), at_once=laws.cores)
+def replicate_seconds(laws: Laws, m: int) -> float:
+    """Compute the time of a replicate at ``m`` on one core: that of its cells, of a number proportional to 1/b."""
+    return laws["tm"].at(m**RATE)
+
+
+def simulation(laws: Laws, m: int) -> Piece:
+    """Return the plan of a million replicates at ``m``."""
+    return Piece("replicates", REPLICATES, replicate_seconds(laws, m), at_once=laws.cores)
 
 
 def table_2(laws: Laws) -> dict[str, tuple[Piece, Piece]]:
@@ -104,7 +111,7 @@ def laws_table(laws: Laws) -> str:
 
 def plans_table(laws: Laws) -> str:
     """Return a Markdown table of the durations of the plans by number of machines."""
-    plans = {f"{REPLICATES:,} replicates at m = {OBSERVATIONS:,}": [simulation(laws)]}
+    plans = {f"{REPLICATES:,} replicates at m = {m:,}": [simulation(laws, m)] for m in SIZES}
     for name, pieces in table_2(laws).items():
         # One worker both trains and evaluates a run.
         whole = Piece("runs", pieces[0].number, sum(piece.seconds for piece in pieces))
@@ -120,16 +127,20 @@ def plans_table(laws: Laws) -> str:
 
 def sentences(laws: Laws) -> str:
     """Describe the distribution of the time, and how the bottleneck moves."""
-    one = laws["tm"].at(OBSERVATIONS)
+    m = SIZES[0]
+    one, together = (
+        replicate_seconds(laws, m),
+        BLOCKS_IN_A_PIECE * block_size(engine_for("sums", Study(m).setting, m).draws),
+    )
     task = laws["tasks"].slope
     gain = laws["seeds"].slope / laws["seeds-cluster"].slope
     devices = laws["devices-1"].slope / laws["devices-2"].slope
     overhead = laws["cluster"].slope / laws["replicates"].slope
     lines = [
-        f"- A replicate at m = {OBSERVATIONS:,} takes {duration(one)} of a core, and a million of them "
+        f"- A replicate at m = {m:,} takes {duration(one)} of a core, and a million of them "
         f"{duration(REPLICATES * one)}. The scheduler takes {1e3 * task:.2g} ms for a piece of work, here on cores "
-        f"that it shares with the workers; a piece is {BLOCKS_IN_A_PIECE} replicates of that size, so that one "
-        f"scheduler keeps {BLOCKS_IN_A_PIECE * one / task:,.0f} cores busy.",
+        f"that it shares with the workers; a piece is up to {together:,} replicates of that size, so that one "
+        f"scheduler keeps {together * one / task:,.0f} cores busy.",
         f"- On one machine a cluster of {laws.cores} workers takes {overhead:.2f} times the time of as many threads "
         "for each replicate.",
         f"- One process merges the blocks of all workers, at {1e9 * laws['merging'].slope:.3g} ns a replicate; at "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,9 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 BARS = 45
 
 FEWER_BARS = 36
+
+LONGEST_SIZE = 6
+"""Power of ten above which an m is written as such a power."""
 
 MOST_MARKS = 6
 
@@ -322,7 +326,9 @@ def _draw_variance(axes: Axes, convergence: Convergence) -> None:
     b, m = _curve(convergence)
     leading = [convergence.terms.variance_at(size, width) for width, size in zip(b, m, strict=True)]
     if None not in leading:
-        axes.plot(b, np.array(leading, dtype=float), color=GREEN, label="leading terms")
+        axes.plot(b, np.array(leading, dtype=float), color=GREEN, linestyle=":", label="leading terms")
+    exact = [np.nan if point.exact_variance is None else point.exact_variance for point in points]
+    axes.plot([point.bandwidth for point in points], exact, color=GREEN, marker="_", markersize=9, label="exact")
     values = [np.nan if point.variance is None else point.variance for point in points]
     errors = [2 * (point.variance_error or 0.0) for point in points]
     _draw_points(axes, [point.bandwidth for point in points], values, errors, "simulated, ± 2 s.e.")
@@ -361,8 +367,14 @@ def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
     """Format the horizontal axis for m, with ticks at the m of the study unless there are many."""
     axes.set(xscale="log", xlabel="$m$")
     if len(sizes) <= MOST_MARKS:
-        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.set_xticks(sizes, [_format_size(size) for size in sizes])
         axes.set_xticks([], minor=True)
+
+
+def _format_size(size: int) -> str:
+    """Format an m, as a power of ten where its digits would fill the axis."""
+    power = round(math.log10(size))
+    return f"$10^{{{power}}}$" if size == 10**power and power > LONGEST_SIZE else f"{size:,}"
 
 
 def _draw_points(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from simulations.observations.sample import Reading
 
 SECONDS_BETWEEN_LINES = 10.0
+
+DIGITS = 15
+"""Most significant digits that are shown: all that double precision holds."""
 
 
 def study_report(result: Result) -> RenderableType:
@@ -63,8 +67,10 @@ def _mean_table(convergence: Convergence) -> FittingTable:
     rows: list[tuple[str, ...]] = []
     for result in convergence.results:
         summary = result.summary
-        numbers = summary.mean, summary.standard_error, summary.exact.total, summary.limit_mean
-        rows.append((f"{summary.m:,}", f"{summary.bandwidth:.4g}", *map(_number, numbers), _z(summary.z_exact)))
+        error = summary.standard_error
+        means = [_number(value, error) for value in (summary.mean, summary.exact.total, summary.limit_mean)]
+        means.insert(1, _number(error))
+        rows.append((f"{summary.m:,}", f"{summary.bandwidth:.4g}", *means, _z(summary.z_exact)))
     return _table("E T_m as m grows", ("m", "b", "simulated", "± s.e.", "exact", "limit", "z (exact)"), rows)
 
 
@@ -193,10 +199,10 @@ def _engine(result: Result) -> str:
 
 
 def _means_table(summary: Summary) -> FittingTable:
-    exact = summary.exact
+    exact, error = summary.exact, summary.standard_error
     rows = [
-        ("simulated", _number(summary.mean), _number(summary.standard_error), ""),
-        ("exact at this m, A - B + C", _number(exact.total), "", _z(summary.z_exact)),
+        ("simulated", _number(summary.mean, error), _number(error), ""),
+        ("exact at this m, A - B + C", _number(exact.total, error), "", _z(summary.z_exact)),
         ("  A  variance term", _number(exact.variance_term), "", ""),
         ("  B  product term", _number(exact.product_term), "", ""),
         ("  C  squared-bias term", _number(exact.squared_bias_term), "", ""),
@@ -206,7 +212,7 @@ def _means_table(summary: Summary) -> FittingTable:
 
 
 def _statistic_table(summary: Summary) -> FittingTable:
-    moments = summary.moments
+    moments, spread = summary.moments, summary.standardised_mean_error
     variance = summary.standardised_variance, summary.standardised_variance_error, summary.limit_variance
     numbers: dict[str, tuple[float | None, float | None, float]] = {
         "mean": (summary.standardised_mean, summary.standardised_mean_error, 0.0),
@@ -215,8 +221,9 @@ def _statistic_table(summary: Summary) -> FittingTable:
         "kurtosis": (moments.kurtosis, moments.kurtosis_error, 3.0),
     }
     rows: list[tuple[str, ...]] = [(name, *map(_number, values)) for name, values in numbers.items()]
+    rows[0] = ("mean", _number(summary.standardised_mean, spread), _number(spread), _number(0.0))
     for level, value in summary.quantiles.items():
-        rows.append((f"{level:.0%} point", _number(value), "", _number(summary.limit_quantiles[level])))
+        rows.append((f"{level:.0%} point", _number(value, spread), "", _number(summary.limit_quantiles[level])))
     rows.append(("normality, D'Agostino-Pearson K²", *_format_normality(summary), ""))
     title = "Standardised statistic, b^(-1/2) (T_m - I(K) ∫ f a)"
     return _table(title, ("", "simulated", "± s.e.", "normal limit"), rows)
@@ -235,8 +242,16 @@ def _table(title: str | None, columns: tuple[str, ...], rows: Sequence[Sequence[
     return FittingTable(columns, rows, figures, title, style="bold")
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.6f}"
+def _number(value: float | None, error: float | None = None) -> str:
+    """Format a number with 6 decimals, or 4 digits if it is small, and with more where its ``error`` is smaller."""
+    if value is None:
+        return "-"
+    # The exponents of the first digit of the number and of the second digit of its error.
+    first = math.floor(math.log10(abs(value))) if value else 0
+    last = math.floor(math.log10(error)) - 1 if error else first
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.{min(max(first - last + 1, 4), DIGITS)}g}"
+    return f"{value:,.{max(min(-last, DIGITS - 1 - first), 6)}f}"
 
 
 def _decimal(value: float | None) -> str:

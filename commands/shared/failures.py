@@ -8,7 +8,8 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -33,8 +34,40 @@ OWN_PACKAGES = ("commands", "foundation", "theory", "simulations", "evae", "repo
 EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt)
 
 
-class CommandLine(click.Group):
+class Command(click.Command):
+    """A command that refuses an option given again where only the last value would count."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Build click's parser, whose result names every option as often as it was given."""
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_options_once(args: list[str]) -> Any:
+            values, rest, order = parse(args)
+            if not ctx.resilient_parsing:
+                _refuse_repeated_options(order)
+            return values, rest, order
+
+        parser.parse_args = parse_options_once  # type: ignore[method-assign]
+        return parser
+
+
+def _refuse_repeated_options(order: Sequence[click.Parameter]) -> None:
+    for parameter, times in Counter(order).items():
+        if times == 1 or not isinstance(parameter, click.Option) or parameter.multiple or parameter.count:
+            continue
+        # A flag without an opposite has but one value.
+        if not parameter.is_flag or parameter.secondary_opts:
+            name = "/".join([parameter.opts[0], *parameter.secondary_opts[:1]])
+            raise click.UsageError(
+                f"{name} must be given once, got {times} times: only the last would count. Keep one of them."
+            )
+
+
+class CommandLine(Command, click.Group):
     """A command group that reports every failure as one sentence on standard error; ``--debug`` shows the traceback."""
+
+    command_class = Command
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command and exit with its status: 0, 1 a check failed, 2 bad input, or 128 plus a signal's number."""

@@ -1,8 +1,9 @@
 """Cache of decoded images on disk: checked on every read, decoded again if the source or the cached bytes change.
 
-An entry is an array (``.npy``, uint8) and a record (``.json``) of its source, its parameters and its SHA-256. If any of
-these does not match, the entry is rebuilt. The array is memory-mapped, so that reading needs no memory beyond the
-pixels themselves.
+An entry is an array (``.npy``, uint8) and a record (``.json``) of its source, its parameters and the SHA-256 of its
+pixels. If any of these does not match, the entry is rebuilt. Of the source the stamps of all files are compared
+(`evae.data.stamps`), and not the content; of the array every byte is read. The array is memory-mapped, so that reading
+needs no memory beyond the pixels themselves.
 """
 
 from __future__ import annotations
@@ -16,16 +17,29 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evae.data.images import pixels_sha256
 from evae.data.inventory import Decoded
+from evae.data.stamps import SourceStamp
 from foundation.errors import InputError
-from foundation.files import atomic_write, hold_lock, locate_user_cache, read_file_size, read_json, write_json
+from foundation.files import (
+    atomic_write,
+    hold_lock,
+    locate_user_cache,
+    read_file_size,
+    read_json,
+    remove_file,
+    write_json,
+)
 from foundation.untrusted import read_npy_header
 from foundation.validation import is_count
+
+#: Bytes that must be free beyond those of the images: for the record and the folder.
+SPARE = 2**20
 
 #: Version of the decoding: changes whenever the same source and parameters would give other pixels.
 VERSION = 1
@@ -39,25 +53,25 @@ class DecodeRequest:
     ----------
     label : str
         Prefix of the entry's file names.
-    source : dict
-        Identifies the source (``path``) and reveals when it changes; JSON values only.
+    source : SourceStamp
+        Taken before any of the files is read.
     parameters : dict
         Everything else that determines the pixels; JSON values only.
     """
 
     label: str
-    source: dict[str, Any]
+    source: SourceStamp
     parameters: dict[str, Any]
 
     @property
     def stem(self) -> str:
         """File name of the entry: one entry for each path and parameters, replaced when the source changes."""
-        key = json.dumps([self.source["path"], self.parameters], sort_keys=True)
+        key = json.dumps([self.source.record["path"], self.parameters], sort_keys=True)
         return f"{self.label}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
     def record(self) -> dict[str, Any]:
         """Return the part of the entry's record that is known before decoding."""
-        return {"version": VERSION, "source": self.source, "parameters": self.parameters}
+        return {"version": VERSION, "source": self.source.record, "parameters": self.parameters}
 
 
 @dataclass(frozen=True)
@@ -85,11 +99,15 @@ class DecodePlan:
 
 @dataclass(frozen=True)
 class DecodedImages:
-    """uint8 images of shape (N, C, S, S), memory-mapped copy-on-write: writing to them does not change the file."""
+    """uint8 images of shape (N, C, S, S), memory-mapped copy-on-write: writing to them does not change the file.
+
+    ``sha256`` is, by split, their `evae.data.images.pixels_sha256`.
+    """
 
     train: NDArray[np.uint8]
     holdout: NDArray[np.uint8]
     decoded: Decoded
+    sha256: dict[str, str]
 
 
 def cache_folder(data_dir: Path) -> Path:
@@ -117,39 +135,41 @@ def fetch(
     array, record = folder / f"{request.stem}.npy", folder / f"{request.stem}.json"
     with hold_lock(folder / f"{request.stem}.lock"):
         found = None if fresh else _intact(array, record, request)
-        train, decoded = _make(array, record, request, plan()) if found is None else found
+        if found is None:
+            request.source.wait_until_settled()
+            found = _make(array, record, request, plan())
+        train, decoded, sha256 = found
         # Map the file while the lock is held, so that no other process can replace it first.
         images: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
-    return DecodedImages(images[:train], images[train:], decoded)
+    return DecodedImages(images[:train], images[train:], decoded, sha256)
 
 
-def _intact(array: Path, record: Path, request: DecodeRequest) -> tuple[int, Decoded] | None:
-    """Return the number of training images of an entry that is intact and up to date, and its report, else None."""
+#: Of an entry, the number of training images, the report of the decoding, and `pixels_sha256` by split.
+_Entry: TypeAlias = tuple[int, Decoded, dict[str, str]]
+
+
+def _intact(array: Path, record: Path, request: DecodeRequest) -> _Entry | None:
+    """Return an entry if it is intact and up to date, else None."""
     try:
         document = read_json(record)
-        train, holdout, digest, report = (document.pop(name) for name in ("train", "holdout", "sha256", "decoded"))
+        train, holdout, sha256, report = (document.pop(name) for name in ("train", "holdout", "sha256", "decoded"))
         decoded = Decoded.of(report)
-        if document != request.record() or digest != _sha256(array):
+        if document != request.record() or not (is_count(train) and is_count(holdout) and train > 0 and holdout > 0):
             return None
-        with array.open("rb") as stream:
-            shape, fortran, dtype = read_npy_header(stream, read_file_size(array))
+        return (train, decoded, sha256) if sha256 == _compute_sha256(array, train, holdout) else None
     except (InputError, OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    if not (is_count(train) and is_count(holdout) and train > 0 and holdout > 0):
-        return None
-    described = len(shape) == 4 and dtype == np.uint8 and not fortran and shape[0] == train + holdout
-    return (int(train), decoded) if described else None
 
 
-def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> tuple[int, Decoded]:
+def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -> _Entry:
     """Write the array while it is decoded, then the record, each atomically; the caller holds the lock."""
     # Without its record an entry is invalid, so that an interruption leaves none that looks intact.
-    record.unlink(missing_ok=True)
+    remove_file(record)
     shape = (plan.train + plan.holdout, *plan.shape)
-    needed, free = math.prod(shape), shutil.disk_usage(array.parent).free
-    if free < needed + 2**20:
+    needed, free = math.prod(shape) + SPARE, shutil.disk_usage(array.parent).free
+    if free < needed:
         raise InputError(
-            f"{array.parent} has {free:,} bytes free, but the decoded images need {needed:,}. Free some space."
+            f"{array.parent} must have {needed:,} bytes free for the decoded images, got {free:,}. Free some space."
         )
     try:
         # Write the header first and then each batch, so that the images never have to fit into memory.
@@ -167,11 +187,11 @@ def _make(array: Path, record: Path, request: DecodeRequest, plan: DecodePlan) -
             stream.write(final)
         # Hash what is on disk, and write the record last.
         counts = {"train": train, "holdout": rows - train}
-        digest = _sha256(array)
-        write_json(record, {**request.record(), **counts, "sha256": digest, "decoded": decoded.document()})
+        sha256 = _compute_sha256(array, **counts)
+        write_json(record, {**request.record(), **counts, "sha256": sha256, "decoded": decoded.document()})
     except OSError as error:
         raise InputError(f"the decoded images cannot be written to {array.parent}: {error.strerror}.") from error
-    return train, decoded
+    return train, decoded, sha256
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -181,6 +201,27 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return stream.getvalue()
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _compute_sha256(array: Path, train: int, holdout: int) -> dict[str, str]:
+    """Read a whole array of uint8 images; return `pixels_sha256` of each split.
+
+    Raises
+    ------
+    ValueError
+        If it does not hold so many images.
+    """
+    size = read_file_size(array)
+    # Reading through a map would end the process by a signal where the disk has an error.
+    with array.open("rb") as stream:
+        shape, fortran, dtype = read_npy_header(stream, size)
+        if len(shape) != 4 or dtype != np.uint8 or fortran or shape[0] != train + holdout:
+            raise ValueError(f"it must hold {train + holdout} images, got {dtype} of shape {shape}")
+        shapes = {"train": (train, *shape[1:]), "holdout": (holdout, *shape[1:])}
+        return {split: pixels_sha256(own, _read_parts(stream, math.prod(own))) for split, own in shapes.items()}
+
+
+def _read_parts(stream: io.BufferedReader, size: int) -> Iterator[memoryview]:
+    """Yield the next ``size`` bytes of a file in parts, or fewer if it ends."""
+    buffer = memoryview(bytearray(2**20))
+    while size and (count := stream.readinto(buffer[: min(size, len(buffer))])):
+        size -= count
+        yield buffer[:count]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from evae.configuration.configuration import Configuration
@@ -66,7 +65,7 @@ def load(
     """
     data = source_for(dataset, data_dir, image_size, skip_undecodable=skip_undecodable).read(progress)
     require_full_range(data, dataset)
-    return dataclasses.replace(data, train=data.train[:limit_train], holdout=data.holdout[:limit_holdout])
+    return data.limited(limit_train, limit_holdout)
 
 
 def load_for(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evae.data.inventory import Inventory
-from evae.data.published import Content
+from evae.data.published import SPLITS, Content
 from evae.exceptions import DataWarning
 from foundation.errors import InputError
 
@@ -57,15 +59,20 @@ def _tensor(labels: NDArray[Any]) -> Tensor:
 
 
 def fingerprint(data: ImageData) -> dict[str, str]:
-    """Compute the SHA-256 of the shape and the pixels of each split."""
-    return {"train": _digest(data.train), "holdout": _digest(data.holdout)}
+    """Return the SHA-256 of each split (`pixels_sha256`), computed unless it is known since the data were read."""
+    return {split: data.known_sha256.get(split) or _digest(getattr(data, split)) for split in SPLITS}
 
 
 def _digest(images: Tensor) -> str:
-    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
     # In chunks, because a memory-mapped file may exceed the memory.
-    for chunk in images.split(4096):
-        digest.update(chunk.contiguous().numpy())
+    return pixels_sha256(tuple(images.shape), (chunk.contiguous().numpy().data for chunk in images.split(4096)))
+
+
+def pixels_sha256(shape: tuple[int, ...], pixels: Iterable[bytes | memoryview]) -> str:
+    """Compute the SHA-256 of the shape (N, C, S, S) of images and of their bytes in order, given in any parts."""
+    digest = hashlib.sha256(repr(shape).encode())
+    for part in pixels:
+        digest.update(part)
     return digest.hexdigest()
 
 
@@ -121,6 +128,8 @@ class ImageData:
         The published data set that the images were found to belong to, with their checksums.
     inventory : Inventory, optional
         What became of the image files, if the data are read from such.
+    known_sha256 : mapping of str to str
+        By split, its `pixels_sha256` if that was computed when the images were read.
     """
 
     train: Tensor
@@ -128,12 +137,20 @@ class ImageData:
     note: str | None = None
     content: Content | None = None
     inventory: Inventory | None = None
+    known_sha256: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, S, S)."""
         channels, height, width = self.train.shape[1:]
         return channels, height, width
+
+    def limited(self, train: int | None, holdout: int | None) -> ImageData:
+        """Return the data with at most so many images in each split, the first ones; None for no limit."""
+        first, others = self.train[:train], self.holdout[:holdout]
+        whole = {"train": len(first) == len(self.train), "holdout": len(others) == len(self.holdout)}
+        known = {split: sha256 for split, sha256 in self.known_sha256.items() if whole[split]}
+        return dataclasses.replace(self, train=first, holdout=others, known_sha256=known)
 
     def document(self) -> dict[str, Any]:
         """Return what a run records of its data: shape, numbers, SHA-256, and where the images come from."""

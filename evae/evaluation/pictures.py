@@ -25,6 +25,9 @@ COLUMNS = 12
 #: Number of walks shown by ``evaluate``: between hold-out images 0 and 1, 2 and 3, and so on.
 WALKS = 4
 
+#: Of a picture, in inches: the width of a row of images, the margin, and the heights of the title and of a label.
+_WIDTH, _MARGIN, _TITLE, _LABEL = 0.8 * COLUMNS, 0.05, 0.3, 0.26
+
 
 @dataclass(frozen=True)
 class ImageRows:
@@ -95,15 +98,24 @@ def save_rows(blocks: Sequence[ImageRows], path: Path, title: str) -> None:
 def rows_figure(blocks: Sequence[ImageRows], title: str) -> Figure:
     """Draw blocks of images, each under its label, in rows of `COLUMNS`."""
     mosaics = [tile_images(block.images) for block in blocks]
-    width = 0.8 * COLUMNS
-    inches = [0.28 + width * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
-    figure = create_figure(width + 0.1, sum(inches) + 0.4)
-    figure.suptitle(format_plot_text(title), fontsize=10, x=0.01, ha="left")
-    panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=inches)[:, 0]
-    for axes, block, mosaic in zip(panels, blocks, mosaics, strict=True):
-        axes.set_title(format_plot_text(block.label), fontsize=8)
-        axes.imshow(mosaic.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_axis_off()
+    heights = [_WIDTH * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
+    size = _WIDTH + 2 * _MARGIN, _TITLE + sum(heights) + _LABEL * len(blocks) + _MARGIN
+    figure = create_figure(*size)
+    # Everything has its place in inches. A layout that measures every text first takes three times as long, and a
+    # picture is drawn at the end of every training.
+    figure.set_layout_engine("none")
+    page = figure.add_axes((0, 0, 1, 1))
+    page.set_axis_off()
+    page.text(_MARGIN, _TITLE / 2, format_plot_text(title), fontsize=10, verticalalignment="center")
+    top = _TITLE
+    for block, mosaic, height in zip(blocks, mosaics, heights, strict=True):
+        page.text(_MARGIN, top + _LABEL / 2, format_plot_text(block.label), fontsize=8, verticalalignment="center")
+        top += _LABEL
+        place = (_MARGIN, _MARGIN + _WIDTH, top + height, top)
+        page.imshow(mosaic.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=place)
+        top += height
+    # Each image set the limits to its own extent.
+    page.set(xlim=(0, size[0]), ylim=(size[1], 0))
     return figure
 
 

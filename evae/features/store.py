@@ -68,7 +68,8 @@ def _intact(path: Path, key: str) -> CacheEntry | None:
 
 
 def _write(path: Path, key: str, entry: CacheEntry) -> None:
-    facts = json.dumps(entry.facts, sort_keys=True, allow_nan=False)
+    # In their order, so that a document that holds them is the same whether they were computed or loaded.
+    facts = json.dumps(entry.facts, allow_nan=False)
     metadata = {"facts": facts, "sha256": _digest(key, entry.tensors, facts)}
     try:
         with atomic_write(path) as stream:

@@ -12,7 +12,8 @@ from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.replicates import MultinomialReplicates
-from simulations.engines.names import CHOSEN_FROM
+from simulations.engines.names import CHOSEN_FROM, LARGEST_M
+from simulations.engines.sums.replicates import SumReplicates
 
 
 class Replicates(Protocol):
@@ -40,6 +41,14 @@ class Replicates(Protocol):
         """The measured error of the resolution."""
 
     @property
+    def strata_drawn(self) -> dict[str, int] | None:
+        """The numbers of parts of cells whose sums, and whose positions, are drawn; None if all are drawn alike."""
+
+    @property
+    def draws(self) -> int:
+        """The approximate number of random numbers of a replicate, which its time is proportional to."""
+
+    @property
     def is_economical(self) -> bool:
         """Whether ``auto`` may select it: by a count of steps, the exact engine is not faster."""
 
@@ -53,6 +62,7 @@ ENGINES: dict[str, Factory] = {
     "exact": ExactReplicates,
     "cells": CellReplicates,
     "multinomial": MultinomialReplicates,
+    "sums": SumReplicates,
 }
 
 
@@ -79,7 +89,8 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
     """Return the engine called ``name``.
 
     ``auto`` selects the engine that `CHOSEN_FROM` gives for m, if it supports the setting, its discretisation error is
-    within the bounds, and its cells are few enough to be faster than the exact engine; otherwise the next that does.
+    small compared with the spread of T_m, and its cells are few enough to be faster than the exact engine; otherwise
+    the next that does.
 
     Raises
     ------
@@ -87,11 +98,14 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
         If the engine does not exist, or does not support the setting.
     """
     if check_engine(name) != "auto":
+        _require_within_reach(name, m)
         return ENGINES[name](statistic, m, cells_per_bandwidth)
     ascending = sorted(ENGINES, key=lambda engine: CHOSEN_FROM[engine])
     # First the engines meant for this m, the one for the largest samples first; then those meant for larger m.
     ranked = [engine for engine in reversed(ascending) if CHOSEN_FROM[engine] <= m]
     ranked += [engine for engine in ascending if CHOSEN_FROM[engine] > m]
+    # Beyond the reach of an engine its refusal says less than that of one that might have done it.
+    ranked = [engine for engine in ranked if m <= LARGEST_M[engine]]
     complaints = []
     for candidate in ranked:
         try:
@@ -100,6 +114,12 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
         except InputError as complaint:
             complaints.append(complaint)
             continue
-        if measured is None or (measured.is_within_target and engine.is_economical):
+        if measured is None or (measured.is_acceptable and engine.is_economical):
             return engine
     raise complaints[-1]
+
+
+def _require_within_reach(name: str, m: int) -> None:
+    if m > LARGEST_M[name]:
+        remedy = "Use the engine sums." if m <= LARGEST_M["sums"] else "Use a smaller m."
+        raise InputError(f"m must be at most {LARGEST_M[name]:,} for the engine {name}, got {m:,}. {remedy}")

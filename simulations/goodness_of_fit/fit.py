@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from scipy.special import ndtr
 from foundation.errors import InputError
 from foundation.files import locate_user_cache
 from foundation.types import Array
+from foundation.typography import format_count
 from simulations.engines.exact.statistic import check_sample, tm_statistic
 from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.null_law import NullLaw
+from simulations.goodness_of_fit.rounding import Rounding, count_ties, guess_width
 from simulations.observations.read import take_sample
 from simulations.observations.sample import Sample
 from simulations.study.simulate import Progress
@@ -56,6 +59,8 @@ class GoodnessOfFit:
         Quantiles of the null distribution at 1 - level.
     location, scale : float or None
         The estimates, if requested.
+    rounded_to : float or None
+        The width to whose multiples the data are rounded, and with them the samples of the null distribution.
     conditions : tuple of Condition
         The conditions of Theorem 3.1, and so of the asymptotic p-value.
     null_law : array, shape (replicates,)
@@ -72,13 +77,41 @@ class GoodnessOfFit:
     critical_values: dict[float, float]
     location: float | None
     scale: float | None
+    rounded_to: float | None
     conditions: tuple[Evidence, ...]
     null_law: Array = field(repr=False, compare=False)
     sample: Sample = field(repr=False, compare=False)
 
     def in_words(self) -> list[str]:
         """Describe in sentences the conclusions from the test, and their limits."""
-        return [sentence for sentence in (self._finding(), self._on_the_limit(), self._advice()) if sentence]
+        sentences = self._finding(), self._on_ties(), self._on_the_limit(), self._advice()
+        return [sentence for sentence in sentences if sentence]
+
+    @cached_property
+    def ties(self) -> int:
+        """The number of observations that equal another one; a continuous hypothesis has none."""
+        return count_ties(self.sample.values)
+
+    def _on_ties(self) -> str:
+        """Return what rounding does to the test, or an empty string if no observations are equal."""
+        if self.rounded_to is not None:
+            return (
+                f"The p-value is that of data rounded to multiples of {self.rounded_to:g}: the samples of the "
+                "hypothesis are rounded alike. The limit law knows nothing of it."
+            )
+        if not self.ties:
+            return ""
+        values = self.sample.values
+        width = guess_width(values)
+        option = "--rounded-to WIDTH (in Python, rounded_to=WIDTH)"
+        if width is not None:
+            option = f"--rounded-to {width:g} (in Python, rounded_to={width:g}), of which all are multiples"
+        return (
+            f"{self.ties:,} of the {values.size:,} observations equal another one; there are "
+            f"{format_count(np.unique(values).size, 'different value')}. Data of a continuous density are never equal, "
+            "and T_m takes rounding for a departure from it, so that the p-value may be far too small. If the data "
+            f"were rounded, use {option}."
+        )
 
     def _finding(self) -> str:
         name = self.study.setting.density.name
@@ -125,6 +158,8 @@ class GoodnessOfFit:
             "bandwidth": setting.bandwidth.name,
             "bandwidth_value": setting.bandwidth.at(study.m),
             "estimated": None if self.location is None else {"location": self.location, "scale": self.scale},
+            "ties": self.ties,
+            "rounded_to": self.rounded_to,
             "statistic": self.statistic,
             "p_value": self.p_value,
             "p_value_standard_error": self.p_value_error,
@@ -154,6 +189,7 @@ def bickel_rosenblatt_test(
     weight: str | Weight = "one",
     bandwidth: str | float | Bandwidth = "m^-0.235",
     estimate: bool = False,
+    rounded_to: float | None = None,
     replicates: int = 9_999,
     seed: int = 0,
     workers: int | None = None,
@@ -177,6 +213,11 @@ def bickel_rosenblatt_test(
     estimate : bool
         Test the shape alone: f((x - location) / scale) / scale with both estimated from the sample. The null
         distribution takes the estimation into account. For the densities normal, laplace and logistic.
+    rounded_to : float, optional
+        The width to whose multiples the data were rounded, in their units, as 0.1 for one decimal. The samples of the
+        null distribution are then rounded in the same way, halves to the even multiple. With ``estimate`` every sample
+        is given the estimated location and scale, rounded and estimated again, so that the null distribution is that
+        given the estimates; the width must not exceed the standard deviation of the data.
     replicates, seed : int
         For the simulation of the null distribution. With 9,999, the p-value is a multiple of 1/10,000.
     workers : int, optional
@@ -209,6 +250,9 @@ def bickel_rosenblatt_test(
     # T_m of the sample, standardised first if location and scale are to be estimated.
     observed = take_sample(sample, column, missing)
     values = check_sample(observed.values)
+    rounding = None if rounded_to is None else Rounding(rounded_to)
+    if rounding is not None:
+        values = rounding.require(values)
     study = Study(values.size, replicates, kernel, density, weight, bandwidth, seed)
     fitted = _standardise_sample(values, study.setting.density) if estimate else None
     setting = study.setting
@@ -221,7 +265,11 @@ def bickel_rosenblatt_test(
     )
     # The null distribution, and the p-value with the observed sample counted as one of the samples.
     folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
-    null = NullLaw(study, estimate).values(workers, folder, progress)
+    law = NullLaw(study, estimate, rounding)
+    if rounding is not None and fitted is not None:
+        # A median of rounded data is itself rounded; their mean tells where the multiples lie in the density.
+        law = replace(law, location=float(values.mean()), scale=rounding.scale_before(fitted.scale, values))
+    null = law.values(workers, folder, progress)
     p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
     return GoodnessOfFit(
         study,
@@ -232,6 +280,7 @@ def bickel_rosenblatt_test(
         {level: float(np.quantile(null, 1 - level)) for level in LEVELS},
         None if fitted is None else fitted.location,
         None if fitted is None else fitted.scale,
+        rounded_to,
         theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),
         null,
         observed,

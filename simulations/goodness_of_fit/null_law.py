@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from foundation.errors import CacheWarning, InputError
 from foundation.files import atomic_write
@@ -16,7 +18,9 @@ from foundation.types import Array
 from foundation.untrusted import ArrayArchive
 from simulations.compiled import digest_sources
 from simulations.engines.exact.replicates import ExactReplicates
+from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.location_scale import standardise
+from simulations.goodness_of_fit.rounding import Rounding
 from simulations.study.simulate import Progress, replicate_values
 from simulations.study.study import Study
 
@@ -31,10 +35,18 @@ class NullLaw:
         The setting, the numbers of observations and replicates, and the seed.
     estimated : bool
         Whether location and scale are estimated from each sample, which is then standardised.
+    rounding : Rounding, optional
+        Applied to each sample.
+    location, scale : float
+        What is added to each sample, and by what it is multiplied, before it is rounded and location and scale are
+        estimated; without rounding they do not matter.
     """
 
     study: Study
     estimated: bool = False
+    rounding: Rounding | None = None
+    location: float = 0.0
+    scale: float = 1.0
 
     def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
         """Load or simulate T_m under the null hypothesis, ascending, shape (replicates,).
@@ -63,14 +75,30 @@ class NullLaw:
         return values
 
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
-        engine = EstimatedReplicates(self.study.setting, self.study.m) if self.estimated else None
+        engine = None
+        if self.estimated or self.rounding is not None:
+            engine = ChangedReplicates(self.study.setting, self.study.m, self._change)
         return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
+
+    def _change(self, sample: Array) -> Array:
+        """Do to a sample of the hypothesis what was done to the data."""
+        density, rounding = self.study.setting.density, self.rounding
+        if rounding is None:
+            return standardise(sample, density).values
+        if not self.estimated:
+            return rounding.apply(sample)
+        # The scale decides how coarse the rounding is. So every sample is given the location and the scale estimated
+        # from the data, instead of scattering about them: the law is that of T_m given the estimates.
+        moved = self.location + self.scale * standardise(sample, density).values
+        return standardise(rounding.apply(moved), density).values
 
     @property
     def _identity(self) -> str:
         study, setting = self.study, self.study.setting
         functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
         numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), self.estimated]
+        if self.rounding is not None:
+            numbers += [self.rounding.width, self.location, self.scale]
         # What an earlier version simulated, perhaps with a fault, is not believed by this one.
         return json.dumps([digest_sources(), *map(str, functions), *numbers])
 
@@ -100,8 +128,14 @@ class NullLaw:
             np.savez(stream, values=values, identity=np.array(self._identity))
 
 
-class EstimatedReplicates(ExactReplicates):
-    """The engine ``exact``, with every sample standardised by its estimates of location and scale."""
+class ChangedReplicates(ExactReplicates):
+    """The engine ``exact``, with every sample changed by a function before T_m is computed."""
 
-    def _sample(self, seed: int, replicate: int) -> Array:
-        return standardise(super()._sample(seed, replicate), self._statistic.density).values
+    def __init__(self, statistic: Statistic, m: int, change: Callable[[Array], Array]) -> None:
+        super().__init__(statistic, m)
+        self._change = change
+
+    def _draw(self, samples: Array, seed: np.uint64, replicates: npt.NDArray[np.uint64]) -> None:
+        super()._draw(samples, seed, replicates)
+        for sample in samples:
+            sample[:] = self._change(sample)

@@ -19,8 +19,11 @@ from simulations.compiled import compiled
 Words: TypeAlias = npt.NDArray[np.uint32]
 Whole: TypeAlias = int | np.integer[Any]
 
-OBSERVATIONS, COUNTS, POSITIONS = 0, 1, 2
-"""Purposes of streams: the observations of a sample; or the counts in its cells, and the positions inside them."""
+OBSERVATIONS, COUNTS, POSITIONS, FURTHER_COUNTS, SUMS = 0, 1, 2, 3, 4
+"""Purposes of streams: the observations of a sample; or the counts in its cells, the positions inside them, further
+proposals for the counts, and sums of positions."""
+PURPOSE_BITS = 3
+"""Bits of a purpose; above them, up to `PILOT`, there is room for a part of m."""
 PILOT = 2**31
 """Offset that turns a purpose into the same purpose in a pilot study."""
 WORDS_IN_A_BLOCK = 4

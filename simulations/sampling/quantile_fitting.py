@@ -26,10 +26,8 @@ from simulations.sampling.quantile_tables import (
     QuantileTable,
     quantiles_into,
 )
-from theory.densities.density import Density, probability
+from theory.densities.density import Density, compile_tail, invert, probability
 from theory.densities.evaluation import NARROW, at_points, local_density
-from theory.densities.quantiles import NumericalInverse
-from theory.kernels import x
 
 Choice: TypeAlias = npt.NDArray[np.bool_]
 
@@ -163,22 +161,9 @@ def upper_tail_quantiles(density: Density) -> ArrayFunction:
         mirrored = density.quantile.subs(probability, 1 - probability)
         # erfcinv(2 - a) is -erfcinv(a), and only the latter is precise for small a.
         mirrored = mirrored.replace(sympy.erfcinv, lambda a: -sympy.erfcinv(sympy.expand(2 - a)))
-        closed: ArrayFunction = sympy.lambdify(probability, mirrored, "scipy")
-        return closed
-    if density.survival is None:
-        raise InputError(f"the density {density.name} has neither a quantile nor a survival function to invert.")
-    # The survival function of f is the distribution function of f reflected at 0.
-    ((piece,), (lower, upper)) = density.pieces, density.support
-    pdf, below, above = (
-        _reflect(sympy.lambdify(x, function, "scipy"))
-        for function in (piece.density, density.survival, density.distribution)
-    )
-    inverse = NumericalInverse(pdf, below, above, (-float(upper), -float(lower)))
+        return compile_tail(density, mirrored, probability)
+    inverse = invert(density, reflected=True)
     return lambda tails: -inverse(tails)
-
-
-def _reflect(function: ArrayFunction) -> ArrayFunction:
-    return lambda points: function(-points)
 
 
 def _scale(density: Density, sides: tuple[ArrayFunction, ArrayFunction], width: float) -> float:

@@ -13,6 +13,7 @@ about the median, and both tails are as finely resolved as p is.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from foundation.errors import InputError
 from foundation.types import Array
@@ -85,6 +86,15 @@ def draw_into(out: Array, table: QuantileTable, seed: Whole, replicate: Whole, p
         )
         fill_signed_tails(tails[:size], words)
         quantiles_into(out[start : start + size], tails[:size], table)
+
+
+@compiled
+def draw_rows_into(
+    out: Array, table: QuantileTable, seed: Whole, replicates: npt.NDArray[np.uint64], purpose: Whole = OBSERVATIONS
+) -> None:
+    """Fill each row of ``out``, shape (n, m), with the sample for (seed, replicate), as `draw_into` does."""
+    for i in range(replicates.size):
+        draw_into(out[i], table, seed, replicates[i], purpose)
 
 
 @compiled

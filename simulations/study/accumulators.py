@@ -9,26 +9,38 @@ from itertools import pairwise
 
 import numpy as np
 
-from foundation.types import Array, Counts
+from foundation.types import Array, ArrayFunction, Counts
 
 ORDER = 8
 """Highest central moment that is accumulated: the standard error of a sample kurtosis needs it."""
 
 _BINOMIALS = np.array([[math.comb(p, k) for k in range(ORDER + 1)] for p in range(ORDER + 1)], dtype=np.float64)
 
-RELATIVE_ERROR = 1e-5
-"""Bound on the relative error of a quantile."""
+KEPT = 2**14
+"""Number of values that a sketch keeps as they are: 128 kilobytes."""
 
-LOG_WIDTH = 2.0**-16
-"""Width of a bin in the logarithm; its midpoint is within 2**-17, or 7.7e-6, of every value in it."""
+RESOLUTION = 1e-4
+"""Bound on the error of a quantile between the 1 % and 99 % points, in standard deviations."""
 
-SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
+WIDTH = 2.0**-14
+"""Width of a bin near the centre, in scales."""
 
-OFFSET = 1 - round(math.log(SMALLEST_NORMAL) / LOG_WIDTH)
-"""Offset of the bin numbers of positive values, so that the smallest has number 1 and zero has number 0."""
+REACH = 8.0
+"""Distance from the centre, in scales, beyond which the bins have equal width in the logarithm of the distance."""
+
+LAST_LINEAR_BIN = round(REACH / WIDTH)
+
+NORMAL_QUARTILE_RANGE = 1.3489795003921634
+"""Distance between the quartiles of the standard normal law."""
+
+SMALLEST_SCALE = float(np.finfo(np.float64).tiny) / WIDTH
+"""Smallest scale, at which the width of a bin is still a normal number."""
+
+LARGEST_SCALE = float(np.finfo(np.float64).max) / REACH
+"""Largest scale, at which the last bin of equal width still lies within double precision."""
 
 PAGE = 4096
-"""Number of bins allocated together: 32 kilobytes for a range of values of 6 %."""
+"""Number of bins allocated together: 32 kilobytes for a quarter of the scale."""
 
 
 @dataclass(frozen=True)
@@ -146,32 +158,94 @@ class Moments:
         return math.sqrt(max(0.0, float(np.dot(square, np.array(moments, dtype=float)))) / self.count)
 
 
+@dataclass(frozen=True)
+class Grid:
+    r"""The bins of a quantile sketch: numbered from 0 at a centre, negative below it, and chosen by the spread.
+
+    Up to `REACH` scales from the centre every bin is `WIDTH` scales wide; beyond, its width is the same share of the
+    distance, :math:`2^{-17}`.
+
+    Attributes
+    ----------
+    centre : float
+        Middle of bin 0.
+    scale : float
+        Positive, from `SMALLEST_SCALE` to `LARGEST_SCALE`.
+
+    Examples
+    --------
+    >>> grid = Grid(1e6, 0.5)
+    >>> bins = grid.bins(np.array([1e6 - 0.25, 1e6, 1e6 + 80.0]))
+    >>> bins.tolist(), grid.middles(bins).round(3).tolist()
+    ([-8192, 0, 523729], [999999.75, 1000000.0, 1000080.0])
+    """
+
+    centre: float
+    scale: float
+
+    @classmethod
+    def of(cls, values: Array) -> Grid:
+        """Choose the median as centre, and a scale that is the standard deviation for normal values, shape (n,)."""
+        lower, centre, upper = (float(quartile) for quartile in np.quantile(values, [0.25, 0.5, 0.75]))
+        # The quartiles see the bulk, where rare large values would make the bins too wide for it.
+        scale = (upper - lower) / NORMAL_QUARTILE_RANGE
+        # Where half of the values are the same, the others decide; where all are, the rounding of that value.
+        scale = scale or float(np.abs(values - centre).mean()) or float(np.spacing(centre))
+        return cls(centre, min(max(scale, SMALLEST_SCALE), LARGEST_SCALE))
+
+    def bins(self, values: Array) -> Counts:
+        """Compute the bin of each value: an increasing function of the value."""
+        deviations, reach = values - self.centre, REACH * self.scale
+        distances = np.abs(deviations)
+        # A difference of logarithms, since the quotient may overflow.
+        beyond = np.log(np.maximum(distances, reach)) - math.log(reach)
+        numbers = LAST_LINEAR_BIN * (np.minimum(distances, reach) / reach + beyond)
+        return (np.sign(deviations) * np.rint(numbers)).astype(np.int64)
+
+    def middles(self, bins: Counts) -> Array:
+        """Compute the value that represents each bin."""
+        numbers, reach = np.abs(bins) / LAST_LINEAR_BIN, REACH * self.scale
+        far = np.exp(np.maximum(numbers, 1.0) - 1 + math.log(reach))
+        middles: Array = self.centre + np.sign(bins) * np.where(numbers > 1, far, numbers * reach)
+        return middles
+
+
 @dataclass
 class QuantileSketch:
-    r"""A histogram with bins of equal width in the logarithm, for quantiles of arbitrary values.
+    r"""The quantiles of arbitrary values: exact up to `KEPT` values, from a histogram beyond.
 
-    Every quantile is within the relative error `RELATIVE_ERROR` of the sample quantile: each order statistic is known
-    to a relative :math:`2^{-17}`, and so is an interpolation between two. Values below the smallest normal number count
-    as zero. Pages of bins are allocated where values fall: the memory is bounded by the range, at 0.5 megabytes for a
-    factor of e between the smallest and the largest value, and does not grow with their number. Merging adds integers,
-    so the order does not matter.
+    The centre and the scale of the histogram come from the first `KEPT` values, so that they depend on the values and
+    their order alone. Every order statistic is then known to `WIDTH` / 2 = 3e-5 scales or, far from the centre, to
+    4e-6 of its distance, and so is an interpolation between two: between the 1 % and 99 % points the error is below
+    `RESOLUTION` standard deviations, however small these are compared with the values. Pages of bins are allocated
+    where values fall: the memory is bounded by the range, at 2 megabytes for 16 scales and 1 megabyte for each further
+    factor of e, and does not grow with the number of values. Values and their differences must be finite.
 
-    Source: the logarithmic bins are those of DDSketch (Masson, Rim and Lee, 2019).
+    Attributes
+    ----------
+    kept : array
+        The values themselves, in order, shape (n,), while there are at most `KEPT`; then empty.
+    grid : Grid or None
+        The bins of the histogram; None before there is one.
+    pages : dict
+        Counts of `PAGE` bins each, by the number of the page.
 
     Examples
     --------
     >>> sketch = QuantileSketch()
     >>> sketch.add(np.array([0.0, 1.0, 2.0, 4.0]))
-    >>> [round(value, 4) for value in sketch.quantiles([0.0, 0.5, 1.0])]
+    >>> sketch.quantiles([0.0, 0.5, 1.0])
     [0.0, 1.5, 4.0]
     """
 
+    kept: Array = field(default_factory=lambda: np.zeros(0))
+    grid: Grid | None = None
     pages: dict[int, Counts] = field(default_factory=dict)
 
     @classmethod
-    def from_bins(cls, bins: Counts, counts: Counts) -> QuantileSketch:
+    def from_bins(cls, grid: Grid, bins: Counts, counts: Counts) -> QuantileSketch:
         """Build the sketch with the given `occupied` bins and their counts."""
-        sketch = cls()
+        sketch = cls(grid=grid)
         sketch._add(bins, counts)
         return sketch
 
@@ -188,38 +262,65 @@ class QuantileSketch:
     @property
     def count(self) -> int:
         """The number of values that were added."""
-        return sum(int(page.sum()) for page in self.pages.values())
+        return self.kept.size + sum(int(page.sum()) for page in self.pages.values())
 
     def add(self, values: Array) -> None:
-        """Add ``values``, finite numbers, shape (n,)."""
-        self._add(*np.unique(_bins(values), return_counts=True))
+        """Add ``values``, shape (n,)."""
+        if self.grid is None:
+            values = np.concatenate([self.kept, values])
+            if values.size <= KEPT:
+                self.kept = values
+                return
+            self.kept, self.grid = np.zeros(0), Grid.of(values[:KEPT])
+        self._add(*np.unique(self.grid.bins(values), return_counts=True))
 
-    def merge(self, other: QuantileSketch) -> QuantileSketch:
-        """Combine with ``other``; return the sketch of the values of both."""
-        sketch = QuantileSketch({number: page.copy() for number, page in self.pages.items()})
-        sketch._add(*other.occupied)
-        return sketch
+    def copy(self) -> QuantileSketch:
+        """Return an independent sketch of the same values."""
+        return QuantileSketch(self.kept, self.grid, {number: page.copy() for number, page in self.pages.items()})
 
     def quantiles(self, probabilities: Iterable[float]) -> list[float]:
         """Estimate quantiles, with interpolation between order statistics as in `numpy.quantile`.
 
         At least one value must have been added.
         """
-        bins, counts = self.occupied
+        values, counts = self._weighted_values()
         behind = np.cumsum(counts)
-        middles = bin_middles(bins)
         quantiles = []
         for probability in probabilities:
-            # The bins of the two order statistics around the level, found by their cumulative counts.
+            # The two order statistics around the level, found by their cumulative counts.
             lower, share = divmod(probability * (int(behind[-1]) - 1), 1.0)
             below, above = np.searchsorted(behind, [lower, lower + (share > 0)], side="right")
-            quantiles.append(float(middles[below] + share * (middles[above] - middles[below])))
+            quantiles.append(float(values[below] + share * (values[above] - values[below])))
         return quantiles
 
+    def distance_to(self, distribution: ArrayFunction) -> float:
+        """Compute the Kolmogorov distance of the values' distribution to that with a distribution function.
+
+        At least one value must have been added.
+
+        Examples
+        --------
+        >>> sketch = QuantileSketch()
+        >>> sketch.add(np.array([0.25, 0.5]))
+        >>> sketch.distance_to(lambda value: value)
+        0.5
+        """
+        values, counts = self._weighted_values()
+        after = np.cumsum(counts) / counts.sum()
+        levels = distribution(values)
+        return float(max(np.abs(after - levels).max(), np.abs(after - counts / counts.sum() - levels).max()))
+
     def histogram(self, edges: Array) -> Counts:
-        """Count the values between neighbouring ``edges``, shape (k + 1,), with each bin placed at its midpoint."""
+        """Count the values between neighbouring ``edges``, shape (k + 1,), with each bin placed at its middle."""
+        values, counts = self._weighted_values()
+        return np.histogram(values, edges, weights=counts)[0].astype(np.int64)
+
+    def _weighted_values(self) -> tuple[Array, Counts]:
+        """Return ascending values, each with the number of added values for which it stands."""
+        if self.grid is None:
+            return np.sort(self.kept), np.ones(self.kept.size, np.int64)
         bins, counts = self.occupied
-        return np.histogram(bin_middles(bins), edges, weights=counts)[0].astype(np.int64)
+        return self.grid.middles(bins), counts
 
     def _add(self, bins: Counts, counts: Counts) -> None:
         # The bins are sorted, so those of one page are contiguous.
@@ -257,21 +358,8 @@ class Accumulator:
 
     def copy(self) -> Accumulator:
         """Return an independent accumulator of the same values."""
-        return Accumulator(self.moments, self.sketch.merge(QuantileSketch()))
+        return Accumulator(self.moments, self.sketch.copy())
 
 
-def bin_middles(bins: Counts) -> Array:
-    """Compute the value that represents each bin of a `QuantileSketch`."""
-    return np.sign(bins) * np.exp((np.abs(bins) - OFFSET) * LOG_WIDTH)
-
-
-def _bins(values: Array) -> Counts:
-    """Compute the bin of each value: an odd, increasing function of the value."""
-    sizes = np.abs(values)
-    counted = sizes >= SMALLEST_NORMAL
-    numbers = np.rint(np.log(np.where(counted, sizes, 1.0)) / LOG_WIDTH).astype(np.int64) + OFFSET
-    return np.where(counted, np.sign(values).astype(np.int64) * numbers, 0)
-
-
-LARGEST_BIN = int(_bins(np.array([np.finfo(np.float64).max]))[0])
-"""The bin of the largest finite value."""
+LARGEST_BIN = int(Grid(0.0, SMALLEST_SCALE).bins(np.array([np.finfo(np.float64).max]))[0])
+"""No bin of any grid has a larger number."""

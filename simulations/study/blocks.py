@@ -1,7 +1,7 @@
 """Blocks of replicates, computed in parallel and returned in order.
 
-A block is a pure function of the study and of its position, and its size depends on m alone. Accumulating the blocks
-in order therefore gives the same bits with any number of threads or machines, and after an interruption.
+A block is a pure function of the study and of its position, and its size depends on the study alone. Accumulating the
+blocks in order therefore gives the same bits with any number of threads or machines, and after an interruption.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Piece = TypeVar("Piece")
 
 Values = TypeVar("Values")
 
-OBSERVATIONS_IN_A_BLOCK, REPLICATES_IN_A_BLOCK = 2_000_000, 1000
+DRAWS_IN_A_BLOCK, REPLICATES_IN_A_BLOCK = 2_000_000, 1000
 """A block takes milliseconds to tenths of a second: long compared with its submission, short for a progress bar."""
 
 BLOCKS_IN_A_PIECE, PIECES_FOR_A_WORKER = 50, 8
@@ -35,8 +35,10 @@ class Stopped(Exception):
     """A signal asked for an end while a block was awaited."""
 
 
-def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
+def blocks_of(draws: int, first: int, replicates: int) -> Iterable[range]:
     """Split the replicates from ``first``, where a block begins, up to ``replicates`` into blocks.
+
+    ``draws`` is the number of random numbers of a replicate, m unless the engine draws fewer.
 
     Examples
     --------
@@ -44,22 +46,23 @@ def blocks_of(m: int, first: int, replicates: int) -> Iterable[range]:
     >>> len(blocks) == number_of_blocks(1_000_000, 0, 20), blocks[0].start, blocks[-1].stop
     (True, 0, 20)
     """
-    size = _block_size(m)
+    size = block_size(draws)
     return (range(start, min(start + size, replicates)) for start in range(first, replicates, size))
 
 
-def number_of_blocks(m: int, first: int, replicates: int) -> int:
+def number_of_blocks(draws: int, first: int, replicates: int) -> int:
     """Count the blocks of `blocks_of`."""
-    return -(-(replicates - first) // _block_size(m))
+    return -(-(replicates - first) // block_size(draws))
 
 
-def whole_blocks(m: int, replicates: int) -> int:
+def whole_blocks(draws: int, replicates: int) -> int:
     """Count the replicates, out of ``replicates``, that fill whole blocks."""
-    return replicates - replicates % _block_size(m)
+    return replicates - replicates % block_size(draws)
 
 
-def _block_size(m: int) -> int:
-    return max(1, min(OBSERVATIONS_IN_A_BLOCK // m, REPLICATES_IN_A_BLOCK))
+def block_size(draws: int) -> int:
+    """Return the number of replicates in a block, for ``draws`` random numbers in each."""
+    return max(1, min(DRAWS_IN_A_BLOCK // draws, REPLICATES_IN_A_BLOCK))
 
 
 @dataclass

@@ -71,10 +71,12 @@ class Point:
         Leading terms -b int f^2 a and m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
     leading_difference : float
         Sum of the leading terms.
-    variance, variance_error, leading_variance : float
+    variance, variance_error, exact_variance, leading_variance : float
         For the standardised statistic.
     skewness, skewness_error, leading_skewness : float
         For the standardised statistic.
+    limit_distance, limit_distance_error : float
+        Kolmogorov distance of the standardised statistic's law to its limit, and a bound on its standard error.
     """
 
     m: int
@@ -87,10 +89,13 @@ class Point:
     leading_difference: float | None
     variance: float | None
     variance_error: float | None
+    exact_variance: float | None
     leading_variance: float | None
     skewness: float | None
     skewness_error: float | None
     leading_skewness: float
+    limit_distance: float | None
+    limit_distance_error: float
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class Convergence:
         >>> from simulations import Study, simulate
         >>> study = Convergence.of([simulate(Study(m=m, replicates=200)) for m in (50, 100)])
         >>> [rate.predicted for rate in study.rates]
-        [1.0, 1.0, 1.0, 0.5]
+        [1.0, 1.0, 1.0, 1.0, 0.5, 0.5]
         """
         setting = results[0].study.setting
         terms = leading_terms(setting.kernel, setting.density, setting.weight)
@@ -150,10 +155,14 @@ def _point(summary: Summary, terms: LeadingTerms) -> Point:
         leading_difference=terms.mean_difference(m, b),
         variance=summary.standardised_variance,
         variance_error=summary.standardised_variance_error,
+        exact_variance=summary.exact_standardised_variance,
         leading_variance=terms.variance_at(m, b),
         skewness=summary.skewness,
         skewness_error=summary.moments.skewness_error,
         leading_skewness=terms.skewness_at(b),
+        limit_distance=summary.limit_distance,
+        # The distance is a difference of probabilities at one point, whose share of n values has at most this error.
+        limit_distance_error=0.5 / math.sqrt(summary.moments.count),
     )
 
 
@@ -168,7 +177,13 @@ def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
             1.0,
             [(None if p.variance is None else p.variance - limit, p.variance_error) for p in points],
         ),
+        (
+            "|exact variance - limit|",
+            1.0,
+            [(None if p.exact_variance is None else p.exact_variance - limit, 0.0) for p in points],
+        ),
         ("skewness", 0.5, [(point.skewness, point.skewness_error) for point in points]),
+        ("distance to the limit law", 0.5, [(point.limit_distance, point.limit_distance_error) for point in points]),
     )
     for quantity, predicted, values in observed:
         yield Rate(quantity, predicted, *_fit_power(bandwidths, values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -27,14 +28,31 @@ from foundation.validation import (
     is_number,
     is_record,
 )
-from simulations.study.accumulators import LARGEST_BIN, ORDER, Accumulator, Moments, QuantileSketch
+from simulations.study.accumulators import (
+    KEPT,
+    LARGEST_BIN,
+    LARGEST_SCALE,
+    ORDER,
+    SMALLEST_SCALE,
+    Accumulator,
+    Grid,
+    Moments,
+    QuantileSketch,
+)
 
-FORMAT = "T_m simulation, 1"
+FORMAT = "T_m simulation, 2"
+"""With number 1, the quantiles were kept to a share of T_m, not of its spread."""
 
 SECONDS_BETWEEN_SAVES = 0.5
 
 SHARE_OF_TIME = 0.05
 """Largest share of the time spent on saving: slow saves are made less often."""
+
+
+def _is_finite_float(value: Any) -> bool:
+    """Return whether a value is a number as `StudyState.document` writes those of any size."""
+    return isinstance(value, float) and math.isfinite(value)
+
 
 _MOMENTS = {
     "count": is_count,
@@ -50,6 +68,8 @@ _STUDY = is_record(
         "identity": is_record({"m": is_count}),
         "seconds": is_finite_number,
         "moments": is_any_of(is_null, is_record(_MOMENTS)),
+        "values": is_list_of(_is_finite_float),
+        "grid": is_any_of(is_null, is_record({"centre": _is_finite_float, "scale": _is_finite_float})),
         "bins": is_list_of(is_integer),
         "counts": is_list_of(is_count),
     }
@@ -81,12 +101,14 @@ class StudyState:
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable form, in which floats are exact to the last bit."""
-        moments = self.accumulator.moments
-        bins, counts = self.accumulator.sketch.occupied
+        moments, sketch = self.accumulator.moments, self.accumulator.sketch
+        bins, counts = sketch.occupied
         return {
             "identity": self.identity,
             "seconds": self.seconds,
             "moments": None if moments is None else asdict(moments),
+            "values": sketch.kept.tolist(),
+            "grid": None if sketch.grid is None else asdict(sketch.grid),
             "bins": bins.tolist(),
             "counts": counts.tolist(),
         }
@@ -102,12 +124,9 @@ class StudyState:
         """
         kept = document["moments"]
         moments = None if kept is None else _moments(kept)
-        bins, counts = (np.array(document[name], dtype=np.int64) for name in ("bins", "counts"))
-        if bins.shape != counts.shape or sum(document["counts"]) != (0 if moments is None else moments.count):
-            raise ValueError("its counts do not sum to the number of its replicates")
-        if (np.diff(bins) <= 0).any() or np.abs(bins).max(initial=0) > LARGEST_BIN:
-            raise ValueError("its bins are not in order")
-        accumulator = Accumulator(moments, QuantileSketch.from_bins(bins, counts))
+        if len(document["values"]) + sum(document["counts"]) != (0 if moments is None else moments.count):
+            raise ValueError("its values do not number as many as its replicates")
+        accumulator = Accumulator(moments, _sketch(document))
         return cls(document["identity"], accumulator, document["seconds"], accumulator.count)
 
 
@@ -116,6 +135,21 @@ def _moments(document: dict[str, Any]) -> Moments:
     if moments.count < 1 or len(moments.sums) != ORDER - 1 or not moments.least <= moments.mean <= moments.greatest:
         raise ValueError("its moments contradict each other")
     return moments
+
+
+def _sketch(document: dict[str, Any]) -> QuantileSketch:
+    bins, counts = (np.array(document[name], dtype=np.int64) for name in ("bins", "counts"))
+    kept = np.array(document["values"], dtype=np.float64)
+    if bins.shape != counts.shape or (np.diff(bins) <= 0).any() or np.abs(bins).max(initial=0) > LARGEST_BIN:
+        raise ValueError("its bins are not in order")
+    if document["grid"] is None:
+        if bins.size or kept.size > KEPT:
+            raise ValueError("its bins have no grid")
+        return QuantileSketch(kept)
+    grid = Grid(**document["grid"])
+    if kept.size or not SMALLEST_SCALE <= grid.scale <= LARGEST_SCALE:
+        raise ValueError("its values do not fit its grid")
+    return QuantileSketch.from_bins(grid, bins, counts)
 
 
 @dataclass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from foundation.errors import InputError
 from foundation.processes import count_usable_cores
 from foundation.types import Array
 from foundation.validation import require_positive
-from simulations.engines.cells.discretisation import Discretisation
 from simulations.engines.choice import Replicates, engine_for
 from simulations.study.accumulators import Accumulator
 from simulations.study.blocks import (
@@ -177,7 +176,7 @@ def _run(
     """Accumulate the blocks that the state does not have yet, in order, with periodic saves."""
     # One replicate is computed and discarded, so that the clock and the progress bar do not measure compilation.
     engine.values(study.seed, study.streams(range(1)))
-    whole = whole_blocks(study.m, study.replicates)
+    whole = whole_blocks(engine.draws, study.replicates)
     accumulator, earlier, started = state.accumulator, state.seconds, time.perf_counter()
     if accumulator.count:
         progress(accumulator.count)
@@ -204,7 +203,7 @@ def _run(
 
 def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
     """Compute T_m of the replicates that follow the first ``done``, in ``pool``; yield them block by block in order."""
-    blocks, ahead = blocks_of(study.m, done, study.replicates), BLOCKS_AHEAD * pool.size
+    blocks, ahead = blocks_of(engine.draws, done, study.replicates), BLOCKS_AHEAD * pool.size
     if not pool.remote:
         yield from in_order(
             lambda block: pool.submit(engine.values, study.seed, study.streams(block)), blocks, ahead, stop
@@ -213,7 +212,7 @@ def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, sto
     # Workers of a cluster may run other versions: each proves on the first replicate that it computes the same bits.
     expected = engine.values(study.seed, study.streams(range(1))).tobytes()
     compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
-    pieces = pieces_of(blocks, number_of_blocks(study.m, done, study.replicates), pool.size)
+    pieces = pieces_of(blocks, number_of_blocks(engine.draws, done, study.replicates), pool.size)
     for values in in_order(lambda piece: pool.submit(compute, piece), pieces, ahead, stop, pool.look):
         yield from values
 
@@ -295,14 +294,13 @@ def _save_and_describe(
 
 
 def _result(study: Study, engine: Replicates, accumulator: Accumulator, seconds: float) -> Result:
-    return Result(study, engine.name, _document(engine.discretisation), accumulator, seconds)
+    return Result(study, engine.name, _describe_error(engine), accumulator, seconds)
 
 
-def _document(measured: Discretisation | None) -> dict[str, float | None] | None:
-    """Return a discretisation in machine-readable form; its relative error is None if T_m is 0."""
-    if measured is None:
-        return None
-    return {name: value if math.isfinite(value) else None for name, value in asdict(measured).items()}
+def _describe_error(engine: Replicates) -> dict[str, Any] | None:
+    """Return an engine's discretisation in machine-readable form, and how its strata are drawn; None if it is exact."""
+    measured = engine.discretisation
+    return None if measured is None else {**asdict(measured), "strata": engine.strata_drawn}
 
 
 def _identity(study: Study, engine: Replicates) -> Identity:

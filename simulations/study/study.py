@@ -12,6 +12,7 @@ from foundation.errors import InputError, Interruption
 from foundation.validation import require_positive
 from simulations.engines.choice import check_engine
 from simulations.engines.exact.statistic import Statistic
+from simulations.engines.names import LARGEST_M as LARGEST_OF_AN_ENGINE
 from simulations.sampling.streams import check_seed
 from simulations.study.accumulators import Accumulator
 from simulations.study.summary import Summary, summarise
@@ -21,8 +22,8 @@ from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
-LARGEST_M = 10**9
-"""Largest m; a larger sample would take more than 8 GB."""
+LARGEST_M = max(LARGEST_OF_AN_ENGINE.values())
+"""Largest m of any engine."""
 
 MOST_REPLICATES = 2**32
 """Number of streams for one m."""
@@ -41,8 +42,8 @@ class Study:
     kernel, density, weight, bandwidth
         Objects of ``theory``, or their names.
     seed : int
-        From 0 to 2**64 - 1. Replicate r draws from the stream (seed, m 2**32 + r), whatever the other settings are;
-        so studies at different m are independent.
+        From 0 to 2**64 - 1. Replicate r draws from the stream (seed, m, r), whatever the other settings are; so studies
+        at different m are independent.
     engine : str
         A name in `simulations.engines.choice.ENGINES`, or ``"auto"``, which selects one by m.
 
@@ -89,8 +90,11 @@ class Study:
         )
 
     def streams(self, replicates: range) -> range:
-        """Compute the numbers of the streams from which ``replicates`` are drawn."""
-        first = self.m * MOST_REPLICATES
+        """Compute the numbers of the streams from which ``replicates`` are drawn.
+
+        An m of 2**32 and more has the numbers of its lower 32 bits; the engine that reaches it adds the others.
+        """
+        first = self.m % MOST_REPLICATES * MOST_REPLICATES
         return range(first + replicates.start, first + replicates.stop)
 
 
@@ -113,7 +117,7 @@ class Result:
 
     study: Study
     engine: str
-    discretisation: dict[str, float | None] | None
+    discretisation: dict[str, Any] | None
     accumulator: Accumulator
     seconds: float
 

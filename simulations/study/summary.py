@@ -8,15 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import sympy
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 from sympy import Integer
 
+from foundation.errors import InputError
+from foundation.typography import format_count
 from simulations.engines.exact.statistic import Statistic
 from simulations.study.accumulators import Accumulator, Moments, QuantileSketch
 from theory.algebra.evidence import Evidence, assumptions_document
 from theory.bickel_rosenblatt.bandwidth import window_at
 from theory.bickel_rosenblatt.mean import ExactMean, exact_mean, limit_mean, limit_variance, theorem_conditions
+from theory.bickel_rosenblatt.variance import exact_variance
 from theory.densities.density import overlaps
 from theory.densities.weights import Weight
 from theory.kernels import Piece
@@ -84,10 +88,48 @@ PROBABILITIES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 AGREEMENT = 3.5
 """Standard errors within which two means agree; a correct simulation deviates more once in 2,100 studies."""
 
+UNSEEN = 4
+"""Replicates as extreme as the most extreme one that are counted beside those seen, where the tail is judged."""
+
+ROUNDING = 1e-10
+"""Bound on the relative error of T_m and of its exact mean."""
+
 RARE = 10
 """Expected number of draws up to which values are rare: their part of the mean is not seen in the standard error."""
 
+NOTABLE = 0.01
+"""Smallest share of the exact mean from such values that is mentioned where they may explain a difference."""
+
 SIGNIFICANCE = 0.01
+
+
+def chance_bound(count: int, kurtosis: Any, extreme: Any) -> Any:
+    r"""Bound the standard errors by which a right mean of few or heavy-tailed values deviates.
+
+    For normal values the bound would be Student's quantile k at the level of `AGREEMENT`. The mean and the variance of
+    n values are correlated, by at most 1, and the variance has the relative standard error
+    :math:`r = ((\kappa - 1)/n)^{1/2}`; where the mean is z standard errors too small, the variance may thus be too
+    small by the factor 1 + z r. The bound is the solution of :math:`z^2 = k^2 (1 + z r)`. A sample shows less of a
+    heavy tail than there is: `UNSEEN` values as extreme as the most extreme one are added to the kurtosis.
+
+    A tail so rare that no replicate shows it is not found by this bound.
+
+    Parameters
+    ----------
+    count : int
+        Number of values, at least 2.
+    kurtosis, extreme : float or array
+        The fourth central moment over the squared variance, and the largest deviation from the mean in standard
+        deviations.
+
+    Examples
+    --------
+    >>> [round(float(chance_bound(n, 3.0, 3.0)), 2) for n in (10, 100, 10_000)]
+    [53.53, 5.42, 3.59]
+    """
+    k = -float(stdtrit(count - 1, ndtr(-AGREEMENT)))
+    r = np.sqrt(np.maximum(kurtosis - 1 + UNSEEN * extreme**4 / count, 0.0) / count)
+    return k * (k * r / 2 + np.sqrt(1 + (k * r / 2) ** 2))
 
 
 @dataclass(frozen=True)
@@ -114,9 +156,11 @@ class Summary:
         The conditions of Theorem 3.1.
     discretisation : mapping or None
         Measured error of the engine; None for the exact one.
+    exact_variance : float or None
+        Var T_m at this m; None if it cannot be computed for the setting.
     unreached_mean : float
         The part of E T_m from values that all replicates together draw fewer than `RARE` times on average. It is
-        computed where the means differ, and explains a difference that the standard error does not show.
+        computed where the means differ by more than `AGREEMENT`, and may explain that.
     """
 
     m: int
@@ -129,6 +173,7 @@ class Summary:
     normality: Normality
     conditions: tuple[Evidence, ...]
     discretisation: Mapping[str, Any] | None = None
+    exact_variance: float | None = None
     unreached_mean: float = 0.0
 
     @property
@@ -158,11 +203,30 @@ class Summary:
 
     @property
     def contradicts_exact_mean(self) -> bool:
-        """Whether the means differ by more than chance, the bias of cells and values that were not drawn explain."""
-        if not self.standard_error or self.z_exact is None:
-            return False
-        unreached = self.unreached_mean / self.standard_error
-        return abs(self.z_exact) > AGREEMENT + _bias_in_standard_errors(self) + unreached
+        """Whether the means differ by more than `z_bound`."""
+        return self.z_exact is not None and self.z_bound is not None and abs(self.z_exact) > self.z_bound
+
+    @property
+    def z_bound(self) -> float | None:
+        """The standard errors by which chance, errors of the engine and values that were not drawn may part the means.
+
+        None without a standard error.
+        """
+        if not self.standard_error:
+            return None
+        # Values that are not drawn can only be missing from the simulated mean.
+        missing = self.unreached_mean if self.mean < self.exact.total else 0.0
+        unseen = (missing + ROUNDING * self.exact.total) / self.standard_error
+        return self.chance_bound + _bias_in_standard_errors(self) + unseen
+
+    @property
+    def chance_bound(self) -> float:
+        """The standard errors by which chance parts a simulated mean from its expectation; see `chance_bound`."""
+        deviation = max(self.moments.greatest - self.mean, self.mean - self.moments.least)
+        n, square = self.moments.count, self.moments.sums[0] / self.moments.count
+        kurtosis = self.moments.kurtosis
+        # The kurtosis of n values is below n.
+        return float(chance_bound(n, n if kurtosis is None else kurtosis, deviation / math.sqrt(square)))
 
     @property
     def standardised_mean(self) -> float:
@@ -184,6 +248,19 @@ class Summary:
         """The standard error of the variance of the standardised statistic."""
         error = self.moments.variance_error
         return None if error is None else error / self.bandwidth
+
+    @property
+    def exact_standardised_variance(self) -> float | None:
+        """The exact variance of the standardised statistic at this m; None if it cannot be computed."""
+        return None if self.exact_variance is None else self.exact_variance / self.bandwidth
+
+    @cached_property
+    def limit_distance(self) -> float | None:
+        """The Kolmogorov distance of the standardised statistic's law to its limit; None if that is a single point."""
+        spread = math.sqrt(self.limit_variance * self.bandwidth)
+        if spread == 0.0:
+            return None
+        return self.sketch.distance_to(lambda values: np.asarray(ndtr((values - self.limit_mean) / spread)))
 
     @property
     def skewness(self) -> float | None:
@@ -211,6 +288,7 @@ class Summary:
             "mean": self.mean,
             "standard_error": self.standard_error,
             "variance": self.variance,
+            "exact_variance": self.exact_variance,
             "exact_mean": self.exact.total,
             "exact_mean_parts": {
                 "variance_term": self.exact.variance_term,
@@ -220,12 +298,14 @@ class Summary:
             "limit_mean": self.limit_mean,
             "limit_variance": self.limit_variance,
             "z_exact": self.z_exact,
+            "z_bound": self.z_bound,
             "z_limit": self.z_limit,
             "standardised": {
                 "mean": self.standardised_mean,
                 "variance": self.standardised_variance,
                 "skewness": self.skewness,
                 "kurtosis": self.moments.kurtosis,
+                "limit_distance": self.limit_distance,
                 "standard_errors": {
                     "mean": self.standardised_mean_error,
                     "variance": self.standardised_variance_error,
@@ -260,10 +340,18 @@ def summarise(
         normality=normality(accumulator.moments),
         conditions=theorem_conditions(kernel, density, weight, bandwidth),
         discretisation=discretisation,
+        exact_variance=_exact_variance(setting, m),
     )
-    if summary.contradicts_exact_mean:
+    if summary.z_exact is not None and abs(summary.z_exact) > AGREEMENT:
         return replace(summary, unreached_mean=_unreached_mean(setting, m, accumulator.count, summary.exact.total))
     return summary
+
+
+def _exact_variance(setting: Statistic, m: int) -> float | None:
+    try:
+        return exact_variance(m, setting.kernel, setting.density, setting.weight, setting.bandwidth).total
+    except InputError:
+        return None
 
 
 def _unreached_mean(setting: Statistic, m: int, replicates: int, exact: float) -> float:
@@ -332,44 +420,64 @@ def _on_the_window(summary: Summary) -> str:
 
 def _on_the_discretisation(summary: Summary) -> str:
     measured = summary.discretisation or {}
-    if measured["rms_relative_error"] is None:
-        return "The engine works on cells, and T_m is 0 in its pilot study, so that it has no relative error."
-    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: in a pilot study T_m had"
-    sentence += f" a root mean square relative error of {measured['rms_relative_error']:.1e} and a mean relative error"
-    sentence += f" of {measured['mean_relative_error']:+.1e} ± {measured['mean_standard_error']:.1e}"
+    sentence = f"The engine works on {measured['cells_per_bandwidth']} cells per bandwidth: T_m has a root mean square"
+    sentence += (
+        f" error of {measured['rms_error']:.1e} and a bias of {measured['bias']:+.1e} standard deviations of T_m"
+    )
     share = _bias_in_standard_errors(summary)
     sentence += f": at most {share:.2g} standard errors of the simulated mean." if share else "."
-    error = measured.get("closed_form_error")
-    return (
-        sentence if error is None else f"{sentence} ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
-    )
+    error, drawn = measured.get("closed_form_error"), measured.get("strata")
+    if error is not None:
+        sentence += f" ∫ f² a on the cells is within {abs(error):.0e} of its closed form."
+    if drawn is not None:
+        sentence += (
+            f" Of {format_count(drawn['sums'] + drawn['positions'], 'part')} of cells, {drawn['sums']:,} had sums "
+            f"drawn as normal vectors and {drawn['positions']:,} the positions of their observations."
+        )
+    return sentence
 
 
 def _on_the_exact_mean(summary: Summary) -> str:
-    if summary.z_exact is None:
-        return "One replicate has no standard error, so its mean cannot be assessed."
-    distance = f"(z = {summary.z_exact:+.2f})"
-    if abs(summary.z_exact) <= AGREEMENT:
-        return f"The simulated mean agrees with the exact mean at this m {distance}."
-    if not summary.contradicts_exact_mean:
-        share = summary.unreached_mean / summary.exact.total
-        if share > 0:
-            return (
-                f"The simulated mean differs from the exact mean {distance}, but {share:.0%} of the latter comes from "
-                f"values that all replicates together draw fewer than {RARE} times on average. Neither mean is in "
-                "doubt; the standard error is too small. Simulate more replicates, or narrow the weight."
-            )
-        return f"The simulated mean differs from the exact mean {distance}; the bias of the cells may explain that."
-    return f"The simulated mean contradicts the exact mean at this m {distance}: one of the two is wrong."
+    z, bound = summary.z_exact, summary.z_bound
+    if z is None or bound is None:
+        what = "One replicate has" if summary.moments.count == 1 else "Replicates that are all equal have"
+        return f"{what} no standard error, so that the simulated mean cannot be assessed."
+    if abs(z) <= AGREEMENT:
+        return f"The simulated mean agrees with the exact mean at this m (z = {z:+.2f})."
+    count, chance, share = summary.moments.count, summary.chance_bound, summary.unreached_mean / summary.exact.total
+    tail = f"the kurtosis of T_m, {summary.moments.kurtosis or math.nan:.3g} in {count:,} replicates"
+    if summary.contradicts_exact_mean:
+        reasons = [f"{tail}, with which chance explains {chance:.2g} standard errors"]
+        if summary.discretisation is not None:
+            reasons.append(f"the bias of the cells ({_bias_in_standard_errors(summary):.2g} standard errors)")
+        reasons.append(f"values that are hardly ever drawn ({share:.2g} of the exact mean)")
+        return (
+            f"The simulated mean contradicts the exact mean at this m (z = {z:+.2f}): one of the two is wrong. "
+            f"Considered, and too small to explain it: {'; '.join(reasons)}."
+        )
+    causes = []
+    if share >= NOTABLE and z < 0:
+        causes.append(
+            f"{share:.0%} of the latter comes from values that all replicates together draw fewer than {RARE} times on "
+            "average"
+        )
+    if abs(z) <= chance:
+        causes.append(f"{tail}, leaves the standard error so uncertain that chance explains up to {chance:.2g} of them")
+    differs = f"The simulated mean differs from the exact mean (z = {z:+.2f}), but"
+    if causes:
+        remedy = "Simulate more replicates, or narrow the weight."
+        return f"{differs} {', and '.join(causes)}. Neither mean is in doubt; the standard error is too small. {remedy}"
+    cause = "rounding of T_m" if summary.discretisation is None else "bias of the cells"
+    return f"{differs} the {cause} may explain that."
 
 
 def _bias_in_standard_errors(summary: Summary) -> float:
     """Bound the bias of the cells, plus two of its standard errors, in standard errors of the mean."""
     measured = summary.discretisation or {}
-    if not summary.standard_error or measured.get("mean_relative_error") is None:
+    if not summary.standard_error or measured.get("bias") is None:
         return 0.0
-    bias = abs(measured["mean_relative_error"]) + 2 * measured["mean_standard_error"]
-    return float(bias) * summary.exact.total / summary.standard_error
+    bias = abs(measured["bias"]) + 2 * measured["bias_standard_error"]
+    return float(bias) * measured["standard_deviation"] / summary.standard_error
 
 
 def _on_the_limit(summary: Summary) -> str:
@@ -395,6 +503,8 @@ def _on_normality(summary: Summary) -> str:
         return f"Normality is tested only with at least {FEWEST} different replicates."
     ratio = summary.standardised_variance / summary.limit_variance
     spread = f"The standardised variance is {ratio:.0%} of its limit"
+    if summary.exact_standardised_variance is not None:
+        spread += f", {summary.exact_standardised_variance / summary.limit_variance:.0%} by its exact value at this m"
     if summary.normality.p_value < SIGNIFICANCE:
         return f"{spread}, and the normal law has not been reached at this m: skewness {summary.skewness:+.2f}."
     return f"{spread}, and these replicates show no departure from a normal law (skewness {summary.skewness:+.2f})."

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,7 +15,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
+from tests.support.ledger import deciding_here
 from tests.support.places import ROOT
+
+
+@pytest.fixture
+def decided_here() -> Iterator[None]:
+    """Claims are decided in this process, in tests that are not about the others."""
+    with deciding_here():
+        yield
 
 
 def run(*arguments: str) -> Result:
@@ -90,6 +99,7 @@ def test_a_false_minimum_is_refuted_with_exit_code_1() -> None:
     assert "1 not as recorded" in result.stderr
 
 
+@pytest.mark.usefixtures("decided_here")
 def test_an_assumption_joins_the_claims_that_were_named() -> None:
     result = run("verify-lemmas", "algorithm-2", "--assume", "lemma-3.2.minimum=3/(5*r)", "--json", "-", "--quiet")
     assert {claim["id"] for claim in json.loads(result.stdout)["claims"]} == {
@@ -100,6 +110,7 @@ def test_an_assumption_joins_the_claims_that_were_named() -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.usefixtures("decided_here")
 @pytest.mark.parametrize("form", ["table", "json", "markdown", "latex"])
 @pytest.mark.parametrize("explain", [True, False])
 def test_every_form_goes_to_the_terminal_and_to_a_file(form: str, explain: bool, tmp_path: Path) -> None:
@@ -154,6 +165,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_decided(
         assert "No such file" in refusal("verify-lemmas", "--output", str(tmp_path / "no" / "file"))
 
 
+@pytest.mark.usefixtures("decided_here")
 def test_an_earlier_result_survives_a_command_that_fails(tmp_path: Path) -> None:
     earlier = tmp_path / "result.json"
     earlier.write_text("earlier", encoding="utf-8")

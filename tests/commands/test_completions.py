@@ -27,7 +27,7 @@ from simulations.engines.choice import ENGINES, check_engine
 from simulations.engines.names import ENGINE_NAMES
 from tests.support.hostile.text import NAMES
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory import densities
 from theory.kernels import KERNELS
 from theory.ledger.registry import claims

@@ -23,7 +23,7 @@ from evae.runs.run import Run
 from tests.commands.test_json import TINY, folder
 from tests.support.hostile.text import NAMES, TEXTS, is_plain
 from tests.support.places import RESULTS
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 __all__ = ["folder"]
 

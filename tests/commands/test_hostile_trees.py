@@ -11,7 +11,7 @@ import pytest
 import cli
 from tests.commands.test_json import COMMANDS, GRID, folder
 from tests.support.hostile.trees import KINDS, make, snapshot
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the kinds of files that these tests make are POSIX's")
 

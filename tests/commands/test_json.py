@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,9 @@ from docs.schemas import render
 from evae.experiments.results import VERSION
 from results.render import FILES
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from tests.support.schemas import faults
-from theory.ledger import parallel as workers
-from theory.ledger.registry import verify
+from theory.algebra.verified_integrals import closed_forms_within
 
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]
 
@@ -42,6 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert trained.exit_code == 0, trained.output
     return place
 
+
+pytestmark = pytest.mark.usefixtures("decided_here")
 
 #: Every command with tiny settings, by the schema of its document; FOLDER is that of `folder`.
 COMMANDS = {
@@ -214,8 +216,7 @@ def test_quiet_with_a_path_prints_nothing_and_writes_the_document(
     assert os.listdir(tmp_path) == ["result.json"]  # noqa: PTH208
 
 
-def test_quiet_prints_no_form_of_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "decide", lambda requests, *_: [verify(request.claim_id) for request in requests])
+def test_quiet_prints_no_form_of_the_ledger() -> None:
     for form in ("table", "json", "markdown", "latex"):
         arguments = ["verify-lemmas", "algorithm-2.median", "--format", form]
         assert "algorithm-2.median" in runner().invoke(main, arguments).output
@@ -232,7 +233,8 @@ def test_an_option_that_would_do_nothing_with_list_is_refused() -> None:
 ARCSINE = "verify-lemmas kernel --support=-1,1 --density=1/(pi*sqrt(1-x**2))"
 
 
-def test_infinite_numbers_are_null(folder: Path) -> None:
+def test_infinite_numbers_are_null(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theory.kernel_assessment.closed_forms_within", partial(closed_forms_within, 0.2))
     whole = document(ARCSINE, folder)
     assert faults("verify-lemmas-kernel", whole) == []
     assert whole["kernel"]["constants"]["roughness"] == {"exact": "oo", "value": None}

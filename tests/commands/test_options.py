@@ -7,6 +7,8 @@ from collections import defaultdict
 import click
 import pytest
 
+from cli import main
+from commands.shared.failures import CommandLine
 from commands.shared.options import SHARED
 from evae.configuration.options import OPTIONS, Option
 from evae.features.names import CHOICES
@@ -50,3 +52,43 @@ def test_the_light_names_are_those_of_the_definitions() -> None:
     assert set(KERNEL_NAMES) == set(KERNELS)
     kinds = [form.partition(":")[0] for form in DENSITY_FORMS]
     assert kinds == [*DENSITIES, *FAMILIES, "mixture"]
+
+
+SINGLE = [
+    pytest.param(words, parameter, id=f"{' '.join(words)} {parameter.opts[0]}")
+    for words, command in COMMANDS.items()
+    for parameter in command.params
+    if isinstance(parameter, click.Option) and not parameter.multiple
+]
+
+
+@pytest.mark.parametrize(("words", "parameter"), SINGLE)
+def test_an_option_given_again_is_refused_where_the_last_value_alone_would_count(
+    words: tuple[str, ...], parameter: click.Option
+) -> None:
+    if not parameter.is_flag:
+        names = parameter.opts
+        given = [[first, "1", second, value] for first in names for second in names for value in "12"]
+        given += [[f"{name}=1", f"{name}=2"] for name in parameter.opts if name.startswith("--")]
+    elif parameter.secondary_opts:
+        given = [[parameter.opts[0], parameter.secondary_opts[0]], [parameter.secondary_opts[0], parameter.opts[0]]]
+    else:
+        # A flag has but one value, so that nothing is lost.
+        command = COMMANDS[words]
+        parser = command.make_parser(click.Context(command))
+        assert parser.parse_args([parameter.opts[0]] * 2)[0] == parser.parse_args([parameter.opts[0]])[0]
+        return
+    for options in given:
+        complaint = refusal(*words, *options)
+        assert parameter.opts[0] in complaint
+        assert "must be given once, got 2 times: only the last would count. Keep one of them." in complaint
+
+
+def test_options_that_are_repeatable_keep_all_their_values() -> None:
+    assert "every --m must be different, got 100 twice" in refusal("simulate-tm", "--m", "100", "--m", "100")
+
+
+def test_a_group_refuses_an_option_given_again_as_its_commands_do() -> None:
+    assert "--json must be given once, got 2 times" in refusal("datasets", "list", "--json", "a", "--json", "b")
+    for group in (main, *(command for command in main.commands.values() if isinstance(command, click.Group))):
+        assert isinstance(group, CommandLine)

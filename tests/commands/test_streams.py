@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from commands.shared.streams import SPELLING, correct_sizes, spell
 from tests.commands.test_json import COMMANDS, TINY
+from tests.support.examples import examples
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by a POSIX shell")
@@ -74,7 +75,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=900,
     )
 
 
@@ -107,7 +108,7 @@ def test_a_stream_in_any_state_is_used_or_named(command: str, redirection: str) 
     redirection=st.sampled_from(sorted(REDIRECTIONS)),
     variables=st.fixed_dictionaries({}, optional={name: st.sampled_from(of) for name, of in VARIABLES.items()}),
 )
-@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "8")))
+@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", examples(8))))
 def test_fuzzed_variables_and_streams_lead_to_results_or_a_sentence(
     command: str, redirection: str, variables: dict[str, str]
 ) -> None:

@@ -10,7 +10,8 @@ import click
 import pytest
 
 from cli import main
-from tests.support.runner import runner
+from tests.support.networks import networks_of_the_paper
+from tests.support.processes.runner import runner
 
 
 def commands(group: click.Group = main, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -105,7 +106,8 @@ def test_a_command_with_a_letter_wrong_is_answered_with_that_command(words: tupl
     ],
 )
 def test_a_value_with_a_letter_wrong_is_answered_with_that_value(arguments: str, nearest: str) -> None:
-    assert f"Did you mean {nearest}?" in refusal(*arguments.split())
+    with networks_of_the_paper():
+        assert f"Did you mean {nearest}?" in refusal(*arguments.split())
 
 
 def test_a_column_with_a_letter_wrong_is_answered_with_that_column(tmp_path: Path) -> None:

@@ -21,30 +21,15 @@ from evae.experiments.reports.files import report
 from evae.experiments.results import Results
 from foundation.terminal import FittingTable
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from tests.support.terminals import COLOUR, CONTROL, shown
-from theory.ledger import parallel as workers
-from theory.ledger.registry import verify
 
 TINY = ["--epochs", "1", "--limit-train", "60", "--latent-dim", "2", "--device", "cpu", "--lr", "1e-3"]
 
 MIXTURE = "mixture:0.25*normal(-1,0.5)+0.25*normal(1,0.5)+0.5*normal(0,2)"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def decided_here() -> Iterator[None]:
-    """Claims are decided in this process, which has sympy loaded."""
-    with pytest.MonkeyPatch.context() as patch:
-
-        def decide(requests: list[workers.ClaimRequest], _jobs: int, _limit: float, advance: object) -> list[object]:
-            found: list[object] = []
-            for request in requests:
-                found.append(verify(request.claim_id, request.assumed))
-                advance(found[-1])  # type: ignore[operator]
-            return found
-
-        patch.setattr(workers, "decide", decide)
-        yield
+pytestmark = pytest.mark.usefixtures("decided_here")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import doctest
 import importlib
 import re
@@ -20,11 +21,12 @@ import evae
 import simulations
 import theory
 from cli import main
+from tests.support.ledger import deciding_here
+from tests.support.networks import networks_narrowed
 from tests.support.places import ROOT
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.claim import Verdict
-from theory.ledger import parallel as workers
-from theory.ledger.registry import claims, verify
+from theory.ledger.registry import claims
 
 DOCS = ROOT / "docs"
 
@@ -32,6 +34,8 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 #: Pages whose examples are run, and how many there are at least.
 FOLLOWED = {"tutorial.md": 12, "mathematics.md": 5, "callbacks.md": 2, "../README.md": 2}
+
+TRAINING = ("callbacks.md",)
 
 LEFT_OUT = "<!-- not run:"
 """Begins the remark before a block that trains."""
@@ -41,9 +45,14 @@ VERDICT = re.compile(r"`([a-z0-9]+(?:-[a-z0-9.]+)*\.[a-z0-9-]+)`, (\w+)")
 
 
 @cache
-def functions(module: Path) -> set[str]:
+def functions(module: Path) -> dict[str, bool]:
+    """Return the names of a module's functions, and whether each is a test that runs in ``make test-all`` alone."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return {
+        node.name: any(ast.unparse(decorator) == "pytest.mark.slow" for decorator in node.decorator_list)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
 
 
 def test_every_promise_names_a_test_that_is_there() -> None:
@@ -56,17 +65,7 @@ def test_every_promise_names_a_test_that_is_there() -> None:
     ]
     assert all(re.search(r"`tests/[\w/]+\.py::\w+`(?: \(slow\))? \|$", promise) for promise in promises)
     marked = re.findall(r"`(tests/[\w/]+\.py)::(\w+)` \(slow\)", page)
-    assert {pair for pair in named if is_slow(ROOT / pair[0], pair[1])} == set(marked)
-
-
-def is_slow(file: Path, name: str) -> bool:
-    """Whether a test runs in ``make test-all`` alone."""
-    decorators = next(
-        node.decorator_list
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and node.name == name
-    )
-    return any(ast.unparse(decorator) == "pytest.mark.slow" for decorator in decorators)
+    assert {(file, name) for file, name in named if functions(ROOT / file)[name]} == set(marked)
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
@@ -128,16 +127,19 @@ def blocks(page: Path, *languages: str) -> Iterator[tuple[str, str]]:
             yield language, text
 
 
+@pytest.fixture
+def quick_examples(name: str) -> Iterator[None]:
+    """Claims are decided in this process, since others take seconds to start; a page that trains needs few channels."""
+    with deciding_here(), networks_narrowed() if name in TRAINING else contextlib.nullcontext():
+        yield
+
+
+@pytest.mark.usefixtures("quick_examples")
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_who_follows_a_page_sees_what_it_shows(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Run the page's Python and its commands from top to bottom, in one folder.
-
-    Claims are decided in this process: to start others takes most of the time that such a command does.
-    """
-    monkeypatch.setattr(workers, "decide", lambda requests, *_: [verify(one.claim_id, one.assumed) for one in requests])
-    monkeypatch.setattr(workers, "run_within", lambda _, function, *arguments: function(*arguments))
+    """Run the page's Python and its commands from top to bottom, in one folder."""
     (tmp_path / "results").symlink_to(ROOT / "results")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

@@ -18,13 +18,10 @@ PLACES = r"(?:/(?:work|tmp|home|root|Users|var|mnt|opt)/|[A-Z]:\\|~/)"
 
 LARGEST_PICTURE = 150_000
 
-#: Notebooks that take more than five seconds.
-SLOW = ("latent", "reconstructions", "statistic")
+#: The notebooks that are executed by the tests that always run: one on theory, and one on the networks.
+QUICK = ("kl_bound", "ablation")
 
-every_notebook = pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in SLOW else ()) for path in notebooks()],
-)
+every_notebook = pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 
 
 def code(notebook: NotebookNode) -> str:
@@ -44,7 +41,10 @@ def differences(shown: str, now: str, tolerance: float) -> list[str]:
     return [f"{a:g} has become {b:g}" for a, b in values if abs(a - b) > tolerance * max(abs(a), abs(b))]
 
 
-@every_notebook
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow) for path in notebooks()],
+)
 def test_a_notebook_runs_and_shows_what_it_was_committed_with(path: Path) -> None:
     """Numbers may differ by the notebook's tolerance, which only those that train a network have."""
     committed, again = read(path), executed(path)

@@ -17,8 +17,10 @@ import cli
 from evae import Configuration, Run, train
 from evae.data.published import CIFAR10, as_published, content_sha256
 from evae.data.sources import cifar
+from evae.models.networks import ARCHITECTURES
 from tests.evae.training.trainer import Trainer
-from tests.support.faults import Faults
+from tests.support.networks import PAPERS, networks_narrowed
+from tests.support.processes.faults import Faults
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -28,6 +30,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def narrow() -> Iterator[None]:
+    """Networks have few channels, except in tests with `papers_networks`."""
+    with networks_narrowed():
+        yield
+
+
+@pytest.fixture
+def papers_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks of 32 x 32 images are the paper's."""
+    monkeypatch.setitem(ARCHITECTURES, 32, PAPERS)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +69,8 @@ def small(folder: Path, **options: object) -> Configuration:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """One finished run of each model; tests read it and do not change its weights."""
     folder = tmp_path_factory.mktemp("runs")
-    return {model: train(small(folder, model=model)) for model in ("vae", "evae")}
+    with networks_narrowed():
+        return {model: train(small(folder, model=model)) for model in ("vae", "evae")}
 
 
 def write_idx(path: Path, images: np.ndarray) -> None:

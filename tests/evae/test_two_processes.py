@@ -21,7 +21,7 @@ from evae.data.decoding import Decoder, Framing
 from evae.data.sources.image_files import Folder
 from foundation.errors import InputError
 from tests.evae.training.trainer import Trainer
-from tests.support.faults import Faults, complaints
+from tests.support.processes.faults import Faults, complaints
 
 
 def test_a_run_that_is_trained_cannot_be_resumed_or_evaluated_and_ends_as_it_would_have(

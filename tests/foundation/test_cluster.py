@@ -20,6 +20,7 @@ from foundation import cluster as clusters
 from foundation.cluster import Channel, Cluster, ClusterLost, WorkersDied, open_cluster
 from foundation.errors import InputError
 from tests.support.clusters import Processes, processes
+from tests.support.processes.forks import Forks
 
 pytest.importorskip("distributed")
 
@@ -228,9 +229,9 @@ def test_an_address_where_nobody_answers_is_refused_in_a_sentence(
         pass
 
 
-def test_a_scheduler_without_workers_is_refused(tmp_path: Path) -> None:
+def test_a_scheduler_without_workers_is_refused(forks: Forks, tmp_path: Path) -> None:
     refused = pytest.raises(InputError, match=r"has no workers\. Start some: dask worker tcp://")
-    with processes(tmp_path, workers=0) as started, refused, open_cluster(started.address):
+    with processes(forks, tmp_path, workers=0) as started, refused, open_cluster(started.address):
         pass
 
 

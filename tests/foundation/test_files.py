@@ -286,3 +286,25 @@ def test_a_tree_of_our_own_holds_only_files_and_folders(kind: str, tmp_path: Pat
     make(folder / "odd", kind, tmp_path)
     with pytest.raises(InputError, match=r"odd must be a file or a folder, got a (link|pipe|socket)"):
         require_own_tree(tmp_path / "run", 2)
+
+
+def test_a_process_that_repeats_the_script_of_the_one_that_waits_for_it_does_not_wait_for_its_lock(
+    tmp_path: Path,
+) -> None:
+    """Without a main guard a new process runs the script again, and comes to the lock that the first one holds."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from foundation.files import hold_lock\n"
+        "from foundation.processes import LOST, start_process\n"
+        "from tests.support.processes.signals import tell_what_is_blocked\n"
+        f"with hold_lock(Path({str(tmp_path / 'lock')!r})):\n"
+        "    try:\n"
+        "        start_process(tell_what_is_blocked)[1].recv()\n"
+        "    except LOST:\n"
+        "        print('lost')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, script], env=environment, capture_output=True, timeout=60, check=True)
+    assert ended.stdout == b"lost\n"
+    assert b"filelock" in ended.stderr

@@ -21,7 +21,7 @@ from tests.support.places import ROOT
 def test_the_first_process_too_starts_with_signals_blocked() -> None:
     """Python's resource tracker, which starts with the first one, unblocks signals."""
     script = (
-        "from tests.support.signals import tell_what_is_blocked\n"
+        "from tests.support.processes.signals import tell_what_is_blocked\n"
         "from foundation.processes import start_process\n"
         "print(*(int(number) for number in start_process(tell_what_is_blocked)[1].recv()))"
     )

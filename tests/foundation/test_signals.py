@@ -28,7 +28,7 @@ from foundation.signals import (
     signals_deferred,
 )
 from tests.support.places import ROOT
-from tests.support.signals import ignoring_interrupts, tell_what_a_worker_handles
+from tests.support.processes.signals import ignoring_interrupts, tell_what_a_worker_handles
 
 
 def handlers() -> list[object]:

@@ -19,7 +19,7 @@ import cli
 from evae.experiments.results import Results
 from tests.support.hostile.text import NAMES, TEXTS
 from tests.support.places import RESULTS
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.claim import Decision
 from theory.ledger import parallel
 from theory.ledger.finding import Finding

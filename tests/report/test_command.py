@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
@@ -12,7 +13,7 @@ import cli
 from foundation.errors import InputError
 from report.build import Contents
 from report.sections.experiments import OURS, results_files
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.claim import Decision, Verdict
 from theory.ledger import parallel as workers
 from theory.ledger.finding import Finding
@@ -100,3 +101,21 @@ def test_the_same_table_twice_is_refused() -> None:
     twice = Contents(results=[OURS / "table-1.json", OURS / "table-1.json"])
     with pytest.raises(InputError, match="holds table-1, as another file does"):
         twice.experiments()
+
+
+def test_a_page_that_cannot_be_replaced_is_not_said_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is removed while the page is made."""
+    output = tmp_path / "folder" / "page.html"
+    output.parent.mkdir()
+
+    def make(*_: object, **__: object) -> SimpleNamespace:
+        shutil.rmtree(output.parent)
+        return SimpleNamespace(html=lambda: "<p>", document=dict, ledger=SimpleNamespace(unexpected=[]))
+
+    monkeypatch.setattr("report.build.make_page", make)
+    result = invoked("--output", str(output))
+    assert result.exit_code == 2
+    assert f"--output {output} cannot be written" in result.output
+    assert "Written" not in result.output

@@ -20,7 +20,8 @@ from cli import main
 from simulations import Study, simulate
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.observations import Sample, read_sample
-from simulations.study.saved_state import state_file
+from simulations.study.accumulators import Accumulator, Grid, QuantileSketch
+from simulations.study.saved_state import FORMAT, state_file
 from tests.support.hostile.mutations import (
     Trap,
     answered,
@@ -34,7 +35,7 @@ from tests.support.hostile.mutations import (
     mutated_document,
     mutated_json,
 )
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 TABLE = b"name;height;weight\nA;170.5;60\nB;180;70\nC;1e2;-3\n"
 
@@ -132,11 +133,25 @@ def test_foreign_files_are_refused_by_the_commands_and_nothing_is_changed(tmp_pa
 STUDY = Study(m=20, replicates=1100)
 
 
-@pytest.fixture(scope="module")
-def state(place: Path) -> bytes:
-    path = place / "original.json"
+@pytest.fixture(scope="module", params=["values", "bins"])
+def state(place: Path, request: pytest.FixtureRequest) -> bytes:
+    """Return a state whose quantiles are kept as the values themselves, or in bins."""
+    path = place / f"original-{request.param}.json"
     simulate(STUDY, resume=path)
+    (study,) = json.loads(path.read_text())["studies"]
+    if request.param == "bins":
+        path.unlink()
+        with state_file(path, [study["identity"]]) as file:
+            file.states[0].accumulator = in_bins(np.array(study["values"]))
+            file.save()
     return path.read_bytes()
+
+
+def in_bins(values: np.ndarray) -> Accumulator:
+    accumulator, grid = Accumulator(), Grid.of(values)
+    accumulator.add(values)
+    accumulator.sketch = QuantileSketch.from_bins(grid, *np.unique(grid.bins(values), return_counts=True))
+    return accumulator
 
 
 @given(st.data())
@@ -166,7 +181,7 @@ def test_fuzzed_states_with_a_right_checksum_are_possible_or_refused(
     try:
         read = json.loads(as_json(studies))
         sha256 = hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
-        path.write_bytes(as_json({"format": "T_m simulation, 1", "sha256": sha256, "studies": studies}))
+        path.write_bytes(as_json({"format": FORMAT, "sha256": sha256, "studies": studies}))
     except (ValueError, RecursionError):
         return
     identities = [study["identity"] for study in json.loads(state)["studies"]]

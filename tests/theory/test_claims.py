@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Protocol
+from typing import Any
 
 import pytest
 import sympy
@@ -17,23 +16,6 @@ from theory.claim import Decision, Verdict
 from theory.claims import MODULES
 from theory.ledger.finding import Finding
 from theory.ledger.registry import claim_named, claims, select, verify
-
-
-class Decided(Protocol):
-    """Decides a claim, on what is printed or on a datum in its place."""
-
-    def __call__(self, claim_id: str, printed: str | None = None) -> Finding: ...
-
-
-@pytest.fixture(scope="module")
-def decided(findings: Mapping[str, Finding]) -> Decided:
-    """The decisions, each made once for all the tests that look at it."""
-    altered = cache(verify)
-
-    def decide(claim_id: str, printed: str | None = None) -> Finding:
-        return findings[claim_id] if printed is None else altered(claim_id, printed)
-
-    return decide
 
 
 def test_every_claim_has_alterations_and_no_alteration_is_without_a_claim() -> None:
@@ -55,8 +37,8 @@ def test_a_group_of_claims_is_in_one_module() -> None:
 
 
 @pytest.mark.parametrize("claim_id", claims())
-def test_the_verdict_on_what_is_printed_is_the_recorded_one(claim_id: str, decided: Decided) -> None:
-    finding = decided(claim_id)
+def test_the_verdict_on_what_is_printed_is_the_recorded_one(claim_id: str, findings: Mapping[str, Finding]) -> None:
+    finding = findings[claim_id]
     assert finding.as_expected
     assert finding.evidence
     assert finding.decision.method
@@ -67,31 +49,45 @@ def test_some_alteration_changes_the_verdict(claim_id: str) -> None:
     assert any(Verdict(verdict) is not claim_named(claim_id).expected for _, verdict in ALTERED[claim_id])
 
 
-@pytest.mark.parametrize(
-    ("claim_id", "altered", "verdict"), [(name, *case) for name, cases in ALTERED.items() for case in cases]
-)
-def test_an_alteration_meets_its_own_verdict(claim_id: str, altered: str, verdict: str, decided: Decided) -> None:
-    assert decided(claim_id, altered).verdict.value == verdict
+def alterations() -> list[Any]:
+    """Return every alteration; of those of a claim with the same verdict, all but the first are slow tests."""
+    parameters, met = [], set()
+    for claim_id, cases in ALTERED.items():
+        for altered, verdict in cases:
+            again = (claim_id, verdict) in met
+            parameters.append(pytest.param(claim_id, altered, verdict, marks=pytest.mark.slow if again else ()))
+            met.add((claim_id, verdict))
+    return parameters
+
+
+@pytest.mark.parametrize(("claim_id", "altered", "verdict"), alterations())
+def test_an_alteration_meets_its_own_verdict_which_follows_from_the_steps(
+    claim_id: str, altered: str, verdict: str
+) -> None:
+    finding = verify(claim_id, altered)
+    assert finding.verdict.value == verdict
+    assert follows_from_steps(finding)
 
 
 @pytest.mark.parametrize("claim_id", claims())
 def test_every_verdict_but_proved_has_a_charitable_reading_and_every_erratum_its_correction(
-    claim_id: str, decided: Decided
+    claim_id: str, findings: Mapping[str, Finding]
 ) -> None:
-    decision = decided(claim_id).decision
+    decision = findings[claim_id].decision
     assert decision.verdict is Verdict.PROVED or decision.charitable
     assert decision.verdict not in (Verdict.ERRATUM, Verdict.CONDITIONAL) or decision.corrected
 
 
 @pytest.mark.parametrize("claim_id", claims())
-def test_a_verdict_follows_from_the_steps(claim_id: str, decided: Decided) -> None:
-    for printed in [None, *(altered for altered, _ in ALTERED[claim_id])]:
-        finding = decided(claim_id, printed)
-        holds = all(step.holds for step in finding.evidence)
-        if finding.verdict in (Verdict.PROVED, Verdict.COMPUTED):
-            assert holds
-        elif finding.verdict in (Verdict.REFUTED, Verdict.ERRATUM, Verdict.UNDECIDED):
-            assert not holds
+def test_the_verdict_on_what_is_printed_follows_from_the_steps(claim_id: str, findings: Mapping[str, Finding]) -> None:
+    assert follows_from_steps(findings[claim_id])
+
+
+def follows_from_steps(finding: Finding) -> bool:
+    holds = all(step.holds for step in finding.evidence)
+    if finding.verdict in (Verdict.PROVED, Verdict.COMPUTED):
+        return holds
+    return not holds or finding.verdict is Verdict.CONDITIONAL
 
 
 def test_the_corrected_taylor_series_is_that_of_x_log_x() -> None:
@@ -127,10 +123,8 @@ def test_an_unknown_id_is_told_the_nearest() -> None:
         ("section-4.step-size", "(0.3594, 10**40)"),
     ],
 )
-def test_a_datum_that_the_check_cannot_work_with_is_undecided_with_the_reason(
-    claim_id: str, odd: str, decided: Decided
-) -> None:
-    finding = decided(claim_id, odd)
+def test_a_datum_that_the_check_cannot_work_with_is_undecided_with_the_reason(claim_id: str, odd: str) -> None:
+    finding = verify(claim_id, odd)
     assert finding.verdict is Verdict.UNDECIDED
     assert finding.evidence[-1].detail
 
@@ -146,8 +140,10 @@ def test_a_failure_on_what_the_paper_prints_is_a_defect_and_raised(monkeypatch: 
     assert verify(claim.id, "3/r").verdict is Verdict.UNDECIDED
 
 
-def test_the_bound_with_phi_of_minus_c_is_corrected_for_equal_supports_alone(decided: Decided) -> None:
-    corrected = decided("lemma-2.1.bound").decision.corrected
+def test_the_bound_with_phi_of_minus_c_is_corrected_for_equal_supports_alone(
+    findings: Mapping[str, Finding],
+) -> None:
+    corrected = findings["lemma-2.1.bound"].decision.corrected
     assert corrected is not None
     assert "(D2 within D1), KL(q||p) <= chi-square; if D1 = D2" in corrected
 

@@ -12,6 +12,7 @@ from scipy import stats
 from sympy import Abs, Rational, exp, oo, sqrt
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density, Landmark
 from theory.densities.families import NORMAL, density_named, mixture, normal
@@ -107,7 +108,7 @@ def test_quantiles_rise_with_the_level(density: Density) -> None:
     assert (np.diff(points) > 0).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(p=st.integers(2, 200), q=st.integers(2, 200), level=st.floats(1e-12, 1 - 1e-12))
 def test_the_numerical_inverse_is_scipys_beta_quantile(p: int, q: int, level: float) -> None:
     density = density_named(f"beta:{p / 10},{q / 10}")
@@ -335,3 +336,38 @@ def test_a_mixture_of_too_many_components_is_refused_at_once(number: int) -> Non
     parts = "+".join(f"1/{number}*normal({place},1)" for place in range(number))
     with pytest.raises(InputError, match=rf"must have at most 30 components, got {number}\. Leave out the smallest"):
         density_named(f"mixture:{parts}")
+
+
+GAMMA = Density("gamma", (Piece(ZERO, oo, x * exp(-x)),), 1 - (1 + x) * exp(-x), survival=(1 + x) * exp(-x))
+WEIBULL = Density("weibull", (Piece(ZERO, oo, 2 * x * exp(-(x**2))),), 1 - exp(-(x**2)), survival=exp(-(x**2)))
+MIRRORED = Density("mirrored", (Piece(-oo, ZERO, -x * exp(x)),), (1 - x) * exp(x), survival=1 - (1 - x) * exp(x))
+LOGNORMAL = Density(
+    "lognormal",
+    (Piece(ZERO, oo, exp(-(sympy.log(x) ** 2) / 2) / (x * sqrt(2 * sympy.pi))),),
+    sympy.erfc(-sympy.log(x) / sqrt(2)) / 2,
+    survival=sympy.erfc(sympy.log(x) / sqrt(2)) / 2,
+)
+
+
+@pytest.mark.parametrize(
+    ("density", "law"),
+    [(GAMMA, stats.gamma(2)), (WEIBULL, stats.weibull_min(2)), (LOGNORMAL, stats.lognorm(1))],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_bulk_of_a_density_on_a_half_line_ends_where_its_support_does(density: Density, law: object) -> None:
+    """Outside the support the formulas of the tails grow, overflow or are undefined."""
+    lower, upper = density.bulk(1e-12)
+    assert lower == 0
+    assert upper == pytest.approx(law.isf(1e-12), rel=1e-9)  # type: ignore[attr-defined]
+
+
+def test_the_bulk_of_a_density_on_the_negative_half_line_is_the_mirror_image() -> None:
+    assert MIRRORED.bulk(1e-12) == tuple(-end for end in reversed(GAMMA.bulk(1e-12)))
+
+
+def test_a_factor_that_outweighs_a_negative_power_keeps_a_density_bounded() -> None:
+    assert LOGNORMAL.unbounded_knots == ()
+    slow = density_of(Piece(ZERO, UNIT, 1 / sqrt(x) / 4 + Rational(1, 2)))
+    pole = density_of(Piece(ZERO, UNIT, 1 / (2 * sqrt(1 - x))), Piece(UNIT, oo, exp(1 - x)))
+    assert slow.unbounded_knots == (0,)
+    assert pole.unbounded_knots == (1,)

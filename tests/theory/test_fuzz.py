@@ -24,7 +24,7 @@ from tests.support.hostile.mutations import (
     mutated,
     mutated_json,
 )
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 from theory.algebra.expressions import parse
 from theory.kernel_assessment import assess_kernel
 from theory.ledger.parallel import run_within

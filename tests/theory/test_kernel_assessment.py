@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 from fractions import Fraction
+from functools import partial
 
 import pytest
 import sympy
@@ -16,7 +17,9 @@ from rich.console import Console
 from sympy import Rational
 
 from foundation.errors import InputError
+from theory import kernel_assessment
 from theory.algebra import expressions
+from theory.algebra.verified_integrals import closed_forms_within
 from theory.kernel_assessment import assess_kernel, assess_kernel_completely
 from theory.kernels import BIWEIGHT, GAUSSIAN, LOGISTIC
 
@@ -129,7 +132,8 @@ def test_the_mass_of_a_periodic_kernel_is_that_of_all_its_periods() -> None:
     assert (mass.holds, mass.detail) == (True, "the integral of K is 1")
 
 
-def test_infinite_constants_are_shown_as_such_in_the_table() -> None:
+def test_infinite_constants_are_shown_as_such_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_assessment, "closed_forms_within", partial(closed_forms_within, 0.2))
     console = Console(record=True, width=120, file=io.StringIO())
     console.print(assess_kernel("1/(pi*sqrt(1-x**2))", "-1,1").table())
     shown = console.export_text()

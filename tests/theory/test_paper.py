@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from tests.support.peers import adjusted
 from theory import paper as published
 from theory.ledger.registry import verify
@@ -38,7 +39,7 @@ KERNELS = st.integers(1, 7)
 STRIDES = st.integers(1, 3)
 
 # The first example pays for the import.
-IMPORTS_TORCH = settings(max_examples=50, deadline=None)
+IMPORTS_TORCH = settings(max_examples=examples(50), deadline=None)
 
 
 def test_the_tables_hold_every_figure_once() -> None:

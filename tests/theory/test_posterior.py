@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sympy import Integer, Rational
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.algebra.balls import ball_of
 from theory.kernels import x
 from theory.ledger.registry import verify
@@ -38,7 +39,7 @@ Function = Callable[[mpmath.mpf], mpmath.mpf]
 scales = st.fractions(min_value="1/20", max_value=4, max_denominator=40).map(
     lambda f: Rational(f.numerator, f.denominator)
 )
-some = settings(max_examples=25, deadline=None)
+some = settings(max_examples=examples(25), deadline=None)
 EVERY_PERTURBATION = pytest.mark.parametrize("kernel", PERTURBATIONS)
 
 

@@ -11,3 +11,5 @@ from .mean import limit_variance as limit_variance
 from .mean import theorem_conditions as theorem_conditions
 from .symbolic_mean import MeanExpression as MeanExpression
 from .symbolic_mean import mean_expression as mean_expression
+from .variance import ExactVariance as ExactVariance
+from .variance import exact_variance as exact_variance

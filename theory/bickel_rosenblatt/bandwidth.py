@@ -58,8 +58,17 @@ class Bandwidth:
         value = self.factor * float(m) ** -float(self.exponent)
         if not SMALLEST <= value <= LARGEST:
             limits = f"between {SMALLEST:g} and {LARGEST:g}"
-            raise InputError(f"a bandwidth must lie {limits}, but {self.name} at m = {m} is {value:g}.")
+            raise InputError(
+                f"a bandwidth must lie {limits}, but {self.name} at m = {m:,} is {value:g}. {self._remedy(value)}"
+            )
         return value
+
+    def _remedy(self, value: float) -> str:
+        """Say what works in place of a ``value`` beyond the limits."""
+        if not self.exponent or value > LARGEST:
+            return f"Use {SMALLEST if value < SMALLEST else LARGEST:g}."
+        largest = math.floor((self.factor / SMALLEST) ** (1 / float(self.exponent)))
+        return f"Use an m of at most {largest:,}, or a smaller exponent."
 
 
 def bandwidth_named(name: str | float | Bandwidth) -> Bandwidth:

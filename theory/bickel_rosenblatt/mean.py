@@ -19,6 +19,7 @@ from foundation.types import Array
 from foundation.validation import require_positive
 from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
+from theory.bickel_rosenblatt.quadrature import Mesh, Nodes, gauss_legendre, split
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density, Landmark
 from theory.densities.evaluation import far_locations, local_density, local_weight, numerical
@@ -222,7 +223,7 @@ class _Problem:
     def terms(self, panels: int, order: int) -> Array:
         """Return A, B, C / m and the integrals of f and f^2, with ``panels`` of ``order`` nodes on every interval."""
         total = np.zeros(5)
-        points = _Points.between(self._outer_edges, panels, order)
+        points = Mesh.graded(self._outer_edges, ()).divide(panels).nodes(order)
         # Blocks of outer points bound the memory of the double integral.
         inner_nodes = (self._kernel_knots.size + len(self._landmarks)) * panels * order
         block = max(1, 1_000_000 // inner_nodes)
@@ -235,7 +236,7 @@ class _Problem:
         found = {"mass": mass, "square": square}
         require_known_integrals(self.density, *self._outer_ends, found, "the quadrature of E T_m", VALIDATION)
 
-    def _integrals(self, points: _Points, panels: int, order: int) -> Array:
+    def _integrals(self, points: Nodes, panels: int, order: int) -> Array:
         """Return the integrals of `terms` over ``points``."""
         # Inner nodes u depend on the outer point: shape (points, nodes).
         density = local_density(self.density)
@@ -250,11 +251,11 @@ class _Problem:
         terms = np.stack([variance, self.bandwidth * smoothed**2, self.bandwidth * bias**2]) @ weights
         return np.concatenate([terms, [points.lengths @ here[:, 0], points.lengths @ here[:, 0] ** 2]])
 
-    def _inner_edges(self, points: _Points) -> Array:
+    def _inner_edges(self, points: Nodes) -> Array:
         """Return, for each point x, the ascending ends of the intervals of u on which K(u) f(x - b u) is smooth."""
         # Clipping keeps the number of intervals constant; those outside the kernel become empty.
         knots = np.broadcast_to(self._kernel_knots, (points.bases.size, self._kernel_knots.size))
-        high, low = _split(self._landmarks)
+        high, low = split(self._landmarks)
         crossings = (((points.bases[:, None] - high) - low) + points.offsets[:, None]) / self.bandwidth
         inside = np.clip(crossings, self._kernel_knots[0], self._kernel_knots[-1])
         return np.sort(np.concatenate([knots, inside], axis=1), axis=1)
@@ -266,7 +267,7 @@ class _Problem:
         reaches = [Fraction(self.bandwidth) * Fraction(float(knot)) for knot in self._kernel_knots]
         smoothed = [place + reach for place in self._landmarks for reach in reaches]
         lower, upper = (Fraction(end) for end in self._outer_ends)
-        edges = [lower, upper, *map(_fraction, self.weight.knots), *self._landmarks, *smoothed]
+        edges = [lower, upper, *map(exact_fraction, self.weight.knots), *self._landmarks, *smoothed]
         if self.weight.landmarks != self.density.landmarks:
             edges.extend(places_around(self.weight.landmarks))
         # Of edges that are one double the first is kept: ends and knots stand before others.
@@ -301,7 +302,7 @@ class _Problem:
     def _landmarks(self) -> tuple[Fraction, ...]:
         """The knots of f and some of its quantiles, so that panels are narrow where f is narrow or steep."""
         components = [density for _, density in self.density.components] or [self.density]
-        places = [*map(_fraction, self.density.knots)]
+        places = [*map(exact_fraction, self.density.knots)]
         for component in components:
             places.extend(_quantiles(component))
             # A density that is not a known mixture may have narrow parts that its quantiles pass over.
@@ -316,63 +317,30 @@ class _Problem:
         return tuple(sorted(distinct.values()))
 
 
-@dataclass(frozen=True)
-class _Points:
-    """Nodes of Gauss-Legendre rules: doubles plus offsets, which keep the digits of nodes far from 0.
-
-    Attributes
-    ----------
-    bases, offsets, lengths : array, shape (n,)
-        The nodes are bases + offsets, and their weights are lengths.
-    """
-
-    bases: Array
-    offsets: Array
-    lengths: Array
-
-    @classmethod
-    def between(cls, edges: tuple[Fraction, ...], panels: int, order: int) -> _Points:
-        """Place ``panels`` of ``order`` nodes on every interval between ascending edges."""
-        high, low = _split(edges)
-        widths = np.diff(high) + np.diff(low)
-        offsets, lengths = _gauss_legendre(np.stack([np.zeros_like(widths), widths], axis=1), panels, order)
-        count = panels * order
-        return cls(high[:-1].repeat(count), (low[:-1, None] + offsets).ravel(), lengths.ravel())
-
-    def part(self, rows: slice) -> _Points:
-        """Return some of the nodes."""
-        return _Points(self.bases[rows], self.offsets[rows], self.lengths[rows])
-
-
 def _quantiles(density: Density) -> list[Fraction]:
     """Return the quantiles at `LANDMARK_LEVELS`; those of a part far from 0 exactly as far from its location."""
     far = far_locations(density.landmarks)
     levels = np.array(LANDMARK_LEVELS)
     if density.moved is None or not far:
         return [Fraction(place) for place in density.quantiles(levels).tolist()]
-    return [_fraction(far[0]) + Fraction(place) for place in density.moved(-far[0]).quantiles(levels).tolist()]
+    return [exact_fraction(far[0]) + Fraction(place) for place in density.moved(-far[0]).quantiles(levels).tolist()]
 
 
 def places_around(landmarks: tuple[Landmark, ...]) -> list[Fraction]:
     """Return places within some scales of each landmark."""
-    return [_fraction(place) + _fraction(scale) * step for place, scale in landmarks for step in STEPS]
+    return [exact_fraction(place) + exact_fraction(scale) * step for place, scale in landmarks for step in STEPS]
 
 
-def _split(places: tuple[Fraction, ...]) -> tuple[Array, Array]:
-    """Return each place as a double and the rest."""
-    high = [float(place) for place in places]
-    return np.array(high), np.array([float(place - Fraction(near)) for place, near in zip(places, high, strict=True)])
-
-
-def _fraction(value: Expr) -> Fraction:
+def exact_fraction(value: Expr) -> Fraction:
+    """Return a number as a fraction: exactly if it is rational, and otherwise its double."""
     return Fraction(int(value.p), int(value.q)) if value.is_Rational else Fraction(float(value))
 
 
 def _gauss_legendre(edges: Array, panels: int, order: int) -> tuple[Array, Array]:
     """Return the nodes and weights, (..., k * panels * order), of all intervals between ``edges``, (..., k + 1)."""
-    nodes, weights = np.polynomial.legendre.leggauss(order)
-    fractions = (np.arange(panels)[:, None] + (nodes + 1) / 2).ravel() / panels
-    shares = np.tile(weights / 2, panels) / panels
+    nodes, weights = gauss_legendre(order)
+    fractions = (np.arange(panels)[:, None] + nodes).ravel() / panels
+    shares = np.tile(weights, panels) / panels
     starts, lengths = edges[..., :-1, None], np.diff(edges)[..., None]
     shape = (*edges.shape[:-1], -1)
     return (starts + lengths * fractions).reshape(shape), (lengths * shares).reshape(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from sympy import Expr, Integer, Pow
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.densities.quantiles import NumericalInverse
+from theory.densities.quantiles import EconomicalInverse, NumericalInverse, precise_tail
 from theory.kernels import Piece, x
 
 SMALLEST_DENSITY = 1e-290
@@ -64,6 +64,9 @@ class Density:
         `theory.densities.repeated_integrals`.
     moved : function of a distance, optional
         The density of X + distance, for X with this density. Without it the distance is substituted in the formulas.
+    keeps_digits : bool
+        Whether the formulas of the tails and the quantile are precise in double precision. Those of other densities are
+        evaluated with more digits in the tails, which takes longer.
 
     Examples
     --------
@@ -85,6 +88,7 @@ class Density:
     landmarks: tuple[Landmark, ...] = ()
     repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
     moved: Callable[[Expr], Density] | None = field(default=None, compare=False, repr=False)
+    keeps_digits: bool = field(default=False, compare=False, repr=False)
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -99,12 +103,13 @@ class Density:
     @property
     def rough_knots(self) -> tuple[Expr, ...]:
         """The knots at which the density behaves like a fractional power, which polynomials approximate poorly."""
-        return tuple(knot for knot, exponent in self.powers_at_knots() if not exponent.is_Integer or exponent < 0)
+        fractional = [knot for knot, exponent in self.powers_at_knots() if not exponent.is_Integer]
+        return tuple(dict.fromkeys([*fractional, *self.unbounded_knots]))
 
     @property
     def unbounded_knots(self) -> tuple[Expr, ...]:
         """The knots at which the density is unbounded."""
-        return tuple(knot for knot, exponent in self.powers_at_knots() if exponent < 0)
+        return _unbounded_knots(self)
 
     def quantiles(self, levels: Array) -> Array:
         """Return the quantiles at ``levels``, numbers strictly between 0 and 1, to double precision."""
@@ -131,8 +136,8 @@ class Density:
             )
         below, above = (sympy.lambdify(x, tail_of, "scipy") for tail_of in (self.distribution, self.survival))
         return (
-            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point))),
-            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point))),
+            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point)), -upper),
+            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point)), lower),
         )
 
     def translate(self, distance: Expr) -> Density:
@@ -151,6 +156,7 @@ class Density:
             translate_pieces(self.pieces, distance),
             distribution=self.distribution.subs(x, x - distance),
             survival=None if self.survival is None else self.survival.subs(x, x - distance),
+            keeps_digits=self.keeps_digits,
         )
 
     def __reduce__(self) -> tuple[Callable[..., Density], tuple[Any, ...]]:
@@ -194,29 +200,81 @@ class Density:
 
 
 @cache
+def _unbounded_knots(density: Density) -> tuple[Expr, ...]:
+    knots = {knot for knot, exponent in density.powers_at_knots() if exponent < 0}
+    return tuple(sorted(knot for knot in knots if not _is_bounded_at(density, knot)))
+
+
+def _is_bounded_at(density: Density, knot: Expr) -> bool:
+    """Return whether another factor outweighs a power with a negative exponent, as in the lognormal density at 0."""
+    steps = [sympy.Rational(1, 10**digits) for digits in (20, 40, 80)]
+    points = [
+        [end + sign * step for step in steps]
+        for piece in density.pieces
+        for sign, end in ((1, piece.lower), (-1, piece.upper))
+        if end == knot
+    ]
+    formulas = [piece.density for piece in density.pieces for end in (piece.lower, piece.upper) if end == knot]
+    values = [
+        [abs(formula.subs(x, point).evalf(30)) for point in places]
+        for formula, places in zip(formulas, points, strict=True)
+    ]
+    return all(bool(near <= far) for approaching in values for far, near in pairwise(approaching))
+
+
+@cache
 def _quantile_function(density: Density) -> ArrayFunction:
     if density.quantile is not None:
-        closed: ArrayFunction = sympy.lambdify(probability, density.quantile, "scipy")
-        return closed
+        return compile_tail(density, density.quantile, probability)
+    return invert(density)
+
+
+def compile_tail(density: Density, formula: Expr, variable: sympy.Symbol) -> ArrayFunction:
+    """Compile a formula of a density's tail, in `x`, or of its quantile, in `probability`."""
+    if not density.keeps_digits:
+        return precise_tail(formula, variable)
+    closed: ArrayFunction = sympy.lambdify(variable, formula, "scipy")
+    return closed
+
+
+def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
+    """Return the numerical inverse of a density's distribution function, or of that of -X.
+
+    Raises
+    ------
+    InputError
+        If the density has no survival function.
+    """
     if density.survival is None:
         raise InputError(
             f"the density {density.name} has neither a quantile nor a survival function. Define one of them."
         )
     # Only densities of a single piece are inverted numerically.
     ((piece,), (lower, upper)) = density.pieces, density.support
-    pdf, distribution, survival = (
-        sympy.lambdify(x, function, "scipy") for function in (piece.density, density.distribution, density.survival)
-    )
-    return NumericalInverse(pdf, distribution, survival, (float(lower), float(upper)))
+    pdf = sympy.lambdify(x, piece.density, "scipy")
+    below, above = (compile_tail(density, tail, x) for tail in (density.distribution, density.survival))
+    ends = float(lower), float(upper)
+    if reflected:
+        # The survival function of f is the distribution function of f reflected at 0.
+        pdf, below, above = map(_reflect, (pdf, above, below))
+        ends = -ends[1], -ends[0]
+    inverse = NumericalInverse if density.keeps_digits else EconomicalInverse
+    return inverse(pdf, below, above, ends)
 
 
-def _find_crossing(level: float, function: Callable[[float], float]) -> float:
-    """Return the smallest point, to rounding, at which a decreasing function is at most ``level``."""
-    # Double the bracket until it contains the crossing, then bisect it until no double lies between its ends.
+def _reflect(function: ArrayFunction) -> ArrayFunction:
+    return lambda points: function(-points)
+
+
+def _find_crossing(level: float, function: Callable[[float], float], least: Expr) -> float:
+    """Return the smallest point above ``least``, to rounding, at which a decreasing function is at most ``level``."""
+    # Double the bracket until it contains the crossing, then bisect it until no double lies between its ends. The
+    # formula of a tail may mean nothing outside the support.
+    origin, bounded = (float(least), True) if least.is_finite else (0.0, False)
     reach = 1.0
-    while function(reach) > level or function(-reach) <= level:
+    while function(origin + reach) > level or not (bounded or function(origin - reach) > level):
         reach *= 2
-    low, high = -reach, reach
+    low, high = origin if bounded else origin - reach, origin + reach
     while low < (middle := low + (high - low) / 2) < high:
         low, high = (middle, high) if function(middle) > level else (low, middle)
     return high

@@ -18,7 +18,7 @@ import sympy
 from sympy import Expr, Integer, oo
 
 from foundation.types import Array, ArrayFunction, Indices
-from theory.densities.density import Density, Landmark, translate_pieces
+from theory.densities.density import Density, Landmark, compile_tail, translate_pieces
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
@@ -58,6 +58,9 @@ def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
 @cache
 def local_density(density: Density, aspect: Aspect = "density") -> LocalFunction:
     """Return a density, or its distribution or survival function, as a local function."""
+    if not density.keeps_digits and aspect != "density":
+        function = _tail_on_the_line(density, aspect)
+        return lambda bases, offsets: function(bases[:, None] + offsets)
     if not far_locations(density.landmarks):
         return _plain(_pieces(density, aspect))
     # Every component of a mixture has its own location.
@@ -164,6 +167,22 @@ def _nearest(landmarks: tuple[Landmark, ...], moved: Callable[[Expr], tuple[Piec
             rows = nearest == k
             if rows.any():
                 values[rows] = function(away[rows, k][:, None] + offsets[rows])
+        return values
+
+    return evaluate
+
+
+def _tail_on_the_line(density: Density, aspect: Aspect) -> ArrayFunction:
+    """Return a tail of a user's density, to all its digits, on the whole line."""
+    lower, upper = (float(end) for end in density.support)
+    formula = density.distribution if aspect == "distribution" else density.survival
+    function = compile_tail(density, 1 - density.distribution if formula is None else formula, x)
+    before, after = (0.0, 1.0) if aspect == "distribution" else (1.0, 0.0)
+
+    def evaluate(points: Array) -> Array:
+        values = np.where(points <= lower, before, after)
+        inside = (points > lower) & (points < upper)
+        values[inside] = function(points[inside])
         return values
 
     return evaluate

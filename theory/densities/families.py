@@ -71,6 +71,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         landmarks=(Landmark(mean, deviation),),
         repeated_integral=partial(repeated_integrals.of_normal, mean, deviation),
         moved=partial(_move_normal, mean, deviation),
+        keeps_digits=True,
     )
 
 
@@ -112,6 +113,7 @@ def uniform(lower: Expr | int, upper: Expr | int) -> Density:
         landmarks=(Landmark((lower + upper) / 2, width / 2),),
         repeated_integral=partial(repeated_integrals.of_uniform, lower, upper),
         moved=partial(_move_uniform, lower, upper),
+        keeps_digits=True,
     )
 
 
@@ -151,6 +153,7 @@ def beta(p: Expr | int, q: Expr | int) -> Density:
         squared_distribution=square,
         landmarks=(Landmark(p / (p + q), sqrt(p * q / (p + q + 1)) / (p + q)),),
         repeated_integral=partial(repeated_integrals.of_beta, p, q),
+        keeps_digits=True,
     )
 
 
@@ -205,6 +208,7 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
         landmarks=tuple(landmark for density in densities for landmark in density.landmarks),
         repeated_integral=partial(_integrate_mixture, weighted),
         moved=partial(_move_mixture, components),
+        keeps_digits=True,
     )
 
 
@@ -249,6 +253,7 @@ NORMAL = Density(
     landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
     moved=partial(_move_standard, "normal"),
+    keeps_digits=True,
 )
 
 # With u = F(x), f = u (1 - u) = du/dx: the integral of f^2 is that of u (1 - u) du.
@@ -264,6 +269,7 @@ LOGISTIC = Density(
     landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_logistic,
     moved=partial(_move_standard, "logistic"),
+    keeps_digits=True,
 )
 
 LAPLACE = Density(
@@ -276,6 +282,7 @@ LAPLACE = Density(
     landmarks=(Landmark(Integer(0), Integer(1)),),
     repeated_integral=repeated_integrals.of_laplace,
     moved=partial(_move_standard, "laplace"),
+    keeps_digits=True,
 )
 
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}

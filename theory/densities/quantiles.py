@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar
 
+import mpmath
 import numpy as np
+import sympy
+from sympy import Expr
 
 from foundation.types import Array, ArrayFunction
 
@@ -14,6 +20,12 @@ LOGITS = np.linspace(-40.0, 40.0, 2001)
 
 TABLE_STEPS, MOST_STEPS = 60, 1100
 """Bisection steps for the table, and steps for a quantile, enough for bisection alone to reach the smallest double."""
+
+FARTHEST_LOGIT, LOGIT_STEP, MOST_ROUNDS = 50.0, 0.5, 200
+"""The log odds to which a table of few quantiles reaches, their largest distance, and the rounds in which it grows."""
+
+TAIL, DIGITS = 0.05, 45
+"""Probability below which a formula is evaluated with this many digits."""
 
 BACKWARD_ERROR = 4 * float(np.finfo(np.float64).eps)
 """The tolerance of a quantile: the relative error in its level, or in 1 minus the level."""
@@ -50,11 +62,11 @@ class NumericalInverse:
         # The table brackets each quantile, and interpolation between its entries gives the starting point.
         flat = np.asarray(levels, dtype=np.float64).ravel()
         logits = np.log(flat) - np.log1p(-flat)
-        (below, above), (least, greatest) = self._table, self._bracket
-        behind = np.searchsorted(LOGITS, logits)
+        (known, below, above), (least, greatest) = self._table, self._bracket
+        behind = np.searchsorted(known, logits)
         low = np.concatenate([[least], below])[behind]
         high = np.concatenate([above, [greatest]])[behind]
-        start = np.clip(np.interp(logits, LOGITS, below / 2 + above / 2), low, high)
+        start = np.clip(np.interp(logits, known, below / 2 + above / 2), low, high)
         return self._solve(flat, start, low, high).reshape(np.shape(levels))
 
     def residual(self, points: Array, levels: Array) -> Array:
@@ -88,27 +100,90 @@ class NumericalInverse:
                 break
         return points
 
+    #: Probability below which a tail is not inverted.
+    negligible: ClassVar[float] = 0.0
+
     @cached_property
     def _bracket(self) -> tuple[float, float]:
         """Finite ends beyond which a distribution function is 0 or 1 to double precision."""
         least, greatest = self.support
         if not np.isfinite(least):
             least = -1.0
-            while self.distribution(np.array([least]))[0] > 0:
+            while self.distribution(np.array([least]))[0] > self.negligible:
                 least *= 2
         if not np.isfinite(greatest):
             greatest = 1.0
-            while self.survival(np.array([greatest]))[0] > 0:
+            while self.survival(np.array([greatest]))[0] > self.negligible:
                 greatest *= 2
         return least, greatest
 
     @cached_property
-    def _table(self) -> tuple[Array, Array]:
-        """Tight lower and upper bounds of the quantiles at the tabulated levels, by bisection."""
+    def _table(self) -> tuple[Array, Array, Array]:
+        """The log odds of the tabulated levels, and tight lower and upper bounds of their quantiles, by bisection."""
         levels = 1 / (1 + np.exp(-LOGITS))
         low, high = (np.full(levels.size, end) for end in self._bracket)
         for _ in range(TABLE_STEPS):
             middle = low / 2 + high / 2
             below = self.residual(middle, levels) < 0
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return low, high
+        return LOGITS, low, high
+
+
+class EconomicalInverse(NumericalInverse):
+    """The same for functions that are slow to evaluate: the table holds few points, whose levels are known."""
+
+    negligible = math.exp(-FARTHEST_LOGIT)
+
+    @cached_property
+    def _table(self) -> tuple[Array, Array, Array]:
+        points = np.array(self._bracket)
+        logits = self._logits(points)
+        for _ in range(MOST_ROUNDS):
+            middles = points[:-1] / 2 + points[1:] / 2
+            wide = (np.diff(logits) > LOGIT_STEP) & (points[:-1] < middles) & (middles < points[1:])
+            if not wide.any():
+                break
+            points, logits = np.append(points, middles[wide]), np.append(logits, self._logits(middles[wide]))
+            order = np.argsort(points)
+            points, logits = points[order], np.maximum.accumulate(logits[order])
+        return logits, points, points
+
+    def _logits(self, points: Array) -> Array:
+        with np.errstate(all="ignore"):
+            logits = np.log(self.distribution(points)) - np.log(self.survival(points))
+        return np.clip(np.nan_to_num(logits, nan=0.0), -FARTHEST_LOGIT, FARTHEST_LOGIT)
+
+
+def precise_tail(probability_at: Expr, variable: sympy.Symbol) -> ArrayFunction:
+    """Compile a formula of a probability, or of a quantile in `density.probability`, that may lose digits in its tail.
+
+    Where the probability is below `TAIL`, the formula is evaluated with `DIGITS` digits, which outweigh differences of
+    nearly equal numbers, as in 1 - exp(-x).
+
+    Examples
+    --------
+    >>> x = sympy.Symbol("x")
+    >>> precise_tail(1 - sympy.exp(-x), x)(np.array([1e-20, 1.0])).tolist()
+    [1e-20, 0.6321205588285577]
+    """
+    plain, exact = (sympy.lambdify(variable, probability_at, module) for module in ("scipy", "mpmath"))
+    is_level = variable.name != "x"
+
+    def evaluate(points: Array) -> Array:
+        points = np.asarray(points, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            values = np.array(np.broadcast_to(plain(points), points.shape), dtype=np.float64)
+        tail = (points if is_level else np.abs(values)) < TAIL
+        with mpmath.workdps(DIGITS):
+            values[tail] = [_as_double(exact, point) for point in points[tail]]
+        return values
+
+    return evaluate
+
+
+def _as_double(function: Callable[[Any], Any], point: float) -> float:
+    try:
+        value = mpmath.mpmathify(function(mpmath.mpf(float(point))))
+    except (ArithmeticError, ValueError):
+        return math.nan
+    return float(value.real)

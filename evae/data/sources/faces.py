@@ -23,7 +23,8 @@ from evae.data.images import ImageData, Labels, as_tensor
 from evae.data.inventory import Decoded, Inventory, undecodable_error
 from evae.data.published import CELEBA, Content
 from evae.data.source import Check, Survey, get_command, md5_check
-from evae.data.sources.image_files import Archive, Folder, ImageFiles, file_stamp
+from evae.data.sources.image_files import Archive, Folder, ImageFiles, stamp_file
+from evae.data.stamps import SourceStamp
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, ignore_progress
 
@@ -114,7 +115,9 @@ class Celeba:
         inventory = self._inventory(len(images.train) + len(images.holdout), images.decoded)
         checksums = {} if note or self._place() != self.archive else {"md5": _published_md5()}
         content = Content(CELEBA.title, note is None, checksums)
-        return ImageData(as_tensor(images.train), as_tensor(images.holdout), note, content, inventory)
+        return ImageData(
+            as_tensor(images.train), as_tensor(images.holdout), note, content, inventory, known_sha256=images.sha256
+        )
 
     def labels(self) -> Labels:
         """Raise `InputError`: CelebA has no classes."""
@@ -197,9 +200,9 @@ class Celeba:
             )
         return faces
 
-    def _stamp(self) -> dict[str, Any]:
+    def _stamp(self) -> SourceStamp:
         place = self._place()
-        return file_stamp(place) if place == self.archive else Folder(place).scan(_SUFFIXES).stamp(place)
+        return stamp_file(place) if place == self.archive else Folder(place).scan(_SUFFIXES).stamp(place)
 
 
 def sort_faces(names: Sequence[str], place: str) -> Faces:

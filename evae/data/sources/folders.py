@@ -74,7 +74,8 @@ class ImageFolder:
         listing = self._listing()
         images = self._fetch(listing, progress, fresh=fresh)
         inventory = self._inventory(listing, images.decoded)
-        return ImageData(as_tensor(images.train), as_tensor(images.holdout), inventory=inventory)
+        train, holdout = as_tensor(images.train), as_tensor(images.holdout)
+        return ImageData(train, holdout, inventory=inventory, known_sha256=images.sha256)
 
     def labels(self) -> Labels:
         """Take the first folder below ``train`` and ``test`` as the class; both splits must have the same classes."""

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from evae.data.stamps import FileStamp, SourceStamp
 from foundation.errors import InputError
 from foundation.files import read_bytes
 from foundation.untrusted import open_zip, read_member
@@ -38,8 +39,8 @@ class Listing:
 
     Attributes
     ----------
-    stamps : mapping of str to str
-        By the name of each image file, in sorted order, a text that changes with its size or modification time.
+    stamps : mapping of str to FileStamp
+        By the name of each image file, in sorted order.
     skipped : mapping of str to int
         Numbers of other files by kind (`evae.data.inventory.KINDS`).
     suffixes : mapping of str to int
@@ -50,7 +51,7 @@ class Listing:
         All folders, also those without files, in sorted order.
     """
 
-    stamps: Mapping[str, str]
+    stamps: Mapping[str, FileStamp]
     skipped: Mapping[str, int]
     suffixes: Mapping[str, int]
     links: int
@@ -61,16 +62,12 @@ class Listing:
         """The names of the image files, sorted."""
         return list(self.stamps)
 
-    def stamp(self, path: Path) -> dict[str, Any]:
-        """Return a record that reveals a change of the image files of the folder ``path``."""
-        digest = hashlib.sha256()
-        for name, stamp in self.stamps.items():
-            digest.update(f"{name}\0{stamp}\0".encode(errors="surrogateescape"))
-        return {
-            "path": str(path.resolve()),
-            "files": len(self.stamps),
-            "sha256_of_names_sizes_times": digest.hexdigest(),
-        }
+    def stamp(self, path: Path) -> SourceStamp:
+        """Return the stamp of the image files of the folder ``path``."""
+        lines = (f"{name}\0{stamp.text}\0" for name, stamp in self.stamps.items())
+        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        record = {"path": str(path.resolve()), "files": len(self.stamps), "sha256_of_names_and_stamps": digest}
+        return SourceStamp(record, max((stamp.changed_ns for stamp in self.stamps.values()), default=0))
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ class _Walk:
 
     def __init__(self, root: Path, start: str, suffixes: frozenset[str]) -> None:
         self._root, self._start, self._image_suffixes = root, start, suffixes
-        self.stamps: dict[str, str] = {}
+        self.stamps: dict[str, FileStamp] = {}
         self.skipped: Counter[str] = Counter()
         self.suffixes: Counter[str] = Counter()
         self.links = 0
@@ -185,11 +182,12 @@ class _Walk:
                     self._add(name, entry, hidden=inside)
 
     def _add(self, name: str, entry: os.DirEntry[str], *, hidden: bool) -> None:
-        suffix = Path(entry.name).suffix.lower()
+        # pathlib would take most of the time that a start takes with a large folder.
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
         if hidden:
             self.skipped["hidden"] += 1
         elif suffix in self._image_suffixes:
-            self.stamps[name] = _stamp(entry)
+            self.stamps[name] = _entry_stamp(entry)
         elif entry.is_symlink() and not Path(entry.path).exists():
             self.skipped["broken_link"] += 1
         else:
@@ -216,15 +214,13 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _stamp(entry: os.DirEntry[str]) -> str:
-    """Return a text that changes with a file; what is not a readable file is reported when it is read."""
+def _entry_stamp(entry: os.DirEntry[str]) -> FileStamp:
+    """Return the stamp of a file; what is not a readable file is reported when it is read."""
     try:
         status = entry.stat()
     except OSError as error:
-        return f"unreadable {error.errno}"
-    if not stat.S_ISREG(status.st_mode):
-        return "not a file"
-    return f"{status.st_size}\0{status.st_mtime_ns}"
+        return FileStamp(f"unreadable {error.errno}")
+    return FileStamp.of(status) if stat.S_ISREG(status.st_mode) else FileStamp("not a file")
 
 
 @dataclass(frozen=True)
@@ -266,7 +262,7 @@ class Archive:
         return f"the member {name} of {self.path}"
 
 
-def file_stamp(path: Path) -> dict[str, Any]:
-    """Return a record that reveals a change of a file: its path, size and modification time."""
-    status = path.stat()
-    return {"path": str(path.resolve()), "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+def stamp_file(path: Path) -> SourceStamp:
+    """Return the stamp of a file."""
+    stamp = FileStamp.of(path.stat())
+    return SourceStamp({"path": str(path.resolve()), "stamp": stamp.text}, stamp.changed_ns)

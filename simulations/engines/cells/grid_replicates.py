@@ -11,14 +11,11 @@ import numpy.typing as npt
 from foundation.types import Array
 from foundation.validation import require_positive
 from simulations.engines.cells.discretisation import Discretisation, choose_discretisation, measure_discretisation
-from simulations.engines.cells.grids import Grid, usable_grid
+from simulations.engines.cells.grids import STEPS_OF_AN_OBSERVATION, Grid, usable_grid
 from simulations.engines.exact.statistic import Statistic
 from simulations.sampling.streams import check_seed
 
 Numbers: TypeAlias = npt.NDArray[np.uint64]
-
-STEPS_OF_AN_EXACT_OBSERVATION = 100
-"""The exact engine takes 40 to 100 ns for an observation, a step on cells half of one or less."""
 
 
 class GridReplicates(ABC):
@@ -70,9 +67,19 @@ class GridReplicates(ABC):
         """Set ``values`` to T_m of the replicates with the numbers ``replicates``."""
 
     @property
+    def strata_drawn(self) -> dict[str, int] | None:
+        """The numbers of parts of cells whose sums, and whose positions, are drawn; None if all are drawn alike."""
+        return None
+
+    @property
+    def draws(self) -> int:
+        """The approximate number of random numbers of a replicate."""
+        return self.m
+
+    @property
     def is_economical(self) -> bool:
         """Whether, by a count of steps, a replicate takes less time than with the exact engine."""
-        return self.grid.steps <= STEPS_OF_AN_EXACT_OBSERVATION * self.m
+        return self.grid.steps <= STEPS_OF_AN_OBSERVATION * self.m
 
     @property
     def discretisation(self) -> Discretisation:

@@ -15,10 +15,13 @@ from simulations.engines.cells.quadrature import Segment, TooFewNodes, nodes_ove
 from simulations.engines.exact.statistic import Statistic
 from theory.densities.weights import ONE
 
-MOST_CELLS = 2**18
+MOST_CELLS = 2**20
 
-MOST_STEPS = 2**26
-"""Largest number of steps from the power sums of a replicate to its T_m, about 30 ms; the exact engine is faster."""
+MOST_STEPS = 2**28
+"""Largest number of steps from the power sums of a replicate to its T_m, about a tenth of a second."""
+
+STEPS_OF_AN_OBSERVATION, ALWAYS_AFFORDABLE = 100, 2**25
+"""Steps that the exact engine takes for an observation, and steps that no search for a resolution minds."""
 
 FEWEST_STEPS = 2**20
 """The fewest doubles in a cell, so that the positions in it have six digits."""
@@ -63,6 +66,10 @@ class Grid:
         reach, orders = self.tables.expansion.shape
         return self.tables.nodes * (reach * orders if orders > 1 else self.tables.offsets.size)
 
+    def is_affordable(self, m: int) -> bool:
+        """Whether a replicate takes no more steps than an exact one of ``m`` observations, or at least not too many."""
+        return self.steps <= max(ALWAYS_AFFORDABLE, STEPS_OF_AN_OBSERVATION * m)
+
     def moments(self, sample: Array) -> Array:
         """Compute the power sums of the observations in their cells, shape (orders, cells)."""
         moments = np.zeros((self.cells + 1, self.orders))
@@ -88,7 +95,7 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     InputError
         If the kernel's knots do not lie on edges of cells, or doubles are too far apart at the location of the cells.
     TooManyCells
-        If there would be more than 2**18 cells, or more than 2**26 steps in a replicate.
+        If there would be more than 2**20 cells, or more than 2**28 steps in a replicate.
     TooFewNodes
         If two knots of f and a are so close together that no cubic fits between them.
     """
@@ -130,6 +137,13 @@ def grid(statistic: Statistic, m: int, cells_per_bandwidth: int) -> Grid:
     if built.steps > MOST_STEPS:
         raise TooManyCells
     return built
+
+
+def smallest_bandwidth(statistic: Statistic, m: int, cells_per_bandwidth: int) -> float:
+    """Compute the bandwidth below which ``cells_per_bandwidth`` cells in it would be more than `MOST_CELLS`."""
+    expansion = kernel_geometry(statistic.kernel).expansion(cells_per_bandwidth)
+    lower, upper = _support(statistic, m, 0.0, 0.0)
+    return (upper - lower) / (MOST_CELLS * expansion.width)
 
 
 def _support(statistic: Statistic, m: int, below: float, above: float) -> tuple[float, float]:

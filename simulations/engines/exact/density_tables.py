@@ -76,6 +76,11 @@ class CellTable:
     weight: Array
     unbounded: bool = False
 
+    def integrals(self) -> tuple[float, float]:
+        """Return the integrals of f and of f^2 over all cells."""
+        _, f, shares = _on_the_cells(self.edges, self.density)
+        return float((shares * f).sum()), float((shares * f**2).sum())
+
     def parts(self, least: float, greatest: float) -> list[tuple[Array, Array, Array]]:
         """Return the edges, densities and weights of all cells, then of the outer cells, where the density is 0.
 
@@ -281,7 +286,7 @@ def _validate(table: CellTable, density: Density, weight: Weight) -> None:
     lower, upper = float(table.edges[0]), float(table.edges[-1])
     middle = Fraction(lower) / 2 + Fraction(upper) / 2
     places, f, shares = _on_the_cells(table.edges, table.density)
-    mass, square = float((shares * f).sum()), float((shares * f**2).sum())
+    mass, square = table.integrals()
     # The middle need not be a double.
     distances_from_it = ((table.edges[:-1] + table.edges[1:]) / 2 - float(middle))[:, None] + places
     moment = float((shares * f * distances_from_it).sum()) - float(middle - Fraction(float(middle))) * mass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
@@ -45,6 +47,16 @@ class PiecewiseKernel:
     pieces: Array
     transfers: Array
     jumps: Array
+
+    @property
+    def is_one_polynomial(self) -> bool:
+        """Whether the kernel is one polynomial on its support."""
+        return self.frequency == 0 and len(self.pieces) == 1
+
+    def exact_polynomial(self) -> tuple[list[Fraction], Fraction, Fraction]:
+        """Return the coefficients of the one polynomial and the ends of the support, exactly as stored."""
+        lower, upper = (Fraction(knot) for knot in self.knots)
+        return [Fraction(value) for value in self.pieces[0].tolist()], lower, upper
 
 
 @dataclass(frozen=True)
@@ -96,12 +108,40 @@ def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
     pieces = np.zeros((len(ascending), size))
     for numbers, row in zip(pieces, ascending, strict=True):
         numbers[: len(row)] = [float(coefficient) for coefficient in row]
+    transfers = np.array([transfer(piece) for piece in pieces.tolist()])
+    return _piecewise(kernel, 0.0, pieces, transfers)
+
+
+def transfer(polynomial: Sequence[float | Fraction]) -> Array:
+    """Return the matrix t with p(u - s) = sum of t[q, r] u^q (-s)^r for a polynomial p.
+
+    Examples
+    --------
+    >>> transfer([0.0, 0.0, 1.0]).tolist()
+    [[0.0, 0.0, 1.0], [0.0, 2.0, 0.0], [1.0, 0.0, 0.0]]
+    """
     # (u - s)^p is the sum of binomial(p, q) u^q (-s)^(p - q).
-    transfers = np.zeros((len(pieces), size, size))
+    size = len(polynomial)
+    matrix = np.zeros((size, size))
     for q in range(size):
         for r in range(size - q):
-            transfers[:, q, r] = math.comb(q + r, q) * pieces[:, q + r]
-    return _piecewise(kernel, 0.0, pieces, transfers)
+            matrix[q, r] = float(math.comb(q + r, q) * polynomial[q + r])
+    return matrix
+
+
+def expand(polynomial: Sequence[Fraction], centre: Fraction) -> list[Fraction]:
+    """Return the coefficients of the powers of x - ``centre``, from those of the powers of x.
+
+    Examples
+    --------
+    >>> [int(value) for value in expand([Fraction(0), Fraction(0), Fraction(1)], Fraction(3))]
+    [9, 6, 1]
+    """
+    expanded = [Fraction(0)] * len(polynomial)
+    for n, value in enumerate(polynomial):
+        for k in range(n + 1):
+            expanded[k] += value * math.comb(n, k) * centre ** (n - k)
+    return expanded
 
 
 def _harmonic(kernel: Kernel) -> PiecewiseKernel | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.polynomial.legendre import leggauss
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations.engines.exact.density_tables import QUINTIC, CellTable, cell_table
+from simulations.engines.exact.expansion import Expansion
 from simulations.engines.exact.gaussian import REACH, gaussian_statistic
 from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
 from simulations.engines.exact.sweep import SHORT, sweep
@@ -61,14 +62,14 @@ class Statistic:
     bandwidth: Bandwidth
 
     def prepare(self) -> None:
-        """Build the tables and compile the functions now.
+        """Build the tables of the kernel, the density and the weight now.
 
         Raises
         ------
         InputError
-            If the kernel, the density or the weight is not supported.
+            If one of them is not supported.
         """
-        self.of_sorted(np.zeros(1))
+        _ = self._evaluation
 
     def require_resolved_samples(self, m: int) -> None:
         """Require that rounding of the observations does not change the law of T_m at the bandwidth of ``m``.
@@ -92,7 +93,11 @@ class Statistic:
 
     def of_sorted(self, sample: Array) -> float:
         """Compute T_m of a sorted, finite, non-empty sample, without checks."""
-        return self._evaluation.of_sorted(sample, self.bandwidth.at(sample.size))
+        return float(self.of_rows(sample[None])[0])
+
+    def of_rows(self, samples: Array) -> Array:
+        """Compute T_m of each row of sorted, finite samples, shape (n, m), without checks; a row has the same bits."""
+        return self._evaluation.of_rows(samples, self.bandwidth.at(samples.shape[1]))
 
     @cached_property
     def _evaluation(self) -> _Sweep | _Panels:
@@ -104,20 +109,37 @@ class Statistic:
 
 @dataclass(frozen=True)
 class _Sweep:
-    """T_m for a kernel with bounded support."""
+    """T_m for a kernel with bounded support: multiplied out where that keeps its digits, and otherwise by a sweep."""
 
     kernel: PiecewiseKernel
+    density: Density
     cells: CellTable
     few: Rule
     many: Rule
+    expansions: dict[float, Expansion | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, kernel: PiecewiseKernel, density: Density, weight: Weight) -> _Sweep:
         cells = cell_table(density, weight)
         few, many = _numbers_of_nodes(kernel, cells)
-        return cls(kernel, cells, leggauss(few), leggauss(many))
+        return cls(kernel, density, cells, leggauss(few), leggauss(many))
 
-    def of_sorted(self, sample: Array, bandwidth: float) -> float:
+    def of_rows(self, samples: Array, bandwidth: float) -> Array:
+        expansion = self._expansion(bandwidth)
+        if expansion is not None and expansion.is_economical(samples.shape[1]):
+            values = expansion.of_rows(samples)
+        else:
+            values = np.full(len(samples), np.nan)
+        for row in np.flatnonzero(np.isnan(values)):
+            values[row] = self.sweep(samples[row], bandwidth)
+        return values
+
+    def _expansion(self, bandwidth: float) -> Expansion | None:
+        if bandwidth not in self.expansions:
+            self.expansions[bandwidth] = Expansion.of(self.kernel, self.cells, self.density, bandwidth)
+        return self.expansions[bandwidth]
+
+    def sweep(self, sample: Array, bandwidth: float) -> float:
         kernel, total = self.kernel, 0.0
         least, greatest = sample[0] + bandwidth * kernel.knots[0], sample[-1] + bandwidth * kernel.knots[-1]
         for part in self.cells.parts(least, greatest):
@@ -148,7 +170,10 @@ class _Panels:
     def of(cls, kernel: GaussianKernel, density: Density, weight: Weight) -> _Panels:
         return cls(kernel, cell_table(density, weight, PANEL_NODES - 1), leggauss(PANEL_NODES))
 
-    def of_sorted(self, sample: Array, bandwidth: float) -> float:
+    def of_rows(self, samples: Array, bandwidth: float) -> Array:
+        return np.array([self._of_sorted(sample, bandwidth) for sample in samples])
+
+    def _of_sorted(self, sample: Array, bandwidth: float) -> float:
         kernel, total = self.kernel, 0.0
         least = sample[0] + bandwidth * (kernel.location - REACH * kernel.scale)
         greatest = sample[-1] + bandwidth * (kernel.location + REACH * kernel.scale)
@@ -202,7 +227,8 @@ def tm_statistic(
     -----
     A sweep over the sorted sample integrates the squared deviation by Gauss-Legendre rules between the points where
     the estimate f_m changes its form; no large terms cancel. For the Gaussian kernel f_m is smooth, and the rules are
-    applied to panels about as wide as the kernel.
+    applied to panels about as wide as the kernel. If K is one polynomial of degree 6 or less and a is constant, the
+    square is multiplied out instead, unless too many digits would cancel; that takes less time.
 
     References
     ----------

@@ -99,6 +99,10 @@ def sweep(
                 change = positions[passed[j]] + knots[j]
                 if change < end:
                     end, crossed = change, j
+            # Seen from a distant anchor, a kernel that begins just before the end of the cell may seem to begin at it.
+            after = passed[0]
+            if crossed < 0 and alone and after < m and (sample[after] - edges[cell + 1]) / bandwidth + knots[0] < 0.0:
+                crossed = 0
             # Integrate the piece up to there: a short one is only recorded, and integrated with its batch.
             if end - u <= longest:
                 middles[count], reaches[count] = (u + end) / 2, (end - u) / 2

@@ -31,7 +31,7 @@ def add_power_sums(
         Changed: row k receives the sums of s^k.
     counts : array of int64, shape (n,) or longer
     cells, quantiles
-        Of the `simulations.engines.multinomial.strata.Strata`.
+        Of the `simulations.engines.cells.strata.Strata`.
     seed, replicate, purpose
         The stream, as `simulations.sampling.philox.fill` takes it.
     """

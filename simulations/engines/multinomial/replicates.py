@@ -17,9 +17,9 @@ from foundation.types import Array, Indices
 from simulations.compiled import vectorised
 from simulations.engines.cells.grid_replicates import GridReplicates, Numbers
 from simulations.engines.cells.moments import GridTables, statistic_of_moments
+from simulations.engines.cells.strata import strata
 from simulations.engines.multinomial.counts import CountTables, count_tables, draw_counts
 from simulations.engines.multinomial.positions import add_power_sums, draw_positions
-from simulations.engines.multinomial.strata import strata
 from simulations.sampling.philox import COUNTS, POSITIONS, Whole
 from simulations.sampling.streams import check_seed
 
@@ -34,7 +34,7 @@ class StratumTables(NamedTuple):
     ----------
     cells : array of int64, shape (strata,)
     quantiles : array, shape (strata, 6)
-        As in `simulations.engines.multinomial.strata.Strata`.
+        As in `simulations.engines.cells.strata.Strata`.
     counts : CountTables
         For the strata and, last, the outside of all cells.
     """

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import os
 import resource
@@ -165,10 +164,8 @@ def codes(running: dict[int, int]) -> list[int]:
     return [ended[rank] for rank in sorted(ended)]
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    for module in ("evae.training.display", "evae.runs.continuation", "evae.training.train"):
-        importlib.import_module(module)
+def serve() -> None:
+    """Answer orders, one per line, until the end of the input."""
     for line in sys.stdin:
         order = json.loads(line)
         store, port = serve_store()
@@ -180,7 +177,3 @@ def main() -> None:
                 os.kill(store, signal.SIGKILL)
             os.waitpid(store, 0)
         print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ import cli
 from evae import Configuration, Run
 from evae.configuration.options import DATASETS, DEVICES, PRECISIONS
 from evae.configuration.recipe import DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
-from tests.evae.conftest import command_environment, invoke, refusal
+from tests.evae.conftest import invoke, refusal
+from tests.support.processes.faults import Faults
 
 BELONGS = "it belongs to --objective elbo or kde-bound or uniform-prior. Leave it out."
 
@@ -226,26 +226,17 @@ def test_help_and_a_wrong_option_do_not_wait_for_torch() -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_with_its_exit_code_and_says_what_was_saved(
-    tmp_path: Path, number: signal.Signals, code: int
+    faults: Faults, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     arguments = ["--epochs", "10000", "--latent-dim", "4", "--limit-train", "60", "--device", "cpu"]
-    process = subprocess.Popen(
-        [sys.executable, cli.__file__, "train", *arguments, "--runs-dir", str(tmp_path), "--name", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=command_environment(),
+    stopped = faults.run(
+        "train",
+        *(*arguments, "--runs-dir", tmp_path, "--name", "run"),
+        watched=tmp_path,
+        at_kinds={"synced run/metrics.jsonl": number},
     )
-    try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == code
-    (line,) = errors.splitlines()
+    assert stopped.code == code
+    (line,) = stopped.errors.splitlines()
     assert line.startswith(f"Error: interrupted by {number.name}; the weights and metrics of epoch ")
     assert line.endswith(f"; resume with: python cli.py train --resume {tmp_path / 'run'}")
     run = Run.open(tmp_path / "run")

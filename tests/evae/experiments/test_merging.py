@@ -16,6 +16,7 @@ from evae.experiments.reports.departures import departures
 from evae.experiments.results import Failure, Results, RunRecord
 from foundation.errors import InputError
 from tests.evae.experiments.reports.test_reports import by_model, results
+from tests.support.examples import examples
 
 IDENTITY, DIGEST = "a" * 64, "d" * 64
 
@@ -69,7 +70,7 @@ def split_results(draw: st.DrawFn) -> tuple[Results, dict[str, Results]]:
 
 
 @given(split_results())
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_the_parts_of_a_table_merge_to_the_whole(split: tuple[Results, dict[str, Results]]) -> None:
     whole, files = split
     found = merged(files)
@@ -79,7 +80,7 @@ def test_the_parts_of_a_table_merge_to_the_whole(split: tuple[Results, dict[str,
 
 
 @given(split_results(), st.randoms(use_true_random=False))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_it_does_not_matter_which_are_merged_first_or_again(
     split: tuple[Results, dict[str, Results]], choose: random.Random
 ) -> None:
@@ -155,7 +156,7 @@ def test_what_does_not_fit_together_is_named_with_its_files(conflict: str) -> No
 
 
 @given(st.sets(st.sampled_from(sorted(CONFLICTS)), min_size=2))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_every_conflict_is_named(conflicts: set[str]) -> None:
     one = WHOLE["1"].records[0]
     for conflict in conflicts:

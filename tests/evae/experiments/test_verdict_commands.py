@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import cli
 from evae import Run
 from evae.experiments.results import Results
-from tests.evae.conftest import command_environment, invoke, refusal
+from evae.features import classifier
+from tests.evae.conftest import invoke, refusal
+from tests.support.processes.faults import Faults
 
 GRID = ["--datasets", "digits", "--latent-dims", "2", "--epochs", "1", "--limit-train", "60", "--device", "cpu"]
 
@@ -51,7 +48,10 @@ def test_evaluate_prints_every_set_of_images_and_writes_what_it_found(trained: d
     assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
 
 
-def test_evaluate_with_a_classifier_says_that_it_is_not_fid(trained: dict[str, Run]) -> None:
+def test_evaluate_with_a_classifier_says_that_it_is_not_fid(
+    trained: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "STEPS", 20)
     run = trained["evae"]
     result = invoke("evaluate", run.path, "--device", "cpu", "--features", "classifier")
     assert result.exit_code == 0, result.output
@@ -212,7 +212,8 @@ def test_a_table_is_made_in_parts_that_are_known_and_merged(tmp_path: Path) -> N
     sentence = refusal(*merging, "--output", tmp_path / "nowhere")
     assert f"{first} have other figures for digits-first60-evae-d2-seed0-1epochs." in sentence
     assert not (tmp_path / "nowhere").exists()
-    sentence = refusal(*grid, "--seeds", "0", "--epochs", "2", "--runs-dir", there, "--known", first)
+    grid[grid.index("--epochs") + 1] = "2"
+    sentence = refusal(*grid, "--seeds", "0", "--runs-dir", there, "--known", first)
     assert "it was made with --epochs 1, and --epochs 2 is wanted" in sentence
 
 
@@ -259,25 +260,11 @@ def test_a_wrong_reproduce_is_one_sentence(arguments: list[str], sentence: str) 
     assert refusal("reproduce", *arguments).startswith(sentence)
 
 
-def test_a_stopped_reproduce_says_how_to_resume(tmp_path: Path) -> None:
-    grid = [*GRID, "--features", "none", "--runs-dir", str(tmp_path), "--seeds", "0-99"]
-    process = subprocess.Popen(
-        [sys.executable, cli.__file__, "reproduce", "--table", "1", *grid],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**command_environment(), "XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"]},
-    )
-    try:
-        deadline = time.monotonic() + 90
-        while len(list(tmp_path.glob("*/evaluation.json"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    warning, line = errors.splitlines()
+def test_a_stopped_reproduce_says_how_to_resume(faults: Faults, tmp_path: Path) -> None:
+    grid = [*GRID, "--features", "none", "--runs-dir", tmp_path, "--seeds", "0-99"]
+    second = "renamed digits-firstN-evae-dN-seedN-Nepochs/evaluation.json"
+    stopped = faults.run("reproduce", "--table", "1", *grid, watched=tmp_path, at_kinds={second: signal.SIGINT})
+    assert stopped.code == 130
+    warning, line = stopped.errors.splitlines()
     assert warning.startswith("Warning: training has 1 step, ")
-    assert line.startswith("Error: interrupted by SIGINT; ")
-    assert line.endswith(" of the 200 runs are finished. Repeat the command to resume.")
+    assert line == "Error: interrupted by SIGINT; 1 of the 200 runs are finished. Repeat the command to resume."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import threading
 import time
 import warnings
@@ -244,6 +245,13 @@ def test_an_entry_under_anothers_name_is_not_taken(tmp_path: Path) -> None:
     load_or_compute(tmp_path, "a" * 64, lambda: CacheEntry({"x": torch.zeros(1)}, {}))
     (tmp_path / f"{'a' * 24}.safetensors").rename(tmp_path / f"{'b' * 24}.safetensors")
     assert load_or_compute(tmp_path, "b" * 64, lambda: CacheEntry({"x": torch.ones(1)}, {})).tensors["x"].item() == 1
+
+
+def test_what_is_loaded_is_written_in_a_document_as_what_was_computed(tmp_path: Path) -> None:
+    entry = CacheEntry({"x": torch.zeros(1)}, {"seed": 0, "accuracy": 0.5, "classes": 10})
+    computed, loaded = (load_or_compute(tmp_path, "a" * 64, lambda: entry) for _ in range(2))
+    assert loaded is not computed
+    assert json.dumps(loaded.facts) == json.dumps(computed.facts)
 
 
 def test_two_that_want_the_same_entry_at_once_make_it_once(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from evae import VAE
 from evae.models.networks import Decoder, Encoder
 from foundation.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("papers_networks")
+
 SHAPES = [(1, 32, 32), (3, 32, 32), (3, 64, 64)]
 
 

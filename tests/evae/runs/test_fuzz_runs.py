@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from evae.runs.environment import environment
 from evae.runs.run import STATES
 from evae.training.train import resume
 from tests.evae.conftest import invoke, refusal
+from tests.support.examples import each_slow
 from tests.support.hostile.mutations import (
     answered,
     as_json,
@@ -408,7 +408,8 @@ def numbers(document: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[s
         yield path
 
 
-def test_whatever_number_a_run_has_its_table_is_drawn_or_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [-1, 0, *each_slow([1e149])])
+def test_whatever_number_a_run_has_its_table_is_drawn_or_refused(value: float, tmp_path: Path) -> None:
     """Numbers are drawn on logarithmic axes, divided by, and compared with the least of others."""
     document = json.loads((RESULTS / "ablation.json").read_bytes())
     document["runs"] = [run for run in document["runs"] if run["configuration"]["seed"] == 0][:6]
@@ -416,7 +417,7 @@ def test_whatever_number_a_run_has_its_table_is_drawn_or_refused(tmp_path: Path)
     places = [place for place in numbers(document["runs"][0]) if place[0] != "configuration"]
     assert len(places) > 10
     refused = set()
-    for place, value in itertools.product(places, (-1, 0, 1e149)):
+    for place in places:
         altered_document = copy.deepcopy(document)
         for run in altered_document["runs"]:
             inner: Any = run
@@ -426,9 +427,9 @@ def test_whatever_number_a_run_has_its_table_is_drawn_or_refused(tmp_path: Path)
         path.write_bytes(as_json(altered_document))
         results = answered(lambda: Results.load(path), "results.json")
         if results is None:
-            refused.add((place[-1], value))
+            refused.add(place[-1])
             continue
         assert answered(lambda: report(results).markdown()) is not None  # noqa: B023 (called at once)
         assert figures(results)
-    assert refused >= {(name, -1) for name in ("one_posterior_draw", "median", "seconds")}
-    assert {value for name, value in refused if name == "rate"} == set()
+    assert value != -1 or refused >= {"one_posterior_draw", "median", "seconds"}
+    assert "rate" not in refused

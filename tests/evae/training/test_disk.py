@@ -14,7 +14,7 @@ import torch
 from evae import Run
 from evae.data import load
 from tests.evae.training.trainer import Trainer
-from tests.support.faults import Faults, complaints
+from tests.support.processes.faults import Faults, complaints
 
 GRID = ["--table", "1", "--datasets", "digits", "--latent-dims", "2", "--seeds", "0", "--epochs", "1", "--quiet"]
 

@@ -19,7 +19,7 @@ from evae.data import load
 from evae.evaluation.evaluate import PICTURES
 from evae.features.store import CacheEntry, load_or_compute
 from tests.evae.training.trainer import Trainer
-from tests.support.faults import Faults, killed_at_every_kind, kind
+from tests.support.processes.faults import Faults, killed_at_every_kind, kind
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ from foundation.errors import InputError
 from tests.evae.conftest import invoke, refusal, small
 from tests.evae.training import trainer
 from tests.evae.training.test_resume import Stopping, result
-from tests.support.faults import Ended, Faults
+from tests.support.processes.faults import Ended, Faults
 
 SEEDS = (0, 5)
 

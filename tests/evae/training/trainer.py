@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evae import Run
-from tests.support.faults import Ended, Faults
+from tests.support.processes.faults import Ended, Faults
 
 #: Three batches an epoch, the last of them short, and a checkpoint after each.
 EPOCHS = 2

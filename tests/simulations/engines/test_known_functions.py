@@ -20,12 +20,13 @@ from foundation.errors import InputError
 from simulations import tm_statistic
 from simulations.engines.cells import discretisation
 from simulations.engines.cells.grids import grid
+from simulations.engines.cells.strata import strata
 from simulations.engines.exact.density_tables import CellTable, cell_table
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic
-from simulations.engines.multinomial.strata import strata
 from simulations.sampling.quantile_fitting import quantile_table
 from tests.simulations.engines.integration import KERNELS, Part, integrate_squares, integrate_statistic
+from tests.support.examples import each_slow, examples
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.density import Density, Landmark
@@ -171,7 +172,7 @@ def assert_near(found: float, expected: float, scale: float) -> None:
     assert error <= ACCURACY / 2 * math.sqrt(expected) + ROUNDING * math.sqrt(scale) + 1e-145, (found, expected, scale)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(problem=problems())
 def test_mixtures_of_any_scales_at_any_locations_are_integrated(problem: Problem) -> None:
     assert_integrated(problem)
@@ -548,7 +549,17 @@ REPORTED = [
 ]
 
 
-@pytest.mark.parametrize("reported", REPORTED, ids=lambda reported: reported.source.partition(":")[0])
+#: Reports that take more than a second.
+LONG = ("scipy#14347", "scikit-learn#25799", "scipy#18071")
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        pytest.param(reported, id=source, marks=pytest.mark.slow if source in LONG else ())
+        for source, reported in zip((each.source.partition(":")[0] for each in REPORTED), REPORTED, strict=True)
+    ],
+)
 def test_inputs_of_public_reports_are_integrated(reported: Reported) -> None:
     density = density_named(reported.density)
     weight = weight_named(reported.weight, density)
@@ -573,10 +584,13 @@ def hidden(landmarks: tuple[Landmark, ...] = ()) -> Density:
     return replace(known, name="hidden", components=(), landmarks=landmarks)
 
 
+LANDMARKS = (Landmark(Integer(0), Integer(1)), Landmark(Rational("33.3"), Rational("1e-5")))
+
+
 @pytest.mark.parametrize(
-    "landmarks", [(), (Landmark(Integer(0), Integer(1)), Landmark(Rational("33.3"), Rational("1e-5")))]
+    ("landmarks", "weight"),
+    [(LANDMARKS, "one"), ((), "window:-40,40"), *each_slow([((), "one"), (LANDMARKS, "window:-40,40")])],
 )
-@pytest.mark.parametrize("weight", ["one", "window:-40,40"])
 def test_a_hidden_part_is_found_by_its_mass(landmarks: tuple[Landmark, ...], weight: str) -> None:
     parts = normal_parts(("0.9", "0", "1"), ("0.1", "33.3", "0.00001"))
     interval = None if weight == "one" else (Fraction(-40), Fraction(40))

@@ -14,8 +14,9 @@ from scipy import stats
 
 from foundation.errors import InputError
 from foundation.types import Counts
-from simulations.engines.cells.discretisation import LARGEST_ERROR
+from simulations.engines.cells.discretisation import TARGET_BIAS
 from simulations.engines.cells.replicates import CellReplicates
+from simulations.engines.cells.strata import strata, tails
 from simulations.engines.exact.statistic import Statistic
 from simulations.engines.multinomial.alias_tables import (
     ALIAS_BITS,
@@ -25,7 +26,6 @@ from simulations.engines.multinomial.alias_tables import (
 )
 from simulations.engines.multinomial.counts import count_tables, draw_counts
 from simulations.engines.multinomial.replicates import MultinomialReplicates
-from simulations.engines.multinomial.strata import strata, tails
 from simulations.sampling.philox import POSITIONS, fill
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
@@ -234,7 +234,7 @@ def test_the_mean_is_the_exact_mean(kernel: str, density: str, weight: str, m: i
     engine = MultinomialReplicates(setting(kernel, density, weight), m)
     values = engine.values(7, range(replicates))
     expected = exact_mean(m, kernel, density, weight).total
-    tolerated = CRITICAL * values.std() / np.sqrt(replicates) + LARGEST_ERROR * expected
+    tolerated = CRITICAL * values.std() / np.sqrt(replicates) + TARGET_BIAS * values.std()
     assert abs(values.mean() - expected) < tolerated
     assert engine.discretisation.is_within_target
 

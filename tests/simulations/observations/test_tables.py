@@ -13,7 +13,7 @@ import pytest
 from cli import main
 from foundation.errors import InputError
 from simulations.observations import Sample, read_sample
-from tests.support.runner import runner
+from tests.support.processes.runner import runner
 
 
 @pytest.fixture

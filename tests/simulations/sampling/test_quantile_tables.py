@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from sympy import Expr
 
 from foundation.errors import InputError
 from foundation.types import Array
@@ -25,6 +29,7 @@ from simulations.sampling.quantile_tables import (
     QuantileTable,
     quantiles_into,
 )
+from tests.support.examples import examples
 from theory.densities.density import Density, probability
 from theory.densities.families import LAPLACE, NORMAL, density_named
 from theory.kernels import Piece, x
@@ -127,7 +132,7 @@ def test_rough_quantiles_are_right_to_the_last_bits_of_their_level(name: str) ->
     assert (close | (backward <= 32 * EPSILON)).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(
     st.integers(1, 99),
     st.fractions(-10, 10, max_denominator=10),
@@ -237,5 +242,48 @@ def test_a_density_without_quantiles_is_refused() -> None:
 def test_a_density_that_no_table_can_follow_is_refused() -> None:
     wild = probability + sympy.sin(10**9 * probability) / (2 * 10**9)
     density = Density("wild", (Piece(sympy.Integer(0), sympy.Integer(1), sympy.Integer(1)),), x, quantile=wild)
+    density = replace(density, keeps_digits=True)
     with pytest.raises(InputError, match="wild changes too steeply for its quantiles to be tabulated"):
         quantile_table(density)
+
+
+def on_half_line(name: str, formula: Expr, distribution: Expr) -> Density:
+    pieces = (Piece(sympy.Integer(0), sympy.oo, formula),)
+    return Density(name, pieces, distribution, survival=sympy.expand(1 - distribution))
+
+
+def on_line(name: str, formula: Expr, distribution: Expr) -> Density:
+    return Density(name, (Piece(-sympy.oo, sympy.oo, formula),), distribution, survival=distribution.subs(x, -x))
+
+
+HALF, ROOT = sympy.Rational(1, 2), sympy.sqrt(3)
+STUDENT = HALF + (x / ROOT / (1 + x**2 / 3) + sympy.atan(x / ROOT)) / sympy.pi
+LOGNORMAL = sympy.exp(-(sympy.log(x) ** 2) / 2) / (x * sympy.sqrt(2 * sympy.pi))
+
+#: As a textbook has them: in double precision, these distribution functions have no digits in one tail or in both.
+TEXTBOOK = [
+    (on_half_line("gamma", x * sympy.exp(-x), 1 - (1 + x) * sympy.exp(-x)), stats.gamma(2)),
+    (on_half_line("weibull", 2 * x * sympy.exp(-(x**2)), 1 - sympy.exp(-(x**2))), stats.weibull_min(2)),
+    (on_half_line("lognormal", LOGNORMAL, sympy.erfc(-sympy.log(x) / sympy.sqrt(2)) / 2), stats.lognorm(1)),
+    (on_line("student", 2 / (sympy.pi * ROOT * (1 + x**2 / 3) ** 2), STUDENT), stats.t(3)),
+]
+
+
+@pytest.mark.parametrize(("density", "law"), TEXTBOOK, ids=lambda value: getattr(value, "name", ""))
+def test_formulas_that_lose_their_digits_in_the_tails_are_tabulated_to_double_precision(
+    density: Density, law: Any
+) -> None:
+    table = quantile_table(density)
+    tails = np.array([1e-18, 1e-12, 1e-6, 0.01, 0.3])
+    for sign, known in ((-1.0, law.ppf(tails)), (1.0, law.isf(tails))):
+        found = np.empty(tails.size)
+        quantiles_into(found, sign * tails, table)
+        assert found == pytest.approx(known, rel=1e-13)
+
+
+def test_a_closed_quantile_that_loses_its_digits_in_the_tails_is_evaluated_with_more() -> None:
+    cauchy = on_line("cauchy", 1 / (sympy.pi * (1 + x**2)), HALF + sympy.atan(x) / sympy.pi)
+    density = replace(cauchy, quantile=sympy.tan(sympy.pi * (probability - HALF)))
+    tails = np.array([1e-18, 1e-6, 0.3])
+    assert density.quantiles(tails) == pytest.approx(stats.cauchy.ppf(tails), rel=1e-14)
+    assert upper_tail_quantiles(density)(tails) == pytest.approx(stats.cauchy.isf(tails), rel=1e-14)

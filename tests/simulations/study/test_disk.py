@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import Faults
+from tests.support.processes.faults import Faults
 
 COMMAND = ["simulate-tm", "--m", "60", "--replicates", "2500", "--quiet"]
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.faults import Faults, killed_at_every_kind
+from tests.support.processes.faults import Faults, killed_at_every_kind
 
 COMMAND = ["simulate-tm", "--m", "60", "--replicates", "1500", "--quiet"]
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -19,12 +20,14 @@ from foundation.errors import InputError
 from foundation.signals import handle_signals
 from foundation.types import Array
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
+from simulations.engines.choice import ENGINES
+from simulations.engines.names import LARGEST_M
 from simulations.study import saved_state as state
-from simulations.study.accumulators import QuantileSketch
+from simulations.study.accumulators import KEPT, QuantileSketch
 from simulations.study.blocks import blocks_of
 from simulations.study.saved_state import state_file
 from tests.support.places import ROOT
-from tests.support.signals import ignoring_interrupts
+from tests.support.processes.signals import ignoring_interrupts
 
 STUDY = Study(m=60, replicates=3500, seed=5)
 
@@ -51,6 +54,31 @@ def test_a_study_grows_to_what_it_would_have_been_at_once(tmp_path: Path) -> Non
         grown = simulate(replace(STUDY, replicates=replicates), resume=path)
         assert grown.study.replicates == replicates
     assert told(grown) == told(simulate(STUDY))
+
+
+class _Quick:
+    name, cells_per_bandwidth, discretisation, draws, strata_drawn = "quick", None, None, 5, None
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def values(self, seed: int, replicates: range) -> np.ndarray:
+        return 1e6 + np.random.default_rng([seed, replicates.start]).gamma(4.0, 0.1, len(replicates))
+
+
+def test_a_study_grows_beyond_the_values_that_are_kept_to_what_it_would_have_been_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an engine that takes no time."""
+    monkeypatch.setitem(ENGINES, "quick", _Quick)
+    monkeypatch.setitem(LARGEST_M, "quick", 10**9)
+    path = tmp_path / "state.json"
+    study = Study(m=5, replicates=2 * KEPT + 700, engine="quick")
+    for replicates in (KEPT - 384, KEPT + 700, study.replicates):
+        grown = simulate(replace(study, replicates=replicates), resume=path)
+        (kept,) = json.loads(path.read_text())["studies"]
+        assert (kept["grid"] is None) == (replicates < KEPT)
+    assert told(grown) == told(simulate(study)) == told(simulate(study, workers=1))
 
 
 def test_several_studies_are_kept_in_one_file(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
+from tests.support.examples import examples as part_of
 
 T = TypeVar("T")
 
@@ -38,9 +39,11 @@ _MORE = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 def examples(number: int) -> settings:
-    """Return settings for ``number`` examples, the same in every run, or for `FUZZ_EXAMPLES` new ones."""
+    """Return settings for up to ``number`` examples, the same in every run, or for `FUZZ_EXAMPLES` new ones."""
     health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-    return settings(max_examples=_MORE or number, derandomize=not _MORE, database=None, suppress_health_check=health)
+    return settings(
+        max_examples=_MORE or part_of(number), derandomize=not _MORE, database=None, suppress_health_check=health
+    )
 
 
 def answered(read: Callable[[], T], named: str = "") -> T | None:

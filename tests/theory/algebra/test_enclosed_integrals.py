@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Expr, Integer, Rational, cos, exp, log, oo, pi, sin, sqrt
 
+from tests.support.examples import examples
 from theory.algebra.balls import EntropyTerm, ball_of
 from theory.algebra.enclosed_integrals import NotEnclosed, enclose_integral
 from theory.algebra.growth import Unbounded, growth
@@ -110,7 +111,7 @@ def test_what_is_not_enclosed_is_not_guessed(expression: Expr, lower: Expr, uppe
 RATIONALS = st.fractions(min_value=-3, max_value=3, max_denominator=6)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     power=st.fractions(min_value=Fraction(-11, 12), max_value=4, max_denominator=12),
     rate=st.fractions(min_value=Fraction(1, 5), max_value=5, max_denominator=6),
@@ -123,7 +124,7 @@ def test_generalised_gamma_integrals_are_enclosed(power: Fraction, rate: Fractio
     require_contained(x**p * exp(-c * x**q), Integer(0), oo, value, 1e-6)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     p=st.fractions(min_value=Fraction(1, 7), max_value=5, max_denominator=7),
     q=st.fractions(min_value=Fraction(1, 7), max_value=5, max_denominator=7),
@@ -153,7 +154,7 @@ def real_line_functions() -> st.SearchStrategy[Expr]:
     )
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(function=real_line_functions(), power=st.integers(2, 5), beyond=st.floats(0.0, 6.0))
 def test_bounds_hold_at_every_point_beyond_the_start(function: Expr, power: int, beyond: float) -> None:
     start = arb(2) ** power
@@ -173,7 +174,7 @@ def test_bounds_hold_at_every_point_beyond_the_start(function: Expr, power: int,
     assert not (bounds.sign < 0 and value > 0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(roots=st.lists(RATIONALS, min_size=1, max_size=3), upper=st.integers(1, 3))
 def test_an_absolute_value_is_cut_at_its_zeros(roots: list[Fraction], upper: int) -> None:
     product = sympy.prod([x - Rational(root.numerator, root.denominator) for root in roots])
@@ -184,7 +185,7 @@ def test_an_absolute_value_is_cut_at_its_zeros(roots: list[Fraction], upper: int
     assert whole.overlaps(ball_of(total))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(coefficients=st.lists(st.integers(-5, 5), min_size=2, max_size=5))
 def test_the_supremum_of_a_polynomial_is_that_at_its_critical_points(coefficients: list[int]) -> None:
     polynomial = sum((c * x**k for k, c in enumerate(coefficients)), start=Integer(0))

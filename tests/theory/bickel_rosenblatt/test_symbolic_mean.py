@@ -11,6 +11,7 @@ from mpmath import mp
 from sympy import Rational, oo
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.bickel_rosenblatt.smoothing import Smoothing, b
 from theory.bickel_rosenblatt.symbolic_mean import MeanExpression, m, mean_expression
@@ -136,7 +137,7 @@ def piecewise(pieces: tuple[Piece, ...]):  # type: ignore[no-untyped-def]
     return lambda at: next((f(at) for lower, upper, f in numeric if lower <= at <= upper), mp.mpf(0))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(density=st.sampled_from(DENSITIES), order=st.integers(1, 6), at=st.floats(-2.5, 2.5))
 def test_the_repeated_integrals_are_the_truncated_moments(density: str, order: int, at: float) -> None:
     """G_n(x) = E (x - X)_+^(n-1) / (n-1)!, by mpmath's quadrature."""

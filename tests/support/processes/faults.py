@@ -1,15 +1,16 @@
 """Real fault injection: a process runs commands in child processes and interrupts them at chosen moments.
 
-`Faults` is the interface for tests. Its process has imported everything, so that starting a child costs only a fork. A
-child runs one command and counts moments: a moment passes whenever something in the watched folder has been created,
-opened for writing, half written, written, synced, renamed or removed, and after each step of an optimizer. At a chosen
-moment the child sends itself a signal, such as SIGKILL, or SIGSTOP to wait for the test.
+`Faults` is the interface for tests. Its process is one of `tests.support.processes.forks` and forks a child for every
+command. A child counts moments: a moment passes whenever something in the watched folder has been created, opened for
+writing, half written, written, synced, renamed or removed, and after each step of an optimizer. At a chosen moment it
+sends itself a signal, such as SIGKILL, or SIGSTOP to wait for the test.
 """
 
 from __future__ import annotations
 
 import builtins
-import importlib.util
+import ctypes
+import importlib
 import io
 import json
 import os
@@ -26,12 +27,19 @@ from pathlib import Path
 from typing import Any
 
 from foundation.signals import STOP_SIGNALS
-from tests.support.places import ROOT
+from tests.support.processes.forks import Forks
+
+#: From sched.h.
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 
 
 def complaints(errors: str) -> list[str]:
-    """Return the lines of standard error, except warnings about the few steps of training in tests."""
-    return [line for line in errors.splitlines() if line and not line.startswith("Warning: training has ")]
+    """Return the lines of standard error, except progress and warnings about the few steps of training in tests.
+
+    Progress such as ``decoding images: 128 of 256`` is shown where a command takes long, as on a busy machine.
+    """
+    expected = re.compile(r"Warning: training has .*|(?!Error: |Warning: ).*\b[\d,]+ of [\d,]+\b.*")
+    return [line for line in errors.splitlines() if line and not expected.fullmatch(line)]
 
 
 @dataclass(frozen=True)
@@ -61,22 +69,16 @@ class Faults:
 
     Parameters
     ----------
-    prefix : sequence of str
-        Put before the process's command, such as ``unshare -rm`` for private mounts.
-    environment : mapping, optional
+    forks : Forks
+    environment : mapping
         Variables for all commands.
+    mounting : bool
+        Whether the commands have private mounts.
     """
 
-    def __init__(self, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
-        self.mounting = bool(prefix)
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "tests.support.faults"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1", **(environment or {})},
-        )
+    def __init__(self, forks: Forks, environment: Mapping[str, str], *, mounting: bool = False) -> None:
+        self.mounting = mounting
+        self.process = forks.fork("tests.support.processes.faults:serve", mounting, environment=environment)
 
     def run(self, *arguments: object, watched: Path | None = None, **faults: Any) -> Ended:
         """Run a command until it ends or stops itself.
@@ -121,11 +123,9 @@ class Faults:
 
     def end(self) -> None:
         """End the process, whose children must have ended."""
-        self.process.communicate(timeout=60)
+        self.process.end()
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         print(json.dumps(order), file=self.process.stdin, flush=True)
         answer = json.loads(self.process.stdout.readline())
         assert isinstance(answer, dict), answer
@@ -382,48 +382,21 @@ class _Children:
         return {**answer, "code": os.waitstatus_to_exitcode(status)}
 
 
-def _prepare_training() -> None:
-    """Do the slow setup of every child once: torch imports its compiler, Matplotlib searches for fonts."""
-    import sklearn.mixture  # noqa: F401
-    import torch
-
-    import evae.evaluation.evaluate
-    import evae.evaluation.generation
-    import evae.evaluation.pictures
-    import evae.evaluation.terminal
-    import evae.experiments.display
-    import evae.experiments.reports.figures
-    import evae.experiments.reports.files
-    import evae.experiments.runner
-    import evae.models.networks
-
-    torch.set_num_threads(1)
-    # With few channels a checkpoint is written sixty times as fast; the faults do not depend on its size.
-    evae.models.networks.ARCHITECTURES[32] = evae.models.networks.Architecture(4, (8,) * 4, 1, (8,) * 4, 0)
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-    rows = evae.evaluation.pictures.ImageRows("a row", torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
-    with tempfile.TemporaryDirectory() as folder:
-        evae.evaluation.pictures.save_rows([rows], Path(folder, "rows.png"), "rows")
-
-
-def main() -> None:
+def serve(mounting: bool) -> None:
     """Answer orders, one per line, until the end of the input."""
-    # Matplotlib searches for fonts once and caches the result; do this outside a child's quota.
-    import matplotlib.font_manager  # noqa: F401
-
-    import cli  # noqa: F401
-    from simulations import Study, simulate
-    from simulations.terminal import study_report
-
-    # Compile with Numba and simplify with sympy once.
-    study_report(simulate(Study(m=60, replicates=10), workers=1))
-    # The simulations are also tested without torch.
-    if importlib.util.find_spec("torch") is not None:
-        _prepare_training()
+    if mounting:
+        _leave_mounts()
     children = _Children()
     for line in sys.stdin:
         print(json.dumps(children.answer(json.loads(line))), flush=True)
 
 
-if __name__ == "__main__":
-    main()
+def _leave_mounts() -> None:
+    """Have separate mounts from here on, as root in a separate user namespace, as after ``unshare -rm``."""
+    user, group = os.geteuid(), os.getegid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    for name, content in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        Path("/proc/self", name).write_text(content)
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)

@@ -1,0 +1,174 @@
+"""Outlines of functions: where a density, a weight and their integrals with a kernel have kinks or change quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise, product
+from typing import NamedTuple
+
+import numpy as np
+
+from theory.bickel_rosenblatt.mean import LANDMARK_LEVELS, exact_fraction
+from theory.bickel_rosenblatt.quadrature import Feature, Mesh
+from theory.densities.density import Density, Landmark
+from theory.densities.weights import Weight
+from theory.kernels import Kernel, x
+
+ROUGHNESS = 1e-11
+"""Accepted error of an integral from the innermost cell beside a fractional power."""
+
+NODES = 12
+"""Nodes per cell for which `ROUGHNESS` holds."""
+
+GAUSSIAN_STEP = 3
+"""The spacing of the panels on which the Gaussian kernel is integrated, in bandwidths."""
+
+GAUSSIAN_GRID = tuple(map(Fraction, range(-12, 13, GAUSSIAN_STEP)))
+"""The ends of those panels; beyond the last the kernel is below 3e-32."""
+
+GAUSSIAN_LAGS = tuple(map(Fraction, range(0, 25, 4)))
+"""The same for its autocorrelation."""
+
+
+class Power(NamedTuple):
+    """A point beside which a function is like a fractional power of the distance."""
+
+    place: Fraction
+    exponent: float
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where a function changes.
+
+    Attributes
+    ----------
+    kinks : frozenset of Fraction
+        The points between which it is smooth.
+    features : frozenset of Feature
+        The places around which it changes quickly, each with a scale.
+    powers : frozenset of Power
+        Those of its kinks beside which it is not smooth either.
+    """
+
+    kinks: frozenset[Fraction] = frozenset()
+    features: frozenset[Feature] = frozenset()
+    powers: frozenset[Power] = frozenset()
+
+    def __or__(self, other: Outline) -> Outline:
+        """Return the outline of a product or a sum."""
+        return Outline(self.kinks | other.kinks, self.features | other.features, self.powers | other.powers)
+
+    def move(self, distances: Iterable[Fraction], *, integrations: int = 0) -> Outline:
+        """Return the outline of a sum of copies of the function, each moved by a distance and integrated repeatedly."""
+        distances = tuple(distances)
+        return Outline(
+            frozenset(kink + distance for kink, distance in product(self.kinks, distances)),
+            frozenset(
+                Feature(place + distance, scale) for (place, scale), distance in product(self.features, distances)
+            ),
+            frozenset(
+                Power(place + distance, exponent + integrations)
+                for (place, exponent), distance in product(self.powers, distances)
+            ),
+        )
+
+    def blur(self, width: float) -> Outline:
+        """Return the outline of the convolution with an analytic function of the given width."""
+        blurred = {Feature(place, max(scale, width)) for place, scale in self.features}
+        return Outline(features=frozenset(blurred | {Feature(kink, width) for kink in self.kinks}))
+
+    def mesh(self, lower: Fraction, upper: Fraction, unit: float) -> Mesh:
+        """Return the mesh from ``lower`` to ``upper`` for the function; ``unit`` is the distance of its powers' law."""
+        steep = (Feature(place, unit * _innermost(exponent)) for place, exponent in self.powers)
+        inside = (kink for kink in self.kinks if lower < kink < upper)
+        return Mesh.graded((lower, upper, *inside), (*self.features, *steep))
+
+
+def outline_of(function: Density | Weight) -> Outline:
+    """Return the outline of a density or a weight."""
+    kinks = frozenset(map(exact_fraction, function.knots))
+    # A constant changes at its ends alone.
+    if not any(piece.density.has(x) for piece in function.pieces):
+        return Outline(kinks)
+    if isinstance(function, Weight):
+        return Outline(kinks, _features(function.landmarks))
+    parts = [density for _, density in function.components] or [function]
+    features = frozenset[Feature]().union(*(_features(part.landmarks) or _quantile_features(part) for part in parts))
+    rough = set(function.rough_knots)
+    powers = (Power(exact_fraction(knot), float(power)) for knot, power in function.powers_at_knots() if knot in rough)
+    return Outline(kinks, features, frozenset(powers))
+
+
+@dataclass(frozen=True)
+class KernelGrid:
+    """The points of a kernel's argument between which it is smooth, or well integrated.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        With compact support, or the Gaussian.
+    bandwidth : float
+    """
+
+    kernel: Kernel
+    bandwidth: float
+
+    @cached_property
+    def points(self) -> tuple[Fraction, ...]:
+        """The ascending points, from one end of the support to the other."""
+        if not self.kernel.has_compact_support:
+            return GAUSSIAN_GRID
+        pieces = self.kernel.smooth_pieces
+        return tuple(exact_fraction(end) for end in (*(piece.lower for piece in pieces), pieces[-1].upper))
+
+    @cached_property
+    def lags(self) -> tuple[Fraction, ...]:
+        """The same for the kernel's autocorrelation, from 0 upwards."""
+        if not self.kernel.has_compact_support:
+            return GAUSSIAN_LAGS
+        return tuple(sorted({abs(one - other) for one, other in product(self.points, repeat=2)}))
+
+    @cached_property
+    def width(self) -> Fraction:
+        """The bandwidth, exactly."""
+        return Fraction(self.bandwidth)
+
+    def smooth(self, outline: Outline) -> Outline:
+        """Return the outline of K_b * f for a function f."""
+        return self._convolve(outline, self.points, 1)
+
+    def gather(self, outline: Outline) -> Outline:
+        """Return the outline of the integral of K_b(x - t) f(x) over x, as a function of t."""
+        return self._convolve(outline, [-point for point in self.points], 1)
+
+    def correlate(self, outline: Outline) -> Outline:
+        """Return the outline of the convolution of f with the kernel's autocorrelation."""
+        return self._convolve(outline, {*self.lags, *(-lag for lag in self.lags)}, 2)
+
+    def _convolve(self, outline: Outline, points: Iterable[Fraction], integrations: int) -> Outline:
+        if not self.kernel.has_compact_support:
+            return outline.blur(self.bandwidth)
+        return outline.move((self.width * point for point in points), integrations=integrations)
+
+
+def _features(landmarks: Iterable[Landmark]) -> frozenset[Feature]:
+    return frozenset(Feature(exact_fraction(place), float(scale)) for place, scale in landmarks)
+
+
+def _quantile_features(density: Density) -> frozenset[Feature]:
+    """Return quantiles of a density without landmarks, each with the distance to its nearest neighbour."""
+    places = np.unique(density.quantiles(np.array(LANDMARK_LEVELS)))
+    gaps = np.diff(places, prepend=-np.inf, append=np.inf)
+    return frozenset(
+        Feature(Fraction(place), float(min(gap))) for place, gap in zip(places.tolist(), pairwise(gaps), strict=True)
+    )
+
+
+def _innermost(exponent: float) -> float:
+    """Return the width of the cell beside a power of the distance whose rule has the error `ROUGHNESS`."""
+    # On a cell of width w next to it the error of n nodes is about w^(1 + exponent) n^(-2 (1 + exponent)).
+    return NODES**2 * float(ROUGHNESS ** (1 / (exponent + 1)))
