@@ -82,24 +82,18 @@ def _choices(switch: Expr, variable: Symbol, part: Part, narrowest: Expr) -> Ite
     deciding = _deciding_functions(switch)
     cuts = sorted_points({zero for one in deciding for zero in zeros(one, variable, part.lower, part.upper)})
     points = (part.lower, *cuts, part.upper)
-    pending = {one: list(sign_stretches(one, variable, points, narrowest)) for one in deciding}
-    ends = sorted({one.upper for stretches in pending.values() for one in stretches}, key=_to_many_digits)
-    lower = part.lower
-    for upper in ends:
-        if _to_many_digits(upper) > _to_many_digits(lower):
-            yield (
-                lower,
-                upper,
-                _chosen(switch, {function: stretches[0].sign for function, stretches in pending.items()}),
-            )
-            lower = upper
-        for stretches in pending.values():
-            while stretches and _to_many_digits(stretches[0].upper) <= _to_many_digits(upper):
-                del stretches[0]
-
-
-def _to_many_digits(point: Expr) -> Expr:
-    return sympy.N(point, 60)
+    stretches = {one: sign_stretches(one, variable, points, narrowest) for one in deciding}
+    # Ends of different functions may be one number in two forms.
+    digits = {one.upper: sympy.N(one.upper, 60) for several in stretches.values() for one in several}
+    reached = dict.fromkeys(stretches, 0)
+    lower, below = part.lower, sympy.N(part.lower, 60)
+    for upper, value in sorted(digits.items(), key=lambda item: item[1]):
+        if value > below:
+            yield lower, upper, _chosen(switch, {one: several[reached[one]].sign for one, several in stretches.items()})
+            lower, below = upper, value
+        for one, several in stretches.items():
+            while reached[one] < len(several) and digits[several[reached[one]].upper] <= value:
+                reached[one] += 1
 
 
 def _deciding_functions(switch: Expr) -> list[Expr]:
