@@ -6,7 +6,7 @@ density :math:`f`, with bandwidth :math:`b`, and :math:`a` is a weight.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -270,6 +270,8 @@ class _Problem:
         edges = [lower, upper, *map(exact_fraction, self.weight.knots), *self._landmarks, *smoothed]
         if self.weight.landmarks != self.density.landmarks:
             edges.extend(places_around(self.weight.landmarks))
+        if not self.density.keeps_digits:
+            edges.extend(_tail_places(self.density, lower, upper))
         # Of edges that are one double the first is kept: ends and knots stand before others.
         distinct = {float(edge): edge for edge in reversed(edges) if lower <= edge <= upper}
         return tuple(sorted(distinct.values()))
@@ -324,6 +326,16 @@ def _quantiles(density: Density) -> list[Fraction]:
     if density.moved is None or not far:
         return [Fraction(place) for place in density.quantiles(levels).tolist()]
     return [exact_fraction(far[0]) + Fraction(place) for place in density.moved(-far[0]).quantiles(levels).tolist()]
+
+
+def _tail_places(density: Density, lower: Fraction, upper: Fraction) -> Iterator[Fraction]:
+    """Yield places whose distances from the median double, so that panels grow with the scale of a heavy tail."""
+    first, middle, last = map(Fraction, density.quantiles(np.array([0.25, 0.5, 0.75])).tolist())
+    distance = last - first
+    while distance > 0 and (middle - distance > lower or middle + distance < upper):
+        yield middle - distance
+        yield middle + distance
+        distance *= 2
 
 
 def places_around(landmarks: tuple[Landmark, ...]) -> list[Fraction]:

@@ -134,11 +134,14 @@ class Density:
             raise InputError(
                 f"the tail of {self.name} is unknown: a density of unbounded support must have a survival function."
             )
-        below, above = (sympy.lambdify(x, tail_of, "scipy") for tail_of in (self.distribution, self.survival))
-        return (
-            float(lower) if lower.is_finite else -_find_crossing(tail, lambda point: float(below(-point)), -upper),
-            float(upper) if upper.is_finite else _find_crossing(tail, lambda point: float(above(point)), lower),
-        )
+        least, greatest = float(lower), float(upper)
+        if not lower.is_finite:
+            below = compile_tail(self, self.distribution, x)
+            least = -_find_crossing(tail, lambda point: float(below(np.array([-point]))[0]), -upper)
+        if not upper.is_finite:
+            above = compile_tail(self, self.survival, x)
+            greatest = _find_crossing(tail, lambda point: float(above(np.array([point]))[0]), lower)
+        return least, greatest
 
     def translate(self, distance: Expr) -> Density:
         """Return the density of X + ``distance`` for X with this density; only its values and tails are defined.
