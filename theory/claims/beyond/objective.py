@@ -16,7 +16,8 @@ _BETA, _E = sympy.symbols("beta e", positive=True)
 
 def _decide_no_pull(penalty: Expr) -> Decision:
     argument = Argument()
-    own = HALF_WIDTH * EPANECHNIKOV.transform(MU, R).roughness / MINIBATCH
+    # The roughness of mu + r K is I(K)/r, for every mu (lemma-3.2.minimum).
+    own = HALF_WIDTH * EPANECHNIKOV.roughness / (R * MINIBATCH)
     same = decisions.equal(penalty, own)
     argument.step(
         f"At constant B a dimension's penalty in (8) is {penalty}.",
