@@ -247,7 +247,7 @@ def _rule(expression: Expr) -> _Rule:
         return _polylogarithm(expression)
     if expression.func is sympy.polygamma and expression.args[0] == 0:
         argument = _rule(expression.args[1])
-        return lambda values, _: argument(values, False).digamma()
+        return lambda values, analytic: argument(values, analytic).digamma()
     if expression.func is sympy.Piecewise:
         return _piecewise(expression)
     if expression.func is sympy.betainc_regularized and expression.args[2] == 0:
