@@ -15,6 +15,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import sympy
 from sympy import Expr
@@ -126,6 +127,35 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
             return parser.read(tree.body)
     except ProcessorTimeExceeded:
         raise InputError(f"{_quote(text)} takes more than {SECONDS:g} seconds to read. Simplify it.") from None
+
+
+def format_text(expression: Expr) -> str:
+    """Return ``expression`` as sympy writes it, but with the digamma function by its name, as `parse` reads it.
+
+    Examples
+    --------
+    >>> r = sympy.Symbol("r", positive=True)
+    >>> format_text(sympy.digamma(r + 1) / 2)
+    'digamma(r + 1)/2'
+    """
+    return str(_name_digamma(expression, "digamma"))
+
+
+def format_latex(expression: Expr, **options: Any) -> str:
+    r"""Return ``expression`` as LaTeX with sympy's ``options``; the digamma function is :math:`\psi`.
+
+    Examples
+    --------
+    >>> print(format_latex(sympy.digamma(sympy.Symbol("r"))))
+    \psi{\left(r \right)}
+    """
+    return str(sympy.latex(_name_digamma(expression, r"\psi"), **options))
+
+
+def _name_digamma(expression: Expr, name: str) -> Expr:
+    """Replace polygamma(0, x), which is what sympy makes of digamma(x), by a function of this name."""
+    calls = [one for one in expression.atoms(sympy.polygamma) if one.args[0] == 0]
+    return expression.xreplace({one: sympy.Function(name)(one.args[1]) for one in calls})
 
 
 def _depth(tree: ast.expr) -> int:

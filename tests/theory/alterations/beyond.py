@@ -8,7 +8,7 @@ _RADIAL = "(d + 2)*factorial(d/2)/(2*pi**(d/2))"
 _LEAST = "2*(d + 2)*factorial(d/2)/(pi**(d/2)*(d + 4))"
 _RADIAL_KL = (
     "log((d + 2)*factorial(d/2)/(2*pi**(d/2))) - digamma(d/2 + 2) + digamma(2) - log_det + d/2*log(2*pi) + "
-    "(mean2 + scale2/(d + 4))/2"
+    "(mu**2 + L**2/(d + 4))/2"
 )
 _BETA_ENTROPY = "log(2*gamma(a)**2/gamma(2*a)) - 2*(a - 1)*(digamma(a) - digamma(2*a))"
 _BETA_ROUGHNESS = "gamma(2*a - 1)**2/gamma(4*a - 2)*gamma(2*a)**2/(2*gamma(a)**4)"

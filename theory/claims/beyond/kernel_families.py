@@ -12,6 +12,7 @@ from theory.algebra import decisions
 from theory.algebra.balls import ball_of
 from theory.algebra.decisions import Undecided
 from theory.algebra.evidence import Evidence
+from theory.algebra.expressions import format_text
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims import lemma_3_2
 from theory.kernel_families import (
@@ -27,8 +28,8 @@ DIMENSION = sympy.Symbol("d", positive=True, integer=True)
 """The number of latent dimensions, in proofs for all of them."""
 DISTANCE = sympy.Symbol("s", nonnegative=True)
 """The distance |x - mu| from the mean, in units of r."""
-SQUARED_MEAN, SQUARED_SCALE = sympy.symbols("mean2 scale2", nonnegative=True)
-"""The squared length of the mean mu, and the sum of the squared entries of the scale L."""
+MEAN, SCALE = sympy.symbols("mu L", nonnegative=True)
+"""The length of the mean, and the root of the sum of the squared entries of the scale."""
 LOG_DETERMINANT = sympy.Symbol("log_det", real=True)
 """The logarithm of the determinant of L, in absolute value."""
 SHAPE = sympy.Symbol("a", positive=True)
@@ -85,7 +86,7 @@ def _decide_radial_kernel(printed: Expr) -> Decision:
         f"E s^2 = d/(d + 4), and rotations give every coordinate the same share, uncorrelated; {squared.detail}",
     )
     roughness = _equal(_ball_integral(profile**2), least)
-    argument.step(f"The integral of its square is {least} r^(-d).", bool(roughness), roughness.detail)
+    argument.step(f"r^d times the integral of its square is {least}.", bool(roughness), roughness.detail)
     _record_radial_certificate(argument, profile)
     _record_product(argument)
     return argument.decision(
@@ -123,11 +124,11 @@ def _record_radial_certificate(argument: Argument, profile: Expr) -> None:
     )
     # On the ball K* = Q. Outside K* = 0, so that K* - Q is -Q there: 0 at s = 1, and rising with s.
     end = _equal(profile.subs(DISTANCE, 1), Integer(0))
-    slope = -terms.get((2,), Integer(0))
+    slope = sympy.factor(-terms.get((2,), Integer(0)))
     argument.step(
         "K* - Q is 0 on the ball and >= 0 outside, so that the integral of K* (K - K*) = that of (K* - Q) K >= 0.",
         bool(end) and bool(slope.is_positive),
-        f"outside K* - Q = -Q, which is {'0' if end else 'not 0'} at s = 1 and rises as {slope} s^2",
+        f"outside K* - Q is -Q: {'0' if end else 'not 0'} at s = 1, and rising with s^2, whose factor is {slope}",
     )
     argument.step(
         "Hence I(K) = I(K*) + integral of (K - K*)^2 + 2 K* (K - K*) > I(K*) unless K = K*: the minimiser is unique.",
@@ -181,9 +182,9 @@ def _decide_radial_kl(printed: Expr) -> Decision:
     same = _equal(entropy, kernel.entropy)
     argument.step("The entropy of u is h = -log c + psi(2 + d/2) - psi(2).", bool(same), same.detail)
     # The prior's logarithm is quadratic: the cross entropy needs E |mu + L u|^2 alone, and L adds log |det L| to h.
-    cross = DIMENSION / 2 * log(2 * pi) + (SQUARED_MEAN + SQUARED_SCALE / (DIMENSION + 4)) / 2
+    cross = DIMENSION / 2 * log(2 * pi) + (MEAN**2 + SCALE**2 / (DIMENSION + 4)) / 2
     exact = cross - entropy - LOG_DETERMINANT
-    own = radial_kl_to_standard_normal(DIMENSION, SQUARED_MEAN, SQUARED_SCALE, LOG_DETERMINANT)
+    own = radial_kl_to_standard_normal(DIMENSION, MEAN**2, SCALE**2, LOG_DETERMINANT)
     same = _equal(printed, exact)
     argument.step(
         "KL(mu + L u || N(0, I)) = (d/2) log(2 pi) + (|mu|^2 + |L|^2/(d + 4))/2 - h - log|det L|, as printed.",
@@ -272,7 +273,7 @@ def _record_beta_constants(argument: Argument, kernel: KernelConstants, entropy:
     exact = log(normaliser) - (SHAPE - 1) * (2 * log(2) + 2 * mean_logarithm)
     same = _equal(entropy, exact)
     argument.step(
-        f"The entropy is {entropy}.",
+        f"The entropy is {format_text(entropy)}.",
         bool(same) and bool(_equal(kernel.entropy, exact)),
         f"-E log of the density, with E log v = psi(a) - psi(2 a) by the derivative of log B(p, q); {same.detail}",
     )
@@ -363,9 +364,10 @@ CLAIMS = (
         "beyond the paper: the radial kernel as posterior of dependent latent dimensions",
         "the divergence of mu + L u from N(0, I), u from the radial kernel, is elementary up to the digamma function",
         "log((d + 2)*factorial(d/2)/(2*pi**(d/2))) - digamma(d/2 + 2) + digamma(2) - log_det + d/2*log(2*pi) + "
-        "(mean2 + scale2/(d + 4))/2",
-        "KL(mu + L u || N(0, I)) in nats, of d, |mu|^2, the sum of the squared entries of L, and log |det L|",
-        (DIMENSION, SQUARED_MEAN, SQUARED_SCALE, LOG_DETERMINANT),
+        "(mu**2 + L**2/(d + 4))/2",
+        "KL(mu + L u || N(0, I)) in nats; mu stands for the length of the mean, L for the root of the sum of the "
+        "squared entries of the scale, log_det for log |det L|",
+        (DIMENSION, MEAN, SCALE, LOG_DETERMINANT),
         Verdict.PROVED,
         _decide_radial_kl,
     ),
