@@ -124,11 +124,11 @@ def test_the_beta_constants_are_those_of_quadrature(shape: sympy.Expr) -> None:
     def mean(function: object) -> float:
         return float(mpmath.quad(lambda u: function(u, (1 - u**2) ** (a - 1) / total), ends).real)  # type: ignore[operator]
 
-    near = {"rel": 1e-4 if shape < 1 else 1e-9}
-    assert float(kernel.variance) == pytest.approx(mean(lambda u, f: u**2 * f), **near)
-    assert float(kernel.entropy) == pytest.approx(mean(lambda _, f: -f * mpmath.log(f) if f > 0 else 0), **near)
+    near = 1e-4 if shape < 1 else 1e-9
+    assert float(kernel.variance) == pytest.approx(mean(lambda u, f: u**2 * f), rel=near)
+    assert float(kernel.entropy) == pytest.approx(mean(lambda _, f: -f * mpmath.log(f) if f > 0 else 0), rel=near)
     if shape >= 1:
-        assert float(kernel.roughness) == pytest.approx(mean(lambda _, f: f**2), **near)
+        assert float(kernel.roughness) == pytest.approx(mean(lambda _, f: f**2), rel=near)
 
 
 def test_the_beta_kernels_include_the_named_ones() -> None:

@@ -37,6 +37,8 @@ ALTERED = {
         ("(2, -1/2)", "refuted"),
         ("(0, 1)", "refuted"),
         ("(2 - 1, 1.0)", "erratum"),
+        ("(1.0, 2/2)", "erratum"),
+        ("(3/3, sqrt(4)/2)", "erratum"),
         ("(2, 0.5)", "proved"),
         ("(1/2, 1)", "undecided"),
     ],
