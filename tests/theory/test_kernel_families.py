@@ -76,6 +76,16 @@ def test_the_divergences_at_64_dimensions_are_those_on_record() -> None:
     assert found == pytest.approx([1.12, 2.95], abs=5e-3)
 
 
+def test_in_very_many_dimensions_the_constants_are_those_of_stirlings_formula() -> None:
+    d = 10_000
+    kernel = radial_epanechnikov(d)
+    share = sympy.log(kernel.relative_roughness).evalf(20)
+    leading = mpmath.log(2) - 2 + mpmath.log(mpmath.pi * d) / 2 + d / mpmath.mpf(2) * (mpmath.log(2) - 1)
+    assert float(share) == pytest.approx(float(leading), abs=1e-3)
+    divergence = float(kernel.normal_divergence.evalf(20))
+    assert divergence == pytest.approx(float(mpmath.log(mpmath.pi * d) / 2 - 1 - mpmath.euler), abs=1e-3)
+
+
 def test_samples_of_the_radial_kernel_have_its_moments_and_entropy() -> None:
     """A sampler with nothing of the formulas in it: coordinates of uniform points on a sphere of d + 4 dimensions."""
     for dimension in (2, 5, 64):
