@@ -622,7 +622,7 @@ CLAIMS = (
     Claim(
         "eq-6.collapse",
         "Equations (6) and (10); Theorem 3.1",
-        "(6) controls the divergence of a posterior that K_phi shapes, with b(m) -> 0 as Theorem 3.1 demands",
+        "K_phi shapes the posterior (10), with b(m) -> 0 as Theorem 3.1 demands and the limit in (6) needs",
         "b",
         "the factor of K* in (10), as a function of b",
         (B_STEP,),

@@ -232,7 +232,7 @@ def _decide_beta_kernels(printed: Expr) -> Decision:
     lemma = unique.decide(unique.parse(unique.printed)).verdict is Verdict.PROVED
     shown = [ball_of(symmetric_beta(a).rescale(1).roughness) for a in _SHOWN_SHAPES]
     argument.step(
-        "At variance 1 the roughness, and with it the Renyi divergence of order 2, is least at a = 2 alone.",
+        "At variance 1 the roughness, and with it the Renyi divergence D2 from a uniform prior, is least at a = 2.",
         lemma and all(value > shown[1] for value in (shown[0], *shown[2:])),
         f"a = 2 is the Epanechnikov kernel, and lemma-3.2.unique is {'proved' if lemma else 'not proved'}; at a = "
         f"{', '.join(map(str, _SHOWN_SHAPES))} it is {', '.join(_digits(value, 5) for value in shown)}",
