@@ -473,6 +473,8 @@ def _decide_prior_smoothness(density: Expr) -> Decision:
     ends = ((-HALF_WIDTH, "+"), (HALF_WIDTH, "-"))
     for name, function in (("density", density), ("derivative", sympy.diff(density, Z))):
         values = [sympy.limit(function, Z, end, side) for end, side in ends]
+        if any(value.has(sympy.Limit, sympy.AccumBounds, sympy.nan) for value in values):
+            raise Undecided(f"the limits of {function} at the ends are not found.")
         argument.step(
             f"At z = -B and z = B the {name} tends to 0, its value outside.",
             all(value == 0 for value in values),

@@ -125,10 +125,12 @@ def _record_radial_certificate(argument: Argument, profile: Expr) -> None:
     # On the ball K* = Q. Outside K* = 0, so that K* - Q is -Q there: 0 at s = 1, and rising with s.
     end = _equal(profile.subs(DISTANCE, 1), Integer(0))
     slope = sympy.factor(-terms.get((2,), Integer(0)))
+    rises = _equal(slope, (DIMENSION + 2) / (2 * ball_volume(DIMENSION)))
     argument.step(
         "K* - Q is 0 on the ball and >= 0 outside, so that the integral of K* (K - K*) = that of (K* - Q) K >= 0.",
-        bool(end) and bool(slope.is_positive),
-        f"outside K* - Q is -Q: {'0' if end else 'not 0'} at s = 1, and rising with s^2, whose factor is {slope}",
+        bool(end) and bool(rises),
+        f"outside K* - Q is -Q: {'0' if end else 'not 0'} at s = 1; the factor of s^2 is {slope}, "
+        f"{'which is (d + 2)/(2 V_d) > 0' if rises else 'and not (d + 2)/(2 V_d)'}",
     )
     argument.step(
         "Hence I(K) = I(K*) + integral of (K - K*)^2 + 2 K* (K - K*) > I(K*) unless K = K*: the minimiser is unique.",
