@@ -97,7 +97,7 @@ def radial_epanechnikov(dimension: Number) -> KernelConstants:
     >>> radial_epanechnikov(1)
     KernelConstants(dimension=1, variance=1/5, roughness=3/5, entropy=5/3 - log(3))
     >>> radial_epanechnikov(2).roughness, round(float(radial_epanechnikov(64).relative_roughness), 6)
-    (4/(3*pi), 0.00022)
+    (4/(3*pi), 0.000216)
     """
     d, volume = _require_dimension(dimension), ball_volume(dimension)
     entropy = log(2 * volume / (d + 2)) + digamma(d / 2 + 2) - digamma(Integer(2))
