@@ -17,6 +17,7 @@ from evae.configuration.options import OPTIONS
 @click.command(cls=Command, short_help="Evaluate a trained model.")
 @click.argument("run", shell_complete=completions.runs)
 @table_options(SHARED, "features", "inception_weights")
+@table_options(SHARED, "likelihood", "samples", "binarise", "likelihood_images")
 @table_options(OPTIONS, "device")
 @original_data_dir_option
 @plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
@@ -28,13 +29,15 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     from its mean; and as many new images, from a mixture fitted to the codes of the training images and, where the
     model has a fixed one, from its prior. Shown are the reconstruction error (binary cross-entropy in nats per image:
     sum over pixels, mean over images), the sharpness (Appendix C: variance of the Laplace-filtered grey image in
-    [0, 1] at the network's resolution, rounded to 8 bits) and the Fréchet distance of the --features. Writes
-    evaluation.json, reconstructions.png, samples.png and walks.png into RUN.
+    [0, 1] at the network's resolution, rounded to 8 bits) and the Fréchet distance of the --features; with --likelihood
+    also the log-likelihood of binary images in nats, with its error and the evidence for it. Writes evaluation.json,
+    reconstructions.png, samples.png and walks.png into RUN.
 
     \b
     Examples
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier
+      python cli.py evaluate runs/mnist-evae-d64-seed0 --likelihood is --samples 5000 --binarise threshold
     """  # noqa: D301
     checked_plots(plots)
     console = console_for(json_path, quiet)

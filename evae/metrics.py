@@ -1,4 +1,4 @@
-"""Metrics of images and codes: sharpness, noise-to-signal ratio and rate of the codes, the Fréchet distance."""
+"""Metrics of images, codes and weights: sharpness, noise-to-signal ratio, rate, Fréchet distance, Pareto shape."""
 
 from __future__ import annotations
 
@@ -14,6 +14,19 @@ from foundation.types import Array
 
 ASYMMETRY = 1e-6
 """Largest asymmetry of a covariance, or negative eigenvalue, relative to its largest value, that rounding explains."""
+
+
+#: Above this shape, the mean of the weights converges too slowly to be trusted (Vehtari et al., Section 3).
+UNRELIABLE = 0.7
+
+#: The fit is shrunk towards this shape, as by so many observations (Vehtari et al., Appendix C).
+_PRIOR_SHAPE, _PRIOR_OBSERVATIONS = 0.5, 10
+
+#: The least number of values in a fit.
+_FEWEST_IN_TAIL = 5
+
+#: Smaller weights, in units of the largest, count as zero: their reciprocals would overflow.
+_TINY_WEIGHT = 1e-300
 
 
 def frechet_distance(mu1: npt.ArrayLike, sigma1: npt.ArrayLike, mu2: npt.ArrayLike, sigma2: npt.ArrayLike) -> float:
@@ -209,3 +222,58 @@ def _grey(images: Tensor) -> Tensor:
         return pixels[:, 0]
     weights = torch.tensor(GREY_WEIGHTS, dtype=pixels.dtype, device=pixels.device)
     return torch.einsum("nchw,c->nhw", pixels, weights)
+
+
+def pareto_k(log_weights: Array) -> float:
+    """Fit a generalised Pareto law to the largest of S weights, min(S/5, 3 sqrt(S)) of them; return its shape, k-hat.
+
+    Weights with a tail of shape k have a finite variance if k < 1/2, and a finite mean if k < 1. Source: Vehtari,
+    Simpson, Gelman, Yao and Gabry, Pareto smoothed importance sampling, 2024.
+
+    Parameters
+    ----------
+    log_weights : array
+        Shape (S,), up to a common constant; -inf for a weight of zero.
+
+    Returns
+    -------
+    float
+        0 if the largest weights are equal up to rounding; inf if fewer than five of the weights are in the tail, as
+        with a single weight that is not zero.
+
+    Examples
+    --------
+    >>> round(pareto_k(-0.4 * np.log((np.arange(1000) + 0.5) / 1000)), 2)
+    0.41
+    """
+    size = len(log_weights)
+    number = min(math.ceil(min(size / 5, 3 * math.sqrt(size))), size - 1)
+    largest = np.sort(log_weights)[size - number - 1 :]
+    if largest[-1] == -math.inf:
+        return math.inf
+    weights = np.exp(largest - largest[-1])
+    if weights[0] > 1 - 1e-12:
+        return 0.0
+    exceedances = (weights - weights[0])[1:]
+    exceedances = exceedances[exceedances > _TINY_WEIGHT]
+    return pareto_shape(exceedances) if len(exceedances) >= _FEWEST_IN_TAIL else math.inf
+
+
+def pareto_shape(exceedances: Array) -> float:
+    """Estimate the shape k of a generalised Pareto law from five or more positive values in increasing order.
+
+    The profile likelihood of k / scale is averaged over a grid, under a weak prior (Zhang and Stephens, A new and
+    efficient estimation method for the generalized Pareto distribution, 2009), and the result is shrunk a little.
+    """
+    number = len(exceedances)
+    points = 30 + math.isqrt(number)
+    quartile = exceedances[int(number / 4 + 0.5) - 1]
+    steps = 1 - np.sqrt(points / (np.arange(1, points + 1) - 0.5))
+    # In the notation of Zhang and Stephens, theta is -k / scale, and less than the reciprocal of the largest value.
+    theta = 1 / exceedances[-1] + steps / (3 * quartile)
+    shapes = np.log1p(-theta[:, None] * exceedances).mean(1)
+    log_likelihoods = number * (np.log(-theta / shapes) - shapes - 1)
+    weights = np.exp(log_likelihoods - log_likelihoods.max())
+    mean = (weights * theta).sum() / weights.sum()
+    shape = float(np.log1p(-mean * exceedances).mean())
+    return (number * shape + _PRIOR_OBSERVATIONS * _PRIOR_SHAPE) / (number + _PRIOR_OBSERVATIONS)

@@ -12,6 +12,7 @@ import click
 from commands.shared.completions import Completer, files, folders, one_of
 from evae.configuration.domains import Domain, File, Folder, beginnings, choice, whole_number
 from evae.configuration.options import OPTIONS, Option
+from evae.evaluation.names import BINARISATIONS, LIKELIHOODS, SAMPLES, SCORED_IMAGES
 from evae.features.names import CHOICES
 from theory.names import DENSITY_FORMS, KERNEL_NAMES, WEIGHT_FORMS
 
@@ -110,6 +111,43 @@ SHARED = {
             "By default they are looked for where EVAE_INCEPTION_WEIGHTS says and in torch's hub folder, and otherwise "
             "downloaded; their SHA-256 is checked.",
             metavar="FILE",
+        ),
+        Option(
+            "likelihood",
+            None,
+            LIKELIHOODS,
+            "Estimate the log-likelihood of the hold-out images.",
+            "is: by importance sampling, under the model's fixed prior, if any, and under a mixture fitted to the "
+            "codes of the training images. Half of the codes come from the posterior, half from a normal law that "
+            "reaches beyond it. The pixels must be 0 or 255: see --binarise.",
+            metavar="is",
+        ),
+        Option(
+            "samples",
+            None,
+            SAMPLES,
+            "Codes drawn for each image with --likelihood.",
+            "The estimate is a lower bound on average, which rises with their number.",
+            metavar="K",
+            default_text="5,000",
+        ),
+        Option(
+            "binarise",
+            None,
+            BINARISATIONS,
+            "How grey pixels become binary for --likelihood, in hold-out and training images.",
+            "threshold: 255 from 128 on, else 0. static: 255 with the probability pixel / 255, drawn once with the "
+            "run's seed. Grey images are refused without it, since the Bernoulli likelihood is one of binary pixels "
+            "only.",
+            metavar="threshold|static",
+        ),
+        Option(
+            "likelihood_images",
+            None,
+            SCORED_IMAGES,
+            "Hold-out images whose log-likelihood is estimated, the first ones.",
+            metavar="N",
+            default_text="all",
         ),
         Option(
             "jobs",

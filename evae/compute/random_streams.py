@@ -26,6 +26,8 @@ class Stream(IntEnum):
     AGGREGATE = 5
     SAMPLES = 6
     TRAINING_SAMPLE = 7
+    LIKELIHOOD = 8
+    BINARISATION = 9
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

@@ -77,6 +77,16 @@ def whole_number(minimum: int = 1, maximum: int = MOST) -> Domain:
     )
 
 
+def multiple_of(divisor: int, minimum: int, maximum: int) -> Domain:
+    """Return the multiples of ``divisor`` from ``minimum`` to ``maximum``."""
+    return Domain(
+        int,
+        f"a multiple of {divisor} from {minimum:,} to {maximum:,}",
+        lambda value: _is_number(value, int) and minimum <= value <= maximum and value % divisor == 0,
+        {"minimum": minimum, "maximum": maximum, "multipleOf": divisor},
+    )
+
+
 def number(minimum: float = SMALLEST) -> Domain:
     """Return the numbers from ``minimum`` to `LARGEST`."""
     return Domain(

@@ -176,6 +176,38 @@ def as_images(pixels: Tensor) -> Tensor:
     return pixels.float() / 255
 
 
+def binarise(pixels: Tensor, how: str, generator: torch.Generator) -> Tensor:
+    """Make uint8 pixels binary, 0 or 255; same shape and device.
+
+    Parameters
+    ----------
+    pixels : Tensor
+        uint8, shape (N, C, S, S).
+    how : str
+        ``threshold``: 255 from 128 on. ``static``: 255 with probability pixel / 255, drawn once; the draws for the
+        first images do not depend on how many follow.
+    generator : torch.Generator
+        On the CPU; the only state that a draw depends on.
+
+    Raises
+    ------
+    InputError
+        If the pixels are not uint8.
+    """
+    _require_bytes(pixels)
+    if how == "threshold":
+        return torch.where(pixels >= 128, 255, 0).to(torch.uint8)
+    # Uniform on 0 to 254, so that the probability is exactly pixel / 255.
+    levels = [torch.randint(0, 255, image.shape, generator=generator, dtype=torch.uint8) for image in pixels]
+    return torch.where(pixels > torch.stack(levels).to(pixels.device), 255, 0).to(torch.uint8)
+
+
+def is_binary(pixels: Tensor) -> bool:
+    """Return whether every one of uint8 pixels is 0 or 255."""
+    _require_bytes(pixels)
+    return all(bool(((part == 0) | (part == 255)).all()) for part in pixels.split(CHUNK))
+
+
 def resize(images: Tensor, side: int) -> Tensor:
     """Resize uint8 images (N, C, H, W) to uint8 (N, C, side, side): bilinear, antialiased when shrinking.
 

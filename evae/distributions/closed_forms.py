@@ -49,6 +49,22 @@ def epanechnikov_roughness(s: Tensor, width: Tensor) -> Tensor:
     return torch.where(wide, plateau, parabola)
 
 
+def normal_plus_uniform_log_density(offset: Tensor, s: Tensor, width: Tensor) -> Tensor:
+    r"""Return the log-density of s N + B U at an ``offset`` from its centre, N standard normal.
+
+    It is :math:`\log[\Phi((B + x)/s) - \Phi((x - B)/s)] - \log 2B`, by the tail on the side of x, so that it keeps its
+    digits far outside [-B, B] and for a width much below s.
+    """
+    distance = offset.abs()
+    log_near, log_far = (torch.special.log_ndtr(-(distance + side * width) / s) for side in (-1, 1))
+    ratio = log_near - log_far
+    # If B is much below s, the two tails cancel, and the density of the normal variable is accurate.
+    wide = ratio > torch.finfo(ratio.dtype).eps ** (1 / 3)
+    mass = log_near + (-(-torch.where(wide, ratio, 1.0)).expm1()).log() - (2 * width).log()
+    narrow = -0.5 * ((distance / s).square() + math.log(2 * math.pi)) - s.log()
+    return torch.where(wide, mass, narrow)
+
+
 def uniform_entropy(s: Tensor, width: Tensor) -> Tensor:
     """Return the differential entropy of s V + B U in nats, V uniform on [-1, 1].
 

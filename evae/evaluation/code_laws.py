@@ -7,8 +7,9 @@ for every model, so that samples of different models can be compared.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from evae.data import as_images
 from evae.evaluation.holdout import CHUNK
 from evae.evaluation.names import SAMPLERS
 from evae.metrics import eight_bit
+from evae.models.priors import Prior, fixed_prior
 from evae.models.vae import VAE
 from foundation.errors import InputError, suggest
 from foundation.progress import ProgressCallback, ignore_progress
@@ -38,54 +40,8 @@ FITTED_TO = 10_000
 _STEPS = 200
 
 
-class CodeLaw(ABC):
-    """A law of codes from which new images are decoded."""
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """Description of the law."""
-
-    @abstractmethod
-    def draw(self, number: int, random: torch.Generator) -> Tensor:
-        """Draw codes of shape (number, d_z) in single precision, on the CPU."""
-
-    def document(self) -> dict[str, Any]:
-        """Return the description as a JSON document."""
-        return {"law": self.label}
-
-
 @dataclass(frozen=True)
-class NormalPrior(CodeLaw):
-    """N(0, I), towards which the objective elbo regularises."""
-
-    latent_dim: int
-    label: str = "the prior, N(0, I)"
-
-    def draw(self, number: int, random: torch.Generator) -> Tensor:
-        """Draw standard normal codes."""
-        return torch.randn(number, self.latent_dim, generator=random)
-
-
-@dataclass(frozen=True)
-class UniformPrior(CodeLaw):
-    """Uniform on [-l/2, l/2] in every dimension, inside which the objective uniform-prior keeps the posterior."""
-
-    latent_dim: int
-    length: float
-
-    @property
-    def label(self) -> str:
-        """Description with the interval."""
-        return f"the prior, uniform on [-{self.length / 2:.4g}, {self.length / 2:.4g}]"
-
-    def draw(self, number: int, random: torch.Generator) -> Tensor:
-        """Draw uniform codes."""
-        return self.length * (torch.rand(number, self.latent_dim, generator=random) - 0.5)
-
-
-@dataclass(frozen=True)
-class Mixture(CodeLaw):
+class Mixture(Prior):
     """A mixture of normal laws, each with its own covariance.
 
     Attributes
@@ -122,19 +78,32 @@ class Mixture(CodeLaw):
             codes[mine] = mean + (factor @ noise[mine]).squeeze(2)
         return codes.float()
 
+    def log_prob(self, codes: Tensor) -> Tensor:
+        """Compute the log-density from the distances to each mean in the units of its covariance."""
+        parts = []
+        for log_weight, mean, factor in zip(self.weights.log(), self.means, self.factors, strict=True):
+            scaled = torch.linalg.solve_triangular(factor, (codes - mean).T, upper=False)
+            log_volume = factor.diagonal().log().sum() + 0.5 * len(mean) * math.log(2 * math.pi)
+            parts.append(log_weight - log_volume - 0.5 * scaled.square().sum(0))
+        return torch.stack(parts).logsumexp(0)
+
+    @property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """The mean of the components' means, and the mean of their covariances plus the covariance of their means."""
+        mean = self.weights @ self.means
+        offsets = self.means - mean
+        within = (self.weights[:, None, None] * (self.factors @ self.factors.mT)).sum(0)
+        return mean, within + (self.weights[:, None] * offsets).T @ offsets
+
+    def to(self, device: torch.device) -> Mixture:
+        """Return the same law with its tensors on a device."""
+        moved = {name: getattr(self, name).to(device) for name in ("weights", "means", "factors")}
+        return dataclasses.replace(self, **moved)
+
     def document(self) -> dict[str, Any]:
         """Return the description, the number of components and of images, and whether EM converged."""
         size = {"components": len(self.weights), "fitted_to_images": self.images, "converged": self.converged}
         return {**super().document(), **size}
-
-
-def fixed_prior(recipe: Recipe, latent_dim: int) -> CodeLaw | None:
-    """Return the fixed prior towards which a model is trained; None if its objective has none."""
-    if recipe.objective == "elbo":
-        return NormalPrior(latent_dim)
-    if recipe.uniform_length is not None:
-        return UniformPrior(latent_dim, recipe.uniform_length)
-    return None
 
 
 def code_law(
@@ -145,7 +114,7 @@ def code_law(
     seed: int,
     components: int = COMPONENTS,
     progress: ProgressCallback = ignore_progress,
-) -> CodeLaw:
+) -> Prior:
     """Return the law of a sampler in `SAMPLERS`; the mixture is fitted to the codes of the first training images.
 
     ``progress`` is called while these images are encoded.
@@ -234,7 +203,7 @@ def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixtu
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
+def decode_samples(model: VAE, law: Prior, number: int, seed: int) -> Iterator[Tensor]:
     """Draw codes and decode them in chunks: yields uint8 images of shape (n, C, S, S), on the CPU.
 
     The codes depend only on the seed and ``number``, not on the device. ``model`` must be in evaluation mode.
@@ -244,9 +213,7 @@ def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
 
 
-def draw_images(
-    model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = ignore_progress
-) -> Tensor:
+def draw_images(model: VAE, law: Prior, number: int, seed: int, progress: ProgressCallback = ignore_progress) -> Tensor:
     """Draw the images of `decode_samples` as one tensor (``number``, C, S, S); calls ``progress`` after each chunk."""
     chunks, done = [], 0
     for images in decode_samples(model, law, number, seed):

@@ -14,8 +14,9 @@ from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
-from evae.evaluation.code_laws import COMPONENTS, CodeLaw, code_law, draw_images, fixed_prior
+from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
+from evae.evaluation.likelihood import LikelihoodOptions, estimate_likelihood
 from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
 from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
 from evae.features.choice import choose_features, verify_weights
@@ -23,6 +24,7 @@ from evae.features.names import require_use_of_weights
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.objectives import reconstruction_error
+from evae.models.priors import Prior, fixed_prior
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary
 from evae.runs.run import Run
@@ -46,6 +48,10 @@ def evaluate(
     data_dir: str | Path | None = None,
     features: str = "auto",
     inception_weights: str | Path | None = None,
+    likelihood: str | None = None,
+    samples: int | None = None,
+    binarise: str | None = None,
+    likelihood_images: int | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
     """Evaluate a trained model on its hold-out images and on as many new images.
@@ -67,6 +73,14 @@ def evaluate(
         available, else ``imagenet`` with a warning.
     inception_weights : str or Path, optional
         pytorch-fid's file of weights; see `evae.features.inception`.
+    likelihood : str, optional
+        ``is``: estimate the log-likelihood by importance sampling (`evae.evaluation.likelihood`). None: do not.
+    samples : int, optional
+        Codes drawn for each image to estimate its likelihood, by default 5,000.
+    binarise : str, optional
+        ``threshold`` or ``static``: how grey pixels become binary for the likelihood (`evae.data.images.binarise`).
+    likelihood_images : int, optional
+        Number of hold-out images whose likelihood is estimated, the first ones; by default all.
     progress : function, optional
         Callback (task, done, total).
 
@@ -79,17 +93,19 @@ def evaluate(
         from the ``mixture`` and, if the model has a fixed one, from the ``prior``. For comparison: ``training_images``,
         as many as originals (their distance is the floor for new images), the reconstruction error of the
         ``untrained`` model, and ``autoencoder``, the metrics of the plain autoencoder (`evae.evaluation.references`).
-        ``latent`` is `evae.evaluation.holdout.latent_summary`.
+        ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` is None unless it was requested.
 
     Raises
     ------
     InputError
         If the run, its weights, its data or the features' weights are missing or damaged, the shape of the data
-        differs from training, there are too few images (`require_judgeable`), or another process is writing the run.
+        differs from training, there are too few images (`require_judgeable`), they have no likelihood
+        (`LikelihoodOptions`), or another process is writing the run.
         Nothing is written in that case.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.configuration
+    scoring = LikelihoodOptions.of(likelihood, samples, binarise, likelihood_images)
     chosen = resolve_device(device)
     # Whatever can be refused is refused before images are decoded or a classifier is trained.
     with run.locked():
@@ -99,9 +115,11 @@ def evaluate(
         place = config.data_dir if data_dir is None else str(data_dir)
         data = images_of(run, place, progress)
         require_judgeable(config, data, place, choice.features)
+        if scoring is not None:
+            scoring.require(config, data)
         side = data.image_shape[-1]
         network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
-        return _judge(run, model, data, network, progress, choice=choice.reason)
+        return _judge(run, model, data, network, progress, choice=choice.reason, scoring=scoring)
 
 
 def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
@@ -207,6 +225,7 @@ def _judge(
     progress: ProgressCallback,
     *,
     choice: str | None,
+    scoring: LikelihoodOptions | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model; the caller holds the run's lock."""
     config = run.configuration
@@ -226,6 +245,7 @@ def _judge(
         "training_images": len(sets[TRAINING_IMAGES]),
         "samplers": {name: law.document() for name, law in laws.items()},
         "latent": latent.document(),
+        "likelihood": None if scoring is None else estimate_likelihood(model, config, data, scoring, progress),
     }
     # Reference values of another run, if there is one with the same settings and features.
     document["autoencoder"] = find_autoencoder(run, document["features"])
@@ -257,7 +277,7 @@ def _describe(run: Run, data: ImageData) -> dict[str, Any]:
 
 def sampling_laws(
     model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = ignore_progress
-) -> dict[str, CodeLaw]:
+) -> dict[str, Prior]:
     """Return the laws of new codes by sampler: the mixture, and the prior if the model has a fixed one."""
     laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
     prior = fixed_prior(config.recipe, config.latent_dim)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from evae import metrics
 from evae.compute.precision import resolve_device
-from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, fixed_prior, require_components
+from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, require_components
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
+from evae.models.priors import fixed_prior
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError

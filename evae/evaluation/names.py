@@ -1,4 +1,23 @@
-"""Names of the samplers of new images; imports nothing heavy."""
+"""Names and domains of evaluation; imports nothing heavy."""
+
+from __future__ import annotations
+
+from evae.configuration.domains import choice, multiple_of, whole_number
 
 #: The laws that codes are drawn from (`evae.evaluation.code_laws`).
 SAMPLERS = ("prior", "mixture")
+
+#: Estimators of the log-likelihood (`evae.evaluation.likelihood`): importance sampling.
+LIKELIHOODS = choice("is")
+
+#: How grey pixels become binary (`evae.data.images.binarise`).
+BINARISATIONS = choice("threshold", "static")
+
+#: Codes drawn for an image: half from the posterior, a quarter or a half from each normal law, all in two equal parts.
+SAMPLES = multiple_of(8, 200, 100_000)
+
+#: Number of hold-out images that are scored.
+SCORED_IMAGES = whole_number()
+
+#: Codes drawn for an image by default.
+DEFAULT_SAMPLES = 5000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -38,7 +39,59 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
         title=f"{document['run']} after epoch {document['weights_of_epoch']}: {document['images']:,} hold-out images "
         f"of {document['dataset']} at {height}x{width}, and as many new ones",
     )
-    return Group(table, *(Text(format_printable(sentence)) for sentence in _remarks(document)))
+    parts: list[RenderableType] = [table, *(Text(format_printable(sentence)) for sentence in _remarks(document))]
+    if document["likelihood"] is not None:
+        parts += likelihood_report(document["likelihood"], document["dataset"])
+    return Group(*parts)
+
+
+#: Labels of the ways to make pixels binary.
+_BINARISED = {
+    "threshold": "binarised at one half",
+    "static": "binarised by one seeded draw",
+    None: "binary as they are",
+}
+
+
+def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableType]:
+    """Format the log-likelihoods of ``evaluation.json`` as a table by law, followed by what they are."""
+    samples, images = found["samples"], found["images"]
+    columns = (
+        "codes from",
+        "log-likelihood\n(nats)",
+        f"from {samples // 2:,}\ncodes",
+        "Pareto k\n(median)",
+        "k above\n0.7",
+    )
+    rows = []
+    for name, law in found["laws"].items():
+        shape = law["pareto_k"]
+        value = _format_finite(law["log_likelihood"], ".2f")
+        error = _format_finite(law["standard_error"], ".2f")
+        half, median = _format_finite(law["at_half_the_samples"], ".2f"), _format_finite(shape["median"], ".2f")
+        rows.append((f"the {name}", f"{value} ± {error}", half, median, f"{shape['share_above_0.7']:.0%}"))
+    table = FittingTable(
+        columns,
+        rows,
+        figures=range(1, len(columns)),
+        title=f"log-likelihood of {images:,} hold-out images of {dataset}, {_BINARISED[found['binarise']]}: "
+        f"importance sampling with {samples:,} codes for each",
+    )
+    sentences = [
+        "log-likelihood: of binary pixels at the network's resolution, mean over images ± standard error over images; "
+        "on average a lower bound.",
+    ]
+    if any(law["pareto_k"]["share_above_0.7"] > 0 for law in found["laws"].values()):
+        sentences.append(
+            "Where k is above 0.7, the estimate is unreliable, and too low as a rule: compare it with that from half of "
+            "the codes, or take more --samples."
+        )
+    return [table, *(Text(sentence) for sentence in sentences)]
+
+
+def _format_finite(value: float | None, form: str) -> str:
+    """Format a number that is None if it is infinite, and in Python then infinite."""
+    return "infinite" if value is None or not math.isfinite(value) else f"{value:{form}}"
 
 
 def _figures(document: dict[str, Any], name: str) -> list[str]:

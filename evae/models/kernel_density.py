@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -12,7 +13,8 @@ from evae.compute.random_streams import NoiseSource
 from evae.configuration.noises import NOISES, Noise
 from evae.configuration.recipe import STEP_SIZE
 from evae.distributions import EpanechnikovPlusUniform, UniformPlusUniform
-from evae.models.posteriors import Posterior, draw_noise
+from evae.distributions.closed_forms import normal_plus_uniform_log_density
+from evae.models.posteriors import Draw, Posterior, draw_noise
 
 
 def step_size(m: int = 100) -> float:
@@ -108,9 +110,34 @@ class KernelDensityPosterior(Posterior):
 
     def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw one code per image by Algorithm 1."""
-        kernel = self.factor * draw_noise(self.noise, self.mu, generator)
-        uniform = draw_noise(NOISES["uniform"], self.mu, generator)
-        return self.b * (self.mu + self.r * kernel) + self.half_length * uniform
+        return self._at(*self._draw_noises(generator))
+
+    def draw(self, generator: NoiseSource = None) -> Draw:
+        """Draw by Algorithm 1; near the ends the log-density follows from the distances of both noises from theirs."""
+        kernel, uniform = self._draw_noises(generator)
+        scale = self.b * self.factor * self.r
+        if self.kernel not in _LAWS:
+            offset = scale * kernel + self.half_length * uniform
+            log_density = normal_plus_uniform_log_density(offset, scale, self.half_length)
+        else:
+            # Sums of positive terms: the distances of the code from the two ends of its support.
+            ends = [scale * (1 + side * kernel) + self.half_length * (1 + side * uniform) for side in (1, -1)]
+            log_density = self._law.log_density_from_end(torch.minimum(*ends))
+        return Draw(self._at(kernel, uniform), log_density.sum(1))
+
+    def log_prob(self, codes: Tensor) -> Tensor:
+        """Compute the log-density of the sum of both noises."""
+        if self.kernel in _LAWS:
+            return self._law.log_prob(codes).sum(1)
+        scale = self.b * self.factor * self.r
+        return normal_plus_uniform_log_density(codes - self.mean, scale, self.half_length).sum(1)
+
+    def _draw_noises(self, generator: NoiseSource) -> tuple[Tensor, Tensor]:
+        """Draw the kernel's noise, before its factor, and the uniform one."""
+        return draw_noise(self.noise, self.mu, generator), draw_noise(NOISES["uniform"], self.mu, generator)
+
+    def _at(self, kernel: Tensor, uniform: Tensor) -> Tensor:
+        return self.b * (self.mu + self.r * (self.factor * kernel)) + self.half_length * uniform
 
     def kernel_penalty(self, minibatch_size: int) -> Tensor:
         """Compute B I(K_r) / M for each dimension, in nats; for the Epanechnikov kernel 3 B / (5 M r).

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pkgutil import resolve_name
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -26,6 +26,26 @@ from foundation.errors import InputError
 SMALLEST_SPREAD = 1e-6
 
 
+@dataclass(frozen=True)
+class Draw:
+    """Codes with the log-density that their posterior has at them, in nats.
+
+    The log-density is computed from the noise. Computed from the codes, it would lose its digits near the end of a
+    support, and could be -inf at a code that was drawn.
+
+    Attributes
+    ----------
+    codes : Tensor
+        Shape (N, d_z).
+    log_density : Tensor, optional
+        Shape (N,), summed over dimensions; None if the posterior has no density.
+    """
+
+    codes: Tensor
+    log_density: Tensor | None
+
+
+@dataclass(frozen=True)
 class Posterior(ABC):
     """Parameters of q(z | x) for a batch of N images. Every tensor has the shape (N, d_z)."""
 
@@ -82,6 +102,27 @@ class Posterior(ABC):
         ``generator`` may be a `evae.compute.random_streams.RowsOf` if these images are rows of a larger batch.
         """
 
+    @abstractmethod
+    def draw(self, generator: NoiseSource = None) -> Draw:
+        """Draw the codes of `rsample`, the same numbers from the same ``generator``, with their log-density."""
+
+    @abstractmethod
+    def log_prob(self, codes: Tensor) -> Tensor:
+        """Compute the log-density in nats, (N,), at any ``codes`` (N, d_z); -inf outside the support.
+
+        At codes that were drawn from this posterior, use the log-density of `draw`.
+
+        Raises
+        ------
+        InputError
+            If the posterior has no density.
+        """
+
+    def repeat(self, rows: int) -> Self:
+        """Return the posterior of a single image in ``rows`` rows, as a view, to draw as many codes for it."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **{name: value.expand(rows, -1) for name, value in tensors.items()})
+
 
 @dataclass(frozen=True)
 class PointPosterior(Posterior):
@@ -109,6 +150,14 @@ class PointPosterior(Posterior):
     def rsample(self, generator: NoiseSource = None) -> Tensor:  # noqa: ARG002 (there is nothing to draw)
         """Return mu, without drawing."""
         return self.mu
+
+    def draw(self, generator: NoiseSource = None) -> Draw:
+        """Return mu, without a log-density."""
+        return Draw(self.rsample(generator), None)
+
+    def log_prob(self, codes: Tensor) -> Tensor:  # noqa: ARG002 (there is no density at any code)
+        """Raise `InputError`."""
+        raise InputError(f"the {self.label} has no density: all of its mass is at one point.")
 
 
 @dataclass(frozen=True)
@@ -170,7 +219,20 @@ class LocationScalePosterior(Posterior):
 
     def rsample(self, generator: NoiseSource = None) -> Tensor:
         """Draw mu + scale * noise."""
-        return self.mu + self.scale * draw_noise(self.noise, self.mu, generator)
+        return self._at(draw_noise(self.noise, self.mu, generator))
+
+    def draw(self, generator: NoiseSource = None) -> Draw:
+        """Draw mu + scale * noise; the log-density is that of the noise less log scale."""
+        noise = draw_noise(self.noise, self.mu, generator)
+        standard = law_of(self.noise)(torch.zeros_like(self.mu), torch.ones_like(self.mu), validate_args=False)
+        return Draw(self._at(noise), (standard.log_prob(noise) - self.scale.log()).sum(1))
+
+    def log_prob(self, codes: Tensor) -> Tensor:
+        """Compute the log-density of the noise's law at mu and scale."""
+        return self.distribution.log_prob(codes).sum(1)
+
+    def _at(self, noise: Tensor) -> Tensor:
+        return self.mu + self.scale * noise
 
 
 def draw_noise(noise: Noise, like: Tensor, source: NoiseSource) -> Tensor:

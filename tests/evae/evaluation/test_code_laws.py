@@ -16,16 +16,14 @@ from evae.configuration.recipe import PRESETS
 from evae.evaluation.code_laws import (
     COMPONENTS,
     Mixture,
-    NormalPrior,
-    UniformPrior,
     code_law,
     decode_samples,
     draw_posterior_codes,
     fit_mixture,
-    fixed_prior,
 )
 from evae.evaluation.holdout import CHUNK
 from evae.metrics import eight_bit
+from evae.models.priors import NormalPrior, UniformPrior, fixed_prior
 from foundation.errors import InputError
 
 #: Bounds the false-alarm rate of a test with a fixed seed.

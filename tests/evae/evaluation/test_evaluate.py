@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 import evae
 from evae import VAE, Run, data, metrics
-from evae.evaluation.code_laws import NormalPrior, decode_samples, draw_posterior_codes, fit_mixture
+from evae.evaluation.code_laws import decode_samples, draw_posterior_codes, fit_mixture
 from evae.evaluation.evaluate import PICTURES, compare_features, judge, network_for
 from evae.evaluation.holdout import CHUNK
 from evae.evaluation.pictures import COLUMNS, ImageRows, save_rows, tile_images, walk
 from evae.features import FeatureNetwork
 from evae.metrics import frechet_distance
+from evae.models.priors import NormalPrior
 from foundation.errors import InputError
 from tests.support.places import ROOT
 
