@@ -29,6 +29,7 @@ class Proposal:
     posterior : Posterior
         Of one image: its tensors have the shape (1, d_z). It has a density unless ``own`` is 0.
     normals : tuple of Normal
+        Laws of codes (d_z,).
     own, each : int
         Number of codes drawn from the posterior, and from each of the normal laws. K is their total.
     """

@@ -242,18 +242,23 @@ class Scorer:
 
 
 def summarise(scores: list[Estimate]) -> dict[str, Any]:
-    """Summarise the estimates of two or more images: means, the standard error over images, the Pareto shapes."""
+    """Summarise the estimates of two or more images as a JSON document, in which an infinite number is None."""
     values, halves, shapes = (
         torch.tensor([getattr(score, name) for score in scores], dtype=torch.float64)
         for name in ("log_likelihood", "at_half", "pareto_k")
     )
     return {
-        "log_likelihood": float(values.mean()),
-        "standard_error": float(values.std() / math.sqrt(len(values))),
-        "at_half_the_samples": float(halves.mean()),
+        "log_likelihood": _finite(values.mean()),
+        "standard_error": _finite(values.std() / math.sqrt(len(values))),
+        "at_half_the_samples": _finite(halves.mean()),
         "pareto_k": {
-            "median": float(shapes.median()),
-            "largest": float(shapes.max()),
+            "median": _finite(shapes.median()),
+            "largest": _finite(shapes.max()),
             "share_above_0.7": float((shapes > UNRELIABLE).double().mean()),
         },
     }
+
+
+def _finite(value: Tensor) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None

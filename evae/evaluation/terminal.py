@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -66,9 +65,8 @@ def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableTyp
     rows = []
     for name, law in found["laws"].items():
         shape = law["pareto_k"]
-        value = _format_finite(law["log_likelihood"], ".2f")
-        error = _format_finite(law["standard_error"], ".2f")
-        half, median = _format_finite(law["at_half_the_samples"], ".2f"), _format_finite(shape["median"], ".2f")
+        numbers = (law["log_likelihood"], law["standard_error"], law["at_half_the_samples"], shape["median"])
+        value, error, half, median = map(_format_finite, numbers)
         rows.append((f"the {name}", f"{value} ± {error}", half, median, f"{shape['share_above_0.7']:.0%}"))
     table = FittingTable(
         columns,
@@ -83,15 +81,15 @@ def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableTyp
     ]
     if any(law["pareto_k"]["share_above_0.7"] > 0 for law in found["laws"].values()):
         sentences.append(
-            "Where k is above 0.7, the estimate is unreliable, and too low as a rule: compare it with that from half of "
-            "the codes, or take more --samples."
+            "Where k is above 0.7, the estimate is unreliable, and too low as a rule: compare it with that from half "
+            "of the codes, or take more --samples."
         )
     return [table, *(Text(sentence) for sentence in sentences)]
 
 
-def _format_finite(value: float | None, form: str) -> str:
-    """Format a number that is None if it is infinite, and in Python then infinite."""
-    return "infinite" if value is None or not math.isfinite(value) else f"{value:{form}}"
+def _format_finite(value: float | None) -> str:
+    """Format a number to two decimals; None if it is infinite."""
+    return "infinite" if value is None else f"{value:.2f}"
 
 
 def _figures(document: dict[str, Any], name: str) -> list[str]:

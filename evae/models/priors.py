@@ -83,7 +83,9 @@ class UniformPrior(Prior):
     def log_prob(self, codes: Tensor) -> Tensor:
         """Return -d_z log l inside the box, ends included."""
         inside = (codes.abs() <= self.length / 2).all(1)
-        return torch.where(inside, -self.latent_dim * math.log(self.length), -math.inf).to(codes.dtype)
+        # A tensor, because numbers would become single precision.
+        log_density = codes.new_tensor(-self.latent_dim * math.log(self.length))
+        return torch.where(inside, log_density, -math.inf)
 
     @property
     def moments(self) -> tuple[Tensor, Tensor]:

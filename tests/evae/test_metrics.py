@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage, optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage, optimize, stats
 from torch.distributions import Normal, kl_divergence
 
 from evae import metrics
@@ -122,3 +124,38 @@ def test_posteriors_that_ignore_their_image_have_the_rate_of_their_shape() -> No
     for q, expected in ((gaussian_posterior(mu, spread), 0), (epanechnikov_posterior(mu, spread), 0.0461652)):
         assert q.entropy is not None
         assert metrics.rate(q.mean, q.variance, q.entropy) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("shape", [-0.3, 0.2, 0.5, 0.9, 1.5])
+def test_the_pareto_shape_is_that_of_greatest_likelihood_drawn_a_little_to_one_half(shape: float) -> None:
+    exceedances = np.sort(stats.genpareto.rvs(shape, scale=3.0, size=1000, random_state=1))
+    greatest = stats.genpareto.fit(exceedances, floc=0)[0]
+    assert metrics.pareto_shape(exceedances) == pytest.approx((1000 * greatest + 10 * 0.5) / 1010, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [0.3, 0.5, 0.7, 1.2])
+def test_weights_with_a_pareto_tail_have_its_shape_in_any_unit_and_order(shape: float) -> None:
+    """Quantiles of the Pareto law with the index 1/k, 20,000 of them."""
+    quantiles = -shape * np.log((np.arange(20_000) + 0.5) / 20_000)
+    found, fitted_to = metrics.pareto_k(quantiles), math.ceil(3 * math.sqrt(20_000))
+    assert found == pytest.approx((fitted_to * shape + 10 * 0.5) / (fitted_to + 10), abs=0.02)
+    assert metrics.pareto_k(np.random.default_rng(0).permutation(quantiles) - 1e4) == pytest.approx(found, abs=1e-9)
+
+
+def test_weights_whose_tail_cannot_be_fitted_are_trusted_or_not() -> None:
+    one = np.full(1000, -math.inf)
+    assert metrics.pareto_k(one) == math.inf
+    one[7] = -900.0
+    assert metrics.pareto_k(one) == math.inf
+    assert metrics.pareto_k(np.full(1000, -900.0)) == 0
+    # Weights over thousands of orders of magnitude, of which the largest has all: finite, and far above 0.7.
+    assert metrics.pareto_k(np.linspace(-1e5, 0, 1000)) > 10
+
+
+@given(
+    st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(-math.inf), st.sampled_from([0.0, 1e-300, -745.0])), min_size=10)
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_every_list_of_weights_has_a_shape_that_is_a_number_or_infinite(log_weights: list[float]) -> None:
+    with np.errstate(all="raise", under="ignore"):
+        assert not math.isnan(metrics.pareto_k(np.array(log_weights)))

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from torchvision.transforms.v2 import functional
 
 from evae import data
+from evae.data.images import binarise, is_binary
 from foundation.errors import InputError
 from tests.evae.conftest import write_idx
 
@@ -120,3 +121,26 @@ def test_pixels_become_numbers_between_zero_and_one() -> None:
     images = data.as_images(torch.tensor([[[[0, 128, 255]]]], dtype=torch.uint8))
     assert images.dtype == torch.float32
     assert images.flatten().tolist() == pytest.approx([0, 128 / 255, 1])
+
+
+def test_pixels_become_binary_at_one_half_or_by_chance() -> None:
+    pixels = torch.arange(256, dtype=torch.uint8).expand(400, 1, 1, 256)
+    random = torch.Generator().manual_seed(0)
+    at_half = binarise(pixels, "threshold", random)
+    assert torch.equal(at_half[0, 0, 0], torch.tensor([0] * 128 + [255] * 128, dtype=torch.uint8))
+    drawn = binarise(pixels, "static", random)
+    assert is_binary(drawn)
+    assert is_binary(at_half)
+    assert not is_binary(pixels)
+    share = (drawn == 255).double().mean((0, 1, 2))
+    probability = torch.arange(256).double() / 255
+    # Exact at both ends; elsewhere within five standard errors of 400 draws.
+    assert (share[0], share[-1]) == (0, 1)
+    assert bool(((share - probability).abs() <= 5 * (probability * (1 - probability) / 400).sqrt()).all())
+
+
+def test_the_draws_of_the_first_images_do_not_depend_on_how_many_follow() -> None:
+    pixels = torch.randint(0, 256, (7, 3, 5, 5), dtype=torch.uint8)
+    whole, part = (binarise(pixels[:count], "static", torch.Generator().manual_seed(3)) for count in (7, 2))
+    assert torch.equal(whole[:2], part)
+    assert not torch.equal(whole, binarise(pixels, "static", torch.Generator().manual_seed(4)))

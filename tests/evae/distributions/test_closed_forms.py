@@ -177,3 +177,21 @@ def test_the_gradients_of_mean_distances_are_right_and_finite(kernel: str) -> No
     grids = [grid.reshape(-1).requires_grad_() for grid in torch.meshgrid(sizes, sizes, sizes, indexing="ij")]
     value = formula(*grids)
     assert all(bool(tensor.isfinite().all()) for tensor in (value, *torch.autograd.grad(value.sum(), grids)))
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("s", [1e-3, 1.0, 40.0])
+@pytest.mark.parametrize("ratio", [1e-12, 1e-7, 3e-6, 1e-5, 1e-2, 1.0, 30.0])
+def test_the_density_of_a_normal_plus_a_uniform_variable_against_50_digits(s: float, ratio: float) -> None:
+    """With a uniform part far narrower and far wider than the normal one, from the centre to where exp underflows."""
+    width = s * ratio
+    offsets = [side * x * max(s, width) for x in (0.0, 0.3, 0.999, 1.0, 1.001, 3.0, 9.0, 60.0) for side in (-1, 1)]
+    found = convolutions.normal_plus_uniform_log_density(torch.tensor(offsets), torch.tensor(s), torch.tensor(width))
+    with mpmath.workdps(50):
+        # As a difference of tails on the side of the offset: 50 digits are enough for a narrow part in the tail.
+        expected = []
+        for x in map(abs, map(mpmath.mpf, offsets)):
+            ends = [(x + side * mpmath.mpf(width)) / mpmath.mpf(s) / mpmath.sqrt(2) for side in (-1, 1)]
+            mass = (mpmath.erfc(ends[0]) - mpmath.erfc(ends[1])) / 2
+            expected.append(float(mpmath.log(mass / (2 * mpmath.mpf(width)))))
+    assert found.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-9)

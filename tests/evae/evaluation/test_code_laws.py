@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -172,3 +173,31 @@ def test_samples_are_the_decoded_codes_whatever_the_chunk(trained: dict[str, Run
     other = torch.cat(list(decode_samples(model, law, number, seed=9)))
     assert torch.equal(torch.cat(images), again)
     assert not torch.equal(again, other)
+
+
+@pytest.mark.usefixtures("double")
+def test_laws_have_the_density_and_the_moments_of_their_draws() -> None:
+    """Densities against scipy's; moments against those of 200,000 draws."""
+    mixture = Mixture(
+        weights=torch.tensor([0.3, 0.7]),
+        means=torch.tensor([[0.0, 1.0], [2.0, -1.0]]),
+        factors=torch.tensor([[[1.0, 0.0], [0.5, 0.3]], [[0.2, 0.0], [-0.4, 2.0]]]),
+        images=100,
+        converged=True,
+    )
+    parts = [
+        stats.multivariate_normal(mean, factor @ factor.T)
+        for mean, factor in zip(mixture.means.numpy(), mixture.factors.numpy(), strict=True)
+    ]
+    densities = {
+        NormalPrior(2): lambda z: stats.norm.logpdf(z).sum(1),
+        UniformPrior(2, 2.5): lambda z: stats.uniform(-1.25, 2.5).logpdf(z).sum(1),
+        mixture: lambda z: np.log(0.3 * parts[0].pdf(z) + 0.7 * parts[1].pdf(z)),
+    }
+    points = 3 * torch.rand(200, 2) - 1.5
+    for law, log_density in densities.items():
+        np.testing.assert_allclose(law.log_prob(points), log_density(points.numpy()), rtol=1e-12)
+        draws = law.draw(200_000, seeded()).double()
+        mean, covariance = law.moments
+        torch.testing.assert_close(draws.mean(0), mean, rtol=0, atol=0.02)
+        torch.testing.assert_close(torch.cov(draws.T), covariance, rtol=0, atol=0.04)

@@ -20,6 +20,7 @@ from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.objectives import EvidenceLowerBound, KernelDensityBound, Objective, UniformPriorBound
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import PointPosterior, Posterior
+from foundation.errors import InputError
 from foundation.types import Array
 from tests.evae.models.posteriors import (
     epanechnikov_posterior,
@@ -217,6 +218,48 @@ def test_the_kl_of_algorithm_1_is_the_ledgers(
 def test_the_kl_of_the_direct_kernel_is_the_ledgers() -> None:
     q = epanechnikov_posterior(torch.tensor([[0.7]]), torch.tensor([[1.3]]))
     assert float(kl_to_prior(q)) == pytest.approx(float(direct_kl_to_standard_normal(0.7, 1.3)), abs=1e-14)
+
+
+@EACH
+def test_a_draw_knows_its_log_density(name: str) -> None:
+    """The codes are those of `rsample`; the log-density is that of the case at them, and -inf outside the support."""
+    q, case = CASES[name].batch(3000), CASES[name]
+    drawn = q.draw(torch.Generator().manual_seed(5))
+    assert torch.equal(drawn.codes, q.rsample(torch.Generator().manual_seed(5)))
+    assert drawn.log_density is not None
+    assert drawn.log_density.shape == (3000,)
+    expected = torch.from_numpy(np.log(np.broadcast_to(case.density(drawn.codes[:, 0].numpy()), 3000)))
+    torch.testing.assert_close(drawn.log_density, expected, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(q.log_prob(drawn.codes), drawn.log_density, rtol=1e-8, atol=1e-8)
+    if q.reach is not None:
+        outside = q.mean + 1.001 * q.reach * torch.randn_like(q.mean).sign()
+        assert bool((q.log_prob(outside) == -math.inf).all())
+
+
+@EACH
+def test_the_log_density_of_a_draw_does_not_depend_on_where_the_posterior_lies(name: str) -> None:
+    """Far from 0 the codes lose the digits of the noise, and a log-density found from them would too."""
+    case = CASES[name]
+    near, far = (case.posterior(*(torch.full((2000, 1), v) for v in (m, *case.parameters[1:]))) for m in (0.0, 1e12))
+    densities = [q.draw(torch.Generator().manual_seed(6)).log_density for q in (near, far)]
+    assert torch.equal(*densities)  # type: ignore[arg-type]
+    assert bool(densities[1].isfinite().all())  # type: ignore[union-attr]
+
+
+def test_densities_add_over_dimensions_and_one_image_has_many_rows() -> None:
+    q = KernelDensityPosterior(torch.randn(1, 3), torch.rand(1, 3) + 0.5, torch.rand(1, 3) + 0.1)
+    drawn = q.repeat(40).draw(torch.Generator().manual_seed(7))
+    assert drawn.codes.shape == (40, 3)
+    parts = [KernelDensityPosterior(q.mu[:, [d]], q.r[:, [d]], q.prior_length[:, [d]]).repeat(40) for d in range(3)]
+    total = sum(part.log_prob(drawn.codes[:, [d]]) for d, part in enumerate(parts))
+    torch.testing.assert_close(drawn.log_density, total)
+
+
+def test_a_point_has_no_density() -> None:
+    q = PointPosterior(torch.zeros(2, 3))
+    assert q.draw().log_density is None
+    with pytest.raises(InputError, match="the posterior none has no density: all of its mass is at one point"):
+        q.log_prob(q.mu)
 
 
 def test_a_point_stays_where_it_is() -> None:
