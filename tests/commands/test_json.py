@@ -43,6 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+SCORED = "--likelihood is --samples 200 --binarise threshold --likelihood-images 2"
+
 pytestmark = pytest.mark.usefixtures("decided_here")
 
 #: Every command with tiny settings, by the schema of its document; FOLDER is that of `folder`.
@@ -71,6 +73,7 @@ FORMS = [
     ("test-fit", "test-fit FOLDER/sample.txt --replicates 20 --no-cache --bandwidth adaptive --null smoothed"),
     ("verify-lemmas-kernel", "verify-lemmas kernel --density exp(-x) --support 0,oo"),
     ("train", f"train {' '.join(TINY)} --seeds 0,1 --runs-dir FOLDER/seeds"),
+    ("evaluate", f"evaluate FOLDER/run --features none --device cpu {SCORED}"),
     ("sample", "sample FOLDER/run --walk 0,1 --device cpu"),
     ("sample", "sample FOLDER/run --images 2 --device cpu"),
 ]

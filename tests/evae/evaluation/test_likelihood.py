@@ -213,7 +213,7 @@ def test_one_dimension_is_integrated_right_under_every_law(posterior: str) -> No
 )
 @torch.no_grad()
 def test_one_code_is_the_elbo(family: PosteriorFamily, law: Prior) -> None:
-    """The mean of single weights is the ELBO: the mean error of the same draws, and the exact divergence of training."""
+    """The mean of single weights is the ELBO: the mean error of the same draws, and the exact divergence."""
     model, image = VAE((1, 32, 32), 3, family).eval(), binary_digits(1)
     scorer = Scorer.of(model, {"law": law}, seed=0)
     posterior = scorer.model.encode(data.as_images(image).double())
