@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from evae.evaluation.code_laws import (
 )
 from evae.evaluation.holdout import CHUNK
 from evae.metrics import eight_bit
-from evae.models.priors import NormalPrior, UniformPrior, fixed_prior
+from evae.models.priors import NormalPrior, Prior, UniformPrior, fixed_prior
 from foundation.errors import InputError
 
 #: Bounds the false-alarm rate of a test with a fixed seed.
@@ -189,7 +191,7 @@ def test_laws_have_the_density_and_the_moments_of_their_draws() -> None:
         stats.multivariate_normal(mean, factor @ factor.T)
         for mean, factor in zip(mixture.means.numpy(), mixture.factors.numpy(), strict=True)
     ]
-    densities = {
+    densities: dict[Prior, Callable[[Any], Any]] = {
         NormalPrior(2): lambda z: stats.norm.logpdf(z).sum(1),
         UniformPrior(2, 2.5): lambda z: stats.uniform(-1.25, 2.5).logpdf(z).sum(1),
         mixture: lambda z: np.log(0.3 * parts[0].pdf(z) + 0.7 * parts[1].pdf(z)),

@@ -141,7 +141,7 @@ def test_terms_are_per_image_and_positive_signs_are_minimised() -> None:
 
 def test_a_pair_without_an_exact_formula_is_refused_by_name() -> None:
     gaussian = one_number(gaussian_posterior, 0.0, 1.0)
-    kde = replace(one_number(KernelDensityPosterior, 0.0, 1.0, 1.0), kernel="gaussian")  # type: ignore[type-var]
+    kde = replace(one_number(KernelDensityPosterior, 0.0, 1.0, 1.0), kernel="gaussian")  # type: ignore[call-arg]
     point = one_number(PointPosterior, 0.0)
     with pytest.raises(InputError, match="elbo has no exact formula for the posterior kde with the gaussian kernel"):
         EvidenceLowerBound().regularisation(kde)
