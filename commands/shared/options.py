@@ -118,8 +118,8 @@ SHARED = {
             LIKELIHOODS,
             "Estimate the log-likelihood of the hold-out images.",
             "is: by importance sampling, under the model's fixed prior, if any, and under a mixture fitted to the "
-            "codes of the training images. Half of the codes come from the posterior, half from a normal law that "
-            "reaches beyond it. The pixels must be 0 or 255: see --binarise.",
+            "codes of the training images. Half of the codes come from the posterior, half from normal laws that "
+            "reach beyond it. The pixels must be 0 or 255: see --binarise.",
             metavar="is",
         ),
         Option(

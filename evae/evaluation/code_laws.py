@@ -80,20 +80,21 @@ class Mixture(Prior):
 
     def log_prob(self, codes: Tensor) -> Tensor:
         """Compute the log-density from the distances to each mean in the units of its covariance."""
+        return self._log_parts(codes).logsumexp(0)
+
+    def moments_near(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the moments of the component to which the code most probably belongs."""
+        component = int(self._log_parts(code[None]).argmax())
+        return self.means[component], self.factors[component] @ self.factors[component].T
+
+    def _log_parts(self, codes: Tensor) -> Tensor:
+        """Return the log-density of each component times its weight, (k, N)."""
         parts = []
         for log_weight, mean, factor in zip(self.weights.log(), self.means, self.factors, strict=True):
-            scaled = torch.linalg.solve_triangular(factor, (codes - mean).T, upper=False)
+            noise = torch.linalg.solve_triangular(factor, (codes - mean).T, upper=False)
             log_volume = factor.diagonal().log().sum() + 0.5 * len(mean) * math.log(2 * math.pi)
-            parts.append(log_weight - log_volume - 0.5 * scaled.square().sum(0))
-        return torch.stack(parts).logsumexp(0)
-
-    @property
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """The mean of the components' means, and the mean of their covariances plus the covariance of their means."""
-        mean = self.weights @ self.means
-        offsets = self.means - mean
-        within = (self.weights[:, None, None] * (self.factors @ self.factors.mT)).sum(0)
-        return mean, within + (self.weights[:, None] * offsets).T @ offsets
+            parts.append(log_weight - log_volume - 0.5 * noise.square().sum(0))
+        return torch.stack(parts)
 
     def to(self, device: torch.device) -> Mixture:
         """Return the same law with its tensors on a device."""

@@ -1,7 +1,7 @@
 """The normal approximation of the true posterior of an image's code: its mode, and its curvature there (Laplace).
 
 The decoders are piecewise linear in the code, so that the Gauss-Newton curvature of the Bernoulli likelihood is its own
-almost everywhere. The law of codes is represented by the normal law with its mean and covariance.
+almost everywhere. The law of codes is represented by a normal law that is like it near the image's code.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def approximate_posterior(decoder: Decoder, image: Tensor, start: Tensor, law: N
     start : Tensor
         The code, (1, d_z), from which the mode is searched.
     law : Normal
-        p(z), or the normal law with its moments.
+        p(z), or a normal law that is like it.
     """
     fractions = torch.tensor([0.0, *_FRACTIONS]).to(start)[:, None]
     code = start

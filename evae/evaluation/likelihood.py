@@ -13,7 +13,6 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -215,17 +214,13 @@ class Scorer:
         pixels = as_images(image).double()
         posterior = self.model.encode(pixels)
         normals = tuple(
-            approximate_posterior(self.model.decoder, pixels, posterior.mean, law).widened(self.width)
-            for law in self.normal_laws
+            approximate_posterior(
+                self.model.decoder, pixels, posterior.mean, Normal.of(*law.moments_near(posterior.mean[0]))
+            ).widened(self.width)
+            for law in self.laws.values()
         )
         own = 0 if self.is_point else samples // 2
         return Proposal(posterior, normals, own, (samples - own) // len(normals))
-
-    @cached_property
-    def normal_laws(self) -> list[Normal]:
-        """The normal laws with the moments of the laws."""
-        moments = ([moment.to(self.model.device) for moment in law.moments] for law in self.laws.values())
-        return [Normal.of(mean, covariance) for mean, covariance in moments]
 
     @torch.no_grad()
     def log_weights(self, image: Tensor, proposal: Proposal, noise: torch.Generator) -> dict[str, Tensor]:

@@ -29,10 +29,12 @@ class Prior(ABC):
     def log_prob(self, codes: Tensor) -> Tensor:
         """Compute the log-density in nats, (N,), at any ``codes`` (N, d_z); -inf outside the support."""
 
-    @property
     @abstractmethod
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """The mean, (d_z,), and the covariance, (d_z, d_z), in double precision."""
+    def moments_near(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean, (d_z,), and the covariance, (d_z, d_z), of the normal law that is like this near a code.
+
+        ``code`` has the shape (d_z,) and double precision, as the moments.
+        """
 
     def to(self, device: torch.device) -> Prior:  # noqa: ARG002 (a law without tensors is on every device)
         """Return the same law with its tensors on a device."""
@@ -58,10 +60,9 @@ class NormalPrior(Prior):
         """Compute the standard normal log-density, summed over dimensions."""
         return -0.5 * (codes.square() + math.log(2 * math.pi)).sum(1)
 
-    @property
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Zero and the identity."""
-        return _isotropic(self.latent_dim, 1.0)
+    def moments_near(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Return zero and the identity."""
+        return _isotropic(code, 1.0)
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,9 @@ class UniformPrior(Prior):
         log_density = codes.new_tensor(-self.latent_dim * math.log(self.length))
         return torch.where(inside, log_density, -math.inf)
 
-    @property
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Zero and l^2/12 times the identity."""
-        return _isotropic(self.latent_dim, self.length**2 / 12)
+    def moments_near(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the moments of the law itself, zero and l^2/12 times the identity."""
+        return _isotropic(code, self.length**2 / 12)
 
 
 def fixed_prior(recipe: Recipe, latent_dim: int) -> Prior | None:
@@ -102,6 +102,6 @@ def fixed_prior(recipe: Recipe, latent_dim: int) -> Prior | None:
     return None
 
 
-def _isotropic(latent_dim: int, variance: float) -> tuple[Tensor, Tensor]:
+def _isotropic(like: Tensor, variance: float) -> tuple[Tensor, Tensor]:
     """Return the mean zero and the covariance ``variance`` times the identity."""
-    return torch.zeros(latent_dim, dtype=torch.float64), variance * torch.eye(latent_dim, dtype=torch.float64)
+    return torch.zeros_like(like), torch.diag(torch.full_like(like, variance))

@@ -178,8 +178,8 @@ def test_samples_are_the_decoded_codes_whatever_the_chunk(trained: dict[str, Run
 
 
 @pytest.mark.usefixtures("double")
-def test_laws_have_the_density_and_the_moments_of_their_draws() -> None:
-    """Densities against scipy's; moments against those of 200,000 draws."""
+def test_laws_have_their_densities_and_the_moments_of_the_part_in_which_a_code_lies() -> None:
+    """Densities against scipy's; moments of the priors against those of 200,000 draws."""
     mixture = Mixture(
         weights=torch.tensor([0.3, 0.7]),
         means=torch.tensor([[0.0, 1.0], [2.0, -1.0]]),
@@ -199,7 +199,12 @@ def test_laws_have_the_density_and_the_moments_of_their_draws() -> None:
     points = 3 * torch.rand(200, 2) - 1.5
     for law, log_density in densities.items():
         np.testing.assert_allclose(law.log_prob(points), log_density(points.numpy()), rtol=1e-12)
-        draws = law.draw(200_000, seeded()).double()
-        mean, covariance = law.moments
+    for prior in (NormalPrior(2), UniformPrior(2, 2.5)):
+        draws = prior.draw(200_000, seeded()).double()
+        mean, covariance = prior.moments_near(points[0])
         torch.testing.assert_close(draws.mean(0), mean, rtol=0, atol=0.02)
         torch.testing.assert_close(torch.cov(draws.T), covariance, rtol=0, atol=0.04)
+    for number, part in enumerate(parts):
+        mean, covariance = mixture.moments_near(mixture.means[number] + 0.01)
+        np.testing.assert_array_equal(mean, part.mean)
+        np.testing.assert_allclose(covariance, part.cov, rtol=1e-14)
