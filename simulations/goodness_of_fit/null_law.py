@@ -90,12 +90,12 @@ class NullLaw:
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
         engine: Replicates | None = None
         if self.estimated or self.rounding is not None:
-            engine = ChangedReplicates(self.statistic, self.study.m, self._change)
+            engine = ChangedReplicates(self.statistic, self.study.m, self.change)
         elif self.smoothed:
             engine = ExactReplicates(self.statistic, self.study.m)
         return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
 
-    def _change(self, sample: Array) -> Array:
+    def change(self, sample: Array) -> Array:
         """Do to a sample of the hypothesis what was done to the data."""
         density, rounding = self.study.setting.density, self.rounding
         if rounding is None:
