@@ -188,7 +188,7 @@ def leading_skewness(
     >>> leading_skewness("uniform", "uniform:0,1", "window:0,1")
     33*sqrt(6)/20
     >>> round(float(leading_skewness()), 12)
-    2.185216194163
+    2.185215783589
     """
     density = valid_density(density)
     kernel, weight = kernel_named(kernel), weight_named(weight, density)
