@@ -186,10 +186,10 @@ def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
         ("distance to the limit law", 0.5, [(point.limit_distance, point.limit_distance_error) for point in points]),
     )
     for quantity, predicted, values in observed:
-        yield Rate(quantity, predicted, *_fit_power(bandwidths, values))
+        yield Rate(quantity, predicted, *fit_power(bandwidths, values))
 
 
-def _fit_power(
+def fit_power(
     bandwidths: Sequence[float], values: Sequence[tuple[float | None, float | None]]
 ) -> tuple[float | None, float | None]:
     """Fit the slope of log |value| in log b, weighted by the standard errors; return it and its standard error.
