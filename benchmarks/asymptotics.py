@@ -18,6 +18,8 @@ from benchmarks.shared.report import Target, at_most, write
 from simulations.asymptotics.courses import COURSES, SIZES
 from simulations.asymptotics.record import Point, Track, courses_document
 from simulations.study.simulate import simulate
+from simulations.study.study import MOST_REPLICATES
+from simulations.study.summary import FEWEST
 
 #: From this m on the skewness and the distance to the limit law are compared with their leading terms.
 FIRST = 10**6
@@ -75,6 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--replicates", type=int, help="at each m (default: the number of each course)")
     parser.add_argument("--only", nargs="+", choices=COURSES, metavar="NAME", help=f"of {', '.join(COURSES)}")
     options = parser.parse_args(arguments)
+    if options.replicates is not None and not FEWEST <= options.replicates <= MOST_REPLICATES:
+        parser.error(f"--replicates must be from {FEWEST} to {MOST_REPLICATES:,}, got {options.replicates}.")
+    if options.json is not None and (options.json.is_dir() or not options.json.parent.is_dir()):
+        parser.error(f"--json must be a file in a folder that exists, got {options.json}.")
     console = Console(width=120)
     points = {name: follow(name, options.replicates, console) for name in options.only or COURSES}
     found = targets(points)

@@ -51,7 +51,7 @@ class Asymptotics:
 
 
 def asymptotics_of(path: Path) -> Asymptotics:
-    """Read a record; raise an `InputError` if it is damaged."""
+    """Read a record; raise an InputError if it is damaged."""
     record = Record.load(path)
     found = sentences(record)
     return Asymptotics(

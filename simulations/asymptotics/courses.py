@@ -72,7 +72,7 @@ COURSES = {
     for course in (
         Course("inside", "inside the window", INSIDE, replicates=100_000, seed=1),
         Course("border", "on the border", BORDER, replicates=10_000, seed=2),
-        Course("inside-wide", "inside the window, 4 times as wide", _widen(INSIDE), replicates=10_000, seed=3),
+        Course("inside-wide", "inside, 4 times as wide", _widen(INSIDE), replicates=10_000, seed=3),
         Course("border-wide", "on the border, 4 times as wide", _widen(BORDER), replicates=10_000, seed=4),
         Course(
             "uniform",

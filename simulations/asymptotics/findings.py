@@ -12,7 +12,7 @@ from foundation.typography import format_markdown, format_symbols
 from simulations.asymptotics.courses import COURSES, FACTOR, SHIFT
 from simulations.asymptotics.figure import border_limit
 from simulations.asymptotics.record import FIRST_OF_FIT, FIRST_OF_GROWTH, NOMINAL, Fit, Point, Record, Track
-from theory.bickel_rosenblatt.bandwidth import window_at
+from theory.bickel_rosenblatt.bandwidth import Bandwidth, window_at
 from theory.bickel_rosenblatt.smoothing import b as bandwidth
 from theory.bickel_rosenblatt.symbolic_mean import m as observations
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
@@ -117,19 +117,23 @@ def _law(track: Track) -> Listing:
         "m",
         *(f"{100 * level:.0f} % point" for level in shown),
         "distance to the limit law",
-        "its leading term",
-        "to the normal law with the exact mean and variance",
-        "beyond the limit's 95 % point",
+        "leading term",
+        "to a normal law",
+        "size",
     )
-    return Listing("Quantiles of the standardised statistic, and Kolmogorov distances", columns, tuple(rows))
+    caption = (
+        "Quantiles of the standardised statistic; Kolmogorov distances to the limit law, with their leading term, and "
+        "to the normal law with the exact mean and variance; share beyond the limit law's 95 % point"
+    )
+    return Listing(caption, columns, tuple(rows))
 
 
 def _powers(record: Record) -> Listing:
     rows = [(fit.quantity, "b", *_fitted(fit)) for fit in record["inside"].fits()]
     rate = float(COURSES["uniform"].bandwidth.exponent)
     for name, title, predicted in (
-        ("uniform", "uniform prior: E T_m - its limit, exact", 1 - 2 * rate),
-        ("shifted", "shifted kernel: E T_m - its limit, exact", 1 - 3 * rate),
+        ("uniform", "uniform prior, exact mean less its limit", 1 - 2 * rate),
+        ("shifted", "shifted kernel, exact mean less its limit", 1 - 3 * rate),
     ):
         rows.append((title, "m", *_fitted(record[name].growth(predicted))))
     caption = (
@@ -150,13 +154,13 @@ def _courses(record: Record) -> Listing:
     rows = [
         (
             track.course.title,
-            f"b = {track.course.bandwidth.name}",
+            _rule(track.course.bandwidth),
             *(cell for m in sizes for cell in _means(track.at(m))),
         )
         for track in record.tracks.values()
     ]
-    columns = ("course", "bandwidth", *(text for m in sizes for text in (f"m = {_power_of_ten(m)}", "exact")))
-    return Listing("The standardised mean, 0 in the limit of Theorem 3.1", columns, tuple(rows), words=2)
+    columns = ("course", "b", *(text for m in sizes for text in (f"m = {_power_of_ten(m)}", "exact")))
+    return Listing("The standardised mean, 0 in the limit of Theorem 3.1", columns, tuple(rows), words=1)
 
 
 def _means(point: Point) -> tuple[str, str]:
@@ -318,6 +322,11 @@ def _with_error(value: float, error: float) -> str:
     """Format a value to the second digit of its standard error."""
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:,.{digits}f} ± {error:.{digits}f}"
+
+
+def _rule(bandwidth: Bandwidth) -> str:
+    factor = "" if bandwidth.factor == 1 else f"{bandwidth.factor:g} "
+    return f"{factor}m^(-{bandwidth.name.rpartition('-')[2]})"
 
 
 def _power_of_ten(m: int) -> str:

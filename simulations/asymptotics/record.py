@@ -186,15 +186,15 @@ class Track:
         roots = [math.sqrt(point.bandwidth) for point in points]
         limit = self.terms.limit_variance
         series: list[tuple[str, float, list[tuple[float, float]]]] = [
-            ("E T_m - its limit, exact", 1.0, [(p.exact_mean * r, 0.0) for p, r in zip(points, roots, strict=True)]),
+            ("exact mean less its limit", 1.0, [(p.exact_mean * r, 0.0) for p, r in zip(points, roots, strict=True)]),
             (
-                "mean - its limit, simulated",
+                "simulated mean less its limit",
                 1.0,
                 [(p.mean * r, p.mean_error * r) for p, r in zip(points, roots, strict=True)],
             ),
-            ("variance - its limit, exact", 1.0, [(p.exact_variance - limit, 0.0) for p in points]),
-            ("skewness, simulated", 0.5, [(p.skewness, p.skewness_error) for p in points]),
-            ("distance to the limit law, simulated", 0.5, [(p.limit_distance, p.distance_error) for p in points]),
+            ("exact variance less its limit", 1.0, [(p.exact_variance - limit, 0.0) for p in points]),
+            ("skewness", 0.5, [(p.skewness, p.skewness_error) for p in points]),
+            ("distance to the limit law", 0.5, [(p.limit_distance, p.distance_error) for p in points]),
         ]
         return tuple(
             fit
@@ -206,7 +206,7 @@ class Track:
         """Return the power of m at which the exact mean diverges from the limit, next to that predicted."""
         points = [point for point in self.points if point.m >= FIRST_OF_GROWTH]
         values = [(point.exact_mean * math.sqrt(point.bandwidth), 0.0) for point in points]
-        fit = _fit("E T_m - its limit, exact", predicted, [float(point.m) for point in points], values)
+        fit = _fit("exact mean less its limit", predicted, [float(point.m) for point in points], values)
         if fit is None:
             raise ValueError(f"the mean of {self.course.name} has no power of m")
         return fit

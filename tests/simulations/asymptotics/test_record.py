@@ -230,3 +230,22 @@ def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_study_of_one_replicate_is_no_point() -> None:
     with pytest.raises(ValueError, match="has no mean_error"):
         Point.of(simulate(COURSES["inside"].study(50, replicates=1)))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--replicates", "1"], "--replicates must be from 20 to 4,294,967,296, got 1."),
+        (["--replicates", "-5"], "got -5."),
+        (["--replicates", "99999999999"], "got 99999999999."),
+        (["--json", "/nowhere/record.json"], "--json must be a file in a folder that exists"),
+        (["--json", "/"], "--json must be a file in a folder that exists"),
+        (["--only", "nothing"], "invalid choice: 'nothing'"),
+    ],
+)
+def test_the_benchmark_refuses_what_it_cannot_use_before_it_simulates(
+    options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main(options)
+    assert sentence in capsys.readouterr().err
