@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -67,7 +69,7 @@ def _draw_quantiles(axes: Axes, track: Track) -> None:
     sizes, spread = _curve(track), math.sqrt(track.terms.limit_variance)
     for number, level in enumerate(PROBABILITIES):
         limit = spread * float(ndtri(level))
-        leading = _along(track, sizes, lambda m, b, level=level: track.terms.quantile_at(level, m, b))
+        leading = _along(track, sizes, partial(track.terms.quantile_at, level))
         axes.axhline(limit, color=VERMILION, linestyle="--", linewidth=0.9, label=_first(number, "limit law"))
         axes.plot(sizes, leading, color=GREEN, linewidth=1.0, label=_first(number, "leading terms"))
         values = [point.quantiles[number] for point in track.points]
@@ -193,10 +195,8 @@ def _draw_border(axes: Axes, record: Record) -> None:
         track = record[name]
         axes.plot(*_of(track, [point.exact_mean for point in track.points]), color=colour, linewidth=1.0)
         means, errors = [point.mean for point in track.points], [point.mean_error for point in track.points]
-        _bars(axes, track.points, means, errors, colour, marker, f"$b =$ {label}")
-        if name == "border":
-            # Open and larger, or the points of the rule inside the window would hide them.
-            axes.containers[-1].lines[0].set(markerfacecolor="none", markersize=6.5)
+        # Open and larger, or the points of the rule inside the window would hide them.
+        _bars(axes, track.points, means, errors, colour, marker, f"$b =$ {label}", is_open=name == "border")
     wide = record["border-wide"]
     limit = border_limit(wide)
     axes.axhline(limit, color=VERMILION, linestyle="--", linewidth=0.9)
@@ -263,6 +263,8 @@ def _bars(
     marker: str,
     label: str,
     shift: float = 1.0,
+    *,
+    is_open: bool = False,
 ) -> None:
     axes.errorbar(
         [shift * point.m for point in points],
@@ -270,7 +272,8 @@ def _bars(
         yerr=[_ERRORS * error for error in errors],
         color=colour,
         marker=marker,
-        markersize=3.2,
+        markersize=6.5 if is_open else 3.2,
+        markerfacecolor="none" if is_open else colour,
         elinewidth=0.9,
         capsize=1.8,
         linestyle="none",
@@ -285,7 +288,7 @@ def _scale_sizes(axes: Axes) -> None:
     axes.set_xticks([10**power for power in range(3, 13, 2)], [""] * 5, minor=True)
 
 
-def _legend(axes: Axes, loc: str, ncols: int = 1) -> None:
+def _legend(axes: Axes, loc: Literal["upper left", "upper right", "lower left"], ncols: int = 1) -> None:
     axes.legend(loc=loc, ncols=ncols, fontsize=7, handlelength=1.6, handletextpad=0.5, labelspacing=0.3, borderpad=0.2)
 
 

@@ -82,19 +82,8 @@ class Point:
     def of(cls, result: Result) -> Point:
         """Return the point of a study; raise a ValueError if it lacks a number, as one of one replicate does."""
         summary = result.summary
-        root, exact = math.sqrt(summary.bandwidth), summary.exact_variance
-        numbers = {
-            "mean_error": summary.standardised_mean_error,
-            "variance": summary.standardised_variance,
-            "variance_error": summary.standardised_variance_error,
-            "exact_variance": summary.exact_standardised_variance,
-            "skewness": summary.skewness,
-            "skewness_error": summary.moments.skewness_error,
-            "limit_distance": summary.limit_distance,
-        }
-        missing = [name for name, number in numbers.items() if number is None]
-        if missing or exact is None:
-            raise ValueError(f"the study at m = {result.study.m} has no {', '.join(missing)}")
+        root = math.sqrt(summary.bandwidth)
+        exact = _known("exact variance", summary.exact_variance)
         critical = summary.limit_mean + root * math.sqrt(summary.limit_variance) * float(ndtri(1 - NOMINAL))
         beyond = summary.sketch.histogram(np.array([critical, np.inf]))
         return cls(
@@ -104,13 +93,19 @@ class Point:
             replicates=result.study.replicates,
             seconds=result.seconds,
             mean=summary.standardised_mean,
+            mean_error=_known("standard error", summary.standardised_mean_error),
             exact_mean=summary.standardise(summary.exact.total),
+            variance=_known("variance", summary.standardised_variance),
+            variance_error=_known("standard error of the variance", summary.standardised_variance_error),
+            exact_variance=exact / summary.bandwidth,
+            skewness=_known("skewness", summary.skewness),
+            skewness_error=_known("standard error of the skewness", summary.moments.skewness_error),
             quantiles=tuple(summary.standardise(value) for value in summary.sketch.quantiles(PROBABILITIES)),
+            limit_distance=_known("distance to the limit law", summary.limit_distance),
             normal_distance=summary.sketch.distance_to(
                 lambda values: np.asarray(ndtr((values - summary.exact.total) / math.sqrt(exact)))
             ),
             size=int(beyond[0]) / result.study.replicates,
-            **numbers,
         )
 
     @property
@@ -132,6 +127,13 @@ class Point:
     def size_error(self) -> float:
         """The standard error of `size`."""
         return math.sqrt(self.size * (1 - self.size) / self.replicates)
+
+
+def _known(name: str, value: float | None) -> float:
+    """Return a number, or raise a ValueError if there is none."""
+    if value is None:
+        raise ValueError(f"the study has no {name}")
+    return value
 
 
 @dataclass(frozen=True)

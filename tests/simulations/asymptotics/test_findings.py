@@ -6,6 +6,7 @@ import dataclasses
 import io
 import re
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -73,7 +74,7 @@ def test_the_markers_of_the_figure_are_the_points_of_the_record(figure: Figure, 
 
     def markers(panel: int) -> list[list[float]]:
         lines = [line for line in figure.axes[panel].get_lines() if line.get_marker() not in ("None", "", "_", "|")]
-        return [line.get_ydata().tolist() for line in lines]
+        return [np.asarray(line.get_ydata()).tolist() for line in lines]
 
     for number in range(7):
         assert [point.quantiles[number] for point in inside] in markers(0)
@@ -109,7 +110,7 @@ def test_the_figure_can_be_printed(figure: Figure) -> None:
     assert WIDTH <= 7.5
     assert HEIGHT <= 9.5
     texts = [text for text in figure.findobj(Text) if text.get_text()]
-    assert min(text.get_fontsize() for text in texts) >= 7
+    assert min(float(text.get_fontsize()) for text in texts) >= 7
     assert all(axes.get_title(loc="left") for axes in figure.axes)
     assert len(figure.axes) == 6
     stream = io.BytesIO()

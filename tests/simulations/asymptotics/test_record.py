@@ -177,7 +177,7 @@ def document() -> Any:
     return json.loads(PATH.read_text(encoding="utf-8"))
 
 
-WRONG = st.sampled_from([None, True, "1", [], {}, math.nan, math.inf, -math.inf, [1.0], -1.0])
+WRONG: st.SearchStrategy[Any] = st.sampled_from([None, True, "1", [], {}, math.nan, math.inf, -math.inf, [1.0], -1.0])
 
 
 @settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -228,7 +228,7 @@ def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_a_study_of_one_replicate_is_no_point() -> None:
-    with pytest.raises(ValueError, match="has no mean_error"):
+    with pytest.raises(ValueError, match="the study has no standard error"):
         Point.of(simulate(COURSES["inside"].study(50, replicates=1)))
 
 
