@@ -108,22 +108,22 @@ def _law(track: Track) -> Listing:
                 f"{point.limit_distance:.4f}",
                 f"{terms.limit_distance_at(point.m, point.bandwidth) or math.nan:.4f}",
                 f"{point.normal_distance:.4f}",
-                f"{100 * point.size:.2f} %",
+                f"{100 * point.size:.2f}",
             )
         )
     limits = (f"{terms.limit_variance**0.5 * z:+.3f}" for z in (-1.6448536, 0.0, 1.6448536))
-    rows.append(("limit", *limits, "0", "0", "0", f"{100 * NOMINAL:.2f} %"))
+    rows.append(("limit", *limits, "0", "0", "0", f"{100 * NOMINAL:.2f}"))
     columns = (
         "m",
         *(f"{100 * level:.0f} % point" for level in shown),
         "distance to the limit law",
         "leading term",
         "to a normal law",
-        "size",
+        "size, %",
     )
     caption = (
         "Quantiles of the standardised statistic; Kolmogorov distances to the limit law, with their leading term, and "
-        "to the normal law with the exact mean and variance; share beyond the limit law's 95 % point"
+        "to the normal law with the exact mean and variance; size, the share beyond the limit law's 95 % point"
     )
     return Listing(caption, columns, tuple(rows))
 

@@ -130,5 +130,5 @@ def test_every_point_of_the_standard_example_is_in_the_tables(record: Record) ->
     text = "".join(one.markdown() for one in listings(record).values())
     for point in record["inside"].points:
         assert isinstance(point, Point)
-        for shown in (f"{point.exact_variance:.5f}", f"{point.limit_distance:.4f}", f"{100 * point.size:.2f} %"):
+        for shown in (f"{point.exact_variance:.5f}", f"{point.limit_distance:.4f}", f"| {100 * point.size:.2f} |"):
             assert shown in text
