@@ -12,6 +12,7 @@ from commands.shared.failures import Command, OneOf
 from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from commands.shared.startup import rare_garbage_collection
+from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, NULLS
 from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RULES, SEPARATORS
 
 
@@ -67,8 +68,32 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
     help="The data were rounded to multiples of WIDTH, in their units, such as 0.1 for one decimal: the simulated "
     "samples are rounded alike. Without it, many equal observations speak against every density.",
 )
+@click.option(
+    "--alpha",
+    type=float,
+    default=0.05,
+    show_default=True,
+    metavar="LEVEL",
+    help="The level at which the sentence that states the result rejects.",
+)
 @table_options(SHARED, "kernel", "weight")
-@option(SHARED["bandwidth"], metavar="RULE")
+@click.option(
+    "--bandwidth",
+    multiple=True,
+    metavar="NUMBER|m^-DELTA|adaptive",
+    help="b, the bandwidth, in the units of the density: a number, or m^-DELTA. Repeatable: the statistic is then the "
+    "largest excess of T_m over its mean, in standard deviations, at any of the bandwidths. adaptive is a grid "
+    "of them, from 1.6 standard deviations of the density downwards.  [default: m^-0.235]",
+)
+@click.option(
+    "--null",
+    type=OneOf(NULLS),
+    default="density",
+    show_default=True,
+    metavar="density|smoothed",
+    help="What the estimate is compared with: the density, or its mean under the hypothesis, the density smoothed with "
+    "the kernel, which leaves no bias.",
+)
 @option(
     SHARED["replicates"],
     default=9_999,
@@ -96,6 +121,7 @@ def test_fit(
     separator: str | None,
     encoding: str | None,
     missing: str,
+    bandwidth: tuple[str, ...],
     cache_dir: Path | None,
     no_cache: bool,
     plots: tuple[Path, ...],
@@ -115,6 +141,7 @@ def test_fit(
     Examples
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
+      python cli.py test-fit sample.txt --bandwidth adaptive --null smoothed
       python cli.py test-fit werte.csv --column Gewicht --decimal , --missing drop
     """  # noqa: D301
     from simulations import Study, bickel_rosenblatt_test
@@ -131,7 +158,13 @@ def test_fit(
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         with progress_display(Study(sample.values.size, options["replicates"]), quiet) as progress:
-            test = bickel_rosenblatt_test(sample, cache=cache_dir or not no_cache, progress=progress, **options)
+            test = bickel_rosenblatt_test(
+                sample,
+                bandwidth=bandwidth or DEFAULT_BANDWIDTH,
+                cache=cache_dir or not no_cache,
+                progress=progress,
+                **options,
+            )
         if plots:
             from simulations.figures import goodness_of_fit_figure
 

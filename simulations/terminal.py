@@ -28,7 +28,7 @@ from simulations.study.study import Result, Study
 from simulations.study.summary import Summary, in_words
 
 if TYPE_CHECKING:
-    from simulations.goodness_of_fit.fit import GoodnessOfFit
+    from simulations.goodness_of_fit.result import GoodnessOfFit
     from simulations.observations.sample import Reading
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -265,29 +265,50 @@ def _z(value: float | None) -> str:
 def goodness_of_fit_report(test: GoodnessOfFit) -> RenderableType:
     """Format the report of a test, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
-    b = setting.bandwidth.at(study.m)
     hypothesis = setting.density.name
     if test.location is not None:
         hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
+    several = len(test.at_bandwidths) > 1
+    bandwidth = f"{len(test.at_bandwidths)} bandwidths" if several else f"b = {test.deciding.value:.6g}"
+    smoothed = "" if test.null == "density" else ", compared with the smoothed density"
     heading = Text(
         f"Bickel-Rosenblatt test, {study.m:,} observations\n"
         f"{_on_reading(test.sample.reading)}\n"
         f"hypothesis {hypothesis}\n"
-        f"kernel {setting.kernel.name}, weight {setting.weight.name}, b = {b:.6g}"
+        f"kernel {setting.kernel.name}, weight {setting.weight.name}, {bandwidth}{smoothed}"
     )
+    lower, upper = test.p_value_interval
     rows = [
-        ("T_m", _number(test.statistic)),
+        ("largest excess of T_m, in standard deviations" if several else "T_m", _number(test.statistic)),
         (f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}"),
-        ("  its standard error", f"{test.p_value_error:.2g}"),
-        ("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}"),
+        ("  its 95 % confidence interval", f"{lower:.3g} to {upper:.3g}"),
     ]
+    if test.asymptotic_p_value is not None:
+        rows.append(("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}"))
     for level, value in test.critical_values.items():
         rows.append((f"critical value at the level {level:.0%}", _number(value)))
-    table = _table(None, ("", "value"), rows)
+    tables: list[RenderableType] = [_table(None, ("", "value"), rows)]
+    if several:
+        tables += ["", _bandwidth_table(test)]
     words = Table.grid(padding=(0, 1))
     for sentence in test.in_words():
         words.add_row("-", Text(sentence))
-    return Group(heading, "", table, "", words)
+    return Group(heading, "", *tables, "", words)
+
+
+def _bandwidth_table(test: GoodnessOfFit) -> FittingTable:
+    headings = ("b", "T_m", "its mean", "excess in s.d.", "p-value alone")
+    rows = [
+        (
+            f"{one.value:.4g}",
+            _number(one.statistic),
+            _number(one.null_mean),
+            f"{one.excess:+.2f}",
+            f"{one.p_value:.4g}",
+        )
+        for one in test.at_bandwidths
+    ]
+    return _table("T_m at every bandwidth", headings, rows)
 
 
 def _on_reading(reading: Reading) -> str:
