@@ -78,7 +78,7 @@ class AtBandwidth:
         }
 
 
-def take_bandwidths(given: Bandwidths, density: Density, m: int) -> tuple[Bandwidth, ...]:
+def take_bandwidths(given: Bandwidths, density: Density | None, m: int) -> tuple[Bandwidth, ...]:
     """Return the bandwidths of a test in ascending order at ``m``.
 
     Raises
@@ -96,7 +96,10 @@ def take_bandwidths(given: Bandwidths, density: Density, m: int) -> tuple[Bandwi
     if ADAPTIVE in several:
         if len(several) > 1:
             raise InputError("the bandwidth adaptive must be the only one. Leave out the others, or name them all.")
-        return adaptive_bandwidths(density, m)
+        if density is None:
+            raise InputError("the bandwidth adaptive needs a density whose scale it follows.")
+        low, high = density.quantiles(np.array(MIDDLE)).tolist()
+        return adaptive_bandwidths((high - low) / 2, m)
     if not 1 <= len(several) <= MOST:
         raise InputError(f"the number of bandwidths must be from 1 to {MOST}, got {len(several)}.")
     found = sorted((bandwidth_named(one) for one in several), key=lambda one: one.at(m))
@@ -108,10 +111,8 @@ def take_bandwidths(given: Bandwidths, density: Density, m: int) -> tuple[Bandwi
     return tuple(found)
 
 
-def adaptive_bandwidths(density: Density, m: int) -> tuple[Bandwidth, ...]:
-    """Return a geometric grid of bandwidths from `WIDEST` scales of the density downwards, ascending."""
-    low, high = density.quantiles(np.array(MIDDLE)).tolist()
-    scale = (high - low) / 2
+def adaptive_bandwidths(scale: float, m: int) -> tuple[Bandwidth, ...]:
+    """Return a geometric grid of bandwidths from `WIDEST` times ``scale`` downwards, ascending."""
     ratios = max(0, math.floor(math.log(WIDEST * m / LEAST_WITHIN) / math.log(RATIO)))
     count = min(MOST_ADAPTIVE, 1 + ratios)
     return tuple(bandwidth_named(f"{WIDEST * scale / RATIO**k:.5g}") for k in reversed(range(count)))

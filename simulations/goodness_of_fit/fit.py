@@ -17,8 +17,9 @@ from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.statistic import check_sample
 from simulations.engines.names import CHOSEN_FROM
 from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
+from simulations.goodness_of_fit.comparison import compare
 from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
-from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, NULLS, SIGNIFICANCE
+from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, NULLS, SIGNIFICANCE, require_level
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.result import GoodnessOfFit, combine
 from simulations.goodness_of_fit.rounding import Rounding
@@ -124,8 +125,7 @@ def bickel_rosenblatt_test(
         values = rounding.require(values)
     if null not in NULLS:
         raise InputError(f"null must be one of {', '.join(NULLS)}, got {null!r}. {suggest(null, NULLS)}")
-    if not 0 < alpha < 1:
-        raise InputError(f"alpha must be between 0 and 1, got {alpha}. The usual level is 0.05.")
+    require_level(alpha)
     hypothesis = valid_density(density)
     bandwidths = take_bandwidths(bandwidth, hypothesis, values.size)
     studies = [Study(values.size, replicates, kernel, hypothesis, weight, one, seed) for one in bandwidths]
@@ -144,12 +144,11 @@ def bickel_rosenblatt_test(
     nulls = np.array(
         [law.values(workers, folder, _share(progress, replicates, k, len(laws))) for k, law in enumerate(laws)]
     )
+    widths = [one.at(values.size) for one in bandwidths]
     return combine(
         studies,
-        statistics,
-        nulls,
-        null=null,
-        alpha=alpha,
+        compare(bandwidths, widths, statistics, nulls, alpha),
+        null,
         location=None if fitted is None else fitted.location,
         scale=None if fitted is None else fitted.scale,
         rounded_to=rounded_to,

@@ -4,107 +4,60 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv, ndtr
+from scipy.special import ndtr
 
-from foundation.types import Array
 from foundation.typography import format_count
-from simulations.goodness_of_fit.bandwidths import AtBandwidth, standardise_each
+from simulations.goodness_of_fit.comparison import Comparison
 from simulations.goodness_of_fit.rounding import count_ties, guess_width
 from simulations.observations.sample import Sample
 from simulations.study.study import Study
 from theory.algebra.evidence import Evidence, assumptions_document
 from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_conditions
 
-LEVELS = (0.1, 0.05, 0.01)
-
-CONFIDENCE = 0.95
-
 OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 """Mass of the hypothesis in each tail that counts as outlying; share of the sample there that triggers the advice."""
 
 
 @dataclass(frozen=True)
-class GoodnessOfFit:
-    """The result of the test of a sample.
+class GoodnessOfFit(Comparison):
+    """The result of the test of a sample; `statistic` is T_m.
 
     Attributes
     ----------
     study : Study
         The setting of T_m and of the simulation of its null distribution, at the deciding bandwidth.
-    statistic : float
-        T_m of the sample, standardised where location and scale were estimated. With several bandwidths, the largest
-        excess of T_m over its mean under the null hypothesis, in standard deviations.
-    p_value : float
-        Share of samples under the null hypothesis, this one included, whose statistic is at least as large. Under the
-        null hypothesis it is at most p with probability p, for every multiple p of 1/(replicates + 1), at any m.
-    p_value_error : float
-        Standard error of the p-value due to the finite number of replicates.
     asymptotic_p_value : float or None
         From the normal limit of Theorem 3.1, which is a poor approximation at practical m; None with several
         bandwidths or the smoothed density, which the theorem is not about.
-    critical_values : dict from level to float
-        Quantiles of the null distribution at 1 - level.
-    at_bandwidths : tuple of AtBandwidth
-        T_m at each bandwidth, ascending.
     null : {"density", "smoothed"}
         Whether the estimate is compared with f or with K_b * f.
-    alpha : float
-        The level of the sentence that states the result.
     location, scale : float or None
-        The estimates, if requested.
+        The estimates, if requested; T_m is then that of the standardised sample.
     rounded_to : float or None
         The width to whose multiples the data are rounded, and with them the samples of the null distribution.
-    conditions : tuple of Condition
+    conditions : tuple of Evidence
         The conditions of Theorem 3.1, and so of the asymptotic p-value.
-    null_law : array, shape (replicates,)
-        The statistic of the samples simulated under the null hypothesis, ascending.
     sample : Sample
         The observations, and what was read.
     """
 
     study: Study
-    statistic: float
-    p_value: float
-    p_value_error: float
     asymptotic_p_value: float | None
-    critical_values: dict[float, float]
-    at_bandwidths: tuple[AtBandwidth, ...]
     null: str
-    alpha: float
     location: float | None
     scale: float | None
     rounded_to: float | None
     conditions: tuple[Evidence, ...]
-    null_law: Array = field(repr=False, compare=False)
     sample: Sample = field(repr=False, compare=False)
-
-    @property
-    def pvalue(self) -> float:
-        """The p-value, under the name that results of `scipy.stats` have."""
-        return self.p_value
-
-    @cached_property
-    def p_value_interval(self) -> tuple[float, float]:
-        """The 95 % confidence interval of the p-value that more replicates would approach (Clopper and Pearson)."""
-        count, n = int(np.count_nonzero(self.null_law >= self.statistic)), self.null_law.size
-        tail = (1 - CONFIDENCE) / 2
-        lower = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
-        upper = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
-        return lower, upper
-
-    @property
-    def deciding(self) -> AtBandwidth:
-        """T_m at the bandwidth where it exceeds its mean by the most standard deviations."""
-        return max(self.at_bandwidths, key=lambda one: one.excess)
 
     def in_words(self) -> list[str]:
         """Describe in sentences the conclusions from the test, and their limits."""
-        sentences = self._finding(), self._on_bandwidths(), self._on_ties(), self._on_the_limit(), self._advice()
+        sentences = self._finding(), self.on_bandwidths(), self._on_ties(), self._on_the_limit(), self._advice()
         return [sentence for sentence in sentences if sentence]
 
     @cached_property
@@ -135,24 +88,16 @@ class GoodnessOfFit:
         )
 
     def _finding(self) -> str:
-        name, level = self.study.setting.density.name, f"{100 * self.alpha:.3g}%"
+        name, level = self.study.setting.density.name, self.level
         share = (
             f"If the data came from {name}, the statistic would be at least as large in {100 * self.p_value:.3g}% "
             "of samples of this size"
         )
-        if self.p_value <= self.alpha:
+        if self.rejected:
             return f"{share}: the test rejects {name} at the level {level}."
         return (
             f"{share}: the test does not reject {name} at the level {level}, which does not show that the "
             "sample comes from it."
-        )
-
-    def _on_bandwidths(self) -> str:
-        if len(self.at_bandwidths) == 1:
-            return ""
-        return (
-            f"Of the {len(self.at_bandwidths)} bandwidths, b = {self.deciding.value:.4g} decides: T_m exceeds its mean "
-            f"by {self.deciding.excess:.3g} standard deviations. The p-value accounts for the choice among them."
         )
 
     def _on_the_limit(self) -> str:
@@ -187,66 +132,31 @@ class GoodnessOfFit:
             "density": setting.density.name,
             "kernel": setting.kernel.name,
             "weight": setting.weight.name,
-            "bandwidth": setting.bandwidth.name,
-            "bandwidth_value": setting.bandwidth.at(study.m),
-            "bandwidths": [one.document() for one in self.at_bandwidths],
             "null": self.null,
             "estimated": None if self.location is None else {"location": self.location, "scale": self.scale},
             "ties": self.ties,
             "rounded_to": self.rounded_to,
-            "statistic": self.statistic if math.isfinite(self.statistic) else None,
-            "p_value": self.p_value,
-            "p_value_standard_error": self.p_value_error,
-            "p_value_interval": list(self.p_value_interval),
-            "alpha": self.alpha,
-            "rejected": self.p_value <= self.alpha,
+            **self.comparison_document(),
             "asymptotic_p_value": self.asymptotic_p_value,
-            "critical_values": {f"{level:g}": value for level, value in self.critical_values.items()},
             "replicates": study.replicates,
             "seed": study.seed,
             "assumptions": assumptions_document(self.conditions),
         }
 
 
-def combine(studies: Sequence[Study], statistics: Array, nulls: Array, **rest: Any) -> GoodnessOfFit:
-    """Combine T_m at every bandwidth, shape (k,), and in the null samples, shape (k, replicates), to a result."""
-    excesses = standardise_each(np.column_stack([nulls, statistics]))
-    at_bandwidths = tuple(
-        AtBandwidth(
-            study.setting.bandwidth,
-            study.setting.bandwidth.at(study.m),
-            float(statistic),
-            float(null.mean()),
-            float(null.std()),
-            float(excess),
-            _p_value(statistic, null),
-        )
-        for study, statistic, null, excess in zip(studies, statistics, nulls, excesses[:, -1], strict=True)
-    )
-    deciding = int(excesses[:, -1].argmax())
-    statistic, null, asymptotic = float(statistics[0]), nulls[0], None
-    if len(studies) > 1:
-        statistic, null = float(excesses[deciding, -1]), excesses[:, :-1].max(axis=0)
-    elif rest["null"] == "density":
-        asymptotic = _asymptotic_p_value(statistic, studies[0])
-    p_value, setting = _p_value(statistic, null), studies[deciding].setting
+def combine(studies: Sequence[Study], comparison: Comparison, null: str, **rest: Any) -> GoodnessOfFit:
+    """Return the result for the studies at all bandwidths and the comparison of their values of T_m."""
+    study = studies[comparison.at_bandwidths.index(comparison.deciding)]
+    setting = study.setting
+    asymptotic = _asymptotic_p_value(comparison.statistic, study) if len(studies) == 1 and null == "density" else None
     return GoodnessOfFit(
-        study=studies[deciding],
-        statistic=statistic,
-        p_value=p_value,
-        p_value_error=math.sqrt(p_value * (1 - p_value) / null.size),
+        **{one.name: getattr(comparison, one.name) for one in fields(comparison)},
+        study=study,
         asymptotic_p_value=asymptotic,
-        critical_values={level: float(np.quantile(null, 1 - level)) for level in LEVELS},
-        at_bandwidths=at_bandwidths,
+        null=null,
         conditions=theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),
-        null_law=np.sort(null),
         **rest,
     )
-
-
-def _p_value(statistic: float, null: Array) -> float:
-    """Return the share of samples, the observed one included, whose statistic is at least as large."""
-    return float((1 + np.count_nonzero(null >= statistic)) / (1 + null.size))
 
 
 def _asymptotic_p_value(statistic: float, study: Study) -> float:

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import mpmath
-import mpmath
 import numpy as np
 import pytest
 import sympy
