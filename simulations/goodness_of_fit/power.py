@@ -140,8 +140,8 @@ def estimate_power(
 
     Examples
     --------
-    >>> power = estimate_power(300, "laplace")
-    >>> power.here.share > 0.9, power.needed < 300
+    >>> power = estimate_power(500, "laplace")
+    >>> power.here.share > 0.9, power.needed < 500
     (True, True)
     """
     require_level(alpha)
