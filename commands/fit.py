@@ -130,7 +130,10 @@ if TYPE_CHECKING:
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache of null distributions.")
-@plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
+@plot_option(
+    "T_m of the data on its law under the hypothesis, and where the data depart from it: the estimate with its band, "
+    "and what every region adds to T_m."
+)
 @common_options
 @click.pass_context
 @rare_garbage_collection()
