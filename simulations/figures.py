@@ -208,7 +208,7 @@ def _draw_misfit(densities: Axes, contributions: Axes, regions: Regions, hypothe
     for where, color, label in ((more, BLUE, "more than expected"), (~more, ORANGE, "fewer")):
         heights = np.where(where, regions.contribution, 0.0)
         contributions.fill_between(x, heights, color=color, alpha=0.8, linewidth=0, label=label)
-    contributions.set_title(regions.in_words(), fontsize="small")
+    contributions.set_title(regions.in_words().replace("T_m", "$T_m$"), fontsize="small")
     contributions.set(xlabel="observation", ylabel="$T_m$ per unit", xlim=(x[0], x[-1]), ylim=(0, None))
     contributions.legend(loc="upper right")
 

@@ -71,7 +71,7 @@ class Regions:
         inside = (self.x >= edges[most]) & (self.x <= edges[most + 1])
         more = (self.estimate - self.hypothesis)[inside].mean() > 0
         return (
-            f"{shares[most]:.0%} of $T_m$ come from {edges[most]:.4g} to {edges[most + 1]:.4g}, with "
+            f"{shares[most]:.0%} of T_m come from {edges[most]:.4g} to {edges[most + 1]:.4g}, with "
             f"{'more' if more else 'fewer'} observations than expected."
         )
 
