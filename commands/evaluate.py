@@ -37,7 +37,8 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
     Examples
       python cli.py evaluate runs/mnist-evae-d64-seed0
       python cli.py evaluate runs/mnist-evae-d64-seed0 --features classifier
-      python cli.py evaluate runs/mnist-evae-d64-seed0 --likelihood is --samples 5000 --binarise threshold
+      python cli.py evaluate runs/mnist-evae-d64-seed0 --likelihood is \\
+          --samples 5000 --binarise threshold
     """  # noqa: D301
     checked_plots(plots)
     console = console_for(json_path, quiet)

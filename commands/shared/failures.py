@@ -176,7 +176,7 @@ def _as_written(parameter: click.Parameter) -> str:
 
 
 def _nearest_option(name: str, context: click.Context) -> str:
-    """Suggest the nearest option, or name the commands that have this option, or point to the list of all."""
+    """Suggest the nearest option, name the commands that have this option, or point to the list of all."""
     from foundation.errors import suggest
 
     known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
@@ -184,11 +184,12 @@ def _nearest_option(name: str, context: click.Context) -> str:
     commands = group.commands.values() if isinstance(group, click.Group) else ()
     others = [command.name for command in commands if any(name in parameter.opts for parameter in command.params)]
     otherwise = f"`{_command(context)} --help` lists its options."
-    if others:
-        *first, last = map(str, others)
-        named = f"{', '.join(first)} and {last} have" if first else f"{last} has"
-        otherwise = f"{named} it; {otherwise}"
-    return suggest(name, [*known, "--help"], otherwise, likeness=0.66)
+    if not others:
+        return suggest(name, [*known, "--help"], otherwise, likeness=0.66)
+    *first, last = map(str, others)
+    named = f"{', '.join(first)} and {last} have" if first else f"{last} has"
+    nearest = suggest(name, [*known, "--help"], f"{named} it; {otherwise}", likeness=0.66)
+    return f"{nearest} {named} {name}." if nearest.startswith("Did you mean") else nearest
 
 
 def _command(context: click.Context) -> str:

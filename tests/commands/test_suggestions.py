@@ -120,7 +120,13 @@ def test_an_option_of_another_command_is_recognised() -> None:
     assert "train has no option --replicates. simulate-tm, test-fit and report have it;" in refusal(
         "train", "--replicates", "3"
     )
-    assert "evaluate has no option --sampler. sample has it;" in refusal("evaluate", "--sampler", "prior")
+    assert "evaluate has no option --components. sample has it;" in refusal("evaluate", "--components", "3")
+
+
+def test_an_option_of_another_command_that_is_like_one_of_this_is_answered_with_both() -> None:
+    assert "evaluate has no option --sampler. Did you mean --samples? sample has --sampler." in refusal(
+        "evaluate", "--sampler", "prior"
+    )
 
 
 def test_an_option_like_none_is_told_where_all_are_listed() -> None:
