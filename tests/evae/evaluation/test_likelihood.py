@@ -16,7 +16,7 @@ from evae import VAE, Run, data
 from evae.compute.random_streams import Stream, generator
 from evae.configuration.recipe import PRESETS
 from evae.data.images import binarise
-from evae.evaluation.code_laws import Mixture
+from evae.evaluation.code_laws import Mixture, fit_mixture
 from evae.evaluation.importance_sampling import Estimate, Proposal, log_mean_exp
 from evae.evaluation.laplace import Normal, approximate_posterior
 from evae.evaluation.likelihood import LikelihoodOptions, Scorer, summarise
@@ -295,6 +295,25 @@ def test_every_preset_can_be_scored() -> None:
         model = VAE((1, 32, 32), 2, PosteriorFamily.of(recipe.completed())).eval()
         (score,) = Scorer.of(model, {"prior": NormalPrior(2)}, seed=0).score(image, 200)
         assert math.isfinite(score["prior"].log_likelihood), name
+
+
+@pytest.mark.parametrize("sensitivity", [0.0, 1e-6, 1e3, 1e6])
+def test_decoders_of_any_sensitivity_are_scored_under_laws_of_any_shape(sensitivity: float) -> None:
+    """A mixture without spread in one dimension; decoders that ignore the code, or that hang on the last digits of it."""
+    model, image = VAE((1, 32, 32), 3, "kde").eval(), binary_digits(1)
+    with torch.no_grad():
+        list(model.decoder.parameters())[-2].mul_(sensitivity)
+    codes = torch.randn(60, 3, generator=random()) * torch.tensor([1.0, 1e-3, 0.0])
+    laws = {"prior": NormalPrior(3), "mixture": fit_mixture(codes, 0, components=2)}
+    (score,) = Scorer.of(model, laws, seed=0).score(image, 200)
+    for name, estimate in score.items():
+        assert math.isfinite(estimate.log_likelihood), name
+        assert estimate.at_half <= estimate.log_likelihood + 1e-9
+    if sensitivity <= 1e-6:
+        # Every code gives the same image, so that its likelihood is that of the image for any code.
+        with torch.no_grad():
+            error = float(reconstruction_error(model.decoder(torch.zeros(1, 3)), data.as_images(image)))
+        assert score["prior"].log_likelihood == pytest.approx(-error, abs=0.2)
 
 
 @pytest.mark.parametrize(
