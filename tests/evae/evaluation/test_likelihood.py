@@ -299,7 +299,7 @@ def test_every_preset_can_be_scored() -> None:
 
 @pytest.mark.parametrize("sensitivity", [0.0, 1e-6, 1e3, 1e6])
 def test_decoders_of_any_sensitivity_are_scored_under_laws_of_any_shape(sensitivity: float) -> None:
-    """A mixture without spread in one dimension; decoders that ignore the code, or that hang on the last digits of it."""
+    """A mixture without spread in one dimension; decoders that ignore the code, or that hang on its last digits."""
     model, image = VAE((1, 32, 32), 3, "kde").eval(), binary_digits(1)
     with torch.no_grad():
         list(model.decoder.parameters())[-2].mul_(sensitivity)
