@@ -9,10 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from sympy.polys.polyerrors import BasePolynomialError
-
 from foundation.errors import InputError, suggest
-from theory.algebra.decisions import Undecided
+from theory.algebra.decisions import SYMPY_FAILURES, Undecided
 from theory.claim import Claim, Simulated, undecided
 from theory.claims import ALL_CLAIMS
 from theory.ledger.finding import Finding
@@ -99,7 +97,7 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
         decision = claim.judge(datum, simulated) if claim.judge and simulated else claim.decide(datum)
     except (Undecided, NotImplementedError) as reason:
         decision = undecided(str(reason))
-    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, BasePolynomialError) as failure:
+    except SYMPY_FAILURES as failure:
         # The printed datum must be decided, so a failure on it is a defect of the check. Another datum may be anything
         # (not real, without a limit, infinite somewhere), for which sympy raises any of these exceptions.
         if printed is None:
