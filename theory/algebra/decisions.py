@@ -145,6 +145,11 @@ def _evaluated(what: str, compute: Callable[[], Expr]) -> Expr:
         value = compute()
     except SYMPY_FAILURES:
         raise Undecided(f"sympy does not find {what}.") from None
+    return require_evaluated(what, value)
+
+
+def require_evaluated(what: str, value: Expr) -> Expr:
+    """Return ``value``; raise `Undecided` if it is an integral, a limit or a sum that sympy has not found."""
     if value.has(*_UNEVALUATED):
         raise Undecided(f"sympy leaves {what} as {_shorten(value)}.")
     return value

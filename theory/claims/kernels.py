@@ -12,6 +12,7 @@ from sympy import Expr, Integer, Rational, pi, sqrt
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
+from theory.algebra.evidence import Evidence
 from theory.algebra.expressions import Decimal
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims.symbols import MU, SIGMA, R
@@ -101,15 +102,14 @@ def _entropy_of(kernel: Kernel) -> tuple[bool, str]:
 
 
 def _decide_gaussian_a1(density: Expr) -> Decision:
-    kernel = Kernel("printed", (Piece(-sympy.oo, sympy.oo, density),))
     argument = Argument()
-    for condition in assumption_a1(kernel):
+    for condition in _conditions_of_a1(density):
         argument.step(f"{condition.statement}.", condition.holds, condition.detail)
     if argument.holds:
         return argument.decision(Verdict.PROVED, "exact integration; domination of the tail integral")
     # Where the printed kernel fails, see whether its mean alone is the reason.
     centred = density.subs(MU, 0)
-    conditions = assumption_a1(Kernel("centred", (Piece(-sympy.oo, sympy.oo, centred),)))
+    conditions = _conditions_of_a1(centred)
     failing = ", ".join(condition.statement for condition in conditions if not condition.holds)
     argument.step(
         "With mu = 0 every condition of A1 holds.",
@@ -126,6 +126,24 @@ def _decide_gaussian_a1(density: Expr) -> Decision:
             else "for the standard Gaussian it is true; the kernel of Section 2.2.1 has a mean mu, and A1 asks for "
             "symmetry about 0"
         ),
+    )
+
+
+def _conditions_of_a1(density: Expr) -> tuple[Evidence, ...]:
+    """Decide the conditions of A1 for every mu and sigma, by the standard kernel if these only move and stretch it."""
+    shift = MU if density.has(MU) else Integer(0)
+    standard = sympy.simplify(SIGMA * density.subs(x, shift + SIGMA * x))
+    if not density.has(MU, SIGMA) or standard.has(MU, SIGMA):
+        return assumption_a1(Kernel("printed", (Piece(-sympy.oo, sympy.oo, density),)))
+    # Moved and stretched, a kernel keeps every condition but the symmetry about 0, which it has at mu = 0 alone.
+    conditions = assumption_a1(Kernel("standard", (Piece(-sympy.oo, sympy.oo, standard),)))
+    symmetry = "A1: symmetric about 0"
+    moved = Evidence(symmetry, False, f"K is moved to {MU}; at sigma = 1, K(x + mu) = {standard}")
+    return tuple(
+        moved
+        if shift == MU and condition.statement == symmetry
+        else Evidence(condition.statement, condition.holds, f"with t = (x - mu)/sigma, {condition.detail}")
+        for condition in conditions
     )
 
 

@@ -79,7 +79,7 @@ def _decide_bound(integrand: Expr) -> Decision:
         f"phi(-C) = {sharp_constant(C)}",
     )
     # Where q vanishes on a part of D1, u is -1 whatever C is, and the constant is phi(-1) = 1.
-    at_edge = divergence_density(u).limit(u, -1, "+")
+    at_edge = decisions.find_limit(divergence_density(u), u, Integer(-1))
     argument.step(
         "If D2 is a part of D1 only, u = -1 where q = 0, whatever C is; with phi(-1) = 1 it holds there too.",
         argument.holds and at_edge == 1 == decisions.find_limit(sharp_constant(C), C, 1, "-"),
@@ -396,9 +396,13 @@ def _decide_series_constant(coefficient: Expr) -> Decision:
 
 def _converges(coefficient: Expr, argument: Argument) -> bool:
     """Record whether the sum of the printed coefficients is finite, as a constant for C = 1 must be."""
-    finite = sympy.Sum(coefficient, (ORDER, 2, oo)).is_convergent() == True  # noqa: E712 - a sympy boolean
+    finite = sympy.Sum(coefficient, (ORDER, 2, oo)).is_convergent()
+    if finite not in (sympy.true, sympy.false):
+        raise Undecided(f"whether the sum of {coefficient} converges is not clear.")
     return argument.step(
-        "At C = 1 the printed sum is finite.", finite, f"the sum of {coefficient} {'con' if finite else 'di'}verges"
+        "At C = 1 the printed sum is finite.",
+        bool(finite),
+        f"the sum of {coefficient} {'con' if finite else 'di'}verges",
     )
 
 
