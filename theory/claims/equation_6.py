@@ -159,7 +159,7 @@ def _decide_constant(printed: Expr) -> Decision:
     argument = Argument()
     if not argument.step(
         "m, n and b(m) are positive.",
-        all(number.is_positive is True for number in printed),
+        all(decisions.sign_of(number) > 0 for number in printed),
         f"{m}, {n} and {step}",
     ):
         return argument.decision(Verdict.REFUTED, "arithmetic", charitable="sizes and bandwidths are positive numbers")
@@ -258,7 +258,9 @@ def _decide_interval_length(printed: Expr) -> Decision:
     argument = Argument()
     actual = sympy.simplify(upper - lower)
     if not argument.step(
-        "Both are lengths.", actual.is_positive is True and length.is_positive is True, f"{actual} and {length}"
+        "Both are lengths.",
+        bool(decisions.is_positive(actual)) and bool(decisions.is_positive(length)),
+        f"{actual} and {length}",
     ):
         return argument.decision(Verdict.REFUTED, "the length of an interval", charitable="a length is positive")
     # A constant factor between the two lengths is a slip; anything else gives another penalty.
@@ -432,9 +434,11 @@ def _no_guide(argument: Argument) -> Decision:
 
 
 def _decide_weight(weight: Expr) -> Decision:
-    exponent = sympy.simplify(log(weight) / log(PRIOR))
-    if not exponent.is_Rational:
-        raise Undecided(f"{weight} is not a power of p.")
+    # A positive factor changes neither property.
+    factor, power = weight.as_independent(PRIOR)
+    exponent = sympy.simplify(log(power) / log(PRIOR))
+    if not (exponent.is_Rational and decisions.sign_of(factor) > 0):
+        raise Undecided(f"{weight} is not a positive multiple of a power of p.")
     if 0 < exponent < 1:
         raise Undecided(f"whether {weight} is integrable depends on the tails of p.")
     argument = Argument()
@@ -451,9 +455,9 @@ def _decide_weight(weight: Expr) -> Decision:
         least = decisions.find_integral(1, x, -reach, reach) ** 2
         detail = f"(2N)^2 <= (integral of p) (integral of 1/p) over [-N, N]: the integral of 1/p is at least {least}"
     elif exponent <= 0:
-        detail = f"p <= 1 outside a set of length at most 1, and there {weight} >= 1"
+        detail = f"p <= 1 outside a set of length at most 1, and there {weight} >= {factor}"
     else:
-        detail = f"{weight} <= (sup p)^({exponent - 1}) p, and p integrates to 1"
+        detail = f"{weight} <= {factor} (sup p)^({exponent - 1}) p, and p integrates to 1"
     argument.step(f"The weight {weight} is integrable on R.", exponent >= 1, detail)
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.REFUTED,

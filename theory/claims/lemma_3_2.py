@@ -83,7 +83,7 @@ def _decide_minimum(value: Expr) -> Decision:
         Verdict.PROVED if argument.holds else Verdict.REFUTED,
         "exact integration; the certificate of lemma-3.2.optimal",
         corrected=None if argument.holds else f"the minimum is I(K*) = {roughness}",
-        charitable=None if argument.holds else "no density of the class attains it, and none has another least value",
+        charitable=None if argument.holds else "the class has one least value, which is attained, and this is another",
     )
 
 

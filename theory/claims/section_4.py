@@ -409,7 +409,7 @@ def _decide_r_small(term: Expr) -> Decision:
     # A maximiser exists only if the supremum is finite.
     limit = decisions.find_limit(term, R, 0, "+")
     bounded = argument.step(
-        "What is maximised has a finite supremum.", bool(limit.is_finite), f"as r -> 0 the term tends to {limit}"
+        "What is maximised has a finite supremum.", not limit.is_infinite, f"as r -> 0 the term tends to {limit}"
     )
     # With the corrected sign the same term drives r in the opposite direction.
     penalty = 3 * HALF_WIDTH / (5 * MINIBATCH * R)
@@ -435,7 +435,9 @@ def _decide_prior_of_x(printed: Expr) -> Decision:
     first, second = printed
     argument = Argument()
     if not argument.step(
-        "Both are half-widths.", first.is_positive is True and second.is_positive is True, f"{first} and {second}"
+        "Both are half-widths.",
+        bool(decisions.is_positive(first)) and bool(decisions.is_positive(second)),
+        f"{first} and {second}",
     ):
         return argument.decision(Verdict.REFUTED, "the sign", charitable="a half-width is a positive number")
     # A prior is one law for all data points.
