@@ -68,7 +68,7 @@ class Point:
     exact_difference : float
         Exact mean minus the limit.
     product, squared_bias : float
-        Leading terms -b int f^2 a and m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
+        Leading terms -b int f^2 a and, for a symmetric kernel, m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
     leading_difference : float
         Sum of the leading terms.
     variance, variance_error, exact_variance, leading_variance : float
@@ -151,7 +151,7 @@ def _point(summary: Summary, terms: LeadingTerms) -> Point:
         mean_error=summary.standard_error,
         exact_difference=summary.exact.total - summary.limit_mean,
         product=-b * terms.product,
-        squared_bias=None if terms.squared_bias is None else m * b**5 * terms.squared_bias,
+        squared_bias=terms.bias_at(m, b),
         leading_difference=terms.mean_difference(m, b),
         variance=summary.standardised_variance,
         variance_error=summary.standardised_variance_error,

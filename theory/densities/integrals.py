@@ -202,7 +202,7 @@ def integral_of(*factors: tuple[Piece, ...]) -> Expr:
 
 
 def integral_of_product(density: Density, weight: Weight, power: int = 1) -> Expr:
-    """Return the exact integral of (f a)^power for the density f and the weight a; the power is 1 or 2.
+    """Return the exact integral of (f a)^power for the density f and the weight a; the power is 1, 2 or 3.
 
     An integral without a known closed form is returned unevaluated; ``float`` evaluates it numerically.
 
@@ -235,7 +235,7 @@ def _simplify(value: Expr) -> Expr:
 def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, power: int) -> Expr:
     """Return the integral of (f a)^power over a part of one piece of f and of the weight, where it is ``a``."""
     # A constant weight leaves an integral of f or f^2, which the density may provide in closed form.
-    known = density.distribution if power == 1 else density.squared_distribution
+    known = {1: density.distribution, 2: density.squared_distribution}.get(power)
     if not a.has(x) and known is not None:
         return a**power * (_value(known, piece.upper) - _value(known, piece.lower))
     integrand = sympy.simplify(a * piece.density)
@@ -244,8 +244,8 @@ def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, 
     if any(piece.lower <= knot <= piece.upper and power * order <= -1 for knot, order in density.powers_at_knots()):
         return oo
     landmarks = (*density.landmarks, *weight.landmarks)
-    # Leave fractional powers to numerical integration.
-    if density.rough_knots:
+    # Leave fractional powers to numerical integration, and cubes of sums, of which sympy finds no integral.
+    if density.rough_knots or (power > 2 and density.components):
         return _unevaluated(integrand**power, piece, landmarks)
     integral = sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
     return _unevaluated(integrand**power, piece, landmarks) if integral.has(sympy.Integral) else integral
