@@ -169,9 +169,9 @@ class Argument:
         return Decision(verdict, method, tuple(self.evidence), **readings)
 
 
-def pending(printed: Expr) -> Decision:
+def pending() -> Decision:
     """Return the decision on a claim that requires a simulation when none was run."""
-    step = Evidence("A simulation supports the claim.", False, f"not run for {printed}: add --with-simulations")
+    step = Evidence("A simulation supports the claim.", False, "none was run: add --with-simulations")
     return Decision(Verdict.PENDING, "none yet", (step,), charitable="statistical evidence, once it is simulated")
 
 

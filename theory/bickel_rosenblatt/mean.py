@@ -114,8 +114,9 @@ def exact_mean(
     :math:`(\int K^2(u) f(x - b u)\,du / b - (K_b * f)^2(x)) / m` and its bias is :math:`K_b * f - f`. The bias is
     computed as :math:`\int K(u) [f(x - b u) - f(x)]\,du`, which avoids cancellation when it is small. Where a pole of
     f outside the support of the weight is within reach of the kernel, the integrals over u are taken by parts: they
-    contain the distribution function, which is bounded. Gauss-Legendre panels are split where the expression of K, f or a changes, and halved until two orders agree. The integrals of f
-    and f^2 over the same panels must be those of their closed forms.
+    contain the distribution function, which is bounded. Gauss-Legendre panels are split where the expression of K, f or
+    a changes, and halved until two orders agree. The integrals of f and f^2 over the same panels must be those of their
+    closed forms.
 
     Examples
     --------

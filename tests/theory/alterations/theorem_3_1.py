@@ -22,8 +22,14 @@ ALTERED = {
         ("(0.4784478376319, 0.5177454036465, 0.5407631302338, 0.5541551571635)", "refuted"),
         ("(0.4784478376329, 0.5177454036465, 0.5407631302338, 0.5541551571634)", "refuted"),
     ],
-    "theorem-3.1.variance": [("J*S", "pending")],
-    "theorem-3.1.normality": [("1", "pending")],
+    "theorem-3.1.variance": [
+        ("2.1*J*S", "refuted"),
+        ("1.9*J*S", "refuted"),
+        ("2*J*S**1.05", "refuted"),
+        ("S*(J + J)", "pending"),
+        ("log(-J)", "undecided"),
+    ],
+    "theorem-3.1.normality": [("1/20", "refuted"), ("-0.05", "refuted"), ("log(1)", "pending")],
     "theorem-3.1.bandwidth-window": [
         ("(n**(-1/5), n**(-2/9))", "refuted"),
         ("(n**(-2/9), n**(-2/9))", "refuted"),
