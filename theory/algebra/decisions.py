@@ -168,8 +168,7 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
     >>> keeps_nonnegative(t, t, Integer(-1), Integer(1)).detail
     'it changes sign at t = 0'
     """
-    if not polynomial.is_polynomial(variable):
-        raise Undecided(f"{polynomial} is not a polynomial in {variable}.")
+    polynomial = polynomial_in(variable, polynomial)
     poly = sympy.Poly(polynomial, variable)
     if not all(coefficient.is_Rational for coefficient in poly.all_coeffs()):
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
@@ -185,6 +184,23 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
     value = poly.eval(inside)
     detail = f"it has no change of sign in ({lower}, {upper}), and is {value} at {variable} = {inside}"
     return Evidence(statement, bool(value > 0), detail)
+
+
+def polynomial_in(variable: sympy.Symbol, expression: Expr) -> Expr:
+    """Return ``expression``, or a simpler form of it, as a polynomial; raise `Undecided` if it does not become one.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> polynomial_in(t, t * sympy.sin(t) ** 2 + t * sympy.cos(t) ** 2)
+    t
+    """
+    if expression.is_polynomial(variable):
+        return expression
+    simpler = _simplify(expression)
+    if not simpler.is_polynomial(variable):
+        raise Undecided(f"{expression} is not a polynomial in {variable}.")
+    return simpler
 
 
 def find_below(left: Expr, right: Expr, variable: sympy.Symbol, points: Sequence[Expr]) -> Expr | None:
@@ -263,7 +279,7 @@ def have_one_minimiser(target: Expr, reference: Expr) -> Evidence:
     """
     statement = f"{target} and {reference} have the same minimiser"
     terms = sorted(reference.free_symbols | target.free_symbols, key=lambda symbol: symbol.name)
-    pairs = [(sympy.diff(target, term), sympy.diff(reference, term)) for term in terms]
+    pairs = [tuple(_simplify(sympy.diff(part, term)) for part in (target, reference)) for term in terms]
     if not all(slope.is_number for pair in pairs for slope in pair):
         raise Undecided(f"{target} is not a linear combination of {', '.join(map(str, terms))} and a constant.")
     multiple = next(slope / other for slope, other in pairs if other != 0)

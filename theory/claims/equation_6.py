@@ -103,7 +103,7 @@ def _decide_selection(quantity: Expr) -> Decision:
         f"a share of {format_ball(share, 3)}",
     )
     # Only the coefficient of the bias part decides whether a bound on the quantity also bounds KL.
-    variance_weight, bias_weight = sympy.diff(quantity, VARIANCE_PART), sympy.diff(quantity, BIAS_PART)
+    variance_weight, bias_weight = (sympy.simplify(sympy.diff(quantity, part)) for part in (VARIANCE_PART, BIAS_PART))
     linear = decisions.equal(quantity, variance_weight * VARIANCE_PART + bias_weight * BIAS_PART)
     weights = (variance_weight, bias_weight)
     if quantity == 0 or not linear or not all(weight.is_number and weight.is_nonnegative for weight in weights):
@@ -505,8 +505,7 @@ def _decide_weight_window(limit: Expr) -> Decision:
 
 def _decide_infinite_support(log_density: Expr) -> Decision:
     argument = Argument()
-    if not log_density.is_polynomial(Z):
-        raise Undecided(f"{log_density} is not a polynomial in z.")
+    log_density = decisions.polynomial_in(Z, log_density)
     # The exponential of a polynomial is integrable over R if and only if the polynomial tends to -oo at both ends.
     tails = [decisions.find_limit(log_density, Z, end) for end in (oo, -oo)]
     normalised = argument.step(

@@ -110,8 +110,7 @@ def _is_dominated(integrand: Expr, argument: Argument) -> bool:
             bool(decisions.keeps_nonnegative(u - u**2, u, Integer(0), Integer(1))),
             "|u| - |u|^2 >= 0 for |u| <= 1",
         )
-    if not integrand.is_polynomial(u):
-        raise Undecided(f"{integrand} is neither a polynomial in u nor abs(u).")
+    integrand = decisions.polynomial_in(u, integrand)
     # A symmetric two-point law sees the even part alone; its order at 0 decides whether that law breaks the bound.
     symmetric = sympy.expand(integrand + integrand.subs(u, -u)) / 2
     order = decisions.find_limit(symmetric / u**2, u, 0)
@@ -306,8 +305,9 @@ def _exceeds_logarithm(bound: Expr, argument: Argument) -> bool:
 
 
 def _decide_taylor(series: Expr) -> Decision:
-    if series == 0 or not series.is_polynomial(ARGUMENT):
-        raise Undecided(f"{series} is not a polynomial in x, other than 0.")
+    series = decisions.polynomial_in(ARGUMENT, series)
+    if series == 0:
+        raise Undecided("0 is no series of x log x.")
     step = ARGUMENT - 1
     # In powers of x - 1 the printed coefficients can be read off.
     centred = sympy.Poly(series.subs(ARGUMENT, ARGUMENT + 1), ARGUMENT)

@@ -147,7 +147,7 @@ def _decide_compact_support(printed: Expr) -> Decision:
     # If it contains both effects, two pairs of effects that explain the same figures are exhibited.
     if not argument.step(
         "The difference between the two models shows the effect of the compact support and of nothing else.",
-        printed.free_symbols == {SUPPORT} and shows,
+        bool(decisions.is_zero(sympy.diff(printed, TARGET))) and shows,
         f"the difference is {printed}",
     ):
         _step_confounded(printed, argument)
@@ -430,7 +430,10 @@ def _exact(value: Fraction) -> Expr:
 def _decide_higher_order(printed: Expr) -> Decision:
     argument = Argument()
     # Taylor's coefficients below an even order leave only the last coefficient to be decided.
-    poly = sympy.Poly(printed if printed.is_polynomial(u) else Integer(0), u)
+    try:
+        poly = sympy.Poly(decisions.polynomial_in(u, printed), u)
+    except Undecided:
+        poly = sympy.Poly(0, u)
     order = poly.degree()
     if order < 2 or order % 2 or any(poly.coeff_monomial(u**k) != _coefficient(k) for k in range(order)):
         return _not_a_truncation(argument, printed)
