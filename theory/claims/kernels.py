@@ -25,8 +25,8 @@ TABLED = ("epanechnikov", "cosine", "biweight", "triweight", "triangular", "gaus
 
 
 def on_unit_interval(density: Expr) -> Kernel:
-    """Return the kernel with this density on [-1, 1]."""
-    return Kernel("printed", (Piece(Integer(-1), Integer(1), density),))
+    """Return the kernel with this polynomial density on [-1, 1], whose constants are exact."""
+    return Kernel("printed", (Piece(Integer(-1), Integer(1), decisions.polynomial_in(x, density)),))
 
 
 def is_nonnegative_density(kernel: Kernel, argument: Argument) -> bool:

@@ -21,6 +21,8 @@ CLOSE = mpf(10) ** -25
 
 TRIALS = 6
 
+LARGEST_EXPONENT = 10_000
+
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
     "factorial": mp.factorial,
@@ -43,8 +45,15 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Sub: lambda left, right: left - right,
     ast.Mult: lambda left, right: left * right,
     ast.Div: lambda left, right: left / right,
-    ast.Pow: lambda left, right: left**right,
+    ast.Pow: lambda left, right: _power(left, right),
 }
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    # Whole powers are computed by multiplication, one beyond this without end.
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise NoValue
+    return base**exponent
 
 
 def is_read(datum: Datum) -> bool:
