@@ -186,24 +186,41 @@ def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
         ("distance to the limit law", 0.5, [(point.limit_distance, point.limit_distance_error) for point in points]),
     )
     for quantity, predicted, values in observed:
-        yield Rate(quantity, predicted, *_fit_power(bandwidths, values))
+        yield Rate(quantity, predicted, *fit_power(bandwidths, values))
 
 
-def _fit_power(
-    bandwidths: Sequence[float], values: Sequence[tuple[float | None, float | None]]
+def fit_power(
+    bases: Sequence[float], values: Sequence[tuple[float | None, float | None]]
 ) -> tuple[float | None, float | None]:
-    """Fit the slope of log |value| in log b, weighted by the standard errors; return it and its standard error.
+    """Fit the power of ``bases`` in the absolute values, by least squares on logarithms.
 
-    Exact values, whose errors are 0, have equal weights, and the slope has no standard error.
+    Parameters
+    ----------
+    bases : sequence of float
+        Positive, such as bandwidths.
+    values : sequence of pairs
+        A value and its standard error, for each base. Errors of 0 mark exact values, which have equal weights.
+
+    Returns
+    -------
+    power, standard error
+        Both are None with fewer than two different bases, a value of 0 or a missing number; the error also for exact
+        values.
+
+    Examples
+    --------
+    >>> power, error = fit_power([1.0, 2.0], [(3.0, 0.3), (12.0, 1.2)])
+    >>> round(power, 12), round(error, 4)
+    (2.0, 0.204)
     """
     known = [(abs(value), error) for value, error in values if value and error is not None]
-    if len(known) < len(values) or len(set(bandwidths)) < 2:
+    if len(known) < len(values) or len(set(bases)) < 2:
         return None, None
     sizes, errors = np.array(known).T
     exact = not errors.all()
     weights = np.ones(len(known)) if exact else (sizes / errors) ** 2
     # By the delta method the variance of log |value| is the squared relative error, hence the weights.
-    logs = np.log(bandwidths)
+    logs = np.log(bases)
     deviations = logs - np.average(logs, weights=weights)
     spread = float(weights @ deviations**2)
     slope = float((weights * deviations) @ np.log(sizes)) / spread

@@ -180,8 +180,8 @@ def leading_skewness(
     Notes
     -----
     The third cumulant of a quadratic form in normal variables is eight times the trace of the cube of its operator, and
-    the second twice the trace of the square. Neither changes if the kernel is shifted. The relative error is of order
-    b; the linear term in the bias, whose skewness tends to 0, is not included.
+    the second twice the trace of the square. Neither changes if the kernel is shifted. The relative errors are of
+    orders b and 1 / (m b); the linear term in the bias, whose skewness tends to 0, is not included.
 
     Examples
     --------
