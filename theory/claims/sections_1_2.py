@@ -398,6 +398,7 @@ def _decide_mise(density: Expr) -> Decision:
 def _decide_assumptions(law: Expr) -> Decision:
     argument = Argument()
     method = "the conditions of each family, symbolically"
+    law = sympy.simplify(law)
     total = decisions.find_integral(law, x, -oo, oo)
     positive = decisions.is_positive(law)
     is_density = bool(positive) and decisions.sign_of(total - 1) == 0
@@ -467,7 +468,9 @@ def _moved_normal_conditions() -> tuple[Evidence, ...]:
 
 
 def _require_limits(law: Expr) -> None:
-    """Raise `Undecided` unless the limits of f, f', f'' and (f^(1/2))' at both ends are known."""
+    """Raise `Undecided` unless f is seen to be positive, and the limits of f, f', f'' and (f^(1/2))' are known."""
+    if not law.is_positive:
+        raise Undecided(f"that {law} is positive for every x is not seen from its form.")
     for function in (law, sympy.diff(law, x), sympy.diff(law, x, 2), sympy.diff(law, x) / sqrt(law)):
         for end in (oo, -oo):
             decisions.find_limit(function, x, end)

@@ -25,7 +25,9 @@ LARGEST_EXPONENT = 10_000
 
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
+    "digamma": mp.digamma,
     "factorial": mp.factorial,
+    "gamma": mp.gamma,
     "acos": mp.acos,
     "asin": mp.asin,
     "atan": mp.atan,

@@ -11,7 +11,7 @@ from itertools import chain
 import sympy
 
 from tests.theory.grammar.data import Datum
-from theory.algebra.expressions import parse
+from theory.algebra.expressions import format_text, parse
 from theory.ledger.registry import claim_named
 
 
@@ -177,10 +177,10 @@ def _whole_forms(datum: Datum) -> Iterator[Splice]:
     names = {symbol.name: symbol for symbol in claim.symbols}
     forms: tuple[Callable[[sympy.Expr], sympy.Expr], ...] = (sympy.expand, sympy.factor, sympy.together, sympy.apart)
     for element, part in zip(datum.elements, datum.parts, strict=True):
-        expression = parse(part, names)
+        expression = parse(part, names, special=True)
         for form in forms:
             try:
-                written = str(form(expression))
+                written = format_text(form(expression))
             except (NotImplementedError, sympy.PolynomialError):
                 continue
             assert element.end_col_offset is not None

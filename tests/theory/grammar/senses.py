@@ -35,6 +35,10 @@ def _identical(claim_id: str, text: str, **domain: tuple[float, float]) -> Right
     return lambda datum: same(datum, Datum(claim_id, text), **domain)
 
 
+def _as_printed(claim_id: str, **domain: tuple[float, float]) -> Right:
+    return _identical(claim_id, claim_named(claim_id).printed, **domain)
+
+
 def _grid(lower: float, upper: float, count: int = 41) -> list[mpf]:
     return [mpf(lower) + (mpf(upper) - mpf(lower)) * k / (count - 1) for k in range(count)]
 
@@ -414,7 +418,8 @@ def _is_variance_above_one(datum: Datum) -> bool:
 
 
 def _below_square(datum: Datum) -> bool:
-    return _all(datum, "E", _grid(-9, 9, 181), lambda mean, value: value <= mean**2 + CLOSE)
+    near = [sign * mpf(10) ** -k for k in (2, 4, 8) for sign in (1, -1)]
+    return _all(datum, "E", _grid(-9, 9, 181) + near, lambda mean, value: value <= mean**2 + CLOSE)
 
 
 def _bounds_h(datum: Datum, below_zero: bool) -> bool:
@@ -493,9 +498,45 @@ def _is_power_above_one(datum: Datum) -> bool:
     return max(powers) - min(powers) < CLOSE and powers[0] > 1 and abs(powers[0] - mp.nint(powers[0])) < CLOSE
 
 
+def _vanishes_with_b(datum: Datum) -> bool | None:
+    value = abs(datum.alone(b=mpf(10) ** -200))
+    return True if value < mpf(10) ** -5 else False if value > mpf(10) ** -2 else None
+
+
+def _is_density_of_prior(datum: Datum, smooth: bool) -> bool | None:
+    """Integrates to 1 over [-B, B], and vanishes with its derivative at the ends, or does not."""
+    for half in (mpf("0.7"), mpf("2.2")):
+        total = _integral(lambda z, half=half: datum.alone(z=z, B=half), [-half, 0, half])  # type: ignore[misc]
+        if abs(total - 1) > mpf(10) ** -10:
+            return False
+        step = mpf(10) ** -12
+        ends = [datum.alone(z=end * (1 - step), B=half) for end in (-half, half)]
+        if all(abs(value) < mpf(10) ** -18 for value in ends) != smooth:
+            return False
+    return True
+
+
+def _excess_of_variance(datum: Datum) -> list[mpf]:
+    points = [(mpf(v), mpf(b), mpf(r)) for v in (1, 9) for b in ("0.1", 2) for r in ("0.01", 1, 50)]
+    return [datum.alone(V=v, b=b, r=r) - v for v, b, r in points]
+
+
+def _tails(datum: Datum) -> bool:
+    factors = datum.numbers()
+    return min(factors) >= 0 and max(factors) > 0
+
+
+def _is_slip_of_order(datum: Datum) -> bool:
+    order, factor = datum.numbers()
+    return order in (1, 2) and factor > 0 and (order, factor) != (2, mpf("0.5"))
+
+
+_PIXELS = "x1*log(g1) + (1 - x1)*log(1 - g1) + x2*log(g2) + (1 - x2)*log(1 - g2)"
+_ONE_PIXEL = "x1*log(g) + (1 - x1)*log(1 - g) + x2*log(g) + (1 - x2)*log(1 - g)"
 _CONVEX = "((1 - C)*log(1 - C) + C)/C**2"
 _BERNOULLI = "p**x*(1 - p)**(1 - x)*log(p/(1 - p))/(2*p - 1)"
 _FIRST_UNIT, _OPEN_UNIT = {"p": (0.05, 0.45), "x": (0.05, 0.95)}, (0.05, 0.95)
+_GREYS = dict.fromkeys(("g", "g1", "g2"), _OPEN_UNIT)
 
 _OWN: dict[str, list[tuple[str | None, str, Right]]] = {
     "lemma-2.1.bound": [(None, "conditional", _dominates_square)],
@@ -566,6 +607,29 @@ _OWN: dict[str, list[tuple[str | None, str, Right]]] = {
         (None, "erratum", lambda datum: _names(datum) != ("x", "z", "d", "z", "x", "p")),
         ("(x, z, d, z, x, p)", "proved", lambda datum: _names(datum) == ("x", "z", "d", "z", "x", "p")),
     ],
+    "section-2.bernoulli": [
+        (None, "erratum", _identical("section-2.bernoulli", _ONE_PIXEL, **_GREYS)),
+        (_PIXELS, "proved", _identical("section-2.bernoulli", _PIXELS, **_GREYS)),
+    ],
+    "section-2.first-order": [
+        (None, "erratum", _is_slip_of_order),
+        ("(2, 1/2)", "proved", lambda datum: datum.numbers() == [2, mpf("0.5")]),
+    ],
+    "section-2.a1-one-sided": [(None, "proved", _tails)],
+    "eq-6.collapse": [
+        (None, "refuted", _vanishes_with_b),
+        ("1", "proved", lambda datum: None if _vanishes_with_b(datum) is None else not _vanishes_with_b(datum)),
+    ],
+    "section-4.prior-smoothness": [
+        (None, "conditional", lambda datum: _is_density_of_prior(datum, smooth=False)),
+        ("15/16/B*(1 - (z/B)**2)**2", "proved", lambda datum: _is_density_of_prior(datum, smooth=True)),
+    ],
+    "eq-10.update": [
+        (None, "refuted", lambda datum: min(_excess_of_variance(datum)) > 0),
+        ("V", "proved", lambda datum: max(_excess_of_variance(datum)) <= 0),
+    ],
+    "beyond.radial-kernel": [(None, "proved", _as_printed("beyond.radial-kernel", s=(0, 1)))],
+    "beyond.score-free-gradients": [(None, "proved", _as_printed("beyond.score-free-gradients", u=_OPEN_UNIT))],
     "eq-2.target": [(None, "proved", _is_minus_elbo("divergence"))],
     "eq-7.sign": [
         (None, "erratum", _has_a_slip_of_sign),
