@@ -90,7 +90,7 @@ def is_positive(expression: Expr) -> Evidence:
     (True, False)
     """
     statement = "the expression is positive for all values of its symbols"
-    if any(form.is_positive for form in (expression, sympy.factor(expression))):
+    if any(form.is_positive for form in (expression, sympy.factor(expression))) or _is_above_zero(expression):
         return Evidence(statement, True, f"{_shorten(expression)} is positive")
     if expression == 0:
         return Evidence(statement, False, "it is 0")
@@ -98,6 +98,17 @@ def is_positive(expression: Expr) -> Evidence:
         if ball <= 0:
             return Evidence(statement, False, f"it is {_decimal(ball)}{_at(point)}")
     raise Undecided(f"the sign of {expression} is not clear.")
+
+
+def _is_above_zero(expression: Expr) -> bool:
+    """Return whether a rational polynomial in one symbol has no root, and a positive value, where the symbol may be."""
+    symbols = list(expression.free_symbols)
+    if len(symbols) != 1 or not expression.is_polynomial(symbols[0]):
+        return False
+    poly = sympy.Poly(expression, symbols[0])
+    lower = Integer(0) if symbols[0].is_nonnegative else -sympy.oo
+    rational = all(coefficient.is_Rational for coefficient in poly.all_coeffs())
+    return bool(rational and poly.count_roots(_or_none(lower), None) == 0 and poly.eval(1) > 0)
 
 
 def find_limit(expression: Expr, variable: sympy.Symbol, point: Expr, side: str = "+") -> Expr:

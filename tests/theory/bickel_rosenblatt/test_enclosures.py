@@ -38,6 +38,13 @@ def test_the_enclosures_hold_the_figures_on_record(bandwidth: str, values: list[
         assert float(total.rad()) < 1e-25
 
 
+def test_as_many_digits_as_are_asked_for_are_right() -> None:
+    with flint.ctx.workprec(400):
+        means = [enclosed_mean(100, digits=digits).total for digits in (25, 60)]
+        assert means[0].overlaps(means[1])
+        assert means[1].rad() < arb(10) ** -60
+
+
 DENSITIES_AND_WEIGHTS = [
     *((density, weight) for density in ("normal", "laplace", MIXTURE) for weight in ("one", "inverse-density:-1,1.5")),
     *((density, "window:-1.5,0.75") for density in ("normal", "logistic", "laplace", "uniform:-1,1", MIXTURE)),
