@@ -432,7 +432,7 @@ def _decide_assumptions(law: Expr) -> Decision:
         method,
         corrected="the families that Section 1 calls Gaussian do, and mixtures; a flow may, by its map; stick-breaking "
         "fractions and laws on a sphere or a manifold do not",
-        charitable="true of the families with Gaussian laws; the paper says 'most' without a list, and none is counted here",
+        charitable="true of families with Gaussian laws; the paper says 'most' without a list, and none is made here",
     )
 
 

@@ -307,8 +307,9 @@ def test_poles_within_reach_of_the_kernel_are_integrated(
         cuts = sorted({lower, upper, *(cut for cut in (width, 1 - width) if lower < cut < upper)})
         variance = mp.quad(squared, cuts)
         product = width * mp.quad(lambda point: smoothed(point) ** 2, cuts)
-        density = lambda point: point ** (p - 1) * (1 - point) ** (q - 1) / mp.beta(p, q)  # noqa: E731 - for quad alone
-        squared_bias = 100 * width * mp.quad(lambda point: (smoothed(point) - density(point)) ** 2, cuts)
+        squared_bias = (100 * width) * mp.quad(
+            lambda point: (smoothed(point) - point ** (p - 1) * (1 - point) ** (q - 1) / mp.beta(p, q)) ** 2, cuts
+        )
     assert mean.variance_term == pytest.approx(float(variance), rel=1e-11)
     assert mean.product_term == pytest.approx(float(product), rel=1e-11)
     assert mean.squared_bias_term == pytest.approx(float(squared_bias), rel=1e-10)
