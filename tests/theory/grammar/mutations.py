@@ -51,11 +51,13 @@ def _altered(datum: Datum) -> Iterator[Splice]:
         segment = text[start:end]
         if isinstance(node, ast.Constant):
             yield from ((start, end, other) for other in _other_digits(segment))
+            yield from ((start, end, f"({segment} {sign} 1/20)") for sign in "+-")
         yield from ((start, end, f"({segment})*{factor}") for factor in ("21/20", "(19/20)"))
         yield start, end, f"(-({segment}))"
         match node:
             case ast.Name(id=name):
                 yield from ((start, end, s.name) for s in claim.symbols if s.name != name)
+                yield from ((start, end, form) for form in (f"({name} + 1/20)", f"({name}**2)", f"(1/{name})"))
             case ast.BinOp(left=left, op=operator, right=right):
                 one, two = (f"({text[part.col_offset : part.end_col_offset]})" for part in (left, right))
                 yield from ((start, end, f"({other})") for other in _other_operations(operator, one, two))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 
 from mpmath import mp, mpf
 
@@ -281,9 +281,10 @@ def _step_on_or_outside_the_window(datum: Datum) -> bool | None:
 
 
 def _power_of_p(datum: Datum) -> mpf:
+    """Return the power that the weight is like for small p; 0 for a weight that is not positive."""
     values = [datum.alone(p=mpf(10) ** -k) for k in (20, 40)]
     if min(values) <= 0:
-        raise NoValue
+        return mpf(0)
     return mp.log(values[0] / values[1]) / (20 * mp.log(10))
 
 
@@ -453,8 +454,7 @@ def _effects(datum: Datum) -> tuple[bool, bool]:
 
 
 def _bounds_error_and_ignores_pairs(datum: Datum) -> bool:
-    cases = [(1, 2, 3, 5), (0, 1, 1, 0), (-1, 4, 2, 2), (0, 0, 1, 3), (2, -1, -1, 2), (1, 5, 5, 1.5), (0, 3, 2.5, 0.5)]
-    for x1, x2, y1, y2 in cases:
+    for x1, x2, y1, y2 in product(range(-2, 4), repeat=4):
         error = (mpf(x1 - y1) ** 2 + mpf(x2 - y2) ** 2) / 2
         if datum.alone(x1=x1, x2=x2, y1=y1, y2=y2) > error + CLOSE:
             return False
@@ -588,7 +588,7 @@ _OWN: dict[str, list[tuple[str | None, str, Right]]] = {
     "theorem-3.1.bandwidth-window": [(None, "conditional", _window_opens_late)],
     "section-4.step-size": [(None, "conditional", _step_on_or_outside_the_window)],
     "section-3.weight": [
-        (None, "refuted", lambda datum: _power_of_p(datum) < mpf("-0.001") or None),
+        (None, "refuted", lambda datum: _power_of_p(datum) < 0 if abs(_power_of_p(datum)) > mpf("0.99") else None),
         ("p", "proved", lambda datum: _power_of_p(datum) > mpf("0.999")),
     ],
     "section-3.weight-window": [
