@@ -295,7 +295,7 @@ CLAIMS = (
     Claim(
         "kernel.figure-s1",
         "Figure S1, Appendix A.2",
-        "the two curves that the caption names, the standard Epanechnikov and the standard Gaussian kernel",
+        "the curves that the caption names are the standard Epanechnikov and the standard Gaussian kernel",
         "(3/4*(1 - x**2), exp(-x**2/2)/sqrt(2*pi))",
         "the two curves that the caption names; the picture is not read",
         (x,),
