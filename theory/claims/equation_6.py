@@ -493,7 +493,7 @@ def _no_guide(argument: Argument) -> Decision:
 
 def _decide_weight(weight: Expr) -> Decision:
     # A positive factor changes neither property.
-    factor, power = weight.as_independent(PRIOR)
+    factor, power = weight.as_independent(PRIOR, as_Add=False)
     exponent = sympy.simplify(log(power) / log(PRIOR))
     if not (exponent.is_Rational and decisions.sign_of(factor) > 0):
         raise Undecided(f"{weight} is not a positive multiple of a power of p.")
