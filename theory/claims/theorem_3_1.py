@@ -196,7 +196,7 @@ def _split_by_order(difference: Expr) -> tuple[Expr, Expr]:
     """
     beyond, within = Integer(0), Integer(0)
     for term in sympy.Add.make_args(difference) if difference != 0 else ():
-        factor, powers = term.as_independent(M, B_STEP)
+        factor, powers = term.as_independent(M, B_STEP, as_Add=False)
         degrees = powers.as_powers_dict()
         if not (set(degrees) <= {M, B_STEP, Integer(1)} and all(degree.is_Rational for degree in degrees.values())):
             raise Undecided(f"{term} is not a multiple of a power of m times a power of b.")

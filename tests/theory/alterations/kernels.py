@@ -18,6 +18,8 @@ ALTERED = {
         ("exp(-x**2/2)/sqrt(2*pi)", "proved"),
         ("exp(-x**2)/sqrt(2*pi)", "refuted"),
         ("1/(pi*(1 + x**2))", "refuted"),
+        ("exp(-(x - mu)**2/sigma**2)/sqrt(pi*sigma**2)", "conditional"),
+        ("1/(4*sigma*cosh((x - mu)/(2*sigma))**2)", "conditional"),
         ("1/(4*cosh(x/2)**2)", "proved"),
         ("1/(2*cosh(pi*x/2))", "proved"),
     ],
