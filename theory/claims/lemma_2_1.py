@@ -297,8 +297,13 @@ def _exceeds_logarithm(bound: Expr, argument: Argument) -> bool:
         raise Undecided(f"{bound} is {at_zero} at chi2 = 0, and no trial point shows it below the logarithm.")
     if at_zero < 0:
         return argument.step(step, False, f"at chi-square = 0 it is {at_zero}")
-    gap = sympy.expand((1 + CHI_SQUARE) * sympy.diff(bound, CHI_SQUARE) - 1)
-    rises = decisions.keeps_nonnegative(gap, CHI_SQUARE, Integer(0), oo)
+    gap = sympy.cancel((1 + CHI_SQUARE) * sympy.diff(bound, CHI_SQUARE) - 1)
+    numerator, denominator = sympy.fraction(gap)
+    product = sympy.expand(numerator * denominator)
+    rises = decisions.keeps_nonnegative(product, CHI_SQUARE, Integer(0), oo)
+    if not rises and decisions.keeps_nonnegative(-product, CHI_SQUARE, Integer(0), oo):
+        limit = decisions.find_limit(bound - log(1 + CHI_SQUARE), CHI_SQUARE, oo)
+        return argument.step(step, limit >= 0, f"the gap falls, with the limit {limit}")
     if not rises:
         raise Undecided(f"{bound} - log(1 + chi2) is not monotone, and no trial point shows it negative.")
     return argument.step(step, True, f"equal or above at 0, and (1 + t) times the slope of the gap is {gap} >= 0")

@@ -8,6 +8,7 @@ ALTERED = {
         ("-log_likelihood + 2*penalty", "refuted"),
         ("-log_likelihood + penalty + 1", "proved"),
         ("2*penalty - 2*log_likelihood", "proved"),
+        ("(penalty - log_likelihood)*(sin(penalty)**2 + cos(penalty)**2)", "proved"),
         ("-log_likelihood*penalty", "undecided"),
     ],
     "section-4.upper-bound": [
