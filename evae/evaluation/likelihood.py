@@ -251,6 +251,7 @@ def summarise(scores: list[Estimate]) -> dict[str, Any]:
             "largest": _finite(shapes.max()),
             "share_above_0.7": float((shapes > UNRELIABLE).double().mean()),
         },
+        "by_image": [_finite(value) for value in values],
     }
 
 

@@ -268,6 +268,7 @@ def test_a_summary_has_the_error_over_images_and_null_for_what_is_infinite() -> 
         "standard_error": pytest.approx(2 / math.sqrt(3)),
         "at_half_the_samples": -12.5,
         "pareto_k": {"median": 0.9, "largest": None, "share_above_0.7": pytest.approx(2 / 3)},
+        "by_image": [-10.0, -14.0, -12.0],
     }
     assert summarise([Estimate(-math.inf, -math.inf, math.inf)] * 2)["log_likelihood"] is None
 
