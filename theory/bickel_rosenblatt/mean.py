@@ -51,6 +51,9 @@ GRADING = 4.0 ** -np.arange(1, 27)
 TAIL = 1e-22
 """The mass neglected in each tail for the weight ``one``."""
 
+FAR = 64
+"""Interquartile ranges that panels between quantiles cover; on wider intervals panels grow with the distance."""
+
 
 @dataclass(frozen=True)
 class ExactMean:
@@ -270,7 +273,7 @@ class _Problem:
         edges = [lower, upper, *map(exact_fraction, self.weight.knots), *self._landmarks, *smoothed]
         if self.weight.landmarks != self.density.landmarks:
             edges.extend(places_around(self.weight.landmarks))
-        if not self.density.keeps_digits:
+        if not self.density.keeps_digits or self._is_heavy:
             edges.extend(_tail_places(self.density, lower, upper))
         # Of edges that are one double the first is kept: ends and knots stand before others.
         distinct = {float(edge): edge for edge in reversed(edges) if lower <= edge <= upper}
@@ -289,6 +292,12 @@ class _Problem:
             )
         lower, upper = self.density.bulk(TAIL)
         return lower + self.bandwidth * self._kernel_knots[0], upper + self.bandwidth * self._kernel_knots[-1]
+
+    @cached_property
+    def _is_heavy(self) -> bool:
+        """Whether the integrals reach far into the tails of the density."""
+        first, last = self.density.quantiles(np.array([0.25, 0.75])).tolist()
+        return self._outer_ends[1] - self._outer_ends[0] > FAR * (last - first)
 
     @cached_property
     def _kernel_knots(self) -> Array:

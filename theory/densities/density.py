@@ -64,6 +64,11 @@ class Density:
         `theory.densities.repeated_integrals`.
     moved : function of a distance, optional
         The density of X + distance, for X with this density. Without it the distance is substituted in the formulas.
+    upper_quantile : sympy.Expr, optional
+        The quantile as a function of the probability above it, in `probability`; without it, 1 - probability is
+        substituted in ``quantile``.
+    powers : tuple of (knot, exponent), optional
+        The knots beside which the density is like a power of the distance; without it they are found in the formulas.
     keeps_digits : bool
         Whether the formulas of the tails and the quantile are precise in double precision. Those of other densities are
         evaluated with more digits in the tails, which takes longer.
@@ -89,6 +94,8 @@ class Density:
     repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
     moved: Callable[[Expr], Density] | None = field(default=None, compare=False, repr=False)
     keeps_digits: bool = field(default=False, compare=False, repr=False)
+    upper_quantile: Expr | None = None
+    powers: tuple[tuple[Expr, Expr], ...] | None = None
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -196,6 +203,9 @@ class Density:
 
     def powers_at_knots(self) -> Iterable[tuple[Expr, Expr]]:
         """Yield each knot at which the base of a power in the density vanishes, with the exponent."""
+        if self.powers is not None:
+            yield from self.powers
+            return
         for piece in self.pieces:
             for knot, power in product({piece.lower, piece.upper}, piece.density.atoms(Pow)):
                 if knot.is_finite and power.base.subs(x, knot) == 0:
@@ -205,7 +215,7 @@ class Density:
 @cache
 def _unbounded_knots(density: Density) -> tuple[Expr, ...]:
     knots = {knot for knot, exponent in density.powers_at_knots() if exponent < 0}
-    return tuple(sorted(knot for knot in knots if not _is_bounded_at(density, knot)))
+    return tuple(sorted(knot for knot in knots if density.powers is not None or not _is_bounded_at(density, knot)))
 
 
 def _is_bounded_at(density: Density, knot: Expr) -> bool:
@@ -237,7 +247,13 @@ def compile_tail(density: Density, formula: Expr, variable: sympy.Symbol) -> Arr
     if not density.keeps_digits:
         return precise_tail(formula, variable)
     closed: ArrayFunction = sympy.lambdify(variable, formula, "scipy")
-    return closed
+
+    def evaluate(points: Array) -> Array:
+        # Where a case of a formula does not hold it may divide by 0 or overflow.
+        with np.errstate(all="ignore"):
+            return closed(points)
+
+    return evaluate
 
 
 def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
@@ -252,9 +268,8 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         raise InputError(
             f"the density {density.name} has neither a quantile nor a survival function. Define one of them."
         )
-    # Only densities of a single piece are inverted numerically.
-    ((piece,), (lower, upper)) = density.pieces, density.support
-    pdf = sympy.lambdify(x, piece.density, "scipy")
+    lower, upper = density.support
+    pdf = numerical(density.pieces)
     below, above = (compile_tail(density, tail, x) for tail in (density.distribution, density.survival))
     ends = float(lower), float(upper)
     if reflected:
@@ -263,6 +278,27 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         ends = -ends[1], -ends[0]
     inverse = NumericalInverse if density.keeps_digits else EconomicalInverse
     return inverse(pdf, below, above, ends)
+
+
+@cache
+def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
+    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays.
+
+    Where a formula overflows or is undefined the value is infinite or NaN, without a warning.
+    """
+    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
+    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
+
+    def evaluate(points: Array) -> Array:
+        values = np.zeros_like(points)
+        for (lower, upper), function in zip(bounds, functions, strict=True):
+            inside = (points >= lower) & (points <= upper)
+            # Far in a tail exp overflows or underflows to the correct limit.
+            with np.errstate(all="ignore"):
+                values[inside] = function(points[inside])
+        return values
+
+    return evaluate
 
 
 def _reflect(function: ArrayFunction) -> ArrayFunction:

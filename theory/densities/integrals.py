@@ -237,7 +237,10 @@ def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, 
     # A constant weight leaves an integral of f or f^2, which the density may provide in closed form.
     known = density.distribution if power == 1 else density.squared_distribution
     if not a.has(x) and known is not None:
-        return a**power * (_value(known, piece.upper) - _value(known, piece.lower))
+        lower, upper = density.support
+        below = Integer(0) if piece.lower == lower else _value(known, piece.lower)
+        above = Integer(1) if power == 1 and piece.upper == upper else _value(known, piece.upper)
+        return a**power * (above - below)
     integrand = sympy.simplify(a * piece.density)
     if not integrand.has(x):
         return integrand**power * (piece.upper - piece.lower)

@@ -24,6 +24,9 @@ TABLE_STEPS, MOST_STEPS = 60, 1100
 FARTHEST_LOGIT, LOGIT_STEP, MOST_ROUNDS = 50.0, 0.5, 200
 """The log odds to which a table of few quantiles reaches, their largest distance, and the rounds in which it grows."""
 
+FARTHEST = 1e300
+"""Distance beyond which no end of a tail is looked for."""
+
 TAIL, DIGITS = 0.05, 45
 """Probability below which a formula is evaluated with this many digits."""
 
@@ -107,15 +110,18 @@ class NumericalInverse:
     def _bracket(self) -> tuple[float, float]:
         """Finite ends beyond which a distribution function is 0 or 1 to double precision."""
         least, greatest = self.support
+        # Outside of the support the formulas may mean nothing.
         if not np.isfinite(least):
-            least = -1.0
-            while self.distribution(np.array([least]))[0] > self.negligible:
-                least *= 2
+            least = self._end_of_tail(self.distribution, greatest, -1.0)
         if not np.isfinite(greatest):
-            greatest = 1.0
-            while self.survival(np.array([greatest]))[0] > self.negligible:
-                greatest *= 2
+            greatest = self._end_of_tail(self.survival, self.support[0], 1.0)
         return least, greatest
+
+    def _end_of_tail(self, tail: ArrayFunction, other_end: float, step: float) -> float:
+        origin = other_end if np.isfinite(other_end) else 0.0
+        while abs(step) < FARTHEST and tail(np.array([origin + step]))[0] > self.negligible:
+            step *= 2
+        return origin + step
 
     @cached_property
     def _table(self) -> tuple[Array, Array, Array]:
