@@ -9,7 +9,15 @@ import click
 
 from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import Command, OneOf
-from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
+from commands.shared.options import (
+    SHARED,
+    common_options,
+    density_option,
+    option,
+    path_option,
+    plot_option,
+    table_options,
+)
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from commands.shared.startup import rare_garbage_collection
 from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RULES, SEPARATORS
@@ -55,6 +63,7 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
     help="What is done with missing values: an empty field, NA, N/A, NaN, null, None, or a lone - . ? or *.",
 )
 @option(SHARED["density"], summary="f, the density under the null hypothesis.")
+@table_options(SHARED, "support")
 @click.option(
     "--estimate",
     is_flag=True,
@@ -101,6 +110,8 @@ def test_fit(
     plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
+    density: str,
+    support: str | None,
     **options: Any,
 ) -> None:
     """Test whether the data in FILE come from a density, by the Bickel-Rosenblatt statistic T_m.
@@ -115,6 +126,7 @@ def test_fit(
     Examples
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
+      python cli.py test-fit waiting-times.txt --density gamma:2,scale=3
       python cli.py test-fit werte.csv --column Gewicht --decimal , --missing drop
     """  # noqa: D301
     from simulations import Study, bickel_rosenblatt_test
@@ -131,7 +143,13 @@ def test_fit(
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         with progress_display(Study(sample.values.size, options["replicates"]), quiet) as progress:
-            test = bickel_rosenblatt_test(sample, cache=cache_dir or not no_cache, progress=progress, **options)
+            test = bickel_rosenblatt_test(
+                sample,
+                density_option(density, support),
+                cache=cache_dir or not no_cache,
+                progress=progress,
+                **options,
+            )
         if plots:
             from simulations.figures import goodness_of_fit_figure
 

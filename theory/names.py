@@ -44,8 +44,8 @@ def write_form(family: str) -> str:
     return f"{family}{form}"
 
 
-#: How the densities of `theory.densities.families` are written.
-DENSITY_FORMS = (*map(write_form, FAMILY_PARAMETERS), MIXTURE_EXAMPLE, SCIPY_EXAMPLE, EXPRESSION_EXAMPLE)
+#: How other densities than those of a family are written.
+OTHER_FORMS = (MIXTURE_EXAMPLE, SCIPY_EXAMPLE, EXPRESSION_EXAMPLE)
 
 #: The beginnings of names of densities, for completion.
 DENSITY_BEGINNINGS = (
@@ -56,3 +56,14 @@ DENSITY_BEGINNINGS = (
 
 #: How the weights of `theory.densities.weights` are written.
 WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")
+
+
+def name_expression(formula: str, support: str) -> str:
+    """Return the name of the density with a formula in x on a support, two ends separated by a comma.
+
+    Examples
+    --------
+    >>> name_expression("x*exp(-x)", "0,oo")
+    'expression:x*exp(-x),0,oo'
+    """
+    return f"expression:{formula},{support}"

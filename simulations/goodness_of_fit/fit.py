@@ -27,7 +27,7 @@ from simulations.study.study import Study
 from theory.algebra.evidence import Evidence, assumptions_document
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
 from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_conditions
-from theory.densities.density import Density
+from theory.densities.density import Density, DensityLike
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
 
@@ -181,7 +181,7 @@ OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 
 def bickel_rosenblatt_test(
     sample: Sample | pd.DataFrame | pd.Series | npt.ArrayLike,
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     *,
     column: object = None,
     missing: str = "refuse",

@@ -21,7 +21,7 @@ from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.bickel_rosenblatt.quadrature import Mesh, Nodes, gauss_legendre, split
 from theory.densities.assumptions import density_assumptions, weight_conditions
-from theory.densities.density import Density, Landmark
+from theory.densities.density import Density, DensityLike, Landmark
 from theory.densities.evaluation import far_locations, local_density, local_weight, numerical
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
@@ -85,7 +85,7 @@ class ExactMean:
 def exact_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> ExactMean:
@@ -142,7 +142,7 @@ def exact_mean(
 
 @lru_cache
 def limit_mean(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return :math:`I(K) \int f a`, the limit of E T_m under the conditions of Theorem 3.1 (`theorem_conditions`).
 
@@ -157,7 +157,7 @@ def limit_mean(
 
 @lru_cache
 def limit_variance(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return :math:`2 J(K) \int a^2 f^2`, the variance of the limit law of :math:`b^{-1/2} (T_m - I(K) \int f a)`.
 
@@ -177,7 +177,7 @@ def limit_variance(
 @lru_cache
 def theorem_conditions(
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> tuple[Evidence, ...]:
@@ -205,7 +205,7 @@ def require_bounded(density: Density, weight: Weight, reach: float) -> None:
         if lower - reach <= knot <= upper + reach:
             raise InputError(
                 f"the density must be bounded within a bandwidth of the weight's support, but "
-                f"{density.name} is unbounded at {knot:g}."
+                f"{density.name} is unbounded at {knot:g}. Choose a window:c,d farther away from that point."
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise, product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias, Union
 
 import numpy as np
 import sympy
@@ -159,7 +159,7 @@ class Density:
         >>> uniform(2, 3).translate(sympy.Integer(-2)).support
         (0, 1)
         """
-        if self.moved is not None and self._is_as_made(self.moved):
+        if self.moved is not None and self.is_as_made:
             return self.moved(distance)
         return Density(
             self.name,
@@ -171,13 +171,16 @@ class Density:
 
     def __reduce__(self) -> tuple[Callable[..., Density], tuple[Any, ...]]:
         # Unpickled formulas are evaluated again, which loses the tails of erfc: another process makes them again.
-        if self.moved is not None and self._is_as_made(self.moved):
+        if self.moved is not None and self.is_as_made:
             return self.moved, (Integer(0),)
         return Density, tuple(getattr(self, field.name) for field in fields(self))
 
-    def _is_as_made(self, moved: Callable[[Expr], Density]) -> bool:
-        """Return whether no field was replaced since a function of `families` made this density."""
-        return moved(Integer(0)) == self
+    @property
+    def is_as_made(self) -> bool:
+        """Whether no field was replaced since a function of this package made the density."""
+        moved = getattr(self.moved, "func", None)
+        ours = getattr(moved, "__module__", "").startswith(__name__.rpartition(".")[0])
+        return ours and self.moved is not None and self.moved(Integer(0)) == self
 
     def require_resolution(self) -> None:
         """Require that double precision can resolve every part of the density at its location.
@@ -210,6 +213,18 @@ class Density:
             for knot, power in product({piece.lower, piece.upper}, piece.density.atoms(Pow)):
                 if knot.is_finite and power.base.subs(x, knot) == 0:
                     yield knot, power.exp
+
+
+class FrozenDistribution(Protocol):
+    """A frozen continuous distribution of scipy.stats, such as ``scipy.stats.gamma(2)``."""
+
+    dist: Any
+    args: tuple[Any, ...]
+    kwds: dict[str, Any]
+
+
+DensityLike: TypeAlias = Union[str, Density, FrozenDistribution, tuple[Expr, tuple[Expr, Expr]]]
+"""What stands for a density: its name, itself, a distribution of scipy, or a formula with the ends of its support."""
 
 
 @cache

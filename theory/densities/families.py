@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
-from typing import Any, TypeAlias
-
 import sympy
 from sympy import Expr, Integer, Rational, betainc_regularized, binomial, erfc, erfcinv, exp, gamma, oo, pi, sqrt
 
@@ -25,14 +23,11 @@ from theory.densities.closed_forms import (
     student,
     weibull,
 )
-from theory.densities.density import Density, Landmark, probability
+from theory.densities.density import Density, DensityLike, Landmark, probability
 from theory.densities.grammar import Call, read_call, read_numbers, split_top
 from theory.densities.numbers import format_name, format_number, parse_number
 from theory.kernels import Piece, x
-from theory.names import DENSITY_FORMS, FAMILY_PARAMETERS, MIXTURE_EXAMPLE, write_form
-
-DensityLike: TypeAlias = Any
-"""What `density_named` takes: a name, a `Density`, a frozen distribution of scipy, or a formula with its support."""
+from theory.names import FAMILY_PARAMETERS, MIXTURE_EXAMPLE, OTHER_FORMS, write_form
 
 LONGEST_NAME = 20_000
 
@@ -423,7 +418,9 @@ def _read_density(name: str) -> Density:
 def density_of_call(call: Call | None, name: str) -> Density:
     """Return the density of a family, of scipy's or of a formula that is written in a name."""
     if call is None:
-        raise InputError(f"{_quote(name)} is not a density. Choose from: {', '.join(DENSITY_FORMS)}.")
+        raise InputError(
+            f"{_quote(name)} is not a density. {_CHOICE[:-1]}; a formula needs its support, as in --support 0,oo."
+        )
     if call.family == "scipy":
         from theory.densities.tabulated.scipy_distributions import density_of_scipy
 
@@ -433,17 +430,32 @@ def density_of_call(call: Call | None, name: str) -> Density:
 
         return read_expression(call.arguments)
     if call.family not in FAMILIES:
-        known = [*FAMILIES, "mixture", "scipy", "expression"]
-        near = suggest(call.family, known, otherwise=" ").strip()
-        raise InputError(
-            f"{_quote(name)} is not a density. {near + ' ' if near else ''}Choose from: {', '.join(DENSITY_FORMS)}."
-        )
+        raise InputError(f"{_quote(name)} is not a density. {_suggest_family(call.family)}{_CHOICE}")
     values, named = read_numbers(call.arguments, f"the density {call.family}", f"Write {write_form(call.family)}.")
     return FAMILIES[call.family].density(values, named)
 
 
+_CHOICE = f"Choose from {', '.join(FAMILY_PARAMETERS)}, {', '.join(OTHER_FORMS)}."
+
+_OTHER_NAMES = {"gaussian": "normal", "student": "t", "chi2": "scipy:chi2(df)", "weibull_min": "weibull"}
+
+
+def _suggest_family(name: str) -> str:
+    """Return the question whether a similar name was meant, with a blank after it, or an empty string."""
+    from theory.densities.tabulated.scipy_distributions import continuous_distributions
+
+    near = suggest(name, [*FAMILIES, *_OTHER_NAMES, "mixture", "expression"], otherwise=" ").strip()
+    for other, meant in _OTHER_NAMES.items():
+        near = near.replace(f" {other}?", f" {meant}?")
+    if name in continuous_distributions():
+        near = f"Did you mean scipy:{name}?"
+    return f"{near} " if near else ""
+
+
 def _read_mixture(name: str, text: str) -> Density:
-    terms = split_top(text, "+") or []
+    terms = split_top(text, "+")
+    if terms is None:
+        raise InputError(f"{_quote(name)} is not a density: its parentheses do not match. Write {MIXTURE_EXAMPLE}.")
     require_few_components(len(terms))
     weighted: list[tuple[Rational, Density]] = []
     for term in terms:
@@ -481,6 +493,25 @@ def mixture_of(*weighted: tuple[Expr | int, Density]) -> Density:
     from theory.densities.tabulated.mixtures import general_mixture
 
     return general_mixture(tuple((weight, density) for weight, (_, density) in zip(weights, weighted, strict=True)))
+
+
+def standard_form(density: Density) -> Density:
+    """Return the density of the same family at location 0 and scale 1, or the density itself.
+
+    Examples
+    --------
+    >>> standard_form(density_named("t:5,2,3")).name, standard_form(density_named("beta:2,3")).name
+    ('t:5', 'beta:2,3')
+    """
+    call = read_call(density.name)
+    if call is None or call.family not in FAMILIES or density_named(density.name) != density:
+        return density
+    family = FAMILIES[call.family]
+    values, _ = read_numbers(call.arguments, density.name, "")
+    standard = {"location": Integer(0), "mean": Integer(0), "scale": Integer(1), "deviation": Integer(1)}
+    names = [parameter.name for parameter in family.parameters]
+    given = zip(names, values, strict=False)
+    return family.density((), {name: standard.get(name, value) for name, value in given})
 
 
 def normal_moments(density: Density) -> tuple[Expr, Expr] | None:

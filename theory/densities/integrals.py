@@ -240,6 +240,10 @@ def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, 
         lower, upper = density.support
         below = Integer(0) if piece.lower == lower else _value(known, piece.lower)
         above = Integer(1) if power == 1 and piece.upper == upper else _value(known, piece.upper)
+        if piece.upper.is_infinite and not above.is_finite:
+            # sympy has no value of the formula at infinity; at the end of the tail it is that value to 15 digits.
+            with mp.workdps(DIGITS):
+                above = sympy.Float(_precise(known)(mpf(density.bulk(NEGLIGIBLE)[1])))
         return a**power * (above - below)
     integrand = sympy.simplify(a * piece.density)
     if not integrand.has(x):

@@ -17,6 +17,9 @@ from theory.kernels import Piece, x
 LEAST_MASS = 1e-6
 """Share of the mass that a part between two minima of a density must have for a landmark of its own."""
 
+HALF = Rational(4999, 10_000)
+"""One half, less the error of an exponent."""
+
 MOST_CUTS, MOST_LANDMARKS = 30, 60
 
 
@@ -61,18 +64,20 @@ def tabulated_density(
     marks = landmarks or tuple(
         Landmark(Rational(place), Rational(scale)) for place, scale in table.basins(LEAST_MASS)[:MOST_LANDMARKS]
     )
-    width = min(float(scale) for _, scale in marks)
+    width, powers = min(float(scale) for _, scale in marks), tuple(_powers(pieces, parts))
+    # Beside a pole of order 1/2 the square is not integrable.
+    has_square = all(exponent > -HALF for _, exponent in powers)
     return Density(
         name=name,
         pieces=pieces,
         distribution=_function("distribution", name, table.distribution, width),
         survival=_function("survival", name, table.survival, width),
-        squared_distribution=_function("square", name, table.squared_distribution, width),
+        squared_distribution=_function("square", name, table.squared_distribution, width) if has_square else None,
         components=components,
         landmarks=marks,
         moved=moved,
         keeps_digits=True,
-        powers=tuple(_powers(pieces, parts)),
+        powers=powers,
     )
 
 

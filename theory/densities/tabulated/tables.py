@@ -46,6 +46,9 @@ NARROWEST, SPACINGS = 64, 4.0
 TOTAL = 1e-9
 """Accepted difference of the integral of a density from 1."""
 
+UNRESOLVED = 1e-3
+"""Mass below which what is missing may lie between doubles, next to a pole."""
+
 SAME_POWER = 1e-3
 """Accepted error of the exponent of a power that a density is like at an end."""
 
@@ -191,12 +194,24 @@ def tabulate(parts: Sequence[SmoothPart], name: str, places: Sequence[float] = (
     NotSmooth
         If it is not smooth inside a part.
     """
+    powers = [end_power(part, upper=upper) for part in parts for upper in (False, True)]
+    poles = [end for end in powers if end is not None and end.exponent < -SAME_POWER]
+    for pole in poles:
+        if pole.exponent <= SAME_POWER - 1:
+            raise InputError(f"{name} must integrate to 1, got infinity next to {pole.place:g}. Choose another density.")
     edges = [np.unique(np.append(_first_edges(part, name), _inside(part, places))) for part in parts]
     found = _refine_all(parts, [_Panels.of(part, own, name) for part, own in zip(parts, edges, strict=True)], name)
     # A narrow part may lie between the nodes of wide panels.
     if not abs(sum(float(panels.masses.sum()) for panels in found) - 1) <= TOTAL:
         finer = [_Panels.of(part, panels.divide(), name) for part, panels in zip(parts, found, strict=True)]
         found = _refine_all(parts, finer, name)
+    missing = 1 - sum(float(panels.masses.sum()) for panels in found)
+    far = next((pole.place for pole in poles if pole.place != 0), None)
+    if far is not None and TOTAL < missing < UNRESOLVED:
+        raise InputError(
+            f"{name} must be bounded at {far:g}, next to which doubles are too far apart for its values. Reflect or move "
+            "it, so that it is unbounded at 0 alone."
+        )
     return _joined(found, name)
 
 
@@ -226,7 +241,9 @@ def _joined(found: Sequence[_Panels], name: str) -> Tabulation:
     halves = np.diff(edges / 2)
     masses = np.concatenate([panels.masses for panels in found]).astype(np.longdouble)
     values = series @ legendre.legvander(_X, NODES - 1).T
-    squares = values**2 @ _PROJECTION.T
+    # Beside a pole the square may overflow.
+    with np.errstate(all="ignore"):
+        squares = np.nan_to_num(values**2 @ _PROJECTION.T, nan=np.inf)
     # The sums of many terms are taken with more digits.
     below = np.concatenate([[0.0], np.cumsum(masses)]).astype(np.float64)
     above = np.concatenate([np.cumsum(masses[::-1])[::-1], [0.0]]).astype(np.float64)
