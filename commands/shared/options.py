@@ -18,6 +18,8 @@ from theory.names import DENSITY_BEGINNINGS, FAMILY_PARAMETERS, KERNEL_NAMES, WE
 
 Decorator = Callable[[Any], Any]
 
+_FAMILY_FORMS = ", ".join(map(write_form, FAMILY_PARAMETERS))
+
 #: Options of simulation and image evaluation that several commands share; `OPTIONS` holds those of training.
 SHARED = {
     row.name: row
@@ -36,8 +38,8 @@ SHARED = {
             "normal",
             Domain(words=DENSITY_BEGINNINGS),
             "f, from which the samples are drawn and with which the estimate is compared.",
-            f"A family with its parameters, as in t:5 or gamma:2,scale=3: {', '.join(map(write_form, FAMILY_PARAMETERS))}. "
-            "Any continuous distribution of scipy.stats, as in 'scipy:invgauss(0.5,loc=1)'. A mixture of these, as in "
+            f"A family with its parameters, as in t:5 or gamma:2,scale=3: {_FAMILY_FORMS}. Any continuous "
+            "distribution of scipy.stats, as in 'scipy:invgauss(0.5,loc=1)'. A mixture of these, as in "
             "'mixture:0.5*normal(-1,0.5)+0.5*t(5)', quoted for the shell. Or, with --support, a formula in x.",
             metavar="NAME|EXPR",
         ),
@@ -174,7 +176,9 @@ def density_option(density: str, support: str | None) -> str:
     if support.count(",") != 1:
         raise InputError(f"--support must be two ends, got {support!r}. Try 0,1 or -oo,oo.")
     if density.partition(":")[0].strip() in {beginning.rstrip(":") for beginning in DENSITY_BEGINNINGS}:
-        raise InputError(f"--support must stand with a --density that is a formula in x, got {density!r}. Leave it out.")
+        raise InputError(
+            f"--support must stand with a --density that is a formula in x, got {density!r}. Leave it out."
+        )
     return name_expression(density, support)
 
 

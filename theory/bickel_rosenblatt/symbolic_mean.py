@@ -13,7 +13,7 @@ import sympy
 from sympy import Expr, Integer
 
 from theory.bickel_rosenblatt.smoothing import Panel, Smoothing, b
-from theory.densities.density import Density, DensityLike
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named, x

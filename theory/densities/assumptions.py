@@ -18,7 +18,6 @@ from theory.densities.tabulated.examination import decide_by_values, weight_by_v
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Piece, x
 
-
 SECONDS = 5.0
 """Processor time for the decision of one condition."""
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import sympy
 from sympy import (
     Expr,
     Integer,
@@ -343,7 +342,9 @@ def _place_integral(
     z = _standardise(location, scale)
     return tuple(
         Piece(
-            location + scale * piece.lower, location + scale * piece.upper, scale ** (order - 1) * piece.density.subs(x, z)
+            location + scale * piece.lower,
+            location + scale * piece.upper,
+            scale ** (order - 1) * piece.density.subs(x, z),
         )
         for piece in standard(order)
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise, product
-from typing import Any, NamedTuple, Protocol, TypeAlias, Union
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import sympy
@@ -223,7 +223,7 @@ class FrozenDistribution(Protocol):
     kwds: dict[str, Any]
 
 
-DensityLike: TypeAlias = Union[str, Density, FrozenDistribution, tuple[Expr, tuple[Expr, Expr]]]
+DensityLike: TypeAlias = str | Density | FrozenDistribution | tuple[Expr, tuple[Expr, Expr]]
 """What stands for a density: its name, itself, a distribution of scipy, or a formula with the ends of its support."""
 
 

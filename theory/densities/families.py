@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
+
 import sympy
 from sympy import Expr, Integer, Rational, betainc_regularized, binomial, erfc, erfcinv, exp, gamma, oo, pi, sqrt
 
@@ -188,8 +189,8 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     # Every formula of a mixture but that of its square is the weighted sum of those of its components.
     weighted = tuple(zip(weights, densities, strict=True))
     joined = "+".join(
-        f"{format_number(weight)}*normal({','.join(format_number(sympy.sympify(moment)) for moment in moments)})"
-        for weight, *moments in components
+        f"{format_number(weight)}*normal({format_number(mean)},{format_number(deviation)})"
+        for weight, mean, deviation in (map(sympy.sympify, component) for component in components)
     )
     return Density(
         name=f"mixture:{joined}",
@@ -254,10 +255,14 @@ class Parameter:
     least: Rational | None
     most: Rational | None
 
+    def accepts(self, value: Rational) -> bool:
+        """Return whether the value is within the bounds."""
+        low = self.least is None or (value > 0 if self.least == 0 else value >= self.least)
+        return bool(low and (self.most is None or value <= self.most))
+
     def check(self, family: str, value: Rational) -> None:
         """Raise InputError if the value is out of bounds."""
-        low = self.least is None or (value > 0 if self.least == 0 else value >= self.least)
-        if low and (self.most is None or value <= self.most):
+        if self.accepts(value):
             return
         limits = f"from {self._say(self.least)} to {self._say(self.most)}"
         if self.least == 0:
@@ -288,6 +293,10 @@ class Family:
     make: Callable[..., Density]
     parameters: tuple[Parameter, ...]
 
+    def accepts(self, values: Sequence[Rational]) -> bool:
+        """Return whether the values of all parameters are within their bounds."""
+        return all(parameter.accepts(value) for parameter, value in zip(self.parameters, values, strict=True))
+
     def density(self, values: Sequence[Rational], named: Mapping[str, Rational] | None = None) -> Density:
         """Return the density with the first parameters by position and others by name.
 
@@ -312,7 +321,9 @@ class Family:
         for name, value in (named or {}).items():
             full = {"loc": "location"}.get(name, name)
             if full not in names:
-                raise InputError(f"{name} must be a parameter of the density {self.name}. {suggest(name, names)} {form}")
+                raise InputError(
+                    f"{name} must be a parameter of the density {self.name}. {suggest(name, names)} {form}"
+                )
             if full in given:
                 raise InputError(f"the parameter {full} of the density {self.name} must be given once, got it twice.")
             given[full] = value
@@ -338,6 +349,7 @@ _BOUNDS: dict[str, tuple[Rational, Rational]] = {
     "sigma": (Integer(0), Integer(15)),
     "df": (_SMALLEST_SHAPE, Integer(300)),
     "shape": (_SMALLEST_SHAPE, Integer(150)),
+    **dict.fromkeys(("p", "q"), (Integer(0), Integer(LARGEST_BETA_PARAMETER))),
 }
 """The least and the largest value of parameters; the gamma functions of a shape stay within double precision."""
 

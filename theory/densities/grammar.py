@@ -97,7 +97,9 @@ def read_numbers(text: str, what: str, remedy: str) -> tuple[list[Rational], dic
         if value is None:
             raise InputError(f"a parameter of {what} must be a number, got {_quote(part.strip())}. {remedy}")
         if not equals and named:
-            raise InputError(f"the parameters of {what} without names must come first, got {_quote(part)} last. {remedy}")
+            raise InputError(
+                f"the parameters of {what} without names must come first, got {_quote(part)} last. {remedy}"
+            )
         if equals and name in named:
             raise InputError(f"the parameter {_quote(name)} of {what} must be given once, got it twice. {remedy}")
         if equals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from collections.abc import Sequence
 
 from sympy import Expr, Rational
@@ -59,8 +58,8 @@ def format_name(family: str, parameters: Sequence[Expr]) -> str:
 
     Examples
     --------
-    >>> format_name("gamma", [Rational(5, 2), Rational(1), Rational(0)]), format_name("normal", [Rational(0), Rational(1)])
-    ('gamma:2.5', 'normal')
+    >>> format_name("gamma", [Rational(5, 2), Rational(1), Rational(0)])
+    'gamma:2.5'
     """
     written = [format_number(parameter) for parameter in parameters]
     defaults = [parameter.partition("=")[2] for parameter in FAMILY_PARAMETERS[family].split(",")]

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Integer, oo
 
 from foundation.errors import InputError, suggest
-from theory.densities.density import SMALLEST_DENSITY, Density, DensityLike, Landmark, finite_bounds, overlaps
+from theory.densities.density import SMALLEST_DENSITY, DensityLike, Landmark, finite_bounds, overlaps
 from theory.densities.families import density_named
 from theory.densities.numbers import format_number, parse_numbers
 from theory.kernels import Piece, x

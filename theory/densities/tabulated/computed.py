@@ -37,6 +37,7 @@ class Computed(sympy.Function):
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return the derivative, as a function that is a difference of the values of this one."""
+        assert argindex == 1
         made = type(self)
         return computed_function(f"derivative of {made.key}", _differentiate(made), made.scale)(self.args[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -75,21 +76,31 @@ def density_of_expression(formula: Any, support: tuple[Any, Any]) -> Density:
     'expression:3/4 - 3*x**2/4,-1,1'
     """
     try:
-        expression, (lower, upper) = sympy.sympify(formula), (sympy.sympify(end) for end in support)
+        # Text is never given to sympy, which would evaluate it.
+        expression = _as_expression(formula, {"x": x})
+        lower, upper = (read_end(end) if isinstance(end, str) else _as_expression(end, {}) for end in support)
     except (sympy.SympifyError, TypeError, ValueError, AttributeError):
         raise InputError(
-            "a density by its formula must be (expression, (lower, upper)), got something else. Give a formula of sympy "
-            "and the two ends of its support."
+            "a density by its formula must be (expression, (lower, upper)), got something else. Give a formula of "
+            "sympy and the two ends of its support."
         ) from None
     symbols = expression.free_symbols
     if not isinstance(expression, Expr) or len(symbols) > 1 or (lower.free_symbols | upper.free_symbols):
         names = ", ".join(sorted(map(str, symbols)))
-        raise InputError(f"a density by its formula must have one symbol, got {names or expression}. Replace the others.")
+        raise InputError(
+            f"a density by its formula must have one symbol, got {names or expression}. Replace the others."
+        )
     if not (lower.is_extended_real and upper.is_extended_real and lower < upper):
         raise InputError(
             f"the support of a density must be two ends, the lower first, got {lower} and {upper}. Try 0,1 or -oo,oo."
         )
-    return _density(expression.subs({symbol: x for symbol in symbols}), lower, upper)
+    return _density(expression.subs(dict.fromkeys(symbols, x)), lower, upper)
+
+
+def _as_expression(value: Any, symbols: Mapping[str, sympy.Symbol]) -> Expr:
+    if isinstance(value, str):
+        return expressions.parse(value, symbols, switches=True)
+    return sympy.sympify(value, strict=True)
 
 
 @cache

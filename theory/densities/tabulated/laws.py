@@ -60,7 +60,9 @@ def tabulated_density(
         except NotSmooth as found:
             pieces = tuple(_cut(pieces, Rational(found.place.numerator, found.place.denominator)))
     else:
-        raise InputError(f"{what} must be smooth between at most {MOST_CUTS} points, got more. Choose a smoother density.")
+        raise InputError(
+            f"{what} must be smooth between at most {MOST_CUTS} points, got more. Choose a smoother density."
+        )
     marks = landmarks or tuple(
         Landmark(Rational(place), Rational(scale)) for place, scale in table.basins(LEAST_MASS)[:MOST_LANDMARKS]
     )
@@ -81,7 +83,9 @@ def tabulated_density(
     )
 
 
-def place_density(density: Density, name: str, location: Expr, scale: Expr, moved: Callable[[Expr], Density]) -> Density:
+def place_density(
+    density: Density, name: str, location: Expr, scale: Expr, moved: Callable[[Expr], Density]
+) -> Density:
     """Return the density of location + scale X for X with a tabulated density."""
     z = (x - location) / scale
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import sympy
-from sympy import Expr, Integer
+from sympy import Expr
 
 from theory.densities.density import Density
 from theory.densities.numbers import format_number

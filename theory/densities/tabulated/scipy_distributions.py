@@ -39,6 +39,8 @@ REFUSED = {
 }
 """Distributions of scipy that are not densities on the line, or take minutes to tabulate."""
 
+HALF = Rational(1, 2)
+
 _Values = tuple[Rational, ...]
 
 _FAMILIES: Mapping[str, tuple[str, Callable[..., _Values]]] = {
@@ -55,7 +57,10 @@ _FAMILIES: Mapping[str, tuple[str, Callable[..., _Values]]] = {
     "erlang": ("gamma", lambda a, location, scale: (a, scale, location)),
     "chi2": ("gamma", lambda df, location, scale: (df / 2, 2 * scale, location)),
     "weibull_min": ("weibull", lambda c, location, scale: (c, scale, location)),
-    "arcsine": ("beta", lambda location, scale: (Rational(1, 2), Rational(1, 2)) if (location, scale) == (0, 1) else ()),
+    # Our families lack the location and the scale of these.
+    "beta": ("beta", lambda a, b, location, scale: (a, b) if (location, scale) == (0, 1) else ()),
+    "arcsine": ("beta", lambda location, scale: (HALF, HALF) if (location, scale) == (0, 1) else ()),
+    "lognorm": ("lognormal", lambda s, location, scale: (Integer(0), s, location) if scale == 1 else ()),
     "pareto": ("pareto", lambda b, location, scale: (b, scale, location)),
 }
 
@@ -124,13 +129,15 @@ def density_of_frozen(frozen: Any) -> Density:
     known = continuous_distributions().get(name)
     if known is None or type(known) is not type(law):
         raise InputError(
-            f"a frozen distribution must be a continuous one of scipy.stats, got {name!r}. Give a formula with its support."
+            f"a frozen distribution must be a continuous one of scipy.stats, got {name!r}. Give a formula with its "
+            "support."
         )
     shapes, location, scale = law._parse_args(*arguments, **named)
     try:
         numbers = [_exact(value) for value in (*shapes, location, scale)]
     except (TypeError, ValueError):
-        raise InputError(f"the parameters of {name} must be single finite numbers, got {shapes}.") from None
+        listed = ", ".join(map(str, (*shapes, location, scale)))
+        raise InputError(f"the parameters of {name} must be single finite numbers, got {listed}.") from None
     return _density(name, tuple(numbers[:-2]), *numbers[-2:])
 
 
@@ -177,7 +184,8 @@ def _density(name: str, shapes: _Values, location: Rational, scale: Rational) ->
         raise InputError(f"scipy:{name} must be tabulated, but {REFUSED[name]}. Choose another density.")
     if name in _FAMILIES:
         family, parameters = _FAMILIES[name]
-        if values := parameters(*shapes, location, scale):
+        values = parameters(*shapes, location, scale)
+        if values and FAMILIES[family].accepts(values):
             return FAMILIES[family].density(values)
     standard = _standard(name, shapes)
     if (location, scale) == (0, 1):
@@ -226,7 +234,7 @@ def _require_agreement(density: Density, law: Any, numbers: list[float]) -> None
     worst = int(np.argmax(np.abs(found - expected)))
     if not abs(found[worst] - expected[worst]) <= AGREEMENT:
         raise InputError(
-            f"the density {density.name} must be the derivative of its distribution function, but at {points[worst]:.6g} "
-            f"scipy's is {expected[worst]:.9g}, and the integral of its density {found[worst]:.9g}. Choose other "
-            "parameters."
+            f"the density {density.name} must be the derivative of its distribution function, but at "
+            f"{points[worst]:.6g} scipy's is {expected[worst]:.9g}, and the integral of its density "
+            f"{found[worst]:.9g}. Choose other parameters."
         )

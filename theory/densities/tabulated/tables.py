@@ -198,7 +198,9 @@ def tabulate(parts: Sequence[SmoothPart], name: str, places: Sequence[float] = (
     poles = [end for end in powers if end is not None and end.exponent < -SAME_POWER]
     for pole in poles:
         if pole.exponent <= SAME_POWER - 1:
-            raise InputError(f"{name} must integrate to 1, got infinity next to {pole.place:g}. Choose another density.")
+            raise InputError(
+                f"{name} must integrate to 1, got infinity next to {pole.place:g}. Choose another density."
+            )
     edges = [np.unique(np.append(_first_edges(part, name), _inside(part, places))) for part in parts]
     found = _refine_all(parts, [_Panels.of(part, own, name) for part, own in zip(parts, edges, strict=True)], name)
     # A narrow part may lie between the nodes of wide panels.
@@ -209,8 +211,8 @@ def tabulate(parts: Sequence[SmoothPart], name: str, places: Sequence[float] = (
     far = next((pole.place for pole in poles if pole.place != 0), None)
     if far is not None and TOTAL < missing < UNRESOLVED:
         raise InputError(
-            f"{name} must be bounded at {far:g}, next to which doubles are too far apart for its values. Reflect or move "
-            "it, so that it is unbounded at 0 alone."
+            f"{name} must be bounded at {far:g}, next to which doubles are too far apart for its values. Reflect or "
+            "move it, so that it is unbounded at 0 alone."
         )
     return _joined(found, name)
 
@@ -352,7 +354,8 @@ class _Panels:
             name,
         )
         joined = [
-            np.concatenate([kept[~rough], new]) for kept, new in zip(vars(self).values(), vars(parts).values(), strict=True)
+            np.concatenate([kept[~rough], new])
+            for kept, new in zip(vars(self).values(), vars(parts).values(), strict=True)
         ]
         order = np.argsort(joined[0], kind="stable")
         return _Panels(*(values[order] for values in joined))
@@ -427,8 +430,8 @@ def _outwards(part: SmoothPart, start: float, sign: int, name: str) -> Iterable[
     points = start + sign * steps
     if last >= points.size and shares[-1] > TAIL:
         raise InputError(
-            f"the tail of {name} must end within double precision, but it has mass beyond {abs(points[-1]):.0e}. Choose "
-            "a lighter tail."
+            f"the tail of {name} must end within double precision, but it has mass beyond {abs(points[-1]):.0e}. "
+            "Choose a lighter tail."
         )
     yield from (float(point) for point in points[: last + 1])
 
