@@ -123,7 +123,7 @@ def cauchy(location: Expr, scale: Expr) -> Density:
         Piecewise((-tail, z < -1), (centre, z <= 1), (1 - tail, True)),
         Piecewise((1 + tail, z < -1), (1 - centre, z <= 1), (tail, True)),
         (z / (1 + z**2) + atan(z) + pi / 2) / (2 * pi**2),
-        quantile=-1 / tan(pi * probability),
+        quantile=Piecewise((-1 / tan(pi * probability), probability <= HALF), (1 / tan(pi * (1 - probability)), True)),
         upper_quantile=1 / tan(pi * probability),
     )
     return _place(form, "cauchy", (location, scale), location, scale, partial(_move_cauchy, location, scale))
@@ -182,9 +182,8 @@ def _student_tails(freedom: Expr, z: Expr) -> tuple[Expr, Expr]:
     """Return the distribution and the survival function, each by the incomplete beta function that is small there."""
     tail = betainc_regularized(freedom / 2, HALF, 0, freedom / (freedom + z**2)) / 2
     centre = betainc_regularized(HALF, freedom / 2, 0, z**2 / (freedom + z**2)) / 2
-    edge = sqrt(freedom)
-    below = Piecewise((tail, z < -edge), (HALF - centre, z <= 0), (HALF + centre, z <= edge), (1 - tail, True))
-    above = Piecewise((1 - tail, z < -edge), (HALF + centre, z <= 0), (HALF - centre, z <= edge), (tail, True))
+    below = Piecewise((tail, z < -1), (HALF - centre, z <= 0), (HALF + centre, z <= 1), (1 - tail, True))
+    above = Piecewise((1 - tail, z < -1), (HALF + centre, z <= 0), (HALF - centre, z <= 1), (tail, True))
     return below, above
 
 

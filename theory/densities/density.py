@@ -14,7 +14,8 @@ from sympy import Expr, Integer, Pow
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.densities.quantiles import EconomicalInverse, NumericalInverse, precise_tail
+from theory.densities.quantiles import EconomicalInverse, NumericalInverse, TabulatedInverse, precise_tail
+from theory.densities.tabulated.computed import has_computed
 from theory.kernels import Piece, x
 
 SMALLEST_DENSITY = 1e-290
@@ -292,6 +293,8 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         pdf, below, above = map(_reflect, (pdf, above, below))
         ends = -ends[1], -ends[0]
     inverse = NumericalInverse if density.keeps_digits else EconomicalInverse
+    if has_computed(density.distribution):
+        inverse = TabulatedInverse
     return inverse(pdf, below, above, ends)
 
 

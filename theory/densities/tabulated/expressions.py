@@ -79,6 +79,8 @@ def density_of_expression(formula: Any, support: tuple[Any, Any]) -> Density:
         # Text is never given to sympy, which would evaluate it.
         expression = _as_expression(formula, {"x": x})
         lower, upper = (read_end(end) if isinstance(end, str) else _as_expression(end, {}) for end in support)
+    except InputError:
+        raise
     except (sympy.SympifyError, TypeError, ValueError, AttributeError):
         raise InputError(
             "a density by its formula must be (expression, (lower, upper)), got something else. Give a formula of "

@@ -37,8 +37,8 @@ NEAR_OCTAVES, TAIL = 64, 1e-25
 MOST_PANELS, MOST_ROUNDS, PARTS = 100_000, 200, 64
 """Largest number of panels, of rounds in which some are halved, and the parts of every panel in a second search."""
 
-NOISE, FLOOR, FALL = 1e-9, 1e-15, 4.0
-"""Error, relative and beside the largest mean of a panel, that may be rounding if a halving does not divide it by 4."""
+NOISE, FLOOR, FALL = 1e-9, 1e-15, 3.0
+"""Error, relative and beside the largest mean of a panel, that may be rounding if a halving does not divide it by 3."""
 
 NARROWEST, SPACINGS = 64, 4.0
 """Width of the narrowest panel, and error of an argument, in doubles."""
@@ -332,7 +332,7 @@ class _Panels:
         beyond = np.minimum(before, after)
         total = below + above + float(self.masses.sum())
         rounded = FLOOR * self.series[:, 0].max() * (self.uppers - self.lowers)
-        accepted = np.maximum(NOISE * np.maximum(self.least, beyond), rounded)
+        accepted = np.maximum(NOISE * self.least, rounded)
         noisy = (self.errors > self.before / FALL) & (self.errors <= accepted)
         allowed = TOLERANCE * np.maximum(beyond, self.least) + self.rounding + NEGLIGIBLE * total
         rough = (self.errors > allowed) & ~noisy
