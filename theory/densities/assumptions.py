@@ -14,7 +14,6 @@ from theory.densities.density import Density, DensityLike
 from theory.densities.families import density_named, standard_form
 from theory.densities.integrals import integral_of
 from theory.densities.tabulated.computed import has_computed
-from theory.densities.tabulated.examination import decide_by_values, weight_by_values
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Piece, x
 
@@ -48,6 +47,9 @@ def density_assumptions(density: DensityLike) -> tuple[Evidence, ...]:
     if len(known) == CONDITIONS:
         return tuple(known.values())
     if any(has_computed(piece.density) for piece in density.pieces):
+        # Few densities need it.
+        from theory.densities.tabulated.examination import decide_by_values
+
         return tuple(known.get(one.statement, one) for one in decide_by_values(density))
     # No assumption depends on location and scale, but the points at which one fails do.
     standard = standard_form(density)
@@ -109,6 +111,8 @@ def weight_conditions(weight: str | Weight, density: DensityLike | None = None) 
     """
     weight = weight_named(weight, density)
     if any(has_computed(piece.density) for piece in weight.pieces):
+        from theory.densities.tabulated.examination import weight_by_values
+
         return weight_by_values(weight)
     unbounded = _describe_unboundedness(weight.pieces, lambda value: value)
     continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)

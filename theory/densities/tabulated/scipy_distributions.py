@@ -127,7 +127,7 @@ def density_of_frozen(frozen: Any) -> Density:
             f"(lower, upper)), got {type(frozen).__name__}. Try {SCIPY_EXAMPLE}."
         )
     known = continuous_distributions().get(name)
-    if known is None or type(known) is not type(law):
+    if law is None or known is None or type(known) is not type(law):
         raise InputError(
             f"a frozen distribution must be a continuous one of scipy.stats, got {name!r}. Give a formula with its "
             "support."

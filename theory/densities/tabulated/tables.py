@@ -417,10 +417,10 @@ def _towards(part: SmoothPart, end: float, reach: float, sign: int) -> Iterable[
 
 def _outwards(part: SmoothPart, start: float, sign: int, name: str) -> Iterable[float]:
     """Yield points whose distances from the start double, up to where no mass is left."""
-    steps = 2.0 ** np.arange(1, 998)
+    steps = np.ldexp(1.0, np.arange(1, 998))
     steps = steps[steps < FARTHEST]
     # Nearby several points between neighbours, so that a part far away is seen.
-    near = steps[:NEAR_OCTAVES, None] * np.linspace(0.5, 1.0, PARTS + 1)[1:]
+    near = np.asarray(steps[:NEAR_OCTAVES, None] * np.linspace(0.5, 1.0, PARTS + 1)[1:], dtype=np.float64)
     shares = np.maximum(_shares(part, start, sign * steps), 0.0)
     shares[:NEAR_OCTAVES] = _shares(part, start, sign * near.ravel()).reshape(near.shape).max(axis=1)
     heavy = np.flatnonzero(shares > NEGLIGIBLE)
