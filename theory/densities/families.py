@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
+from typing import TYPE_CHECKING
 
 import sympy
 from sympy import Expr, Integer, Rational, betainc_regularized, binomial, erfc, erfcinv, exp, gamma, oo, pi, sqrt
@@ -29,6 +30,9 @@ from theory.densities.grammar import Call, read_call, read_numbers, split_top
 from theory.densities.numbers import format_name, format_number, parse_number
 from theory.kernels import Piece, x
 from theory.names import FAMILY_PARAMETERS, MIXTURE_EXAMPLE, OTHER_FORMS, write_form
+
+if TYPE_CHECKING:
+    from theory.densities.tabulated.scipy_distributions import ScipyLaw
 
 LONGEST_NAME = 20_000
 
@@ -412,9 +416,9 @@ def density_named(name: DensityLike) -> Density:
         from theory.densities.tabulated.expressions import density_of_expression
 
         return density_of_expression(*name)
-    from theory.densities.tabulated.scipy_distributions import density_of_frozen
+    from theory.densities.tabulated.scipy_distributions import read_frozen
 
-    return density_of_frozen(name)
+    return _density_of_scipy(read_frozen(name))
 
 
 @cache
@@ -434,9 +438,9 @@ def density_of_call(call: Call | None, name: str) -> Density:
             f"{_quote(name)} is not a density. {_CHOICE[:-1]}; a formula needs its support, as in --support 0,oo."
         )
     if call.family == "scipy":
-        from theory.densities.tabulated.scipy_distributions import density_of_scipy
+        from theory.densities.tabulated.scipy_distributions import read_scipy
 
-        return density_of_scipy(call.arguments)
+        return _density_of_scipy(read_scipy(call.arguments))
     if call.family == "expression":
         from theory.densities.tabulated.expressions import read_expression
 
@@ -462,6 +466,14 @@ def _suggest_family(name: str) -> str:
     if name in continuous_distributions():
         near = f"Did you mean scipy:{name}?"
     return f"{near} " if near else ""
+
+
+def _density_of_scipy(law: ScipyLaw) -> Density:
+    """Return a distribution of scipy as a density of one of our families, if it is one, for its closed forms."""
+    known = law.family
+    if known is not None and FAMILIES[known[0]].accepts(known[1]):
+        return FAMILIES[known[0]].density(known[1])
+    return law.density()
 
 
 def _read_mixture(name: str, text: str) -> Density:

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
 from sympy import Expr, Integer, Rational, oo
 
 from foundation.errors import InputError, suggest
+from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from foundation.types import Array
 from theory.densities.density import Density
-from theory.densities.families import FAMILIES
 from theory.densities.grammar import read_numbers
 from theory.densities.numbers import format_number
 from theory.densities.tabulated.computed import computed_function
 from theory.densities.tabulated.laws import place_density, tabulated_density
 from theory.kernels import Piece, x
 from theory.names import SCIPY_EXAMPLE
+
+SECONDS = 1.5
+"""Processor time in which a distribution is tabulated."""
 
 AGREEMENT = 1e-8
 """Largest difference between our distribution function and scipy's."""
@@ -65,8 +69,66 @@ _FAMILIES: Mapping[str, tuple[str, Callable[..., _Values]]] = {
 }
 
 
-def density_of_scipy(text: str) -> Density:
-    """Return the density of a distribution of scipy.stats, written as ``name(shapes, loc, scale)``.
+class ScipyLaw(NamedTuple):
+    """A continuous distribution of scipy.stats with its parameters.
+
+    Attributes
+    ----------
+    name : str
+        One of `continuous_distributions`.
+    shapes : tuple of Rational
+    location, scale : Rational
+    """
+
+    name: str
+    shapes: _Values
+    location: Rational
+    scale: Rational
+
+    @property
+    def family(self) -> tuple[str, _Values] | None:
+        """The family of ours that it belongs to, with the values of all its parameters; None if there is none."""
+        if self.name not in _FAMILIES:
+            return None
+        family, parameters = _FAMILIES[self.name]
+        values = parameters(*self.shapes, self.location, self.scale)
+        return (family, values) if values else None
+
+    def density(self) -> Density:
+        """Return the density, whose integrals are tabulated.
+
+        Raises
+        ------
+        InputError
+            If it has no density on the line, or one that takes too long.
+        """
+        return _density(*self)
+
+    def check(self) -> ScipyLaw:
+        """Return the distribution itself.
+
+        Raises
+        ------
+        InputError
+            If a parameter is out of scipy's range.
+        """
+        if not self.scale > 0:
+            scale = format_number(self.scale)
+            raise InputError(f"the parameter scale of scipy:{self.name} must be positive, got {scale}.")
+        law, numbers = continuous_distributions()[self.name], [float(shape) for shape in self.shapes]
+        # scipy warns of a shape that is not whole where it should be.
+        with warnings.catch_warnings(record=True, action="always") as warned:
+            valid = np.all(law._argcheck(*numbers))
+        if warned or not valid:
+            listed = ", ".join(f"{one}={value:g}" for one, value in zip(_shapes(law), numbers, strict=True))
+            raise InputError(
+                f"the parameters of scipy:{self.name} must be in the range that scipy gives, got {listed}."
+            )
+        return self
+
+
+def read_scipy(text: str) -> ScipyLaw:
+    """Return the distribution of scipy.stats that is written as ``name(shapes, loc, scale)``.
 
     Raises
     ------
@@ -75,8 +137,8 @@ def density_of_scipy(text: str) -> Density:
 
     Examples
     --------
-    >>> density_of_scipy("norm(1, scale=2)").name, density_of_scipy("invgauss(0.5)").name
-    ('normal:1,2', 'scipy:invgauss(0.5)')
+    >>> read_scipy("norm(1, scale=2)").family, read_scipy("invgauss(0.5)").density().name
+    (('normal', (1, 2)), 'scipy:invgauss(0.5)')
     """
     found = re.fullmatch(r"\s*([A-Za-z]\w{0,39})\s*(?:\(([^()]*)\))?\s*", text)
     if found is None:
@@ -93,11 +155,11 @@ def density_of_scipy(text: str) -> Density:
         )
     what, shapes = f"scipy:{name}", _shapes(law)
     form = f"Write scipy:{name}({','.join([*shapes, 'loc=0', 'scale=1'])})."
-    values, named = read_numbers(found[2] or "", what, form)
+    positional, named = read_numbers(found[2] or "", what, form)
     names = [*shapes, "loc", "scale"]
-    if len(values) > len(names):
-        raise InputError(f"{what} must have at most {len(names)} parameters, got {len(values)}. {form}")
-    given = dict(zip(names, values, strict=False))
+    if len(positional) > len(names):
+        raise InputError(f"{what} must have at most {len(names)} parameters, got {len(positional)}. {form}")
+    given = dict(zip(names, positional, strict=False))
     for one, value in named.items():
         if one not in names or one in given:
             why = "given once, got it twice" if one in given else f"one of {', '.join(names)}"
@@ -106,13 +168,12 @@ def density_of_scipy(text: str) -> Density:
     missing = [shape for shape in shapes if shape not in given]
     if missing:
         raise InputError(f"{what} must have the parameter {missing[0]}, got none. {form}")
-    return _density(
-        name, tuple(given[shape] for shape in shapes), given.get("loc", Integer(0)), given.get("scale", Integer(1))
-    )
+    values = tuple(given[shape] for shape in shapes)
+    return ScipyLaw(name, values, given.get("loc", Integer(0)), given.get("scale", Integer(1))).check()
 
 
-def density_of_frozen(frozen: Any) -> Density:
-    """Return the density of a frozen continuous distribution of scipy.stats, such as ``scipy.stats.gamma(2)``.
+def read_frozen(frozen: Any) -> ScipyLaw:
+    """Return what a frozen continuous distribution of scipy.stats is, such as ``scipy.stats.gamma(2)``.
 
     Raises
     ------
@@ -138,7 +199,7 @@ def density_of_frozen(frozen: Any) -> Density:
     except (TypeError, ValueError):
         listed = ", ".join(map(str, (*shapes, location, scale)))
         raise InputError(f"the parameters of {name} must be single finite numbers, got {listed}.") from None
-    return _density(name, tuple(numbers[:-2]), *numbers[-2:])
+    return ScipyLaw(name, tuple(numbers[:-2]), *numbers[-2:]).check()
 
 
 def _exact(value: Any) -> Rational:
@@ -173,21 +234,9 @@ def _write(name: str, shapes: _Values, location: Expr, scale: Expr) -> str:
 @cache
 def _density(name: str, shapes: _Values, location: Rational, scale: Rational) -> Density:
     written = _write(name, shapes, location, scale)
-    if not scale > 0:
-        raise InputError(f"the parameter scale of scipy:{name} must be positive, got {format_number(scale)}.")
-    law = continuous_distributions()[name]
-    numbers = [float(shape) for shape in shapes]
-    if not np.all(law._argcheck(*numbers)):
-        listed = ", ".join(f"{one}={value:g}" for one, value in zip(_shapes(law), numbers, strict=True))
-        raise InputError(f"the parameters of scipy:{name} must be in the range that scipy gives, got {listed}.")
     if name in REFUSED:
         raise InputError(f"scipy:{name} must be tabulated, but {REFUSED[name]}. Choose another density.")
-    if name in _FAMILIES:
-        family, parameters = _FAMILIES[name]
-        values = parameters(*shapes, location, scale)
-        if values and FAMILIES[family].accepts(values):
-            return FAMILIES[family].density(values)
-    standard = _standard(name, shapes)
+    standard = _standard_within_time(name, shapes)
     if (location, scale) == (0, 1):
         return standard
     return place_density(standard, written, location, scale, partial(_move, name, shapes, location, scale))
@@ -195,6 +244,24 @@ def _density(name: str, shapes: _Values, location: Rational, scale: Rational) ->
 
 def _move(name: str, shapes: _Values, location: Rational, scale: Rational, distance: Expr) -> Density:
     return _density(name, shapes, location + distance, scale)
+
+
+def _standard_within_time(name: str, shapes: _Values) -> Density:
+    written = _write(name, shapes, Integer(0), Integer(1))
+    try:
+        # At the borders of their parameters scipy's functions warn of, or raise, many things.
+        with processor_time_limited(SECONDS), warnings.catch_warnings(action="ignore"):
+            return _standard(name, shapes)
+    except InputError:
+        raise
+    except ProcessorTimeExceeded:
+        raise InputError(
+            f"{written} must be tabulated within {SECONDS:g} seconds, which it is not. Choose other parameters."
+        ) from None
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as reason:
+        raise InputError(
+            f"{written} must have a density and quantiles, but scipy says: {reason}. Choose other parameters."
+        ) from None
 
 
 @cache
@@ -211,7 +278,11 @@ def _standard(name: str, shapes: _Values) -> Density:
             found = law.pdf(points, *numbers)
         return np.where((points < lower) | (points > upper), np.nan, found)
 
+    if not lower < upper:
+        raise InputError(f"{written} must have a support, got {lower} to {upper}. Choose other parameters.")
     first, middle, last = (float(level) for level in law.ppf([0.25, 0.5, 0.75], *numbers))
+    if not math.isfinite(first + middle + last):
+        raise InputError(f"{written} must have finite quartiles, got {first}, {middle}, {last}. Choose others.")
     function = computed_function(f"density of {written}", values, max((last - first) / 2, 1e-300))
     piece = Piece(_end(lower), _end(upper), function(x))
     density = tabulated_density(

@@ -252,7 +252,9 @@ def _joined(found: Sequence[_Panels], name: str) -> Tabulation:
     squared = np.cumsum((2 * halves * squares[:, 0]).astype(np.longdouble))
     total = float(below[-1])
     if not abs(total - 1) <= TOTAL:
-        hint = f" Divide it by {total:.12g}." if 0 < total < math.inf else ""
+        # A formula that anyone may have typed is easily mended.
+        mended = "expression:" in name and 0 < total < math.inf
+        hint = f" Divide it by {total:.12g}." if mended else " Choose another density."
         raise InputError(f"{name} must integrate to 1, got {total:.12g}.{hint}")
     return Tabulation(edges, series, squares, below, above, np.concatenate([[0.0], squared]).astype(np.float64))
 
