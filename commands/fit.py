@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import Command, OneOf
@@ -20,7 +21,11 @@ from commands.shared.options import (
 )
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from commands.shared.startup import rare_garbage_collection
+from simulations.goodness_of_fit.names import ADAPTIVE, DEFAULT_BANDWIDTH, NULLS
 from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RULES, SEPARATORS
+
+if TYPE_CHECKING:
+    from simulations.observations.sample import Sample
 
 
 @click.command("test-fit", cls=Command, short_help="Test whether data come from a density.")
@@ -62,6 +67,14 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
     metavar="refuse|drop",
     help="What is done with missing values: an empty field, NA, N/A, NaN, null, None, or a lone - . ? or *.",
 )
+@click.option(
+    "--against",
+    type=click.Path(),
+    metavar="FILE2",
+    shell_complete=files,
+    help="Test whether FILE and FILE2 come from one density, by permutations, instead of from a given one. Both are "
+    "read with the same options.",
+)
 @option(SHARED["density"], summary="f, the density under the null hypothesis.")
 @table_options(SHARED, "support")
 @click.option(
@@ -76,8 +89,32 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
     help="The data were rounded to multiples of WIDTH, in their units, such as 0.1 for one decimal: the simulated "
     "samples are rounded alike. Without it, many equal observations speak against every density.",
 )
+@click.option(
+    "--alpha",
+    type=float,
+    default=0.05,
+    show_default=True,
+    metavar="LEVEL",
+    help="The level at which the sentence that states the result rejects.",
+)
 @table_options(SHARED, "kernel", "weight")
-@option(SHARED["bandwidth"], metavar="RULE")
+@click.option(
+    "--bandwidth",
+    multiple=True,
+    metavar="NUMBER|m^-DELTA|adaptive",
+    help="b, the bandwidth, in the units of the density: a number, or m^-DELTA. Repeatable: the statistic is then the "
+    "largest excess of T_m over its mean, in standard deviations, at any of the bandwidths. adaptive is a grid "
+    "of them, from 1.6 standard deviations of the density downwards.  [default: m^-0.235; adaptive with --against]",
+)
+@click.option(
+    "--null",
+    type=OneOf(NULLS),
+    default="density",
+    show_default=True,
+    metavar="density|smoothed",
+    help="What the estimate is compared with: the density, or its mean under the hypothesis, the density smoothed with "
+    "the kernel, which leaves no bias.",
+)
 @option(
     SHARED["replicates"],
     default=9_999,
@@ -96,8 +133,11 @@ from simulations.observations.names import DECIMAL_MARKS, ENCODINGS, MISSING_RUL
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache of null distributions.")
 @plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
 @common_options
+@click.pass_context
 @rare_garbage_collection()
 def test_fit(
+    context: click.Context,
+    /,
     file: str,
     column: str | None,
     header: bool | None,
@@ -105,6 +145,8 @@ def test_fit(
     separator: str | None,
     encoding: str | None,
     missing: str,
+    against: str | None,
+    bandwidth: tuple[str, ...],
     cache_dir: Path | None,
     no_cache: bool,
     plots: tuple[Path, ...],
@@ -127,32 +169,71 @@ def test_fit(
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
       python cli.py test-fit waiting-times.txt --density gamma:2,scale=3
+      python cli.py test-fit sample.txt --bandwidth adaptive --null smoothed
+      python cli.py test-fit before.txt --against after.txt
       python cli.py test-fit werte.csv --column Gewicht --decimal , --missing drop
     """  # noqa: D301
-    from simulations import Study, bickel_rosenblatt_test
     from simulations.observations import read_sample
-    from simulations.terminal import goodness_of_fit_report, progress_display
 
     if no_cache and cache_dir is not None:
         raise click.UsageError("--no-cache and --cache-dir exclude each other.")
+    if against is not None:
+        _refuse_with_against(context)
     checked_plots(plots)
     # The data are read and checked before the null law is simulated, which takes the time.
-    sample = read_sample(
-        file, column, header=header, decimal=decimal, separator=separator, encoding=encoding, missing=missing
-    )
+    samples = [
+        read_sample(
+            one, column, header=header, decimal=decimal, separator=separator, encoding=encoding, missing=missing
+        )
+        for one in (file, against)
+        if one is not None
+    ]
+    if len(samples) > 1:
+        chosen = {name: options[name] for name in ("kernel", "alpha", "replicates", "seed", "workers")}
+        _compare_two(*samples, bandwidth=bandwidth or ADAPTIVE, json_path=json_path, quiet=quiet, **chosen)
+    else:
+        cache = cache_dir or not no_cache
+        chosen = {"density": density_option(density, support), "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
+        options = {**options, **chosen, "cache": cache}
+        _test_one(samples[0], plots=plots, json_path=json_path, quiet=quiet, **options)
+
+
+def _test_one(sample: Sample, *, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any) -> None:
+    from simulations import Study, bickel_rosenblatt_test
+    from simulations.terminal import goodness_of_fit_report, progress_display
+
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         with progress_display(Study(sample.values.size, options["replicates"]), quiet) as progress:
-            test = bickel_rosenblatt_test(
-                sample,
-                density_option(density, support),
-                cache=cache_dir or not no_cache,
-                progress=progress,
-                **options,
-            )
+            test = bickel_rosenblatt_test(sample, progress=progress, **options)
         if plots:
             from simulations.figures import goodness_of_fit_figure
 
             save_plots(goodness_of_fit_figure(test), plots)
         write_json(stream, test.document())
     console.print(goodness_of_fit_report(test))
+
+
+def _compare_two(first: Sample, second: Sample, *, json_path: str | None, quiet: bool, **options: Any) -> None:
+    from simulations import Study, two_sample_test
+    from simulations.terminal import progress_display, two_sample_report
+
+    console = console_for(json_path, quiet)
+    with json_output(json_path) as stream:
+        with progress_display(Study(first.values.size + second.values.size, options["replicates"]), quiet) as progress:
+            test = two_sample_test(first, second, progress=progress, **options)
+        write_json(stream, test.document())
+    console.print(two_sample_report(test))
+
+
+#: Options that say something of a given density, which two samples are not compared with.
+ONE_SAMPLE_ONLY = ("density", "support", "estimate", "rounded_to", "null", "weight", "cache_dir", "no_cache", "plots")
+
+
+def _refuse_with_against(context: click.Context) -> None:
+    for parameter in context.command.params:
+        given = parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if given and parameter.name in ONE_SAMPLE_ONLY:
+            raise click.UsageError(
+                f"{parameter.opts[0]} does not apply to --against, which compares two samples. Leave one of them out."
+            )

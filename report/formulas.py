@@ -16,9 +16,11 @@ from sympy import Expr, Symbol
 
 from foundation.errors import InputError
 from foundation.typography import format_printable, format_symbols
-from theory.algebra.expressions import CONSTANTS, FUNCTIONS, LONGEST_TEXT, parse
+from theory.algebra.expressions import CONSTANTS, LONGEST_TEXT, SPECIAL, format_latex, format_text, parse
+from theory.algebra.expressions import FUNCTIONS as ELEMENTARY
 
 MINUS = "\N{MINUS SIGN}"
+FUNCTIONS = ELEMENTARY | SPECIAL
 
 #: A hyphen that is a minus sign: before a number or a bracket, after a bracket, between spaces, or as in x-1.
 _DIFFERENCE = re.compile(r"(?<![\w.)\]>-])-(?=[\d.(])|(?<=[(\[])-(?=\w)|(?<= )-(?= )|(?<=\b[A-Za-z])-(?=\d)")
@@ -51,7 +53,7 @@ def mathml(expression: Expr, *, display: bool = False) -> Markup:
     display="inline"><mrow><msup><mi>r</mi><mrow><mn>2</mn></mrow></msup></mrow></math>
     """
     names = {symbol: _as_latex(symbol.name) for symbol in expression.free_symbols}
-    return Markup(convert(sympy.latex(expression, symbol_names=names), display="block" if display else "inline"))
+    return Markup(convert(format_latex(expression, symbol_names=names), display="block" if display else "inline"))
 
 
 def _as_latex(name: str) -> str:
@@ -108,7 +110,9 @@ def _formulas(text: str) -> Iterator[tuple[int, int, Expr]]:
         end = _end_of_expression(text, start)
         expression = None if end is None or _GOES_ON.match(text, end) else _read_back(text[start:end])
         if end is not None and expression is not None:
-            yield start, end, expression
+            # An expression between brackets, as a factor, is typeset between them.
+            inner = 1 if text[start] == "(" and _end_of_operand(text, start) == end else 0
+            yield start + inner, end - inner, expression
         position = max(end or start, start) + 1 if expression is None else end or start
 
 
@@ -149,10 +153,10 @@ def _read_back(span: str) -> Expr | None:
         return None
     symbols = {name: Symbol(name) for name in names - set(FUNCTIONS) - set(CONSTANTS)}
     try:
-        expression = parse(span, symbols)
+        expression = parse(span, symbols, special=True)
     except InputError:
         return None
-    return expression if _spelling(str(expression)) == _spelling(span) else None
+    return expression if _spelling(format_text(expression)) == _spelling(span) else None
 
 
 def _spelling(text: str) -> list[str]:

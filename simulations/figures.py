@@ -32,7 +32,8 @@ from foundation.figures import (
 from foundation.types import Array, Counts
 from foundation.typography import format_plot_text
 from simulations.engines.exact.statistic import Statistic
-from simulations.goodness_of_fit.fit import SIGNIFICANCE, GoodnessOfFit
+from simulations.goodness_of_fit.names import SIGNIFICANCE
+from simulations.goodness_of_fit.result import GoodnessOfFit
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result
 from simulations.study.summary import Summary
@@ -176,7 +177,9 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
         If T_m has the same value in all samples under the null hypothesis.
     """
     null, setting = test.null_law, test.study.setting
-    mean, deviation = _limit_law(setting, test.study.m)
+    # The limit law is that of T_m at one bandwidth.
+    has_limit = test.asymptotic_p_value is not None
+    mean, deviation = _limit_law(setting, test.study.m) if has_limit else (float(null.mean()), 0.0)
     if not null[-1] > null[0]:
         raise InputError("--plot has nothing to draw: T_m does not vary under the hypothesis. Use more replicates.")
     # The range covers both distributions, and the observed value unless it is far away.
@@ -191,8 +194,9 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     edges = np.linspace(low, high, BARS + 1)
     _draw_stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
     x = np.linspace(low, high, 400)
-    label = f"limit law, normal (its p-value {test.asymptotic_p_value:.3g})"
-    axes.plot(x, norm.pdf(x, mean, deviation), color=VERMILION, linestyle="--", label=label)
+    if has_limit:
+        label = f"limit law, normal (its p-value {test.asymptotic_p_value:.3g})"
+        axes.plot(x, norm.pdf(x, mean, deviation), color=VERMILION, linestyle="--", label=label)
     critical = test.critical_values[SIGNIFICANCE]
     axes.axvline(critical, color=GREY, linestyle=":", label=f"critical at {SIGNIFICANCE:.0%}, {critical:.4g}")
     # The observed value: a line, or an arrow at the edge.
@@ -203,12 +207,18 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
         axes.plot([], [], color=BLACK, marker=">", linestyle="none", label=f"beyond the right edge: {label}")
     else:
         axes.axvline(observed, color=BLACK, linewidth=1.8, label=label)
-    axes.set(xlabel="$T_m$", ylabel="density under the hypothesis", xlim=(low, high), ylim=(0, None))
+    axes.set(xlabel=_name_statistic(test), ylabel="density under the hypothesis", xlim=(low, high), ylim=(0, None))
     axes.legend(loc="upper right")
     shape = "" if test.location is None else f", location {test.location:.4g} and scale {test.scale:.4g} estimated"
-    rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{shape}"
+    several = "" if len(test.at_bandwidths) == 1 else f" of {len(test.at_bandwidths)} bandwidths"
+    rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{several}{shape}"
     axes.set_title(f"{_choice(setting)}\n{format_minus(rest)}")
     return figure
+
+
+def _name_statistic(test: GoodnessOfFit) -> str:
+    name = "$T_m$" if test.null == "density" else "$T_m$ compared with $K_b * f$"
+    return name if len(test.at_bandwidths) == 1 else f"largest excess of {name} over its mean, in standard deviations"
 
 
 def _limit_law(setting: Statistic, m: int) -> tuple[float, float]:

@@ -28,7 +28,9 @@ from simulations.study.study import Result, Study
 from simulations.study.summary import Summary, in_words
 
 if TYPE_CHECKING:
-    from simulations.goodness_of_fit.fit import GoodnessOfFit
+    from simulations.goodness_of_fit.comparison import Comparison
+    from simulations.goodness_of_fit.result import GoodnessOfFit
+    from simulations.goodness_of_fit.two_samples import TwoSamples
     from simulations.observations.sample import Reading
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -265,29 +267,81 @@ def _z(value: float | None) -> str:
 def goodness_of_fit_report(test: GoodnessOfFit) -> RenderableType:
     """Format the report of a test, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
-    b = setting.bandwidth.at(study.m)
     hypothesis = setting.density.name
     if test.location is not None:
         hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
+    several = len(test.at_bandwidths) > 1
+    bandwidth = f"{len(test.at_bandwidths)} bandwidths" if several else f"b = {test.deciding.value:.6g}"
+    smoothed = "" if test.null == "density" else ", compared with the smoothed density"
     heading = Text(
         f"Bickel-Rosenblatt test, {study.m:,} observations\n"
         f"{_on_reading(test.sample.reading)}\n"
         f"hypothesis {hypothesis}\n"
-        f"kernel {setting.kernel.name}, weight {setting.weight.name}, b = {b:.6g}"
+        f"kernel {setting.kernel.name}, weight {setting.weight.name}, {bandwidth}{smoothed}"
     )
+    limit = (
+        []
+        if test.asymptotic_p_value is None
+        else [("p-value by the limit law of Theorem 3.1", test.asymptotic_p_value)]
+    )
+    return _comparison_report(heading, test, "T_m", f"{study.replicates:,} samples of the hypothesis", limit)
+
+
+def two_sample_report(test: TwoSamples) -> RenderableType:
+    """Format the report of a comparison of two samples, at most 80 columns wide."""
+    several = len(test.at_bandwidths) > 1
+    bandwidth = f"{len(test.at_bandwidths)} bandwidths" if several else f"b = {test.deciding.value:.6g}"
+    heading = Text(
+        f"Two samples, {test.first.values.size:,} and {test.second.values.size:,} observations\n"
+        f"{_on_reading(test.first.reading)}\n"
+        f"{_on_reading(test.second.reading)}\n"
+        f"kernel {test.kernel.name}, {bandwidth}"
+    )
+    return _comparison_report(heading, test, "the statistic", f"{test.replicates:,} permutations")
+
+
+def _comparison_report(
+    heading: Text,
+    test: GoodnessOfFit | TwoSamples,
+    name: str,
+    replicates: str,
+    further: Sequence[tuple[str, float]] = (),
+) -> RenderableType:
+    """Format a statistic beside its null distribution, under a heading and before the sentences."""
+    several = len(test.at_bandwidths) > 1
+    lower, upper = test.p_value_interval
     rows = [
-        ("T_m", _number(test.statistic)),
-        (f"p-value, from {study.replicates:,} samples of the hypothesis", f"{test.p_value:.4g}"),
-        ("  its standard error", f"{test.p_value_error:.2g}"),
-        ("p-value by the limit law of Theorem 3.1", f"{test.asymptotic_p_value:.4g}"),
+        (f"largest excess of {name}, in standard deviations" if several else name, _number(test.statistic)),
+        (f"p-value, from {replicates}", f"{test.p_value:.4g}"),
+        ("  its 95 % confidence interval", f"{lower:.3g} to {upper:.3g}"),
+        *((label, f"{value:.4g}") for label, value in further),
+        *(
+            (f"critical value at the level {level:.0%}", _number(value))
+            for level, value in test.critical_values.items()
+        ),
     ]
-    for level, value in test.critical_values.items():
-        rows.append((f"critical value at the level {level:.0%}", _number(value)))
-    table = _table(None, ("", "value"), rows)
+    tables: list[RenderableType] = [_table(None, ("", "value"), rows)]
+    if several:
+        tables += ["", _bandwidth_table(test, name)]
     words = Table.grid(padding=(0, 1))
     for sentence in test.in_words():
         words.add_row("-", Text(sentence))
-    return Group(heading, "", table, "", words)
+    return Group(heading, "", *tables, "", words)
+
+
+def _bandwidth_table(test: Comparison, name: str) -> FittingTable:
+    headings = ("b", name, "its mean", "excess in s.d.", "p-value alone")
+    rows = [
+        (
+            f"{one.value:.4g}",
+            _number(one.statistic),
+            _number(one.null_mean),
+            f"{one.excess:+.2f}",
+            f"{one.p_value:.4g}",
+        )
+        for one in test.at_bandwidths
+    ]
+    return _table(f"{name[0].upper()}{name[1:]} at every bandwidth", headings, rows)
 
 
 def _on_reading(reading: Reading) -> str:

@@ -27,7 +27,7 @@ ROOMS = {
         ("claims",),
         ("kernel_assessment",),
         ("bickel_rosenblatt",),
-        ("smoothed_normal",),
+        ("smoothed_normal", "kernel_families"),
         ("densities", "posterior"),
         ("kernels", "claim"),
         ("kernel_examination",),

@@ -134,8 +134,8 @@ class Claim:
     def parse(self, printed: str) -> Expr:
         """Parse ``printed`` as an expression in this claim's symbols; raise `InputError` if it is not one."""
         names = {symbol.name: symbol for symbol in self.symbols}
-        datum = expressions.parse(printed, names)
-        count, expected = _count(datum), _count(expressions.parse(self.printed, names))
+        datum = expressions.parse(printed, names, special=True)
+        count, expected = _count(datum), _count(expressions.parse(self.printed, names, special=True))
         if count != expected:
             form = "one expression" if expected is None else f"{expected} expressions in parentheses"
             raise InputError(

@@ -1,11 +1,11 @@
-"""Figures of the theory: the kernels, the bound of Lemma 2.1, the optimum of Lemma 3.2, the limits of Theorem 3.1.
+"""Figures of the theory: the kernels, Lemma 2.1's bound, Lemma 3.2's optimum, many dimensions, Theorem 3.1's limits.
 
 Nothing is simulated: every curve and point is computed from a formula of this package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -40,7 +40,9 @@ from theory.claims.lemma_2_1 import C, divergence_density, sharp_constant
 from theory.claims.lemma_3_2 import roughness_table
 from theory.densities.evaluation import numerical
 from theory.kernel_assessment import KernelAssessment
+from theory.kernel_families import KernelConstants, product_epanechnikov, radial_epanechnikov, symmetric_beta
 from theory.kernels import EPANECHNIKOV, GAUSSIAN, KERNELS, UNIFORM, Kernel
+from theory.paper.tables import LATENT_DIMS
 
 #: Colour and dashes of each kernel.
 _LINES = {
@@ -376,6 +378,102 @@ def _primitive(points: Array) -> Array:
     """Return the distribution function of the Epanechnikov kernel."""
     inside = np.clip(points, -1, 1)
     return np.asarray((2 + 3 * inside - inside**3) / 4, dtype=np.float64)
+
+
+@apply_style
+def many_dimensions_figure(largest: int = 128) -> Figure:
+    """Compare the radial kernel with the product of Epanechnikov kernels in up to ``largest`` dimensions.
+
+    By roughness and by KL, both at equal covariance; then the two criteria along the beta kernels, and the marginal
+    densities of the two kernels.
+    """
+    figure = create_figure(7.4, 5.8)
+    (roughness, divergence), (criteria, marginals) = figure.subplots(2, 2)
+    dimensions = np.geomspace(1, largest, 200)
+    _draw_over_dimensions(roughness, dimensions, lambda kernel: kernel.relative_roughness, "{:.3g}", normal=1)
+    roughness.set(yscale="log", ylabel="roughness / that of the Gaussian", title=r"the paper's criterion, $\int K^2$")
+    roughness.legend(loc="lower left")
+    _draw_over_dimensions(divergence, dimensions, lambda kernel: kernel.normal_divergence, "{:.2f}", normal=0)
+    divergence.set(ylabel="KL from the Gaussian (nats)", title="the criterion of the evidence lower bound, KL")
+    divergence.legend(loc="upper left")
+    _draw_beta_criteria(criteria)
+    _draw_marginals(marginals)
+    label_panels([roughness, divergence, criteria, marginals])
+    return figure
+
+
+def _draw_over_dimensions(
+    axes: Axes, dimensions: Array, constant: Callable[[KernelConstants], sympy.Expr], form: str, normal: float
+) -> None:
+    """Draw a constant of both kernels over the dimension, with the values at the paper's dimensions."""
+    d = sympy.Symbol("d", positive=True)
+    kernels = (
+        ("product, as EVAE's", product_epanechnikov(d), PURPLE, (0, (3, 1, 1, 1)), "s", "left"),
+        ("radial", radial_epanechnikov(d), VERMILION, "-", "D", "right"),
+    )
+    for label, kernel, colour, dashes, marker, side in kernels:
+        values = sympy.lambdify(d, constant(kernel), "scipy")
+        axes.plot(dimensions, values(dimensions), color=colour, linestyle=dashes, label=label)
+        paper = np.array(LATENT_DIMS, dtype=np.float64)
+        axes.plot(paper, values(paper), marker, color=colour)
+        # The upper curve is labelled on its right, the lower one below, where there is room for text.
+        last, falls = (paper[-1], float(values(paper[-1]))), values(paper[-1]) < values(paper[0])
+        place = (-3, -12) if side == "right" else (6, 2 if falls else -8)
+        axes.annotate(form.format(last[1]), last, place, textcoords="offset points", ha=side, fontsize=8)
+    axes.axhline(normal, color=BLUE, linestyle=(0, (5, 2)), label="Gaussian")
+    axes.set(xscale="log", xlabel="latent dimensions $d$", xlim=(1, dimensions[-1]))
+    ticks = [2**power for power in range(int(np.log2(dimensions[-1])) + 1)]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _draw_beta_criteria(axes: Axes) -> None:
+    """Draw both criteria of the beta kernels at variance 1, each above its least value."""
+    a = sympy.Symbol("a", positive=True)
+    kernel = symmetric_beta(a).rescale(1)
+    shapes = np.geomspace(0.7, 64, 200)
+    least = symmetric_beta(2).rescale(1).roughness
+    renyi2 = _numerical_logarithms(sympy.log(kernel.roughness / least), a)
+    axes.plot(shapes, renyi2(shapes), color=BLACK, linestyle="-.", label="Rényi of order 2: best at $a = 2$")
+    divergence = _numerical_logarithms(kernel.normal_divergence, a)
+    axes.plot(shapes, divergence(shapes), color=BLUE, label=r"KL: best as $a \to \infty$")
+    for shape, name in ((1, "uniform"), (2, "Epanechnikov")):
+        for values in (renyi2, divergence):
+            axes.plot(shape, float(values(float(shape))), "o" if shape == 1 else "D", color=VERMILION)
+        axes.annotate(name, (shape, float(divergence(float(shape)))), (6, 3), textcoords="offset points", fontsize=8)
+    axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
+    axes.set(xscale="log", xlim=(0.7, 64), ylim=(-0.015, 0.3), xlabel="$a$", ylabel="nats above the least")
+    axes.set_xticks([1, 2, 4, 8, 16, 32, 64], ["1", "2", "4", "8", "16", "32", "64"])
+    axes.set_xticks([], minor=True)
+    axes.set_title("one dimension: kernels $(1 - u^2)^{a - 1}$")
+    axes.legend(loc="upper right")
+
+
+def _numerical_logarithms(expression: sympy.Expr, variable: sympy.Symbol) -> Callable[[Any], Any]:
+    """Return an expression in logarithms of gamma functions, which overflow themselves, as a function of arrays."""
+    expanded = sympy.expand_log(expression, force=True)
+    logarithms = [one for one in expanded.atoms(sympy.log) if one.args[0].func is sympy.gamma]
+    stable = expanded.xreplace({one: sympy.loggamma(one.args[0].args[0]) for one in logarithms})
+    return sympy.lambdify(variable, stable, "scipy")
+
+
+def _draw_marginals(axes: Axes) -> None:
+    """Draw the density of a coordinate at variance 1: an Epanechnikov kernel, or a beta kernel of the radial one."""
+    points = np.linspace(-3.6, 3.6, 601)
+    styles = ((1, PURPLE, (0, (3, 1, 1, 1))), (8, SKY, (0, (1, 1))), (64, VERMILION, "-"))
+    for dimension, colour, dashes in styles:
+        # Integrating 1 - |u|^2 over the other coordinates leaves (1 - u^2)^((d + 1)/2), which is a beta kernel.
+        reach = np.sqrt(dimension + 4)
+        height = 1 / (reach * beta_function(0.5, (dimension + 3) / 2))
+        values = height * np.maximum(1 - (points / reach) ** 2, 0) ** ((dimension + 1) / 2)
+        label = "product, any $d$" if dimension == 1 else f"radial, $d = {dimension}$"
+        axes.plot(points, values, color=colour, linestyle=dashes, label=label)
+    normal = np.exp(-(points**2) / 2) / np.sqrt(2 * np.pi)
+    axes.plot(points, normal, color=BLUE, linestyle=(0, (5, 2)), label="Gaussian")
+    axes.set(xlim=(-3.6, 3.6), xlabel="one coordinate (standard deviations)", ylabel="density")
+    axes.set_title("marginal densities at variance 1")
+    axes.set_ylim(0)
+    place_legend_on_top(axes, share=0.35, columns=2)
 
 
 @apply_style

@@ -101,7 +101,7 @@ def _claim_ids() -> list[str]:
     """Return the ``id`` of each ``Claim(...)`` call in the modules of claims, positional or by keyword."""
     import ast
 
-    trees = (ast.parse(source.read_text(encoding="utf-8")) for source in CLAIMS.glob("*.py"))
+    trees = (ast.parse(source.read_text(encoding="utf-8")) for source in CLAIMS.rglob("*.py"))
     calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
     made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Claim"]
     ids = [*(call.args[0] for call in made if call.args)]

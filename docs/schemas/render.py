@@ -21,7 +21,8 @@ ADDED = ("skip_undecodable",)
 
 #: The order of the page; what several documents share comes last.
 NAMES = (
-    *("verify-lemmas", "verify-lemmas-list", "verify-lemmas-kernel", "simulate-tm", "test-fit", "train", "evaluate"),
+    *("verify-lemmas", "verify-lemmas-list", "verify-lemmas-kernel", "simulate-tm", "test-fit"),
+    *("test-fit-against", "train", "evaluate"),
     *("sample", "reproduce", "report", "datasets-list", "datasets-get", "datasets-check", "completion", "common"),
 )
 

@@ -19,6 +19,7 @@ TURNING_POINTS = (
     "lemma-3.2.unique",
     "lemma-2.1.bound",
     "eq-6.bound",
+    "eq-6.collapse",
     "section-4.uniform-prior",
     "section-4.b-stabilises",
     "table.wins-fid",

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+import contextlib
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
-from foundation.errors import InputError
+from foundation.errors import InputError, suggest
 from foundation.files import locate_user_cache
 from foundation.types import Array
-from foundation.typography import format_count
-from simulations.engines.exact.statistic import check_sample, tm_statistic
+from simulations.engines.cells.replicates import CellReplicates
+from simulations.engines.exact.statistic import check_sample
+from simulations.engines.names import CHOSEN_FROM
+from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
+from simulations.goodness_of_fit.comparison import compare
 from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
+from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, NULLS, SIGNIFICANCE, require_level
 from simulations.goodness_of_fit.null_law import NullLaw
-from simulations.goodness_of_fit.rounding import Rounding, count_ties, guess_width
+from simulations.goodness_of_fit.result import GoodnessOfFit, combine
+from simulations.goodness_of_fit.rounding import Rounding
 from simulations.observations.read import take_sample
 from simulations.observations.sample import Sample
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
-from theory.algebra.evidence import Evidence, assumptions_document
-from theory.bickel_rosenblatt.bandwidth import Bandwidth
-from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_conditions
 from theory.densities.density import Density, DensityLike
+from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
 
@@ -38,147 +39,6 @@ FEWEST = 2
 """Smallest number of observations from which location and scale can be estimated."""
 
 
-@dataclass(frozen=True)
-class GoodnessOfFit:
-    """The result of the test of a sample.
-
-    Attributes
-    ----------
-    study : Study
-        The setting of T_m and of the simulation of its null distribution.
-    statistic : float
-        T_m of the sample, standardised where location and scale were estimated.
-    p_value : float
-        Share of samples under the null hypothesis, this one included, whose T_m is at least as large. Under the null
-        hypothesis it is at most p with probability p, for every multiple p of 1/(replicates + 1), at any m.
-    p_value_error : float
-        Standard error of the p-value due to the finite number of replicates.
-    asymptotic_p_value : float
-        From the normal limit of Theorem 3.1, which is a poor approximation at practical m.
-    critical_values : dict from level to float
-        Quantiles of the null distribution at 1 - level.
-    location, scale : float or None
-        The estimates, if requested.
-    rounded_to : float or None
-        The width to whose multiples the data are rounded, and with them the samples of the null distribution.
-    conditions : tuple of Condition
-        The conditions of Theorem 3.1, and so of the asymptotic p-value.
-    null_law : array, shape (replicates,)
-        T_m of the samples simulated under the null hypothesis, ascending.
-    sample : Sample
-        The observations, and what was read.
-    """
-
-    study: Study
-    statistic: float
-    p_value: float
-    p_value_error: float
-    asymptotic_p_value: float
-    critical_values: dict[float, float]
-    location: float | None
-    scale: float | None
-    rounded_to: float | None
-    conditions: tuple[Evidence, ...]
-    null_law: Array = field(repr=False, compare=False)
-    sample: Sample = field(repr=False, compare=False)
-
-    def in_words(self) -> list[str]:
-        """Describe in sentences the conclusions from the test, and their limits."""
-        sentences = self._finding(), self._on_ties(), self._on_the_limit(), self._advice()
-        return [sentence for sentence in sentences if sentence]
-
-    @cached_property
-    def ties(self) -> int:
-        """The number of observations that equal another one; a continuous hypothesis has none."""
-        return count_ties(self.sample.values)
-
-    def _on_ties(self) -> str:
-        """Return what rounding does to the test, or an empty string if no observations are equal."""
-        if self.rounded_to is not None:
-            return (
-                f"The p-value is that of data rounded to multiples of {self.rounded_to:g}: the samples of the "
-                "hypothesis are rounded alike. The limit law knows nothing of it."
-            )
-        if not self.ties:
-            return ""
-        values = self.sample.values
-        width = guess_width(values)
-        option = "--rounded-to WIDTH (in Python, rounded_to=WIDTH)"
-        if width is not None:
-            option = f"--rounded-to {width:g} (in Python, rounded_to={width:g}), of which all are multiples"
-        return (
-            f"{self.ties:,} of the {values.size:,} observations equal another one; there are "
-            f"{format_count(np.unique(values).size, 'different value')}. Data of a continuous density are never equal, "
-            "and T_m takes rounding for a departure from it, so that the p-value may be far too small. If the data "
-            f"were rounded, use {option}."
-        )
-
-    def _finding(self) -> str:
-        name = self.study.setting.density.name
-        if self.p_value <= SIGNIFICANCE:
-            return (
-                f"The test rejects {name} at the level {SIGNIFICANCE:.0%}: T_m is at least as large in "
-                f"{self.p_value:.2%} of its samples."
-            )
-        return (
-            f"The test does not reject {name} at the level {SIGNIFICANCE:.0%}, which does not show that the sample "
-            "comes from it."
-        )
-
-    def _on_the_limit(self) -> str:
-        broken = [condition.statement for condition in self.conditions if not condition.holds]
-        if broken:
-            return (
-                f"Theorem 3.1 does not cover this choice ({'; '.join(broken)}): the p-value by its limit law is not "
-                "justified."
-            )
-        return "The p-value by the limit law ignores the remaining bias and skewness of T_m at this m."
-
-    def _advice(self) -> str:
-        """Return advice if the data seem to be in other units than the density, or an empty string."""
-        sample = self.sample.values
-        inside = self.study.setting.density.bulk(OUTLYING)
-        share = float(np.mean((sample < inside[0]) | (sample > inside[1])))
-        if self.location is not None or share < MANY_OUTLYING:
-            return ""
-        return (
-            f"{share:.0%} of the sample lies where {self.study.setting.density.name} has almost no mass. To test the "
-            "shape alone, for any location and scale, use --estimate (in Python, estimate=True)."
-        )
-
-    def document(self) -> dict[str, Any]:
-        """Return the machine-readable form."""
-        study, setting = self.study, self.study.setting
-        return {
-            "m": study.m,
-            "data": self.sample.reading.document(),
-            "density": setting.density.name,
-            "kernel": setting.kernel.name,
-            "weight": setting.weight.name,
-            "bandwidth": setting.bandwidth.name,
-            "bandwidth_value": setting.bandwidth.at(study.m),
-            "estimated": None if self.location is None else {"location": self.location, "scale": self.scale},
-            "ties": self.ties,
-            "rounded_to": self.rounded_to,
-            "statistic": self.statistic,
-            "p_value": self.p_value,
-            "p_value_standard_error": self.p_value_error,
-            "asymptotic_p_value": self.asymptotic_p_value,
-            "critical_values": {f"{level:g}": value for level, value in self.critical_values.items()},
-            "replicates": study.replicates,
-            "seed": study.seed,
-            "assumptions": assumptions_document(self.conditions),
-        }
-
-
-LEVELS = (0.1, 0.05, 0.01)
-
-SIGNIFICANCE = 0.05
-
-OUTLYING, MANY_OUTLYING = 1e-4, 0.05
-"""Mass of the hypothesis in each tail that counts as outlying; share of the sample there that triggers the advice."""
-
-
 def bickel_rosenblatt_test(
     sample: Sample | pd.DataFrame | pd.Series | npt.ArrayLike,
     density: DensityLike = "normal",
@@ -187,9 +47,11 @@ def bickel_rosenblatt_test(
     missing: str = "refuse",
     kernel: str | Kernel = "epanechnikov",
     weight: str | Weight = "one",
-    bandwidth: str | float | Bandwidth = "m^-0.235",
+    bandwidth: Bandwidths = DEFAULT_BANDWIDTH,
+    null: str = "density",
     estimate: bool = False,
     rounded_to: float | None = None,
+    alpha: float = SIGNIFICANCE,
     replicates: int = 9_999,
     seed: int = 0,
     workers: int | None = None,
@@ -202,14 +64,20 @@ def bickel_rosenblatt_test(
     ----------
     sample : array_like, shape (m,), Series, DataFrame or Sample
         Finite numbers in any order. `simulations.observations.read_sample` reads them from a file.
-    density : str or Density
+    density : str, Density, frozen distribution of scipy.stats, or (expression, (lower, upper))
         The hypothesis, without unknown parameters unless ``estimate`` is set.
     column : hashable, optional
         The label of a DataFrame's column; required if it has several.
     missing : {"refuse", "drop"}
         What is done with NaN, None, NA and masked elements.
     kernel, weight, bandwidth
-        Those of T_m. The weight ``one`` covers the whole line; b is in the units of the density.
+        Those of T_m. The weight ``one`` covers the whole line; b is in the units of the density. With several
+        bandwidths the statistic is the largest excess of T_m(b) over its mean under the null hypothesis, in standard
+        deviations, and the null distribution is that of this maximum. ``adaptive`` is a geometric grid from 1.6 scales
+        of the density downwards.
+    null : {"density", "smoothed"}
+        What the estimate is compared with: f, or its mean K_b * f. Without the bias, wide bandwidths have power
+        against shifts as well.
     estimate : bool
         Test the shape alone: f((x - location) / scale) / scale with both estimated from the sample. The null
         distribution takes the estimation into account. For the densities normal, laplace and logistic.
@@ -218,6 +86,8 @@ def bickel_rosenblatt_test(
         null distribution are then rounded in the same way, halves to the even multiple. With ``estimate`` every sample
         is given the estimated location and scale, rounded and estimated again, so that the null distribution is that
         given the estimates; the width must not exceed the standard deviation of the data.
+    alpha : float
+        The level at which the result in words rejects.
     replicates, seed : int
         For the simulation of the null distribution. With 9,999, the p-value is a multiple of 1/10,000.
     workers : int, optional
@@ -253,48 +123,57 @@ def bickel_rosenblatt_test(
     rounding = None if rounded_to is None else Rounding(rounded_to)
     if rounding is not None:
         values = rounding.require(values)
-    study = Study(values.size, replicates, kernel, density, weight, bandwidth, seed)
-    fitted = _standardise_sample(values, study.setting.density) if estimate else None
-    setting = study.setting
-    statistic = tm_statistic(
-        values if fitted is None else fitted.values,
-        kernel=setting.kernel,
-        density=setting.density,
-        weight=setting.weight,
-        bandwidth=setting.bandwidth,
-    )
-    # The null distribution, and the p-value with the observed sample counted as one of the samples.
+    if null not in NULLS:
+        raise InputError(f"null must be one of {', '.join(NULLS)}, got {null!r}. {suggest(null, NULLS)}")
+    require_level(alpha)
+    hypothesis = valid_density(density)
+    bandwidths = take_bandwidths(bandwidth, hypothesis, values.size)
+    studies = [Study(values.size, replicates, kernel, hypothesis, weight, one, seed) for one in bandwidths]
+    fitted = _standardise_sample(values, hypothesis) if estimate else None
+    # The null distribution at every bandwidth; those of several are of the same samples.
     folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
-    law = NullLaw(study, estimate, rounding)
+    place = (0.0, 1.0)
     if rounding is not None and fitted is not None:
         # A median of rounded data is itself rounded; their mean tells where the multiples lie in the density.
-        law = replace(law, location=float(values.mean()), scale=rounding.scale_before(fitted.scale, values))
-    null = law.values(workers, folder, progress)
-    p_value = (1 + np.count_nonzero(null >= statistic)) / (1 + null.size)
-    return GoodnessOfFit(
-        study,
-        statistic,
-        float(p_value),
-        math.sqrt(p_value * (1 - p_value) / null.size),
-        _asymptotic_p_value(statistic, study),
-        {level: float(np.quantile(null, 1 - level)) for level in LEVELS},
-        None if fitted is None else fitted.location,
-        None if fitted is None else fitted.scale,
-        rounded_to,
-        theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),
-        null,
-        observed,
+        place = float(values.mean()), rounding.scale_before(fitted.scale, values)
+    laws = [NullLaw(study, estimate, rounding, *place, null == "smoothed") for study in studies]
+    if len(laws) > 1:
+        laws = [replace(law, study=replace(law.study, engine=_drawing_engine(law.study))) for law in laws]
+    prepared = values if fitted is None else fitted.values
+    statistics = np.array([law.statistic.of_sample(prepared) for law in laws])
+    nulls = np.array(
+        [law.values(workers, folder, _share(progress, replicates, k, len(laws))) for k, law in enumerate(laws)]
     )
+    widths = [one.at(values.size) for one in bandwidths]
+    return combine(
+        studies,
+        compare(bandwidths, widths, statistics, nulls, alpha),
+        null,
+        location=None if fitted is None else fitted.location,
+        scale=None if fitted is None else fitted.scale,
+        rounded_to=rounded_to,
+        sample=observed,
+    )
+
+
+def _share(progress: Progress | None, replicates: int, part: int, parts: int) -> Progress | None:
+    """Return the callback of one of ``parts`` simulations, each of which counts as an equal share of the replicates."""
+    if progress is None:
+        return None
+    return lambda done: progress((part * replicates + done) // parts)
+
+
+def _drawing_engine(study: Study) -> str:
+    """Return the engine that draws every observation, so that all bandwidths see the same samples."""
+    if study.m >= CHOSEN_FROM["cells"]:
+        with contextlib.suppress(InputError):
+            cells = CellReplicates(study.setting, study.m)
+            if cells.discretisation.is_acceptable and cells.is_economical:
+                return "cells"
+    return "exact"
 
 
 def _standardise_sample(values: Array, density: Density) -> StandardisedSample:
     if values.size < FEWEST:
         raise InputError(f"the sample must have at least {FEWEST} observations with --estimate, got {values.size}.")
     return standardise(values, density)
-
-
-def _asymptotic_p_value(statistic: float, study: Study) -> float:
-    setting = study.setting
-    mean = float(limit_mean(setting.kernel, setting.density, setting.weight))
-    variance = float(limit_variance(setting.kernel, setting.density, setting.weight)) * setting.bandwidth.at(study.m)
-    return float(ndtr(-(statistic - mean) / math.sqrt(variance)))

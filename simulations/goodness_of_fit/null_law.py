@@ -17,7 +17,9 @@ from foundation.files import atomic_write
 from foundation.types import Array
 from foundation.untrusted import ArrayArchive
 from simulations.compiled import digest_sources
+from simulations.engines.choice import Replicates
 from simulations.engines.exact.replicates import ExactReplicates
+from simulations.engines.exact.smoothed import SmoothedStatistic
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.location_scale import standardise
 from simulations.goodness_of_fit.rounding import Rounding
@@ -40,6 +42,8 @@ class NullLaw:
     location, scale : float
         What is added to each sample, and by what it is multiplied, before it is rounded and location and scale are
         estimated; without rounding they do not matter.
+    smoothed : bool
+        Whether the estimate is compared with the smoothed density, K_b * f.
     """
 
     study: Study
@@ -47,9 +51,10 @@ class NullLaw:
     rounding: Rounding | None = None
     location: float = 0.0
     scale: float = 1.0
+    smoothed: bool = False
 
     def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
-        """Load or simulate T_m under the null hypothesis, ascending, shape (replicates,).
+        """Load or simulate T_m under the null hypothesis, in the order of the replicates, shape (replicates,).
 
         Parameters
         ----------
@@ -64,7 +69,7 @@ class NullLaw:
         path = None if cache is None else cache / f"{self._digest}.npz"
         values = None if path is None else self._load(path)
         if values is None:
-            values = np.sort(self._simulate(workers, progress))
+            values = self._simulate(workers, progress)
             if path is not None:
                 try:
                     self._save(path, values)
@@ -74,10 +79,20 @@ class NullLaw:
                     warnings.warn(CacheWarning.of(consequence, path.parent, error, remedy), stacklevel=2)
         return values
 
+    @property
+    def statistic(self) -> Statistic:
+        """The statistic of a sample, once it is changed as the data were."""
+        setting = self.study.setting
+        if not self.smoothed:
+            return setting
+        return SmoothedStatistic(setting.kernel, setting.density, setting.weight, setting.bandwidth)
+
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
-        engine = None
+        engine: Replicates | None = None
         if self.estimated or self.rounding is not None:
-            engine = ChangedReplicates(self.study.setting, self.study.m, self._change)
+            engine = ChangedReplicates(self.statistic, self.study.m, self._change)
+        elif self.smoothed:
+            engine = ExactReplicates(self.statistic, self.study.m)
         return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
 
     def _change(self, sample: Array) -> Array:
@@ -97,6 +112,7 @@ class NullLaw:
         study, setting = self.study, self.study.setting
         functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
         numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), self.estimated]
+        numbers.append(self.smoothed)
         if self.rounding is not None:
             numbers += [self.rounding.width, self.location, self.scale]
         # What an earlier version simulated, perhaps with a fault, is not believed by this one.
@@ -118,8 +134,8 @@ class NullLaw:
             return None
         # The checksums find damage; these checks find a whole file with other content under the same name.
         of_this_law = identity.shape == () and str(identity) == self._identity
-        ascending = values.shape == (self.study.replicates,) and values.dtype == np.float64
-        whole = of_this_law and ascending and np.isfinite(values).all() and (np.diff(values) >= 0).all()
+        complete = values.shape == (self.study.replicates,) and values.dtype == np.float64
+        whole = of_this_law and complete and np.isfinite(values).all()
         return values if whole else None
 
     def _save(self, path: Path, values: Array) -> None:

@@ -31,7 +31,8 @@ def read_text(content: bytes, source: str, choices: Choices, missing: str) -> Sa
     collector = Collector(source, column, "line", missing)
     records = Records(text, layout.separator)
     for chunk in _chunks(_checked(records, layout, source)):
-        collector.add_cells(*zip(*((one.line, one.fields[layout.index]) for one in chunk), strict=True), layout.decimal)
+        cells = [record.fields[layout.index] for record in chunk]
+        collector.add_cells([record.line for record in chunk], cells, layout.decimal)
     return collector.sample(
         f"only the line {', '.join(layout.names or [])!r}",
         form="text",

@@ -19,9 +19,9 @@ from simulations.compiled import compiled
 Words: TypeAlias = npt.NDArray[np.uint32]
 Whole: TypeAlias = int | np.integer[Any]
 
-OBSERVATIONS, COUNTS, POSITIONS, FURTHER_COUNTS, SUMS = 0, 1, 2, 3, 4
+OBSERVATIONS, COUNTS, POSITIONS, FURTHER_COUNTS, SUMS, PERMUTATIONS = 0, 1, 2, 3, 4, 5
 """Purposes of streams: the observations of a sample; or the counts in its cells, the positions inside them, further
-proposals for the counts, and sums of positions."""
+proposals for the counts, and sums of positions; or permutations of a sample."""
 PURPOSE_BITS = 3
 """Bits of a purpose; above them, up to `PILOT`, there is room for a part of m."""
 PILOT = 2**31

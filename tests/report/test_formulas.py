@@ -47,6 +47,19 @@ def test_what_sympy_prints_is_read_back_as_the_same_expression_or_left_as_text(e
             assert text[start:end] in str(expression)
 
 
+@given(expressions())
+def test_the_brackets_around_a_factor_are_kept(expression: Expr) -> None:
+    html = str(typeset(f"2 ({expression}) is positive"))
+    assert html.startswith("2 (")
+    assert html.endswith(") is positive")
+
+
+def test_the_digamma_and_the_gamma_function_are_letters() -> None:
+    html = str(typeset("2*digamma(r + 1) - gamma(r)"))
+    letters = "".join(ElementTree.fromstring(html).itertext())
+    assert letters.count("ψ") == letters.count("\N{GREEK CAPITAL LETTER GAMMA}") == 1
+
+
 @given(st.text(max_size=80))
 def test_any_text_becomes_html_without_adding_markup(text: str) -> None:
     html = str(typeset(text))

@@ -32,6 +32,7 @@ def values_next_to_points(axes: Axes) -> list[float]:
         plots.kernels_figure,
         plots.kl_bound_figure,
         plots.optimal_kernel_figure,
+        plots.many_dimensions_figure,
         plots.bandwidth_window_figure,
         lambda: plots.bandwidth_window_figure(largest=10**12),
         lambda: plots.uniform_prior_figure(largest=10**4),
@@ -42,6 +43,7 @@ def values_next_to_points(axes: Axes) -> list[float]:
         "kernels",
         "kl-bound",
         "optimal-kernel",
+        "many-dimensions",
         "window",
         "window-of-practice",
         "uniform-prior",
@@ -89,6 +91,25 @@ def test_the_printed_series_is_below_what_two_points_reach() -> None:
     assert (sharp[0], sharp[-1]) == pytest.approx((0.5, 1.0), abs=2e-3)
     chi_square, divergence = curve(divergences, "random pairs")
     assert np.all(divergence <= np.log1p(chi_square) + 1e-12)
+
+
+def test_in_many_dimensions_the_curves_are_those_of_the_constants() -> None:
+    roughness, divergence, criteria, marginals = plots.many_dimensions_figure().axes
+    for axes, label, value in (
+        (roughness, "product", 0.0407),
+        (roughness, "radial", 2.157e-4),
+        (divergence, "product", 2.9546),
+        (divergence, "radial", 1.1221),
+    ):
+        dimensions, values = curve(axes, label)
+        assert np.exp(np.interp(np.log(64), np.log(dimensions), np.log(values))) == pytest.approx(value, rel=2e-3)
+    shapes, excess = curve(criteria, "order 2")
+    assert shapes[np.argmin(excess)] == pytest.approx(2, rel=0.03)
+    assert np.all(np.diff(curve(criteria, "KL")[1]) < 0)
+    for line in marginals.lines:
+        x, density = (np.asarray(data, dtype=float) for data in line.get_data())
+        assert np.trapezoid(density, x) == pytest.approx(1, abs=1e-3)
+        assert np.trapezoid(x**2 * density, x) == pytest.approx(1, abs=0.01)
 
 
 def test_the_families_have_their_minimum_at_the_epanechnikov_kernel() -> None:

@@ -239,10 +239,15 @@ def _rule(expression: Expr) -> _Rule:
         return lambda *_: arb.pi()
     if expression is sympy.E:
         return lambda *_: arb(1).exp()
+    if expression is sympy.EulerGamma:
+        return lambda *_: arb.const_euler()
     if expression.func is sympy.hyper:
         return _hypergeometric(expression)
     if expression.func is sympy.polylog:
         return _polylogarithm(expression)
+    if expression.func is sympy.polygamma and expression.args[0] == 0:
+        argument = _rule(expression.args[1])
+        return lambda values, analytic: argument(values, analytic).digamma()
     if expression.func is sympy.Piecewise:
         return _piecewise(expression)
     if expression.func is sympy.betainc_regularized and expression.args[2] == 0:

@@ -15,6 +15,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import sympy
 from sympy import Expr
@@ -61,6 +62,12 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "tanh": sympy.tanh,
 }
 
+SPECIAL: dict[str, Callable[..., Expr]] = {"digamma": sympy.digamma, "gamma": sympy.gamma}
+"""Functions that only a datum of a claim may contain."""
+
+LARGEST_ARGUMENT = 40
+"""The largest number whose factorial, gamma or digamma function is computed."""
+
 SWITCHES: dict[str, Callable[..., Expr]] = {
     "Heaviside": sympy.Heaviside,
     "Max": sympy.Max,
@@ -80,7 +87,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
 }
 
 
-def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = False) -> Expr:
+def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = False, special: bool = False) -> Expr:
     """Parse ``text`` into a sympy expression or a sympy Tuple of expressions.
 
     Parameters
@@ -89,8 +96,8 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
         As in ``"3/(4*r)*(1 - ((x - mu)/r)**2)"``; at most 400 characters. Decimals are read exactly.
     symbols : mapping from name to Symbol
         The variables that ``text`` may contain.
-    switches : bool
-        Whether it may also contain `SWITCHES`.
+    switches, special : bool
+        Whether it may also contain `SWITCHES`, and `SPECIAL` functions.
 
     Raises
     ------
@@ -112,7 +119,7 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
         raise InputError(f"{text!r} is not an expression. Write it as in '3/(5*r)' or '(x - mu)**2'.") from None
     if _depth(tree.body) > DEEPEST:
         raise InputError(f"{_quote(text)} must have at most {DEEPEST} operations within each other. Simplify it.")
-    parser = _Parser(text, symbols, FUNCTIONS | SWITCHES if switches else FUNCTIONS)
+    parser = _Parser(text, symbols, FUNCTIONS | (SWITCHES if switches else {}) | (SPECIAL if special else {}))
     try:
         with processor_time_limited(SECONDS):
             if isinstance(tree.body, ast.Tuple):
@@ -120,6 +127,35 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
             return parser.read(tree.body)
     except ProcessorTimeExceeded:
         raise InputError(f"{_quote(text)} takes more than {SECONDS:g} seconds to read. Simplify it.") from None
+
+
+def format_text(expression: Expr) -> str:
+    """Return ``expression`` as sympy writes it, but with the digamma function by its name, as `parse` reads it.
+
+    Examples
+    --------
+    >>> r = sympy.Symbol("r", positive=True)
+    >>> format_text(sympy.digamma(r + 1) / 2)
+    'digamma(r + 1)/2'
+    """
+    return str(_name_digamma(expression, "digamma"))
+
+
+def format_latex(expression: Expr, **options: Any) -> str:
+    r"""Return ``expression`` as LaTeX with sympy's ``options``; the digamma function is :math:`\psi`.
+
+    Examples
+    --------
+    >>> print(format_latex(sympy.digamma(sympy.Symbol("r"))))
+    \psi{\left(r \right)}
+    """
+    return str(sympy.latex(_name_digamma(expression, r"\psi"), **options))
+
+
+def _name_digamma(expression: Expr, name: str) -> Expr:
+    """Replace polygamma(0, x), which is what sympy makes of digamma(x), by a function of this name."""
+    calls = [one for one in expression.atoms(sympy.polygamma) if one.args[0] == 0]
+    return expression.xreplace({one: sympy.Function(name)(one.args[1]) for one in calls})
 
 
 def _depth(tree: ast.expr) -> int:
@@ -216,8 +252,14 @@ class _Parser:
 
     def _call(self, node: ast.expr, name: str, arguments: list[Expr]) -> Expr:
         argument = arguments[0]
-        if name == "factorial" and argument.is_number and not (argument.is_Integer and 0 <= argument <= 40):
-            raise self._refusal(node, "is not the factorial of an integer from 0 to 40")
+        if (
+            name == "factorial"
+            and argument.is_number
+            and not (argument.is_Integer and 0 <= argument <= LARGEST_ARGUMENT)
+        ):
+            raise self._refusal(node, f"is not the factorial of an integer from 0 to {LARGEST_ARGUMENT}")
+        if name in SPECIAL and argument.is_number and not 0 < argument <= LARGEST_ARGUMENT:
+            raise self._refusal(node, f"is not the {name} function of a number above 0, up to {LARGEST_ARGUMENT}")
         return self.functions[name](*arguments)
 
     def _refusal(self, node: ast.expr, why: str, hint: str = "") -> InputError:

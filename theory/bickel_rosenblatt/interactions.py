@@ -163,6 +163,28 @@ class Quadrature:
         values = 2 * pairs, masses @ diagonal**2, 4 * (masses @ biases**2), 4 * (masses @ (diagonal * biases))
         return Coefficients(*(self.setting.bandwidth**2 * float(value) for value in values))
 
+    def project_bias(self, nodes: Nodes) -> Array:
+        """Return g at nodes: the integral of (K_b(x - X) - K_b * f) (K_b * f - f) a, whose mean is 0."""
+        return self._integrate_single(nodes)[2] - self._mean_of_biases
+
+    @cached_property
+    def projected(self) -> Mesh:
+        """The cells on which g is smooth: all observations whose kernels reach the support of the weight."""
+        density, weight, _ = self._outlines
+        grid = self.setting.grid
+        outline = density | grid.gather(weight | density | grid.smooth(density))
+        return self._mesh(self.setting.reached, outline)
+
+    @cached_property
+    def projected_outside(self) -> float:
+        """The value of g at all other observations."""
+        return float(self.project_bias(self._outside[0])[0])
+
+    @cached_property
+    def _mean_of_biases(self) -> float:
+        nodes, masses = self._observations
+        return float(masses @ self._integrate_single(nodes)[2])
+
     def validate(self) -> None:
         """Raise InputError if the integrals of f and f^2 at the nodes are not those of their closed forms."""
         ends = self.setting.reached

@@ -3,7 +3,8 @@
 The first part of an id is a place in the paper and determines the module: ``lemma-2.1`` is in `lemma_2_1`,
 ``section-4`` in `section_4`. Parts without a module follow the paper: equations (1), (2) and (4) are with Sections 1
 and 2, the rest of Section 3 with equation (6), (7) and (8) with Section 4, the tables with Section 5, the binomial test
-with the appendices. Equation (9) and the algorithms that sample it are in `posterior`.
+with the appendices. Equations (9) and (10) and the algorithms that sample them are in `posterior`. What the paper lacks
+is in the package `beyond`.
 """
 
 from theory.claim import Claim
@@ -48,7 +49,7 @@ _ORDER = (
     *("section-1", "eq-1", "eq-2", "section-2", "eq-4", "eq-6", "section-3", "eq-7"),
     *("section-4.upper-bound", "section-4.n-choice", "eq-8", "section-4", "section-6"),
     # The posterior and its sampling; the tables, the tests on them, the networks, the splits, the sharpness.
-    *("eq-9", "algorithm-1", "algorithm-2"),
+    *("eq-9", "eq-10", "algorithm-1", "algorithm-2"),
     *("table", "section-5", "binomial", "appendix-b", "appendix-c"),
     "beyond",
 )

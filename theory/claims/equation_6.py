@@ -40,6 +40,8 @@ VARIANCE_PART, BIAS_PART = sympy.symbols("V S", nonnegative=True)
 PRIOR = sympy.Symbol("p", positive=True)
 LOWER, UPPER = sympy.symbols("c d", real=True)
 
+CHI_SQUARE, CONSTANT = sympy.symbols("S C_tilde", positive=True)
+
 _BATCH = 100
 _T = sympy.Symbol("t", positive=True)
 
@@ -150,6 +152,62 @@ def _roughness_misses_divergence(argument: Argument) -> None:
         "And with mu = 0, as r -> 0 the divergence vanishes while I(K) -> infinity: minimising I(K) goes astray.",
         leading.is_positive is True and sympy.limit(roughness, R, 0, "+") == oo,
         f"chi-square = {leading} r^4 + ..., a series with positive coefficients; I(K) = {roughness}",
+    )
+
+
+def _decide_collapse(factor: Expr) -> Decision:
+    argument = Argument()
+    # What the limit in (6) drops is m b times chi-square, which is the bound of Lemma 2.1 itself.
+    dropped = (M * B_STEP * CHI_SQUARE / N).subs(N, M * B_STEP / CONSTANT)
+    argument.step(
+        "With a = 1/p, E T_m/n exceeds what (6) keeps by C_tilde S, less a term of order b/n: S = chi-square(q || p).",
+        bool(decisions.equal(dropped, CONSTANT * CHI_SQUARE)),
+        "E T_m = A - B + m b S (theorem-3.1.mean), and (6) sets m b/n = C_tilde: it is sharp only if m b S -> 0, which "
+        "needs b -> 0, as Theorem 3.1 does; Lemma 2.1 bounds KL by C_tilde S, which is then negligible beside the rest",
+    )
+    limit = sympy.limit(factor, B_STEP, 0, "+")
+    if not (limit.is_number and limit.is_extended_real):
+        raise Undecided(f"the limit of {factor} as b -> 0 is {limit}.")
+    learns = argument.step(
+        f"As b -> 0 the posterior of {factor} K* + Z still depends on x, through mu and r.",
+        limit != 0,
+        f"{factor} tends to {limit}: the kernel moves the mean of the prior by {factor * MU} and adds "
+        f"{factor**2 * R**2 / 5} to its variance",
+    )
+    if learns:
+        return argument.decision(Verdict.PROVED, "the limit of the kernel's part in (10)")
+    _record_convergence(argument, factor)
+    return argument.decision(
+        Verdict.REFUTED,
+        "characteristic functions; the exact chi-square",
+        corrected="(6) is sharp only in the limit, in which q is the prior for every phi and codes say nothing of x",
+        charitable=(
+            "at a fixed b, such as 0.3594, the posterior moves by b mu; then m b S grows with m, and the limit that "
+            "(6) uses is never approached"
+        ),
+    )
+
+
+def _record_convergence(argument: Argument, factor: Expr) -> None:
+    """Record how the posterior tends to the prior: in law for every prior, and in divergence for a normal one."""
+    phase = _T * factor * (MU + R * x)
+    limits = [sympy.limit(part(phase), B_STEP, 0, "+") for part in (sympy.cos, sympy.sin)]
+    argument.step(
+        "For some mu, r and t the characteristic function of q differs from that of p in the limit.",
+        limits != [1, 0],
+        f"their ratio is E exp(i t c K), c = {factor}: exp(i t c (mu + r u)) tends to {limits[0]} + {limits[1]} i, and "
+        "its mean over u to 1 by dominated convergence, for every mu, r, t and prior",
+    )
+    # With a normal prior chi-square is E exp(c^2 U V) - 1, and bounds KL and with it the information in the code.
+    c = sympy.Symbol("c", positive=True)
+    kernel = EPANECHNIKOV.transform(MU, R)
+    terms = [kernel.mean, kernel.second_moment]
+    series = sum((c ** (2 * k) * moment**2 / sympy.factorial(k) for k, moment in enumerate(terms, start=1)), Integer(0))
+    argument.step(
+        "For p = N(0, 1) the code keeps a positive amount of information on x.",
+        sympy.limit(series.subs(c, factor), B_STEP, 0, "+") != 0,
+        f"it is at most the mean over x of KL(q || p) <= chi-square = E exp(c^2 U V) - 1 (beyond.chi2-identity) = "
+        f"{sympy.expand(series.coeff(c, 2)) * c**2} + O(c^4), which tends to 0",
     )
 
 
@@ -560,6 +618,16 @@ CLAIMS = (
         (VARIANCE_PART, BIAS_PART),
         Verdict.REFUTED,
         _decide_selection,
+    ),
+    Claim(
+        "eq-6.collapse",
+        "Equations (6) and (10); Theorem 3.1",
+        "K_phi shapes the posterior (10), with b(m) -> 0 as Theorem 3.1 demands and the limit in (6) needs",
+        "b",
+        "the factor of K* in (10), as a function of b",
+        (B_STEP,),
+        Verdict.REFUTED,
+        _decide_collapse,
     ),
     Claim(
         "eq-6.constant",

@@ -14,6 +14,8 @@ from theory.posterior import epanechnikov_distribution, epanechnikov_distributio
 
 PROBABILITY = sympy.Symbol("p", real=True)
 T = sympy.Symbol("t", real=True)
+PRIOR_VARIANCE = sympy.Symbol("V", positive=True)
+"""The variance of the prior."""
 
 REGIMES: tuple[tuple[str, Expr, Expr], ...] = (
     ("b r <= B", Integer(1), 1 + EXCESS),
@@ -95,6 +97,46 @@ def _decide_convolution(integrand: Expr) -> Decision:
         "a change of variables, and exact integration in both regimes",
         corrected=None if argument.holds else "the integrand is K*((z - t)/b)/(2 b B)",
         charitable=None if argument.holds else "no other integrand has the law of b K* + Z with Z uniform on [-B, B]",
+    )
+
+
+def _decide_update(variance: Expr) -> Decision:
+    argument = Argument()
+    # What knowledge of x does to a prior: on average over x it takes variance away.
+    z, mean, conditional = sympy.symbols("z m c", real=True)
+    split = decisions.equal(
+        (z - mean) ** 2, (z - conditional) ** 2 + (conditional - mean) * (2 * z - conditional - mean)
+    )
+    # For example x = z + N(0, 1) with z normal: E(z|x) = x V/(1 + V), and x has the variance 1 + V.
+    left = PRIOR_VARIANCE / (1 + PRIOR_VARIANCE)
+    whole = decisions.equal(left + left**2 * (1 + PRIOR_VARIANCE), PRIOR_VARIANCE)
+    argument.step(
+        "A posterior p(z|x) has on average over x at most the variance V of the prior.",
+        bool(split) and bool(whole),
+        f"E Var(z|x) = V - Var(E(z|x)), the law of total variance; for x = z + N(0, 1) it is {left}",
+    )
+    excess = sympy.factor(variance - PRIOR_VARIANCE)
+    narrower = argument.step(
+        f"The posterior of (10), with variance {variance}, is an update of the prior: it is not wider at every x.",
+        not excess.is_positive,
+        f"the excess over V is {excess}" + (" > 0 for every b, r and V" if excess.is_positive else ""),
+    )
+    if narrower:
+        if not excess.is_nonpositive:
+            raise Undecided(f"the sign of {excess} is not clear.")
+        return argument.decision(Verdict.PROVED, "the law of total variance")
+    # A small r does not help, nor does another measure of width.
+    argument.step(
+        "It is narrower than the prior at least as r -> 0.",
+        bool(sympy.limit(excess, R, 0, "+").is_negative),
+        f"as r -> 0 the variance tends to {sympy.limit(variance, R, 0, '+')}; nor is the entropy of b K* + Z below "
+        "that of Z, which is what is left when K* is known",
+    )
+    return argument.decision(
+        Verdict.REFUTED,
+        "the law of total variance",
+        corrected="V + b^2 r^2/5 > V: (10) adds noise to a draw from the prior, at every x",
+        charitable="as a description of Algorithm 1 it is right; a code then carries less of x than of the prior",
     )
 
 
@@ -191,6 +233,16 @@ CLAIMS = (
         (Z, T, MU, R, B_STEP, HALF_WIDTH),
         Verdict.PROVED,
         _decide_convolution,
+    ),
+    Claim(
+        "eq-10.update",
+        "After equation (10), Section 4; Section 6, geometric interpretation",
+        "(10) updates the prior by the new information in x, the kernel being the direction of the update",
+        "V + b**2*r**2/5",
+        "the variance of the posterior, of that of the prior, V",
+        (PRIOR_VARIANCE, B_STEP, R),
+        Verdict.REFUTED,
+        _decide_update,
     ),
     Claim(
         "algorithm-1.moments",

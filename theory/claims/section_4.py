@@ -9,11 +9,12 @@ from sympy import Expr, Integer, Rational, log, oo, pi
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
+from theory.algebra.smooth_parts import SWITCHES
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import limit_mean
 from theory.bickel_rosenblatt.symbolic_mean import mean_expression
 from theory.claim import Argument, Claim, Decision, Verdict
-from theory.claims.symbols import B_STEP, EXCESS, HALF_WIDTH, LIKELIHOOD, MINIBATCH, MU, PAPER_STEP, M, R
+from theory.claims.symbols import B_STEP, EXCESS, HALF_WIDTH, LIKELIHOOD, MINIBATCH, MU, PAPER_STEP, M, R, Z
 from theory.claims.theorem_3_1 import SIZES, WINDOW_RATES
 from theory.densities.assumptions import density_assumptions
 from theory.densities.density import Density
@@ -27,6 +28,10 @@ from theory.posterior import (
 )
 
 PENALTY = sympy.Symbol("penalty", real=True)
+DRAWS = sympy.Symbol("L", positive=True, integer=True)
+"""The number L of draws of a code in equation (8)."""
+AVERAGE = sympy.Symbol("average", real=True)
+"""The average of log p(x|z) over the draws."""
 B_FIRST, B_SECOND = sympy.symbols("B1 B2", positive=True)
 
 LARGEST_EXPONENT = 64
@@ -180,6 +185,30 @@ def _decide_penalty(printed: Expr) -> Decision:
         "exact integration; given (6), and the sum over dimensions by section-2.additivity",
         corrected=None if argument.holds else "3 B/(5 M r)",
         charitable=None if argument.holds else "with B read as the half of an interval it is twice as large",
+    )
+
+
+def _decide_brackets(printed: Expr) -> Decision:
+    argument = Argument()
+    draw = sympy.Symbol("l", integer=True)
+    inside = sympy.summation(PENALTY, (draw, 1, DRAWS)) / DRAWS
+    argument.step(
+        "Inside the average over L draws the penalty counts once, for it is the same for every draw.",
+        bool(decisions.equal(inside, PENALTY)),
+        "(1/L) sum of l = 1 to L of the penalty = penalty: inside, as (8) has it, or outside, as Section 6 has it",
+    )
+    target = AVERAGE + PENALTY
+    same = decisions.equal(printed, target)
+    right = argument.step(f"(8) is {target} for every L.", bool(same), f"printed: {printed}; {same.detail}")
+    if right:
+        return argument.decision(Verdict.PROVED, "a sum of equal terms")
+    at_one = decisions.equal(printed.subs(DRAWS, 1), target)
+    argument.step("It is for L = 1, which Section 4 recommends.", bool(at_one), at_one.detail)
+    return argument.decision(
+        Verdict.CONDITIONAL if at_one else Verdict.REFUTED,
+        "a sum of equal terms",
+        corrected=f"{target}, with the brackets around the penalty or not",
+        charitable="with one draw the brackets make no difference" if at_one else "no number of draws makes it (8)",
     )
 
 
@@ -432,6 +461,42 @@ def _decide_r_small(term: Expr) -> Decision:
     )
 
 
+def _decide_prior_smoothness(density: Expr) -> Decision:
+    argument = Argument()
+    total = sympy.integrate(density, (Z, -HALF_WIDTH, HALF_WIDTH))
+    unit = decisions.equal(total, Integer(1))
+    if not argument.step(f"{density} is a density on [-B, B].", bool(unit), f"it integrates to {total}"):
+        return argument.decision(Verdict.REFUTED, "exact integration", charitable="a prior must be a density")
+    if density.has(*SWITCHES, sympy.Piecewise):
+        raise Undecided(f"the derivative of {density} inside [-B, B] is not decided.")
+    # Outside it is 0, so that density and derivative have to tend to 0 at both ends.
+    ends = ((-HALF_WIDTH, "+"), (HALF_WIDTH, "-"))
+    for name, function in (("density", density), ("derivative", sympy.diff(density, Z))):
+        values = [sympy.limit(function, Z, end, side) for end, side in ends]
+        if any(value.has(sympy.Limit, sympy.AccumBounds, sympy.nan) for value in values):
+            raise Undecided(f"the limits of {function} at the ends are not found.")
+        argument.step(
+            f"At z = -B and z = B the {name} tends to 0, its value outside.",
+            all(value == 0 for value in values),
+            f"it tends to {values[0]} and {values[1]}",
+        )
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.CONDITIONAL,
+        "limits at the ends of the support",
+        corrected=(
+            None
+            if argument.holds
+            else "the prior is differentiable in z on (-B, B), where a uniform one has the score 0, and not at -B and B"
+        ),
+        charitable=(
+            None
+            if argument.holds
+            else "equation (8) never evaluates log p(z), so that training does not notice; the bound (1) does, for "
+            "log p(z) is -infinity where (10) puts codes outside of [-B, B]"
+        ),
+    )
+
+
 def _decide_prior_of_x(printed: Expr) -> Decision:
     first, second = printed
     argument = Argument()
@@ -508,6 +573,16 @@ CLAIMS = (
         _decide_penalty,
     ),
     Claim(
+        "eq-8.brackets",
+        "Equation (8), Section 4; Section 6",
+        "(8) averages log p(x|z) and the penalty over L draws, and so has the penalty once",
+        "1/L*(L*average + L*penalty)",
+        "(8) as printed, by the average of log p(x|z) over the L draws",
+        (DRAWS, AVERAGE, PENALTY),
+        Verdict.PROVED,
+        _decide_brackets,
+    ),
+    Claim(
         "section-4.shifted-kernel",
         "Section 3, observation 3, and Section 4",
         "I(K*) does not include mu, so that mu is optimised only in the reconstruction term",
@@ -556,6 +631,16 @@ CLAIMS = (
         (R, HALF_WIDTH, MINIBATCH),
         Verdict.CONDITIONAL,
         _decide_r_small,
+    ),
+    Claim(
+        "section-4.prior-smoothness",
+        "Section 2.1, second paragraph; Section 4, before Algorithm 1",
+        "the prior is differentiable in z (Section 2.1), and it is uniform on [-B, B] (Section 4)",
+        "1/(2*B)",
+        "the density of the prior on [-B, B]",
+        (Z, HALF_WIDTH),
+        Verdict.CONDITIONAL,
+        _decide_prior_smoothness,
     ),
     Claim(
         "section-4.prior-of-x",

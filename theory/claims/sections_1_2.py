@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import sympy
 from sympy import Expr, Integer, Rational, erf, exp, log, oo, pi, sqrt
 
@@ -25,6 +27,12 @@ FIRST, SECOND = sympy.symbols("K1 K2", nonnegative=True)
 LOG_PRIOR, LOG_POSTERIOR = sympy.symbols("log_prior log_posterior", real=True)
 DIVERGENCE = sympy.Symbol("divergence", real=True)
 DENSITY = sympy.Symbol("f", positive=True)
+PIXELS = sympy.symbols("x1 x2", real=True)
+"""Two pixels, each 0 or 1."""
+PROBABILITIES = sympy.symbols("g1 g2", positive=True)
+"""The components of g(z) for the two pixels."""
+NETWORK = sympy.Symbol("g", positive=True)
+"""g(z) without an index."""
 
 REFERENCES = {
     3: ("Bickel and Rosenblatt", 1973, "On Some Global Measures of the Deviations of Density Function Estimates"),
@@ -136,6 +144,82 @@ def _decide_target(target: Expr) -> Decision:
         "linear algebra",
         corrected=None if argument.holds else "-log p(x|z) + KL(q || p)",
         charitable=None if argument.holds else "up to a positive factor and a constant it has to be minus the ELBO",
+    )
+
+
+def _decide_bernoulli(printed: Expr) -> Decision:
+    argument = Argument()
+    # A probability between 0 and 1 is 1/(1 + s) for some s > 0, whose log-odds are -log s.
+    odds = {g: sympy.Symbol(f"s_{g.name}", positive=True) for g in (*PROBABILITIES, NETWORK)}
+    logarithm = printed.subs({g: 1 / (1 + s) for g, s in odds.items()})
+    images = [logarithm.subs(dict(zip(PIXELS, image, strict=True))) for image in product((0, 1), repeat=2)]
+    total = sympy.simplify(sum((exp(_split_logarithms(image)) for image in images), start=Integer(0)))
+    law = decisions.equal(total, Integer(1))
+    argument.step("It is the logarithm of a law of two pixels.", bool(law), f"over the four images: {law.detail}")
+    intended = [law]
+    for number, (pixel, own) in enumerate(zip(PIXELS, PROBABILITIES, strict=True), start=1):
+        found = _split_logarithms(logarithm.subs(pixel, 1) - logarithm.subs(pixel, 0))
+        same = decisions.equal(found, -log(odds[own]))
+        argument.step(
+            f"Pixel {number} is 1 with the probability g(z)_{number} that the decoder gives it.",
+            bool(same),
+            f"log p(1) - log p(0) is {sympy.simplify(printed.subs(pixel, 1) - printed.subs(pixel, 0))}; {same.detail}",
+        )
+        intended.append(decisions.equal(found.subs(odds[NETWORK], odds[own]), -log(odds[own])))
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.ERRATUM if all(intended) else Verdict.REFUTED,
+        "two pixels, for all probabilities",
+        corrected=None if argument.holds else "the sum over i of x_i log g(z)_i + (1 - x_i) log(1 - g(z)_i)",
+        charitable=(
+            None
+            if argument.holds
+            else "an index left out: g(z) is a vector with a component for each pixel; read as one number, it would "
+            "give all pixels the same probability"
+            if all(intended)
+            else "no index makes it a law with these probabilities"
+        ),
+    )
+
+
+def _split_logarithms(expression: Expr) -> Expr:
+    """Expand logarithms of quotients of positive expressions."""
+    return expression.replace(log, lambda of: sympy.expand_log(log(sympy.factor(of)), force=True))
+
+
+def _decide_first_order(printed: Expr) -> Decision:
+    claimed, factor = printed
+    order = decisions.require_whole_number(claimed, "an order")
+    argument = Argument()
+    # q = (1 + e v) p with E v = 0 under p: the terms of KL = E (1 + e v) log(1 + e v) are moments of v.
+    size, value = sympy.symbols("e v", real=True)
+    series = sympy.series((1 + size * value) * log(1 + size * value), size, 0, 4).removeO()
+    first, second = (sympy.expand(series).coeff(size, k) for k in (1, 2))
+    argument.step(
+        "For q = (1 + e v) p the term of KL of order e is E v, that is 0; of order e^2 it is E v^2/2, half chi-square.",
+        bool(decisions.equal(first, value)) and bool(decisions.equal(second, value**2 / 2)),
+        f"(1 + e v) log(1 + e v) = {series} + O(e^4), and q and p both integrate to 1",
+    )
+    argument.step(f"Chi-square is of order {order} in q/p - 1.", order == 2, "E (q/p - 1)^2 = e^2 E v^2: of order 2")
+    same = decisions.equal(factor, Rational(1, 2))
+    argument.step(
+        f"KL is {factor} chi-square up to terms of higher order.", bool(same), f"the factor is 1/2; {same.detail}"
+    )
+    # What is a positive multiple of chi-square is the right functional, called by another name or without its factor.
+    slip = order in (1, 2) and factor.is_positive is True
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.ERRATUM if slip else Verdict.REFUTED,
+        "Taylor's series about q = p",
+        corrected=None
+        if argument.holds
+        else "chi-square/2 is the second-order approximation of KL; the first order is 0",
+        charitable=(
+            None
+            if argument.holds
+            else "'first' as the first term that is not 0, up to a factor: as a bound another one is wanted anyhow "
+            "(lemma-2.1.sharp-constant)"
+            if slip
+            else "no expansion of KL about q = p has such a term"
+        ),
     )
 
 
@@ -374,6 +458,40 @@ def _all_hold(conditions: tuple[Evidence, ...]) -> tuple[bool, str]:
     return not failing, f"fails {failing[0]}" if failing else "each condition is decided symbolically"
 
 
+def _decide_tails(printed: Expr) -> Decision:
+    right, left = printed
+    argument = Argument()
+    # A density symmetric about 0 is a function of x^2, and its derivative is odd.
+    even = sympy.Function("E")(x**2)
+    mirrored = decisions.equal(sympy.diff(even, x).subs(x, -x).doit(), -sympy.diff(even, x))
+    argument.step(
+        "For K symmetric about 0, as A1 demands, |K| and |K'| are even: both tails have the same integral.",
+        bool(mirrored),
+        "K(-x) = K(x) and K'(-x) = -K'(x), and the weight |x|^(3/2) (log log |x|)^(1/2) is even",
+    )
+    argument.step(
+        f"The integral as printed, {right} times the right tail and {left} times the left one, limits both.",
+        bool(right.is_nonnegative and left.is_nonnegative and (right + left).is_positive),
+        f"it is {right + left} times the integral over x >= 3, whose integrand is not negative",
+    )
+    # Without symmetry an oscillation on the left escapes: for K = (2 + sin(x^3))/x^4, K' is of order x^(3 - 1 - 4).
+    power = Integer(3 - 1 - 4)
+    argument.step(
+        "Symmetry is needed: with K = (2 + sin x^3)/x^4 for x <= -3 the left tail's integral is infinite.",
+        bool(power < -1 and 2 - 4 < -1 and power + Rational(3, 2) >= -1),
+        f"|K'| is of order |x|^({power}): integrable, with its square, as x^2 K is; |x|^(3/2) |K'| is of order "
+        f"|x|^({power + Rational(3, 2)})",
+    )
+    return argument.decision(
+        Verdict.PROVED if argument.holds else Verdict.REFUTED,
+        "symmetry",
+        corrected=None if argument.holds else "an integral over x >= 3, or over |x| >= 3, of a symmetric kernel",
+        charitable=None
+        if argument.holds
+        else "each tail has to enter with a factor that is not negative, one with more",
+    )
+
+
 def _decide_wording(printed: Expr) -> Decision:
     words, symbol = printed
     argument = Argument()
@@ -450,6 +568,26 @@ CLAIMS = (
         _decide_target,
     ),
     Claim(
+        "section-2.bernoulli",
+        "Section 2.1, before equation (2)",
+        "log p(x|z) is the sum over i of x_i log g(z) + (1 - x_i) log(1 - g(z))",
+        "x1*log(g) + (1 - x1)*log(1 - g) + x2*log(g) + (1 - x2)*log(1 - g)",
+        "log p(x|z) of two pixels, by g(z) without an index, or by its components g1 and g2",
+        (*PIXELS, NETWORK, *PROBABILITIES),
+        Verdict.ERRATUM,
+        _decide_bernoulli,
+    ),
+    Claim(
+        "section-2.first-order",
+        "Section 2.2.1, before Lemma 2.1; Section 6, a more precise approximation",
+        "the quadratic functional, chi-square, is the first order approximation of KL",
+        "(1, 1)",
+        "the order of the approximation in q/p - 1, and its factor on chi-square",
+        (),
+        Verdict.ERRATUM,
+        _decide_first_order,
+    ),
+    Claim(
         "section-2.kde-view",
         "Section 2.2.1, after equation (3)",
         "the Gaussian VAE is reminiscent of a kernel density estimator",
@@ -498,6 +636,16 @@ CLAIMS = (
         (),
         Verdict.CONDITIONAL,
         _decide_assumptions,
+    ),
+    Claim(
+        "section-2.a1-one-sided",
+        "Section 2.2.2, A1",
+        "the integral of A1 over x >= 3 limits both tails of K",
+        "(1, 0)",
+        "the factors with which the right and the left tail, x >= 3 and x <= -3, enter",
+        (),
+        Verdict.PROVED,
+        _decide_tails,
     ),
     Claim(
         "section-2.a3-wording",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import sympy
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from foundation.terminal import create_console, fit_columns
 from foundation.typography import format_latex, format_markdown, format_symbols
+from theory.algebra import expressions
 from theory.algebra.evidence import Evidence
 from theory.claim import Claim, Decision, Verdict
 
@@ -311,7 +311,8 @@ def _latex_section(finding: Finding, explain: bool) -> str:
     lines = [
         f"\\subsection*{{\\texttt{{{format_latex(claim.id)}}} \\hfill {verdict}}}",
         f"\\emph{{{format_latex(claim.source)}.}} {format_latex(claim.statement)}.\\par",
-        f"{label}: $\\displaystyle {sympy.latex(claim.parse(finding.printed))}$ ({format_latex(claim.meaning)}). "
+        f"{label}: $\\displaystyle {expressions.format_latex(claim.parse(finding.printed))}$ "
+        f"({format_latex(claim.meaning)}). "
         f"Decided by {format_latex(decision.method)}"
         f"{format_latex(_for(claim))}.",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,22 @@ class Statistic:
                     "larger bandwidth, or move the density and the weight towards 0."
                 )
 
+    def of_sample(self, sample: Array) -> float:
+        """Compute T_m of a finite, non-empty sample in any order.
+
+        Raises
+        ------
+        InputError
+            If the weight is 1 everywhere and an observation is farther from 0 than `FARTHEST` bandwidths.
+        """
+        greatest, bandwidth = float(np.abs(sample).max()), self.bandwidth.at(sample.size)
+        if not self.weight.support[1].is_finite and greatest > FARTHEST * bandwidth:
+            raise InputError(
+                f"observations must be at most {FARTHEST:g} bandwidths from 0 under the weight {self.weight.name}, "
+                f"got {greatest:g} and the bandwidth {bandwidth:g}. Choose a window:c,d."
+            )
+        return self.of_sorted(np.sort(sample))
+
     def of_sorted(self, sample: Array) -> float:
         """Compute T_m of a sorted, finite, non-empty sample, without checks."""
         return float(self.of_rows(sample[None])[0])
@@ -99,12 +115,18 @@ class Statistic:
         """Compute T_m of each row of sorted, finite samples, shape (n, m), without checks; a row has the same bits."""
         return self._evaluation.of_rows(samples, self.bandwidth.at(samples.shape[1]))
 
-    @cached_property
+    @property
     def _evaluation(self) -> _Sweep | _Panels:
-        kernel = kernel_table(self.kernel)
-        if isinstance(kernel, GaussianKernel):
-            return _Panels.of(kernel, self.density, self.weight)
-        return _Sweep.of(kernel, self.density, self.weight)
+        return _evaluation(self.kernel, self.density, self.weight)
+
+
+@lru_cache(maxsize=16)
+def _evaluation(kernel: Kernel, density: Density, weight: Weight) -> _Sweep | _Panels:
+    """Return the tables, which statistics of one kernel, density and weight share."""
+    table = kernel_table(kernel)
+    if isinstance(table, GaussianKernel):
+        return _Panels.of(table, density, weight)
+    return _Sweep.of(table, density, weight)
 
 
 @dataclass(frozen=True)
@@ -243,9 +265,7 @@ def tm_statistic(
     """
     density = valid_density(density)
     statistic = Statistic(kernel_named(kernel), density, weight_named(weight, density), bandwidth_named(bandwidth))
-    values = check_sample(sample)
-    _check_reach(values, statistic)
-    return statistic.of_sorted(np.sort(values))
+    return statistic.of_sample(check_sample(sample))
 
 
 def _numbers_of_nodes(kernel: PiecewiseKernel, cells: CellTable) -> tuple[int, int]:
@@ -294,12 +314,3 @@ def check_sample(sample: npt.ArrayLike) -> Array:
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise InputError(f"the sample must be finite, but {count} of its {values.size} values are NaN or infinite.")
     return values
-
-
-def _check_reach(values: Array, statistic: Statistic) -> None:
-    greatest, bandwidth = float(np.abs(values).max()), statistic.bandwidth.at(values.size)
-    if not statistic.weight.support[1].is_finite and greatest > FARTHEST * bandwidth:
-        raise InputError(
-            f"observations must be at most {FARTHEST:g} bandwidths from 0 under the weight {statistic.weight.name}, "
-            f"got {greatest:g} and the bandwidth {bandwidth:g}. Choose a window:c,d."
-        )

@@ -123,8 +123,7 @@ def test_a_null_law_is_simulated_once_and_kept(tmp_path: Path) -> None:
             "simulations.goodness_of_fit.null_law.replicate_values", lambda *_, **__: pytest.fail("simulated again")
         )
         assert (law.values(cache=tmp_path) == values).all()
-    assert (np.diff(values) >= 0).all()
-    assert sorted(replicate_values(Study(50, 200))) == values.tolist()
+    assert replicate_values(Study(50, 200)).tolist() == values.tolist()
     assert kept.suffix == ".npz"
 
 

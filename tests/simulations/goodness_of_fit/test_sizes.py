@@ -26,7 +26,7 @@ WEIGHTS = {"normal": ["one", "window:-2,2", "inverse-density:-2,2"], "uniform:0,
 def p_values(density: str, weight: str, ratio: float, m: int, samples: int, replicates: int) -> np.ndarray:
     """Compute the p-values of samples of the hypothesis itself."""
     study = Study(m, replicates, density=density, weight=weight, bandwidth=ratio * SCALES[density])
-    null = NullLaw(study).values()
+    null = np.sort(NullLaw(study).values())
     exact = ExactReplicates(study.setting, m).values(1, study.streams(range(samples)))
     return (1 + null.size - np.searchsorted(null, exact, side="left")) / (1 + null.size)
 

@@ -20,6 +20,7 @@ FUNCTIONS = (
     polylog(5, -exp(z)),
     hyper([Rational(-1, 2), Rational(3, 2)], [Rational(7, 2)], z),
     z ** Rational(5, 3) * erfc(z) + log(1 + z) / sqrt(1 + z**2),
+    sympy.digamma(z + 1) + sympy.EulerGamma,
 )
 
 

@@ -136,6 +136,21 @@ def test_what_would_exhaust_the_machine_or_has_no_value_is_refused_at_once(text:
         parse(text, SYMBOLS)
 
 
+def test_special_functions_are_read_where_they_are_allowed_alone() -> None:
+    assert parse("gamma(r + 1)/digamma(2)", SYMBOLS, special=True) == sympy.gamma(r + 1) / (1 - sympy.EulerGamma)
+    for text in ("gamma(r)", "digamma(r)"):
+        with pytest.raises(InputError, match="is not a call of one of"):
+            parse(text, SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    "text", ["gamma(10**9)", "digamma(10**9)", "gamma(0)", "gamma(-1/2)", "digamma(0)", "gamma(41)"]
+)
+def test_special_functions_of_numbers_are_limited_before_they_are_computed(text: str) -> None:
+    with pytest.raises(InputError, match="function of a number above 0, up to 40"):
+        parse(text, SYMBOLS, special=True)
+
+
 def test_a_refusal_names_the_part_and_the_nearest_name() -> None:
     with pytest.raises(InputError, match=r"'m' in '3\*m' is not a known name; did you mean mu\?"):
         parse("3*m", SYMBOLS)

@@ -9,6 +9,16 @@ ALTERED = {
         ("V*S", "undecided"),
         ("exp(V)", "undecided"),
     ],
+    "eq-6.collapse": [
+        ("1", "proved"),
+        ("1 + b", "proved"),
+        ("sin(b)/b", "proved"),
+        ("0.3594", "proved"),
+        ("b**2/b", "refuted"),
+        ("b*(1 + b) - b**2", "refuted"),
+        ("1/(1/b)", "refuted"),
+        ("sqrt(b)", "refuted"),
+    ],
     "eq-6.constant": [
         ("(100**(9/7), 100, 100**(-2/7))", "proved"),
         ("(200, 100, 200**(-2/9))", "conditional"),

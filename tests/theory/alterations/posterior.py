@@ -9,6 +9,16 @@ ALTERED = {
         ("3/(4*b*r)*abs(1 - (((z - t)/b - mu)/r)**2)/(2*B)", "proved"),
         ("3/(4*b*r)*(1 - abs(((z - t)/b - mu)/r)**3)/(2*B)", "refuted"),
     ],
+    "eq-10.update": [
+        ("V", "proved"),
+        ("V/(1 + b**2)", "proved"),
+        ("V - V*b**2*r**2/(5*V + b**2*r**2)", "proved"),
+        ("b**2*r**2/5", "undecided"),
+        ("V + b**2*r**2/3", "refuted"),
+        ("V + (b*r)**2/5", "refuted"),
+        ("V*(1 + b**2*r**2/(5*V))", "refuted"),
+        ("0.2*b**2*r**2 + V", "refuted"),
+    ],
     "algorithm-1.moments": [
         ("(b*mu, b**2*r**2/5 + B**2/12)", "refuted"),
         ("(b*mu, b**2*r**2/5 - B**2/3)", "refuted"),

@@ -22,6 +22,15 @@ ALTERED = {
         ("6/(5*M)*B/r", "refuted"),
         ("3/(5*M)*B/r**2", "refuted"),
     ],
+    "eq-8.brackets": [
+        ("1/L*(L*average + penalty)", "conditional"),
+        ("average + L*penalty", "conditional"),
+        ("average - penalty", "refuted"),
+        ("average + 2*penalty", "refuted"),
+        ("average + penalty", "proved"),
+        ("L*average/L + penalty", "proved"),
+        ("(average*L + penalty*L)/L", "proved"),
+    ],
     "section-4.shifted-kernel": [("0", "proved"), ("1/2", "conditional")],
     "section-4.step-size": [
         ("(0.3604, 2/9)", "refuted"),
@@ -47,6 +56,17 @@ ALTERED = {
         ("3*B*r/(5*M)", "refuted"),
         ("-3*B*r/(5*M)", "proved"),
         ("3*B/(5*M*r**2)", "conditional"),
+    ],
+    "section-4.prior-smoothness": [
+        ("15/16/B*(1 - (z/B)**2)**2", "proved"),
+        ("(1 + cos(pi*z/B))/(2*B)", "proved"),
+        ("3/4/B*(1 - (z/B)**2)", "conditional"),
+        ("1/B", "refuted"),
+        ("1/(4*B)", "refuted"),
+        ("0.5/B", "conditional"),
+        ("1/(B + B)", "conditional"),
+        ("B/(2*B**2)", "conditional"),
+        ("(1 - abs(z)/B)/B", "undecided"),
     ],
     "section-4.prior-of-x": [("(B1, B1)", "proved"), ("(B1, 2*B1)", "conditional"), ("(-1, -1)", "refuted")],
 }
