@@ -73,7 +73,7 @@ def density_of_expression(formula: Any, support: tuple[Any, Any]) -> Density:
     --------
     >>> t = sympy.Symbol("t")
     >>> density_of_expression(3 * (1 - t**2) / 4, (-1, 1)).name
-    'expression:3/4 - 3*x**2/4,-1,1'
+    'expression:3/4-3*x**2/4,-1,1'
     """
     try:
         # Text is never given to sympy, which would evaluate it.

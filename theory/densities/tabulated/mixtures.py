@@ -25,7 +25,7 @@ def general_mixture(weighted: tuple[tuple[Expr, Density], ...]) -> Density:
     Examples
     --------
     >>> from theory.densities.families import density_named
-    >>> general_mixture(((Integer(1), density_named("exponential:2")),)).name
+    >>> general_mixture(((sympy.Integer(1), density_named("exponential:2")),)).name
     'mixture:1*exponential(2)'
     """
     joined = "+".join(f"{format_number(weight)}*{_in_parentheses(density.name)}" for weight, density in weighted)
