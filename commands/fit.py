@@ -10,7 +10,15 @@ from click.core import ParameterSource
 
 from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import Command, OneOf
-from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
+from commands.shared.options import (
+    SHARED,
+    common_options,
+    density_option,
+    option,
+    path_option,
+    plot_option,
+    table_options,
+)
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from commands.shared.startup import rare_garbage_collection
 from simulations.goodness_of_fit.names import ADAPTIVE, DEFAULT_BANDWIDTH, NULLS
@@ -68,6 +76,7 @@ if TYPE_CHECKING:
     "read with the same options.",
 )
 @option(SHARED["density"], summary="f, the density under the null hypothesis.")
+@table_options(SHARED, "support")
 @click.option(
     "--estimate",
     is_flag=True,
@@ -155,6 +164,8 @@ def test_fit(
     plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
+    density: str,
+    support: str | None,
     **options: Any,
 ) -> None:
     """Test whether the data in FILE come from a density, by the Bickel-Rosenblatt statistic T_m.
@@ -169,6 +180,7 @@ def test_fit(
     Examples
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
+      python cli.py test-fit waiting-times.txt --density gamma:2,scale=3
       python cli.py test-fit sample.txt --bandwidth adaptive --null smoothed
       python cli.py test-fit sample.txt --power laplace
       python cli.py test-fit before.txt --against after.txt
@@ -194,7 +206,8 @@ def test_fit(
         _compare_two(*samples, bandwidth=bandwidth or ADAPTIVE, json_path=json_path, quiet=quiet, **chosen)
     else:
         cache = cache_dir or not no_cache
-        options = {**options, "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
+        chosen = {"density": density_option(density, support), "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
+        options = {**options, **chosen}
         if alternative is not None and options["rounded_to"] is not None:
             raise click.UsageError("--power does not apply to rounded data: leave out --power or --rounded-to.")
         _test_one(samples[0], alternative, cache, plots=plots, json_path=json_path, quiet=quiet, **options)
@@ -244,6 +257,7 @@ def _compare_two(first: Sample, second: Sample, *, json_path: str | None, quiet:
 #: Options that say something of a given density, which two samples are not compared with.
 ONE_SAMPLE_ONLY = (
     "density",
+    "support",
     "estimate",
     "rounded_to",
     "null",

@@ -13,9 +13,12 @@ from commands.shared.completions import Completer, files, folders, one_of
 from evae.configuration.domains import Domain, File, Folder, beginnings, choice, whole_number
 from evae.configuration.options import OPTIONS, Option
 from evae.features.names import CHOICES
-from theory.names import DENSITY_FORMS, KERNEL_NAMES, WEIGHT_FORMS
+from foundation.errors import InputError
+from theory.names import DENSITY_BEGINNINGS, FAMILY_PARAMETERS, KERNEL_NAMES, WEIGHT_FORMS, name_expression, write_form
 
 Decorator = Callable[[Any], Any]
+
+_FAMILY_FORMS = ", ".join(map(write_form, FAMILY_PARAMETERS))
 
 #: Options of simulation and image evaluation that several commands share; `OPTIONS` holds those of training.
 SHARED = {
@@ -33,12 +36,19 @@ SHARED = {
         Option(
             "density",
             "normal",
-            Domain(words=beginnings(DENSITY_FORMS)),
+            Domain(words=DENSITY_BEGINNINGS),
             "f, from which the samples are drawn and with which the estimate is compared.",
-            "normal (standard normal, the VAE's prior), logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of "
-            "normals written weight*normal(mean,deviation), as in 'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', "
-            "quoted for the shell.",
-            metavar="NAME",
+            f"A family with its parameters, as in t:5 or gamma:2,scale=3: {_FAMILY_FORMS}. Any continuous "
+            "distribution of scipy.stats, as in 'scipy:invgauss(0.5,loc=1)'. A mixture of these, as in "
+            "'mixture:0.5*normal(-1,0.5)+0.5*t(5)', quoted for the shell. Or, with --support, a formula in x.",
+            metavar="NAME|EXPR",
+        ),
+        Option(
+            "support",
+            None,
+            Domain(),
+            "The ends of the support of a --density that is a formula in x, as in 0,oo for x*exp(-x).",
+            metavar="A,B",
         ),
         Option(
             "weight",
@@ -151,6 +161,25 @@ def table_options(table: Mapping[str, Option], *names: str) -> Decorator:
         return command
 
     return add
+
+
+def density_option(density: str, support: str | None) -> str:
+    """Return the name of the density that ``--density`` and ``--support`` stand for together.
+
+    Raises
+    ------
+    InputError
+        If the support is not two ends, or the density has one of its own.
+    """
+    if support is None:
+        return density
+    if support.count(",") != 1:
+        raise InputError(f"--support must be two ends, got {support!r}. Try 0,1 or -oo,oo.")
+    if density.partition(":")[0].strip() in {beginning.rstrip(":") for beginning in DENSITY_BEGINNINGS}:
+        raise InputError(
+            f"--support must stand with a --density that is a formula in x, got {density!r}. Leave it out."
+        )
+    return name_expression(density, support)
 
 
 def _completer(domain: Domain) -> Completer | None:

@@ -27,7 +27,7 @@ from simulations.observations.read import take_sample
 from simulations.observations.sample import Sample
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
-from theory.densities.density import Density
+from theory.densities.density import Density, DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
@@ -41,7 +41,7 @@ FEWEST = 2
 
 def bickel_rosenblatt_test(
     sample: Sample | pd.DataFrame | pd.Series | npt.ArrayLike,
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     *,
     column: object = None,
     missing: str = "refuse",
@@ -64,7 +64,7 @@ def bickel_rosenblatt_test(
     ----------
     sample : array_like, shape (m,), Series, DataFrame or Sample
         Finite numbers in any order. `simulations.observations.read_sample` reads them from a file.
-    density : str or Density
+    density : str, Density, frozen distribution of scipy.stats, or (expression, (lower, upper))
         The hypothesis, without unknown parameters unless ``estimate`` is set.
     column : hashable, optional
         The label of a DataFrame's column; required if it has several.

@@ -22,7 +22,7 @@ from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable
 from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
-from theory.densities.density import Density
+from theory.densities.density import Density, DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
@@ -108,8 +108,8 @@ class Power:
 
 def estimate_power(
     m: int,
-    alternative: str | Density,
-    density: str | Density = "normal",
+    alternative: DensityLike,
+    density: DensityLike = "normal",
     *,
     kernel: str | Kernel = "epanechnikov",
     weight: str | Weight = "one",
@@ -126,7 +126,7 @@ def estimate_power(
     ----------
     m : int
         Observations in a sample.
-    alternative : str or Density
+    alternative : str, Density, or what else stands for one
         From which the samples come.
     density, kernel, weight, bandwidth, null, estimate, alpha
         The test, as for `bickel_rosenblatt_test`.

@@ -94,11 +94,12 @@ def test_every_claim_and_every_group_is_offered() -> None:
 
 def test_a_density_or_weight_that_is_offered_lacks_its_numbers_alone() -> None:
     for name in offered("simulate-tm --density "):
-        numbers = {"uniform:": "0,1", "beta:": "2,3", "mixture:": "1*normal(0,1)"}.get(name, "")
+        other = {"mixture:": "1*normal(0,1)", "scipy:": "invgauss(0.5)", "expression:": "2*x,0,1", "t:": "5"}
+        numbers = other.get(name, "1,2" if name.endswith(":") else "")
         assert densities.density_named(name + numbers)
     for name in offered("simulate-tm --weight "):
         assert densities.weight_named(name + ("" if name == "one" else "-1,1"), "normal")
-    assert {"normal", "uniform:", "mixture:"} < set(offered("test-fit FILE --density "))
+    assert {"normal", "normal:", "uniform:", "mixture:", "scipy:"} < set(offered("test-fit FILE --density "))
     assert offered("test-fit FILE --weight w") == ["window:"]
 
 

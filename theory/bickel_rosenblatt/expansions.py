@@ -23,7 +23,7 @@ from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
 from theory.bickel_rosenblatt.mean import limit_variance, places_around
 from theory.bickel_rosenblatt.quadrature import gauss_legendre
-from theory.densities.density import Density
+from theory.densities.density import Density, DensityLike
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
@@ -197,7 +197,7 @@ def leading_skewness(
 
 
 def leading_terms(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> LeadingTerms:
     r"""Return the coefficients of the leading terms of the mean, variance and skewness of T_m.
 

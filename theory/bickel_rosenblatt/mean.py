@@ -21,7 +21,7 @@ from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.bickel_rosenblatt.quadrature import Mesh, Nodes, gauss_legendre, split
 from theory.densities.assumptions import density_assumptions, weight_conditions
-from theory.densities.density import Density, Landmark
+from theory.densities.density import Density, DensityLike, Landmark
 from theory.densities.evaluation import far_locations, local_density, local_weight, numerical
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
@@ -50,6 +50,9 @@ GRADING = 4.0 ** -np.arange(1, 27)
 
 TAIL = 1e-22
 """The mass neglected in each tail for the weight ``one``."""
+
+FAR = 64
+"""Interquartile ranges that panels between quantiles cover; on wider intervals panels grow with the distance."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class ExactMean:
 def exact_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> ExactMean:
@@ -139,7 +142,7 @@ def exact_mean(
 
 @lru_cache
 def limit_mean(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return :math:`I(K) \int f a`, the limit of E T_m under the conditions of Theorem 3.1 (`theorem_conditions`).
 
@@ -154,7 +157,7 @@ def limit_mean(
 
 @lru_cache
 def limit_variance(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return :math:`2 J(K) \int a^2 f^2`, the variance of the limit law of :math:`b^{-1/2} (T_m - I(K) \int f a)`.
 
@@ -174,7 +177,7 @@ def limit_variance(
 @lru_cache
 def theorem_conditions(
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> tuple[Evidence, ...]:
@@ -202,7 +205,7 @@ def require_bounded(density: Density, weight: Weight, reach: float) -> None:
         if lower - reach <= knot <= upper + reach:
             raise InputError(
                 f"the density must be bounded within a bandwidth of the weight's support, but "
-                f"{density.name} is unbounded at {knot:g}."
+                f"{density.name} is unbounded at {knot:g}. Choose a window:c,d farther away from that point."
             )
 
 
@@ -270,7 +273,7 @@ class _Problem:
         edges = [lower, upper, *map(exact_fraction, self.weight.knots), *self._landmarks, *smoothed]
         if self.weight.landmarks != self.density.landmarks:
             edges.extend(places_around(self.weight.landmarks))
-        if not self.density.keeps_digits:
+        if not self.density.keeps_digits or self._is_heavy:
             edges.extend(_tail_places(self.density, lower, upper))
         # Of edges that are one double the first is kept: ends and knots stand before others.
         distinct = {float(edge): edge for edge in reversed(edges) if lower <= edge <= upper}
@@ -289,6 +292,12 @@ class _Problem:
             )
         lower, upper = self.density.bulk(TAIL)
         return lower + self.bandwidth * self._kernel_knots[0], upper + self.bandwidth * self._kernel_knots[-1]
+
+    @cached_property
+    def _is_heavy(self) -> bool:
+        """Whether the integrals reach far into the tails of the density."""
+        first, last = self.density.quantiles(np.array([0.25, 0.75])).tolist()
+        return self._outer_ends[1] - self._outer_ends[0] > FAR * (last - first)
 
     @cached_property
     def _kernel_knots(self) -> Array:
