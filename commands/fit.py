@@ -80,7 +80,15 @@ if TYPE_CHECKING:
 @click.option(
     "--estimate",
     is_flag=True,
-    help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
+    help="Test the family that --density names without parameters, such as normal, gamma or scipy:invgauss: they are "
+    "estimated from the data by maximum likelihood, and the p-value accounts for it.",
+)
+@click.option(
+    "--fix",
+    "fixed",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter that is known, with --estimate, as in location=0. Repeatable.",
 )
 @click.option(
     "--rounded-to",
@@ -159,6 +167,7 @@ def test_fit(
     against: str | None,
     alternative: str | None,
     bandwidth: tuple[str, ...],
+    fixed: tuple[str, ...],
     cache_dir: Path | None,
     no_cache: bool,
     plots: tuple[Path, ...],
@@ -180,6 +189,7 @@ def test_fit(
     Examples
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
+      python cli.py test-fit waiting-times.txt --density gamma --estimate
       python cli.py test-fit waiting-times.txt --density gamma:2,scale=3
       python cli.py test-fit sample.txt --bandwidth adaptive --null smoothed
       python cli.py test-fit sample.txt --power laplace
@@ -206,7 +216,11 @@ def test_fit(
         _compare_two(*samples, bandwidth=bandwidth or ADAPTIVE, json_path=json_path, quiet=quiet, **chosen)
     else:
         cache = cache_dir or not no_cache
-        chosen = {"density": density_option(density, support), "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
+        chosen = {
+            "density": density_option(density, support),
+            "bandwidth": bandwidth or DEFAULT_BANDWIDTH,
+            "fixed": _read_fixed(fixed),
+        }
         options = {**options, **chosen}
         if alternative is not None and options["rounded_to"] is not None:
             raise click.UsageError("--power does not apply to rounded data: leave out --power or --rounded-to.")
@@ -254,11 +268,23 @@ def _compare_two(first: Sample, second: Sample, *, json_path: str | None, quiet:
     console.print(two_sample_report(test))
 
 
+def _read_fixed(fixed: tuple[str, ...]) -> dict[str, str]:
+    """Read NAME=VALUE, each name once."""
+    found: dict[str, str] = {}
+    for one in fixed:
+        name, equals, value = one.partition("=")
+        if not equals or name in found:
+            raise click.UsageError(f"--fix must be NAME=VALUE, each name once, got {one!r}. Try --fix location=0.")
+        found[name.strip()] = value.strip()
+    return found
+
+
 #: Options that say something of a given density, which two samples are not compared with.
 ONE_SAMPLE_ONLY = (
     "density",
     "support",
     "estimate",
+    "fixed",
     "rounded_to",
     "null",
     "weight",

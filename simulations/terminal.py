@@ -269,8 +269,9 @@ def goodness_of_fit_report(test: GoodnessOfFit, power: Power | None = None) -> R
     """Format the report of a test, and the power if it was estimated, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     hypothesis = setting.density.name
-    if test.location is not None:
-        hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
+    if test.estimates is not None:
+        listed = ", ".join(f"{name} {value:.6g}" for name, value in test.estimates.items())
+        hypothesis += f"; estimated {listed}"
     several = len(test.at_bandwidths) > 1
     bandwidth = f"{len(test.at_bandwidths)} bandwidths" if several else f"b = {test.deciding.value:.6g}"
     smoothed = "" if test.null == "density" else ", compared with the smoothed density"

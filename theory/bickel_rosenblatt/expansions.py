@@ -159,7 +159,7 @@ class LeadingTerms:
 
 @lru_cache
 def leading_skewness(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return the limit of the skewness of T_m over the root of b.
 
