@@ -38,41 +38,58 @@ MIDDLE = (0.16, 0.84)
 
 
 @dataclass(frozen=True)
-class ShapeStatistic:
-    """T_m of samples that are compared with a fitted density of the model, at bandwidths in units of its spread.
+class DensityTerms:
+    """What T_m needs of a distribution of scipy.stats at location 0 and scale 1.
+
+    Attributes
+    ----------
+    law : rv_continuous
+    shapes : tuple of float
+    spread : float
+        Half the distance between the 16 % and the 84 % quantile.
+    square : float
+        The integral of f^2; infinite if it does not exist.
+    """
+
+    law: Any
+    shapes: tuple[float, ...]
+    spread: float
+    square: float
+
+    @classmethod
+    def of(cls, law: Any, shapes: tuple[float, ...]) -> DensityTerms:
+        """Compute the terms."""
+        with np.errstate(all="ignore"):
+            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes))
+
+
+@dataclass(frozen=True)
+class KernelSums:
+    """T_m multiplied out, for one kernel and the weight 1.
 
     Parameters
     ----------
-    model : Model
     kernel : Kernel
         One polynomial of degree 6 or less on a bounded support.
-    bandwidths : tuple of float
-        In units of half the distance between the 16 % and the 84 % quantile of the fitted density.
+
+    Raises
+    ------
+    InputError
+        If it is another one.
     """
 
-    model: Model
     kernel: Kernel
-    bandwidths: tuple[float, ...]
 
-    def of_sample(self, sample: Array) -> tuple[StandardisedSample, Array]:
-        """Fit the model; return the standardised sample and T_m at every bandwidth."""
-        found = standardise(sample, self.model)
-        ordered = np.sort(found.values)
-        law, shapes = continuous_distributions()[self.model.form.law], found.fit.shapes
-        with np.errstate(all="ignore"):
-            spread, square = _spread(law, shapes), _mean_density(law, shapes)
-            values = [self._at(ordered, b * spread, law, shapes, square) for b in self.bandwidths]
-        return found, np.array(values)
+    def __post_init__(self) -> None:
+        _ = self._table
 
-    def spread(self, shapes: tuple[float, ...]) -> float:
-        """Return the spread of the standard density with given shapes, the unit of the bandwidths."""
-        return _spread(continuous_distributions()[self.model.form.law], shapes)
-
-    def _at(self, ordered: Array, b: float, law: Any, shapes: tuple[float, ...], square: float) -> float:
+    def statistic(self, ordered: Array, b: float, terms: DensityTerms) -> float:
+        """Compute T_m of an ascending sample."""
         m, table = ordered.size, self._table
         pairs = sum_overlaps(ordered, b, table, make_workspace(m, table))
-        cross = self._smoothed(ordered, b, law, shapes).sum()
-        return float(table.itself + 2 * pairs / m - 2 * b * cross + m * b * square)
+        with np.errstate(all="ignore"):
+            cross = self._smoothed(ordered, b, terms.law, terms.shapes).sum()
+        return float(table.itself + 2 * pairs / m - 2 * b * cross + m * b * terms.square)
 
     def _smoothed(self, points: Array, b: float, law: Any, shapes: tuple[float, ...]) -> Array:
         """Compute K_b * f by parts, from the distribution function: the density may have poles and jumps."""
@@ -98,8 +115,8 @@ class ShapeStatistic:
         table = overlap_table(pieces) if isinstance(pieces, PiecewiseKernel) else None
         if table is None:
             raise InputError(
-                "the kernel must be one polynomial of degree 6 or less on a bounded support where a shape is "
-                f"estimated, got {self.kernel.name}. Use epanechnikov, uniform, biweight or triweight."
+                "the kernel must be one polynomial of degree 6 or less on a bounded support for this statistic, "
+                f"got {self.kernel.name}. Use epanechnikov, uniform, biweight or triweight."
             )
         return table
 
@@ -107,6 +124,33 @@ class ShapeStatistic:
     def _coefficients(self) -> Array:
         pieces = kernel_table(self.kernel)
         return pieces.pieces[0] if isinstance(pieces, PiecewiseKernel) else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class ShapeStatistic:
+    """T_m of samples that are compared with a fitted density of the model, at bandwidths in units of its spread.
+
+    Parameters
+    ----------
+    model : Model
+    sums : KernelSums
+    bandwidths : tuple of float
+        In units of half the distance between the 16 % and the 84 % quantile of the fitted density.
+    """
+
+    model: Model
+    sums: KernelSums
+    bandwidths: tuple[float, ...]
+
+    def of_sample(self, sample: Array) -> tuple[StandardisedSample, Array]:
+        """Fit the model; return the standardised sample and T_m at every bandwidth."""
+        found = standardise(sample, self.model)
+        ordered, terms = np.sort(found.values), self.terms(found.fit.shapes)
+        return found, np.array([self.sums.statistic(ordered, b * terms.spread, terms) for b in self.bandwidths])
+
+    def terms(self, shapes: tuple[float, ...]) -> DensityTerms:
+        """Compute what T_m needs of the density with given shapes."""
+        return DensityTerms.of(continuous_distributions()[self.model.form.law], shapes)
 
 
 class BootstrapReplicates:

@@ -9,7 +9,7 @@ from foundation.errors import InputError
 from foundation.types import Array
 from simulations.goodness_of_fit.bandwidths import Bandwidths, adaptive_bandwidths, take_bandwidths
 from simulations.goodness_of_fit.comparison import compare
-from simulations.goodness_of_fit.estimation.bootstrap import BootstrapReplicates, ShapeStatistic
+from simulations.goodness_of_fit.estimation.bootstrap import BootstrapReplicates, KernelSums, ShapeStatistic
 from simulations.goodness_of_fit.estimation.model import Model
 from simulations.goodness_of_fit.names import ADAPTIVE
 from simulations.goodness_of_fit.null_law import NullLaw
@@ -59,10 +59,10 @@ def fit_and_test(
     """
     m = values.size
     relative = adaptive_bandwidths(1.0, m) if bandwidth == ADAPTIVE else take_bandwidths(bandwidth, None, m)
-    statistic = ShapeStatistic(model, options.kernel, tuple(one.at(m) for one in relative))
+    statistic = ShapeStatistic(model, KernelSums(options.kernel), tuple(one.at(m) for one in relative))
     found, statistics = statistic.of_sample(values)
     # In the units of the standardised sample.
-    density, spread = model.standard(found.fit.shapes), statistic.spread(found.fit.shapes)
+    density, spread = model.standard(found.fit.shapes), statistic.terms(found.fit.shapes).spread
     widths = [one.at(m) * spread for one in relative]
     studies = [
         Study(m, options.replicates, options.kernel, density, "one", bandwidth_named(width), options.seed)

@@ -14,7 +14,7 @@ from cli import main
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations import bickel_rosenblatt_test, tm_statistic
-from simulations.goodness_of_fit.estimation.bootstrap import ShapeStatistic
+from simulations.goodness_of_fit.estimation.bootstrap import KernelSums, ShapeStatistic
 from simulations.goodness_of_fit.estimation.location_scale import standardise
 from simulations.goodness_of_fit.estimation.model import FORMS, take_model
 from tests.support.processes.runner import runner
@@ -83,9 +83,9 @@ def test_the_parameters_have_the_names_of_the_family() -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_statistic_of_the_bootstrap_is_tm_with_the_fitted_density(name: str, kernel: str) -> None:
     model = take_model(name, FIXED.get(name, {}))
-    statistic = ShapeStatistic(model, kernel_named(kernel), (0.2, 0.8))
+    statistic = ShapeStatistic(model, KernelSums(kernel_named(kernel)), (0.2, 0.8))
     found, values = statistic.of_sample(drawn(name, 120, 3))
-    spread, density = statistic.spread(found.fit.shapes), model.standard(found.fit.shapes)
+    spread, density = statistic.terms(found.fit.shapes).spread, model.standard(found.fit.shapes)
     for b, value in zip(statistic.bandwidths, values, strict=True):
         exact = tm_statistic(found.values, kernel=kernel, density=density, weight="one", bandwidth=b * spread)
         assert value == pytest.approx(exact, rel=1e-5)
