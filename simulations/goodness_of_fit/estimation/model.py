@@ -15,10 +15,10 @@ from foundation.errors import InputError, suggest
 from foundation.types import Array
 from foundation.typography import format_count
 from theory.densities.density import Density, DensityLike
-from theory.densities.families import density_named
+from theory.densities.families import FAMILIES, density_named
 from theory.densities.grammar import read_call
 from theory.densities.numbers import parse_number
-from theory.densities.tabulated.scipy_distributions import continuous_distributions
+from theory.densities.tabulated.scipy_distributions import ScipyLaw, continuous_distributions
 
 Number: TypeAlias = float | int | str | Rational
 """A number, or how it is written."""
@@ -161,12 +161,19 @@ class Model:
         InputError
             If the shapes are out of the range of our densities.
         """
+        numbers = [Rational(repr(shape)) for shape in shapes]
         written = ",".join(f"{shape:.15g}" for shape in shapes)
         if self.name.startswith("scipy:"):
             return density_named(f"{self.name}({written})")
         if self.name == "uniform":
             return density_named("uniform:0,1")
-        return density_named(f"lognormal:0,{written}" if self.name == "lognormal" else f"{self.name}({written})")
+        values = [Rational(0), *numbers] if self.name == "lognormal" else numbers
+        family = FAMILIES[self.name]
+        defaults = [one.default for one in family.parameters[len(values) :] if one.default is not None]
+        if family.accepts([*values, *defaults]):
+            return family.density(values)
+        # Beyond the shapes for which our formulas keep their digits the density is tabulated.
+        return ScipyLaw(self.form.law, tuple(numbers), Rational(0), Rational(1)).density()
 
     def _scale_of(self, value: float | None) -> float:
         if value is None:
