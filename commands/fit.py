@@ -98,6 +98,14 @@ if TYPE_CHECKING:
     metavar="LEVEL",
     help="The level at which the sentence that states the result rejects.",
 )
+@click.option(
+    "--power",
+    "alternative",
+    metavar="DENSITY",
+    shell_complete=one_of(SHARED["density"].domain.words),
+    help="How often the test would reject samples of this size that come from DENSITY, and how many observations it "
+    "would take for 80 %, by simulation.",
+)
 @table_options(SHARED, "kernel", "kernel_support", "weight")
 @click.option(
     "--bandwidth",
@@ -132,7 +140,10 @@ if TYPE_CHECKING:
     help="Where simulated null laws are kept for the next time.  [default: the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache of null distributions.")
-@plot_option("T_m of the data on its law under the hypothesis, simulated and in the limit.")
+@plot_option(
+    "T_m of the data on its law under the hypothesis, and where the data depart from it: the estimate with its band, "
+    "and what every region adds to T_m."
+)
 @common_options
 @click.pass_context
 @rare_garbage_collection()
@@ -147,6 +158,7 @@ def test_fit(
     encoding: str | None,
     missing: str,
     against: str | None,
+    alternative: str | None,
     bandwidth: tuple[str, ...],
     cache_dir: Path | None,
     no_cache: bool,
@@ -173,6 +185,7 @@ def test_fit(
       python cli.py test-fit measurements.csv --column height --estimate
       python cli.py test-fit waiting-times.txt --density gamma:2,scale=3
       python cli.py test-fit sample.txt --bandwidth adaptive --null smoothed
+      python cli.py test-fit sample.txt --power laplace
       python cli.py test-fit before.txt --against after.txt
       python cli.py test-fit werte.csv --column Gewicht --decimal , --missing drop
     """  # noqa: D301
@@ -197,25 +210,40 @@ def test_fit(
         _compare_two(*samples, bandwidth=bandwidth or ADAPTIVE, json_path=json_path, quiet=quiet, **chosen)
     else:
         cache = cache_dir or not no_cache
-        chosen = {"density": density_option(density, support), "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
-        options = {**options, **chosen, "cache": cache}
-        _test_one(samples[0], plots=plots, json_path=json_path, quiet=quiet, **options)
+        options = {**options, "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
+        options["density"] = density_option(density, support)
+        if alternative is not None and options["rounded_to"] is not None:
+            raise click.UsageError("--power does not apply to rounded data: leave out --power or --rounded-to.")
+        _test_one(samples[0], alternative, cache, plots=plots, json_path=json_path, quiet=quiet, **options)
 
 
-def _test_one(sample: Sample, *, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any) -> None:
-    from simulations import Study, bickel_rosenblatt_test
+def _test_one(
+    sample: Sample,
+    alternative: str | None,
+    cache: Path | bool,
+    *,
+    plots: tuple[Path, ...],
+    json_path: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    from simulations import Study, bickel_rosenblatt_test, estimate_power
     from simulations.terminal import goodness_of_fit_report, progress_display
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
         with progress_display(Study(sample.values.size, options["replicates"]), quiet) as progress:
-            test = bickel_rosenblatt_test(sample, progress=progress, **options)
+            test = bickel_rosenblatt_test(sample, cache=cache, progress=progress, **options)
+        power = None
+        if alternative is not None:
+            shared = {name: value for name, value in options.items() if name not in ("rounded_to", "replicates")}
+            power = estimate_power(sample.values.size, alternative, **shared)
         if plots:
             from simulations.figures import goodness_of_fit_figure
 
             save_plots(goodness_of_fit_figure(test), plots)
-        write_json(stream, test.document())
-    console.print(goodness_of_fit_report(test))
+        write_json(stream, {**test.document(), "power": None if power is None else power.document()})
+    console.print(goodness_of_fit_report(test, power))
 
 
 def _compare_two(first: Sample, second: Sample, *, json_path: str | None, quiet: bool, **options: Any) -> None:
@@ -231,7 +259,18 @@ def _compare_two(first: Sample, second: Sample, *, json_path: str | None, quiet:
 
 
 #: Options that say something of a given density, which two samples are not compared with.
-ONE_SAMPLE_ONLY = ("density", "support", "estimate", "rounded_to", "null", "weight", "cache_dir", "no_cache", "plots")
+ONE_SAMPLE_ONLY = (
+    "density",
+    "support",
+    "estimate",
+    "rounded_to",
+    "null",
+    "weight",
+    "alternative",
+    "cache_dir",
+    "no_cache",
+    "plots",
+)
 
 
 def _refuse_with_against(context: click.Context) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from foundation.errors import InputError
 from foundation.processes import count_usable_cores
 from report.page import Page
+from report.sections.asymptotics import OWN_RECORD, asymptotics_of
 from report.sections.experiments import Experiment, experiment_of, results_files
 from report.sections.ledger import ledger_of
 from report.sections.pictures import OWN_RUN, Album, album_of
@@ -108,6 +109,7 @@ def make_page(
     contents = contents or Contents()
     # The results take longest to read, so they come last.
     studies, albums, experiments = contents.studies(), contents.albums(), contents.experiments()
+    asymptotics = asymptotics_of(OWN_RECORD) if OWN_RECORD.is_file() else None
     requests = [workers.ClaimRequest(name, None) for name in ledger.claims()]
     findings = workers.decide(
         requests, jobs or count_usable_cores(), progress=lambda finding: decided(finding.claim.id)
@@ -119,6 +121,7 @@ def make_page(
         ledger=ledger_of([with_evidence(finding) for finding in findings]),
         theory=tuple(theory_drawings()),
         studies=studies_of(results),
+        asymptotics=asymptotics,
         experiments=experiments,
         albums=albums,
     )

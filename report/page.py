@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from report.elements import Drawing
 from report.formulas import plain, typeset
+from report.sections.asymptotics import Asymptotics
 from report.sections.experiments import Experiment
 from report.sections.ledger import Ledger
 from report.sections.pictures import Album
@@ -42,6 +43,8 @@ class Page:
     theory : tuple of Drawing
         Figures that illustrate the claims.
     studies : Studies
+    asymptotics : Asymptotics or None
+        None without the project's record.
     experiments : tuple of Experiment
     albums : tuple of Album
     """
@@ -51,6 +54,7 @@ class Page:
     ledger: Ledger
     theory: tuple[Drawing, ...]
     studies: Studies
+    asymptotics: Asymptotics | None
     experiments: tuple[Experiment, ...]
     albums: tuple[Album, ...]
 
@@ -64,7 +68,8 @@ class Page:
         """Every figure, in the order of the page."""
         ours = (one for experiment in self.experiments for one in experiment.drawings)
         runs = (one for album in self.albums for one in album.drawings)
-        return (*self.theory, *self.studies.drawings, *ours, *runs)
+        courses = () if self.asymptotics is None else (self.asymptotics.drawing,)
+        return (*self.theory, *self.studies.drawings, *courses, *ours, *runs)
 
     def html(self) -> str:
         """Render the page as one self-contained HTML file, which loads no script, font or picture.

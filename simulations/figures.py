@@ -33,6 +33,7 @@ from foundation.types import Array, Counts
 from foundation.typography import format_plot_text
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.names import SIGNIFICANCE
+from simulations.goodness_of_fit.regions import Regions, locate_misfit
 from simulations.goodness_of_fit.result import GoodnessOfFit
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result
@@ -55,6 +56,8 @@ SMALLEST_SHARE = 0.005
 
 FAR = 3.0
 """Distance beyond the plotted range, in its widths, at which an observed value is marked at the edge, not to scale."""
+
+_BAND = "95 % of its samples"
 
 _STATISTIC = r"$b^{-1/2}\,(T_m - I(K) \int\,f\,a)$"
 
@@ -169,7 +172,7 @@ def _quantile_band(summary: Summary, levels: Array) -> tuple[Array, Array, Array
 
 @apply_style
 def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
-    """Draw the null distribution of T_m, simulated and in the limit, with the observed value.
+    """Draw the null distribution of T_m with the observed value, and where the sample departs from the hypothesis.
 
     Raises
     ------
@@ -177,19 +180,50 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
         If T_m has the same value in all samples under the null hypothesis.
     """
     null, setting = test.null_law, test.study.setting
+    if not null[-1] > null[0]:
+        raise InputError("--plot has nothing to draw: T_m does not vary under the hypothesis. Use more replicates.")
+    figure = create_figure(6.3, 7.4)
+    law, densities, contributions = figure.subplots(3, 1, height_ratios=(5, 5, 2))
+    _draw_null_law(law, test)
+    hypothesis = "hypothesis" if test.null == "density" else "hypothesis, smoothed"
+    _draw_misfit(densities, contributions, locate_misfit(test), hypothesis)
+    shape = "" if test.location is None else f", location {test.location:.4g} and scale {test.scale:.4g} estimated"
+    several = "" if len(test.at_bandwidths) == 1 else f" of {len(test.at_bandwidths)} bandwidths"
+    rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{several}{shape}"
+    law.set_title(f"{_choice(setting)}\n{format_minus(rest)}")
+    return figure
+
+
+def _draw_misfit(densities: Axes, contributions: Axes, regions: Regions, hypothesis: str) -> None:
+    """Draw the estimate, the hypothesis and the band, and below them what T_m gains from every x."""
+    x = regions.x
+    densities.fill_between(x, regions.lower, regions.upper, color=SKY, alpha=0.35, linewidth=0, label=_BAND)
+    densities.plot(x, regions.hypothesis, color=VERMILION, linestyle="--", label=hypothesis)
+    densities.plot(x, regions.estimate, color=BLACK, label="estimate $f_m$")
+    densities.set(ylabel="density", xlim=(x[0], x[-1]), ylim=(0, None))
+    densities.sharex(contributions)
+    densities.tick_params(labelbottom=False)
+    densities.legend(loc="upper right")
+    more = regions.estimate > regions.hypothesis
+    for where, color, label in ((more, BLUE, "more than expected"), (~more, ORANGE, "fewer")):
+        heights = np.where(where, regions.contribution, 0.0)
+        contributions.fill_between(x, heights, color=color, alpha=0.8, linewidth=0, label=label)
+    contributions.set_title(regions.in_words().replace("T_m", "$T_m$"), fontsize="small")
+    contributions.set(xlabel="observation", ylabel="$T_m$ per unit", xlim=(x[0], x[-1]), ylim=(0, None))
+    contributions.legend(loc="upper right")
+
+
+def _draw_null_law(axes: Axes, test: GoodnessOfFit) -> None:
+    null, setting = test.null_law, test.study.setting
     # The limit law is that of T_m at one bandwidth.
     has_limit = test.asymptotic_p_value is not None
     mean, deviation = _limit_law(setting, test.study.m) if has_limit else (float(null.mean()), 0.0)
-    if not null[-1] > null[0]:
-        raise InputError("--plot has nothing to draw: T_m does not vary under the hypothesis. Use more replicates.")
     # The range covers both distributions, and the observed value unless it is far away.
     low = min(float(null[0]), mean - 3.2 * deviation)
     high = max(float(np.quantile(null, 0.999)), mean + 3.2 * deviation)
     observed = test.statistic
     far = observed > high + FAR * (high - low)
     high = high if far else max(high, observed + 0.05 * (high - low))
-    figure = create_figure(6.3, 3.9)
-    axes = figure.subplots()
     # The null distribution, its normal limit and the critical value.
     edges = np.linspace(low, high, BARS + 1)
     _draw_stairs(axes, np.histogram(null, edges)[0], null.size, edges, "samples of the hypothesis, ± 2 s.e.")
@@ -209,11 +243,6 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
         axes.axvline(observed, color=BLACK, linewidth=1.8, label=label)
     axes.set(xlabel=_name_statistic(test), ylabel="density under the hypothesis", xlim=(low, high), ylim=(0, None))
     axes.legend(loc="upper right")
-    shape = "" if test.location is None else f", location {test.location:.4g} and scale {test.scale:.4g} estimated"
-    several = "" if len(test.at_bandwidths) == 1 else f" of {len(test.at_bandwidths)} bandwidths"
-    rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{several}{shape}"
-    axes.set_title(f"{_choice(setting)}\n{format_minus(rest)}")
-    return figure
 
 
 def _name_statistic(test: GoodnessOfFit) -> str:

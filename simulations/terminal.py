@@ -29,6 +29,7 @@ from simulations.study.summary import Summary, in_words
 
 if TYPE_CHECKING:
     from simulations.goodness_of_fit.comparison import Comparison
+    from simulations.goodness_of_fit.power import Power
     from simulations.goodness_of_fit.result import GoodnessOfFit
     from simulations.goodness_of_fit.two_samples import TwoSamples
     from simulations.observations.sample import Reading
@@ -264,8 +265,8 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit) -> RenderableType:
-    """Format the report of a test, at most 80 columns wide."""
+def goodness_of_fit_report(test: GoodnessOfFit, power: Power | None = None) -> RenderableType:
+    """Format the report of a test, and the power if it was estimated, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     hypothesis = setting.density.name
     if test.location is not None:
@@ -284,7 +285,10 @@ def goodness_of_fit_report(test: GoodnessOfFit) -> RenderableType:
         if test.asymptotic_p_value is None
         else [("p-value by the limit law of Theorem 3.1", test.asymptotic_p_value)]
     )
-    return _comparison_report(heading, test, "T_m", f"{study.replicates:,} samples of the hypothesis", limit)
+    further = [] if power is None else [power.in_words()]
+    return _comparison_report(
+        heading, test, "T_m", f"{study.replicates:,} samples of the hypothesis", limit, [*test.in_words(), *further]
+    )
 
 
 def two_sample_report(test: TwoSamples) -> RenderableType:
@@ -297,7 +301,7 @@ def two_sample_report(test: TwoSamples) -> RenderableType:
         f"{_on_reading(test.second.reading)}\n"
         f"kernel {test.kernel.name}, {bandwidth}"
     )
-    return _comparison_report(heading, test, "the statistic", f"{test.replicates:,} permutations")
+    return _comparison_report(heading, test, "the statistic", f"{test.replicates:,} permutations", (), test.in_words())
 
 
 def _comparison_report(
@@ -305,7 +309,8 @@ def _comparison_report(
     test: GoodnessOfFit | TwoSamples,
     name: str,
     replicates: str,
-    further: Sequence[tuple[str, float]] = (),
+    further: Sequence[tuple[str, float]],
+    sentences: Sequence[str],
 ) -> RenderableType:
     """Format a statistic beside its null distribution, under a heading and before the sentences."""
     several = len(test.at_bandwidths) > 1
@@ -324,7 +329,7 @@ def _comparison_report(
     if several:
         tables += ["", _bandwidth_table(test, name)]
     words = Table.grid(padding=(0, 1))
-    for sentence in test.in_words():
+    for sentence in sentences:
         words.add_row("-", Text(sentence))
     return Group(heading, "", *tables, "", words)
 

@@ -34,7 +34,7 @@ ROOMS = {
         ("algebra", "paper", "names"),
     ),
     "simulations": (
-        ("terminal", "figures"),
+        ("terminal", "figures", "asymptotics"),
         ("goodness_of_fit", "evidence"),
         ("study",),
         ("engines",),

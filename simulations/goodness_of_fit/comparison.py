@@ -93,9 +93,11 @@ class Comparison:
         """Return which of several bandwidths decides, or an empty string."""
         if len(self.at_bandwidths) == 1:
             return ""
+        one = self.deciding
+        side = "above" if one.excess >= 0 else "below"
         return (
-            f"Of the {len(self.at_bandwidths)} bandwidths, b = {self.deciding.value:.4g} decides: the statistic "
-            f"exceeds its mean by {self.deciding.excess:.3g} standard deviations. The p-value accounts for the choice."
+            f"Of the {len(self.at_bandwidths)} bandwidths, b = {one.value:.4g} decides: the statistic is "
+            f"{abs(one.excess):.3g} standard deviations {side} its mean. The p-value accounts for the choice."
         )
 
     def comparison_document(self) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def bickel_rosenblatt_test(
     )
     widths = [one.at(values.size) for one in bandwidths]
     return combine(
-        studies,
+        laws,
         compare(bandwidths, widths, statistics, nulls, alpha),
         null,
         location=None if fitted is None else fitted.location,

@@ -23,6 +23,7 @@ from simulations.engines.exact.smoothed import SmoothedStatistic
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.location_scale import standardise
 from simulations.goodness_of_fit.rounding import Rounding
+from simulations.sampling.streams import draw
 from simulations.study.simulate import Progress, replicate_values
 from simulations.study.study import Study
 
@@ -90,12 +91,19 @@ class NullLaw:
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
         engine: Replicates | None = None
         if self.estimated or self.rounding is not None:
-            engine = ChangedReplicates(self.statistic, self.study.m, self._change)
+            engine = ChangedReplicates(self.statistic, self.study.m, self.change)
         elif self.smoothed:
             engine = ExactReplicates(self.statistic, self.study.m)
         return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
 
-    def _change(self, sample: Array) -> Array:
+    def sample(self, replicate: int) -> Array:
+        """Draw the sample of a replicate, changed as the data were, shape (m,)."""
+        study = self.study
+        (stream,) = study.streams(range(replicate, replicate + 1))
+        sample = draw(study.setting.density, study.seed, stream, study.m)
+        return sample if not self.estimated and self.rounding is None else self.change(sample)
+
+    def change(self, sample: Array) -> Array:
         """Do to a sample of the hypothesis what was done to the data."""
         density, rounding = self.study.setting.density, self.rounding
         if rounding is None:

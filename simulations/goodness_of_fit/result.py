@@ -13,6 +13,7 @@ from scipy.special import ndtr
 
 from foundation.typography import format_count
 from simulations.goodness_of_fit.comparison import Comparison
+from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.rounding import count_ties, guess_width
 from simulations.observations.sample import Sample
 from simulations.study.study import Study
@@ -42,6 +43,8 @@ class GoodnessOfFit(Comparison):
         The width to whose multiples the data are rounded, and with them the samples of the null distribution.
     conditions : tuple of Evidence
         The conditions of Theorem 3.1, and so of the asymptotic p-value.
+    law : NullLaw
+        The null distribution at the deciding bandwidth.
     sample : Sample
         The observations, and what was read.
     """
@@ -53,6 +56,7 @@ class GoodnessOfFit(Comparison):
     scale: float | None
     rounded_to: float | None
     conditions: tuple[Evidence, ...]
+    law: NullLaw = field(repr=False, compare=False)
     sample: Sample = field(repr=False, compare=False)
 
     def in_words(self) -> list[str]:
@@ -144,14 +148,15 @@ class GoodnessOfFit(Comparison):
         }
 
 
-def combine(studies: Sequence[Study], comparison: Comparison, null: str, **rest: Any) -> GoodnessOfFit:
-    """Return the result for the studies at all bandwidths and the comparison of their values of T_m."""
-    study = studies[comparison.at_bandwidths.index(comparison.deciding)]
-    setting = study.setting
-    asymptotic = _asymptotic_p_value(comparison.statistic, study) if len(studies) == 1 and null == "density" else None
+def combine(laws: Sequence[NullLaw], comparison: Comparison, null: str, **rest: Any) -> GoodnessOfFit:
+    """Return the result for the laws at all bandwidths and the comparison of their values of T_m."""
+    law = laws[comparison.at_bandwidths.index(comparison.deciding)]
+    study, setting = law.study, law.study.setting
+    asymptotic = _asymptotic_p_value(comparison.statistic, study) if len(laws) == 1 and null == "density" else None
     return GoodnessOfFit(
         **{one.name: getattr(comparison, one.name) for one in fields(comparison)},
         study=study,
+        law=law,
         asymptotic_p_value=asymptotic,
         null=null,
         conditions=theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),

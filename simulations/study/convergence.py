@@ -68,7 +68,7 @@ class Point:
     exact_difference : float
         Exact mean minus the limit.
     product, squared_bias : float
-        Leading terms -b int f^2 a and m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
+        Leading terms -b int f^2 a and, for a symmetric kernel, m b^5 (mu_2^2 / 4) int f''^2 a of that difference.
     leading_difference : float
         Sum of the leading terms.
     variance, variance_error, exact_variance, leading_variance : float
@@ -151,7 +151,7 @@ def _point(summary: Summary, terms: LeadingTerms) -> Point:
         mean_error=summary.standard_error,
         exact_difference=summary.exact.total - summary.limit_mean,
         product=-b * terms.product,
-        squared_bias=None if terms.squared_bias is None else m * b**5 * terms.squared_bias,
+        squared_bias=terms.bias_at(m, b),
         leading_difference=terms.mean_difference(m, b),
         variance=summary.standardised_variance,
         variance_error=summary.standardised_variance_error,
@@ -186,24 +186,41 @@ def _rates(points: Sequence[Point], terms: LeadingTerms) -> Iterable[Rate]:
         ("distance to the limit law", 0.5, [(point.limit_distance, point.limit_distance_error) for point in points]),
     )
     for quantity, predicted, values in observed:
-        yield Rate(quantity, predicted, *_fit_power(bandwidths, values))
+        yield Rate(quantity, predicted, *fit_power(bandwidths, values))
 
 
-def _fit_power(
-    bandwidths: Sequence[float], values: Sequence[tuple[float | None, float | None]]
+def fit_power(
+    bases: Sequence[float], values: Sequence[tuple[float | None, float | None]]
 ) -> tuple[float | None, float | None]:
-    """Fit the slope of log |value| in log b, weighted by the standard errors; return it and its standard error.
+    """Fit the power of ``bases`` in the absolute values, by least squares on logarithms.
 
-    Exact values, whose errors are 0, have equal weights, and the slope has no standard error.
+    Parameters
+    ----------
+    bases : sequence of float
+        Positive, such as bandwidths.
+    values : sequence of pairs
+        A value and its standard error, for each base. Errors of 0 mark exact values, which have equal weights.
+
+    Returns
+    -------
+    power, standard error
+        Both are None with fewer than two different bases, a value of 0 or a missing number; the error also for exact
+        values.
+
+    Examples
+    --------
+    >>> power, error = fit_power([1.0, 2.0], [(3.0, 0.3), (12.0, 1.2)])
+    >>> round(power, 12), round(error, 4)
+    (2.0, 0.204)
     """
     known = [(abs(value), error) for value, error in values if value and error is not None]
-    if len(known) < len(values) or len(set(bandwidths)) < 2:
+    if len(known) < len(values) or len(set(bases)) < 2:
         return None, None
     sizes, errors = np.array(known).T
     exact = not errors.all()
     weights = np.ones(len(known)) if exact else (sizes / errors) ** 2
     # By the delta method the variance of log |value| is the squared relative error, hence the weights.
-    logs = np.log(bandwidths)
+    logs = np.log(bases)
     deviations = logs - np.average(logs, weights=weights)
     spread = float(weights @ deviations**2)
     slope = float((weights * deviations) @ np.log(sizes)) / spread

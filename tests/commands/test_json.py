@@ -69,6 +69,7 @@ FORMS = [
     ("simulate-tm", "simulate-tm --m 600 --replicates 1 --engine cells"),
     ("test-fit", "test-fit FOLDER/sample.txt --replicates 20 --no-cache --weight window:-1,1"),
     ("test-fit", "test-fit FOLDER/sample.txt --replicates 20 --no-cache --bandwidth adaptive --null smoothed"),
+    ("test-fit", "test-fit FOLDER/sample.txt --replicates 20 --no-cache --power laplace"),
     ("verify-lemmas-kernel", "verify-lemmas kernel --density exp(-x) --support 0,oo"),
     ("train", f"train {' '.join(TINY)} --seeds 0,1 --runs-dir FOLDER/seeds"),
     ("sample", "sample FOLDER/run --walk 0,1 --device cpu"),

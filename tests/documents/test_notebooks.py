@@ -16,7 +16,7 @@ NUMBER = r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 #: What a folder of somebody's machine begins with.
 PLACES = r"(?:/(?:work|tmp|home|root|Users|var|mnt|opt)/|[A-Z]:\\|~/)"
 
-LARGEST_PICTURE = 150_000
+LARGEST_PICTURE = 170_000
 
 #: The notebooks that are executed by the tests that always run: one on theory, and one on the networks.
 QUICK = ("kl_bound", "ablation")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.scaling import Law
 from evae.data import as_images, load
 from evae.experiments.results import Results
 from evae.models.objectives import reconstruction_error
-from results import scaling
+from results import asymptotics, scaling, sums
 from results.render import FILES, FOLDER, PAGES, parts, reports, results_page, with_parts
 from results.scaling import Laws, Piece, elapsed
 
@@ -35,9 +36,19 @@ def test_the_page_of_results_shows_what_the_results_say() -> None:
     assert page == results_page(reports()), "run: python -m results.render"
 
 
-def test_the_page_on_scaling_shows_what_was_measured() -> None:
-    page = (FOLDER.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
-    filled = scaling.parts(FOLDER / "scaling.json")
+@pytest.mark.parametrize(
+    ("name", "record", "parts_of"),
+    [
+        ("scaling", "scaling.json", scaling.parts),
+        ("mathematics", "sums.json", sums.parts),
+        ("statistic", "asymptotics.json", asymptotics.parts),
+    ],
+    ids=["scaling", "mathematics", "statistic"],
+)
+def test_a_page_of_the_documentation_shows_what_was_measured(
+    name: str, record: str, parts_of: Callable[[Path], dict[str, str]]
+) -> None:
+    page, filled = (FOLDER.parent / "docs" / f"{name}.md").read_text(encoding="utf-8"), parts_of(FOLDER / record)
     assert page == with_parts(page, filled), "run: python -m results.render"
     assert all(f"<!-- results: {name} -->" in page for name in filled)
 

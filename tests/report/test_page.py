@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from report.sections.asymptotics import OWN_RECORD, asymptotics_of
 from report.sections.experiments import OURS, experiment_of
 from tests.report.conftest import Made, Twins
 from tests.support.hostile.text import Skeleton
@@ -87,6 +88,16 @@ def test_headings_go_down_one_level_at_a_time(reader: Reader) -> None:
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+def test_the_study_of_convergence_is_on_the_page(made: Made) -> None:
+    study = asymptotics_of(OWN_RECORD)
+    assert '<figure id="asymptotics">' in made.html
+    assert [sentence for sentence in study.sentences if str(sentence) not in made.html] == []
+    cells = [cell for table in study.tables for row in table.rows for cell in row]
+    assert len(cells) > 200
+    assert [cell for cell in cells if f">{cell}<" not in made.html] == []
+    assert study.command in made.html
 
 
 @pytest.mark.parametrize("name", ["table-1", "ablation"])

@@ -126,7 +126,7 @@ def test_the_observed_statistic_stands_on_the_law_under_the_hypothesis() -> None
     test = fit_shifted_by(0.0)
     figure = goodness_of_fit_figure(test)
     assert_fit_to_print(figure)
-    (axes,) = figure.axes
+    axes = figure.axes[0]
     x, _ = curve(axes, "observed")
     assert x == pytest.approx([test.statistic] * 2)
     x, _ = curve(axes, "critical at 5%")
@@ -138,7 +138,7 @@ def test_the_observed_statistic_stands_on_the_law_under_the_hypothesis() -> None
 
 def test_an_observation_far_beyond_the_law_is_named_and_does_not_squeeze_it() -> None:
     test = fit_shifted_by(40.0)
-    (axes,) = goodness_of_fit_figure(test).axes
+    axes = goodness_of_fit_figure(test).axes[0]
     assert axes.get_xlim()[1] < 10 < test.statistic
     assert any("beyond the right edge" in text for text in legend_of(axes))
 

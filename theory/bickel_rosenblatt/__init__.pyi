@@ -3,6 +3,7 @@ from .bandwidth import bandwidth_named as bandwidth_named
 from .enclosures import EnclosedMean as EnclosedMean
 from .enclosures import enclosed_mean as enclosed_mean
 from .expansions import LeadingTerms as LeadingTerms
+from .expansions import leading_skewness as leading_skewness
 from .expansions import leading_terms as leading_terms
 from .mean import ExactMean as ExactMean
 from .mean import exact_mean as exact_mean

@@ -31,7 +31,7 @@ def integrate(first: np.ndarray, second: np.ndarray, kernel: str, bandwidth: flo
     grid = np.linspace(-8, 8, 40_001) + 1e-8
 
     def estimate(sample: np.ndarray) -> np.ndarray:
-        return sum(function((grid - one) / bandwidth) for one in sample) / (bandwidth * sample.size)
+        return np.asarray(sum(function((grid - one) / bandwidth) for one in sample) / (bandwidth * sample.size))
 
     m, n = first.size, second.size
     return m * n / (m + n) * bandwidth * float(np.trapezoid((estimate(first) - estimate(second)) ** 2, grid))

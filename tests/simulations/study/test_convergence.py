@@ -8,7 +8,7 @@ import math
 import pytest
 
 from simulations import Study, simulate_studies
-from simulations.study.convergence import Convergence, _fit_power
+from simulations.study.convergence import Convergence, fit_power
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +60,14 @@ def test_the_document_is_strict_json(convergence: Convergence) -> None:
 def test_a_power_is_found_whatever_the_weights() -> None:
     bandwidths = [0.4, 0.3, 0.1]
     values = [(-3 * b**1.7, 0.01 * b) for b in bandwidths]
-    slope, error = _fit_power(bandwidths, values)
+    slope, error = fit_power(bandwidths, values)
     assert slope == pytest.approx(1.7, rel=1e-12)
     assert error is not None
     assert error > 0
 
 
 def test_the_error_of_a_power_through_two_points_is_that_of_their_difference() -> None:
-    slope, error = _fit_power([math.exp(-1), 1.0], [(1.0, 0.01), (math.e, math.e * 0.02)])
+    slope, error = fit_power([math.exp(-1), 1.0], [(1.0, 0.01), (math.e, math.e * 0.02)])
     assert slope == pytest.approx(1.0)
     assert error == pytest.approx(math.hypot(0.01, 0.02), rel=1e-12)
 
@@ -84,4 +84,4 @@ def test_the_error_of_a_power_through_two_points_is_that_of_their_difference() -
 def test_where_there_is_no_line_to_fit_there_is_no_power(
     bandwidths: list[float], values: list[tuple[float | None, float | None]]
 ) -> None:
-    assert _fit_power(bandwidths, values) == (None, None)
+    assert fit_power(bandwidths, values) == (None, None)

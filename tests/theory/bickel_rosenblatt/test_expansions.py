@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import sympy
 from scipy.integrate import quad
+from scipy.signal import fftconvolve
+from scipy.stats import norm
+from sympy import Rational, sqrt
 
 from foundation.errors import InputError
-from theory.bickel_rosenblatt.expansions import _autocorrelation_constants, leading_terms
-from theory.bickel_rosenblatt.mean import exact_mean, limit_mean
-from theory.kernels import COSINE, EPANECHNIKOV, GAUSSIAN, TRIANGULAR, UNIFORM, Kernel
+from theory.bickel_rosenblatt.expansions import _absolute_lag, _cycle, leading_skewness, leading_terms
+from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance
+from theory.bickel_rosenblatt.variance import exact_variance
+from theory.densities import density_named, weight_named
+from theory.densities.evaluation import numerical
+from theory.kernels import BIWEIGHT, COSINE, EPANECHNIKOV, GAUSSIAN, TRIANGULAR, UNIFORM, Kernel, kernel_named
 
 
 def test_the_constants_of_the_uniform_kernel_are_known() -> None:
     """C is the triangle (1 - |w| / 2) / 2 on [-2, 2]."""
-    lag, triple = _autocorrelation_constants(UNIFORM)
-    assert lag == pytest.approx(2 * quad(lambda w: w * (0.5 - w / 4) ** 2, 0, 2)[0], rel=1e-14)
+    assert _absolute_lag(UNIFORM) == pytest.approx(2 * quad(lambda w: w * (0.5 - w / 4) ** 2, 0, 2)[0], rel=1e-14)
     # The density at its middle of the sum of six uniform variables on [-1, 1] is 11/40.
-    assert triple == pytest.approx(11 / 40, rel=1e-15)
+    assert _cycle(UNIFORM) == Rational(11, 40)
 
 
 def test_the_constants_of_the_gaussian_kernel_are_known() -> None:
-    lag, triple = _autocorrelation_constants(GAUSSIAN)
-    assert lag == pytest.approx(1 / (2 * math.pi), rel=1e-10)
-    assert triple == pytest.approx(1 / math.sqrt(12 * math.pi), rel=1e-10)
+    assert _absolute_lag(GAUSSIAN) == pytest.approx(1 / (2 * math.pi), rel=1e-10)
+    assert float(_cycle(GAUSSIAN)) == pytest.approx(1 / math.sqrt(12 * math.pi), rel=1e-15)
 
 
 @pytest.mark.parametrize("kernel", [EPANECHNIKOV, COSINE, TRIANGULAR], ids=lambda kernel: kernel.name)
@@ -39,7 +45,106 @@ def test_the_constants_agree_with_characteristic_functions(kernel: Kernel) -> No
     }
     transform = transforms[kernel.name]
     reference = quad(lambda t: transform(t) ** 6, 1e-3, 60, limit=400)[0] + 1e-3
-    assert _autocorrelation_constants(kernel)[1] == pytest.approx(reference / math.pi, rel=1e-6)
+    assert float(_cycle(kernel)) == pytest.approx(reference / math.pi, rel=1e-6)
+
+
+@pytest.mark.parametrize("kernel", [COSINE, GAUSSIAN], ids=lambda kernel: kernel.name)
+def test_a_closed_form_is_what_numerical_integration_finds(kernel: Kernel) -> None:
+    """Moved and stretched, the kernel is no longer one with a closed form."""
+    moved = kernel.transform(Rational(1, 3), sqrt(2))
+    assert float(_cycle(moved) * sqrt(2)) == pytest.approx(float(_cycle(kernel)), rel=1e-9)
+    assert _absolute_lag(moved) == pytest.approx(_absolute_lag(kernel), rel=1e-9)
+
+
+def brute_force_skewness(kernel: str, density: str, weight: str, points: int = 4_001) -> float:
+    """Return the leading skewness by sums over grids, with C and its convolutions by discrete convolution."""
+    reach = 9.0 if kernel == "gaussian" else 1.0
+    u = np.linspace(-reach, reach, points)
+    step = u[1] - u[0]
+    # A jump counts half, as in the trapezoid rule.
+    k = numerical(kernel_named(kernel).pieces)(u)
+    k[[0, -1]] /= 2
+    c = fftconvolve(k, k[::-1]) * step
+    twice = fftconvolve(c, c[::-1]) * step
+    cycle, roughness = float(twice[c.size // 2 : -(c.size // 2)] @ c) * step, float(c @ c) * step
+    f = density_named(density)
+    a = weight_named(weight, f)
+    lower, upper = f.bulk(1e-12) if a.is_one else map(float, a.support)
+    x = lower + (np.arange(100_000) + 0.5) / 100_000 * (upper - lower)
+    product = numerical(f.pieces)(x) * numerical(a.pieces)(x)
+    second, third = (float(np.mean(product**power)) * (upper - lower) for power in (2, 3))
+    return 8 * cycle * third / (2 * roughness * second) ** 1.5
+
+
+@pytest.mark.parametrize("kernel", ["epanechnikov", "uniform", "triangular", "triweight", "cosine", "gaussian"])
+@pytest.mark.parametrize(
+    ("density", "weight"),
+    [
+        ("normal", "window:-2,2"),
+        ("logistic", "one"),
+        ("laplace", "window:-1,3"),
+        ("beta:3,4", "inverse-density:0.3,0.6"),
+        ("uniform:-1,1", "inverse-density:-1,1"),
+        ("mixture:0.3*normal(-1,0.5)+0.7*normal(1,1)", "window:-2,2"),
+    ],
+)
+def test_the_leading_skewness_is_what_brute_force_finds(kernel: str, density: str, weight: str) -> None:
+    exact = float(leading_skewness(kernel, density, weight))
+    assert exact == pytest.approx(
+        brute_force_skewness(kernel, density, weight), rel=1e-3 if kernel == "uniform" else 1e-5
+    )
+    assert exact == pytest.approx(leading_terms(kernel, density, weight).skewness, rel=1e-12)
+
+
+def test_the_leading_skewness_of_the_standard_example_is_symbolic() -> None:
+    value = leading_skewness()
+    assert value.free_symbols == set()
+    assert not value.has(sympy.Float, sympy.Integral)
+    # The integral of the cubed normal density over [-2, 2], and the autocorrelation's triple convolution, a rational.
+    cube = sympy.erf(sqrt(6)) / (2 * sqrt(3) * sympy.pi)
+    cycle = EPANECHNIKOV.polynomial
+    assert cycle is not None
+    c = cycle.autocorrelation()
+    triple = c.convolve(c.convolve(c))(Fraction(0))
+    expected = 8 * Rational(triple.numerator, triple.denominator) * cube / limit_variance() ** Rational(3, 2)
+    assert sympy.N(value - expected, 30) == pytest.approx(0, abs=1e-25)
+
+
+def test_shifting_or_scaling_changes_the_leading_skewness_as_a_change_of_units_does() -> None:
+    """T_m of a kernel K(u / s) / s at b is T_m of K at s b, and so is the skewness; a shift changes neither trace."""
+    assert leading_skewness(BIWEIGHT.transform(Rational(1, 2), Rational(1))) == leading_skewness(BIWEIGHT)
+    wider = leading_skewness(BIWEIGHT.transform(Rational(0), Rational(4)))
+    assert sympy.simplify(wider / leading_skewness(BIWEIGHT)) == 2
+
+
+@pytest.mark.parametrize("shift", [Rational(1, 4), Rational(-1, 2)])
+def test_a_shifted_kernel_has_a_bias_of_first_order(shift: Rational) -> None:
+    """The leading terms, of order m b^3, leave out a share of the exact mean and variance that is of order b."""
+    kernel, window = EPANECHNIKOV.transform(shift, Rational(1)), "window:-1,2"
+    terms = leading_terms(kernel, weight=window)
+    assert (terms.bias_order, terms.variance_centring) == (1, None)
+    for b in (0.02, 0.01):
+        m = round(1e4 * b**-3)
+        mean = exact_mean(m, kernel, weight=window, bandwidth=b).total - float(limit_mean(kernel, weight=window))
+        assert terms.mean_difference(m, b) == pytest.approx(mean, rel=2 * b)
+        variance = exact_variance(m, kernel, weight=window, bandwidth=b).total / b
+        assert terms.variance_at(m, b) == pytest.approx(variance, rel=2 * b)
+    assert (terms.quantile_at(0.5, 1e6, 0.1), terms.limit_distance_at(1e6, 0.1)) == (None, None)
+
+
+@pytest.mark.parametrize("b", [1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("power", [-4.25, -5, -5.4])
+def test_quantiles_and_distance_belong_to_the_edgeworth_expansion(b: float, power: float) -> None:
+    terms, m = leading_terms(), b**power
+    spread = math.sqrt(terms.limit_variance)
+    shift = (terms.mean_difference(m, b) or 0.0) / math.sqrt(b) / spread
+    z = np.linspace(-5, 5, 20_001)
+    gap = norm.pdf(z) * (shift + terms.skewness_at(b) / 6 * (z**2 - 1))
+    assert terms.limit_distance_at(m, b) == pytest.approx(np.abs(gap).max(), rel=1e-6)
+    for level in (0.05, 0.5, 0.9):
+        quantile = (terms.quantile_at(level, m, b) or 0.0) / spread
+        correction = norm.pdf(quantile) * (shift + terms.skewness_at(b) / 6 * (quantile**2 - 1))
+        assert norm.cdf(quantile) - correction == pytest.approx(level, abs=3 * b + 2 * shift**2)
 
 
 @pytest.mark.parametrize(
