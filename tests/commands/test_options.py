@@ -21,7 +21,7 @@ from theory.names import DENSITY_BEGINNINGS, FAMILY_PARAMETERS, KERNEL_NAMES, OT
 
 #: Options that mean something else in another command, or work otherwise there.
 DIFFERENT = {
-    *("kernel", "density", "support", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
+    *("kernel", "density", "support", "bandwidth", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
     *("data_dir", "runs_dir", "cluster", "jobs"),
 }
 

@@ -22,7 +22,9 @@ from sympy import Rational, exp, oo
 
 from foundation.errors import InputError
 from foundation.types import Array
+from simulations.engines.choice import engine_for
 from simulations.sampling.streams import draw
+from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
 from tests.support.examples import examples
 from theory.bickel_rosenblatt.mean import exact_mean
@@ -329,3 +331,29 @@ def test_a_study_travels_to_another_process_with_its_density(name: str) -> None:
     study = Study(50, 10, density=name)
     travelled = pickle.loads(pickle.dumps(study))
     assert travelled.setting.density == study.setting.density
+
+
+@pytest.mark.parametrize("engine", ["exact", "cells", "multinomial", "sums"])
+@pytest.mark.parametrize("name", ["gamma:2", "scipy:invgauss(0.5)"])
+def test_every_engine_agrees_with_the_exact_mean_with_the_same_bits_for_any_number_of_threads(
+    name: str, engine: str
+) -> None:
+    study = Study(100, 400, density=name, weight="window:0.5,2", bandwidth=0.3, engine=engine)
+    values = replicate_values(study, workers=1)
+    assert (replicate_values(study, workers=3) == values).all()
+    mean = exact_mean(100, density=name, weight="window:0.5,2", bandwidth=0.3)
+    assert abs(values.mean() - mean.total) <= 4 * values.std() / 20
+
+
+@pytest.mark.parametrize("engine", ["exact", "cells", "multinomial", "sums"])
+def test_an_engine_refuses_by_name_a_density_that_is_unbounded_in_the_window(engine: str) -> None:
+    study = Study(100, 10, density="gamma:0.5", weight="window:0,2", bandwidth=0.3, engine=engine)
+    with pytest.raises(InputError, match=r"gamma:0\.5 is unbounded at 0\. Choose a window"):
+        engine_for(engine, study.setting, 100)
+
+
+@pytest.mark.parametrize("engine", ["cells", "multinomial", "sums"])
+def test_cells_refuse_by_name_a_tail_that_takes_too_many_of_them(engine: str) -> None:
+    study = Study(100, 10, density="cauchy", weight="one", bandwidth=0.3, engine=engine)
+    with pytest.raises(InputError, match=r"cells cannot cover one with cauchy.*Use the engine exact"):
+        engine_for(engine, study.setting, 100)
