@@ -14,6 +14,7 @@ from commands.shared.options import (
     SHARED,
     common_options,
     density_option,
+    kernel_option,
     option,
     path_option,
     plot_option,
@@ -113,7 +114,7 @@ if TYPE_CHECKING:
     help="How often the test would reject samples of this size that come from DENSITY, and how many observations it "
     "would take for 80 %, by simulation.",
 )
-@table_options(SHARED, "kernel", "weight")
+@table_options(SHARED, "kernel", "kernel_support", "weight")
 @click.option(
     "--bandwidth",
     multiple=True,
@@ -173,6 +174,8 @@ def test_fit(
     plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
+    kernel: str,
+    kernel_support: str | None,
     density: str,
     support: str | None,
     **options: Any,
@@ -198,6 +201,7 @@ def test_fit(
     """  # noqa: D301
     from simulations.observations import read_sample
 
+    options["kernel"] = kernel_option(kernel, kernel_support)
     if no_cache and cache_dir is not None:
         raise click.UsageError("--no-cache and --cache-dir exclude each other.")
     if against is not None:

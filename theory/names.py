@@ -26,6 +26,12 @@ FAMILY_PARAMETERS = {
 #: Any continuous distribution of scipy.stats by its name there, and any formula in x with its support.
 SCIPY_EXAMPLE, EXPRESSION_EXAMPLE = "scipy:invgauss(0.5)", "expression:x*exp(-x),0,oo"
 
+#: How the name of a density or a kernel by its formula begins.
+EXPRESSION = "expression:"
+
+#: The biweight kernel by its formula.
+KERNEL_EXAMPLE = "expression:15/16*(1-x**2)**2,-1,1"
+
 
 def write_form(family: str) -> str:
     """Return how a family is written, with the parameters that may be left out in brackets.
@@ -59,11 +65,11 @@ WEIGHT_FORMS = ("window:c,d", "inverse-density:c,d", "one")
 
 
 def name_expression(formula: str, support: str) -> str:
-    """Return the name of the density with a formula in x on a support, two ends separated by a comma.
+    """Return the name of the density or kernel with a formula in x on a support, two ends separated by a comma.
 
     Examples
     --------
     >>> name_expression("x*exp(-x)", "0,oo")
     'expression:x*exp(-x),0,oo'
     """
-    return f"expression:{formula},{support}"
+    return f"{EXPRESSION}{formula},{support}"

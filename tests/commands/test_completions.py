@@ -247,7 +247,17 @@ def test_the_script_for_python_is_for_bash_alone() -> None:
 
 def test_every_option_with_a_value_is_completed_unless_it_is_a_number_or_free_text() -> None:
     """A new option must say what is offered for it, or be listed here."""
-    free = {"--column", "--name", "--cluster", "--support", "--bandwidth", "--walk", "--latent-dims", "--seeds"}
+    free = {
+        "--column",
+        "--name",
+        "--cluster",
+        "--support",
+        "--kernel-support",
+        "--bandwidth",
+        "--walk",
+        "--latent-dims",
+        "--seeds",
+    }
     groups = (main.commands, main.commands["datasets"].commands)  # type: ignore[attr-defined]
     for name, command in (pair for group in groups for pair in group.items()):
         for parameter in command.params:

@@ -10,7 +10,7 @@ import pytest
 
 from cli import main
 from commands.shared.failures import CommandLine
-from commands.shared.options import SHARED, density_option
+from commands.shared.options import SHARED, density_option, kernel_option
 from evae.configuration.options import OPTIONS, Option
 from evae.features.names import CHOICES
 from foundation.errors import InputError
@@ -21,7 +21,7 @@ from theory.names import DENSITY_BEGINNINGS, FAMILY_PARAMETERS, KERNEL_NAMES, OT
 
 #: Options that mean something else in another command, or work otherwise there.
 DIFFERENT = {
-    *("kernel", "density", "support", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
+    *("kernel", "density", "support", "bandwidth", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
     *("data_dir", "runs_dir", "cluster", "jobs"),
 }
 
@@ -71,6 +71,19 @@ def test_the_light_names_are_those_of_the_definitions() -> None:
 def test_a_formula_and_its_support_are_one_density(density: str, support: str | None, name: str) -> None:
     assert density_option(density, support) == name
     assert density_named(name).support == density_named(density_named(name).name).support
+
+
+@pytest.mark.parametrize(
+    ("kernel", "support", "reason"),
+    [
+        ("biweight", "-1,1", "--kernel-support must stand with a --kernel that is a formula in x, got 'biweight'."),
+        ("expression:1,0,1", "0,1", "--kernel-support must stand with a --kernel that is a formula in x, got"),
+        ("1-x**2", "1", "--kernel-support must be two ends, got '1'. Try 0,1 or -oo,oo."),
+    ],
+)
+def test_a_support_that_does_not_fit_a_kernel_is_refused(kernel: str, support: str, reason: str) -> None:
+    with pytest.raises(InputError, match=re.escape(reason)):
+        kernel_option(kernel, support)
 
 
 @pytest.mark.parametrize(

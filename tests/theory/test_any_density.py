@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,13 @@ from sympy import Rational, exp, oo
 
 from foundation.errors import InputError
 from foundation.types import Array
+from simulations.engines.choice import engine_for
+from simulations.engines.exact.statistic import tm_statistic
 from simulations.sampling.streams import draw
+from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
 from tests.support.examples import examples
+from theory.bickel_rosenblatt.expansions import leading_terms
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.assumptions import density_assumptions, weight_conditions
 from theory.densities.density import Density, numerical
@@ -329,3 +334,64 @@ def test_a_study_travels_to_another_process_with_its_density(name: str) -> None:
     study = Study(50, 10, density=name)
     travelled = pickle.loads(pickle.dumps(study))
     assert travelled.setting.density == study.setting.density
+
+
+@pytest.mark.parametrize("engine", ["exact", "cells", "multinomial", "sums"])
+@pytest.mark.parametrize("name", ["gamma:2", "scipy:invgauss(0.5)"])
+def test_every_engine_agrees_with_the_exact_mean_with_the_same_bits_for_any_number_of_threads(
+    name: str, engine: str
+) -> None:
+    study = Study(100, 400, density=name, weight="window:0.5,2", bandwidth=0.3, engine=engine)
+    values = replicate_values(study, workers=1)
+    assert (replicate_values(study, workers=3) == values).all()
+    mean = exact_mean(100, density=name, weight="window:0.5,2", bandwidth=0.3)
+    assert abs(values.mean() - mean.total) <= 4 * values.std() / 20
+
+
+@pytest.mark.parametrize("engine", ["exact", "cells", "multinomial", "sums"])
+def test_an_engine_refuses_by_name_a_density_that_is_unbounded_in_the_window(engine: str) -> None:
+    study = Study(100, 10, density="gamma:0.5", weight="window:0,2", bandwidth=0.3, engine=engine)
+    with pytest.raises(InputError, match=r"gamma:0\.5 is unbounded at 0\. Choose a window"):
+        engine_for(engine, study.setting, 100)
+
+
+@pytest.mark.parametrize("engine", ["cells", "multinomial", "sums"])
+def test_cells_refuse_by_name_a_tail_that_takes_too_many_of_them(engine: str) -> None:
+    study = Study(100, 10, density="cauchy", weight="one", bandwidth=0.3, engine=engine)
+    with pytest.raises(InputError, match=r"cells cannot cover one with cauchy.*Use the engine exact"):
+        engine_for(engine, study.setting, 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        ("t:3", stats.t(3)),
+        ("pareto:2,0.5", stats.pareto(2, scale=0.5)),
+        ("lognormal", stats.lognorm(1)),
+        ("scipy:triang(0.3)", stats.triang(0.3)),
+        ("scipy:halfcauchy", stats.halfcauchy()),
+        ("mixture:0.5*uniform(0,1)+0.5*uniform(2,3)", None),
+    ],
+)
+def test_the_statistic_of_a_sample_is_its_definition_with_scipys_density(name: str, law: Any) -> None:
+    density = density_named(name)
+    sample, b = np.array([0.1, 0.45, 0.5, 0.9, 2.2]), 0.4
+    pdf = law.pdf if law else lambda point: 0.5 * ((0 <= point <= 1) + (2 <= point <= 3))
+
+    def squared_error(point: float) -> float:
+        u = (point - sample) / b
+        return float((np.where(abs(u) <= 1, 0.75 * (1 - u**2), 0.0).sum() / (5 * b) - pdf(point)) ** 2)
+
+    edges = {-1.0, 3.0, *(sample - b), *(sample + b), *map(float, density.knots)}
+    inside = sorted(edge for edge in edges if -1 <= edge <= 3)
+    expected = 5 * b * sum(quad(squared_error, *ends, epsabs=1e-14, epsrel=1e-12)[0] for ends in pairwise(inside))
+    found = tm_statistic(sample, density=density, weight="window:-1,3", bandwidth=b)
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_curvature_of_a_density_that_is_known_by_its_values_is_that_of_its_family() -> None:
+    """The leading bias of E T_m needs its second derivative."""
+    known, found = (leading_terms(density=name, weight="window:0.5,3") for name in ("gamma:3", "scipy:gengamma(3,1)"))
+    assert known.squared_bias is not None
+    assert found.squared_bias == pytest.approx(known.squared_bias, rel=1e-6)
+    assert found.product == pytest.approx(known.product, rel=1e-12)

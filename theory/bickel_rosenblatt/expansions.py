@@ -21,7 +21,7 @@ from sympy import Expr, Rational, pi, sqrt
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.bickel_rosenblatt.mean import limit_variance, places_around
+from theory.bickel_rosenblatt.mean import limit_variance, places_around, tail_places
 from theory.bickel_rosenblatt.quadrature import gauss_legendre
 from theory.densities.density import Density, DensityLike
 from theory.densities.integrals import integral_of_product, require_known_integrals
@@ -266,7 +266,8 @@ def _nodes(density: Density, weight: Weight, lower: float, upper: float) -> tupl
     further = (*density.landmarks, *weight.landmarks) if len(components[0].landmarks) > 1 else weight.landmarks
     landmarks.append(np.array([float(place) for place in places_around(further)]))
     knots = np.array([float(knot) for knot in (*density.knots, *weight.knots)])
-    edges = np.unique(np.clip(np.concatenate([*landmarks, knots, [lower, upper]]), lower, upper))
+    tails = [float(place) for place in tail_places(density, Fraction(lower), Fraction(upper))]
+    edges = np.unique(np.clip(np.concatenate([*landmarks, knots, tails, [lower, upper]]), lower, upper))
     edges = np.unique(np.concatenate([np.linspace(*pair, PANELS + 1) for pair in pairwise(edges)]))
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     halves = np.diff(edges)[:, None] / 2

@@ -273,8 +273,7 @@ class _Problem:
         edges = [lower, upper, *map(exact_fraction, self.weight.knots), *self._landmarks, *smoothed]
         if self.weight.landmarks != self.density.landmarks:
             edges.extend(places_around(self.weight.landmarks))
-        if not self.density.keeps_digits or self._is_heavy:
-            edges.extend(_tail_places(self.density, lower, upper))
+        edges.extend(tail_places(self.density, lower, upper))
         # Of edges that are one double the first is kept: ends and knots stand before others.
         distinct = {float(edge): edge for edge in reversed(edges) if lower <= edge <= upper}
         return tuple(sorted(distinct.values()))
@@ -292,12 +291,6 @@ class _Problem:
             )
         lower, upper = self.density.bulk(TAIL)
         return lower + self.bandwidth * self._kernel_knots[0], upper + self.bandwidth * self._kernel_knots[-1]
-
-    @cached_property
-    def _is_heavy(self) -> bool:
-        """Whether the integrals reach far into the tails of the density."""
-        first, last = self.density.quantiles(np.array([0.25, 0.75])).tolist()
-        return self._outer_ends[1] - self._outer_ends[0] > FAR * (last - first)
 
     @cached_property
     def _kernel_knots(self) -> Array:
@@ -337,10 +330,15 @@ def _quantiles(density: Density) -> list[Fraction]:
     return [exact_fraction(far[0]) + Fraction(place) for place in density.moved(-far[0]).quantiles(levels).tolist()]
 
 
-def _tail_places(density: Density, lower: Fraction, upper: Fraction) -> Iterator[Fraction]:
-    """Yield places whose distances from the median double, so that panels grow with the scale of a heavy tail."""
+def tail_places(density: Density, lower: Fraction, upper: Fraction) -> Iterator[Fraction]:
+    """Yield places whose distances from the median double, so that panels grow with the scale of a heavy tail.
+
+    There are none if [lower, upper] does not reach far into the tails of a density that keeps its digits.
+    """
     first, middle, last = map(Fraction, density.quantiles(np.array([0.25, 0.5, 0.75])).tolist())
     distance = last - first
+    if density.keeps_digits and upper - lower <= FAR * distance:
+        return
     while distance > 0 and (middle - distance > lower or middle + distance < upper):
         yield middle - distance
         yield middle + distance

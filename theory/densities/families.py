@@ -12,6 +12,7 @@ import sympy
 from sympy import Expr, Integer, Rational, betainc_regularized, binomial, erfc, erfcinv, exp, gamma, oo, pi, sqrt
 
 from foundation.errors import InputError, suggest
+from theory.algebra.expressions import split_top
 from theory.densities import repeated_integrals
 from theory.densities.closed_forms import (
     cauchy,
@@ -26,7 +27,7 @@ from theory.densities.closed_forms import (
     weibull,
 )
 from theory.densities.density import Density, DensityLike, Landmark, probability
-from theory.densities.grammar import Call, read_call, read_numbers, split_top
+from theory.densities.grammar import Call, read_call, read_numbers
 from theory.densities.numbers import format_name, format_number, parse_number
 from theory.kernels import Piece, x
 from theory.names import FAMILY_PARAMETERS, MIXTURE_EXAMPLE, OTHER_FORMS, write_form

@@ -6,16 +6,12 @@ Nothing is evaluated: a name is cut at commas and signs outside of parentheses, 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sympy import Rational
 
 from foundation.errors import InputError
 from theory.densities.numbers import parse_number
-
-DEEPEST = 60
-"""Parentheses within each other."""
 
 _CALL = re.compile(r"\s*([A-Za-z]\w*)\s*(?::(?P<after>.*)|\((?P<within>.*)\))?\s*", re.DOTALL)
 
@@ -49,33 +45,6 @@ def read_call(text: str) -> Call | None:
     return Call(found[1], (found["after"] or found["within"] or "").strip())
 
 
-def split_top(text: str, separator: str) -> list[str] | None:
-    """Split ``text`` at a separator outside of parentheses; return None if these do not match.
-
-    A sign that belongs to a number, as in ``1e+5`` or ``*-1``, separates nothing.
-
-    Examples
-    --------
-    >>> split_top("0.5*normal(0,1)+0.5*t(5,1e+2)", "+"), split_top("exp(-x,2", ",")
-    (['0.5*normal(0,1)', '0.5*t(5,1e+2)'], None)
-    """
-    parts, depth, start = [], 0, 0
-    for place, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if not 0 <= depth <= DEEPEST:
-            return None
-        if character == separator and depth == 0 and not _is_sign(text, start, place):
-            parts.append(text[start:place].strip())
-            start = place + 1
-    return [*parts, text[start:].strip()] if depth == 0 else None
-
-
-def _is_sign(text: str, start: int, place: int) -> bool:
-    """Return whether a plus or minus at ``place`` belongs to a number."""
-    before = text[start:place].rstrip()
-    return text[place] in "+-" and (not before or re.search(r"[*,(]$|[\d.][eE]$", before) is not None)
-
-
 def read_numbers(text: str, what: str, remedy: str) -> tuple[list[Rational], dict[str, Rational]]:
     """Read numbers separated by commas, the last of which may have names, as in ``2,scale=3``.
 
@@ -107,11 +76,6 @@ def read_numbers(text: str, what: str, remedy: str) -> tuple[list[Rational], dic
         else:
             values.append(value)
     return values, named
-
-
-def quote_part(text: Sequence[str] | str) -> str:
-    """Quote a part of a name in a message, shortened."""
-    return _quote(str(text))
 
 
 def _quote(text: str) -> str:

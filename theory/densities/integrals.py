@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,9 +11,10 @@ from itertools import pairwise
 import numpy as np
 import sympy
 from mpmath import mp, mpf
-from sympy import Expr, Integer, betainc_regularized, oo
+from sympy import Expr, Function, Integer, Pow, betainc_regularized, cosh, exp, oo
 
 from foundation.errors import InputError
+from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from theory.densities.density import Density, Landmark, overlaps
 from theory.densities.tabulated.computed import has_computed
 from theory.densities.weights import Weight
@@ -30,6 +32,9 @@ ASPECTS = {
 
 NARROW, STEPS = 8, (-8, -3, -1, 0, 1, 3, 8)
 """A part of f is narrow beside more than 8 of its scales; integrals are split at these distances from it, in scales."""
+
+SECONDS = 5.0
+"""Processor time in which sympy looks for a closed form of an integral."""
 
 LARGEST_SIMPLIFIED = 1000
 """Largest numerator and denominator in a number that is simplified."""
@@ -241,7 +246,9 @@ def _simplify(value: Expr) -> Expr:
     # python-flint, ends the process.
     if any(max(abs(int(one.p)), int(one.q)) > LARGEST_SIMPLIFIED for one in value.atoms(sympy.Rational)):
         return value
-    return sympy.simplify(value)
+    simplified = sympy.simplify(value)
+    # Simplification may introduce an imaginary part that is 0 but for rounding.
+    return value if simplified.has(sympy.I) else simplified
 
 
 def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, power: int) -> Expr:
@@ -262,14 +269,33 @@ def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, 
         return sympy.Float(_integrate_values(integrand**power, piece, density))
     if not integrand.has(x):
         return integrand**power * (piece.upper - piece.lower)
-    if any(piece.lower <= knot <= piece.upper and power * order <= -1 for knot, order in density.powers_at_knots()):
+    poles = {knot for knot in density.unbounded_knots if piece.lower <= knot <= piece.upper}
+    if any(knot in poles and power * order <= -1 for knot, order in density.powers_at_knots()):
         return oo
     landmarks = (*density.landmarks, *weight.landmarks)
     # Leave fractional powers to numerical integration, and cubes of sums, of which sympy finds no integral.
     if density.rough_knots or (power > 2 and density.components):
         return _unevaluated(integrand**power, piece, landmarks)
-    integral = sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
-    return _unevaluated(integrand**power, piece, landmarks) if integral.has(sympy.Integral) else integral
+    if power > 2 and not _is_elementary(integrand):
+        return sympy.Float(_integrate_values(integrand**power, piece, density))
+    integral = _closed_form(integrand**power, piece)
+    return _unevaluated(integrand**power, piece, landmarks) if integral is None else integral
+
+
+def _is_elementary(function: Expr) -> bool:
+    """Return whether a function is made of whole powers of `x` and exponentials of polynomials."""
+    functions = all(isinstance(part, exp | cosh) and part.args[0].is_polynomial(x) for part in function.atoms(Function))
+    return functions and all(power.exp.is_Integer or not power.base.has(x) for power in function.atoms(Pow))
+
+
+def _closed_form(integrand: Expr, piece: Piece) -> Expr | None:
+    """Return an integral that sympy finds in time and that is a real number; None if it does not."""
+    try:
+        with processor_time_limited(SECONDS):
+            integral = sympy.integrate(integrand, (x, piece.lower, piece.upper))
+            return None if integral.has(sympy.Integral) or math.isnan(float(integral)) else integral
+    except (ProcessorTimeExceeded, TypeError):
+        return None
 
 
 def _integrate_values(integrand: Expr, piece: Piece, density: Density) -> float:

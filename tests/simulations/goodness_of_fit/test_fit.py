@@ -179,7 +179,7 @@ def test_a_null_law_that_another_version_simulated_is_not_believed(
             {"estimate": True, "density": "uniform:0,1"},
             "must be one of normal, laplace, logistic",
         ),
-        ([0.5], {"density": "cauchi"}, "'cauchi' is not a density"),
+        ([0.5], {"density": "cauchi"}, "'cauchi' is not a density. Did you mean cauchy"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(sample: list[float], choices: dict[str, Any], complaint: str) -> None:

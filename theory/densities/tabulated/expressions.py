@@ -12,17 +12,15 @@ from sympy import Expr, Integer, oo
 from foundation.errors import InputError
 from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from theory.algebra import expressions
+from theory.algebra.expressions import read_end, read_supported, require_order
 from theory.algebra.smooth_parts import smooth_parts
 from theory.densities.density import Density
-from theory.densities.grammar import split_top
 from theory.densities.tabulated.laws import place_density, tabulated_density
 from theory.kernels import Piece, x
 from theory.names import EXPRESSION_EXAMPLE
 
 SECONDS = 20.0
 """Processor time in which a formula is cut into smooth parts and tabulated."""
-
-_INFINITE = {"oo": oo, "inf": oo, "+oo": oo, "-oo": -oo, "-inf": -oo}
 
 
 def read_expression(text: str) -> Density:
@@ -38,27 +36,8 @@ def read_expression(text: str) -> Density:
     >>> read_expression("1/2, 0, 2").pieces
     (Piece(lower=0, upper=2, density=1/2),)
     """
-    parts = split_top(text, ",")
-    if parts is None or len(parts) != 3:
-        raise InputError(
-            f"a density by its formula must have a formula in x and the two ends of its support, got {text[:80]!r}. "
-            f"Write it as {EXPRESSION_EXAMPLE}."
-        )
-    formula = expressions.parse(parts[0], {"x": x}, switches=True)
-    lower, upper = (read_end(part) for part in parts[1:])
+    formula, lower, upper = read_supported(text, x, "a density", EXPRESSION_EXAMPLE)
     return density_of_expression(formula, (lower, upper))
-
-
-def read_end(text: str) -> Expr:
-    """Return an end of a support: a number, such as 1/3 or -pi, or oo or -oo.
-
-    Raises
-    ------
-    InputError
-        If it is neither.
-    """
-    word = text.strip()
-    return _INFINITE[word] if word in _INFINITE else expressions.parse(word, {})
 
 
 def density_of_expression(formula: Any, support: tuple[Any, Any]) -> Density:
@@ -92,10 +71,7 @@ def density_of_expression(formula: Any, support: tuple[Any, Any]) -> Density:
         raise InputError(
             f"a density by its formula must have one symbol, got {names or expression}. Replace the others."
         )
-    if not (lower.is_extended_real and upper.is_extended_real and lower < upper):
-        raise InputError(
-            f"the support of a density must be two ends, the lower first, got {lower} and {upper}. Try 0,1 or -oo,oo."
-        )
+    require_order(lower, upper, "a density")
     return _density(expression.subs(dict.fromkeys(symbols, x)), lower, upper)
 
 
