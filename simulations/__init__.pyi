@@ -1,6 +1,6 @@
 from .engines.exact.statistic import tm_statistic as tm_statistic
 from .goodness_of_fit import GoodnessOfFit as GoodnessOfFit
-from .goodness_of_fit import Power as Power
+from .goodness_of_fit import PowerEstimate as PowerEstimate
 from .goodness_of_fit import TwoSamples as TwoSamples
 from .goodness_of_fit import bickel_rosenblatt_test as bickel_rosenblatt_test
 from .goodness_of_fit import estimate_power as estimate_power

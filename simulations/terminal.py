@@ -29,7 +29,7 @@ from simulations.study.summary import Summary, in_words
 
 if TYPE_CHECKING:
     from simulations.goodness_of_fit.comparison import Comparison
-    from simulations.goodness_of_fit.power import Power
+    from simulations.goodness_of_fit.power import PowerEstimate
     from simulations.goodness_of_fit.result import GoodnessOfFit
     from simulations.goodness_of_fit.two_samples import TwoSamples
     from simulations.observations.sample import Reading
@@ -265,7 +265,7 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit, power: Power | None = None) -> RenderableType:
+def goodness_of_fit_report(test: GoodnessOfFit, power: PowerEstimate | None = None) -> RenderableType:
     """Format the report of a test, and the power if it was estimated, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     hypothesis = setting.density.name

@@ -1,6 +1,6 @@
 from .fit import bickel_rosenblatt_test as bickel_rosenblatt_test
-from .power import Power as Power
 from .power import PowerAt as PowerAt
+from .power import PowerEstimate as PowerEstimate
 from .power import estimate_power as estimate_power
 from .regions import Regions as Regions
 from .regions import locate_misfit as locate_misfit

@@ -58,7 +58,7 @@ class PowerAt:
 
 
 @dataclass(frozen=True)
-class Power:
+class PowerEstimate:
     """The power of a test.
 
     Attributes
@@ -121,7 +121,7 @@ def estimate_power(
     alpha: float = SIGNIFICANCE,
     seed: int = 0,
     workers: int | None = None,
-) -> Power:
+) -> PowerEstimate:
     """Estimate the power of `bickel_rosenblatt_test` against samples of ``alternative``, and the m for 80 %.
 
     Parameters
@@ -166,7 +166,7 @@ def estimate_power(
 
     tried = {m: at(m)}
     needed, low, high = _search(tried, at, m)
-    return Power(
+    return PowerEstimate(
         alternative=other,
         alpha=alpha,
         here=tried[m],

@@ -26,7 +26,7 @@ OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 
 @dataclass(frozen=True)
 class GoodnessOfFit(Comparison):
-    """The result of the test of a sample; `statistic` is T_m.
+    """The result of the test of a sample; its statistic is T_m.
 
     Attributes
     ----------

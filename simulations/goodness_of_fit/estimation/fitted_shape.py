@@ -23,7 +23,7 @@ from theory.kernels import Kernel
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Options of `bickel_rosenblatt_test` that apply where a shape is estimated."""
+    """Options of the test that apply where a shape is estimated."""
 
     kernel: Kernel
     replicates: int
