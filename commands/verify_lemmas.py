@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="ID=EXPR",
     shell_complete=one_of(completions.assumptions),
-    help="Decide EXPR in place of what the paper prints, as in lemma-3.2.minimum='4/(5*r)'. Repeatable. Without an ID "
-    "only the claims assumed about are decided.",
+    help="Decide EXPR in place of what the paper prints, as in lemma-3.2.minimum='4/(5*r)'. Where a claim prints "
+    "decimals, those of EXPR state the digits typed. Repeatable. Without an ID only these claims are decided.",
 )
 @click.option(
     "--format",
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
 @click.option(
     "--with-simulations",
     is_flag=True,
-    help="Also run the small, seeded simulations that some claims need; without it these stay pending.",
+    help="Also run the seeded simulations that some claims need; without it these are pending, or refuted by exact "
+    "moments.",
 )
 @click.option(
     "--time-limit",

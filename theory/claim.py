@@ -113,6 +113,9 @@ class Claim:
         The simulations required to decide the claim, if any.
     judge : function from the parsed datum and the simulated moments to a Decision, optional
         Replaces `decide` when the simulations have been run.
+    decimals : bool, optional
+        Whether a decimal in the datum states the digits typed, and `decide` receives a
+        `theory.algebra.expressions.Decimal`. In every other claim it is the exact number.
     """
 
     id: str
@@ -125,6 +128,7 @@ class Claim:
     decide: Callable[[Expr], Decision]
     plans: tuple[StudyPlan, ...] = ()
     judge: Callable[[Expr, Simulated], Decision] | None = None
+    decimals: bool = False
 
     @property
     def assumptions(self) -> str:
@@ -134,7 +138,7 @@ class Claim:
     def parse(self, printed: str) -> Expr:
         """Parse ``printed`` as an expression in this claim's symbols; raise `InputError` if it is not one."""
         names = {symbol.name: symbol for symbol in self.symbols}
-        datum = expressions.parse(printed, names, special=True)
+        datum = expressions.parse(printed, names, special=True, decimals=self.decimals)
         count, expected = _count(datum), _count(expressions.parse(self.printed, names, special=True))
         if count != expected:
             form = "one expression" if expected is None else f"{expected} expressions in parentheses"
@@ -165,9 +169,9 @@ class Argument:
         return Decision(verdict, method, tuple(self.evidence), **readings)
 
 
-def pending(printed: Expr) -> Decision:
+def pending() -> Decision:
     """Return the decision on a claim that requires a simulation when none was run."""
-    step = Evidence("A simulation supports the claim.", False, f"not run for {printed}: add --with-simulations")
+    step = Evidence("A simulation supports the claim.", False, "none was run: add --with-simulations")
     return Decision(Verdict.PENDING, "none yet", (step,), charitable="statistical evidence, once it is simulated")
 
 

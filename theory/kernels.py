@@ -16,6 +16,8 @@ import sympy
 from sympy import Expr, Rational, cos, exp, log, oo, pi, sqrt
 
 from foundation.errors import InputError, suggest
+from theory.algebra import decisions
+from theory.algebra.decisions import Undecided
 from theory.algebra.evidence import Evidence
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.algebra.smooth_parts import SWITCHES, Part, smooth_parts
@@ -230,7 +232,8 @@ class Kernel:
 def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
     """Decide the conditions of assumption A1 for ``kernel``, each with its reason.
 
-    Source: Section 2.2.2, A1. Case (a) is a closed bounded interval [-B, B], case (b) the whole line.
+    Source: Section 2.2.2, A1. Case (a) is a closed bounded interval [-B, B], case (b) the whole line. For a kernel with
+    symbols `theory.algebra.decisions.Undecided` is raised where sympy finds no limit or integral.
 
     Examples
     --------
@@ -244,9 +247,10 @@ def assumption_a1(kernel: Kernel) -> tuple[Evidence, ...]:
         from theory.kernel_examination import examine_a1
 
         return examine_a1(kernel)
+    total = decisions.require_evaluated("the integral of K", kernel.total)
     return (
         _check_bounded(kernel),
-        Evidence("A1: integral 1", kernel.total == 1, f"the integral of K is {kernel.total}"),
+        Evidence("A1: integral 1", total == 1 or bool(decisions.equal(total, 1)), f"the integral of K is {total}"),
         _check_symmetric(kernel),
         _check_finite("A1: finite second moment", "the integral of x^2 K", kernel.second_moment),
         _check_finite("A1: square integrable", "the integral of K^2", kernel.roughness),
@@ -266,8 +270,8 @@ def _check_bounded(kernel: Kernel) -> Evidence:
         if poles is not sympy.S.EmptySet:
             return Evidence(name, False, f"K is unbounded near {poles}")
         for bound in (piece.lower, piece.upper):
-            limit = sympy.limit(piece.density, x, bound, "-" if bound == piece.upper else "+")
-            if not limit.is_finite:
+            limit = decisions.find_limit(piece.density, x, bound, "-" if bound == piece.upper else "+")
+            if limit.is_infinite:
                 return Evidence(name, False, f"K tends to {limit} at {bound}")
     return Evidence(name, True, "K is continuous on each closed piece, with finite limits at its ends")
 
@@ -278,14 +282,15 @@ def _check_symmetric(kernel: Kernel) -> Evidence:
         difference, distance = piece.density - mirror.density.subs(x, -x), piece.lower + mirror.upper
         # What is 0 without simplification needs none, which takes a tenth of a second.
         if difference != 0:
-            difference = sympy.simplify(difference)
+            difference = 0 if decisions.is_zero(difference) else sympy.simplify(difference)
         if difference != 0 or (distance != 0 and sympy.simplify(distance) not in (0, sympy.nan)):
             return Evidence("A1: symmetric about 0", False, f"K(x) - K(-x) = {difference} is not 0")
     return Evidence("A1: symmetric about 0", True, "K(-x) = K(x) identically")
 
 
 def _check_finite(name: str, quantity: str, value: Expr) -> Evidence:
-    return Evidence(name, bool(value.is_finite), f"{quantity} is {value}")
+    value = decisions.require_evaluated(quantity, value)
+    return Evidence(name, not value.is_infinite, f"{quantity} is {value}")
 
 
 def _check_absolutely_continuous(kernel: Kernel) -> Evidence:
@@ -297,7 +302,7 @@ def _check_absolutely_continuous(kernel: Kernel) -> Evidence:
     if kernel.has_compact_support:
         return Evidence(name, True, "continuous, with a bounded derivative on each closed piece: case (a)")
     for piece, end, side in ((kernel.pieces[0], kernel.support[0], "+"), (kernel.pieces[-1], kernel.support[1], "-")):
-        start = sympy.limit(piece.density, x, end, side)
+        start = decisions.find_limit(piece.density, x, end, side)
         if end.is_finite and start != 0:
             return Evidence(name, False, f"K jumps by {start} at {end}, and case (b) is about the whole line")
     # On the whole line the derivative must be integrable, for which x^2 K' -> 0 suffices.
@@ -316,15 +321,16 @@ def _check_tail_integral(kernel: Kernel) -> Evidence:
     if decay == 0:
         return Evidence(name, True, "x^(11/4) (|K| + |K'|) tends to 0: the integrand is below a multiple of x^(-9/8)")
     # The decay is too slow for the sufficient condition: look for divergence even without the log log factor.
-    total = sympy.integrate(x**weight * kernel.pieces[-1].density, (x, 3, oo))
-    outcome = "diverges" if total == oo else "is not established to converge"
-    return Evidence(name, False, f"x^(11/4) (|K| + |K'|) tends to {decay}, and the integral {outcome}")
+    total = decisions.find_integral(x**weight * kernel.pieces[-1].density, x, 3, oo)
+    if total != oo:
+        raise Undecided(f"x^(11/4) (|K| + |K'|) tends to {decay}, which does not decide the tail integral of A1.")
+    return Evidence(name, False, f"x^(11/4) (|K| + |K'|) tends to {decay}, and the integral diverges")
 
 
 def _limit_at_infinity(kernel: Kernel, function: Callable[[Expr], Expr], power: Expr | int) -> Expr:
     """Return the limit of |x|^power times ``function(density)`` at an infinite end, one where it is not 0 if any."""
     ends = ((kernel.pieces[0].density, kernel.support[0]), (kernel.pieces[-1].density, kernel.support[1]))
-    limits = [sympy.limit(abs(x) ** power * function(density), x, end) for density, end in ends if end.is_infinite]
+    limits = [decisions.find_limit(abs(x) ** power * function(density), x, e) for density, e in ends if e.is_infinite]
     return next((limit for limit in limits if limit != 0), sympy.Integer(0))
 
 

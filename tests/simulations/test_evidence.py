@@ -1,5 +1,7 @@
 """The claims that only a simulation can support."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,8 +13,15 @@ from simulations.study.study import Study
 from theory.claim import SimulatedMoments, StudyPlan, Verdict
 from theory.ledger.registry import claim_named, verify
 
-CLAIMS = ("theorem-3.1.variance", "theorem-3.1.normality")
-ALTERED = {"theorem-3.1.variance": "J*S", "theorem-3.1.normality": "1"}
+CLAIMS = {"theorem-3.1.variance": "variance", "theorem-3.1.normality": "skewness"}
+"""The claims, and the simulated figure that each rests on."""
+
+ALTERED = [
+    ("theorem-3.1.variance", "2.1*J*S"),
+    ("theorem-3.1.variance", "1.9*J*S"),
+    ("theorem-3.1.normality", "1/20"),
+    ("theorem-3.1.normality", "-1/20"),
+]
 
 
 def test_the_moments_are_those_of_the_study() -> None:
@@ -46,14 +55,28 @@ def test_a_claim_waits_for_its_simulation_and_is_then_supported(claim_id: str) -
     waiting = verify(claim_id)
     assert waiting.verdict is Verdict.PENDING
     assert waiting.as_expected
-    moments = tuple(map(simulate_moments, claim_named(claim_id).plans))
-    assert verify(claim_id, simulated=moments).verdict is Verdict.SIMULATED
-    assert verify(claim_id, ALTERED[claim_id], moments).verdict is Verdict.REFUTED
+    assert verify(claim_id, simulated=studies()).verdict is Verdict.SIMULATED
 
 
-def test_other_moments_refute_what_is_printed() -> None:
-    plans = claim_named("theorem-3.1.variance").plans
-    flat = tuple(
-        SimulatedMoments(plan, variance=1.0, variance_error=0.01, skewness=1.0, skewness_error=0.01) for plan in plans
-    )
-    assert all(verify(claim_id, simulated=flat).verdict is Verdict.REFUTED for claim_id in CLAIMS)
+@pytest.mark.parametrize(("claim_id", "altered"), ALTERED)
+def test_what_is_printed_is_refuted_if_it_is_5_percent_off_with_or_without_simulations(
+    claim_id: str, altered: str
+) -> None:
+    assert verify(claim_id, altered).verdict is Verdict.REFUTED
+    assert verify(claim_id, altered, studies()).verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.05])
+@pytest.mark.parametrize(("claim_id", "figure"), CLAIMS.items())
+def test_simulations_that_are_5_percent_off_refute_the_claim(claim_id: str, figure: str, factor: float) -> None:
+    moved = tuple(replace(study, **{figure: factor * getattr(study, figure)}) for study in studies())
+    assert verify(claim_id, simulated=moved).verdict is Verdict.REFUTED
+
+
+def test_simulations_that_cannot_tell_5_percent_support_nothing() -> None:
+    vague = tuple(replace(study, variance_error=0.02, skewness_error=0.2) for study in studies())
+    assert all(verify(claim_id, simulated=vague).verdict is Verdict.UNDECIDED for claim_id in CLAIMS)
+
+
+def studies() -> tuple[SimulatedMoments, ...]:
+    return tuple(map(simulate_moments, claim_named("theorem-3.1.variance").plans))

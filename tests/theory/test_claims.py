@@ -1,15 +1,18 @@
 """Every claim comes out as recorded, and comes out differently when what is printed is altered."""
 
+import ast
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import sympy
 
+import theory.claims
 from foundation.errors import InputError
 from tests.theory.alterations import ALTERED
 from theory.claim import Decision, Verdict
@@ -95,6 +98,34 @@ def test_the_corrected_taylor_series_is_that_of_x_log_x() -> None:
     series = sympy.series(x * sympy.log(x), x, 1, 5).removeO()
     printed = claim_named("lemma-2.1.taylor").parse("(x-1) + (x-1)**2/2 - (x-1)**3/6 + (x-1)**4/12")
     assert sympy.expand(series - printed.subs(printed.free_symbols.pop(), x)) == 0
+
+
+@pytest.mark.parametrize("path", sorted(Path(theory.claims.__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_limits_integrals_and_sums_of_claims_are_evaluated_or_undecided(path: Path) -> None:
+    """`decisions.find_limit` and its like; sympy's own functions return unevaluated objects, which are no failures."""
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    named = [ast.unparse(function) for function in calls if isinstance(function, ast.Attribute)]
+    assert not {"sympy.limit", "sympy.summation", "sympy.Integral"} & set(named)
+    assert not [name for name in named if name.endswith(".limit")]
+    assert not [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "sympy.integrate"
+        and isinstance(node.args[1], ast.Tuple)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "text"),
+    [
+        ("section-4.r-small", "-sin(r)"),
+        ("section-4.b-stabilises", "sin(1/r)/B"),
+        ("eq-6.collapse", "sin(1/b)"),
+    ],
+)
+def test_a_datum_whose_integrals_or_limits_sympy_does_not_find_is_undecided(claim_id: str, text: str) -> None:
+    assert verify(claim_id, text).verdict is Verdict.UNDECIDED
 
 
 def test_a_prefix_names_a_group() -> None:

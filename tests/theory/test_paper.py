@@ -132,25 +132,6 @@ def test_holm_of_nothing_is_nothing() -> None:
     assert published.holm(()) == ()
 
 
-@pytest.mark.parametrize(
-    ("value", "unit"),
-    [("2.6e-4", "1e-5"), ("0.0384", "1e-4"), ("15", "1"), ("1200", "100"), ("0.5", "0.1"), ("-0.25", "0.01")],
-)
-def test_the_last_place_is_that_of_the_decimal(value: str, unit: str) -> None:
-    assert published.last_place(Fraction(value)) == Fraction(unit)
-
-
-@given(digits=st.integers(-(10**9), 10**9), exponent=st.integers(-12, 12))
-def test_the_last_place_is_the_last_digit_that_is_not_0(digits: int, exponent: int) -> None:
-    assume(digits % 10)
-    assert published.last_place(digits * Fraction(10) ** exponent) == Fraction(10) ** exponent
-
-
-def test_what_is_not_a_decimal_has_no_last_place() -> None:
-    assert published.last_place(Fraction(1, 3)) is None
-    assert published.last_place(Fraction(0)) is None
-
-
 def test_rounding_is_decided_in_exact_arithmetic() -> None:
     # 2517/65536 = 0.0384063...: 0.03841 is its rounding to four digits, 0.0384 to three, 0.0385 to none.
     verdicts = {text: verify("binomial.sharpness", f"(12, {text})").verdict for text in ("0.03841", "0.0384", "0.0385")}

@@ -1,19 +1,20 @@
-"""Decision procedures: zero tests, signs, integers, polynomials without a sign change, bounds between functions.
+"""Decision procedures: zero tests, signs, integers, limits, integrals, sums, polynomials, bounds between functions.
 
 Each decides rigorously or raises `Undecided`; none compares floating-point numbers with a tolerance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count, cycle, product
 
 import flint
 import sympy
 from sympy import Expr, Integer, Rational
 
-from theory.algebra.balls import ball_of, interval
+from theory.algebra.balls import PRECISION_BITS, ball_of, interval
 from theory.algebra.evidence import Evidence
+from theory.algebra.expressions import half_unit_of, value_of
 
 SYMPY_FAILURES = (
     *(
@@ -27,8 +28,17 @@ SYMPY_FAILURES = (
         ValueError,
     ),
     sympy.polys.polyerrors.BasePolynomialError,
+    sympy.PoleError,
 )
 """The exceptions of sympy on expressions that it cannot integrate, simplify or solve."""
+
+_UNEVALUATED = (
+    *(sympy.Integral, sympy.Limit, sympy.Sum, sympy.Product, sympy.Derivative, sympy.AccumBounds, sympy.Piecewise),
+    *(sympy.nan, sympy.zoo),
+)
+"""What stands for a value that sympy has not found, or has found under conditions only."""
+
+_PRECISIONS = (PRECISION_BITS, 4 * PRECISION_BITS)
 
 _TRIAL_VALUES = (Rational(1, 3), Rational(7, 5), Rational(5, 7), Rational(11, 4))
 
@@ -70,6 +80,92 @@ def equal(left: Expr, right: Expr) -> Evidence:
     return is_zero(left - right)
 
 
+def is_positive(expression: Expr) -> Evidence:
+    """Decide whether ``expression`` is > 0 for all values of its symbols; an unknown sign is neither.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", positive=True)
+    >>> is_positive(t**2 + 1).holds, is_positive(t - 1).holds
+    (True, False)
+    """
+    statement = "the expression is positive for all values of its symbols"
+    if any(form.is_positive for form in (expression, sympy.factor(expression))) or _is_above_zero(expression):
+        return Evidence(statement, True, f"{_shorten(expression)} is positive")
+    if expression == 0:
+        return Evidence(statement, False, "it is 0")
+    for point, ball in _values(expression):
+        if ball <= 0:
+            return Evidence(statement, False, f"it is {_decimal(ball)}{_at(point)}")
+    raise Undecided(f"the sign of {expression} is not clear.")
+
+
+def _is_above_zero(expression: Expr) -> bool:
+    """Return whether a rational polynomial in one symbol has no root, and a positive value, where the symbol may be."""
+    symbols = list(expression.free_symbols)
+    if len(symbols) != 1 or not expression.is_polynomial(symbols[0]):
+        return False
+    poly = sympy.Poly(expression, symbols[0])
+    lower = Integer(0) if symbols[0].is_nonnegative else -sympy.oo
+    rational = all(coefficient.is_Rational for coefficient in poly.all_coeffs())
+    return bool(rational and poly.count_roots(_or_none(lower), None) == 0 and poly.eval(1) > 0)
+
+
+def find_limit(expression: Expr, variable: sympy.Symbol, point: Expr, side: str = "+") -> Expr:
+    """Return a one-sided limit, which may be infinite; raise `Undecided` if sympy does not find it.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> find_limit(sympy.sin(t) / t, t, Integer(0)), find_limit(sympy.exp(t), t, sympy.oo)
+    (1, oo)
+    """
+    what = f"the limit of {expression} as {variable} tends to {point}"
+    return _evaluated(what, lambda: sympy.limit(expression, variable, point, side))
+
+
+def find_integral(integrand: Expr, variable: sympy.Symbol, lower: Expr | int, upper: Expr | int) -> Expr:
+    """Return an integral in closed form, which may be infinite; raise `Undecided` if sympy does not find it.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> find_integral(t**2, t, 0, 1)
+    1/3
+    """
+    what = f"the integral of {integrand} over {variable} from {lower} to {upper}"
+    return _evaluated(what, lambda: sympy.integrate(integrand, (variable, lower, upper)))
+
+
+def find_sum(term: Expr, variable: sympy.Symbol, first: int, last: Expr) -> Expr:
+    """Return a sum in closed form, which may be infinite; raise `Undecided` if sympy does not find it.
+
+    Examples
+    --------
+    >>> k = sympy.Symbol("k", integer=True, positive=True)
+    >>> find_sum(1 / (k * (k + 1)), k, 1, sympy.oo)
+    1
+    """
+    what = f"the sum of {term} over {variable} from {first} to {last}"
+    return _evaluated(what, lambda: sympy.summation(term, (variable, first, last)))
+
+
+def _evaluated(what: str, compute: Callable[[], Expr]) -> Expr:
+    """Return what ``compute`` finds, unless it is an object that stands for a value that sympy has not found."""
+    try:
+        value = compute()
+    except SYMPY_FAILURES:
+        raise Undecided(f"sympy does not find {what}.") from None
+    return require_evaluated(what, value)
+
+
+def require_evaluated(what: str, value: Expr) -> Expr:
+    """Return ``value``; raise `Undecided` if it is an integral, a limit or a sum that sympy has not found."""
+    if value.has(*_UNEVALUATED):
+        raise Undecided(f"sympy leaves {what} as {_shorten(value)}.")
+    return value
+
+
 def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upper: Expr) -> Evidence:
     """Decide whether a polynomial with rational coefficients is >= 0 on an interval with rational or infinite ends.
 
@@ -83,8 +179,7 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
     >>> keeps_nonnegative(t, t, Integer(-1), Integer(1)).detail
     'it changes sign at t = 0'
     """
-    if not polynomial.is_polynomial(variable):
-        raise Undecided(f"{polynomial} is not a polynomial in {variable}.")
+    polynomial = polynomial_in(variable, polynomial)
     poly = sympy.Poly(polynomial, variable)
     if not all(coefficient.is_Rational for coefficient in poly.all_coeffs()):
         raise Undecided(f"{polynomial} has coefficients that are not rational.")
@@ -100,6 +195,23 @@ def keeps_nonnegative(polynomial: Expr, variable: sympy.Symbol, lower: Expr, upp
     value = poly.eval(inside)
     detail = f"it has no change of sign in ({lower}, {upper}), and is {value} at {variable} = {inside}"
     return Evidence(statement, bool(value > 0), detail)
+
+
+def polynomial_in(variable: sympy.Symbol, expression: Expr) -> Expr:
+    """Return ``expression``, or a simpler form of it, as a polynomial; raise `Undecided` if it does not become one.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t", real=True)
+    >>> polynomial_in(t, t * sympy.sin(t) ** 2 + t * sympy.cos(t) ** 2)
+    t
+    """
+    if expression.is_polynomial(variable):
+        return expression
+    simpler = _simplify(expression)
+    if not simpler.is_polynomial(variable):
+        raise Undecided(f"{expression} is not a polynomial in {variable}.")
+    return simpler
 
 
 def find_below(left: Expr, right: Expr, variable: sympy.Symbol, points: Sequence[Expr]) -> Expr | None:
@@ -156,12 +268,52 @@ def sign_of(number: Expr) -> int:
     """
     if sympy.simplify(number) == 0:
         return 0
-    ball = ball_of(number)
-    if ball > 0:
-        return 1
-    if ball < 0:
-        return -1
+    for bits in _PRECISIONS:
+        ball = ball_of(number, bits=bits)
+        if ball > 0:
+            return 1
+        if ball < 0:
+            return -1
     raise Undecided(f"the sign of {number} is not clear from {ball}.")
+
+
+def have_one_minimiser(target: Expr, reference: Expr) -> Evidence:
+    """Decide whether two linear combinations of averages, up to constants, have the same minimiser.
+
+    They have, whatever the averages can be, if and only if one is a positive multiple of the other plus a constant.
+
+    Examples
+    --------
+    >>> s, t = sympy.symbols("s t", real=True)
+    >>> [have_one_minimiser(target, s - t).holds for target in (2 * s - 2 * t + 1, t - s, s - 2 * t)]
+    [True, False, False]
+    """
+    statement = f"{target} and {reference} have the same minimiser"
+    terms = sorted(reference.free_symbols | target.free_symbols, key=lambda symbol: symbol.name)
+    pairs = [tuple(_simplify(sympy.diff(part, term)) for part in (target, reference)) for term in terms]
+    if not all(slope.is_number for pair in pairs for slope in pair):
+        raise Undecided(f"{target} is not a linear combination of {', '.join(map(str, terms))} and a constant.")
+    multiple = next(slope / other for slope, other in pairs if other != 0)
+    if any(sign_of(slope - multiple * other) for slope, other in pairs):
+        return Evidence(statement, False, f"{target} is not a multiple of {reference}, plus a constant")
+    constant = sympy.expand(target - multiple * reference)
+    detail = f"it is {multiple} times {reference}" + (f", plus {constant}" if constant != 0 else "")
+    return Evidence(statement, sign_of(multiple) > 0, detail)
+
+
+def states(printed: Expr, exact: Expr) -> bool:
+    """Decide whether a printed number is ``exact``: to the digits typed if it is a `Decimal`, and otherwise exactly.
+
+    Examples
+    --------
+    >>> from theory.algebra.expressions import parse
+    >>> [states(parse(text, {}, decimals=True), sympy.pi) for text in ("3.14", "3.140", "314/100")]
+    [True, False, False]
+    """
+    half_unit = half_unit_of(printed)
+    if half_unit == 0:
+        return sign_of(exact - printed) == 0
+    return sign_of(abs(exact - value_of(printed)) - half_unit) <= 0
 
 
 def require_whole_number(number: Expr, quantity: str) -> int:
@@ -192,6 +344,14 @@ def _simplify(expression: Expr) -> Expr:
 
 def _point_of_difference(expression: Expr) -> str | None:
     """Describe a trial point at which ``expression`` is proved not to be 0; return None if there is none."""
+    for point, ball in _values(expression):
+        if ball > 0 or ball < 0:
+            return f", which{_at(point)} is {_decimal(ball)}" if point else f" = {_decimal(ball)}"
+    return None
+
+
+def _values(expression: Expr) -> Iterator[tuple[dict[sympy.Symbol, Expr], flint.arb]]:
+    """Yield trial points within the assumptions on the symbols, each with a finite ball around the value there."""
     symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
     for sign, values in product((1, -1), product(_TRIAL_VALUES, repeat=min(len(symbols), 2))):
         point = {
@@ -202,11 +362,13 @@ def _point_of_difference(expression: Expr) -> str | None:
         try:
             ball = ball_of(expression, {symbol: ball_of(value) for symbol, value in point.items()})
         except NotImplementedError:
-            return None
-        if ball.is_finite() and (ball > 0 or ball < 0):
-            where = ", ".join(f"{symbol} = {value}" for symbol, value in point.items())
-            return f", which at {where} is {_decimal(ball)}" if where else f" = {_decimal(ball)}"
-    return None
+            return
+        if ball.is_finite():
+            yield point, ball
+
+
+def _at(point: dict[sympy.Symbol, Expr]) -> str:
+    return f" at {', '.join(f'{symbol} = {value}' for symbol, value in point.items())}" if point else ""
 
 
 def _within_domain(symbol: sympy.Symbol, value: Expr) -> Expr:

@@ -89,7 +89,61 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
 }
 
 
-def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = False, special: bool = False) -> Expr:
+class Decimal(sympy.Expr):
+    """A number typed in decimals, which states the digits typed, trailing zeros included, and no others.
+
+    Parameters
+    ----------
+    value, unit : sympy.Rational
+        The number, and one unit in the last place typed.
+    """
+
+    is_commutative = True
+    is_number = True
+
+    @property
+    def value(self) -> Expr:
+        """The number."""
+        return self.args[0]
+
+    @property
+    def unit(self) -> Expr:
+        """One unit in the last place typed."""
+        return self.args[1]
+
+    def _sympystr(self, _: object) -> str:
+        places = -int(sympy.log(self.unit, 10))
+        if not 0 <= places <= MOST_DIGITS:
+            return f"{self.value / self.unit}e{-places}"
+        whole = str(abs(self.value) / self.unit).rjust(places + 1, "0")
+        text = f"{whole[:-places]}.{whole[-places:]}" if places else whole
+        return f"-{text}" if self.value < 0 else text
+
+
+def value_of(number: Expr) -> Expr:
+    """Return the value of a `Decimal`, and any other expression as it is."""
+    return number.value if isinstance(number, Decimal) else number
+
+
+def half_unit_of(number: Expr) -> Expr:
+    """Return half a unit in the last place of a `Decimal`, by which what it states may differ; 0 for an exact number.
+
+    Examples
+    --------
+    >>> [half_unit_of(number) for number in parse("(0.0384, 3/10)", {}, decimals=True)]
+    [1/20000, 0]
+    """
+    return number.unit / 2 if isinstance(number, Decimal) else sympy.Integer(0)
+
+
+def parse(
+    text: str,
+    symbols: Mapping[str, sympy.Symbol],
+    *,
+    switches: bool = False,
+    special: bool = False,
+    decimals: bool = False,
+) -> Expr:
     """Parse ``text`` into a sympy expression or a sympy Tuple of expressions.
 
     Parameters
@@ -100,6 +154,8 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
         The variables that ``text`` may contain.
     switches, special : bool
         Whether it may also contain `SWITCHES`, and `SPECIAL` functions.
+    decimals : bool
+        Whether a decimal that stands alone, or alone in a tuple, is returned as a `Decimal`, which keeps the digits.
 
     Raises
     ------
@@ -122,11 +178,12 @@ def parse(text: str, symbols: Mapping[str, sympy.Symbol], *, switches: bool = Fa
     if _depth(tree.body) > DEEPEST:
         raise InputError(f"{_quote(text)} must have at most {DEEPEST} operations within each other. Simplify it.")
     parser = _Parser(text, symbols, FUNCTIONS | (SWITCHES if switches else {}) | (SPECIAL if special else {}))
+    read = parser.read_number if decimals else parser.read
     try:
         with processor_time_limited(SECONDS):
             if isinstance(tree.body, ast.Tuple):
-                return sympy.Tuple(*(parser.read(element) for element in tree.body.elts))
-            return parser.read(tree.body)
+                return sympy.Tuple(*(read(element) for element in tree.body.elts))
+            return read(tree.body)
     except ProcessorTimeExceeded:
         raise InputError(f"{_quote(text)} takes more than {SECONDS:g} seconds to read. Simplify it.") from None
 
@@ -286,6 +343,18 @@ class _Parser:
             raise self._refusal(node, f"has a power above {LARGEST_DEGREE}")
         return expression
 
+    def read_number(self, node: ast.expr) -> Expr:
+        """Read a decimal with its digits, and anything else as `read` does."""
+        value, literal = self.read(node), node
+        while isinstance(literal, ast.UnaryOp):
+            literal = literal.operand
+        if not (isinstance(literal, ast.Constant) and isinstance(literal.value, float)):
+            return value
+        decimal = _LITERAL.fullmatch(self._source(literal) or "")
+        assert decimal is not None  # `read` has refused every other literal.
+        places = len(decimal[2].replace("_", "")) - int(decimal[3] or 0)
+        return Decimal(value, sympy.Rational(10) ** -places)
+
     def _read(self, node: ast.expr) -> Expr:
         match node:
             case ast.Constant(value=bool()):
@@ -313,7 +382,7 @@ class _Parser:
 
     def _number(self, node: ast.expr, value: float) -> Expr:
         # The parsed float has lost digits; the decimal in the source is exact.
-        literal = ast.get_source_segment(self.text.strip(), node) or repr(value)
+        literal = self._source(node) or repr(value)
         if isinstance(value, int) and len(literal) <= MOST_DIGITS:
             return sympy.Integer(value)
         decimal = _LITERAL.fullmatch(literal)
@@ -323,6 +392,9 @@ class _Parser:
         if not math.isfinite(value):
             raise self._refusal(node, "is not finite")
         return sympy.Rational(literal.replace("_", ""))
+
+    def _source(self, node: ast.expr) -> str | None:
+        return ast.get_source_segment(self.text.strip(), node)
 
     def _name(self, node: ast.expr, name: str) -> Expr:
         if name in self.symbols:
@@ -361,7 +433,7 @@ class _Parser:
         return self.functions[name](*arguments)
 
     def _refusal(self, node: ast.expr, why: str, hint: str = "") -> InputError:
-        part = ast.get_source_segment(self.text.strip(), node) or self.text
+        part = self._source(node) or self.text
         where = "" if part == self.text.strip() else f" in {_quote(self.text)}"
         return InputError(f"{_quote(part)}{where} {why}{'; ' + hint if hint else '.'}")
 

@@ -31,13 +31,13 @@ from theory.kernels import Kernel, kernel_named, x
 PRECISIONS = (192, 384, 768, 1536)
 """Precisions in bits, tried in turn: for narrow kernels of high degree the closed forms cancel many digits."""
 
-ACCURACY_BITS = 84
-"""The required accuracy of A, B and C in bits, relative to A: 25 digits."""
+DIGITS = 25
+"""The accuracy of A, B and C in digits, relative to A, unless more are required."""
 
 SPARE_BITS = 12
 
-TAIL = 1e-20
-"""The mass of f in each tail that is replaced by a bound if the weight is 1 everywhere."""
+SPARE_DIGITS = 5
+"""With the weight 1, by how many digits the mass of f in a tail that is replaced by a bound may exceed the error."""
 
 WIDEST_PANEL = 0.5
 """The longest interval of integration: the integrands grow fast away from the real line."""
@@ -60,7 +60,7 @@ class EnclosedMean:
     @property
     def total(self) -> arb:
         """E T_m."""
-        with flint.ctx.workprec(PRECISIONS[0]):
+        with flint.ctx.workprec(PRECISIONS[-1]):
             return self.variance_term - self.product_term + self.squared_bias_term
 
 
@@ -70,6 +70,7 @@ def enclosed_mean(
     density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
+    digits: int = DIGITS,
 ) -> EnclosedMean:
     r"""Compute rigorous enclosures of the three terms of E T_m.
 
@@ -79,13 +80,15 @@ def enclosed_mean(
         The number of observations, at least 1.
     kernel, density, weight, bandwidth
         Objects of ``theory``, or their names; the kernel must be a piecewise polynomial.
+    digits : int
+        The required accuracy of each term in digits, relative to A.
 
     Raises
     ------
     InputError
         If a name is unknown, ``m`` is not positive, the kernel is not a piecewise polynomial, the density is unbounded
         near the support of the weight or has unknown repeated integrals, or 1,536 bits do not suffice for so small a
-        bandwidth.
+        bandwidth and so many digits.
 
     Examples
     --------
@@ -105,10 +108,12 @@ def enclosed_mean(
     # Double the precision until cancellation leaves enough correct bits.
     for bits in PRECISIONS:
         with flint.ctx.workprec(bits):
-            mean = _Enclosure(m, smoothing, width, bits).mean()
-            if mean.total.rad() < mean.variance_term * arb(2) ** -ACCURACY_BITS:
+            mean = _Enclosure(m, smoothing, width, bits, digits).mean()
+            if mean.total.rad() < mean.variance_term * arb(10) ** -digits:
                 return mean
-    raise InputError(f"the bandwidth {float(width):g} is too small to enclose E T_m. Try a larger one.")
+    raise InputError(
+        f"the bandwidth {float(width):g} is too small to enclose E T_m to {digits} digits. Try a larger one."
+    )
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class _Enclosure:
     smoothing: Smoothing
     width: Expr
     bits: int
+    digits: int
 
     def mean(self) -> EnclosedMean:
         panels = self.smoothing.panels(self._sort_by_value)
@@ -170,7 +176,7 @@ class _Enclosure:
     def _sum_over(self, panels: Sequence[Panel], integrand: Callable[[Panel], Expr]) -> arb:
         """Return the integral over all panels, each cut into short ones, up to the reach."""
         # The squared bias is multiplied by m b, and the errors of all panels add up.
-        tolerance = arb(2) ** -(ACCURACY_BITS + SPARE_BITS) / (1 + self.m * self._width)
+        tolerance = arb(10) ** -self.digits * arb(2) ** -SPARE_BITS / (1 + self.m * self._width)
         total = acb(0)
         for panel in panels:
             function = analytic_function(integrand(panel), x, {b: self._width})
@@ -188,9 +194,9 @@ class _Enclosure:
 
     @cached_property
     def _reach(self) -> int:
-        """An integer beyond which, less the width of the kernel, the mass of f is at most `TAIL` / m on either side."""
+        """An integer beyond which, less the width of the kernel, the mass of f on either side does not count."""
         density, radius = self.smoothing.density, self.smoothing.kernel_radius
-        ends = density.bulk(TAIL / self.m)
+        ends = density.bulk(10.0 ** (SPARE_DIGITS - self.digits) / self.m)
         return math.ceil(max(map(abs, ends)) + float(self.width) * radius)
 
     def _tails(self) -> arb:

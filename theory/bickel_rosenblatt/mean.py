@@ -7,11 +7,12 @@ density :math:`f`, with bandwidth :math:`b`, and :math:`a` is a weight.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
 import numpy as np
+import sympy
 from sympy import Expr
 
 from foundation.errors import InputError
@@ -26,7 +27,7 @@ from theory.densities.evaluation import far_locations, local_density, local_weig
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
 from theory.densities.weights import ONE, Weight, weight_named
-from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named
+from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named, x
 
 RELATIVE_TOLERANCE = 1e-13
 
@@ -107,16 +108,18 @@ def exact_mean(
     ------
     InputError
         If a name is unknown, ``m`` is not positive, the kernel is neither compactly supported nor the Gaussian, the
-        weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded near the
+        weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded within the
         support of the weight, or the quadrature does not converge.
 
     Notes
     -----
     With :math:`K_b(t) = K(t/b)/b`, the variance of :math:`f_m(x)` is
     :math:`(\int K^2(u) f(x - b u)\,du / b - (K_b * f)^2(x)) / m` and its bias is :math:`K_b * f - f`. The bias is
-    computed as :math:`\int K(u) [f(x - b u) - f(x)]\,du`, which avoids cancellation when it is small. Gauss-Legendre
-    panels are split where the expression of K, f or a changes, and halved until two orders agree. The integrals of f
-    and f^2 over the same panels must be those of their closed forms.
+    computed as :math:`\int K(u) [f(x - b u) - f(x)]\,du`, which avoids cancellation when it is small. Where a pole of
+    f outside the support of the weight is within reach of the kernel, the integrals over u are taken by parts: they
+    contain the distribution function, which is bounded. Gauss-Legendre panels are split where the expression of K, f or
+    a changes, and halved until two orders agree. The integrals of f and f^2 over the same panels must be those of their
+    closed forms.
 
     Examples
     --------
@@ -203,9 +206,10 @@ def require_bounded(density: Density, weight: Weight, reach: float) -> None:
     lower, upper = (float(end) for end in weight.support)
     for knot in map(float, density.unbounded_knots):
         if lower - reach <= knot <= upper + reach:
+            where = "within a bandwidth of the weight's support" if reach else "within the weight's support"
             raise InputError(
-                f"the density must be bounded within a bandwidth of the weight's support, but "
-                f"{density.name} is unbounded at {knot:g}. Choose a window:c,d farther away from that point."
+                f"the density must be bounded {where}, but {density.name} is unbounded at {knot:g}. Choose a window:c,d "
+                "farther away from that point."
             )
 
 
@@ -219,8 +223,8 @@ class _Problem:
     bandwidth: float
 
     def check(self) -> None:
-        """Raise InputError if the density is unbounded in the domain of integration, or too narrow for its location."""
-        require_bounded(self.density, self.weight, self.bandwidth * float(np.abs(self._kernel_knots).max()))
+        """Raise InputError if the density is unbounded where the weight is, or too narrow for its location."""
+        require_bounded(self.density, self.weight, 0.0)
         self.density.require_resolution()
 
     def terms(self, panels: int, order: int) -> Array:
@@ -244,15 +248,41 @@ class _Problem:
         # Inner nodes u depend on the outer point: shape (points, nodes).
         density = local_density(self.density)
         u, lengths = _gauss_legendre(self._inner_edges(points), panels, order)
-        kernel = numerical(self.kernel.pieces)(u)
-        values = density(points.bases, points.offsets[:, None] - self.bandwidth * u)
         here = density(points.bases, points.offsets[:, None])
-        smoothed = np.sum(lengths * kernel * values, axis=1)
-        bias = np.sum(lengths * kernel * (values - here), axis=1)
-        variance = np.sum(lengths * kernel**2 * values, axis=1)
+        if self._has_pole_within_reach:
+            smoothed, variance = (self._by_parts(power, points, u, lengths) for power in (1, 2))
+            bias = smoothed - here[:, 0]
+        else:
+            kernel = numerical(self.kernel.pieces)(u)
+            values = density(points.bases, points.offsets[:, None] - self.bandwidth * u)
+            smoothed = np.sum(lengths * kernel * values, axis=1)
+            bias = np.sum(lengths * kernel * (values - here), axis=1)
+            variance = np.sum(lengths * kernel**2 * values, axis=1)
         weights = points.lengths * local_weight(self.weight)(points.bases, points.offsets[:, None])[:, 0]
         terms = np.stack([variance, self.bandwidth * smoothed**2, self.bandwidth * bias**2]) @ weights
         return np.concatenate([terms, [points.lengths @ here[:, 0], points.lengths @ here[:, 0] ** 2]])
+
+    def _by_parts(self, power: int, points: Nodes, u: Array, lengths: Array) -> Array:
+        """Return the integral of K(u)^power f(x - b u) over u, with the distribution function in the place of f."""
+        distribution = local_density(self.density, "distribution")
+
+        def below(shifts: Array) -> Array:
+            return distribution(points.bases, points.offsets[:, None] - self.bandwidth * shifts)
+
+        slopes = [replace(piece, density=sympy.diff(piece.density**power, x)) for piece in self.kernel.pieces]
+        total = np.sum(lengths * numerical(tuple(slopes))(u) * below(u), axis=1)
+        for piece in self.kernel.pieces:
+            for end, sign in ((piece.upper, -1), (piece.lower, 1)):
+                height = float(sympy.limit(piece.density**power, x, end, "-" if end == piece.upper else "+"))
+                if height:
+                    total += sign * height * below(np.full((points.bases.size, 1), float(end)))[:, 0]
+        return np.asarray(total / self.bandwidth)
+
+    @cached_property
+    def _has_pole_within_reach(self) -> bool:
+        lower, upper = (float(end) for end in self.weight.support)
+        reach = self.bandwidth * float(np.abs(self._kernel_knots).max())
+        return any(lower - reach <= float(knot) <= upper + reach for knot in self.density.unbounded_knots)
 
     def _inner_edges(self, points: Nodes) -> Array:
         """Return, for each point x, the ascending ends of the intervals of u on which K(u) f(x - b u) is smooth."""

@@ -17,6 +17,7 @@ from sympy import Expr, Integer, Rational
 from theory import paper as published
 from theory.algebra import decisions
 from theory.algebra.decisions import Undecided
+from theory.algebra.expressions import Decimal, half_unit_of, value_of
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.paper.networks import CLOSED_NETWORKS, PRINTED_NETWORKS, Network
 from theory.paper.tables import DATASETS, EXPERIMENTS, LATENT_DIMS, Metric
@@ -230,7 +231,7 @@ def _total_over_grey_values(density: Expr, logit: Expr) -> Expr:
     """Integrate over pixels from 0 to 1 at p = e^a/(1 + e^a); where the powers become exponentials in x."""
     odds = sympy.exp(logit)
     integrand = sympy.simplify(density.subs(PROBABILITY, odds / (1 + odds)))
-    return sympy.simplify(sympy.integrate(integrand, (PIXEL, 0, 1)))
+    return sympy.simplify(decisions.find_integral(integrand, PIXEL, 0, 1))
 
 
 # --- Appendix C: splits and sharpness --------------------------------------------------------------------------------
@@ -365,29 +366,31 @@ def _known(sign: bool | None, expression: Expr) -> bool:
 # --- Appendix C: the binomial test -----------------------------------------------------------------------------------
 
 
-def _units_off(printed: Fraction, exact: Fraction) -> int:
-    """Return the difference of ``printed`` from ``exact``, rounded to its last place, in units of that place."""
-    unit = published.last_place(printed)
-    if unit is None:
-        return 0 if printed == exact else 2
-    return max(0, math.ceil(abs(printed - exact) / unit - Fraction(1, 2)))
+def _units_off(printed: Expr, exact: Fraction) -> int:
+    """Return by how many units of its last digit a printed number differs from ``exact``, rounded to its digits."""
+    unit = 2 * half_unit_of(printed)
+    difference = abs(_fraction(value_of(printed)) - exact)
+    if unit == 0:
+        return 0 if difference == 0 else 2
+    return max(0, math.ceil(difference / _fraction(unit) - Fraction(1, 2)))
 
 
 def _decide_tail(metric: Metric, printed: Expr) -> Decision:
     wins = decisions.require_whole_number(printed[0], "a number of wins")
-    probability = _rational(printed[1], "the probability")
+    _rational(value_of(printed[1]), "the probability")
     true_wins, runs = published.count_wins(metric), len(EXPERIMENTS)
     if wins > runs:
         raise Undecided(f"there are {runs} experiments, fewer than {wins}.")
     # Exact fractions, so that nothing is rounded before the comparison with the printed digits.
     tail, true_tail = published.upper_tail(wins, runs), published.upper_tail(true_wins, runs)
-    units = _units_off(probability, tail)
+    units = _units_off(printed[1], tail)
     argument = Argument()
     counted = argument.step(f"EVAE wins {wins} of the {runs} experiments.", wins == true_wins, f"it wins {true_wins}")
     argument.step(
-        f"P(X >= {wins}) for X binomial with {runs} trials and probability 1/2 is {printed[1]}, rounded as printed.",
+        f"P(X >= {wins}) for X binomial with {runs} trials and probability 1/2 is {printed[1]}"
+        f"{', rounded to the digits printed' if isinstance(printed[1], Decimal) else ''}.",
         units == 0,
-        f"exactly {tail} = {_decimal(tail, 6)}",
+        f"exactly {tail} = {_decimal(tail, 8)}",
     )
     significant = argument.step("It is below 0.05.", tail < _LEVEL, f"{tail} against {_LEVEL}")
     if argument.holds:
@@ -485,8 +488,8 @@ def _decide_null_hypothesis(printed: Expr) -> Decision:
     argument.step("No two figures in the tables are tied.", not tied, f"{2 * len(EXPERIMENTS)} pairs compared")
     # Equal means are less: an exponential variable is below its mean with probability 1 - 1/e.
     t = sympy.Symbol("t", positive=True)
-    mean = sympy.integrate(t * sympy.exp(-t), (t, 0, sympy.oo))
-    below = sympy.integrate(sympy.exp(-t), (t, 0, mean))
+    mean = decisions.find_integral(t * sympy.exp(-t), t, 0, sympy.oo)
+    below = decisions.find_integral(sympy.exp(-t), t, 0, mean)
     argument.step(
         f"Equal performance on average is enough for P(win) = {printed}.",
         decisions.sign_of(below - Rational(probability.numerator, probability.denominator)) == 0,
@@ -509,6 +512,10 @@ def _rational(number: Expr, what: str) -> Fraction:
     """Convert ``number``, which ``what`` describes, to a fraction; raise `Undecided` if it is not rational."""
     if not number.is_Rational:
         raise Undecided(f"{what} is a rational number, and {number} is not.")
+    return _fraction(number)
+
+
+def _fraction(number: Expr) -> Fraction:
     return Fraction(int(number.p), int(number.q))
 
 
@@ -620,6 +627,7 @@ CLAIMS = (
         (),
         Verdict.PROVED,
         partial(_decide_tail, Metric.FID),
+        decimals=True,
     ),
     Claim(
         "binomial.sharpness",
@@ -630,6 +638,7 @@ CLAIMS = (
         (),
         Verdict.PROVED,
         partial(_decide_tail, Metric.SHARPNESS),
+        decimals=True,
     ),
     Claim(
         "binomial.null-hypothesis",

@@ -128,9 +128,9 @@ def _decide_update(variance: Expr) -> Decision:
     # A small r does not help, nor does another measure of width.
     argument.step(
         "It is narrower than the prior at least as r -> 0.",
-        bool(sympy.limit(excess, R, 0, "+").is_negative),
-        f"as r -> 0 the variance tends to {sympy.limit(variance, R, 0, '+')}; nor is the entropy of b K* + Z below "
-        "that of Z, which is what is left when K* is known",
+        bool(decisions.find_limit(excess, R, 0, "+").is_negative),
+        f"as r -> 0 the variance tends to {decisions.find_limit(variance, R, 0, '+')}; nor is the entropy of b K* + Z "
+        "below that of Z, which is what is left when K* is known",
     )
     return argument.decision(
         Verdict.REFUTED,

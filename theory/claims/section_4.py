@@ -9,6 +9,7 @@ from sympy import Expr, Integer, Rational, log, oo, pi
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
 from theory.algebra.decisions import Undecided
+from theory.algebra.expressions import Decimal, value_of
 from theory.algebra.smooth_parts import SWITCHES
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import limit_mean
@@ -41,25 +42,23 @@ _T = sympy.Symbol("t", positive=True)
 
 def _decide_sign(printed: Expr) -> Decision:
     argument = Argument()
-    # The target term by term: minus the log-likelihood, and the bound in the place of KL.
-    same = decisions.equal(printed, PENALTY - LIKELIHOOD)
+    # The target: minus the log-likelihood, and the bound in the place of KL.
+    same = decisions.have_one_minimiser(printed, PENALTY - LIKELIHOOD)
     argument.step(
-        f"With KL replaced by its bound, the target (2) that is minimised becomes {printed}.",
-        bool(same),
+        f"With KL replaced by its bound, to minimise the target (2) is to minimise {printed}.",
+        same.holds,
         f"(2) is -log_likelihood + KL; {same.detail}",
     )
     # The direction of each term separately, which no overall sign can hide.
     likelihood, penalty = (sympy.diff(printed, symbol) for symbol in (LIKELIHOOD, PENALTY))
     argument.step(
         "Minimising it raises the likelihood and lowers the penalty.",
-        likelihood.is_negative is True and penalty.is_positive is True,
+        decisions.sign_of(likelihood) < 0 < decisions.sign_of(penalty),
         f"its derivatives in the two are {likelihood} and {penalty}; they have to be negative and positive, and the "
         "reverse if it is maximised, as Section 4 then does",
     )
-    if decisions.equal(likelihood, -1) and decisions.equal(penalty, 1) and not same:
-        raise Undecided(f"{printed} has the minimiser of the target, and another value.")
-    # Coefficients 1 and -1 in the wrong places are a slip of sign; other sizes make another objective.
-    slip = {abs(likelihood), abs(penalty)} == {1}
+    # Coefficients of one size with the wrong signs are a slip; other sizes make another objective.
+    slip = decisions.sign_of(abs(likelihood) - abs(penalty)) == 0 != decisions.sign_of(penalty)
     return argument.decision(
         Verdict.PROVED if argument.holds else Verdict.ERRATUM if slip else Verdict.REFUTED,
         "linear algebra",
@@ -191,7 +190,7 @@ def _decide_penalty(printed: Expr) -> Decision:
 def _decide_brackets(printed: Expr) -> Decision:
     argument = Argument()
     draw = sympy.Symbol("l", integer=True)
-    inside = sympy.summation(PENALTY, (draw, 1, DRAWS)) / DRAWS
+    inside = decisions.find_sum(PENALTY, draw, 1, DRAWS) / DRAWS
     argument.step(
         "Inside the average over L draws the penalty counts once, for it is the same for every draw.",
         bool(decisions.equal(inside, PENALTY)),
@@ -255,15 +254,15 @@ def _decide_shifted_kernel(shift: Expr) -> Decision:
 
 
 def _decide_step_size(printed: Expr) -> Decision:
-    value, exponent = printed
+    value, exponent = printed[0], value_of(printed[1])
     if not (exponent.is_Rational and abs(exponent) <= LARGEST_EXPONENT):
         raise Undecided(f"{exponent} is not a rational exponent of at most {LARGEST_EXPONENT} in size.")
     argument = Argument()
-    # The arithmetic: the printed number is the power to four digits.
+    # The arithmetic: the printed number is the power to the digits printed.
     number = ball_of(Integer(100) ** -exponent)
     right = argument.step(
-        f"100^(-{exponent}) is {sympy.N(value, 5)} to four digits.",
-        abs(number - ball_of(value)) <= ball_of(Rational(1, 20000)),
+        f"100^(-{exponent}) is {value}{', to the digits printed' if isinstance(value, Decimal) else ''}.",
+        decisions.states(value, Integer(100) ** -exponent),
         f"it is {format_ball(number, 8)}",
     )
     if not right:
@@ -306,7 +305,7 @@ def _decide_step_size(printed: Expr) -> Decision:
 def _record_drift(argument: Argument, exponent: Expr) -> None:
     """Record the limit of the standardised mean where b = m^(-exponent) is on the upper edge of the window."""
     # On the edge b^(-1/2) m b^5 is constant, so that the squared bias stays in the standardised mean.
-    bend = sympy.integrate(sympy.diff(NORMAL.pieces[0].density, x, 2) ** 2, (x, -2, 2))
+    bend = decisions.find_integral(sympy.diff(NORMAL.pieces[0].density, x, 2) ** 2, x, -2, 2)
     drift = sympy.simplify(EPANECHNIKOV.second_moment**2 / 4 * bend)
     power = Rational(9, 2) * exponent - 1
     argument.step(
@@ -331,7 +330,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
     argument.step("The uniform density meets A2, A3 and A4.", not failing, f"it fails {', '.join(failing)}")
     # The price: within b of an end a part of the kernel falls outside, a bias of order 1 on a layer of width b.
     distribution = sympy.expand(sympy.integrate(EPANECHNIKOV.pieces[0].density, x) + Rational(1, 2))
-    deficit = sympy.integrate((1 - distribution) ** 2, (x, 0, 1))
+    deficit = decisions.find_integral((1 - distribution) ** 2, x, 0, 1)
     # Within b of an end of [-B, B], at a distance s b, K_b * f - f = (F(s) - 1)/(2B); the weight is 2B.
     bias = M * B_STEP * 2 * B_STEP * deficit / (2 * HALF_WIDTH) ** 2 * (2 * HALF_WIDTH)
     argument.step(
@@ -340,7 +339,7 @@ def _decide_uniform_prior(delta: Expr) -> Decision:
         f"near an end K_b * f misses (1 - F(s))/(2B); the integral of (1 - F)^2 over [0, 1] is {deficit}",
     )
     # The bias term decides whether the mean has the printed limit; the exact means confirm it.
-    limit = sympy.limit(M * M ** (-2 * delta), M, oo)
+    limit = decisions.find_limit(M * M ** (-2 * delta), M, oo)
     limits = EPANECHNIKOV.roughness * 2
     converges = argument.step(
         f"At b = m^(-{delta}) it vanishes, so that E T_m tends to I times the integral of f a (1.2 for B = 1).",
@@ -381,9 +380,9 @@ def _decide_stabilises(penalty: Expr) -> Decision:
     # r and B are both learned, so that the penalty has to diverge along every path on which both vanish.
     for power in (Integer(2), Integer(1), Rational(1, 2), Integer(3)):
         along = {R: _T, HALF_WIDTH: _T**power}
-        limit = sympy.limit(penalty.subs(along), _T, 0, "+")
+        limit = decisions.find_limit(penalty.subs(along), _T, 0, "+")
         mean, variance = posterior_moments(B_STEP, MU, R, HALF_WIDTH)
-        noise = sympy.limit(variance.subs(along), _T, 0, "+")
+        noise = decisions.find_limit(variance.subs(along), _T, 0, "+")
         if not argument.step(
             f"Along r = e, B = e^({power}), e -> 0, the penalty grows without bound, and so keeps the noise alive.",
             limit == oo,
@@ -408,7 +407,7 @@ def _noise_vanishes(argument: Argument, penalty: Expr, nothing_left: bool) -> De
         "What is left is the plain autoencoder's loss at the code b mu: the infimum of the corrected (8).",
         nothing_left,
         "noise can only raise the least reconstruction loss, and along the path both it and the penalty vanish; the "
-        f"penalty's derivative in B, {slope}, tends to {sympy.limit(slope, R, 0, '+')} as r -> 0",
+        f"penalty's derivative in B, {slope}, tends to {decisions.find_limit(slope, R, 0, '+')} as r -> 0",
     )
     return argument.decision(
         Verdict.REFUTED,
@@ -437,9 +436,9 @@ def _decide_r_small(term: Expr) -> Decision:
             charitable="r may still become small, through the reconstruction term",
         )
     # A maximiser exists only if the supremum is finite.
-    limit = sympy.limit(term, R, 0, "+")
+    limit = decisions.find_limit(term, R, 0, "+")
     bounded = argument.step(
-        "What is maximised has a finite supremum.", bool(limit.is_finite), f"as r -> 0 the term tends to {limit}"
+        "What is maximised has a finite supremum.", not limit.is_infinite, f"as r -> 0 the term tends to {limit}"
     )
     # With the corrected sign the same term drives r in the opposite direction.
     penalty = 3 * HALF_WIDTH / (5 * MINIBATCH * R)
@@ -463,7 +462,7 @@ def _decide_r_small(term: Expr) -> Decision:
 
 def _decide_prior_smoothness(density: Expr) -> Decision:
     argument = Argument()
-    total = sympy.integrate(density, (Z, -HALF_WIDTH, HALF_WIDTH))
+    total = decisions.find_integral(density, Z, -HALF_WIDTH, HALF_WIDTH)
     unit = decisions.equal(total, Integer(1))
     if not argument.step(f"{density} is a density on [-B, B].", bool(unit), f"it integrates to {total}"):
         return argument.decision(Verdict.REFUTED, "exact integration", charitable="a prior must be a density")
@@ -472,7 +471,7 @@ def _decide_prior_smoothness(density: Expr) -> Decision:
     # Outside it is 0, so that density and derivative have to tend to 0 at both ends.
     ends = ((-HALF_WIDTH, "+"), (HALF_WIDTH, "-"))
     for name, function in (("density", density), ("derivative", sympy.diff(density, Z))):
-        values = [sympy.limit(function, Z, end, side) for end, side in ends]
+        values = [decisions.find_limit(function, Z, end, side) for end, side in ends]
         if any(value.has(sympy.Limit, sympy.AccumBounds, sympy.nan) for value in values):
             raise Undecided(f"the limits of {function} at the ends are not found.")
         argument.step(
@@ -501,7 +500,9 @@ def _decide_prior_of_x(printed: Expr) -> Decision:
     first, second = printed
     argument = Argument()
     if not argument.step(
-        "Both are half-widths.", first.is_positive is True and second.is_positive is True, f"{first} and {second}"
+        "Both are half-widths.",
+        bool(decisions.is_positive(first)) and bool(decisions.is_positive(second)),
+        f"{first} and {second}",
     ):
         return argument.decision(Verdict.REFUTED, "the sign", charitable="a half-width is a positive number")
     # A prior is one law for all data points.
@@ -601,6 +602,7 @@ CLAIMS = (
         (),
         Verdict.CONDITIONAL,
         _decide_step_size,
+        decimals=True,
     ),
     Claim(
         "section-4.uniform-prior",

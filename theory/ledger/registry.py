@@ -9,11 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from sympy.polys.polyerrors import BasePolynomialError
+import sympy
+from sympy import Expr, Tuple
 
 from foundation.errors import InputError, suggest
-from theory.algebra.decisions import Undecided
-from theory.claim import Claim, Simulated, undecided
+from theory.algebra.decisions import SYMPY_FAILURES, Undecided
+from theory.algebra.expressions import Decimal
+from theory.claim import Claim, Decision, Simulated, Verdict, undecided
 from theory.claims import ALL_CLAIMS
 from theory.ledger.finding import Finding
 
@@ -95,17 +97,35 @@ def verify(claim_id: str, printed: str | None = None, simulated: Simulated = ())
     claim = claim_named(claim_id)
     datum = claim.parse(claim.printed if printed is None else printed)
     start = time.perf_counter()
+    decision = _decide(claim, datum, simulated, assumed=printed is not None)
+    # The same datum in a simpler form may be one that the check can work with.
+    if decision.verdict is Verdict.UNDECIDED and printed is not None and (simpler := _simplified(datum)) != datum:
+        again = _decide(claim, simpler, simulated, assumed=True)
+        decision = decision if again.verdict is Verdict.UNDECIDED else again
+    return Finding(claim, printed, decision, time.perf_counter() - start)
+
+
+def _decide(claim: Claim, datum: Expr, simulated: Simulated, assumed: bool) -> Decision:
     try:
-        decision = claim.judge(datum, simulated) if claim.judge and simulated else claim.decide(datum)
+        return claim.judge(datum, simulated) if claim.judge and simulated else claim.decide(datum)
     except (Undecided, NotImplementedError) as reason:
-        decision = undecided(str(reason))
-    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, BasePolynomialError) as failure:
+        return undecided(str(reason))
+    except SYMPY_FAILURES as failure:
         # The printed datum must be decided, so a failure on it is a defect of the check. Another datum may be anything
         # (not real, without a limit, infinite somewhere), for which sympy raises any of these exceptions.
-        if printed is None:
+        if not assumed:
             raise
-        decision = undecided(f"the check cannot work with {printed} ({type(failure).__name__}: {failure}).")
-    return Finding(claim, printed, decision, time.perf_counter() - start)
+        return undecided(f"the check cannot work with {datum} ({type(failure).__name__}: {failure}).")
+
+
+def _simplified(datum: Expr) -> Expr:
+    """Return each expression of a datum in its simplest form; a decimal, which states its digits, as it is."""
+    if isinstance(datum, Tuple):
+        return Tuple(*map(_simplified, datum))
+    try:
+        return datum if isinstance(datum, Decimal) else sympy.simplify(datum)
+    except SYMPY_FAILURES:
+        return datum
 
 
 def _belongs(claim_id: str, name: str) -> bool:

@@ -14,7 +14,6 @@ from .networks import parameter_count as parameter_count
 from .networks import shapes as shapes
 from .significance import bonferroni as bonferroni
 from .significance import holm as holm
-from .significance import last_place as last_place
 from .significance import sign_test as sign_test
 from .significance import upper_tail as upper_tail
 from .tables import DATASETS as DATASETS

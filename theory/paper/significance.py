@@ -67,30 +67,3 @@ def holm(p_values: Sequence[Probability]) -> tuple[Probability, ...]:
     scaled = [min((count - rank) * p_values[index], type(p_values[index])(1)) for rank, index in enumerate(order)]
     adjusted = dict(zip(order, accumulate(scaled, max), strict=True))
     return tuple(adjusted[index] for index in range(count))
-
-
-def last_place(value: Fraction) -> Fraction | None:
-    """Return one unit in the last place of a decimal other than 0, or None if ``value`` is not a finite decimal.
-
-    Examples
-    --------
-    >>> last_place(Fraction("0.0384"))
-    Fraction(1, 10000)
-    """
-    twos, fives, rest = _multiplicity(value.denominator)
-    if rest != 1 or value == 0:
-        return None
-    if value.denominator != 1:
-        return Fraction(1, 10 ** max(twos, fives))
-    twos, fives, _ = _multiplicity(abs(value.numerator))
-    return Fraction(10 ** min(twos, fives))
-
-
-def _multiplicity(number: int) -> tuple[int, int, int]:
-    """Return the multiplicities of 2 and 5 in ``number``, and the remaining factor."""
-    counts = {2: 0, 5: 0}
-    for prime in counts:
-        while number and number % prime == 0:
-            number //= prime
-            counts[prime] += 1
-    return counts[2], counts[5], number

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations, pairwise
 
@@ -16,6 +18,7 @@ from sympy import Expr, Integer, Rational, oo
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, interval
 from theory.algebra.decisions import Undecided
+from theory.algebra.expressions import parse
 
 x = sympy.Symbol("x", real=True)
 
@@ -47,6 +50,63 @@ def test_what_is_neither_zero_nor_shown_to_differ_is_left_undecided() -> None:
     unknown = sympy.Function("f")(x)
     with pytest.raises(Undecided):
         decisions.is_zero(unknown)
+
+
+UNKNOWN = sympy.Function("f")(x)
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda: decisions.find_integral(UNKNOWN, x, 0, 1),
+        lambda: decisions.find_limit(sympy.sin(x), x, oo),
+        lambda: decisions.find_limit(UNKNOWN, x, Integer(0)),
+        lambda: decisions.find_sum(1 / (sympy.factorial(r) + r), r, 1, oo),
+        lambda: decisions.find_integral(r**x, r, 0, 1),
+        lambda: decisions.require_evaluated("it", sympy.Integral(UNKNOWN, (x, 0, 1)) + 1),
+        lambda: decisions.is_positive(UNKNOWN),
+        lambda: decisions.polynomial_in(x, sympy.exp(x)),
+        lambda: decisions.have_one_minimiser(x**2 - r, x - r),
+    ],
+)
+def test_what_is_not_evaluated_or_not_known_is_undecided_and_no_failure(find: Callable[[], object]) -> None:
+    with pytest.raises(Undecided):
+        find()
+
+
+def test_infinite_limits_and_integrals_are_values() -> None:
+    assert decisions.find_integral(1 / r, r, 0, 1) == oo
+    assert decisions.find_limit(1 / x, x, Integer(0), "-") == -oo
+
+
+def test_a_sign_is_that_of_every_value_of_the_symbols() -> None:
+    assert decisions.is_positive(r**2 - 2 * r + 2)
+    assert decisions.is_positive(x**2 + 2 * x + 2)
+    assert "it is -0.666667 at r = 1/3" in decisions.is_positive(r - 1).detail
+    assert not decisions.is_positive(-r)
+
+
+@given(factor=small, constant=small, slope=small)
+def test_targets_have_one_minimiser_exactly_if_one_is_a_positive_multiple_of_the_other(
+    factor: Rational, constant: Rational, slope: Rational
+) -> None:
+    found = decisions.have_one_minimiser(factor * (x - 2 * r) + slope * r + constant, x - 2 * r)
+    assert bool(found) == (factor > 0 and slope == 0)
+
+
+@given(
+    value=st.fractions(-100, 100, max_denominator=10**6).filter(bool),
+    places=st.integers(0, 12),
+    offset=st.integers(-2, 2),
+)
+def test_a_decimal_states_what_rounds_to_its_digits(value: Fraction, places: int, offset: int) -> None:
+    unit = Fraction(1, 10**places)
+    typed = (value / unit).__round__() * unit + offset * unit
+    text = f"{Decimal(typed.numerator) / Decimal(typed.denominator):.{places}f}" + ("" if places else ".")
+    printed = parse(text, {}, decimals=True)
+    exact = Rational(value.numerator, value.denominator)
+    assert decisions.states(printed, exact) == (abs(typed - value) <= unit / 2)
+    assert decisions.states(parse(f"{typed}", {}, decimals=True), exact) == (typed == value)
 
 
 @given(st.lists(small, min_size=0, max_size=4), st.lists(small, min_size=0, max_size=2), small, small, st.booleans())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from foundation.errors import InputError
 from tests.support.hostile.mutations import little_memory
-from theory.algebra.expressions import SECONDS, parse
+from theory.algebra.expressions import SECONDS, Decimal, half_unit_of, parse, value_of
 
 r = sympy.Symbol("r", positive=True)
 
@@ -225,3 +225,21 @@ def test_what_simplifies_for_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("theory.algebra.expressions.SECONDS", 0.05)
     with pytest.raises(InputError, match=r"takes more than 0\.05 seconds to read\. Simplify it"):
         parse("min(" + ",".join(f"x**{power}" for power in range(1, 60)) + ")", {"x": x}, switches=True)
+
+
+@given(digits=st.text("0123456789", min_size=1, max_size=30), places=st.integers(0, 30), exponent=st.integers(-20, 20))
+def test_a_decimal_keeps_the_digits_that_are_typed(digits: str, places: int, exponent: int) -> None:
+    whole, rest = digits[: -places or None], digits[-places:] if places else ""
+    text = f"{whole or '0'}.{rest}e{exponent}"
+    number = parse(text, {}, decimals=True)
+    assert value_of(number) == sympy.Rational(text)
+    assert half_unit_of(number) == sympy.Rational(10) ** (exponent - len(rest)) / 2
+    again = parse(f"({number},)", {}, decimals=True)[0]
+    assert again == number if isinstance(again, Decimal) else value_of(number) == again
+
+
+def test_only_a_decimal_that_stands_alone_states_its_digits() -> None:
+    numbers = parse("(-0.50, +1.0, 2, 1/2, 0.5*2, sqrt(0.25))", {}, decimals=True)
+    assert [isinstance(number, Decimal) for number in numbers] == [True, True, False, False, False, False]
+    assert list(map(str, numbers)) == ["-0.50", "1.0", "2", "1/2", "1", "1/2"]
+    assert not parse("(0.5, 0.50)", {}).has(Decimal)

@@ -37,6 +37,8 @@ ALTERED = {
         ("exp(-b**2*U*V)", "refuted"),
         ("exp(b**2*U*V/2)", "refuted"),
         ("exp(b*U)**(b*V)", "proved"),
+        ("exp(b**2*U*V) + U - V", "proved"),
+        ("exp(b**2*U*V) + U*V", "refuted"),
     ],
     "beyond.three-criteria": [
         ("(cosh(t), (t - log(1 + t))/2)", "refuted"),

@@ -51,7 +51,20 @@ ALTERED = {
         ("sigma", "refuted"),
         ("I/sigma", "conditional"),
     ],
-    "section-3.weight": [("p", "proved"), ("p**2", "proved"), ("1/p**2", "refuted"), ("sqrt(p)", "undecided")],
+    "section-3.weight": [
+        ("p", "proved"),
+        ("2*p", "proved"),
+        ("p + 1/20", "undecided"),
+        ("3/p", "refuted"),
+        ("p**2", "proved"),
+        ("1/p**2", "refuted"),
+        ("sqrt(p)", "undecided"),
+    ],
     "section-3.weight-window": [("I*abs(c - d)", "proved"), ("I*(d - c)**2", "refuted"), ("I*(d + c)", "refuted")],
-    "section-3.infinite-support": [("z**2/2", "refuted"), ("-z**3", "refuted"), ("-z**4 + z", "conditional")],
+    "section-3.infinite-support": [
+        ("z**2/2", "refuted"),
+        ("-z**3", "refuted"),
+        ("-z**4 + z", "proved"),
+        ("-abs(z)", "undecided"),
+    ],
 }

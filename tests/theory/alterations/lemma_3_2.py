@@ -17,5 +17,12 @@ ALTERED = {
         ("1/(2*r)", "refuted"),
     ],
     "lemma-3.2.multipliers": [("(1/2, 1)", "refuted"), ("(3/4, 2)", "refuted"), ("(-3/4, 1)", "refuted")],
-    "lemma-3.2.numeric": [("4/(5*r)", "refuted"), ("59/(100*r)", "refuted"), ("log(-r)", "undecided")],
+    "lemma-3.2.numeric": [
+        ("4/(5*r)", "refuted"),
+        ("59/(100*r)", "refuted"),
+        ("0.6/r**2", "refuted"),
+        ("0.5999/r", "refuted"),
+        ("0.6/r", "computed"),
+        ("log(-r)", "undecided"),
+    ],
 }

@@ -6,7 +6,10 @@ ALTERED = {
         ("log_likelihood - penalty", "erratum"),
         ("-log_likelihood - penalty", "erratum"),
         ("-log_likelihood + 2*penalty", "refuted"),
-        ("-log_likelihood + penalty + 1", "undecided"),
+        ("-log_likelihood + penalty + 1", "proved"),
+        ("2*penalty - 2*log_likelihood", "proved"),
+        ("(penalty - log_likelihood)*(sin(penalty)**2 + cos(penalty)**2)", "proved"),
+        ("-log_likelihood*penalty", "undecided"),
     ],
     "section-4.upper-bound": [
         ("6*B/(5*M*r)", "refuted"),
@@ -34,6 +37,8 @@ ALTERED = {
     "section-4.shifted-kernel": [("0", "proved"), ("1/2", "conditional")],
     "section-4.step-size": [
         ("(0.3604, 2/9)", "refuted"),
+        ("(0.35940, 2/9)", "refuted"),
+        ("(0.35938, 2/9)", "conditional"),
         ("(0.3388, 0.235)", "proved"),
         ("(0.6310, 1/10)", "refuted"),
         ("(0.1, 1/2)", "conditional"),

@@ -15,6 +15,9 @@ ALTERED = {
         ("log_prior - log_posterior", "refuted"),
     ],
     "eq-2.target": [
+        ("2*(divergence - log_likelihood)", "proved"),
+        ("2*(divergence - log_likelihood) + 1", "proved"),
+        ("exp(divergence - log_likelihood)", "undecided"),
         ("log_likelihood + divergence", "refuted"),
         ("-log_likelihood - divergence", "refuted"),
         ("-log_likelihood + 2*divergence", "refuted"),
@@ -62,7 +65,12 @@ ALTERED = {
         ("-E**2", "proved"),
     ],
     "section-2.mise": [("15/16*(1 - x**2)**2", "refuted"), ("1/2", "refuted"), ("3/8*(1 + x)**2", "refuted")],
-    "section-2.a1-a4": [("1/4", "proved"), ("3/4", "conditional"), ("2", "undecided")],
+    "section-2.a1-a4": [
+        ("exp(-x**2/2)/sqrt(3*pi)", "refuted"),
+        ("exp(-abs(x))/2", "refuted"),
+        ("exp(-x**2)/sqrt(pi)", "conditional"),
+        ("1/(pi*(1 + x**2))", "conditional"),
+    ],
     "section-2.a1-one-sided": [
         ("(0, 0)", "refuted"),
         ("(1, -1)", "refuted"),

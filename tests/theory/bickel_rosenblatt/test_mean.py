@@ -273,10 +273,57 @@ def test_a_bandwidth_far_wider_than_the_density_is_covered_by_the_weight_one() -
     assert mean.squared_bias_term == pytest.approx(0.6 - 2 * 0.75 + squared, rel=1e-6)
 
 
-def test_a_density_unbounded_within_a_bandwidth_of_the_weight_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"beta:0\.5,2 is unbounded at 0"):
-        exact_mean(100, density="beta:0.5,2", weight="window:0.1,1", bandwidth=0.2)
-    assert exact_mean(100, density="beta:0.5,2", weight="window:0.3,1", bandwidth=0.2).error < 1e-13
+def smoothed_beta(p: mpf, q: mpf, kernel: Kernel, power: int, bandwidth: mpf) -> Callable[[mpf], mpf]:
+    """Return x -> integral of K(u)^power f(x - b u) du for the beta density, by its incomplete moments."""
+    (piece,) = kernel.pieces
+    coefficients = [mpf(int(c.p)) / int(c.q) for c in sympy.Poly(piece.density**power, x).all_coeffs()[::-1]]
+
+    def evaluate(point: mpf) -> mpf:
+        lower, upper = max(mpf(0), point - bandwidth), min(mpf(1), point + bandwidth)
+        moments = [mp.betainc(p + k, q, lower, upper) / mp.beta(p, q) for k in range(len(coefficients))]
+        return mp.fsum(
+            c / bandwidth ** (k + 1) * mp.binomial(k, j) * point ** (k - j) * (-1) ** j * moments[j]
+            for k, c in enumerate(coefficients)
+            for j in range(k + 1)
+        )
+
+    return evaluate
+
+
+@pytest.mark.parametrize(
+    ("shape", "ends", "b", "name"),
+    [
+        (("0.7", "0.9"), ("0.2", "0.6"), "0.3", "epanechnikov"),
+        (("0.5", "0.5"), ("0.1", "0.9"), "0.3", "uniform"),
+        *each_slow(
+            [(("0.2", "3"), ("0.05", "1"), "0.1", "biweight"), (("2", "0.3"), ("0", "0.9"), "0.25", "triweight")]
+        ),
+    ],
+)
+def test_poles_within_reach_of_the_kernel_are_integrated(
+    shape: tuple[str, str], ends: tuple[str, str], b: str, name: str
+) -> None:
+    mean = exact_mean(100, name, f"beta:{','.join(shape)}", f"window:{','.join(ends)}", float(b))
+    with mp.workdps(20):
+        (p, q), width = map(mpf, shape), mpf(b)
+        smoothed, squared = (smoothed_beta(p, q, kernel_named(name), power, width) for power in (1, 2))
+        lower, upper = map(mpf, ends)
+        cuts = sorted({lower, upper, *(cut for cut in (width, 1 - width) if lower < cut < upper)})
+        variance = mp.quad(squared, cuts)
+        product = width * mp.quad(lambda point: smoothed(point) ** 2, cuts)
+        squared_bias = (100 * width) * mp.quad(
+            lambda point: (smoothed(point) - point ** (p - 1) * (1 - point) ** (q - 1) / mp.beta(p, q)) ** 2, cuts
+        )
+    assert mean.variance_term == pytest.approx(float(variance), rel=1e-11)
+    assert mean.product_term == pytest.approx(float(product), rel=1e-11)
+    assert mean.squared_bias_term == pytest.approx(float(squared_bias), rel=1e-10)
+
+
+def test_a_density_unbounded_within_the_weights_support_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"bounded within the weight's support, but beta:0\.5,2 is unbounded at 0"):
+        exact_mean(100, density="beta:0.5,2", weight="window:0,1", bandwidth=0.2)
+    with pytest.raises(InputError, match=r"beta:2,0\.5 is unbounded at 1"):
+        exact_mean(100, density="beta:2,0.5", weight="one", bandwidth=0.2)
 
 
 def test_a_tail_that_nothing_describes_is_refused_by_name() -> None:

@@ -11,6 +11,7 @@ from sympy import Expr, Integer, Rational, cosh, exp, log, oo, pi, sqrt
 
 from theory.algebra import decisions
 from theory.algebra.balls import ball_of, format_ball
+from theory.algebra.evidence import Evidence
 from theory.claim import Argument, Claim, Decision, Verdict
 from theory.claims import lemma_3_2
 from theory.claims.posterior import REGIMES, law_moment, record_scaling
@@ -290,7 +291,7 @@ def _narrow_from_pieces(spread: Expr, half_width: Expr) -> Expr:
     """Compute the entropy for s > B from the shapes of the pieces and the two antiderivatives."""
     beta = half_width / spread
     root, inner = sqrt(1 - beta**2 / 3), 1 - beta
-    edge_mass = sympy.integrate(_W**2 * (3 - _W), (_W, 0, 2 * beta))
+    edge_mass = decisions.find_integral(_W**2 * (3 - _W), _W, 0, 2 * beta)
     edge = (edge_antiderivative(2 * beta) - edge_mass * log(8 * half_width)) * spread / (8 * half_width)
     middle_mass = 2 * root**2 * inner - 2 * inner**3 / 3
     middle = middle_antiderivative(inner, root) - middle_antiderivative(-inner, root)
@@ -336,11 +337,12 @@ def _decide_chi_square_identity(printed: Expr) -> Decision:
         f"the exponents agree: {completed.detail}; so the integral over z is exp(a c)",
     )
     # The average over two independent copies U and V of the kernel's variable.
-    same = decisions.equal(printed, exp(B_STEP**2 * U * V))
+    same = _equal_on_average(printed, exp(B_STEP**2 * U * V))
     argument.step(
         f"As q(z) = E phi(z - b U), 1 + chi-square, the integral of q^2/p, is the expectation of {printed}.",
         bool(same),
-        f"a = b U and c = b V, and Tonelli's theorem, everything being positive; {same.detail}",
+        f"a = b U and c = b V, and Tonelli's theorem, everything being positive: it is that of exp(b^2 U V); "
+        f"{same.detail}",
     )
     # The expansion in b shows which moments enter first.
     series = sympy.series(exp(B_STEP**2 * U * V), B_STEP, 0, 6).removeO()
@@ -359,6 +361,16 @@ def _decide_chi_square_identity(printed: Expr) -> Decision:
     )
 
 
+def _equal_on_average(left: Expr, right: Expr) -> Evidence:
+    """Decide whether two functions of U and V have the same expectation for all independent U, V of one law.
+
+    They have if and only if their symmetric parts are equal: at laws on two points, the expectation of the difference
+    is a quadratic form in the probabilities, whose coefficients are the values of its symmetric part.
+    """
+    difference = left - right
+    return decisions.is_zero(difference + difference.subs({U: V, V: U}, simultaneous=True))
+
+
 def _expected(series: Expr) -> Expr:
     """Return the expectation of a polynomial in U V, of degree at most 2, for independent draws from mu + r K."""
     moments = {1: EPANECHNIKOV.transform(MU, R).mean, 2: EPANECHNIKOV.transform(MU, R).second_moment}
@@ -371,7 +383,7 @@ def _expected(series: Expr) -> Expr:
 
 def _hypergeometric(argument: Argument) -> None:
     moment = sympy.simplify(
-        2 * sympy.integrate(sympy.expand(x ** (2 * _J) * EPANECHNIKOV.pieces[0].density), (x, 0, 1))
+        2 * decisions.find_integral(sympy.expand(x ** (2 * _J) * EPANECHNIKOV.pieces[0].density), x, 0, 1)
     )
     # The ratio of successive terms, as a function of j, determines the hypergeometric series.
     weight = moment**2 / sympy.factorial(2 * _J)
@@ -392,7 +404,7 @@ def _decide_three_criteria(printed: Expr) -> Decision:
     least_chi_square, least_kl = printed
     argument = Argument()
     # Chi-square: Jensen's inequality bounds every even moment below by that of the two-point law.
-    two_point = sympy.summation(SPREAD ** (2 * _J) / sympy.factorial(2 * _J), (_J, 0, oo))
+    two_point = decisions.find_sum(SPREAD ** (2 * _J) / sympy.factorial(2 * _J), _J, 0, oo)
     argument.step(
         "At mean 0 and variance 1, E exp(t U V) sums t^k m_k^2/k!, at least the sum of t^(2j)/(2j)!, cosh t.",
         bool(decisions.equal(two_point, cosh(SPREAD))),
@@ -433,7 +445,7 @@ def _decide_three_criteria(printed: Expr) -> Decision:
 
 
 def _least_unimodal(argument: Argument) -> None:
-    uniform = sympy.simplify(sympy.integrate(x ** (2 * _J), (x, 0, 1)) * 3**_J)
+    uniform = sympy.simplify(decisions.find_integral(x ** (2 * _J), x, 0, 1) * 3**_J)
     series = sympy.series(smoothed_normal_chi_square("uniform", SPREAD), SPREAD, 0, 7).removeO()
     terms = sum((uniform.subs(_J, j) ** 2 * SPREAD ** (2 * j) / sympy.factorial(2 * j) for j in (1, 2, 3)), start=0)
     argument.step(
@@ -494,7 +506,7 @@ def _decide_aggregate(printed: Expr) -> Decision:
         sympy.solve(sympy.Eq(prior * mixed, prior), mixed) == [1],
         "K and Z are independent given x; phi_p is continuous with phi_p(0) = 1, so not 0 near 0: there psi = 1",
     )
-    at_zero = [sympy.limit(printed, FREQUENCY, 0, side) for side in ("-", "+")]
+    at_zero = [decisions.find_limit(printed, FREQUENCY, 0, side) for side in ("-", "+")]
     argument.step(
         "The printed psi is 1 at t = 0, as a characteristic function is.",
         at_zero == [1, 1],
@@ -504,7 +516,7 @@ def _decide_aggregate(printed: Expr) -> Decision:
     argument.step(f"psi(t) = {printed} gives back phi_p near 0.", bool(same), same.detail)
     y = sympy.Symbol("y", real=True)
     # A characteristic function that is 1 near 0 belongs to the point mass at 0.
-    limit = sympy.limit((1 - sympy.cos(FREQUENCY * y)) / FREQUENCY**2, FREQUENCY, 0)
+    limit = decisions.find_limit((1 - sympy.cos(FREQUENCY * y)) / FREQUENCY**2, FREQUENCY, 0)
     argument.step(
         "Then E (b K)^2 = 0, over x and K: almost every kernel is the point mass at 0.",
         limit == y**2 / 2,

@@ -342,7 +342,7 @@ def _record_normal_limit(argument: Argument) -> None:
     argument.step(
         "So for a > 5/2 KL <= log(1 + chi-square) <= log(2 a/sqrt((2 a + 1) (2 a - 5))), which tends to 0 with 1/a.",
         bool(same)
-        and sympy.limit(bound, SHAPE, sympy.oo) == 1
+        and decisions.find_limit(bound, SHAPE, sympy.oo) == 1
         and all(left > right for left, right in pairwise(shown)),
         f"the integral of exp(-k y^2) is sqrt(pi/k), k = {sympy.factor(rate)}; at a = "
         f"{', '.join(map(str, _SHOWN_SHAPES))} KL is {', '.join(_digits(value, 3) for value in shown)}",

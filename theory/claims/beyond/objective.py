@@ -40,8 +40,8 @@ def _decide_no_pull(penalty: Expr) -> Decision:
     # Spread codes make any noise small, so that a constant B does not keep the noise alive either.
     along = {MU: MU / _E**2, R: R / _E}
     mean, variance = posterior_moments(B_STEP, MU, R, HALF_WIDTH)
-    left = sympy.limit(penalty.subs(along, simultaneous=True), _E, 0, "+")
-    ratio = sympy.limit((variance / mean**2).subs(along, simultaneous=True), _E, 0, "+")
+    left = decisions.find_limit(penalty.subs(along, simultaneous=True), _E, 0, "+")
+    ratio = decisions.find_limit((variance / mean**2).subs(along, simultaneous=True), _E, 0, "+")
     argument.step(
         "Along mu/e^2, r/e, e -> 0, the penalty and the noise beside the codes vanish: the loss of an autoencoder.",
         left == 0 and ratio == 0,

@@ -59,7 +59,7 @@ def _decide_importance_weights(printed: Expr) -> Decision:
             f"k = {power}: Pareto's shape, the reciprocal, is {1 / index.subs(_K, power)}; {same.detail}",
         )
     # The second moment of the weights is the integral of p^2/q.
-    diverges = [sympy.integrate(_T**-power, (_T, 0, 1)) for power in (1, 2)]
+    diverges = [decisions.find_integral(_T**-power, _T, 0, 1) for power in (1, 2)]
     argument.step(
         "So E w^2, the integral of p^2/q, is infinite for both, while E w is at most p(x).",
         diverges == [oo, oo],
@@ -133,7 +133,7 @@ def _decide_score_free_gradients(printed: Expr) -> Decision:
     # At fixed z, log q(z) = log f(u) - log r with u = (z - mu)/r, so that its derivative in r is -(1 + u f'/f)/r.
     means = {}
     for name, claimed, kernel in (("uniform", uniform, UNIFORM), ("Epanechnikov", epanechnikov, EPANECHNIKOV)):
-        means[name] = -(1 + sympy.integrate(x * sympy.diff(kernel.pieces[0].density, x), (x, -1, 1))) / R
+        means[name] = -(1 + decisions.find_integral(x * sympy.diff(kernel.pieces[0].density, x), x, -1, 1)) / R
         same = decisions.equal(claimed, means[name])
         argument.step(
             f"For the {name} posterior E of the derivative of log q(z) in r, at fixed z, is {claimed}.",
@@ -154,7 +154,7 @@ def _decide_score_free_gradients(printed: Expr) -> Decision:
         bool(same),
         f"f'^2/f, over r^2; {same.detail}",
     )
-    residue = sympy.limit(information * (1 - NOISE), NOISE, 1, "-")
+    residue = decisions.find_limit(information * (1 - NOISE), NOISE, 1, "-")
     argument.step(
         "That integral is infinite: the gradients are unbiased, with an infinite variance.",
         bool(residue.is_positive),
