@@ -225,7 +225,7 @@ def test_the_help_teaches_and_loads_nothing_heavy() -> None:
         ("--density gama:2", "'gama:2' is not a density. Did you mean gamma?"),
         (
             "--density gamma:2,-1",
-            "the parameter scale of the density gamma must be positive and at most 1e+90, got -1.",
+            "the parameter scale of the density gamma must be from 1e-15 to 1e+15, got -1.",
         ),
         ("--density scipy:poisson(3)", "scipy:poisson must be the name of a continuous distribution of scipy.stats"),
         ("--density scipy:__import__(1)", "a distribution of scipy must be a name with numbers in parentheses"),

@@ -6,6 +6,7 @@ Student's and Cauchy's distributions by functions of 1 / z.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -32,12 +33,16 @@ from sympy import (
 )
 from sympy.codegen.cfunctions import expm1, log1p
 
+from foundation.errors import InputError
 from theory.densities import repeated_integrals
 from theory.densities.density import Density, Landmark, probability
-from theory.densities.numbers import format_name
+from theory.densities.numbers import format_name, format_number
 from theory.kernels import Piece, x
 
 HALF = Rational(1, 2)
+
+MOST_DIGITS = 250
+"""The decimal exponent of the largest power of a scale in a formula."""
 
 
 class StandardForm(NamedTuple):
@@ -55,6 +60,8 @@ class StandardForm(NamedTuple):
         As in `Density`, in `probability`.
     repeated_integral : function of an order, optional
         Of the standard density, in `x`.
+    powers : tuple, optional
+        As in `Density`.
     """
 
     pieces: tuple[tuple[Expr, Expr, Expr], ...]
@@ -65,6 +72,7 @@ class StandardForm(NamedTuple):
     quantile: Expr | None = None
     upper_quantile: Expr | None = None
     repeated_integral: Callable[[int], tuple[Piece, ...]] | None = None
+    powers: tuple[tuple[Expr, Expr], ...] | None = None
 
 
 def logistic(location: Expr, scale: Expr) -> Density:
@@ -209,6 +217,7 @@ def _move_exponential(scale: Expr, location: Expr, distance: Expr) -> Density:
 
 def gamma_density(shape: Expr, scale: Expr, location: Expr) -> Density:
     """Return the gamma density from ``location`` on."""
+    _require_power("gamma", shape, scale)
     z = _standardise(location, scale)
     # f^2 is integrable at 0 only if its exponent exceeds -1; it is then a multiple of another gamma density.
     square, other = None, 2 * shape - 1
@@ -248,6 +257,8 @@ def lognormal(mu: Expr, sigma: Expr, location: Expr) -> Density:
         (exp(mu), exp(mu) * sigma),
         quantile=exp(mu - sigma * sqrt(2) * erfcinv(2 * probability)),
         upper_quantile=exp(mu + sigma * sqrt(2) * erfcinv(2 * probability)),
+        # The exponential outweighs 1 / y, however near to 0 that begins.
+        powers=(),
     )
     moved = partial(_move_lognormal, mu, sigma, location)
     return _place(form, "lognormal", (mu, sigma, location), location, Integer(1), moved)
@@ -259,6 +270,7 @@ def _move_lognormal(mu: Expr, sigma: Expr, location: Expr, distance: Expr) -> De
 
 def weibull(shape: Expr, scale: Expr, location: Expr) -> Density:
     """Return Weibull's density from ``location`` on."""
+    _require_power("weibull", shape, scale)
     z = _standardise(location, scale)
     # With u = z^shape, the integral of f^2 is that of shape u^(1 - 1/shape) exp(-2 u) du.
     square, order = None, 2 - 1 / shape
@@ -284,6 +296,7 @@ def _move_weibull(shape: Expr, scale: Expr, location: Expr, distance: Expr) -> D
 
 def pareto(shape: Expr, scale: Expr, location: Expr) -> Density:
     """Return Pareto's density, shape z^(-shape - 1) / scale for z = (x - location) / scale from 1 on."""
+    _require_power("pareto", shape, scale)
     z = _standardise(location, scale)
     power = 2 * shape + 1
     form = StandardForm(
@@ -301,6 +314,17 @@ def pareto(shape: Expr, scale: Expr, location: Expr) -> Density:
 
 def _move_pareto(shape: Expr, scale: Expr, location: Expr, distance: Expr) -> Density:
     return pareto(shape, scale, location + distance)
+
+
+def _require_power(family: str, shape: Expr, scale: Expr) -> None:
+    """Require that the power of the scale that stands in the formulas is within double precision."""
+    digits = abs(float(2 * shape + 1) * math.log10(float(scale)))
+    if digits > MOST_DIGITS:
+        raise InputError(
+            f"the scale of the density {family} must be such that scale^(2 shape + 1) is from 1e-{MOST_DIGITS} to "
+            f"1e{MOST_DIGITS}, got the scale {format_number(scale)} with the shape {format_number(shape)}. Measure in "
+            "other units."
+        )
 
 
 def _standardise(location: Expr, scale: Expr) -> Expr:
@@ -332,6 +356,7 @@ def _place(
         moved=moved,
         keeps_digits=True,
         upper_quantile=None if form.upper_quantile is None else location + scale * form.upper_quantile,
+        powers=form.powers,
     )
 
 

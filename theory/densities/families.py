@@ -341,18 +341,18 @@ class Family:
         return self.make(*chosen)
 
 
-LARGEST = Integer(10) ** 90
-"""Bound on locations and scales, whose powers stay within double precision."""
+LARGEST = Integer(10) ** 15
+"""Bound on locations and scales, and the reciprocal of the least scale."""
 
-_SMALLEST_SHAPE = Rational(1, 10)
-"""The least shape of tails like powers: quantiles at every level that is drawn stay within double precision."""
+_SMALLEST_SHAPE, _HEAVIEST = Rational(1, 10), Rational(1, 2)
+"""The least shape of densities like powers at an end, and of tails like powers: beyond it, too much is far away."""
 
 _BOUNDS: dict[str, tuple[Rational, Rational]] = {
     **dict.fromkeys(("mean", "location", "lower", "upper"), (-LARGEST, LARGEST)),
-    **dict.fromkeys(("deviation", "scale"), (Integer(0), LARGEST)),
+    **dict.fromkeys(("deviation", "scale"), (1 / LARGEST, LARGEST)),
     "mu": (Integer(-100), Integer(100)),
     "sigma": (Integer(0), Integer(15)),
-    "df": (_SMALLEST_SHAPE, Integer(300)),
+    "df": (_HEAVIEST, Integer(300)),
     "shape": (_SMALLEST_SHAPE, Integer(150)),
     **dict.fromkeys(("p", "q"), (Integer(0), Integer(LARGEST_BETA_PARAMETER))),
 }
@@ -375,13 +375,14 @@ _CONSTRUCTORS: dict[str, Callable[..., Density]] = {
 }
 
 
-def _parameter(text: str) -> Parameter:
+def _parameter(family: str, text: str) -> Parameter:
     name, _, default = text.partition("=")
-    return Parameter(name, Rational(default) if default else None, *_BOUNDS.get(name, (None, None)))
+    bounds = (_HEAVIEST, Integer(100)) if (family, name) == ("pareto", "shape") else _BOUNDS.get(name, (None, None))
+    return Parameter(name, Rational(default) if default else None, *bounds)
 
 
 FAMILIES = {
-    name: Family(name, make, tuple(map(_parameter, FAMILY_PARAMETERS[name].split(","))))
+    name: Family(name, make, tuple(_parameter(name, text) for text in FAMILY_PARAMETERS[name].split(",")))
     for name, make in _CONSTRUCTORS.items()
 }
 """The families by name."""
