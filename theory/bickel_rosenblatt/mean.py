@@ -208,8 +208,8 @@ def require_bounded(density: Density, weight: Weight, reach: float) -> None:
         if lower - reach <= knot <= upper + reach:
             where = "within a bandwidth of the weight's support" if reach else "within the weight's support"
             raise InputError(
-                f"the density must be bounded {where}, but {density.name} is unbounded at {knot:g}. Choose a window:c,d "
-                "farther away from that point."
+                f"the density must be bounded {where}, but {density.name} is unbounded at {knot:g}. Choose a window:c,d"
+                " farther away from that point."
             )
 
 
