@@ -1,10 +1,13 @@
 """Size and power of the Bickel-Rosenblatt test, compared with the statistics of `scipy.stats.goodness_of_fit`.
 
     python -m benchmarks.power [--json FILE] [--m M] [--samples N]
+    python -m benchmarks.power --estimated [--json FILE] [--samples N]
 
 The hypothesis is the standard normal. Every test rejects above the 95 % point of its null distribution, simulated with
 9,999 samples, so that all have the same size and only the power differs. The bandwidth determines the scale of the
 differences that T_m detects: the adaptive test uses several at once, and each of them is also tried alone.
+
+``--estimated`` measures sizes instead: how often samples of a family are rejected whose parameters are estimated.
 """
 
 from __future__ import annotations
@@ -15,15 +18,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scipy import stats
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from benchmarks.shared.report import Target, at_least, at_most, write
 from foundation.types import Array
+from simulations import bickel_rosenblatt_test
 from simulations.goodness_of_fit.bandwidths import take_bandwidths
+from simulations.goodness_of_fit.estimation.model import take_model
 from simulations.goodness_of_fit.names import ADAPTIVE, NULLS
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.sampling.streams import draw
@@ -36,6 +43,7 @@ Test = Callable[[Array], float]
 
 LEVEL = 0.05
 NULL_SAMPLES = 9_999
+ESTIMATED_REPLICATES = 199
 SEED = 1
 STANDARD_ERRORS = 4
 THEOREM = "m^-0.235"
@@ -197,13 +205,74 @@ def targets(found: Mapping[str, Mapping[str, Power]]) -> list[Target]:
     return sizes + ratios
 
 
+#: Families with estimated parameters, and distributions of theirs.
+ESTIMATED: dict[str, Any] = {
+    "normal": stats.norm(3, 2),
+    "gumbel": stats.gumbel_r(5, 2),
+    "exponential": stats.expon(0, 7),
+    "gamma": stats.gamma(2.5, scale=3),
+    "lognormal": stats.lognorm(0.6, scale=3),
+    "weibull": stats.weibull_min(1.7, scale=2),
+    "beta": stats.beta(2, 3.5),
+}
+
+ESTIMATED_M = (50, 500)
+
+
+def estimated_sizes(samples: int) -> dict[str, dict[int, Power]]:
+    """Estimate how often `bickel_rosenblatt_test` rejects samples of a family whose parameters it estimates."""
+    found: dict[str, dict[int, Power]] = {}
+    for name, law in ESTIMATED.items():
+        found[name] = {}
+        for m in ESTIMATED_M:
+            rejected = [
+                bickel_rosenblatt_test(
+                    law.rvs(m, random_state=np.random.default_rng([SEED, m, seed])),
+                    name,
+                    estimate=True,
+                    bandwidth=ADAPTIVE,
+                    replicates=ESTIMATED_REPLICATES,
+                    # A shape of its own for every sample: its null distribution is simulated each time.
+                    seed=seed if take_model(name, {}).has_free_shape else SEED,
+                ).rejected
+                for seed in range(samples)
+            ]
+            share = float(np.mean(rejected))
+            error = math.sqrt(max(share * (1 - share), 1 / samples) / samples)
+            found[name][m] = Power(share, error)
+    return found
+
+
+def _report_sizes(samples: int, path: Path | None) -> int:
+    found = estimated_sizes(samples)
+    console = Console(width=120)
+    for name, row in found.items():
+        sizes = ", ".join(f"{one.share:.3f} ± {one.standard_error:.3f} at m = {m}" for m, one in row.items())
+        console.print(f"{name}: {sizes}", highlight=False)
+    kept = [
+        at_most(
+            f"size of {name} at m = {m}, from {LEVEL}, in standard errors",
+            STANDARD_ERRORS,
+            abs(one.share - LEVEL) / math.sqrt(LEVEL * (1 - LEVEL) / samples),
+        )
+        for name, row in found.items()
+        for m, one in row.items()
+    ]
+    document = {name: {str(m): vars(one) for m, one in row.items()} for name, row in found.items()}
+    write(path, {"samples": samples, "sizes": document}, kept)
+    return 0 if all(target.met for target in kept) else 1
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the comparison; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.power", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--m", type=int, default=500, help="observations in a sample (default 500)")
     parser.add_argument("--samples", type=int, default=2_000, help="samples of every alternative (default 2000)")
+    parser.add_argument("--estimated", action="store_true", help="measure sizes with estimated parameters")
     options = parser.parse_args(arguments)
+    if options.estimated:
+        return _report_sizes(options.samples, options.json)
     found = powers(options.m, options.samples)
     # The tests are the rows: there are more of them than alternatives.
     table = Table(title=f"Share of samples rejected at the level {LEVEL:.0%}, m = {options.m:,}", title_justify="left")

@@ -10,7 +10,16 @@ from click.core import ParameterSource
 
 from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import Command, OneOf
-from commands.shared.options import SHARED, common_options, option, path_option, plot_option, table_options
+from commands.shared.options import (
+    SHARED,
+    common_options,
+    density_option,
+    kernel_option,
+    option,
+    path_option,
+    plot_option,
+    table_options,
+)
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from commands.shared.startup import rare_garbage_collection
 from simulations.goodness_of_fit.names import ADAPTIVE, DEFAULT_BANDWIDTH, NULLS
@@ -68,10 +77,19 @@ if TYPE_CHECKING:
     "read with the same options.",
 )
 @option(SHARED["density"], summary="f, the density under the null hypothesis.")
+@table_options(SHARED, "support")
 @click.option(
     "--estimate",
     is_flag=True,
-    help="Test the shape alone, with location and scale estimated from the data (normal, laplace, logistic).",
+    help="Test the family that --density names without parameters, such as normal, gamma or scipy:invgauss: they are "
+    "estimated from the data by maximum likelihood, and the p-value accounts for it.",
+)
+@click.option(
+    "--fix",
+    "fixed",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter that is known, with --estimate, as in location=0. Repeatable.",
 )
 @click.option(
     "--rounded-to",
@@ -96,7 +114,7 @@ if TYPE_CHECKING:
     help="How often the test would reject samples of this size that come from DENSITY, and how many observations it "
     "would take for 80 %, by simulation.",
 )
-@table_options(SHARED, "kernel", "weight")
+@table_options(SHARED, "kernel", "kernel_support", "weight")
 @click.option(
     "--bandwidth",
     multiple=True,
@@ -150,11 +168,16 @@ def test_fit(
     against: str | None,
     alternative: str | None,
     bandwidth: tuple[str, ...],
+    fixed: tuple[str, ...],
     cache_dir: Path | None,
     no_cache: bool,
     plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
+    kernel: str,
+    kernel_support: str | None,
+    density: str,
+    support: str | None,
     **options: Any,
 ) -> None:
     """Test whether the data in FILE come from a density, by the Bickel-Rosenblatt statistic T_m.
@@ -169,6 +192,8 @@ def test_fit(
     Examples
       python cli.py test-fit sample.txt --density normal
       python cli.py test-fit measurements.csv --column height --estimate
+      python cli.py test-fit waiting-times.txt --density gamma --estimate
+      python cli.py test-fit waiting-times.txt --density gamma:2,scale=3
       python cli.py test-fit sample.txt --bandwidth adaptive --null smoothed
       python cli.py test-fit sample.txt --power laplace
       python cli.py test-fit before.txt --against after.txt
@@ -176,6 +201,7 @@ def test_fit(
     """  # noqa: D301
     from simulations.observations import read_sample
 
+    options["kernel"] = kernel_option(kernel, kernel_support)
     if no_cache and cache_dir is not None:
         raise click.UsageError("--no-cache and --cache-dir exclude each other.")
     if against is not None:
@@ -194,7 +220,12 @@ def test_fit(
         _compare_two(*samples, bandwidth=bandwidth or ADAPTIVE, json_path=json_path, quiet=quiet, **chosen)
     else:
         cache = cache_dir or not no_cache
-        options = {**options, "bandwidth": bandwidth or DEFAULT_BANDWIDTH}
+        chosen = {
+            "density": density_option(density, support),
+            "bandwidth": bandwidth or DEFAULT_BANDWIDTH,
+            "fixed": _read_fixed(fixed),
+        }
+        options = {**options, **chosen}
         if alternative is not None and options["rounded_to"] is not None:
             raise click.UsageError("--power does not apply to rounded data: leave out --power or --rounded-to.")
         _test_one(samples[0], alternative, cache, plots=plots, json_path=json_path, quiet=quiet, **options)
@@ -241,10 +272,23 @@ def _compare_two(first: Sample, second: Sample, *, json_path: str | None, quiet:
     console.print(two_sample_report(test))
 
 
+def _read_fixed(fixed: tuple[str, ...]) -> dict[str, str]:
+    """Read NAME=VALUE, each name once."""
+    found: dict[str, str] = {}
+    for one in fixed:
+        name, equals, value = one.partition("=")
+        if not equals or name in found:
+            raise click.UsageError(f"--fix must be NAME=VALUE, each name once, got {one!r}. Try --fix location=0.")
+        found[name.strip()] = value.strip()
+    return found
+
+
 #: Options that say something of a given density, which two samples are not compared with.
 ONE_SAMPLE_ONLY = (
     "density",
+    "support",
     "estimate",
+    "fixed",
     "rounded_to",
     "null",
     "weight",

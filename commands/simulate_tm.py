@@ -10,7 +10,15 @@ import click
 from commands.shared.completions import files, one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import way_on, with_the_way_on
-from commands.shared.options import SHARED, common_options, option, plot_option, table_options
+from commands.shared.options import (
+    SHARED,
+    common_options,
+    density_option,
+    kernel_option,
+    option,
+    plot_option,
+    table_options,
+)
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from commands.shared.startup import rare_garbage_collection
 from simulations.engines.names import ENGINE_NAMES
@@ -26,7 +34,7 @@ from simulations.engines.names import ENGINE_NAMES
     metavar="M",
     help="Observations in a sample. Repeatable: several make a study of convergence. The paper's example is 100.",
 )
-@table_options(SHARED, "replicates", "kernel", "density")
+@table_options(SHARED, "replicates", "kernel", "kernel_support", "density", "support")
 @option(SHARED["weight"], default="window:-2,2")
 @table_options(SHARED, "bandwidth", "seed")
 @click.option(
@@ -66,6 +74,10 @@ def simulate_tm(
     plots: tuple[Path, ...],
     json_path: str | None,
     quiet: bool,
+    kernel: str,
+    kernel_support: str | None,
+    density: str,
+    support: str | None,
     **options: Any,
 ) -> int:
     """Simulate the Bickel-Rosenblatt statistic T_m and compare it with its exact mean and its limit.
@@ -83,6 +95,9 @@ def simulate_tm(
       python cli.py simulate-tm --m 100 --m 1000 --m 10000 --plot convergence.svg
       python cli.py simulate-tm --m 100000 --replicates 100000 --resume study.json
       python cli.py simulate-tm --m 1000 --replicates 20000 --json -
+      python cli.py simulate-tm --m 500 --density t:5
+      python cli.py simulate-tm --m 500 --density 'x*exp(-x)' --support 0,oo \\
+        --weight window:0.5,4
     """  # noqa: D301
     from foundation.errors import InputError
     from simulations import SimulationInterrupted, SimulationStopped, simulate_studies
@@ -90,7 +105,8 @@ def simulate_tm(
     from simulations.terminal import convergence_report, partial_report, progress_display, study_report
 
     # All arguments are checked before the first replicate.
-    studies = studies_at(sizes, **options)
+    functions = {"kernel": kernel_option(kernel, kernel_support), "density": density_option(density, support)}
+    studies = studies_at(sizes, **functions, **options)
     checked_plots(plots)
     console = console_for(json_path, quiet)
     results = []

@@ -1,9 +1,10 @@
 from .engines.exact.statistic import tm_statistic as tm_statistic
 from .goodness_of_fit import GoodnessOfFit as GoodnessOfFit
-from .goodness_of_fit import Power as Power
+from .goodness_of_fit import PowerEstimate as PowerEstimate
 from .goodness_of_fit import TwoSamples as TwoSamples
 from .goodness_of_fit import bickel_rosenblatt_test as bickel_rosenblatt_test
 from .goodness_of_fit import estimate_power as estimate_power
+from .goodness_of_fit import scipy_statistic as scipy_statistic
 from .goodness_of_fit import two_sample_test as two_sample_test
 from .observations import Sample as Sample
 from .observations import read_sample as read_sample

@@ -187,7 +187,8 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     _draw_null_law(law, test)
     hypothesis = "hypothesis" if test.null == "density" else "hypothesis, smoothed"
     _draw_misfit(densities, contributions, locate_misfit(test), hypothesis)
-    shape = "" if test.location is None else f", location {test.location:.4g} and scale {test.scale:.4g} estimated"
+    listed = " and ".join(f"{name} {value:.4g}" for name, value in (test.estimates or {}).items())
+    shape = f", {listed} estimated" if listed else ""
     several = "" if len(test.at_bandwidths) == 1 else f" of {len(test.at_bandwidths)} bandwidths"
     rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{several}{shape}"
     law.set_title(f"{_choice(setting)}\n{format_minus(rest)}")

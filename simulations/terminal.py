@@ -29,7 +29,7 @@ from simulations.study.summary import Summary, in_words
 
 if TYPE_CHECKING:
     from simulations.goodness_of_fit.comparison import Comparison
-    from simulations.goodness_of_fit.power import Power
+    from simulations.goodness_of_fit.power import PowerEstimate
     from simulations.goodness_of_fit.result import GoodnessOfFit
     from simulations.goodness_of_fit.two_samples import TwoSamples
     from simulations.observations.sample import Reading
@@ -265,12 +265,13 @@ def _z(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def goodness_of_fit_report(test: GoodnessOfFit, power: Power | None = None) -> RenderableType:
+def goodness_of_fit_report(test: GoodnessOfFit, power: PowerEstimate | None = None) -> RenderableType:
     """Format the report of a test, and the power if it was estimated, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
     hypothesis = setting.density.name
-    if test.location is not None:
-        hypothesis += f" in shape; estimated location {test.location:.6g}, scale {test.scale:.6g}"
+    if test.estimates is not None:
+        listed = ", ".join(f"{name} {value:.6g}" for name, value in test.estimates.items())
+        hypothesis += f"; estimated {listed}"
     several = len(test.at_bandwidths) > 1
     bandwidth = f"{len(test.at_bandwidths)} bandwidths" if several else f"b = {test.deciding.value:.6g}"
     smoothed = "" if test.null == "density" else ", compared with the smoothed density"

@@ -11,11 +11,12 @@ import sympy
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from sympy import Expr, oo, sqrt
+from sympy import Expr, sqrt
 
 from foundation.errors import InputError
 from theory.algebra import expressions
 from theory.algebra.evidence import Evidence, assumptions_document
+from theory.algebra.expressions import read_support
 from theory.algebra.verified_integrals import closed_forms_within, is_exact, simplified
 from theory.kernel_examination import require_density, require_nonnegative
 from theory.kernels import EPANECHNIKOV, UNIFORM, Kernel, Piece, assumption_a1, x
@@ -23,8 +24,6 @@ from theory.kernels import EPANECHNIKOV, UNIFORM, Kernel, Piece, assumption_a1, 
 CONSTANTS = ("mean", "variance", "roughness", "convolution_roughness", "entropy")
 
 EFFICIENCIES = ("efficiency", "convolution_efficiency")
-
-_INFINITE = {"oo": oo, "inf": oo, "-oo": -oo, "-inf": -oo}
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def assess_kernel(density: str, support: str) -> KernelAssessment:
     >>> assess_kernel("15/16*(1 - x**2)**2", "-1,1").constants["roughness"]
     5/7
     """
-    lower, upper = _parse_support(support)
+    lower, upper = read_support(support, "--support")
     expression = expressions.parse(density, {"x": x}, switches=True)
     if isinstance(expression, sympy.Tuple):
         raise InputError(f"--density must be one expression in x, got {density!r}.")
@@ -146,16 +145,6 @@ def _known(compute: Callable[[], Expr]) -> Expr | None:
             return compute()
     except InputError:
         return None
-
-
-def _parse_support(support: str) -> tuple[Expr, Expr]:
-    parts = [part.strip() for part in support.split(",")]
-    if len(parts) != 2:
-        raise InputError(f"--support must be two ends, got {support!r}. Try -1,1 or -oo,oo.")
-    lower, upper = (_INFINITE[part] if part in _INFINITE else expressions.parse(part, {}) for part in parts)
-    if not lower < upper:
-        raise InputError(f"--support must have the lower end first, got {support!r}. Try -1,1.")
-    return lower, upper
 
 
 def _cells(value: Expr | None) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from theory.algebra.evidence import Evidence
 from theory.algebra.piecewise import PiecewisePolynomial, PolynomialPiece
 from theory.algebra.smooth_parts import SWITCHES, Part, smooth_parts
 from theory.algebra.smooth_parts import x as x
+from theory.names import EXPRESSION, KERNEL_EXAMPLE
 
 
 @dataclass(frozen=True)
@@ -412,13 +413,32 @@ KERNELS = {
 }
 
 
+@cache
+def _kernel_of_formula(name: str) -> Kernel:
+    from theory.algebra.expressions import read_supported
+    from theory.algebra.verified_integrals import closed_forms_within
+
+    formula, lower, upper = read_supported(name.removeprefix(EXPRESSION), x, "a kernel", KERNEL_EXAMPLE)
+    with closed_forms_within():
+        parts = smooth_parts(formula, x, lower, upper)
+        kernel = Kernel(name, tuple(Piece(part.lower, part.upper, part.expression) for part in parts))
+        _validate(kernel)
+    return kernel
+
+
 def kernel_named(name: str | Kernel) -> Kernel:
     """Return the kernel called ``name``, or a Kernel after its validation.
+
+    Parameters
+    ----------
+    name : str or Kernel
+        A name in `KERNELS`, or a formula in x with the ends of its support, as in
+        ``"expression:15/16*(1-x**2)**2,-1,1"``.
 
     Raises
     ------
     InputError
-        If the name is unknown; the message suggests the nearest kernel or lists them all. If a Kernel is negative
+        If the name is unknown; the message suggests the nearest kernel or lists them all. If a kernel is negative
         somewhere, does not integrate to 1, or has a closed form that contradicts its density.
 
     Examples
@@ -430,6 +450,8 @@ def kernel_named(name: str | Kernel) -> Kernel:
         if not (name.is_trusted or name.is_symbolic):
             _validate(name)
         return name
+    if name.startswith(EXPRESSION):
+        return _kernel_of_formula(name)
     if name not in KERNELS:
         raise InputError(f"{name!r} is not a kernel. {suggest(name, KERNELS)}")
     return KERNELS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,20 @@ from evae.configuration.domains import Domain, File, Folder, beginnings, choice,
 from evae.configuration.options import OPTIONS, Option
 from evae.evaluation.names import BINARISATIONS, LIKELIHOODS, SAMPLES, SCORED_IMAGES
 from evae.features.names import CHOICES
-from theory.names import DENSITY_FORMS, KERNEL_NAMES, WEIGHT_FORMS
+from foundation.errors import InputError
+from theory.names import (
+    DENSITY_BEGINNINGS,
+    EXPRESSION,
+    FAMILY_PARAMETERS,
+    KERNEL_NAMES,
+    WEIGHT_FORMS,
+    name_expression,
+    write_form,
+)
 
 Decorator = Callable[[Any], Any]
+
+_FAMILY_FORMS = ", ".join(map(write_form, FAMILY_PARAMETERS))
 
 #: Options of simulation and image evaluation that several commands share; `OPTIONS` holds those of training.
 SHARED = {
@@ -28,18 +39,33 @@ SHARED = {
             Domain(words=KERNEL_NAMES),
             "K, the kernel of the density estimate.",
             "epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
-            "gaussian, of standard deviation 1.",
-            metavar="NAME",
+            "gaussian, of standard deviation 1. Or, with --kernel-support, a formula in x that is a polynomial or a "
+            "cosine between the points where abs, min, max, sign and Heaviside switch.",
+            metavar="NAME|EXPR",
+        ),
+        Option(
+            "kernel_support",
+            None,
+            Domain(),
+            "The ends of the support of a --kernel that is a formula in x, as in -1,1 for 15/16*(1-x**2)**2.",
+            metavar="A,B",
         ),
         Option(
             "density",
             "normal",
-            Domain(words=beginnings(DENSITY_FORMS)),
+            Domain(words=DENSITY_BEGINNINGS),
             "f, from which the samples are drawn and with which the estimate is compared.",
-            "normal (standard normal, the VAE's prior), logistic, laplace, uniform:lo,hi, beta:p,q, or a mixture of "
-            "normals written weight*normal(mean,deviation), as in 'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)', "
-            "quoted for the shell.",
-            metavar="NAME",
+            f"A family with its parameters, as in t:5 or gamma:2,scale=3: {_FAMILY_FORMS}. Any continuous "
+            "distribution of scipy.stats, as in 'scipy:invgauss(0.5,loc=1)'. A mixture of these, as in "
+            "'mixture:0.5*normal(-1,0.5)+0.5*t(5)', quoted for the shell. Or, with --support, a formula in x.",
+            metavar="NAME|EXPR",
+        ),
+        Option(
+            "support",
+            None,
+            Domain(),
+            "The ends of the support of a --density that is a formula in x, as in 0,oo for x*exp(-x).",
+            metavar="A,B",
         ),
         Option(
             "weight",
@@ -189,6 +215,41 @@ def table_options(table: Mapping[str, Option], *names: str) -> Decorator:
         return command
 
     return add
+
+
+def kernel_option(kernel: str, support: str | None) -> str:
+    """Return the name of the kernel that ``--kernel`` and ``--kernel-support`` stand for together.
+
+    Raises
+    ------
+    InputError
+        If the support is not two ends, or the kernel has one of its own.
+    """
+    if support is None:
+        return kernel
+    return _name_with_support(kernel, support, "kernel", "--kernel-support", KERNEL_NAMES)
+
+
+def density_option(density: str, support: str | None) -> str:
+    """Return the name of the density that ``--density`` and ``--support`` stand for together.
+
+    Raises
+    ------
+    InputError
+        If the support is not two ends, or the density has one of its own.
+    """
+    if support is None:
+        return density
+    names = {beginning.rstrip(":") for beginning in DENSITY_BEGINNINGS}
+    return _name_with_support(density, support, "density", "--support", names)
+
+
+def _name_with_support(formula: str, support: str, kind: str, option: str, names: Collection[str]) -> str:
+    if support.count(",") != 1:
+        raise InputError(f"{option} must be two ends, got {support!r}. Try 0,1 or -oo,oo.")
+    if formula.partition(":")[0].strip() in {*names, EXPRESSION.rstrip(":")}:
+        raise InputError(f"{option} must stand with a --{kind} that is a formula in x, got {formula!r}. Leave it out.")
+    return name_expression(formula, support)
 
 
 def _completer(domain: Domain) -> Completer | None:

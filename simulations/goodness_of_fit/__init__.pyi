@@ -1,9 +1,10 @@
 from .fit import bickel_rosenblatt_test as bickel_rosenblatt_test
-from .power import Power as Power
 from .power import PowerAt as PowerAt
+from .power import PowerEstimate as PowerEstimate
 from .power import estimate_power as estimate_power
 from .regions import Regions as Regions
 from .regions import locate_misfit as locate_misfit
 from .result import GoodnessOfFit as GoodnessOfFit
+from .scipy_statistic import scipy_statistic as scipy_statistic
 from .two_samples import TwoSamples as TwoSamples
 from .two_samples import two_sample_test as two_sample_test

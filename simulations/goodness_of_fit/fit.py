@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +13,14 @@ import numpy.typing as npt
 
 from foundation.errors import InputError, suggest
 from foundation.files import locate_user_cache
-from foundation.types import Array
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.statistic import check_sample
 from simulations.engines.names import CHOSEN_FROM
 from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
 from simulations.goodness_of_fit.comparison import compare
-from simulations.goodness_of_fit.location_scale import StandardisedSample, standardise
+from simulations.goodness_of_fit.estimation.fitted_shape import FitOptions, fit_and_test, require_plain
+from simulations.goodness_of_fit.estimation.location_scale import standardise
+from simulations.goodness_of_fit.estimation.model import Number, take_model
 from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, NULLS, SIGNIFICANCE, require_level
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.result import GoodnessOfFit, combine
@@ -27,21 +29,18 @@ from simulations.observations.read import take_sample
 from simulations.observations.sample import Sample
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
-from theory.densities.density import Density
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
-from theory.kernels import Kernel
+from theory.kernels import Kernel, kernel_named
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST = 2
-"""Smallest number of observations from which location and scale can be estimated."""
-
 
 def bickel_rosenblatt_test(
     sample: Sample | pd.DataFrame | pd.Series | npt.ArrayLike,
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     *,
     column: object = None,
     missing: str = "refuse",
@@ -50,6 +49,7 @@ def bickel_rosenblatt_test(
     bandwidth: Bandwidths = DEFAULT_BANDWIDTH,
     null: str = "density",
     estimate: bool = False,
+    fixed: Mapping[str, Number] | None = None,
     rounded_to: float | None = None,
     alpha: float = SIGNIFICANCE,
     replicates: int = 9_999,
@@ -64,7 +64,7 @@ def bickel_rosenblatt_test(
     ----------
     sample : array_like, shape (m,), Series, DataFrame or Sample
         Finite numbers in any order. `simulations.observations.read_sample` reads them from a file.
-    density : str or Density
+    density : str, Density, frozen distribution of scipy.stats, or (expression, (lower, upper))
         The hypothesis, without unknown parameters unless ``estimate`` is set.
     column : hashable, optional
         The label of a DataFrame's column; required if it has several.
@@ -79,8 +79,13 @@ def bickel_rosenblatt_test(
         What the estimate is compared with: f, or its mean K_b * f. Without the bias, wide bandwidths have power
         against shifts as well.
     estimate : bool
-        Test the shape alone: f((x - location) / scale) / scale with both estimated from the sample. The null
-        distribution takes the estimation into account. For the densities normal, laplace and logistic.
+        Test the family: its parameters are estimated from the sample by maximum likelihood, and the null distribution
+        takes the estimation into account. ``density`` is then a family without parameters: ``normal``, ``gamma``, or
+        any of scipy's as ``scipy:invgauss``. Where location and scale alone are estimated, T_m is that of the
+        standardised sample. Where a shape is, the null distribution is that of the parametric bootstrap, and b is in
+        units of half the distance between the 16 % and 84 % quantiles of the fitted density.
+    fixed : dict from str to number, optional
+        Parameters of the family that are known, as ``{"location": 0}``.
     rounded_to : float, optional
         The width to whose multiples the data were rounded, in their units, as 0.1 for one decimal. The samples of the
         null distribution are then rounded in the same way, halves to the even multiple. With ``estimate`` every sample
@@ -126,17 +131,25 @@ def bickel_rosenblatt_test(
     if null not in NULLS:
         raise InputError(f"null must be one of {', '.join(NULLS)}, got {null!r}. {suggest(null, NULLS)}")
     require_level(alpha)
-    hypothesis = valid_density(density)
+    model = take_model(density, fixed or {}) if estimate else None
+    if fixed and model is None:
+        raise InputError("parameters are fixed where others are estimated: give --estimate as well (estimate=True).")
+    if model is not None and model.has_free_shape:
+        refused = {"the weight": weight != "one", "null smoothed": null != "density", "rounding": rounding is not None}
+        require_plain(model, [name for name, given in refused.items() if given])
+        options = FitOptions(kernel_named(kernel), replicates, seed, alpha, workers)
+        return fit_and_test(observed, values, model, bandwidth, options, progress)
+    hypothesis = valid_density(density) if model is None else model.standard(model.fixed_shapes)
     bandwidths = take_bandwidths(bandwidth, hypothesis, values.size)
     studies = [Study(values.size, replicates, kernel, hypothesis, weight, one, seed) for one in bandwidths]
-    fitted = _standardise_sample(values, hypothesis) if estimate else None
+    fitted = None if model is None else standardise(values, model)
     # The null distribution at every bandwidth; those of several are of the same samples.
     folder = (locate_user_cache("null-laws") if cache else None) if isinstance(cache, bool) else Path(cache)
     place = (0.0, 1.0)
     if rounding is not None and fitted is not None:
         # A median of rounded data is itself rounded; their mean tells where the multiples lie in the density.
-        place = float(values.mean()), rounding.scale_before(fitted.scale, values)
-    laws = [NullLaw(study, estimate, rounding, *place, null == "smoothed") for study in studies]
+        place = float(values.mean()), rounding.scale_before(fitted.fit.scale, values)
+    laws = [NullLaw(study, model, rounding, *place, null == "smoothed") for study in studies]
     if len(laws) > 1:
         laws = [replace(law, study=replace(law.study, engine=_drawing_engine(law.study))) for law in laws]
     prepared = values if fitted is None else fitted.values
@@ -149,8 +162,9 @@ def bickel_rosenblatt_test(
         laws,
         compare(bandwidths, widths, statistics, nulls, alpha),
         null,
-        location=None if fitted is None else fitted.location,
-        scale=None if fitted is None else fitted.scale,
+        location=None if fitted is None else fitted.fit.location,
+        scale=None if fitted is None else fitted.fit.scale,
+        estimates=None if model is None or fitted is None else model.describe(fitted.fit),
         rounded_to=rounded_to,
         sample=observed,
     )
@@ -171,9 +185,3 @@ def _drawing_engine(study: Study) -> str:
             if cells.discretisation.is_acceptable and cells.is_economical:
                 return "cells"
     return "exact"
-
-
-def _standardise_sample(values: Array, density: Density) -> StandardisedSample:
-    if values.size < FEWEST:
-        raise InputError(f"the sample must have at least {FEWEST} observations with --estimate, got {values.size}.")
-    return standardise(values, density)

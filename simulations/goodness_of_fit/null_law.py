@@ -21,7 +21,8 @@ from simulations.engines.choice import Replicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.smoothed import SmoothedStatistic
 from simulations.engines.exact.statistic import Statistic
-from simulations.goodness_of_fit.location_scale import standardise
+from simulations.goodness_of_fit.estimation.location_scale import standardise
+from simulations.goodness_of_fit.estimation.model import Model
 from simulations.goodness_of_fit.rounding import Rounding
 from simulations.sampling.streams import draw
 from simulations.study.simulate import Progress, replicate_values
@@ -36,8 +37,8 @@ class NullLaw:
     ----------
     study : Study
         The setting, the numbers of observations and replicates, and the seed.
-    estimated : bool
-        Whether location and scale are estimated from each sample, which is then standardised.
+    model : Model, optional
+        The family whose location and scale are estimated from each sample, which is then standardised.
     rounding : Rounding, optional
         Applied to each sample.
     location, scale : float
@@ -48,7 +49,7 @@ class NullLaw:
     """
 
     study: Study
-    estimated: bool = False
+    model: Model | None = None
     rounding: Rounding | None = None
     location: float = 0.0
     scale: float = 1.0
@@ -90,7 +91,7 @@ class NullLaw:
 
     def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
         engine: Replicates | None = None
-        if self.estimated or self.rounding is not None:
+        if self.model is not None or self.rounding is not None:
             engine = ChangedReplicates(self.statistic, self.study.m, self.change)
         elif self.smoothed:
             engine = ExactReplicates(self.statistic, self.study.m)
@@ -101,25 +102,25 @@ class NullLaw:
         study = self.study
         (stream,) = study.streams(range(replicate, replicate + 1))
         sample = draw(study.setting.density, study.seed, stream, study.m)
-        return sample if not self.estimated and self.rounding is None else self.change(sample)
+        return sample if self.model is None and self.rounding is None else self.change(sample)
 
     def change(self, sample: Array) -> Array:
         """Do to a sample of the hypothesis what was done to the data."""
-        density, rounding = self.study.setting.density, self.rounding
+        model, rounding = self.model, self.rounding
+        if model is None:
+            return sample if rounding is None else rounding.apply(sample)
         if rounding is None:
-            return standardise(sample, density).values
-        if not self.estimated:
-            return rounding.apply(sample)
+            return standardise(sample, model).values
         # The scale decides how coarse the rounding is. So every sample is given the location and the scale estimated
         # from the data, instead of scattering about them: the law is that of T_m given the estimates.
-        moved = self.location + self.scale * standardise(sample, density).values
-        return standardise(rounding.apply(moved), density).values
+        moved = self.location + self.scale * standardise(sample, model).values
+        return standardise(rounding.apply(moved), model).values
 
     @property
     def _identity(self) -> str:
         study, setting = self.study, self.study.setting
         functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
-        numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), self.estimated]
+        numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), repr(self.model)]
         numbers.append(self.smoothed)
         if self.rounding is not None:
             numbers += [self.rounding.width, self.location, self.scale]

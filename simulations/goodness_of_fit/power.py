@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,14 @@ from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
 from simulations.goodness_of_fit.comparison import rank
+from simulations.goodness_of_fit.estimation.model import Number, take_model
 from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, SIGNIFICANCE, require_level
 from simulations.goodness_of_fit.null_law import ChangedReplicates, NullLaw
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable
 from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
-from theory.densities.density import Density
+from theory.densities.density import Density, DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
 from theory.kernels import Kernel
@@ -57,7 +58,7 @@ class PowerAt:
 
 
 @dataclass(frozen=True)
-class Power:
+class PowerEstimate:
     """The power of a test.
 
     Attributes
@@ -108,27 +109,28 @@ class Power:
 
 def estimate_power(
     m: int,
-    alternative: str | Density,
-    density: str | Density = "normal",
+    alternative: DensityLike,
+    density: DensityLike = "normal",
     *,
     kernel: str | Kernel = "epanechnikov",
     weight: str | Weight = "one",
     bandwidth: Bandwidths = DEFAULT_BANDWIDTH,
     null: str = "density",
     estimate: bool = False,
+    fixed: Mapping[str, Number] | None = None,
     alpha: float = SIGNIFICANCE,
     seed: int = 0,
     workers: int | None = None,
-) -> Power:
+) -> PowerEstimate:
     """Estimate the power of `bickel_rosenblatt_test` against samples of ``alternative``, and the m for 80 %.
 
     Parameters
     ----------
     m : int
         Observations in a sample.
-    alternative : str or Density
+    alternative : str, Density, or what else stands for one
         From which the samples come.
-    density, kernel, weight, bandwidth, null, estimate, alpha
+    density, kernel, weight, bandwidth, null, estimate, fixed, alpha
         The test, as for `bickel_rosenblatt_test`.
     seed, workers : int
         As there. Hypothesis and alternative are simulated with different seeds.
@@ -145,19 +147,26 @@ def estimate_power(
     (True, True)
     """
     require_level(alpha)
-    hypothesis, other = valid_density(density), valid_density(alternative, drawn=True)
+    model = take_model(density, fixed or {}) if estimate else None
+    if model is not None and model.has_free_shape:
+        raise InputError(
+            f"the power is simulated with estimated locations and scales, but {', '.join(model.free)} of {model.name} "
+            "are to be estimated. Fix the shape."
+        )
+    hypothesis = valid_density(density) if model is None else model.standard(model.fixed_shapes)
+    other = valid_density(alternative, drawn=True)
 
     def at(size: int) -> PowerAt:
         bandwidths = take_bandwidths(bandwidth, hypothesis, size)
         studies = [Study(size, 2 * SAMPLES - 1, kernel, hypothesis, weight, one, seed, "exact") for one in bandwidths]
-        laws = [NullLaw(study, estimate, smoothed=null == "smoothed") for study in studies]
+        laws = [NullLaw(study, model, smoothed=null == "smoothed") for study in studies]
         nulls = np.array([law.values(workers) for law in laws])
         found = np.array([_alternative_values(law, other, workers) for law in laws])
         return _power_at(size, nulls, found, alpha)
 
     tried = {m: at(m)}
     needed, low, high = _search(tried, at, m)
-    return Power(
+    return PowerEstimate(
         alternative=other,
         alpha=alpha,
         here=tried[m],
@@ -178,7 +187,7 @@ def _power_at(m: int, nulls: Array, values: Array, alpha: float) -> PowerAt:
 
 def _alternative_values(law: NullLaw, alternative: Density, workers: int | None) -> Array:
     study = replace(law.study, replicates=SAMPLES, seed=law.study.seed + 1)
-    engine = AlternativeReplicates(law.statistic, study.m, law.change if law.estimated else lambda x: x, alternative)
+    engine = AlternativeReplicates(law.statistic, study.m, law.change, alternative)
     return replicate_values(study, workers=workers, engine=engine)
 
 

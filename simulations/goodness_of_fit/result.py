@@ -26,7 +26,7 @@ OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 
 @dataclass(frozen=True)
 class GoodnessOfFit(Comparison):
-    """The result of the test of a sample; `statistic` is T_m.
+    """The result of the test of a sample; its statistic is T_m.
 
     Attributes
     ----------
@@ -39,10 +39,12 @@ class GoodnessOfFit(Comparison):
         Whether the estimate is compared with f or with K_b * f.
     location, scale : float or None
         The estimates, if requested; T_m is then that of the standardised sample.
+    estimates : dict from str to float, or None
+        The estimated parameters by name.
     rounded_to : float or None
         The width to whose multiples the data are rounded, and with them the samples of the null distribution.
     conditions : tuple of Evidence
-        The conditions of Theorem 3.1, and so of the asymptotic p-value.
+        The conditions of Theorem 3.1, and so of the asymptotic p-value; none where a shape is estimated.
     law : NullLaw
         The null distribution at the deciding bandwidth.
     sample : Sample
@@ -54,6 +56,7 @@ class GoodnessOfFit(Comparison):
     null: str
     location: float | None
     scale: float | None
+    estimates: dict[str, float] | None
     rounded_to: float | None
     conditions: tuple[Evidence, ...]
     law: NullLaw = field(repr=False, compare=False)
@@ -137,7 +140,7 @@ class GoodnessOfFit(Comparison):
             "kernel": setting.kernel.name,
             "weight": setting.weight.name,
             "null": self.null,
-            "estimated": None if self.location is None else {"location": self.location, "scale": self.scale},
+            "estimated": self.estimates,
             "ties": self.ties,
             "rounded_to": self.rounded_to,
             **self.comparison_document(),
@@ -148,18 +151,28 @@ class GoodnessOfFit(Comparison):
         }
 
 
-def combine(laws: Sequence[NullLaw], comparison: Comparison, null: str, **rest: Any) -> GoodnessOfFit:
-    """Return the result for the laws at all bandwidths and the comparison of their values of T_m."""
+def combine(
+    laws: Sequence[NullLaw], comparison: Comparison, null: str, *, shape_known: bool = True, **rest: Any
+) -> GoodnessOfFit:
+    """Return the result for the laws at all bandwidths and the comparison of their values of T_m.
+
+    Theorem 3.1 says nothing of a density whose shape is estimated.
+    """
     law = laws[comparison.at_bandwidths.index(comparison.deciding)]
     study, setting = law.study, law.study.setting
-    asymptotic = _asymptotic_p_value(comparison.statistic, study) if len(laws) == 1 and null == "density" else None
+    conditions: tuple[Evidence, ...] = ()
+    asymptotic = None
+    if shape_known:
+        conditions = theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth)
+        if len(laws) == 1 and null == "density":
+            asymptotic = _asymptotic_p_value(comparison.statistic, study)
     return GoodnessOfFit(
         **{one.name: getattr(comparison, one.name) for one in fields(comparison)},
         study=study,
         law=law,
         asymptotic_p_value=asymptotic,
         null=null,
-        conditions=theorem_conditions(setting.kernel, setting.density, setting.weight, setting.bandwidth),
+        conditions=conditions,
         **rest,
     )
 

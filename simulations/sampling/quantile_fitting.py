@@ -157,6 +157,8 @@ def upper_tail_quantiles(density: Density) -> ArrayFunction:
     InputError
         If the density has neither a quantile function nor a survival function to invert.
     """
+    if density.upper_quantile is not None:
+        return compile_tail(density, density.upper_quantile, probability)
     if density.quantile is not None:
         mirrored = density.quantile.subs(probability, 1 - probability)
         # erfcinv(2 - a) is -erfcinv(a), and only the latter is precise for small a.

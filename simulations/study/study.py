@@ -17,7 +17,7 @@ from simulations.sampling.streams import check_seed
 from simulations.study.accumulators import Accumulator
 from simulations.study.summary import Summary, summarise
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
-from theory.densities.density import Density
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
@@ -61,7 +61,7 @@ class Study:
     m: int
     replicates: int = 10_000
     kernel: str | Kernel = "epanechnikov"
-    density: str | Density = "normal"
+    density: DensityLike = "normal"
     weight: str | Weight = "window:-2,2"
     bandwidth: str | float | Bandwidth = "m^-0.235"
     seed: int = 0

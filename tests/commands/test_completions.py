@@ -94,11 +94,12 @@ def test_every_claim_and_every_group_is_offered() -> None:
 
 def test_a_density_or_weight_that_is_offered_lacks_its_numbers_alone() -> None:
     for name in offered("simulate-tm --density "):
-        numbers = {"uniform:": "0,1", "beta:": "2,3", "mixture:": "1*normal(0,1)"}.get(name, "")
+        other = {"mixture:": "1*normal(0,1)", "scipy:": "invgauss(0.5)", "expression:": "2*x,0,1", "t:": "5"}
+        numbers = other.get(name, "1,2" if name.endswith(":") else "")
         assert densities.density_named(name + numbers)
     for name in offered("simulate-tm --weight "):
         assert densities.weight_named(name + ("" if name == "one" else "-1,1"), "normal")
-    assert {"normal", "uniform:", "mixture:"} < set(offered("test-fit FILE --density "))
+    assert {"normal", "normal:", "uniform:", "mixture:", "scipy:"} < set(offered("test-fit FILE --density "))
     assert offered("test-fit FILE --weight w") == ["window:"]
 
 
@@ -246,7 +247,17 @@ def test_the_script_for_python_is_for_bash_alone() -> None:
 
 def test_every_option_with_a_value_is_completed_unless_it_is_a_number_or_free_text() -> None:
     """A new option must say what is offered for it, or be listed here."""
-    free = {"--column", "--name", "--cluster", "--support", "--bandwidth", "--walk", "--latent-dims", "--seeds"}
+    free = {
+        "--column",
+        "--name",
+        "--cluster",
+        "--support",
+        "--kernel-support",
+        "--bandwidth",
+        "--walk",
+        "--latent-dims",
+        "--seeds",
+    }
     groups = (main.commands, main.commands["datasets"].commands)  # type: ignore[attr-defined]
     for name, command in (pair for group in groups for pair in group.items()):
         for parameter in command.params:

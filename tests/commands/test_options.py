@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 import click
@@ -9,17 +10,18 @@ import pytest
 
 from cli import main
 from commands.shared.failures import CommandLine
-from commands.shared.options import SHARED
+from commands.shared.options import SHARED, density_option, kernel_option
 from evae.configuration.options import OPTIONS, Option
 from evae.features.names import CHOICES
+from foundation.errors import InputError
 from tests.commands.test_suggestions import COMMANDS, refusal
-from theory.densities.families import DENSITIES, FAMILIES
+from theory.densities.families import FAMILIES, density_named
 from theory.kernels import KERNELS
-from theory.names import DENSITY_FORMS, KERNEL_NAMES
+from theory.names import DENSITY_BEGINNINGS, FAMILY_PARAMETERS, KERNEL_NAMES, OTHER_FORMS
 
 #: Options that mean something else in another command, or work otherwise there.
 DIFFERENT = {
-    *("kernel", "density", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
+    *("kernel", "density", "support", "bandwidth", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
     *("data_dir", "runs_dir", "cluster", "jobs"),
 }
 
@@ -50,8 +52,52 @@ def test_a_value_outside_a_domain_is_refused_before_any_work() -> None:
 
 def test_the_light_names_are_those_of_the_definitions() -> None:
     assert set(KERNEL_NAMES) == set(KERNELS)
-    kinds = [form.partition(":")[0] for form in DENSITY_FORMS]
-    assert kinds == [*DENSITIES, *FAMILIES, "mixture"]
+    assert list(FAMILY_PARAMETERS) == list(FAMILIES)
+    assert {beginning.partition(":")[0] for beginning in DENSITY_BEGINNINGS} == {
+        *FAMILIES,
+        *(form.partition(":")[0] for form in OTHER_FORMS),
+    }
+    assert all(density_named(form) for form in OTHER_FORMS)
+
+
+@pytest.mark.parametrize(
+    ("density", "support", "name"),
+    [
+        ("gamma:2", None, "gamma:2"),
+        ("x*exp(-x)", "0,oo", "expression:x*exp(-x),0,oo"),
+        ("max(x, 0)/2", "-2,2", "expression:max(x, 0)/2,-2,2"),
+    ],
+)
+def test_a_formula_and_its_support_are_one_density(density: str, support: str | None, name: str) -> None:
+    assert density_option(density, support) == name
+    assert density_named(name).support == density_named(density_named(name).name).support
+
+
+@pytest.mark.parametrize(
+    ("kernel", "support", "reason"),
+    [
+        ("biweight", "-1,1", "--kernel-support must stand with a --kernel that is a formula in x, got 'biweight'."),
+        ("expression:1,0,1", "0,1", "--kernel-support must stand with a --kernel that is a formula in x, got"),
+        ("1-x**2", "1", "--kernel-support must be two ends, got '1'. Try 0,1 or -oo,oo."),
+    ],
+)
+def test_a_support_that_does_not_fit_a_kernel_is_refused(kernel: str, support: str, reason: str) -> None:
+    with pytest.raises(InputError, match=re.escape(reason)):
+        kernel_option(kernel, support)
+
+
+@pytest.mark.parametrize(
+    ("density", "support", "reason"),
+    [
+        ("normal", "0,1", "--support must stand with a --density that is a formula in x, got 'normal'. Leave it out."),
+        ("gamma:2", "0,oo", "--support must stand with a --density that is a formula in x, got 'gamma:2'."),
+        ("2*x", "0", "--support must be two ends, got '0'. Try 0,1 or -oo,oo."),
+        ("2*x", "0,1,2", "--support must be two ends, got '0,1,2'."),
+    ],
+)
+def test_a_support_that_does_not_fit_is_refused(density: str, support: str, reason: str) -> None:
+    with pytest.raises(InputError, match=re.escape(reason)):
+        density_option(density, support)
 
 
 SINGLE = [

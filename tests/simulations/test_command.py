@@ -217,3 +217,38 @@ def test_the_help_teaches_and_loads_nothing_heavy() -> None:
     for text in ("Theorem 3.1", "2/9 < DELTA < 1/4", "[default: window:-2,2]", "Philox"):
         assert text in " ".join(finished.stdout.split())
     assert "\n    python cli.py simulate-tm --m 10000\n" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("--density gama:2", "'gama:2' is not a density. Did you mean gamma?"),
+        (
+            "--density gamma:2,-1",
+            "the parameter scale of the density gamma must be from 1e-15 to 1e+15, got -1.",
+        ),
+        ("--density scipy:poisson(3)", "scipy:poisson must be the name of a continuous distribution of scipy.stats"),
+        ("--density scipy:__import__(1)", "a distribution of scipy must be a name with numbers in parentheses"),
+        ("--density x --support 0,1", "must integrate to 1, got 0.5. Divide it by 0.5."),
+        ("--density x*exp(-x)", "a formula needs its support, as in --support 0,oo."),
+        ("--support 0,1", "--support must stand with a --density that is a formula in x, got 'normal'. Leave it out."),
+        ("--kernel 1-x**2 --kernel-support=-1,1", "must integrate to 1, but the integral of K is 4/3."),
+        ("--kernel exp(-abs(x))/2 --kernel-support=-oo,oo", "must be piecewise a polynomial or a cosine, or Gaussian"),
+    ],
+)
+def test_a_density_or_a_kernel_that_is_none_is_refused_in_one_sentence(
+    run: Run, arguments: str, complaint: str
+) -> None:
+    status, out, err = run("--m", "50", "--replicates", "10", *arguments.split())
+    assert (status, out) == (2, "")
+    assert complaint in err
+    assert err.count("\n") == 1
+
+
+def test_a_formula_with_its_support_is_the_density_of_its_family(run: Run) -> None:
+    study = ["--m", "50", "--replicates", "40", "--weight", "window:0.5,3", "--json", "-"]
+    formula = json.loads(run(*study, "--density", "x*exp(-x)", "--support", "0,oo").out)
+    named = json.loads(run(*study, "--density", "gamma:2").out)
+    assert formula["density"] == "expression:x*exp(-x),0,oo"
+    assert formula["mean"] == pytest.approx(named["mean"], rel=1e-9)
+    assert formula["exact_mean"] == pytest.approx(named["exact_mean"], rel=1e-12)

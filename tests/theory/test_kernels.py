@@ -164,3 +164,37 @@ def test_a_name_finds_its_kernel_and_a_near_miss_is_told_the_nearest() -> None:
         kernel_named("epanechnikow")
     with pytest.raises(InputError, match="Choose from epanechnikov, uniform"):
         kernel_named("zzz")
+
+
+@pytest.mark.parametrize(
+    ("formula", "name"),
+    [
+        ("15/16*(1-x**2)**2,-1,1", "biweight"),
+        ("1-abs(x),-1,1", "triangular"),
+        ("1/2,-1,1", "uniform"),
+        ("max(0, 1-x**2)*3/4,-1,1", "epanechnikov"),
+        ("pi/4*cos(pi*x/2),-1,1", "cosine"),
+    ],
+)
+def test_a_kernel_by_its_formula_is_the_named_one(formula: str, name: str) -> None:
+    kernel, known = kernel_named(f"expression:{formula}"), kernel_named(name)
+    assert kernel_named(kernel.name) == kernel
+    for constant in ("total", "variance", "roughness", "convolution_roughness"):
+        assert float(getattr(kernel, constant)) == pytest.approx(float(getattr(known, constant)), rel=1e-12)
+    mine, other = ({one.statement: one.holds for one in assumption_a1(either)} for either in (kernel, known))
+    assert mine == other
+
+
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        ("1-x**2,-1,1", "must integrate to 1, but the integral of K is 4/3"),
+        ("x,-1,1", "must be nonnegative"),
+        ("1/2,1,-1", "the support of a kernel must be two ends, the lower first, got 1 and -1"),
+        ("1/2", "a kernel by its formula must have a formula in x and the two ends of its support, got '1/2'"),
+        ("exec('1'),-1,1", "is not a call of one of"),
+    ],
+)
+def test_what_is_no_kernel_is_refused(formula: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        kernel_named(f"expression:{formula}")

@@ -15,7 +15,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import sympy
 from sympy import Expr
@@ -77,6 +77,8 @@ SWITCHES: dict[str, Callable[..., Expr]] = {
     "sign": sympy.sign,
 }
 """Functions that only a density may contain; Max and Min have two arguments or more."""
+
+_INFINITE = {"oo": sympy.oo, "inf": sympy.oo, "+oo": sympy.oo, "-oo": -sympy.oo, "-inf": -sympy.oo}
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
     ast.Add: lambda left, right: left + right,
@@ -213,6 +215,102 @@ def _name_digamma(expression: Expr, name: str) -> Expr:
     """Replace polygamma(0, x), which is what sympy makes of digamma(x), by a function of this name."""
     calls = [one for one in expression.atoms(sympy.polygamma) if one.args[0] == 0]
     return expression.xreplace({one: sympy.Function(name)(one.args[1]) for one in calls})
+
+
+class Supported(NamedTuple):
+    """A formula and the ends of its support, either of which may be infinite."""
+
+    formula: Expr
+    lower: Expr
+    upper: Expr
+
+
+def read_supported(text: str, variable: sympy.Symbol, what: str, example: str) -> Supported:
+    """Read a formula in ``variable`` and the two ends of its support, separated by commas.
+
+    Raises
+    ------
+    InputError
+        If ``text`` is anything else; the message calls it ``what`` and ends with the ``example``.
+
+    Examples
+    --------
+    >>> read_supported("2*x, 0, 1", sympy.Symbol("x"), "a density", "")
+    Supported(formula=2*x, lower=0, upper=1)
+    """
+    parts = split_top(text, ",")
+    if parts is None or len(parts) != 3:
+        raise InputError(
+            f"{what} by its formula must have a formula in {variable} and the two ends of its support, got "
+            f"{text[:80]!r}. Write it as {example}."
+        )
+    lower, upper = (read_end(part) for part in parts[1:])
+    return Supported(parse(parts[0], {variable.name: variable}, switches=True), *require_order(lower, upper, what))
+
+
+def read_support(text: str, option: str) -> tuple[Expr, Expr]:
+    """Read the two ends of a support, separated by a comma.
+
+    Raises
+    ------
+    InputError
+        If ``text`` is anything else; the message names the ``option`` that it comes from.
+    """
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise InputError(f"{option} must be two ends, got {text!r}. Try -1,1 or -oo,oo.")
+    lower, upper = map(read_end, parts)
+    if not lower < upper:
+        raise InputError(f"{option} must have the lower end first, got {text!r}. Try -1,1.")
+    return lower, upper
+
+
+def read_end(text: str) -> Expr:
+    """Return an end of a support: a number, such as 1/3 or -pi, or oo or -oo.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    word = text.strip()
+    return _INFINITE[word] if word in _INFINITE else parse(word, {})
+
+
+def require_order(lower: Expr, upper: Expr, what: str) -> tuple[Expr, Expr]:
+    """Return the ends of a support; raise InputError unless they are real and the lower is first."""
+    if not (lower.is_extended_real and upper.is_extended_real and lower < upper):
+        raise InputError(
+            f"the support of {what} must be two ends, the lower first, got {lower} and {upper}. Try 0,1 or -oo,oo."
+        )
+    return lower, upper
+
+
+def split_top(text: str, separator: str) -> list[str] | None:
+    """Split ``text`` at a separator outside of parentheses; return None if these do not match.
+
+    A sign that belongs to a number, as in ``1e+5`` or ``*-1``, separates nothing.
+
+    Examples
+    --------
+    >>> split_top("0.5*normal(0,1)+0.5*t(5,1e+2)", "+"), split_top("exp(-x,2", ",")
+    (['0.5*normal(0,1)', '0.5*t(5,1e+2)'], None)
+    """
+    parts, depth, start = [], 0, 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if not 0 <= depth <= DEEPEST:
+            return None
+        if character == separator and depth == 0 and not _is_sign(text, start, place):
+            parts.append(text[start:place].strip())
+            start = place + 1
+    return [*parts, text[start:].strip()] if depth == 0 else None
+
+
+def _is_sign(text: str, start: int, place: int) -> bool:
+    """Return whether a plus or minus at ``place`` belongs to a number."""
+    before = text[start:place].rstrip()
+    return text[place] in "+-" and (not before or re.search(r"[*,(]$|[\d.][eE]$", before) is not None)
 
 
 def _depth(tree: ast.expr) -> int:

@@ -19,7 +19,7 @@ from foundation.types import Array
 from theory.bickel_rosenblatt.interactions import Quadrature, Setting
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.bickel_rosenblatt.quadrature import Mesh, Nodes
-from theory.densities.density import Density
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
@@ -56,7 +56,7 @@ class BiasProjection:
 
 
 def bias_projection(
-    kernel: str | Kernel, density: str | Density, weight: str | Weight, bandwidth: float
+    kernel: str | Kernel, density: DensityLike, weight: str | Weight, bandwidth: float
 ) -> BiasProjection:
     """Return the function g.
 

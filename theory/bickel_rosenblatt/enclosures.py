@@ -23,7 +23,7 @@ from theory.algebra.balls import analytic_function, ball_of
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt.mean import require_bounded
 from theory.bickel_rosenblatt.smoothing import Breakpoint, Panel, Smoothing, b
-from theory.densities.density import Density
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named, x
@@ -67,7 +67,7 @@ class EnclosedMean:
 def enclosed_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
     digits: int = DIGITS,

@@ -21,9 +21,9 @@ from sympy import Expr, Rational, pi, sqrt
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.bickel_rosenblatt.mean import limit_variance, places_around
+from theory.bickel_rosenblatt.mean import limit_variance, places_around, tail_places
 from theory.bickel_rosenblatt.quadrature import gauss_legendre
-from theory.densities.density import Density
+from theory.densities.density import Density, DensityLike
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
@@ -159,7 +159,7 @@ class LeadingTerms:
 
 @lru_cache
 def leading_skewness(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return the limit of the skewness of T_m over the root of b.
 
@@ -197,7 +197,7 @@ def leading_skewness(
 
 
 def leading_terms(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> LeadingTerms:
     r"""Return the coefficients of the leading terms of the mean, variance and skewness of T_m.
 
@@ -266,7 +266,8 @@ def _nodes(density: Density, weight: Weight, lower: float, upper: float) -> tupl
     further = (*density.landmarks, *weight.landmarks) if len(components[0].landmarks) > 1 else weight.landmarks
     landmarks.append(np.array([float(place) for place in places_around(further)]))
     knots = np.array([float(knot) for knot in (*density.knots, *weight.knots)])
-    edges = np.unique(np.clip(np.concatenate([*landmarks, knots, [lower, upper]]), lower, upper))
+    tails = [float(place) for place in tail_places(density, Fraction(lower), Fraction(upper))]
+    edges = np.unique(np.clip(np.concatenate([*landmarks, knots, tails, [lower, upper]]), lower, upper))
     edges = np.unique(np.concatenate([np.linspace(*pair, PANELS + 1) for pair in pairwise(edges)]))
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     halves = np.diff(edges)[:, None] / 2

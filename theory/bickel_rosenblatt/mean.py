@@ -22,7 +22,7 @@ from theory.algebra.evidence import Evidence
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_conditions, bandwidth_named
 from theory.bickel_rosenblatt.quadrature import Mesh, Nodes, gauss_legendre, split
 from theory.densities.assumptions import density_assumptions, weight_conditions
-from theory.densities.density import Density, Landmark
+from theory.densities.density import Density, DensityLike, Landmark
 from theory.densities.evaluation import far_locations, local_density, local_weight, numerical
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
@@ -51,6 +51,9 @@ GRADING = 4.0 ** -np.arange(1, 27)
 
 TAIL = 1e-22
 """The mass neglected in each tail for the weight ``one``."""
+
+FAR = 64
+"""Interquartile ranges that panels between quantiles cover; on wider intervals panels grow with the distance."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class ExactMean:
 def exact_mean(
     m: int,
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> ExactMean:
@@ -142,7 +145,7 @@ def exact_mean(
 
 @lru_cache
 def limit_mean(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return :math:`I(K) \int f a`, the limit of E T_m under the conditions of Theorem 3.1 (`theorem_conditions`).
 
@@ -157,7 +160,7 @@ def limit_mean(
 
 @lru_cache
 def limit_variance(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> Expr:
     r"""Return :math:`2 J(K) \int a^2 f^2`, the variance of the limit law of :math:`b^{-1/2} (T_m - I(K) \int f a)`.
 
@@ -177,7 +180,7 @@ def limit_variance(
 @lru_cache
 def theorem_conditions(
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> tuple[Evidence, ...]:
@@ -204,7 +207,10 @@ def require_bounded(density: Density, weight: Weight, reach: float) -> None:
     for knot in map(float, density.unbounded_knots):
         if lower - reach <= knot <= upper + reach:
             where = "within a bandwidth of the weight's support" if reach else "within the weight's support"
-            raise InputError(f"the density must be bounded {where}, but {density.name} is unbounded at {knot:g}.")
+            raise InputError(
+                f"the density must be bounded {where}, but {density.name} is unbounded at {knot:g}. Choose a window:c,d"
+                " farther away from that point."
+            )
 
 
 @dataclass(frozen=True)
@@ -297,8 +303,7 @@ class _Problem:
         edges = [lower, upper, *map(exact_fraction, self.weight.knots), *self._landmarks, *smoothed]
         if self.weight.landmarks != self.density.landmarks:
             edges.extend(places_around(self.weight.landmarks))
-        if not self.density.keeps_digits:
-            edges.extend(_tail_places(self.density, lower, upper))
+        edges.extend(tail_places(self.density, lower, upper))
         # Of edges that are one double the first is kept: ends and knots stand before others.
         distinct = {float(edge): edge for edge in reversed(edges) if lower <= edge <= upper}
         return tuple(sorted(distinct.values()))
@@ -355,10 +360,15 @@ def _quantiles(density: Density) -> list[Fraction]:
     return [exact_fraction(far[0]) + Fraction(place) for place in density.moved(-far[0]).quantiles(levels).tolist()]
 
 
-def _tail_places(density: Density, lower: Fraction, upper: Fraction) -> Iterator[Fraction]:
-    """Yield places whose distances from the median double, so that panels grow with the scale of a heavy tail."""
+def tail_places(density: Density, lower: Fraction, upper: Fraction) -> Iterator[Fraction]:
+    """Yield places whose distances from the median double, so that panels grow with the scale of a heavy tail.
+
+    There are none if [lower, upper] does not reach far into the tails of a density that keeps its digits.
+    """
     first, middle, last = map(Fraction, density.quantiles(np.array([0.25, 0.5, 0.75])).tolist())
     distance = last - first
+    if density.keeps_digits and upper - lower <= FAR * distance:
+        return
     while distance > 0 and (middle - distance > lower or middle + distance < upper):
         yield middle - distance
         yield middle + distance

@@ -13,7 +13,7 @@ import sympy
 from sympy import Expr, Integer
 
 from theory.bickel_rosenblatt.smoothing import Panel, Smoothing, b
-from theory.densities.density import Density
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named, x
@@ -47,7 +47,7 @@ class MeanExpression:
 
 
 def mean_expression(
-    kernel: str | Kernel = "epanechnikov", density: str | Density = "normal", weight: str | Weight = "window:-2,2"
+    kernel: str | Kernel = "epanechnikov", density: DensityLike = "normal", weight: str | Weight = "window:-2,2"
 ) -> MeanExpression:
     r"""Return E T_m as an expression in `m` and `b`.
 

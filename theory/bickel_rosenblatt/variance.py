@@ -25,7 +25,7 @@ from foundation.errors import InputError
 from foundation.validation import require_positive
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
 from theory.bickel_rosenblatt.interactions import Coefficients, Quadrature, Setting
-from theory.densities.density import Density
+from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
@@ -101,7 +101,7 @@ class ExactVariance:
 def exact_variance(
     m: int,
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> ExactVariance:

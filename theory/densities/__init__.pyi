@@ -1,6 +1,7 @@
 from .assumptions import density_assumptions as density_assumptions
 from .assumptions import weight_conditions as weight_conditions
 from .density import Density as Density
+from .density import DensityLike as DensityLike
 from .density import Landmark as Landmark
 from .families import DENSITIES as DENSITIES
 from .families import FAMILIES as FAMILIES
@@ -10,6 +11,7 @@ from .families import NORMAL as NORMAL
 from .families import beta as beta
 from .families import density_named as density_named
 from .families import mixture as mixture
+from .families import mixture_of as mixture_of
 from .families import normal as normal
 from .families import uniform as uniform
 from .integrals import integral_of as integral_of

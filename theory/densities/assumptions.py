@@ -8,15 +8,27 @@ from itertools import pairwise
 import sympy
 from sympy import Expr, Pow, cosh, exp, oo, sqrt
 
+from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from theory.algebra.evidence import Evidence
-from theory.densities.density import Density
-from theory.densities.families import density_named
+from theory.densities.density import Density, DensityLike
+from theory.densities.families import density_named, standard_form
 from theory.densities.integrals import integral_of
+from theory.densities.tabulated.computed import has_computed
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Piece, x
 
+SECONDS = 5.0
+"""Processor time for the decision of one condition."""
 
-def density_assumptions(density: str | Density) -> tuple[Evidence, ...]:
+CONTINUOUS, POSITIVE, BOUNDED = "A2: f continuous", "A2: f positive", "A2: f bounded"
+
+A3, A4 = "A3: sqrt(f) absolutely continuous with a bounded derivative", "A4: f'' exists and is bounded"
+
+CONDITIONS = 5
+"""Their number."""
+
+
+def density_assumptions(density: DensityLike) -> tuple[Evidence, ...]:
     """Decide A2, A3 and A4 for ``density``, each with its reason.
 
     Source: Section 2.2.2. The decisions are symbolic: a function that is continuous on an open interval and has
@@ -31,36 +43,61 @@ def density_assumptions(density: str | Density) -> tuple[Evidence, ...]:
     """
     density = density_named(density)
     # A mixture inherits A2 to A4 from its components, which are simpler to decide.
-    of_components = _decide_from_components(density)
-    if of_components:
-        return of_components
-    continuous, positive = _check_continuous(density), _check_positive(density)
+    known = _decide_from_components(density)
+    if len(known) == CONDITIONS:
+        return tuple(known.values())
+    if any(has_computed(piece.density) for piece in density.pieces):
+        # Few densities need it.
+        from theory.densities.tabulated.examination import decide_by_values
+
+        return tuple(known.get(one.statement, one) for one in decide_by_values(density))
+    # No assumption depends on location and scale, but the points at which one fails do.
+    standard = standard_form(density)
+    if standard != density:
+        of_standard = density_assumptions(standard)
+        if not standard.knots or all(condition.holds for condition in of_standard):
+            return of_standard
+    continuous = known.get(CONTINUOUS) or _within_time(CONTINUOUS, lambda: _check_continuous(density))
     return (
         continuous,
-        positive,
-        _check_bounded("A2: f bounded", "f", density, lambda pdf: pdf),
-        _check_smooth_root(density, continuous),
-        _check_second_derivative(density),
+        known.get(POSITIVE) or _within_time(POSITIVE, lambda: _check_positive(density)),
+        known.get(BOUNDED) or _within_time(BOUNDED, lambda: _check_bounded(BOUNDED, "f", density, lambda pdf: pdf)),
+        known.get(A3) or _within_time(A3, lambda: _check_smooth_root(density, continuous)),
+        known.get(A4) or _within_time(A4, lambda: _check_second_derivative(density)),
     )
 
 
-def _decide_from_components(density: Density) -> tuple[Evidence, ...]:
-    """Decide A2 to A4 for a mixture whose components satisfy them all; otherwise return an empty tuple.
+def _within_time(statement: str, decide: Callable[[], Evidence]) -> Evidence:
+    """Decide a condition, or say that computer algebra did not within `SECONDS`."""
+    try:
+        with processor_time_limited(SECONDS):
+            return decide()
+    except ProcessorTimeExceeded:
+        return Evidence(statement, False, f"computer algebra did not decide it within {SECONDS:g} seconds")
+    except (NotImplementedError, ValueError, TypeError, RecursionError) as reason:
+        # What sympy raises where it has no method for a formula.
+        return Evidence(statement, False, f"computer algebra did not decide it ({type(reason).__name__})")
+
+
+def _decide_from_components(density: Density) -> dict[str, Evidence]:
+    """Decide what follows for a mixture from its components, by the statement of each condition.
 
     With f = sum of w f_i, f'^2 / f <= sum of w f_i'^2 / f_i (Cauchy and Schwarz), so that A3 passes to the mixture.
     """
     decided = [density_assumptions(component) for _, component in density.components]
-    if not decided or not all(condition.holds for conditions in decided for condition in conditions):
-        return ()
-    reasons = {"A3": "(f')^2 / f <= the weighted sum of (f_i')^2 / f_i (Cauchy-Schwarz), and each is bounded"}
-    each = "f is a weighted sum of densities, each of which meets it"
-    return tuple(
-        Evidence(condition.statement, True, reasons.get(condition.statement.split(":")[0], each))
-        for condition in decided[0]
-    )
+    found = {}
+    for conditions in zip(*decided, strict=True):
+        statement, each = conditions[0].statement, all(condition.holds for condition in conditions)
+        if each:
+            by_squares = "(f')^2 / f <= the weighted sum of (f_i')^2 / f_i (Cauchy-Schwarz), and each is bounded"
+            reason = by_squares if statement == A3 else "f is a weighted sum of densities, each of which meets it"
+            found[statement] = Evidence(statement, True, reason)
+        elif statement == POSITIVE and any(condition.holds for condition in conditions):
+            found[statement] = Evidence(statement, True, "f is a weighted sum of densities, one of which meets it")
+    return found
 
 
-def weight_conditions(weight: str | Weight, density: str | Density | None = None) -> tuple[Evidence, ...]:
+def weight_conditions(weight: str | Weight, density: DensityLike | None = None) -> tuple[Evidence, ...]:
     """Decide the conditions of Theorem 3.1 on the weight: integrable, piecewise continuous and bounded.
 
     ``density`` is required if ``weight`` is a name that depends on it, such as ``"inverse-density:-2,2"``.
@@ -73,6 +110,10 @@ def weight_conditions(weight: str | Weight, density: str | Density | None = None
     ['the integral of a is oo']
     """
     weight = weight_named(weight, density)
+    if any(has_computed(piece.density) for piece in weight.pieces):
+        from theory.densities.tabulated.examination import weight_by_values
+
+        return weight_by_values(weight)
     unbounded = _describe_unboundedness(weight.pieces, lambda value: value)
     continuous = all(_singularities(piece, piece.density) is sympy.S.EmptySet for piece in weight.pieces)
     return (
@@ -96,29 +137,26 @@ def _check_integrable(weight: Weight, bounded: bool) -> Evidence:
 
 
 def _check_continuous(density: Density) -> Evidence:
-    name = "A2: f continuous"
     for piece in density.pieces:
         gaps = _singularities(piece, piece.density)
         if gaps is not sympy.S.EmptySet:
-            return Evidence(name, False, f"f is singular at {gaps}")
+            return Evidence(CONTINUOUS, False, f"f is singular at {gaps}")
     jump = _describe_jump(density, lambda pdf: pdf)
-    return Evidence(name, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
+    return Evidence(CONTINUOUS, not jump, f"f {jump}" if jump else "one-sided limits of f agree everywhere")
 
 
 def _check_positive(density: Density) -> Evidence:
-    name = "A2: f positive"
     lower, upper = density.support
     if lower.is_finite or upper.is_finite:
-        return Evidence(name, False, f"f vanishes outside [{lower}, {upper}]")
+        return Evidence(POSITIVE, False, f"f vanishes outside [{lower}, {upper}]")
     positive = all(piece.density.is_positive for piece in density.pieces)
-    return Evidence(name, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
+    return Evidence(POSITIVE, positive, f"f(x) > 0 for every real x{'' if positive else ' could not be established'}")
 
 
 def _check_smooth_root(density: Density, continuous: Evidence) -> Evidence:
-    name = "A3: sqrt(f) absolutely continuous with a bounded derivative"
     if not continuous.holds:
-        return Evidence(name, False, f"sqrt(f) is not continuous: {continuous.detail}")
-    return _check_bounded(name, "(sqrt f)'", density, _derivative_of_root)
+        return Evidence(A3, False, f"sqrt(f) is not continuous: {continuous.detail}")
+    return _check_bounded(A3, "(sqrt f)'", density, _derivative_of_root)
 
 
 def _derivative_of_root(pdf: Expr) -> Expr:
@@ -127,12 +165,11 @@ def _derivative_of_root(pdf: Expr) -> Expr:
 
 
 def _check_second_derivative(density: Density) -> Evidence:
-    name = "A4: f'' exists and is bounded"
     for order, symbol in enumerate(("f", "f'", "f''")):
         jump = _describe_jump(density, _derivative(order))
         if jump:
-            return Evidence(name, False, f"{symbol} {jump}")
-    return _check_bounded(name, "f''", density, _derivative(2))
+            return Evidence(A4, False, f"{symbol} {jump}")
+    return _check_bounded(A4, "f''", density, _derivative(2))
 
 
 def _derivative(order: int) -> Callable[[Expr], Expr]:
@@ -152,6 +189,8 @@ def _describe_unboundedness(pieces: tuple[Piece, ...], transform: Callable[[Expr
         # Where the sign of u is known, resolving |u| leaves a function that sympy recognises as smooth.
         function = _without_absolute_values(transform(piece.density), piece)
         poles = _singularities(piece, function)
+        if poles.has(sympy.ConditionSet):
+            return "is not shown to have no singular point"
         if poles is not sympy.S.EmptySet:
             return f"is singular at {poles}"
         for bound, side in ((piece.lower, "+"), (piece.upper, "-")):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise, product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import sympy
@@ -14,7 +14,8 @@ from sympy import Expr, Integer, Pow
 
 from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction
-from theory.densities.quantiles import EconomicalInverse, NumericalInverse, precise_tail
+from theory.densities.quantiles import EconomicalInverse, NumericalInverse, TabulatedInverse, precise_tail
+from theory.densities.tabulated.computed import has_computed
 from theory.kernels import Piece, x
 
 SMALLEST_DENSITY = 1e-290
@@ -64,6 +65,11 @@ class Density:
         `theory.densities.repeated_integrals`.
     moved : function of a distance, optional
         The density of X + distance, for X with this density. Without it the distance is substituted in the formulas.
+    upper_quantile : sympy.Expr, optional
+        The quantile as a function of the probability above it, in `probability`; without it, 1 - probability is
+        substituted in ``quantile``.
+    powers : tuple of (knot, exponent), optional
+        The knots beside which the density is like a power of the distance; without it they are found in the formulas.
     keeps_digits : bool
         Whether the formulas of the tails and the quantile are precise in double precision. Those of other densities are
         evaluated with more digits in the tails, which takes longer.
@@ -89,6 +95,8 @@ class Density:
     repeated_integral: Callable[[int], tuple[Piece, ...]] | None = field(default=None, compare=False, repr=False)
     moved: Callable[[Expr], Density] | None = field(default=None, compare=False, repr=False)
     keeps_digits: bool = field(default=False, compare=False, repr=False)
+    upper_quantile: Expr | None = None
+    powers: tuple[tuple[Expr, Expr], ...] | None = None
 
     @property
     def support(self) -> tuple[Expr, Expr]:
@@ -152,7 +160,7 @@ class Density:
         >>> uniform(2, 3).translate(sympy.Integer(-2)).support
         (0, 1)
         """
-        if self.moved is not None and self._is_as_made(self.moved):
+        if self.moved is not None and self.is_as_made:
             return self.moved(distance)
         return Density(
             self.name,
@@ -164,13 +172,16 @@ class Density:
 
     def __reduce__(self) -> tuple[Callable[..., Density], tuple[Any, ...]]:
         # Unpickled formulas are evaluated again, which loses the tails of erfc: another process makes them again.
-        if self.moved is not None and self._is_as_made(self.moved):
+        if self.moved is not None and self.is_as_made:
             return self.moved, (Integer(0),)
         return Density, tuple(getattr(self, field.name) for field in fields(self))
 
-    def _is_as_made(self, moved: Callable[[Expr], Density]) -> bool:
-        """Return whether no field was replaced since a function of `families` made this density."""
-        return moved(Integer(0)) == self
+    @property
+    def is_as_made(self) -> bool:
+        """Whether no field was replaced since a function of this package made the density."""
+        moved = getattr(self.moved, "func", None)
+        ours = getattr(moved, "__module__", "").startswith(__name__.rpartition(".")[0])
+        return ours and self.moved is not None and self.moved(Integer(0)) == self
 
     def require_resolution(self) -> None:
         """Require that double precision can resolve every part of the density at its location.
@@ -196,16 +207,31 @@ class Density:
 
     def powers_at_knots(self) -> Iterable[tuple[Expr, Expr]]:
         """Yield each knot at which the base of a power in the density vanishes, with the exponent."""
+        if self.powers is not None:
+            yield from self.powers
+            return
         for piece in self.pieces:
             for knot, power in product({piece.lower, piece.upper}, piece.density.atoms(Pow)):
                 if knot.is_finite and power.base.subs(x, knot) == 0:
                     yield knot, power.exp
 
 
+class FrozenDistribution(Protocol):
+    """A frozen continuous distribution of scipy.stats, such as ``scipy.stats.gamma(2)``."""
+
+    dist: Any
+    args: tuple[Any, ...]
+    kwds: dict[str, Any]
+
+
+DensityLike: TypeAlias = str | Density | FrozenDistribution | tuple[Expr, tuple[Expr, Expr]]
+"""What stands for a density: its name, itself, a distribution of scipy, or a formula with the ends of its support."""
+
+
 @cache
 def _unbounded_knots(density: Density) -> tuple[Expr, ...]:
     knots = {knot for knot, exponent in density.powers_at_knots() if exponent < 0}
-    return tuple(sorted(knot for knot in knots if not _is_bounded_at(density, knot)))
+    return tuple(sorted(knot for knot in knots if density.powers is not None or not _is_bounded_at(density, knot)))
 
 
 def _is_bounded_at(density: Density, knot: Expr) -> bool:
@@ -237,7 +263,13 @@ def compile_tail(density: Density, formula: Expr, variable: sympy.Symbol) -> Arr
     if not density.keeps_digits:
         return precise_tail(formula, variable)
     closed: ArrayFunction = sympy.lambdify(variable, formula, "scipy")
-    return closed
+
+    def evaluate(points: Array) -> Array:
+        # Where a case of a formula does not hold it may divide by 0 or overflow.
+        with np.errstate(all="ignore"):
+            return closed(points)
+
+    return evaluate
 
 
 def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
@@ -252,9 +284,8 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         raise InputError(
             f"the density {density.name} has neither a quantile nor a survival function. Define one of them."
         )
-    # Only densities of a single piece are inverted numerically.
-    ((piece,), (lower, upper)) = density.pieces, density.support
-    pdf = sympy.lambdify(x, piece.density, "scipy")
+    lower, upper = density.support
+    pdf = numerical(density.pieces)
     below, above = (compile_tail(density, tail, x) for tail in (density.distribution, density.survival))
     ends = float(lower), float(upper)
     if reflected:
@@ -262,7 +293,30 @@ def invert(density: Density, *, reflected: bool = False) -> NumericalInverse:
         pdf, below, above = map(_reflect, (pdf, above, below))
         ends = -ends[1], -ends[0]
     inverse = NumericalInverse if density.keeps_digits else EconomicalInverse
+    if has_computed(density.distribution):
+        inverse = TabulatedInverse
     return inverse(pdf, below, above, ends)
+
+
+@cache
+def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
+    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays.
+
+    Where a formula overflows or is undefined the value is infinite or NaN, without a warning.
+    """
+    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
+    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
+
+    def evaluate(points: Array) -> Array:
+        values = np.zeros_like(points)
+        for (lower, upper), function in zip(bounds, functions, strict=True):
+            inside = (points >= lower) & (points <= upper)
+            # Far in a tail exp overflows or underflows to the correct limit.
+            with np.errstate(all="ignore"):
+                values[inside] = function(points[inside])
+        return values
+
+    return evaluate
 
 
 def _reflect(function: ArrayFunction) -> ArrayFunction:

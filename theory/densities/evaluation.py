@@ -19,6 +19,7 @@ from sympy import Expr, Integer, oo
 
 from foundation.types import Array, ArrayFunction, Indices
 from theory.densities.density import Density, Landmark, compile_tail, translate_pieces
+from theory.densities.density import numerical as numerical
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
@@ -32,27 +33,6 @@ FAR = 32
 
 NARROW, FIRST_OCTAVE = 128.0, 3
 """A part is narrow beside more than 128 of its scales; the first intervals next to it are 2**3 scales wide."""
-
-
-@cache
-def numerical(pieces: tuple[Piece, ...]) -> ArrayFunction:
-    """Compile a piecewise function, zero outside its pieces, to a function of NumPy arrays.
-
-    Where a formula overflows or is undefined the value is infinite or NaN, without a warning.
-    """
-    bounds = [(float(piece.lower), float(piece.upper)) for piece in pieces]
-    functions = [sympy.lambdify(x, piece.density, "scipy") for piece in pieces]
-
-    def evaluate(points: Array) -> Array:
-        values = np.zeros_like(points)
-        for (lower, upper), function in zip(bounds, functions, strict=True):
-            inside = (points >= lower) & (points <= upper)
-            # Far in a tail exp overflows or underflows to the correct limit.
-            with np.errstate(all="ignore"):
-                values[inside] = function(points[inside])
-        return values
-
-    return evaluate
 
 
 @cache

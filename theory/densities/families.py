@@ -1,38 +1,41 @@
-"""Densities by name: normal, uniform, logistic, Laplace and beta, and mixtures of normals."""
+"""Densities by name: families with parameters, mixtures, distributions of scipy.stats, and formulas."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from itertools import product
+from typing import TYPE_CHECKING
 
 import sympy
-from sympy import (
-    Expr,
-    Integer,
-    Piecewise,
-    Rational,
-    betainc_regularized,
-    binomial,
-    cosh,
-    erfc,
-    erfcinv,
-    exp,
-    gamma,
-    log,
-    oo,
-    pi,
-    sqrt,
-)
+from sympy import Expr, Integer, Rational, betainc_regularized, binomial, erfc, erfcinv, exp, gamma, oo, pi, sqrt
 
 from foundation.errors import InputError, suggest
+from theory.algebra.expressions import split_top
 from theory.densities import repeated_integrals
-from theory.densities.density import Density, Landmark, probability
-from theory.densities.numbers import NUMBER, format_number, parse_numbers
+from theory.densities.closed_forms import (
+    cauchy,
+    exponential,
+    gamma_density,
+    gumbel,
+    laplace,
+    logistic,
+    lognormal,
+    pareto,
+    student,
+    weibull,
+)
+from theory.densities.density import Density, DensityLike, Landmark, probability
+from theory.densities.grammar import Call, read_call, read_numbers
+from theory.densities.numbers import format_name, format_number, parse_number
 from theory.kernels import Piece, x
-from theory.names import DENSITY_FORMS, MIXTURE_EXAMPLE
+from theory.names import FAMILY_PARAMETERS, MIXTURE_EXAMPLE, OTHER_FORMS, write_form
+
+if TYPE_CHECKING:
+    from theory.densities.tabulated.scipy_distributions import ScipyLaw
+
+LONGEST_NAME = 20_000
 
 LARGEST_BETA_PARAMETER = 80
 """Up to this limit the gamma functions of a beta density stay within double precision."""
@@ -53,7 +56,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
     Examples
     --------
     >>> normal(1, 2).name, normal(1, 2).pieces[0].density
-    ('normal(1,2)', sqrt(2)*exp(-(x/2 - 1/2)**2/2)/(4*sqrt(pi)))
+    ('normal:1,2', sqrt(2)*exp(-(x/2 - 1/2)**2/2)/(4*sqrt(pi)))
     """
     mean, deviation = sympy.sympify(mean), sympy.sympify(standard_deviation)
     if not (mean.is_finite and deviation.is_finite and deviation > 0):
@@ -62,7 +65,7 @@ def normal(mean: Expr | int, standard_deviation: Expr | int) -> Density:
         )
     z = (x - mean) / deviation
     return Density(
-        name=f"normal({format_number(mean)},{format_number(deviation)})",
+        name=format_name("normal", (mean, deviation)),
         pieces=(Piece(-oo, oo, exp(-(z**2) / 2) / (deviation * sqrt(2 * pi))),),
         distribution=_normal_distribution(z),
         quantile=mean - deviation * sqrt(2) * erfcinv(2 * probability),
@@ -184,20 +187,16 @@ def mixture(*components: tuple[Expr | int, Expr | int, Expr | int]) -> Density:
     >>> mixture((half, -1, half), (half, 1, half)).name
     'mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)'
     """
-    if len(components) > MOST_COMPONENTS:
-        raise InputError(
-            f"a mixture must have at most {MOST_COMPONENTS} components, got {len(components)}. Leave out the smallest."
-        )
+    require_few_components(len(components))
     weights = [sympy.sympify(weight) for weight, _, _ in components]
     densities = [normal(mean, deviation) for _, mean, deviation in components]
-    listed = " + ".join(format_number(weight) for weight in weights) or "none"
-    if not all(weight > 0 for weight in weights) or sum(weights) != 1:
-        raise InputError(
-            f"the weights of a mixture must be positive and sum to 1, got {listed}. Try {MIXTURE_EXAMPLE}."
-        )
+    require_weights(weights)
     # Every formula of a mixture but that of its square is the weighted sum of those of its components.
     weighted = tuple(zip(weights, densities, strict=True))
-    joined = "+".join(f"{format_number(weight)}*{density.name}" for weight, density in weighted)
+    joined = "+".join(
+        f"{format_number(weight)}*normal({format_number(mean)},{format_number(deviation)})"
+        for weight, mean, deviation in (map(sympy.sympify, component) for component in components)
+    )
     return Density(
         name=f"mixture:{joined}",
         pieces=(Piece(-oo, oo, _mix(weighted, lambda density: density.pieces[0].density)),),
@@ -237,100 +236,334 @@ def _integral_of_products(components: Iterable[tuple[Expr | int, Expr | int, Exp
     return total
 
 
-def _move_standard(name: str, distance: Expr) -> Density:
-    """Return the density of X + distance for X with a density without parameters."""
-    density = DENSITIES[name]
-    return density if distance == 0 else replace(density, moved=None).translate(distance)
-
-
-NORMAL = Density(
-    name="normal",
-    pieces=(Piece(-oo, oo, exp(-(x**2) / 2) / sqrt(2 * pi)),),
-    distribution=_normal_distribution(x),
-    quantile=-sqrt(2) * erfcinv(2 * probability),
-    survival=_normal_distribution(-x),
-    squared_distribution=_normal_distribution(sqrt(2) * x) / (2 * sqrt(pi)),
-    landmarks=(Landmark(Integer(0), Integer(1)),),
-    repeated_integral=partial(repeated_integrals.of_normal, Integer(0), Integer(1)),
-    moved=partial(_move_standard, "normal"),
-    keeps_digits=True,
-)
-
-# With u = F(x), f = u (1 - u) = du/dx: the integral of f^2 is that of u (1 - u) du.
-_LOGISTIC_DISTRIBUTION = 1 / (1 + exp(-x))
-
-LOGISTIC = Density(
-    name="logistic",
-    pieces=(Piece(-oo, oo, 1 / (4 * cosh(x / 2) ** 2)),),
-    distribution=_LOGISTIC_DISTRIBUTION,
-    quantile=log(probability / (1 - probability)),
-    survival=1 / (1 + exp(x)),
-    squared_distribution=_LOGISTIC_DISTRIBUTION**2 / 2 - _LOGISTIC_DISTRIBUTION**3 / 3,
-    landmarks=(Landmark(Integer(0), Integer(1)),),
-    repeated_integral=repeated_integrals.of_logistic,
-    moved=partial(_move_standard, "logistic"),
-    keeps_digits=True,
-)
-
-LAPLACE = Density(
-    name="laplace",
-    pieces=(Piece(-oo, Integer(0), exp(x) / 2), Piece(Integer(0), oo, exp(-x) / 2)),
-    distribution=Piecewise((exp(x) / 2, x <= 0), (1 - exp(-x) / 2, True)),
-    quantile=Piecewise((log(2 * probability), probability <= Rational(1, 2)), (-log(2 * (1 - probability)), True)),
-    survival=Piecewise((1 - exp(x) / 2, x <= 0), (exp(-x) / 2, True)),
-    squared_distribution=Piecewise((exp(2 * x) / 8, x <= 0), (Rational(1, 4) - exp(-2 * x) / 8, True)),
-    landmarks=(Landmark(Integer(0), Integer(1)),),
-    repeated_integral=repeated_integrals.of_laplace,
-    moved=partial(_move_standard, "laplace"),
-    keeps_digits=True,
-)
+NORMAL, LOGISTIC, LAPLACE = normal(0, 1), logistic(Integer(0), Integer(1)), laplace(Integer(0), Integer(1))
 
 DENSITIES = {density.name: density for density in (NORMAL, LOGISTIC, LAPLACE)}
-"""The densities without parameters."""
+"""The standard densities whose location and scale can be estimated."""
 
 
-FAMILIES: dict[str, Callable[..., Density]] = {"uniform": uniform, "beta": beta}
-"""The functions that return the densities with two parameters."""
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a family.
+
+    Attributes
+    ----------
+    name : str
+    default : Rational or None
+        None if it must be given.
+    least, most : Rational or None
+        Its bounds; None for no bound. The value may equal ``most``, and ``least`` unless that is 0.
+    """
+
+    name: str
+    default: Rational | None
+    least: Rational | None
+    most: Rational | None
+
+    def accepts(self, value: Rational) -> bool:
+        """Return whether the value is within the bounds."""
+        low = self.least is None or (value > 0 if self.least == 0 else value >= self.least)
+        return bool(low and (self.most is None or value <= self.most))
+
+    def check(self, family: str, value: Rational) -> None:
+        """Raise InputError if the value is out of bounds."""
+        if self.accepts(value):
+            return
+        limits = f"from {self._say(self.least)} to {self._say(self.most)}"
+        if self.least == 0:
+            limits = f"positive and at most {self._say(self.most)}"
+        raise InputError(
+            f"the parameter {self.name} of the density {family} must be {limits}, got {format_number(value)}. "
+            f"Write {write_form(family)}."
+        )
+
+    @staticmethod
+    def _say(bound: Rational | None) -> str:
+        return "anything" if bound is None else f"{float(bound):g}"
 
 
-def density_named(name: str | Density) -> Density:
-    """Return the density called ``name`` (a Density is returned as it is).
+@dataclass(frozen=True)
+class Family:
+    """A family of densities.
+
+    Attributes
+    ----------
+    name : str
+    make : callable
+        The function of the values of all parameters, in their order, that returns the density.
+    parameters : tuple of Parameter
+    """
+
+    name: str
+    make: Callable[..., Density]
+    parameters: tuple[Parameter, ...]
+
+    def accepts(self, values: Sequence[Rational]) -> bool:
+        """Return whether the values of all parameters are within their bounds."""
+        return all(parameter.accepts(value) for parameter, value in zip(self.parameters, values, strict=True))
+
+    def density(self, values: Sequence[Rational], named: Mapping[str, Rational] | None = None) -> Density:
+        """Return the density with the first parameters by position and others by name.
+
+        Raises
+        ------
+        InputError
+            If a parameter is missing, unknown, given twice, or out of its bounds.
+
+        Examples
+        --------
+        >>> FAMILIES["gamma"].density([Rational(2)], {"location": Rational(1)}).name
+        'gamma:2,1,1'
+        """
+        names = [parameter.name for parameter in self.parameters]
+        form = f"Write {write_form(self.name)}."
+        if len(values) > len(names):
+            raise InputError(
+                f"the density {self.name} must have at most {len(names)} parameters ({', '.join(names)}), got "
+                f"{len(values)}. {form}"
+            )
+        given = dict(zip(names, values, strict=False))
+        for name, value in (named or {}).items():
+            full = {"loc": "location"}.get(name, name)
+            if full not in names:
+                raise InputError(
+                    f"{name} must be a parameter of the density {self.name}. {suggest(name, names)} {form}"
+                )
+            if full in given:
+                raise InputError(f"the parameter {full} of the density {self.name} must be given once, got it twice.")
+            given[full] = value
+        missing = [one.name for one in self.parameters if one.default is None and one.name not in given]
+        if missing:
+            raise InputError(f"the density {self.name} must have the parameter {missing[0]}, got none. {form}")
+        chosen = [given.get(one.name, one.default) for one in self.parameters]
+        for parameter, value in zip(self.parameters, chosen, strict=True):
+            parameter.check(self.name, value)
+        return self.make(*chosen)
+
+
+LARGEST = Integer(10) ** 15
+"""Bound on locations and scales, and the reciprocal of the least scale."""
+
+_SMALLEST_SHAPE, _HEAVIEST = Rational(1, 10), Rational(1, 2)
+"""The least shape of densities like powers at an end, and of tails like powers: beyond it, too much is far away."""
+
+_BOUNDS: dict[str, tuple[Rational, Rational]] = {
+    **dict.fromkeys(("mean", "location", "lower", "upper"), (-LARGEST, LARGEST)),
+    **dict.fromkeys(("deviation", "scale"), (1 / LARGEST, LARGEST)),
+    "mu": (Integer(-100), Integer(100)),
+    "sigma": (Integer(0), Integer(15)),
+    "df": (_HEAVIEST, Integer(300)),
+    "shape": (_SMALLEST_SHAPE, Integer(150)),
+    **dict.fromkeys(("p", "q"), (Integer(0), Integer(LARGEST_BETA_PARAMETER))),
+}
+"""The least and the largest value of parameters; the gamma functions of a shape stay within double precision."""
+
+_CONSTRUCTORS: dict[str, Callable[..., Density]] = {
+    "normal": normal,
+    "logistic": logistic,
+    "laplace": laplace,
+    "cauchy": cauchy,
+    "gumbel": gumbel,
+    "t": student,
+    "exponential": exponential,
+    "gamma": gamma_density,
+    "weibull": weibull,
+    "lognormal": lognormal,
+    "pareto": pareto,
+    "uniform": uniform,
+    "beta": beta,
+}
+
+
+def _parameter(family: str, text: str) -> Parameter:
+    name, _, default = text.partition("=")
+    bounds = (_HEAVIEST, Integer(100)) if (family, name) == ("pareto", "shape") else _BOUNDS.get(name, (None, None))
+    return Parameter(name, Rational(default) if default else None, *bounds)
+
+
+FAMILIES = {
+    name: Family(name, make, tuple(_parameter(name, text) for text in FAMILY_PARAMETERS[name].split(",")))
+    for name, make in _CONSTRUCTORS.items()
+}
+"""The families by name."""
+
+
+def density_named(name: DensityLike) -> Density:
+    """Return the density that ``name`` stands for.
+
+    Parameters
+    ----------
+    name : str, Density, frozen distribution of scipy.stats, or (expression, (lower, upper))
+        A family with its parameters as in ``"gamma:2,1"`` or ``"gamma(2, scale=1)"``; a mixture of densities as in
+        ``"mixture:0.5*normal(0,1)+0.5*t(5)"``; ``"scipy:invgauss(0.5)"``; ``"expression:x*exp(-x),0,oo"``. A formula of
+        sympy in one symbol has its support with it. A `Density` is returned as it is.
 
     Raises
     ------
     InputError
-        If the name is unknown or its parameters are not valid; the message lists the known densities.
+        If the name is unknown or its parameters are not valid.
 
     Examples
     --------
     >>> density_named("uniform:-1,1").pieces
     (Piece(lower=-1, upper=1, density=1/2),)
+    >>> density_named("t:5").support, density_named("gamma:shape=2,loc=1").name
+    ((-oo, oo), 'gamma:2,1,1')
     """
     if isinstance(name, Density):
         return name
-    text = name.strip()
-    kind, _, parameters = text.partition(":")
-    if text in DENSITIES:
-        return DENSITIES[text]
-    if kind in FAMILIES:
-        numbers = parse_numbers(parameters, 2)
-        if numbers is None:
-            (form,) = (form for form in DENSITY_FORMS if form.startswith(f"{kind}:"))
-            raise InputError(f"{name!r} is not a density: {kind} needs two numbers. Write {form}.")
-        return FAMILIES[kind](*numbers)
-    if kind == "mixture":
-        return mixture(*_parse_components(name, parameters))
-    known = [*DENSITIES, *FAMILIES, "mixture"]
-    near = suggest(kind, known, otherwise=" ").strip()
-    raise InputError(f"{name!r} is not a density. {near + ' ' if near else ''}Choose from: {', '.join(DENSITY_FORMS)}.")
+    if isinstance(name, str):
+        return _read_density(name)
+    if isinstance(name, tuple) and len(name) == 2:
+        from theory.densities.tabulated.expressions import density_of_expression
+
+        return density_of_expression(*name)
+    from theory.densities.tabulated.scipy_distributions import read_frozen
+
+    return _density_of_scipy(read_frozen(name))
 
 
-def _parse_components(name: str, text: str) -> Iterable[tuple[Expr, Expr, Expr]]:
-    """Yield the weight, mean and standard deviation of each component in ``text``."""
-    # A plus sign separates components unless it belongs to a number: only the former is followed by a weight and *.
-    for term in re.split(r"\+(?=[^+(]*\*)", text.replace(" ", "")):
-        parts = re.fullmatch(rf"({NUMBER})\*normal\(({NUMBER},{NUMBER})\)", term)
-        numbers = parse_numbers(f"{parts[1]},{parts[2]}", 3) if parts else None
-        if numbers is None:
-            raise InputError(f"{name!r} is not a density. Write a mixture of normals as {MIXTURE_EXAMPLE}.")
-        yield numbers[0], numbers[1], numbers[2]
+@cache
+def _read_density(name: str) -> Density:
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"the name of a density must have at most {LONGEST_NAME:,} characters, got {len(name):,}.")
+    kind, colon, rest = name.strip().partition(":")
+    if kind == "mixture" and colon:
+        return _read_mixture(name, rest)
+    return density_of_call(read_call(name), name)
+
+
+def density_of_call(call: Call | None, name: str) -> Density:
+    """Return the density of a family, of scipy's or of a formula that is written in a name."""
+    if call is None:
+        raise InputError(
+            f"{_quote(name)} is not a density. {_CHOICE[:-1]}; a formula needs its support, as in --support 0,oo."
+        )
+    if call.family == "scipy":
+        from theory.densities.tabulated.scipy_distributions import read_scipy
+
+        return _density_of_scipy(read_scipy(call.arguments))
+    if call.family == "expression":
+        from theory.densities.tabulated.expressions import read_expression
+
+        return read_expression(call.arguments)
+    if call.family not in FAMILIES:
+        raise InputError(f"{_quote(name)} is not a density. {_suggest_family(call.family)}{_CHOICE}")
+    values, named = read_numbers(call.arguments, f"the density {call.family}", f"Write {write_form(call.family)}.")
+    return FAMILIES[call.family].density(values, named)
+
+
+_CHOICE = f"Choose from {', '.join(FAMILY_PARAMETERS)}, {', '.join(OTHER_FORMS)}."
+
+_OTHER_NAMES = {"gaussian": "normal", "student": "t", "chi2": "scipy:chi2(df)", "weibull_min": "weibull"}
+
+
+def _suggest_family(name: str) -> str:
+    """Return the question whether a similar name was meant, with a blank after it, or an empty string."""
+    from theory.densities.tabulated.scipy_distributions import continuous_distributions
+
+    near = suggest(name, [*FAMILIES, *_OTHER_NAMES, "mixture", "expression"], otherwise=" ").strip()
+    for other, meant in _OTHER_NAMES.items():
+        near = near.replace(f" {other}?", f" {meant}?")
+    if name in continuous_distributions():
+        near = f"Did you mean scipy:{name}?"
+    return f"{near} " if near else ""
+
+
+def _density_of_scipy(law: ScipyLaw) -> Density:
+    """Return a distribution of scipy as a density of one of our families, if it is one, for its closed forms."""
+    known = law.family
+    if known is not None and FAMILIES[known[0]].accepts(known[1]):
+        return FAMILIES[known[0]].density(known[1])
+    return law.density()
+
+
+def _read_mixture(name: str, text: str) -> Density:
+    terms = split_top(text, "+")
+    if terms is None:
+        raise InputError(f"{_quote(name)} is not a density: its parentheses do not match. Write {MIXTURE_EXAMPLE}.")
+    require_few_components(len(terms))
+    weighted: list[tuple[Rational, Density]] = []
+    for term in terms:
+        weight, times, rest = term.partition("*")
+        share, call = parse_number(weight.strip()), read_call(rest)
+        if not times or share is None or call is None or call.family == "mixture":
+            raise InputError(
+                f"{_quote(name)} is not a density: {_quote(term)} is not a weight, * and a density. Write a mixture as "
+                f"{MIXTURE_EXAMPLE}."
+            )
+        weighted.append((share, density_of_call(call, rest)))
+    return mixture_of(*weighted)
+
+
+def mixture_of(*weighted: tuple[Expr | int, Density]) -> Density:
+    """Return a mixture of densities, each given with its weight.
+
+    Raises
+    ------
+    InputError
+        If the weights are not positive or do not sum to 1, or there are more than 30.
+
+    Examples
+    --------
+    >>> half = Rational(1, 2)
+    >>> mixture_of((half, NORMAL), (half, density_named("gamma:2"))).name
+    'mixture:0.5*normal+0.5*gamma(2)'
+    """
+    require_few_components(len(weighted))
+    weights = [sympy.sympify(weight) for weight, _ in weighted]
+    require_weights(weights)
+    moments = [normal_moments(density) for _, density in weighted]
+    if all(moments):
+        return mixture(*((weight, *pair) for weight, pair in zip(weights, moments, strict=True) if pair))
+    from theory.densities.tabulated.mixtures import general_mixture
+
+    return general_mixture(tuple((weight, density) for weight, (_, density) in zip(weights, weighted, strict=True)))
+
+
+def standard_form(density: Density) -> Density:
+    """Return the density of the same family at location 0 and scale 1, or the density itself.
+
+    Examples
+    --------
+    >>> standard_form(density_named("t:5,2,3")).name, standard_form(density_named("beta:2,3")).name
+    ('t:5', 'beta:2,3')
+    """
+    call = read_call(density.name)
+    if call is None or call.family not in FAMILIES or density_named(density.name) != density:
+        return density
+    family = FAMILIES[call.family]
+    values, _ = read_numbers(call.arguments, density.name, "")
+    standard = {"location": Integer(0), "mean": Integer(0), "scale": Integer(1), "deviation": Integer(1)}
+    names = [parameter.name for parameter in family.parameters]
+    given = zip(names, values, strict=False)
+    return family.density((), {name: standard.get(name, value) for name, value in given})
+
+
+def normal_moments(density: Density) -> tuple[Expr, Expr] | None:
+    """Return the mean and the standard deviation of a normal density, and None for any other."""
+    if len(density.landmarks) != 1:
+        return None
+    mean, deviation = density.landmarks[0]
+    return (mean, deviation) if density == normal(mean, deviation) else None
+
+
+def require_weights(weights: Sequence[Expr]) -> None:
+    """Raise InputError unless the weights of a mixture are positive and sum to 1."""
+    listed = " + ".join(format_number(weight) for weight in weights) or "none"
+    if not all(weight > 0 for weight in weights) or sum(weights) != 1:
+        raise InputError(
+            f"the weights of a mixture must be positive and sum to 1, got {listed}. Try {MIXTURE_EXAMPLE}."
+        )
+
+
+def require_few_components(number: int) -> None:
+    """Raise InputError if a mixture has too many components."""
+    if number > MOST_COMPONENTS:
+        raise InputError(
+            f"a mixture must have at most {MOST_COMPONENTS} components, got {number}. Leave out the smallest."
+        )
+
+
+def _quote(name: str) -> str:
+    return repr(name if len(name) <= 80 else f"{name[:77]}...")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
+import numpy as np
 import sympy
 from mpmath import mp, mpf
-from sympy import Expr, Integer, betainc_regularized, oo
+from sympy import Expr, Function, Integer, Pow, betainc_regularized, cosh, exp, oo
 
 from foundation.errors import InputError
+from foundation.signals import ProcessorTimeExceeded, processor_time_limited
 from theory.densities.density import Density, Landmark, overlaps
+from theory.densities.tabulated.computed import has_computed
 from theory.densities.weights import Weight
 from theory.kernels import Piece, x
 
@@ -28,6 +32,15 @@ ASPECTS = {
 
 NARROW, STEPS = 8, (-8, -3, -1, 0, 1, 3, 8)
 """A part of f is narrow beside more than 8 of its scales; integrals are split at these distances from it, in scales."""
+
+SECONDS = 5.0
+"""Processor time in which sympy looks for a closed form of an integral."""
+
+LARGEST_SIMPLIFIED = 1000
+"""Largest numerator and denominator in a number that is simplified."""
+
+LEVELS = (1e-9, 1e-4, 0.01, 0.1, 0.5, 0.9, 0.99, 1 - 1e-4, 1 - 1e-9)
+"""The levels of the quantiles between which functions without formulas are integrated."""
 
 NEGLIGIBLE, SMALLEST_DOUBLE = 1e-30, 1e-300
 """Mass neglected in each tail under the weight 1; integrals below the second are not examined."""
@@ -229,7 +242,13 @@ def _simplify(value: Expr) -> Expr:
     expanded = sympy.expand(value)
     if expanded.is_number and not expanded.is_Add and expanded.atoms(sympy.Function) <= expanded.atoms(sympy.erf):
         return expanded
-    return sympy.simplify(value)
+    # exp(-1234567/10^6) is the 1,234,567th power of a number to sympy, whose simplification takes minutes or, with
+    # python-flint, ends the process.
+    if any(max(abs(int(one.p)), int(one.q)) > LARGEST_SIMPLIFIED for one in value.atoms(sympy.Rational)):
+        return value
+    simplified = sympy.simplify(value)
+    # Simplification may introduce an imaginary part that is 0 but for rounding.
+    return value if simplified.has(sympy.I) else simplified
 
 
 def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, power: int) -> Expr:
@@ -237,18 +256,57 @@ def _integral_of_power(density: Density, weight: Weight, piece: Piece, a: Expr, 
     # A constant weight leaves an integral of f or f^2, which the density may provide in closed form.
     known = {1: density.distribution, 2: density.squared_distribution}.get(power)
     if not a.has(x) and known is not None:
-        return a**power * (_value(known, piece.upper) - _value(known, piece.lower))
+        lower, upper = density.support
+        below = Integer(0) if piece.lower == lower else _value(known, piece.lower)
+        above = Integer(1) if power == 1 and piece.upper == upper else _value(known, piece.upper)
+        if piece.upper.is_infinite and not above.is_finite:
+            # sympy has no value of the formula at infinity; at the end of the tail it is that value to 15 digits.
+            with mp.workdps(DIGITS):
+                above = sympy.Float(_precise(known)(mpf(density.bulk(NEGLIGIBLE)[1])))
+        return a**power * (above - below)
     integrand = sympy.simplify(a * piece.density)
+    if has_computed(integrand):
+        return sympy.Float(_integrate_values(integrand**power, piece, density))
     if not integrand.has(x):
         return integrand**power * (piece.upper - piece.lower)
-    if any(piece.lower <= knot <= piece.upper and power * order <= -1 for knot, order in density.powers_at_knots()):
+    poles = {knot for knot in density.unbounded_knots if piece.lower <= knot <= piece.upper}
+    if any(knot in poles and power * order <= -1 for knot, order in density.powers_at_knots()):
         return oo
     landmarks = (*density.landmarks, *weight.landmarks)
     # Leave fractional powers to numerical integration, and cubes of sums, of which sympy finds no integral.
     if density.rough_knots or (power > 2 and density.components):
         return _unevaluated(integrand**power, piece, landmarks)
-    integral = sympy.integrate(integrand**power, (x, piece.lower, piece.upper))
-    return _unevaluated(integrand**power, piece, landmarks) if integral.has(sympy.Integral) else integral
+    if power > 2 and not _is_elementary(integrand):
+        return sympy.Float(_integrate_values(integrand**power, piece, density))
+    integral = _closed_form(integrand**power, piece)
+    return _unevaluated(integrand**power, piece, landmarks) if integral is None else integral
+
+
+def _is_elementary(function: Expr) -> bool:
+    """Return whether a function is made of whole powers of `x` and exponentials of polynomials."""
+    functions = all(isinstance(part, exp | cosh) and part.args[0].is_polynomial(x) for part in function.atoms(Function))
+    return functions and all(power.exp.is_Integer or not power.base.has(x) for power in function.atoms(Pow))
+
+
+def _closed_form(integrand: Expr, piece: Piece) -> Expr | None:
+    """Return an integral that sympy finds in time and that is a real number; None if it does not."""
+    try:
+        with processor_time_limited(SECONDS):
+            integral = sympy.integrate(integrand, (x, piece.lower, piece.upper))
+            return None if integral.has(sympy.Integral) or math.isnan(float(integral)) else integral
+    except (ProcessorTimeExceeded, TypeError):
+        return None
+
+
+def _integrate_values(integrand: Expr, piece: Piece, density: Density) -> float:
+    """Integrate a function that is known by its values, between quantiles of the density."""
+    # The import takes a tenth of a second, and few integrands have no formula.
+    from scipy.integrate import quad
+
+    function, lower, upper = sympy.lambdify(x, integrand, "scipy"), float(piece.lower), float(piece.upper)
+    inside = [place for place in density.quantiles(np.array(LEVELS)).tolist() if lower < place < upper]
+    parts = (quad(function, *ends, epsabs=0, epsrel=1e-12, limit=200) for ends in pairwise([lower, *inside, upper]))
+    return sum(float(part[0]) for part in parts)
 
 
 def _unevaluated(integrand: Expr, piece: Piece, landmarks: Iterable[Landmark]) -> Expr:

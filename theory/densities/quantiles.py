@@ -18,17 +18,26 @@ from foundation.types import Array, ArrayFunction
 LOGITS = np.linspace(-40.0, 40.0, 2001)
 """The log odds of the tabulated levels: from 4e-18 to 1 - 4e-18."""
 
+WIDE = 1e6
+"""Half the width of a bracket above which it is halved on the scale of the inverse hyperbolic sine."""
+
 TABLE_STEPS, MOST_STEPS = 60, 1100
 """Bisection steps for the table, and steps for a quantile, enough for bisection alone to reach the smallest double."""
 
 FARTHEST_LOGIT, LOGIT_STEP, MOST_ROUNDS = 50.0, 0.5, 200
 """The log odds to which a table of few quantiles reaches, their largest distance, and the rounds in which it grows."""
 
+FARTHEST = 1e300
+"""Distance beyond which no end of a tail is looked for."""
+
 TAIL, DIGITS = 0.05, 45
 """Probability below which a formula is evaluated with this many digits."""
 
 BACKWARD_ERROR = 4 * float(np.finfo(np.float64).eps)
 """The tolerance of a quantile: the relative error in its level, or in 1 minus the level."""
+
+TABULATED_ERROR = 1e-14
+"""The same where the distribution function is a table."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class NumericalInverse:
             outside = ~((following > low[active]) & (following < high[active]))
             following[outside] = (low[active] / 2 + high[active] / 2)[outside]
             # Stop at the tolerance, or where the step no longer changes the point.
-            done = (np.abs(error) <= BACKWARD_ERROR * np.minimum(level, 1 - level)) | (following == at)
+            done = (np.abs(error) <= self.backward_error * np.minimum(level, 1 - level)) | (following == at)
             points[active[~done]] = following[~done]
             active = active[~done]
             if active.size == 0:
@@ -103,30 +112,46 @@ class NumericalInverse:
     #: Probability below which a tail is not inverted.
     negligible: ClassVar[float] = 0.0
 
+    #: The relative error of a level at which its quantile is found.
+    backward_error: ClassVar[float] = BACKWARD_ERROR
+
     @cached_property
     def _bracket(self) -> tuple[float, float]:
         """Finite ends beyond which a distribution function is 0 or 1 to double precision."""
         least, greatest = self.support
+        # Outside of the support the formulas may mean nothing.
         if not np.isfinite(least):
-            least = -1.0
-            while self.distribution(np.array([least]))[0] > self.negligible:
-                least *= 2
+            least = self._end_of_tail(self.distribution, greatest, -1.0)
         if not np.isfinite(greatest):
-            greatest = 1.0
-            while self.survival(np.array([greatest]))[0] > self.negligible:
-                greatest *= 2
+            greatest = self._end_of_tail(self.survival, self.support[0], 1.0)
         return least, greatest
+
+    def _end_of_tail(self, tail: ArrayFunction, other_end: float, step: float) -> float:
+        origin = other_end if np.isfinite(other_end) else 0.0
+        while abs(step) < FARTHEST and tail(np.array([origin + step]))[0] > self.negligible:
+            step *= 2
+        return origin + step
 
     @cached_property
     def _table(self) -> tuple[Array, Array, Array]:
         """The log odds of the tabulated levels, and tight lower and upper bounds of their quantiles, by bisection."""
         levels = 1 / (1 + np.exp(-LOGITS))
         low, high = (np.full(levels.size, end) for end in self._bracket)
+        # Halves of the distance do not reach the middle of a heavy tail.
+        heavy = self._bracket[1] / 2 - self._bracket[0] / 2 > WIDE
         for _ in range(TABLE_STEPS):
             middle = low / 2 + high / 2
+            if heavy:
+                middle = np.clip(np.sinh(np.arcsinh(low) / 2 + np.arcsinh(high) / 2), low, high)
             below = self.residual(middle, levels) < 0
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return LOGITS, low, high
+
+
+class TabulatedInverse(NumericalInverse):
+    """The same for functions from tables, whose last digits are rounding."""
+
+    backward_error = TABULATED_ERROR
 
 
 class EconomicalInverse(NumericalInverse):

@@ -18,7 +18,7 @@ from sympy import Expr
 
 from foundation.errors import InputError
 from theory.algebra.smooth_parts import sample
-from theory.densities.density import Density, probability
+from theory.densities.density import Density, DensityLike, probability
 from theory.densities.evaluation import numerical
 from theory.densities.families import DENSITIES, density_named
 from theory.kernels import Kernel, x
@@ -41,12 +41,12 @@ AGREEMENT = 1e-7
 """The largest difference between two probabilities, or between two quantiles relative to their size."""
 
 
-def valid_density(name: str | Density, *, drawn: bool = False) -> Density:
+def valid_density(name: DensityLike, *, drawn: bool = False) -> Density:
     """Return the density called ``name``, or a `Density` after its validation.
 
     Parameters
     ----------
-    name : str or Density
+    name : str, Density, frozen distribution of scipy.stats, or (expression, (lower, upper))
     drawn : bool
         Whether samples are drawn from it, by its distribution or quantile function.
 
@@ -99,8 +99,8 @@ def _validate(density: Density) -> None:
 
 @cache
 def _is_of_a_family(density: Density) -> bool:
-    """Return whether the density is one that its name stands for."""
-    if density in DENSITIES.values():
+    """Return whether the density is one that its name stands for, or that a function of this package made."""
+    if density in DENSITIES.values() or density.is_as_made:
         return True
     try:
         return density_named(density.name) == density

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Integer, oo
 
 from foundation.errors import InputError, suggest
-from theory.densities.density import SMALLEST_DENSITY, Density, Landmark, finite_bounds, overlaps
+from theory.densities.density import SMALLEST_DENSITY, DensityLike, Landmark, finite_bounds, overlaps
 from theory.densities.families import density_named
 from theory.densities.numbers import format_number, parse_numbers
 from theory.kernels import Piece, x
@@ -77,7 +77,7 @@ def window(lower: Expr | int, upper: Expr | int) -> Weight:
     return Weight(f"window:{format_number(lower)},{format_number(upper)}", (Piece(lower, upper, Integer(1)),))
 
 
-def inverse_density(density: str | Density, lower: Expr | int, upper: Expr | int) -> Weight:
+def inverse_density(density: DensityLike, lower: Expr | int, upper: Expr | int) -> Weight:
     """Return the weight that is 1/f on [lower, upper] and 0 elsewhere, for the density f.
 
     Raises
@@ -129,7 +129,7 @@ def _interval(weight: str, example: str, lower: Expr | int, upper: Expr | int) -
     return lower, upper
 
 
-def weight_named(name: str | Weight, density: str | Density | None = None) -> Weight:
+def weight_named(name: str | Weight, density: DensityLike | None = None) -> Weight:
     """Return the weight called ``name``, as in ``"window:-2,2"`` (a Weight is returned as it is).
 
     Parameters

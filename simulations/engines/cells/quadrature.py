@@ -158,11 +158,12 @@ def _continuation(
     TooFewNodes
         If the range has fewer than four nodes.
     """
-    within = np.linspace(*ends, 64)[1:-1]
+    # On a wide interval a narrow part of f lies between the equidistant points, but not between the nodes.
+    within = np.concatenate([np.linspace(*ends, 64)[1:-1], points[inside.start : inside.stop]])
     usable = np.ones(points.size, dtype=bool)
     for function in (f, a):
-        values = np.abs(function(points))
-        usable &= values <= GROWTH * np.abs(function(within)).max()
+        values, known = np.abs(function(points)), np.abs(function(within))
+        usable &= values <= GROWTH * known[np.isfinite(known)].max(initial=0.0)
     # Extend the range while the continuation is usable, then drop unusable points at its ends.
     first, stop = inside.start, inside.stop
     while first > 0 and usable[first - 1]:

@@ -51,6 +51,9 @@ TAIL = 1e-25
 FLOOR = 1e-4
 """Share of the maximum of f above which its error is relative, when the weight is 1 everywhere; below, absolute."""
 
+WINDOW_FLOOR = 1e-40
+"""The same for any other constant weight: formulas of far smaller values have lost digits to rounding."""
+
 SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
 
@@ -115,9 +118,10 @@ def cell_table(density: Density, weight: Weight, degree: int = QUINTIC) -> CellT
     # Under the weight 1 small values of f are negligible; elsewhere a weight such as 1/f may magnify them.
     f, a = local_density(density), local_weight(weight)
     floor = SMALLEST_NORMAL / TOLERANCE
-    if weight.is_one:
+    if not any(piece.density.has(x) for piece in weight.pieces):
         peaks = [location for location, _ in narrow_landmarks(density.landmarks, upper - lower)]
-        floor = FLOOR * at_points(f, np.append(np.linspace(lower, upper, 1002)[1:-1], peaks)).max()
+        highest = at_points(f, np.append(np.linspace(lower, upper, 1002)[1:-1], peaks)).max()
+        floor = max(floor, (FLOOR if weight.is_one else WINDOW_FLOOR) * highest)
     edges = _Refinement(density, weight, (f, a), degree, floor).refine(_first_edges(density, weight, lower, upper))
     # A weight that is constant on every cell, such as a window, is stored as one coefficient: the usual, faster case.
     weights = _local_polynomials(a, edges, degree)

@@ -18,7 +18,7 @@ from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKer
 from simulations.engines.exact.sweep import SHORT, sweep
 from simulations.observations.arrays import to_doubles
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
-from theory.densities.density import FEWEST_STEPS, Density
+from theory.densities.density import FEWEST_STEPS, Density, DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
@@ -210,7 +210,7 @@ def tm_statistic(
     sample: npt.ArrayLike,
     *,
     kernel: str | Kernel = "epanechnikov",
-    density: str | Density = "normal",
+    density: DensityLike = "normal",
     weight: str | Weight = "window:-2,2",
     bandwidth: str | float | Bandwidth = "m^-0.235",
 ) -> float:

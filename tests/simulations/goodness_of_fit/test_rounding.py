@@ -15,7 +15,8 @@ from scipy import stats
 from cli import main
 from foundation.errors import InputError
 from simulations import bickel_rosenblatt_test
-from simulations.goodness_of_fit.location_scale import standardise
+from simulations.goodness_of_fit.estimation.location_scale import standardise
+from simulations.goodness_of_fit.estimation.model import take_model
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.rounding import Rounding, count_ties, guess_width
 from simulations.sampling.streams import draw
@@ -52,6 +53,9 @@ def test_the_width_that_is_proposed_divides_all_observations(numbers: list[int],
     assert width >= 0.999 * 10.0**power
 
 
+MODEL = take_model("normal", {})
+
+
 def test_ties_are_counted_and_said_with_the_option_that_takes_them_into_account(tmp_path: Path) -> None:
     sample = rounded_normals(1)
     path, target = tmp_path / "sample.txt", tmp_path / "test.json"
@@ -86,8 +90,8 @@ def test_the_null_law_is_that_of_rounded_samples() -> None:
     estimated = []
     for sample in samples:
         moved = np.rint((0.3 + 2.0 * (sample - sample.mean()) / sample.std()) * 2) / 2
-        estimated.append(statistic.of_sorted(np.sort(standardise(moved, NORMAL).values)))
-    law = NullLaw(study, True, rounding, 0.3, 2.0)
+        estimated.append(statistic.of_sorted(np.sort(standardise(moved, MODEL).values)))
+    law = NullLaw(study, MODEL, rounding, 0.3, 2.0)
     assert law.values() == pytest.approx(estimated, rel=1e-12)
 
 
@@ -98,7 +102,7 @@ def test_laws_of_other_roundings_are_kept_apart(tmp_path: Path) -> None:
         NullLaw(Study(20, 20), rounding=Rounding(0.5), smoothed=True),
         NullLaw(Study(20, 20), rounding=Rounding(0.5)),
         NullLaw(Study(20, 20), rounding=Rounding(0.25)),
-        *(NullLaw(Study(20, 20), True, Rounding(0.25), *place) for place in ((0.0, 1.0), (0.1, 1.0), (0.0, 1.5))),
+        *(NullLaw(Study(20, 20), MODEL, Rounding(0.25), *place) for place in ((0.0, 1.0), (0.1, 1.0), (0.0, 1.5))),
     ]
     for law in laws:
         law.values(cache=tmp_path)
@@ -107,11 +111,10 @@ def test_laws_of_other_roundings_are_kept_apart(tmp_path: Path) -> None:
 
 def test_the_scale_before_the_rounding_is_the_one_whose_rounded_samples_have_the_estimate() -> None:
     for name, law in LAWS.items():
-        density = Study(2, 1, density=name).setting.density
         sample = law.rvs(size=1_000_000, random_state=1)
         width = 0.5 * sample.std()
         rounded = np.rint((sample + 0.17) / width) * width
-        estimate = standardise(rounded, density).scale
+        estimate = standardise(rounded, take_model(name, {})).fit.scale
         assert Rounding(width).scale_before(estimate, rounded) == pytest.approx(1, rel=0.02)
 
 

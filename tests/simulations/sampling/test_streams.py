@@ -35,6 +35,7 @@ LAWS = [
     "beta:0.5,1.5",
     "mixture:0.3*normal(-1,0.5)+0.7*normal(1,1)",
     "mixture:0.5*normal(-5,0.5)+0.5*normal(5,0.5)",
+    *("t:3", "gamma:0.5,2", "lognormal:1,0.5", "scipy:invgauss(0.5)", "expression:1-abs(x),-1,1"),
 ]
 
 

@@ -219,6 +219,10 @@ def assert_agreement(m: int, kernel: str, density: Density, weight: str, b: floa
         ("beta:0.5,0.5", "inverse-density:0.45,0.55"),
         (TWO_PEAKS, "window:-0.5,0.25"),
         (TWO_PEAKS, "inverse-density:-0.25,0.5"),
+        *(("t:3,0.25", "window:-0.5,1"), ("cauchy:0,2", "window:-1,0.5"), ("gumbel", "inverse-density:-0.5,0.5")),
+        *(("exponential:1/2", "window:-1,1"), ("gamma:2,1/4", "window:0,1"), ("pareto:2,1/4", "window:0,1")),
+        *(("weibull:2,1/2", "window:0.5,1"), ("lognormal:0,1/2", "window:0.5,1")),
+        ("mixture:0.5*normal(0,1)+0.5*uniform(-1,0)", "window:-0.5,0.25"),
         *each_slow([("beta:2.5,2", "window:-0.5,0.25")]),
     ],
 )

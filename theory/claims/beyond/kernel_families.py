@@ -27,7 +27,7 @@ from theory.kernel_families import (
 DIMENSION = sympy.Symbol("d", positive=True, integer=True)
 """The number of latent dimensions, in proofs for all of them."""
 DISTANCE = sympy.Symbol("s", nonnegative=True)
-"""The distance |x - mu| from the mean, in units of r."""
+"""The distance of x from the mean, in units of r."""
 MEAN, SCALE = sympy.symbols("mu L", nonnegative=True)
 """The length of the mean, and the root of the sum of the squared entries of the scale."""
 LOG_DETERMINANT = sympy.Symbol("log_det", real=True)

@@ -1,0 +1,208 @@
+r"""The null distribution of T_m where a shape is estimated: the parametric bootstrap.
+
+Every replicate is a sample of the fitted density, whose parameters are estimated again, and T_m compares it with the
+density of its own estimates. Multiplied out,
+
+.. math:: T_m = \frac1m \sum_{i,j} \int K(u - s_i) K(u - s_j)\,du - 2 b \sum_i (K_b * f)(X_i) + m b \int f^2 ,
+
+needs of the density its distribution function at some points beside each observation, and the mean of f under f.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from foundation.errors import InputError
+from foundation.types import Array
+from simulations.engines.exact.kernel_tables import PiecewiseKernel, kernel_table
+from simulations.engines.exact.overlaps import OverlapTable, make_workspace, overlap_table, sum_overlaps
+from simulations.goodness_of_fit.estimation.location_scale import StandardisedSample, standardise
+from simulations.goodness_of_fit.estimation.model import Fit, Model
+from theory.densities.tabulated.scipy_distributions import continuous_distributions
+from theory.kernels import Kernel
+
+NODES = 24
+"""Nodes of the quadrature of K_b * f beside an observation."""
+
+PANELS, PANEL_NODES, LOGITS = 12, 16, 36.0
+"""Panels and nodes of the quadrature of f^2, over the logit of the distribution function up to this size."""
+
+MIDDLE = (0.16, 0.84)
+"""Levels of the quantiles whose distance is two spreads."""
+
+
+@dataclass(frozen=True)
+class DensityTerms:
+    """What T_m needs of a distribution of scipy.stats at location 0 and scale 1.
+
+    Attributes
+    ----------
+    law : rv_continuous
+    shapes : tuple of float
+    spread : float
+        Half the distance between the 16 % and the 84 % quantile.
+    square : float
+        The integral of f^2; infinite if it does not exist.
+    """
+
+    law: Any
+    shapes: tuple[float, ...]
+    spread: float
+    square: float
+
+    @classmethod
+    def of(cls, law: Any, shapes: tuple[float, ...]) -> DensityTerms:
+        """Compute the terms."""
+        with np.errstate(all="ignore"):
+            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes))
+
+
+@dataclass(frozen=True)
+class KernelSums:
+    """T_m multiplied out, for one kernel and the weight 1.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        One polynomial of degree 6 or less on a bounded support.
+
+    Raises
+    ------
+    InputError
+        If it is another one.
+    """
+
+    kernel: Kernel
+
+    def __post_init__(self) -> None:
+        _ = self._table
+
+    def statistic(self, ordered: Array, b: float, terms: DensityTerms) -> float:
+        """Compute T_m of an ascending sample."""
+        m, table = ordered.size, self._table
+        pairs = sum_overlaps(ordered, b, table, make_workspace(m, table))
+        with np.errstate(all="ignore"):
+            cross = self._smoothed(ordered, b, terms.law, terms.shapes).sum()
+        return float(table.itself + 2 * pairs / m - 2 * b * cross + m * b * terms.square)
+
+    def _smoothed(self, points: Array, b: float, law: Any, shapes: tuple[float, ...]) -> Array:
+        """Compute K_b * f by parts, from the distribution function: the density may have poles and jumps."""
+        table, coefficients = self._table, self._coefficients
+        derivative = np.polynomial.polynomial.polyder(coefficients)
+        lower, upper = (float(end) for end in law.support(*shapes))
+        # Between these ends of u the distribution function is neither 0 nor 1.
+        first = np.clip((points - upper) / b, table.lower, table.upper)
+        last = np.clip((points - lower) / b, table.lower, table.upper)
+        nodes, lengths = np.polynomial.legendre.leggauss(NODES)
+        half = (last - first) / 2
+        u = ((first + last) / 2)[:, None] + half[:, None] * nodes
+        below = law.cdf(points[:, None] - b * u, *shapes)
+        inside = half * ((np.polynomial.polynomial.polyval(u, derivative) * below) @ lengths)
+        height = np.polynomial.polynomial.polyval(first, coefficients)
+        start, end = np.polynomial.polynomial.polyval(np.array([table.lower, table.upper]), coefficients)
+        ends = [law.cdf(points - b * place, *shapes) for place in (table.lower, table.upper)]
+        return np.asarray((inside + (height - start) + start * ends[0] - end * ends[1]) / b)
+
+    @cached_property
+    def _table(self) -> OverlapTable:
+        pieces = kernel_table(self.kernel)
+        table = overlap_table(pieces) if isinstance(pieces, PiecewiseKernel) else None
+        if table is None:
+            raise InputError(
+                "the kernel must be one polynomial of degree 6 or less on a bounded support for this statistic, "
+                f"got {self.kernel.name}. Use epanechnikov, uniform, biweight or triweight."
+            )
+        return table
+
+    @cached_property
+    def _coefficients(self) -> Array:
+        pieces = kernel_table(self.kernel)
+        return pieces.pieces[0] if isinstance(pieces, PiecewiseKernel) else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class ShapeStatistic:
+    """T_m of samples that are compared with a fitted density of the model, at bandwidths in units of its spread.
+
+    Parameters
+    ----------
+    model : Model
+    sums : KernelSums
+    bandwidths : tuple of float
+        In units of half the distance between the 16 % and the 84 % quantile of the fitted density.
+    """
+
+    model: Model
+    sums: KernelSums
+    bandwidths: tuple[float, ...]
+
+    def of_sample(self, sample: Array) -> tuple[StandardisedSample, Array]:
+        """Fit the model; return the standardised sample and T_m at every bandwidth."""
+        found = standardise(sample, self.model)
+        ordered, terms = np.sort(found.values), self.terms(found.fit.shapes)
+        return found, np.array([self.sums.statistic(ordered, b * terms.spread, terms) for b in self.bandwidths])
+
+    def terms(self, shapes: tuple[float, ...]) -> DensityTerms:
+        """Compute what T_m needs of the density with given shapes."""
+        return DensityTerms.of(continuous_distributions()[self.model.form.law], shapes)
+
+
+class BootstrapReplicates:
+    """T_m at several bandwidths of samples of a fitted density, each with its own estimates.
+
+    Parameters
+    ----------
+    statistic : ShapeStatistic
+    fit : Fit
+        The parameters of the density.
+    m : int
+    """
+
+    name = "bootstrap"
+    is_economical = True
+    discretisation = None
+    cells_per_bandwidth = None
+    strata_drawn = None
+
+    def __init__(self, statistic: ShapeStatistic, fit: Fit, m: int) -> None:
+        self._statistic, self._fit, self._m = statistic, fit, m
+
+    @property
+    def draws(self) -> int:
+        """The number of random numbers of a replicate; estimation takes far longer than drawing."""
+        return 100 * self._m
+
+    def values(self, seed: int, replicates: Sequence[int]) -> Array:
+        """Compute T_m of the samples (seed, r), r in ``replicates``, shape (len(replicates), bandwidths)."""
+        return np.array([self._statistic.of_sample(self._draw(seed, replicate))[1] for replicate in replicates])
+
+    def _draw(self, seed: int, replicate: int) -> Array:
+        # By scipy: the quantiles of a density that is needed once would take longer to tabulate than all samples.
+        law, (shapes, location, scale) = continuous_distributions()[self._statistic.model.form.law], self._fit
+        rng = np.random.default_rng([seed, replicate])
+        return np.asarray(law.rvs(*shapes, location, scale, size=self._m, random_state=rng))
+
+
+def _spread(law: Any, shapes: tuple[float, ...]) -> float:
+    low, high = law.ppf(MIDDLE, *shapes)
+    return float(high - low) / 2
+
+
+def _mean_density(law: Any, shapes: tuple[float, ...]) -> float:
+    """Return the integral of f^2, as the mean of f over its own levels."""
+    nodes, lengths = np.polynomial.legendre.leggauss(PANEL_NODES)
+    edges = np.linspace(-LOGITS, LOGITS, PANELS + 1)
+    logits = ((edges[:-1] + edges[1:]) / 2)[:, None] + np.diff(edges)[:, None] / 2 * nodes
+    weights = (np.diff(edges)[:, None] / 2 * lengths).ravel()
+    level = 1 / (1 + np.exp(-np.abs(logits.ravel())))
+    # Levels near 1 are those of the upper tail, which keeps their digits.
+    places = np.where(logits.ravel() < 0, law.ppf(1 - level, *shapes), law.isf(1 - level, *shapes))
+    heights = law.pdf(places, *shapes)
+    found = float(weights @ (heights * level * (1 - level)))
+    return found if math.isfinite(found) else math.inf

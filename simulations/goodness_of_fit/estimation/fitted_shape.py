@@ -1,0 +1,83 @@
+"""The test of a family whose shape is estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foundation.errors import InputError
+from foundation.types import Array
+from simulations.goodness_of_fit.bandwidths import Bandwidths, adaptive_bandwidths, take_bandwidths
+from simulations.goodness_of_fit.comparison import compare
+from simulations.goodness_of_fit.estimation.bootstrap import BootstrapReplicates, KernelSums, ShapeStatistic
+from simulations.goodness_of_fit.estimation.model import Model
+from simulations.goodness_of_fit.names import ADAPTIVE
+from simulations.goodness_of_fit.null_law import NullLaw
+from simulations.goodness_of_fit.result import GoodnessOfFit, combine
+from simulations.observations.sample import Sample
+from simulations.study.simulate import Progress, replicate_values
+from simulations.study.study import Study
+from theory.bickel_rosenblatt.bandwidth import bandwidth_named
+from theory.kernels import Kernel
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of the test that apply where a shape is estimated."""
+
+    kernel: Kernel
+    replicates: int
+    seed: int
+    alpha: float
+    workers: int | None
+
+
+def require_plain(model: Model, refused: Sequence[str]) -> None:
+    """Raise an `InputError` if an option is given that does not apply where a shape is estimated."""
+    if refused:
+        shapes = " and ".join(shape for shape in model.form.shapes if shape in model.free)
+        raise InputError(
+            f"{' and '.join(refused)} cannot be combined with the estimated {shapes} of {model.name}: the weight is "
+            f"one and the comparison with the density itself. Leave it out, or fix {shapes}."
+        )
+
+
+def fit_and_test(
+    observed: Sample,
+    values: Array,
+    model: Model,
+    bandwidth: Bandwidths,
+    options: FitOptions,
+    progress: Progress | None = None,
+) -> GoodnessOfFit:
+    """Test whether a sample comes from a family, by the parametric bootstrap.
+
+    Raises
+    ------
+    InputError
+        If the parameters cannot be estimated, or the fitted density is not one that T_m can be simulated for.
+    """
+    m = values.size
+    relative = adaptive_bandwidths(1.0, m) if bandwidth == ADAPTIVE else take_bandwidths(bandwidth, None, m)
+    statistic = ShapeStatistic(model, KernelSums(options.kernel), tuple(one.at(m) for one in relative))
+    found, statistics = statistic.of_sample(values)
+    # In the units of the standardised sample.
+    density, spread = model.standard(found.fit.shapes), statistic.terms(found.fit.shapes).spread
+    widths = [one.at(m) * spread for one in relative]
+    studies = [
+        Study(m, options.replicates, options.kernel, density, "one", bandwidth_named(width), options.seed)
+        for width in widths
+    ]
+    engine = BootstrapReplicates(statistic, found.fit, m)
+    nulls = replicate_values(studies[0], workers=options.workers, engine=engine, progress=progress)
+    return combine(
+        [NullLaw(study) for study in studies],
+        compare(relative, widths, statistics, nulls.T, options.alpha),
+        "density",
+        shape_known=False,
+        location=found.fit.location,
+        scale=found.fit.scale,
+        estimates=model.describe(found.fit),
+        rounded_to=None,
+        sample=observed,
+    )

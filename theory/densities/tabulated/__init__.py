@@ -1,0 +1,1 @@
+"""Densities without closed forms: their distribution functions are tabulated by quadrature of their values."""
