@@ -13,6 +13,7 @@ from scipy.special import ndtr
 
 from foundation.typography import format_count
 from simulations.goodness_of_fit.comparison import Comparison
+from simulations.goodness_of_fit.estimation.model import FORMS
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.rounding import count_ties, guess_width
 from simulations.observations.sample import Sample
@@ -125,10 +126,14 @@ class GoodnessOfFit(Comparison):
         share = float(np.mean((sample < inside[0]) | (sample > inside[1])))
         if self.location is not None or share < MANY_OUTLYING:
             return ""
-        return (
-            f"{share:.0%} of the sample lies where {self.study.setting.density.name} has almost no mass. To test the "
-            "shape alone, for any location and scale, use --estimate (in Python, estimate=True)."
-        )
+        name = self.study.setting.density.name
+        family = name.partition(":")[0]
+        remedy = "Check the units of the data."
+        if family in FORMS:
+            remedy = (
+                f"To test the family for any parameters, use --density {family} --estimate (in Python, estimate=True)."
+            )
+        return f"{share:.0%} of the sample lies where {name} has almost no mass. {remedy}"
 
     def document(self) -> dict[str, Any]:
         """Return the machine-readable form."""

@@ -249,6 +249,7 @@ def test_every_option_with_a_value_is_completed_unless_it_is_a_number_or_free_te
     """A new option must say what is offered for it, or be listed here."""
     free = {
         "--column",
+        "--fix",
         "--name",
         "--cluster",
         "--support",

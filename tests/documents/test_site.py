@@ -30,9 +30,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
         (source / f"{page}.md").write_text(text, encoding="utf-8")
     # The pages that these name are not built with them.
-    named = {name for page in source.glob("*.md") for name in re.findall(r"\]\((\w+)\.md\)", page.read_text("utf-8"))}
+    links = {
+        link
+        for page in source.glob("*.md")
+        for link in re.findall(r"\]\((\w+)\.md(?:#([\w-]+))?\)", page.read_text("utf-8"))
+    }
+    named = {name for name, _ in links}
     for other in named - {*PAGES}:
-        (source / f"{other}.md").write_text("# Another page\n", encoding="utf-8")
+        headings = "".join(f"\n## {anchor}\n" for name, anchor in sorted(links) if name == other and anchor)
+        (source / f"{other}.md").write_text(f"# Another page\n{headings}", encoding="utf-8")
     rest = "".join(f"{page}\n" for page in sorted({*PAGES, *named}))
     (source / "index.md").write_text(f"# All\n\n```{{toctree}}\n{rest}```\n", encoding="utf-8")
     sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", str(source), str(built)]

@@ -77,7 +77,7 @@ def bias_projection(
     >>> projection = bias_projection("epanechnikov", "normal", "one", 0.5)
     >>> values = projection.at(Nodes(np.array([0.0, 2.0]), np.zeros(2), np.zeros(2)))
     >>> [round(float(value), 6) for value in values]
-    [-0.010031, 0.001999]
+    [-0.005674, 0.007167]
     """
     density = valid_density(density, drawn=True)
     setting = Setting(kernel_named(kernel), density, weight_named(weight, density), bandwidth)

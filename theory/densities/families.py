@@ -530,7 +530,7 @@ def standard_form(density: Density) -> Density:
     ('t:5', 'beta:2,3')
     """
     call = read_call(density.name)
-    if call is None or call.family not in FAMILIES or density_named(density.name) != density:
+    if call is None or call.family not in FAMILIES or not is_as_named(density):
         return density
     family = FAMILIES[call.family]
     values, _ = read_numbers(call.arguments, density.name, "")
@@ -538,6 +538,21 @@ def standard_form(density: Density) -> Density:
     names = [parameter.name for parameter in family.parameters]
     given = zip(names, values, strict=False)
     return family.density((), {name: standard.get(name, value) for name, value in given})
+
+
+def is_as_named(density: Density) -> bool:
+    """Return whether a density is the one that its name stands for; one of a user's own may have any name.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> is_as_named(density_named("gamma:2")), is_as_named(replace(NORMAL, name="gamma"))
+    (True, False)
+    """
+    try:
+        return density_named(density.name) == density
+    except InputError:
+        return False
 
 
 def normal_moments(density: Density) -> tuple[Expr, Expr] | None:

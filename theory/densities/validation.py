@@ -20,7 +20,7 @@ from foundation.errors import InputError
 from theory.algebra.smooth_parts import sample
 from theory.densities.density import Density, DensityLike, probability
 from theory.densities.evaluation import numerical
-from theory.densities.families import DENSITIES, density_named
+from theory.densities.families import DENSITIES, density_named, is_as_named
 from theory.kernels import Kernel, x
 
 POINTS = 9
@@ -100,12 +100,7 @@ def _validate(density: Density) -> None:
 @cache
 def _is_of_a_family(density: Density) -> bool:
     """Return whether the density is one that its name stands for, or that a function of this package made."""
-    if density in DENSITIES.values() or density.is_as_made:
-        return True
-    try:
-        return density_named(density.name) == density
-    except InputError:
-        return False
+    return density in DENSITIES.values() or density.is_as_made or is_as_named(density)
 
 
 def _require_intervals(density: Density) -> None:

@@ -177,7 +177,7 @@ def test_a_null_law_that_another_version_simulated_is_not_believed(
         (
             [0.5, 0.6],
             {"estimate": True, "density": "uniform:0,1"},
-            "must be one of normal, laplace, logistic",
+            "must be a family without parameters",
         ),
         ([0.5], {"density": "cauchi"}, "'cauchi' is not a density. Did you mean cauchy"),
     ],
