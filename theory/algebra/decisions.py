@@ -302,7 +302,7 @@ def have_one_minimiser(target: Expr, reference: Expr) -> Evidence:
 
 
 def states(printed: Expr, exact: Expr) -> bool:
-    """Decide whether a printed number is ``exact``: to the digits typed if it is a `Decimal`, and otherwise exactly.
+    """Decide whether a printed number is ``exact``: to the digits typed if it is a decimal, and otherwise exactly.
 
     Examples
     --------
