@@ -41,7 +41,7 @@ def test_its_p_value_is_that_of_the_test(law: str, family: str, known: dict[str,
         known_params=known,
         statistic=scipy_statistic(),
         n_mc_samples=RESAMPLES,
-        rng=np.random.default_rng(1),
+        random_state=np.random.default_rng(1),
     )
     ours = bickel_rosenblatt_test(SAMPLE, family, estimate=True, replicates=RESAMPLES, cache=False)
     # Of normal samples scipy divides the variance by n - 1 here, which is not its own maximum likelihood.

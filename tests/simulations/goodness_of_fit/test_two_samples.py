@@ -138,4 +138,4 @@ def test_options_of_a_given_density_are_refused_with_two_samples(tmp_path: Any) 
     ):
         refused = runner().invoke(main, [*command, *option])
         assert refused.exit_code == 2
-        assert f"{option[0]} does not apply to --against" in refused.output
+        assert f"{option[0]} does not apply to --against" in refused.stderr

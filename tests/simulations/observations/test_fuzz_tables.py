@@ -147,9 +147,9 @@ def fields_by_pandas(records: list[Record], separator: str, index: int) -> list[
 @given(texts().map(lambda content: content.decode("latin-1")), st.sampled_from(list(SEPARATORS)))
 @examples(200)
 def test_pandas_finds_the_same_fields_in_records_that_are_well_formed(text: str, separator: str) -> None:
-    # Carriage returns and byte order marks do not get past the decoding.
+    # Carriage returns and byte order marks do not get past the decoding; older versions of pandas end a field at a NUL.
     try:
-        records = list(Records(text.replace("\r", "\n").replace("\ufeff", ""), separator))
+        records = list(Records(text.replace("\r", "\n").replace("\ufeff", "").replace("\0", ""), separator))
     except StructureError:
         return
     for width in {len(record.fields) for record in records}:

@@ -180,7 +180,7 @@ def test_known_parameters_are_fixed_on_the_command_line(tmp_path: Path) -> None:
     for wrong in ("mean", "mean=3=4", "=3"):
         refused = runner().invoke(main, [*command, "--fix", wrong])
         assert refused.exit_code == 2
-        assert len(refused.output.strip().splitlines()) == 1
+        assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def test_a_fixed_location_is_that_of_the_standardised_sample() -> None:
