@@ -21,6 +21,7 @@ from commands.shared.output import (
     text_output,
     write_json,
 )
+from commands.shared.startup import rare_garbage_collection
 from foundation.progress import show_progress_bar, show_spinner
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     help="After this long a claim is given up as undecided, a kernel as beyond assessment.",
 )
 @common_options
+@rare_garbage_collection()
 def verify_lemmas(
     ids: tuple[str, ...],
     only_list: bool,

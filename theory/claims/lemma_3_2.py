@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy
-from scipy.optimize import nnls
 from sympy import Expr, Integer, Rational, sqrt
 
 from theory.algebra import decisions
@@ -300,6 +299,9 @@ def _discrete_minimum(cells: int, scale: float) -> _DiscreteMinimum:
 
     The constraints enter a non-negative least squares problem with a weight of 1e5.
     """
+    # The import takes a quarter of a second.
+    from scipy.optimize import nnls
+
     width = 4 * scale / cells
     middles = -2 * scale + width * (np.arange(cells) + 0.5)
     # The second moment of a uniform law on a cell includes its variance, width^2/12.

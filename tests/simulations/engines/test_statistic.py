@@ -415,7 +415,7 @@ def test_the_tables_reproduce_the_density_to_rounding_even_in_its_tails(start: i
     fitted = np.polynomial.polynomial.polyval(v, table.density.T)
     with mp.workdps(25):
         exact = np.array([[float(mp.npdf(mpf(p))) for p in row] for row in points[:: max(1, len(points) // 10)]])
-    # exp(-x^2 / 2) itself magnifies the rounding of x^2 / 2, up to 450 at x = 30. What is 1e-40 of the rest is not fitted.
+    # exp(-x^2 / 2) magnifies the rounding of x^2 / 2, up to 450 at x = 30. What is 1e-40 of the rest is not fitted.
     assert np.allclose(fitted[:: max(1, len(points) // 10)], exact, rtol=2e-13, atol=1e-40 * exact.max())
 
 
