@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from foundation.errors import InputError, suggest
@@ -85,12 +85,18 @@ def check_engine(name: str) -> str:
     return name
 
 
-def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int | None = None) -> Replicates:
+def engine_for(
+    name: str,
+    statistic: Statistic,
+    m: int,
+    cells_per_bandwidth: int | None = None,
+    among: Collection[str] = tuple(ENGINES),
+) -> Replicates:
     """Return the engine called ``name``.
 
     ``auto`` selects the engine that `CHOSEN_FROM` gives for m, if it supports the setting, its discretisation error is
     small compared with the spread of T_m, and its cells are few enough to be faster than the exact engine; otherwise
-    the next that does.
+    the next that does. It selects ``among`` the engines of these names.
 
     Raises
     ------
@@ -100,7 +106,7 @@ def engine_for(name: str, statistic: Statistic, m: int, cells_per_bandwidth: int
     if check_engine(name) != "auto":
         _require_within_reach(name, m)
         return ENGINES[name](statistic, m, cells_per_bandwidth)
-    ascending = sorted(ENGINES, key=lambda engine: CHOSEN_FROM[engine])
+    ascending = sorted(among, key=lambda engine: CHOSEN_FROM[engine])
     # First the engines meant for this m, the one for the largest samples first; then those meant for larger m.
     ranked = [engine for engine in reversed(ascending) if CHOSEN_FROM[engine] <= m]
     ranked += [engine for engine in ascending if CHOSEN_FROM[engine] > m]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -142,3 +142,12 @@ def standardise_each(values: Array) -> Array:
     deviations = np.sqrt(np.maximum(squares, 0.0) / (n - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(differences == 0, 0.0, differences / deviations)
+
+
+def share_progress(
+    progress: Callable[[int], None] | None, replicates: int, part: int, parts: int
+) -> Callable[[int], None] | None:
+    """Return the callback of one of ``parts`` simulations, each of which counts as an equal share of the replicates."""
+    if progress is None:
+        return None
+    return lambda done: progress((part * replicates + done) // parts)

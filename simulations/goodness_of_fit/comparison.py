@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -99,6 +99,10 @@ class Comparison:
             f"Of the {len(self.at_bandwidths)} bandwidths, b = {one.value:.4g} decides: the statistic is "
             f"{abs(one.excess):.3g} standard deviations {side} its mean. The p-value accounts for the choice."
         )
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fields of a comparison by name, from which a result is made."""
+        return {one.name: getattr(self, one.name) for one in fields(Comparison)}
 
     def comparison_document(self) -> dict[str, Any]:
         """Return the machine-readable form of what is compared."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,9 @@ import numpy.typing as npt
 
 from foundation.errors import InputError, suggest
 from foundation.files import locate_user_cache
-from simulations.engines.cells.replicates import CellReplicates
+from simulations.engines.choice import engine_for
 from simulations.engines.exact.statistic import check_sample
-from simulations.engines.names import CHOSEN_FROM
-from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
+from simulations.goodness_of_fit.bandwidths import Bandwidths, share_progress, take_bandwidths
 from simulations.goodness_of_fit.comparison import compare
 from simulations.goodness_of_fit.estimation.fitted_shape import FitOptions, fit_and_test, require_plain
 from simulations.goodness_of_fit.estimation.location_scale import standardise
@@ -151,11 +149,11 @@ def bickel_rosenblatt_test(
         place = float(values.mean()), rounding.scale_before(fitted.fit.scale, values)
     laws = [NullLaw(study, model, rounding, *place, null == "smoothed") for study in studies]
     if len(laws) > 1:
-        laws = [replace(law, study=replace(law.study, engine=_drawing_engine(law.study))) for law in laws]
+        laws = [replace(law, study=_draw_every_observation(law.study)) for law in laws]
     prepared = values if fitted is None else fitted.values
     statistics = np.array([law.statistic.of_sample(prepared) for law in laws])
     nulls = np.array(
-        [law.values(workers, folder, _share(progress, replicates, k, len(laws))) for k, law in enumerate(laws)]
+        [law.values(workers, folder, share_progress(progress, replicates, k, len(laws))) for k, law in enumerate(laws)]
     )
     widths = [one.at(values.size) for one in bandwidths]
     return combine(
@@ -170,18 +168,6 @@ def bickel_rosenblatt_test(
     )
 
 
-def _share(progress: Progress | None, replicates: int, part: int, parts: int) -> Progress | None:
-    """Return the callback of one of ``parts`` simulations, each of which counts as an equal share of the replicates."""
-    if progress is None:
-        return None
-    return lambda done: progress((part * replicates + done) // parts)
-
-
-def _drawing_engine(study: Study) -> str:
-    """Return the engine that draws every observation, so that all bandwidths see the same samples."""
-    if study.m >= CHOSEN_FROM["cells"]:
-        with contextlib.suppress(InputError):
-            cells = CellReplicates(study.setting, study.m)
-            if cells.discretisation.is_acceptable and cells.is_economical:
-                return "cells"
-    return "exact"
+def _draw_every_observation(study: Study) -> Study:
+    """Return the study with an engine that draws every observation, so that all bandwidths see the same samples."""
+    return replace(study, engine=engine_for("auto", study.setting, study.m, among=("exact", "cells")).name)

@@ -101,8 +101,7 @@ class NullLaw:
         """Draw the sample of a replicate, changed as the data were, shape (m,)."""
         study = self.study
         (stream,) = study.streams(range(replicate, replicate + 1))
-        sample = draw(study.setting.density, study.seed, stream, study.m)
-        return sample if self.model is None and self.rounding is None else self.change(sample)
+        return self.change(draw(study.setting.density, study.seed, stream, study.m))
 
     def change(self, sample: Array) -> Array:
         """Do to a sample of the hypothesis what was done to the data."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -172,7 +172,7 @@ def combine(
         if len(laws) == 1 and null == "density":
             asymptotic = _asymptotic_p_value(comparison.statistic, study)
     return GoodnessOfFit(
-        **{one.name: getattr(comparison, one.name) for one in fields(comparison)},
+        **comparison.attributes(),
         study=study,
         law=law,
         asymptotic_p_value=asymptotic,

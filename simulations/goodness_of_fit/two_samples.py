@@ -10,8 +10,7 @@ all pairs of the pooled observations does not depend on the division.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +19,21 @@ import numpy.typing as npt
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations.compiled import compiled
-from simulations.engines.exact.kernel_tables import PiecewiseKernel, kernel_table
-from simulations.engines.exact.overlaps import OverlapTable, Workspace, make_workspace, overlap_table, sum_overlaps
+from simulations.engines.exact.overlaps import (
+    OverlapTable,
+    Workspace,
+    make_workspace,
+    require_overlap_table,
+    sum_overlaps,
+)
 from simulations.engines.exact.statistic import check_sample
-from simulations.goodness_of_fit.bandwidths import MIDDLE, Bandwidths, adaptive_bandwidths, take_bandwidths
+from simulations.goodness_of_fit.bandwidths import (
+    MIDDLE,
+    Bandwidths,
+    adaptive_bandwidths,
+    share_progress,
+    take_bandwidths,
+)
 from simulations.goodness_of_fit.comparison import Comparison, compare
 from simulations.goodness_of_fit.names import ADAPTIVE, SIGNIFICANCE, require_level
 from simulations.observations.read import take_sample
@@ -145,7 +155,7 @@ def two_sample_test(
     values = [np.sort(check_sample(sample.values)) for sample in samples]
     pooled = np.sort(np.concatenate(values))
     chosen = kernel_named(kernel)
-    table = _require_table(chosen)
+    table = require_overlap_table(chosen, "to compare two samples")
     bandwidths = _take_bandwidths(bandwidth, pooled, values[0].size, values[1].size)
     widths = [one.at(pooled.size) for one in bandwidths]
     study = Study(pooled.size, replicates, seed=seed)
@@ -154,28 +164,13 @@ def two_sample_test(
         engine = PermutationReplicates(pooled, values[0].size, table, width)
         statistics.append(engine.statistic(*values))
         nulls.append(
-            replicate_values(study, workers=workers, engine=engine, progress=_share(progress, study, k, widths))
+            replicate_values(
+                study, workers=workers, engine=engine, progress=share_progress(progress, replicates, k, len(widths))
+            )
         )
     comparison = compare(bandwidths, widths, np.array(statistics), np.array(nulls), alpha)
-    rest = {one.name: getattr(comparison, one.name) for one in fields(comparison)}
+    rest = comparison.attributes()
     return TwoSamples(**rest, kernel=chosen, replicates=replicates, seed=seed, first=samples[0], second=samples[1])
-
-
-def _share(progress: Progress | None, study: Study, part: int, parts: Sequence[float]) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda done: progress((part * study.replicates + done) // len(parts))
-
-
-def _require_table(kernel: Kernel) -> OverlapTable:
-    pieces = kernel_table(kernel)
-    table = overlap_table(pieces) if isinstance(pieces, PiecewiseKernel) else None
-    if table is None:
-        raise InputError(
-            f"the kernel must be one polynomial of degree 6 or less on a bounded support to compare two samples, got "
-            f"{kernel.name}. Use epanechnikov, uniform, biweight or triweight."
-        )
-    return table
 
 
 def _take_bandwidths(given: Bandwidths, pooled: Array, m: int, n: int) -> tuple[Bandwidth, ...]:

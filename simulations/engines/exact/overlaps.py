@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from foundation.errors import InputError
 from foundation.types import Array, Indices
 from simulations.compiled import compiled
-from simulations.engines.exact.kernel_tables import PiecewiseKernel, transfer
+from simulations.engines.exact.kernel_tables import PiecewiseKernel, kernel_table, transfer
 from theory.algebra.piecewise import PiecewisePolynomial, expand_at
+from theory.kernels import Kernel
 
 HIGHEST_DEGREE = 6
 """Highest degree of a kernel; for higher ones the power sums would lose digits."""
@@ -74,6 +76,24 @@ def overlap_table(kernel: PiecewiseKernel) -> OverlapTable | None:
         powers=tuple(range(len(overlap))),
         transfers=np.array([transfer(expand_at(overlap, centre)) for centre in centres]),
     )
+
+
+def require_overlap_table(kernel: Kernel, purpose: str) -> OverlapTable:
+    """Return the table of a kernel that ``purpose`` needs.
+
+    Raises
+    ------
+    InputError
+        If the kernel has none.
+    """
+    pieces = kernel_table(kernel)
+    table = overlap_table(pieces) if isinstance(pieces, PiecewiseKernel) else None
+    if table is None:
+        raise InputError(
+            f"the kernel must be one polynomial of degree 6 or less on a bounded support {purpose}, got {kernel.name}. "
+            "Use epanechnikov, uniform, biweight or triweight."
+        )
+    return table
 
 
 class Workspace(NamedTuple):

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from foundation.errors import InputError
 from foundation.types import Array
 from simulations.engines.exact.kernel_tables import PiecewiseKernel, kernel_table
-from simulations.engines.exact.overlaps import OverlapTable, make_workspace, overlap_table, sum_overlaps
+from simulations.engines.exact.overlaps import OverlapTable, make_workspace, require_overlap_table, sum_overlaps
+from simulations.goodness_of_fit.bandwidths import MIDDLE
 from simulations.goodness_of_fit.estimation.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.estimation.model import Fit, Model
 from theory.densities.tabulated.scipy_distributions import continuous_distributions
@@ -32,9 +32,6 @@ NODES = 24
 
 PANELS, PANEL_NODES, LOGITS = 12, 16, 36.0
 """Panels and nodes of the quadrature of f^2, over the logit of the distribution function up to this size."""
-
-MIDDLE = (0.16, 0.84)
-"""Levels of the quantiles whose distance is two spreads."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +108,7 @@ class KernelSums:
 
     @cached_property
     def _table(self) -> OverlapTable:
-        pieces = kernel_table(self.kernel)
-        table = overlap_table(pieces) if isinstance(pieces, PiecewiseKernel) else None
-        if table is None:
-            raise InputError(
-                "the kernel must be one polynomial of degree 6 or less on a bounded support for this statistic, "
-                f"got {self.kernel.name}. Use epanechnikov, uniform, biweight or triweight."
-            )
-        return table
+        return require_overlap_table(self.kernel, "for this statistic")
 
     @cached_property
     def _coefficients(self) -> Array:

@@ -14,7 +14,8 @@ from scipy import stats
 from cli import main
 from foundation.errors import InputError
 from simulations import two_sample_test
-from simulations.goodness_of_fit.two_samples import PermutationReplicates, _require_table
+from simulations.engines.exact.overlaps import require_overlap_table
+from simulations.goodness_of_fit.two_samples import PermutationReplicates
 from tests.support.examples import examples
 from tests.support.processes.runner import runner
 from theory.densities.evaluation import numerical
@@ -51,7 +52,7 @@ def test_the_statistic_is_the_integral_of_the_squared_difference_of_the_estimate
 )
 @settings(max_examples=examples(40))
 def test_the_statistic_does_not_depend_on_which_sample_is_first(a: list[float], b: list[float], width: float) -> None:
-    pooled, table = np.sort([*a, *b]), _require_table(kernel_named("epanechnikov"))
+    pooled, table = np.sort([*a, *b]), require_overlap_table(kernel_named("epanechnikov"), "here")
     ends = (np.sort(a), np.sort(b)), (np.sort(b), np.sort(a))
     found = [PermutationReplicates(pooled, one.size, table, width).statistic(one, other) for one, other in ends]
     assert found[0] == pytest.approx(found[1], rel=1e-9, abs=1e-12)
@@ -59,7 +60,7 @@ def test_the_statistic_does_not_depend_on_which_sample_is_first(a: list[float], 
 
 
 def test_every_division_is_equally_likely() -> None:
-    pooled, table = np.array([0.0, 1.0, 3.0, 7.0, 15.0]), _require_table(kernel_named("epanechnikov"))
+    pooled, table = np.array([0.0, 1.0, 3.0, 7.0, 15.0]), require_overlap_table(kernel_named("epanechnikov"), "here")
     engine = PermutationReplicates(pooled, 2, table, 20.0)
     possible = {}
     for pair in itertools.combinations(range(5), 2):
