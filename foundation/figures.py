@@ -18,7 +18,9 @@ from typing import IO, Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.cbook import GrouperView
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 
 from foundation.errors import InputError
 from foundation.files import open_output
@@ -60,6 +62,9 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "epanechnikov-vae",
     "pdf.fonttype": 42,
 }
+
+STACKED_WIDTH = 4.5
+"""Width in inches of a figure whose panels are stacked for a narrow screen."""
 
 DOTS_PER_INCH = 200
 """Resolution of a PNG file."""
@@ -104,6 +109,41 @@ def label_panels(panels: Sequence[Axes]) -> None:
     """Label panels a, b, c, ... above their upper left corners."""
     for axes, name in zip(panels, "abcdefghijkl", strict=False):
         axes.annotate(name, (0, 1), (-14, 6), "axes fraction", "offset points", weight="bold", va="baseline")
+
+
+def stack_panels(figure: Figure, width: float = STACKED_WIDTH) -> bool:
+    """Rearrange the panels of a figure in one column, in reading order, each with its height; return whether it did.
+
+    A figure with one column of panels is left as it is, and so is one whose panels share axes, because some of these
+    have labels only in the original arrangement. ``width`` is the new one of the figure, in inches.
+    """
+    places = {axes: place for axes in figure.axes if (place := axes.get_subplotspec()) is not None}
+    axes_groups = (grouper.get_siblings(axes) for axes in places for grouper in _shared_axes(axes))
+    sharing = any(len(group) > 1 for group in axes_groups)
+    if sharing or len({place.colspan.start for place in places.values()}) < 2:
+        return False
+    figure.draw_without_rendering()
+    rows = sorted({place.num1: axes.get_position().height for axes, place in places.items()}.items())
+    # What is above, between and below the panels of a column, such as labels, is needed by each of them.
+    height = figure.get_figheight()
+    margin = height * (1 - sum(_column_heights(places))) / len({place.rowspan.start for place in places.values()})
+    heights = [height * share + margin for _, share in rows]
+    figure.set_size_inches(width, sum(heights))
+    grid = figure.add_gridspec(len(rows), 1, height_ratios=heights)
+    numbers = {first: number for number, (first, _) in enumerate(rows)}
+    for axes, place in places.items():
+        axes.set_subplotspec(grid[numbers[place.num1]])
+    return True
+
+
+def _shared_axes(axes: Axes) -> tuple[GrouperView, GrouperView]:
+    return axes.get_shared_x_axes(), axes.get_shared_y_axes()
+
+
+def _column_heights(places: dict[Axes, SubplotSpec]) -> list[float]:
+    """Return the heights of the panels at the left, as shares of the figure's height."""
+    first = {place.rowspan.start: axes for axes, place in places.items() if place.colspan.start == 0}
+    return [axes.get_position().height for axes in first.values()]
 
 
 def place_legend_on_top(axes: Axes, share: float, columns: int = 1) -> None:

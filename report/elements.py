@@ -13,7 +13,19 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from foundation.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILION, render_in_style
+from foundation.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    render_in_style,
+    stack_panels,
+)
 from report.formulas import plain, typeset
 
 
@@ -74,6 +86,11 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 
 _OPENING = re.compile(r"<svg [^>]*>")
 
+#: Coordinates of an SVG, and in them the decimals beyond a hundredth of a pixel.
+_COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')
+
+_NEEDLESS_DECIMALS = re.compile(r"(\.\d\d)\d+")
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -90,9 +107,9 @@ class Drawing:
     source : str
         The command or the notebook that draws it.
     html : Markup
-        An ``svg`` or ``img`` element.
+        An ``svg`` element, or two: the figure, and its form for narrow screens.
     width : float
-        Minimum width in CSS pixels; on narrower screens the figure scrolls.
+        Minimum width in CSS pixels of the first form; on narrower screens it scrolls.
     """
 
     name: str
@@ -104,7 +121,10 @@ class Drawing:
 
 
 def drawing(name: str, figure: Figure, *, caption: str, description: str, source: str) -> Drawing:
-    """Convert a Matplotlib figure to an ``svg`` element in the page's colours, light or dark.
+    """Convert a Matplotlib figure to ``svg`` elements in the page's colours, light or dark.
+
+    A figure with panels side by side also gets a form for narrow screens, in which they are stacked. The style sheet
+    shows one of the two.
 
     Raises
     ------
@@ -113,6 +133,14 @@ def drawing(name: str, figure: Figure, *, caption: str, description: str, source
     """
     if not _ANCHOR.fullmatch(name):
         raise ValueError(f"the name of a drawing must be of lower-case letters, digits and hyphens, got {name!r}")
+    width = 72 * figure.get_figwidth()
+    html = _svg(name, figure, description, "wide")
+    if stack_panels(figure):
+        html += _svg(f"{name}-stacked", figure, description, "stacked")
+    return Drawing(name, typeset(caption), description, source, html, width)
+
+
+def _svg(name: str, figure: Figure, description: str, form: str) -> Markup:
     stream = io.StringIO()
     with render_in_style(name):
         figure.savefig(stream, format="svg", transparent=True)
@@ -123,14 +151,14 @@ def drawing(name: str, figure: Figure, *, caption: str, description: str, source
     # Ids must be unique on the page, which holds several drawings.
     svg = _IDENTIFIER.sub(lambda before: f"{before[1]}{name}-", svg)
     svg = _COLOUR.sub(lambda colour: COLOURS.get(colour.group().lower(), colour.group()), svg)
+    svg = _COORDINATES.sub(lambda found: _NEEDLESS_DECIMALS.sub(r"\1", found.group()), svg)
     width, height = (72 * inches for inches in figure.get_size_inches())
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-label="{plain(description)}" viewBox="0 0 {width:g} {height:g}" '
+        f'class="{form}" aria-label="{plain(description)}" viewBox="0 0 {width:g} {height:g}" '
         f'style="aspect-ratio: {width:g} / {height:g}">'
     )
-    svg = _OPENING.sub(lambda _: opening, svg, count=1)
-    return Drawing(name, typeset(caption), description, source, Markup(svg.strip()), width)
+    return Markup(_OPENING.sub(lambda _: opening, svg, count=1).strip())
 
 
 def picture(pixels: npt.NDArray[np.uint8], description: str) -> Markup:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from report.elements import Drawing
 from report.formulas import plain, typeset
+from report.sections.answers import Answer, answer_on_limit, answer_on_method, answer_on_theory
 from report.sections.asymptotics import Asymptotics
 from report.sections.experiments import Experiment
 from report.sections.ledger import Ledger
@@ -62,6 +63,17 @@ class Page:
     def ablation(self) -> Experiment | None:
         """The ablation, or None if the page does not show it."""
         return next((experiment for experiment in self.experiments if experiment.name == "ablation"), None)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The verdicts on the theory, the limit and the method."""
+        return answer_on_theory(self.ledger), answer_on_limit(self.studies), answer_on_method(self.ablation)
+
+    @property
+    def leading(self) -> Drawing:
+        """The figure below the verdicts: the first of the ablation, or else the last of the studies."""
+        drawings = self.ablation.drawings if self.ablation is not None else ()
+        return (*drawings, *reversed(self.studies.drawings))[0]
 
     @property
     def drawings(self) -> tuple[Drawing, ...]:

@@ -16,8 +16,8 @@ from report.formulas import plain, typeset
 #: The folder of the project's measured results in a checkout.
 OURS = Path(__file__).resolve().parents[2] / "results"
 
-#: The files in OURS, and the folders that ``reproduce`` creates in a runs folder.
-TABLES = ("table-1", "table-2", "ablation")
+#: The files in OURS, and the folders that ``reproduce`` creates in a runs folder. The ablation tells most.
+TABLES = ("ablation", "table-1", "table-2")
 
 _CAPTIONS = {
     "curves": "Hold-out reconstruction error by epoch, as in the paper's Figures S6 and S7. Bands span the seeds.",
@@ -42,8 +42,10 @@ class Experiment:
     drawings : tuple of Drawing
     source : str
         The file of the results.
-    answer : Markup
-        The first sentences of the first paragraph, which state the result.
+    verdict : Markup or None
+        Whether the method works, and why, in a few words; only the ablation has one.
+    evidence : Markup
+        The figures that the verdict rests on.
     """
 
     name: str
@@ -54,7 +56,8 @@ class Experiment:
     failures: tuple[Markup, ...]
     drawings: tuple[Drawing, ...]
     source: str
-    answer: Markup
+    verdict: Markup | None
+    evidence: Markup
 
 
 def results_files(runs_dir: Path) -> list[Path]:
@@ -83,7 +86,8 @@ def experiment_of(path: Path) -> Experiment:
         failures=tuple(plain(f"{failure.name}: {failure.reason}") for failure in results.failures),
         drawings=tuple(_drawings(name, results)),
         source=shown_path(path),
-        answer=typeset(found.answer),
+        verdict=None if found.headline is None else typeset(found.headline.verdict),
+        evidence=typeset("" if found.headline is None else found.headline.evidence),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from simulations.figures import convergence_figure, law_figure
 from simulations.study.convergence import Convergence
 from simulations.study.study import Result
 from simulations.study.summary import AGREEMENT, Summary, in_words
+
+#: A mean within this share of its limit is called near it.
+CLOSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,10 @@ class Studies:
     ----------
     setting : str
         Kernel, density, weight, bandwidth, replicates and seed.
+    verdict : Markup
+        Whether the limit holds at the last m, in a few words.
     answer : Markup
-        Their conclusion, in one sentence.
+        The figures that the verdict rests on, in sentences.
     means, shape : PageTable
     words : tuple of Words
     drawings : tuple of Drawing
@@ -42,6 +48,7 @@ class Studies:
     """
 
     setting: str
+    verdict: Markup
     answer: Markup
     means: PageTable
     shape: PageTable
@@ -53,9 +60,11 @@ class Studies:
 def studies_of(results: Sequence[Result]) -> Studies:
     """Format the results of studies that differ only in m, with at least two replicates each."""
     summaries = [result.summary for result in results]
+    last = summaries[-1]
     return Studies(
         setting=_setting(results[0]),
-        answer=typeset(_answer(summaries[-1])),
+        verdict=typeset(judge_limit(last.m, last.exact.total, last.limit_mean)),
+        answer=typeset(_answer(last)),
         means=_means(summaries),
         shape=_shape(summaries),
         words=tuple(_words(summary) for summary in summaries),
@@ -70,6 +79,23 @@ def _setting(result: Result) -> str:
         f"kernel {setting.kernel.name}, density {setting.density.name}, weight {setting.weight.name}, "
         f"b = {setting.bandwidth.name}; {study.replicates:,} replicates at each m, seed {study.seed}"
     )
+
+
+def judge_limit(m: int, exact: float, limit: float) -> str:
+    """Compare the exact mean at m, which has no Monte Carlo error, with its limit, in a few words.
+
+    Examples
+    --------
+    >>> judge_limit(1_000, 0.54, 0.57)
+    'Not yet: at m = 1,000 the mean is 5.3% below its limit'
+    """
+    place = f"at m = {m:,} the mean is"
+    if not math.isfinite(limit):
+        return f"No: {place} finite and its limit is not"
+    gap = abs(exact - limit) / limit
+    if gap < CLOSE:
+        return f"Nearly: {place} within {CLOSE:.0%} of its limit"
+    return f"Not yet: {place} {gap:.1%} {'below' if exact < limit else 'above'} its limit"
 
 
 def _answer(summary: Summary) -> str:

@@ -114,7 +114,7 @@ def test_what_the_command_says_is_what_the_page_shows(made: Made) -> None:
     assert said["claims"] == sum(said["summary"].values()) == len(claims())
     assert said["unexpected"] == 0
     assert "pending" not in said["summary"]
-    assert said["results"] == ["results/table-1.json", "results/ablation.json"]
+    assert said["results"] == ["results/ablation.json", "results/table-1.json"]
     assert said["runs"] == ["results/digits-evae"]
     for verdict, number in said["summary"].items():
         assert f"{verdict} ({number})" in re.sub(r"\s+", " ", made.html)
@@ -139,6 +139,25 @@ def test_drawings_take_their_colours_from_the_page(made: Made) -> None:
     assert set(re.findall(r"var\((--[\w-]+)\)", drawn)) <= set(re.findall(r"(--[\w-]+):", style))
     # What is drawn in a fixed colour would not be seen in the dark.
     assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) == set()
+
+
+def test_a_figure_with_panels_side_by_side_has_a_form_in_which_they_are_stacked(made: Made) -> None:
+    figures = dict(re.findall(r'<figure id="([^"]*)">(.*?)</figure>', made.html, re.DOTALL))
+    shapes = {
+        name: [
+            (form, float(width)) for form, width in re.findall(r'class="(wide|stacked)".*?viewBox="0 0 (\S+) ', figure)
+        ]
+        for name, figure in figures.items()
+    }
+    assert [form for form, _ in shapes["ablation-ablation"]] == ["wide", "stacked"]
+    # One panel, and panels that share axes.
+    assert [form for form, _ in shapes["table-1-curves"]] == [form for form, _ in shapes["law"]][:1] == ["wide"]
+    assert all(width < 330 for forms in shapes.values() for form, width in forms if form == "stacked")
+
+
+def test_no_label_of_a_figure_loses_digits(made: Made) -> None:
+    labels = "".join(re.findall(r"<text[^>]*>(.*?)</text>", made.html, re.DOTALL))
+    assert "0.000216" in re.sub(r"<[^>]*>|\s", "", labels)
 
 
 def test_the_page_is_small(made: Made) -> None:

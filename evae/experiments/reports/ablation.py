@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from evae.experiments.plan import CURVES, FACTOR_KERNELS, FACTOR_OBJECTIVES, curve_of, factors_of
 from evae.experiments.reports.attribution import Attribution, attribute
 from evae.experiments.reports.departures import departures
+from evae.experiments.reports.effects import effects_table
+from evae.experiments.reports.headline import Headline, headline
 from evae.experiments.reports.tables import Report, Table
 from evae.experiments.results import Results, RunRecord
 from evae.experiments.statistics.equal_rate import compare_at_equal_rate
+from evae.experiments.statistics.estimates import Estimate
 from evae.experiments.statistics.measurements import (
     ABSENT,
     DISTANCE,
@@ -22,8 +25,10 @@ from evae.experiments.statistics.measurements import (
     floor_row,
     fraction,
     measured,
+    measurement,
     shown,
 )
+from evae.experiments.statistics.paired_differences import paired_differences
 from evae.experiments.statistics.trials import Trial
 
 #: The metrics whose gain is attributed, with their units.
@@ -44,21 +49,25 @@ def ablation_report(results: Results) -> Report:
     tables: list[Table] = []
     paragraphs: list[str] = []
     documents = []
+    headlines: list[Headline] = []
     places = dict.fromkeys((r.configuration.dataset, r.configuration.latent_dim) for r in results.records)
     for dataset, latent_dim in places:
         records = results.where(dataset=dataset, latent_dim=latent_dim)
         place = f"{dataset}, d_z = {latent_dim}"
+        # The same findings as tables, as sentences and as values for programs.
+        found, at_equal_rate = attributions(records), compare_at_equal_rate(rate_curves(records))
         tables += [
+            effects_table(records, found, at_equal_rate.gain, place),
             _models(records, _IMAGES, f"The models ({place})"),
             _models(records, _CODES, f"Their codes ({place})"),
             _factors(records, f"Reconstruction error in nats by kernel and objective ({place})"),
             _curves(records, f"Reconstruction against rate as the weight of the regularisation varies ({place})"),
         ]
-        # The same findings as tables, as sentences and as values for programs.
-        found, at_equal_rate = attributions(records), compare_at_equal_rate(rate_curves(records))
         words = [*(one.paragraph for one in found.values()), at_equal_rate.words]
         paragraphs += [f"{place}: {text}" for text in words]
         gain = at_equal_rate.gain
+        error = found.get(ERROR.metric)
+        headlines.append(headline(error.split if error else None, _gain_over_autoencoder(records), gain))
         documents.append(
             {
                 "dataset": dataset,
@@ -68,7 +77,14 @@ def ablation_report(results: Results) -> Report:
                 "paragraphs": words,
             }
         )
-    return Report("Ablation", departures(results), tuple(tables), tuple(paragraphs), {"ablations": documents})
+    return Report(
+        "Ablation", departures(results), tuple(tables), tuple(paragraphs), {"ablations": documents}, headlines[0]
+    )
+
+
+def _gain_over_autoencoder(records: Sequence[RunRecord]) -> Estimate | None:
+    found = paired_differences(map(measurement, records), ERROR, "evae", "ae")
+    return found[0].estimate if found else None
 
 
 def _models(records: Sequence[RunRecord], metrics: dict[str, str], title: str) -> Table:

@@ -154,7 +154,7 @@ def _draw_split(axes: Axes, found: Sequence[Trial]) -> None:
     axes.set_yticks(range(0, -len(parts), -1), list(parts))
     unit = "nats per image" + (" (95 % interval)" if split.gain.interval else "")
     axes.set(xlabel=unit, ylim=(-len(parts) + 0.4, 0.6))
-    axes.margins(x=0.18)
+    axes.margins(x=0.3)
 
 
 def _draw_estimate(axes: Axes, height: float, found: Estimate, colour: str, marker: str) -> None:

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from evae.experiments.reports.headline import Headline
 from foundation.terminal import FittingTable
 from foundation.typography import escape_latex, format_markdown, format_printable
 
@@ -58,13 +59,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """Tables and paragraphs, in reading order; ``document`` has the same content for a JSON file."""
+    """Tables and paragraphs, in reading order; ``document`` has the same content for a JSON file.
+
+    ``headline`` is the verdict on the method, which only the ablation gives.
+    """
 
     title: str
     notes: tuple[str, ...]
     tables: tuple[Table, ...]
     paragraphs: tuple[str, ...]
     document: dict[str, Any]
+    headline: Headline | None = None
 
     @property
     def answer(self) -> str:

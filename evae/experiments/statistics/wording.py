@@ -57,18 +57,30 @@ def on_left_out(seeds: Sequence[int], models: str) -> str:
 
 
 def shown_p(p_value: float) -> str:
+    """Format a p-value in a sentence, as `format_p` does.
+
+    Examples
+    --------
+    >>> shown_p(1 / 256), shown_p(1e-20)
+    ('p = 0.0039', 'p < 1e-16')
+    """
+    shown = format_p(p_value)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+
+
+def format_p(p_value: float) -> str:
     """Format a p-value with two significant digits, or as many as are needed to show on which side of 5 % it lies.
 
     Examples
     --------
-    >>> shown_p(1 / 256), shown_p(0.04998), shown_p(1e-20)
-    ('p = 0.0039', 'p = 0.04998', 'p < 1e-16')
+    >>> format_p(1 / 256), format_p(0.04998), format_p(1e-20)
+    ('0.0039', '0.04998', '< 1e-16')
     """
     if p_value < 1e-16:
-        return "p < 1e-16"
+        return "< 1e-16"
     significant = p_value < SIGNIFICANCE
     digits = next((d for d in range(2, 17) if (float(f"{p_value:.{d}g}") < SIGNIFICANCE) == significant), 17)
-    return f"p = {p_value:.{digits}g}"
+    return f"{p_value:.{digits}g}"
 
 
 def listed(words: Sequence[str]) -> str:

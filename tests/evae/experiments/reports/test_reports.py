@@ -156,7 +156,7 @@ def test_the_gain_goes_to_the_objective_where_the_objective_makes_it_and_to_the_
 
 
 def test_the_ablation_lays_out_models_factors_and_curves() -> None:
-    models, codes, factors, curves = report(results("ablation", by_objective, seeds=(0,))).tables
+    _, models, codes, factors, curves = report(results("ablation", by_objective, seeds=(0,))).tables
     names = [row[0] for row in models.rows]
     assert {"vae", "evae", "evae-repaired", "ae", "beta-vae", "evae-uniform-kernel-B1"} <= set(names)
     assert not any("beta0.0625" in name for name in names)
@@ -218,7 +218,7 @@ def test_an_ablation_without_a_cell_says_so_and_shows_the_rest() -> None:
     found = report(dataclasses.replace(whole, records=kept))
     assert "cannot be split" in found.paragraphs[0]
     assert found.document["ablations"][0]["attribution"] == {}
-    assert found.tables[2].rows[1][1] == "-"
+    assert found.tables[3].rows[1][1] == "-"
 
 
 def test_what_is_scaled_down_is_said() -> None:
@@ -418,7 +418,7 @@ def test_training_images_have_a_separate_row_for_each_data_set() -> None:
 
 def test_the_ablation_compares_with_training_images() -> None:
     found = with_references(results("ablation", by_objective, seeds=(0,)))
-    models, *_ = report(found).tables
+    _, models, *_ = report(found).tables
     assert models.rows[-1] == ("training images", "-", "0.12", "0.0611", "0.12")
 
 
