@@ -175,7 +175,7 @@ def assert_near(found: float, expected: float, scale: float) -> None:
 
 @pytest.mark.parametrize(("place", "scale"), [("-1000", "0.0001"), ("-328000", "0.0001"), ("7", "0.000001")])
 def test_the_flank_of_a_narrow_part_is_seen_beside_a_part_that_is_wide_there(place: str, scale: str) -> None:
-    """Few scales of the wide part, but no distance that keeps its digits: there f was wrong by 1e-6, and 1/f with it."""
+    """Seen from the wide part, few scales away, f was wrong by 1e-6 there, and 1/f with it."""
     parts = normal_parts(("0.4", "0", "501000"), ("0.3", "0", "1"), ("0.3", place, scale))
     ends = [Fraction(float(Fraction(place) - z * Fraction(scale))) for z in (5, 4)]
     problem = Problem(parts, "epanechnikov", 1.0, [0.0], "inverse-density", (ends[0], ends[1]))
