@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     "options; the result is the same to the bit as if it had never stopped (on CUDA if it is --deterministic). Given "
     "several times: with runs of --seeds, all at once again.",
 )
+@click.option(
+    "--help-combinations",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, given: _print_combinations(context, given),
+    help="Print which posteriors, objectives and kinds of divergence can be combined, and why others cannot, and exit.",
+)
 @plot_option("the errors and the noise of the codes by epoch.")
 @common_options
 @click.pass_context
@@ -53,7 +61,8 @@ def train(
     """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
 
     A model is a posterior with an objective; each can be replaced, and they combine freely where the objective has an
-    exact formula for the posterior. An option that would do nothing for the pair is refused.
+    exact formula for the posterior, or another kind that --divergence-by names. An option that would do nothing for the
+    pair is refused.
 
     The run's folder keeps the configuration, one line of metrics an epoch, the same as curves (tensorboard --logdir
     runs), the weights of the last finished epoch, the last two checkpoints, and a picture of hold-out images and
@@ -125,6 +134,16 @@ def train(
         print_sentence(console, told)
         # Commands are not wrapped, so that they can be copied.
         console.print(f"Next: python cli.py evaluate {quote_for_shell(str(runs[0].path))}", soft_wrap=True)
+
+
+def _print_combinations(context: click.Context, given: bool) -> None:
+    """Print the table of combinations and end the command, if that is asked for."""
+    if not given or context.resilient_parsing:
+        return
+    from evae.models.regularisation.combinations import combination_table
+
+    console_for(None, quiet=False).print(combination_table())
+    context.exit()
 
 
 def run_document(run: Run) -> dict[str, Any]:

@@ -106,8 +106,8 @@ def plain_loop(setting: Setting, workers: int) -> Epoch:
         total = 0.0
         for batch in loader:
             images = batch.to(setting.device)
-            logits, posterior = model(images)
-            terms = objective.terms(logits, images, posterior)
+            logits, posterior, drawn = model(images)
+            terms = objective.terms(logits, images, posterior, drawn, model.prior)
             loss = sum(terms.values(), start=torch.zeros((), device=setting.device)).mean()
             optimizer.zero_grad()
             loss.backward()
@@ -128,7 +128,7 @@ def products_alone(setting: Setting) -> Epoch:
     model = setting.model()
     images = as_images(setting.pixels[: setting.config.batch_size].to(setting.device))
     with FlopCounterMode(display=False) as counter:
-        logits, _ = model(images)
+        logits, *_ = model(images)
         logits.sum().backward()
     # Products of square matrices with the same number of operations, and one of fewer rows for the remainder.
     operations = counter.get_total_flops() / len(images) * len(setting.pixels)

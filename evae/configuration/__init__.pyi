@@ -13,7 +13,9 @@ from .options import flag as flag
 from .recipe import DIVERGENCES as DIVERGENCES
 from .recipe import INTERVALS as INTERVALS
 from .recipe import KERNELS as KERNELS
+from .recipe import KINDS as KINDS
 from .recipe import OBJECTIVES as OBJECTIVES
+from .recipe import PENALTIES as PENALTIES
 from .recipe import POSTERIORS as POSTERIORS
 from .recipe import PRESETS as PRESETS
 from .recipe import RECIPE_FIELDS as RECIPE_FIELDS

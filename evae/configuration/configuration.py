@@ -119,9 +119,10 @@ class Configuration(TrainingOptions):
         recipe = self.recipe
         for option, (field, values, _) in RECIPE_OPTIONS.items():
             if getattr(self, option) is not None and not recipe.uses(option):
+                found = getattr(recipe, field)
+                where = f"without a {field}" if found is None else f"with the {field} {found}"
                 raise InputError(
-                    f"{flag(option)} does nothing with the {field} {getattr(recipe, field)}: it belongs to "
-                    f"--{field} {' or '.join(values)}. Leave it out."
+                    f"{flag(option)} does nothing {where}: it belongs to --{field} {' or '.join(values)}. Leave it out."
                 )
         if self.divergence is not None and recipe.posterior == "uniform":
             raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")

@@ -31,7 +31,9 @@ from evae.configuration.recipe import (
     DIVERGENCES,
     INTERVALS,
     KERNELS,
+    KINDS,
     OBJECTIVES,
+    PENALTIES,
     POSTERIORS,
     PRESETS,
     SHORTEST_PRIOR,
@@ -189,7 +191,7 @@ class TrainingOptions:
             "elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + elbo, compact support alone. "
             "evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. gaussian-kde: evae with a "
             "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. The "
-            "options from --posterior to --divergence change it.",
+            "options from --posterior to --penalty-weight change it.",
             metavar="NAME",
         ),
     )
@@ -413,6 +415,39 @@ class TrainingOptions:
             "log(3l/(5r)) on it, which Epanechnikov noise makes least at a given variance.",
             metavar="kl|renyi2",
             label="{}",
+        ),
+    )
+    divergence_by: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*KINDS, estimate="draws"),
+            "How the divergence from the prior is computed, for elbo and uniform-prior.",
+            "exact (the default): by its formula. bound: by the formula of an upper bound on it. draws: by the "
+            "densities at the code that is drawn anyway, an estimate without bias. The term's name in the log says "
+            "which: kl, kl_bound or kl_estimate. --help-combinations lists the pairs that have each.",
+            metavar="exact|bound|draws",
+            label="by-{}",
+        ),
+    )
+    penalty: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*PENALTIES),
+            "A penalty that is added to the objective.",
+            "dip: DIP-VAE-II, the squared distance of the covariance of the codes in a batch, noise included, from "
+            "the identity, exact for every posterior. Not with several processes.",
+            metavar="NAME",
+            label="{}",
+        ),
+    )
+    penalty_weight: float | None = field(
+        default=None,
+        metadata=row(
+            number(),
+            "Weight of the --penalty.",
+            "1 is the default.",
+            metavar="W",
+            label="w{}",
         ),
     )
 

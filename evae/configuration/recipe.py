@@ -19,6 +19,11 @@ INTERVALS = ("printed", "corrected")
 
 DIVERGENCES = ("kl", "renyi2")
 
+#: What a divergence may be computed by: its exact formula, an exact bound on it, or an estimate from the drawn codes.
+KINDS = ("exact", "bound", "draws")
+
+PENALTIES = ("dip",)
+
 #: b(100) = 100^(-2/9), the step size of Section 4 (`evae.models.kernel_density.step_size`).
 STEP_SIZE = 100 ** (-2 / 9)
 
@@ -44,6 +49,10 @@ class Recipe:
         Of every objective except reconstruction: the weight of its regularisation term.
     uniform_length, divergence
         Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
+    divergence_by
+        Of the objectives with a prior: one of `KINDS`.
+    penalty, penalty_weight
+        A further term, one of `PENALTIES`, which any objective can have, and its weight.
     """
 
     posterior: str
@@ -54,17 +63,25 @@ class Recipe:
     beta: float | None = None
     uniform_length: float | None = None
     divergence: str | None = None
+    divergence_by: str | None = None
+    penalty: str | None = None
+    penalty_weight: float | None = None
 
     def completed(self) -> Recipe:
         """Set every option that has an effect, by default to its plain value, and every other one to None."""
         plain = {name: default for name, (_, _, default) in RECIPE_OPTIONS.items() if self.uses(name)}
         given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
-        return Recipe(self.posterior, self.objective, **{**plain, **given})
+        return Recipe(self.posterior, self.objective, penalty=self.penalty, **{**plain, **given})
 
     def uses(self, option: str) -> bool:
         """Return whether an option has an effect for this posterior and this objective."""
         field, values, _ = RECIPE_OPTIONS[option]
         return getattr(self, field) in values
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the objective regularises towards a prior."""
+        return self.uses("divergence_by")
 
     def document(self) -> dict[str, str | float]:
         """Return the fields that are not None, for a JSON file."""
@@ -82,6 +99,8 @@ RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "beta": ("objective", ("elbo", "kde-bound", "uniform-prior"), 1.0),
     "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
     "divergence": ("objective", ("uniform-prior",), "kl"),
+    "divergence_by": ("objective", ("elbo", "uniform-prior"), "exact"),
+    "penalty_weight": ("penalty", ("dip",), 1.0),
 }
 
 PRESETS = {
@@ -98,21 +117,57 @@ PRESETS = {
 }
 
 
+def kinds_of(recipe: Recipe) -> tuple[str, ...]:
+    """Return those of `KINDS` that have a finite formula for the recipe's divergence from its prior; none without one.
+
+    What they compute is in `evae.models.regularisation.divergences`.
+    """
+    posterior, smooth = recipe.posterior, recipe.posterior == "kde" and recipe.kernel == "gaussian"
+    if not recipe.has_prior or posterior == "none":
+        return ()
+    if recipe.objective == "uniform-prior":
+        unbounded = smooth or (posterior in NOISES and NOISES[posterior].reach is None)
+        kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
+        return () if unbounded else kinds
+    exact = () if smooth else ("exact",)
+    return (*exact, "bound", "draws") if posterior == "kde" else (*exact, "draws")
+
+
 def require_formula(recipe: Recipe) -> None:
-    """Raise `InputError` for a pair without an exact, finite formula, since nothing is approximated silently."""
+    """Raise `InputError` for a pair without a finite formula of the kind named, since nothing is approximated silently.
+
+    ``recipe`` is complete.
+    """
     posterior, objective = recipe.posterior, recipe.objective
     pair = f"--objective {objective} has no exact formula for --posterior {posterior}"
-    if objective in ("elbo", "uniform-prior"):
-        if posterior == "none":
-            raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
-        if posterior == "kde" and recipe.kernel == "gaussian":
-            raise InputError(f"{pair} --kernel gaussian: a normal plus a uniform variable has no closed-form entropy.")
     if objective == "kde-bound" and posterior != "kde":
         raise InputError(f"{pair}: equation (8) weighs B and r, and only the posterior kde has both.")
-    if objective == "uniform-prior":
-        if posterior in NOISES and NOISES[posterior].reach is None:
+    if recipe.has_prior:
+        kinds = kinds_of(recipe)
+        if posterior == "none":
+            raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
+        if not kinds:
             raise InputError(f"{pair}: its support is unbounded, so that the divergence is infinite.")
+        if recipe.divergence_by not in kinds:
+            _refuse_kind(recipe, kinds)
+    if objective == "uniform-prior":
         _require_room(recipe)
+
+
+def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:
+    """Raise `InputError` for a kind that the pair lacks; the sentence names those that it has."""
+    pair = f"--posterior {recipe.posterior}" + ("" if recipe.kernel is None else f" --kernel {recipe.kernel}")
+    remedy = f"Use --divergence-by {' or '.join(kinds)}."
+    if recipe.divergence_by == "exact":
+        raise InputError(
+            f"--objective {recipe.objective} has no exact formula for {pair}: a normal plus a uniform variable has no "
+            f"closed-form entropy. {remedy}"
+        )
+    if recipe.divergence == "renyi2":
+        pair += " --divergence renyi2"
+    raise InputError(
+        f"--divergence-by {recipe.divergence_by} has no formula for --objective {recipe.objective} and {pair}. {remedy}"
+    )
 
 
 def _require_room(recipe: Recipe) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.distributions import constraints
@@ -64,3 +66,15 @@ def require_probabilities(value: Tensor) -> None:
             f"every probability given to icdf must lie in [0, 1], got {value[~valid][0].item()}. "
             "Clamp the probabilities, or construct the distribution with validate_args=False to get NaN."
         )
+
+
+def log_normal_cdf(x: Tensor) -> Tensor:
+    """Return the logarithm of the standard normal distribution function, whose gradient is accurate in both tails.
+
+    The gradient of `torch.special.log_ndtr` is the exponential of a difference of large numbers: in single precision it
+    is 6 times too large at x = -10^4, and infinite or 0 beyond.
+    """
+    below = x < 0
+    t = torch.where(below, -x, 1.0) / math.sqrt(2)
+    tail = (torch.special.erfcx(t) / 2).log() - t.square()
+    return torch.where(below, tail, (-torch.erfc(torch.where(below, 1.0, x) / math.sqrt(2)) / 2).log1p())

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from evae.distributions.arithmetic import positive_part
+from evae.distributions.arithmetic import log_normal_cdf, positive_part
 
 #: h(q) = log 2B + _SLOPE s / B while s <= B.
 _SLOPE = 9 / 4 - 27 / 16 * math.log(3)
@@ -56,7 +56,7 @@ def normal_plus_uniform_log_density(offset: Tensor, s: Tensor, width: Tensor) ->
     digits far outside [-B, B] and for a width much below s.
     """
     distance = offset.abs()
-    log_near, log_far = (torch.special.log_ndtr(-(distance + side * width) / s) for side in (-1, 1))
+    log_near, log_far = (log_normal_cdf(-(distance + side * width) / s) for side in (-1, 1))
     ratio = log_near - log_far
     # If B is much below s, the two tails cancel, and the density of the normal variable is accurate.
     wide = ratio > torch.finfo(ratio.dtype).eps ** (1 / 3)

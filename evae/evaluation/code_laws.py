@@ -25,7 +25,7 @@ from evae.data import as_images
 from evae.evaluation.holdout import CHUNK
 from evae.evaluation.names import SAMPLERS
 from evae.metrics import eight_bit
-from evae.models.priors import Prior, fixed_prior
+from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from foundation.errors import InputError, suggest
 from foundation.progress import ProgressCallback, ignore_progress
@@ -41,7 +41,7 @@ _STEPS = 200
 
 
 @dataclass(frozen=True)
-class Mixture(Prior):
+class Mixture(CodeLaw):
     """A mixture of normal laws, each with its own covariance.
 
     Attributes
@@ -96,8 +96,8 @@ class Mixture(Prior):
             parts.append(log_weight - log_volume - 0.5 * noise.square().sum(0))
         return torch.stack(parts)
 
-    def to(self, device: torch.device) -> Mixture:
-        """Return the same law with its tensors on a device."""
+    def in_double(self, device: torch.device) -> Mixture:
+        """Return the same law with its tensors, which are in double precision, on a device."""
         moved = {name: getattr(self, name).to(device) for name in ("weights", "means", "factors")}
         return dataclasses.replace(self, **moved)
 
@@ -115,7 +115,7 @@ def code_law(
     seed: int,
     components: int = COMPONENTS,
     progress: ProgressCallback = ignore_progress,
-) -> Prior:
+) -> CodeLaw:
     """Return the law of a sampler in `SAMPLERS`; the mixture is fitted to the codes of the first training images.
 
     ``progress`` is called while these images are encoded.
@@ -132,14 +132,13 @@ def code_law(
         require_components(components, len(train_pixels[:FITTED_TO]))
         codes = draw_posterior_codes(model, train_pixels[:FITTED_TO], seed, progress)
         return fit_mixture(codes, seed, components)
-    prior = fixed_prior(recipe, model.latent_dim)
-    if prior is None:
+    if model.prior is None:
         reason = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
         raise InputError(
             f"--sampler prior needs a fixed prior, got the objective {recipe.objective}: {reason}. Use --sampler "
             "mixture, which is fitted to the codes of the training images."
         )
-    return prior
+    return model.prior
 
 
 @torch.no_grad()
@@ -204,7 +203,7 @@ def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixtu
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def decode_samples(model: VAE, law: Prior, number: int, seed: int) -> Iterator[Tensor]:
+def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
     """Draw codes and decode them in chunks: yields uint8 images of shape (n, C, S, S), on the CPU.
 
     The codes depend only on the seed and ``number``, not on the device. ``model`` must be in evaluation mode.
@@ -214,7 +213,9 @@ def decode_samples(model: VAE, law: Prior, number: int, seed: int) -> Iterator[T
         yield eight_bit(model.decode(chunk.to(model.device))).cpu()
 
 
-def draw_images(model: VAE, law: Prior, number: int, seed: int, progress: ProgressCallback = ignore_progress) -> Tensor:
+def draw_images(
+    model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = ignore_progress
+) -> Tensor:
     """Draw the images of `decode_samples` as one tensor (``number``, C, S, S); calls ``progress`` after each chunk."""
     chunks, done = [], 0
     for images in decode_samples(model, law, number, seed):

@@ -24,7 +24,7 @@ from evae.features.names import require_use_of_weights
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.objectives import reconstruction_error
-from evae.models.priors import Prior, fixed_prior
+from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary
 from evae.runs.run import Run
@@ -277,11 +277,10 @@ def _describe(run: Run, data: ImageData) -> dict[str, Any]:
 
 def sampling_laws(
     model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = ignore_progress
-) -> dict[str, Prior]:
+) -> dict[str, CodeLaw]:
     """Return the laws of new codes by sampler: the mixture, and the prior if the model has a fixed one."""
     laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
-    prior = fixed_prior(config.recipe, config.latent_dim)
-    return laws if prior is None else {"prior": prior, **laws}
+    return laws if model.prior is None else {"prior": model.prior, **laws}
 
 
 @full_precision_or_tf32("fp32")

@@ -38,7 +38,14 @@ _SPREADS: dict[str, tuple[str, str, str, str]] = {
 }
 
 #: Labels of the regularisation terms.
-_TERMS = {"kl": "KL divergence", "renyi2": "Rényi divergence of order 2", "kernel_penalty": "kernel penalty"}
+_TERMS = {
+    "kl": "KL divergence",
+    "kl_bound": "bound on the KL divergence",
+    "kl_estimate": "KL divergence, estimated",
+    "renyi2": "Rényi divergence of order 2",
+    "kernel_penalty": "kernel penalty",
+    "dip_penalty": "DIP penalty",
+}
 
 _MARKS = 8
 

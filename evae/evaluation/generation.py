@@ -14,7 +14,6 @@ from evae.compute.precision import resolve_device
 from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, require_components
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
-from evae.models.priors import fixed_prior
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -78,7 +77,7 @@ def new_images(
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     # Check all options before the model is loaded.
     recipe = run.configuration.recipe
-    chosen = sampler or ("mixture" if fixed_prior(recipe, 1) is None else "prior")
+    chosen = sampler or ("prior" if recipe.has_prior else "mixture")
     if chosen == "prior" and components is not None:
         raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
     if components is not None:

@@ -14,7 +14,7 @@ from evae.compute.precision import full_precision_or_tf32
 from evae.compute.random_streams import Stream, generator
 from evae.data import as_images
 from evae.models.objectives import Objective, reconstruction_error
-from evae.models.posteriors import Posterior
+from evae.models.posteriors import Draw, Posterior
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary, NoiseToSignal
 
@@ -26,21 +26,23 @@ CHUNK = 500
 class Reconstruction:
     """A chunk of hold-out images in [0, 1], their posterior, and the logits of their reconstructions.
 
-    ``drawn`` decodes one seeded draw from the posterior, as in training; ``at_mean`` decodes the posterior's mean.
+    ``drawn`` decodes ``draw``, one seeded draw from the posterior, as in training; ``at_mean`` decodes the posterior's
+    mean.
     """
 
     images: Tensor
     posterior: Posterior
+    draw: Draw
     drawn: Tensor
     at_mean: Tensor
 
 
 @torch.no_grad()
-def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstruction]:
+def reconstructions(model: VAE, pixels: Tensor, seed: int, density: bool = False) -> Iterator[Reconstruction]:
     """Reconstruct uint8 ``pixels`` (N, C, S, S) in chunks with the model in evaluation mode.
 
-    The draws depend only on ``seed``, not on the epoch, so that epochs are compared under the same noise. The model's
-    mode is restored.
+    The draws depend only on ``seed``, not on the epoch, so that epochs are compared under the same noise. They have a
+    log-density if ``density``. The model's mode is restored.
     """
     noise = generator(seed, Stream.HOLDOUT, device=pixels.device)
     was_training = model.training
@@ -48,8 +50,8 @@ def reconstructions(model: VAE, pixels: Tensor, seed: int) -> Iterator[Reconstru
     try:
         for chunk in pixels.split(CHUNK):
             images = as_images(chunk)
-            drawn, posterior = model(images, noise)
-            yield Reconstruction(images, posterior, drawn, at_mean=model.decoder(posterior.mean))
+            logits, posterior, draw = model(images, noise, density=density)
+            yield Reconstruction(images, posterior, draw, logits, at_mean=model.decoder(posterior.mean))
     finally:
         model.train(was_training)
 
@@ -68,8 +70,8 @@ def holdout_metrics(
         `latent_summary` of the posteriors of all images.
     """
     rows, posteriors = [], []
-    for chunk in reconstructions(model, pixels, seed):
-        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior)
+    for chunk in reconstructions(model, pixels, seed, objective.needs_density):
+        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, model.prior)
         terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
         rows.append(torch.stack([term.double().sum() for term in terms.values()]))
         posteriors.append(chunk.posterior)

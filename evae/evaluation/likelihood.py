@@ -29,7 +29,7 @@ from evae.evaluation.laplace import Normal, approximate_posterior
 from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, LIKELIHOODS, SAMPLES, SCORED_IMAGES
 from evae.metrics import UNRELIABLE
 from evae.models.objectives import reconstruction_error
-from evae.models.priors import Prior, fixed_prior
+from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from foundation.errors import InputError
 from foundation.progress import ProgressCallback, ignore_progress
@@ -130,8 +130,8 @@ def estimate_likelihood(
     train = _binary(data.train[:FITTED_TO], options.binarise, seed, epoch=1)
     codes = draw_posterior_codes(model, train, seed, progress)
     mixture = fit_mixture(codes, seed)
-    prior = fixed_prior(config.recipe, config.latent_dim)
-    laws: dict[str, Prior] = {"mixture": mixture} if prior is None else {"prior": prior, "mixture": mixture}
+    laws: dict[str, CodeLaw] = {} if model.prior is None else {"prior": model.prior}
+    laws["mixture"] = mixture
     scorer = Scorer.of(model, laws, seed)
     scores = list(scorer.score(holdout, options.samples, progress))
     found = {name: summarise([score[name] for score in scores]) for name in laws}
@@ -157,18 +157,19 @@ class Scorer:
     Attributes
     ----------
     model : VAE
-    laws : mapping of str to Prior
+    laws : mapping of str to CodeLaw
     seed : int
     """
 
     model: VAE
-    laws: Mapping[str, Prior]
+    laws: Mapping[str, CodeLaw]
     seed: int
 
     @classmethod
-    def of(cls, model: VAE, laws: Mapping[str, Prior], seed: int) -> Scorer:
+    def of(cls, model: VAE, laws: Mapping[str, CodeLaw], seed: int) -> Scorer:
         """Copy a model in evaluation mode, which is not changed."""
-        return cls(copy.deepcopy(model).double(), {name: law.to(model.device) for name, law in laws.items()}, seed)
+        own = {name: law.in_double(model.device) for name, law in laws.items()}
+        return cls(copy.deepcopy(model).double(), own, seed)
 
     @property
     def is_point(self) -> bool:

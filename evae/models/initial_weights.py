@@ -14,14 +14,13 @@ from torch import nn
 
 from evae.compute.random_streams import weights_seed
 from evae.configuration.configuration import Configuration
-from evae.models.posterior_family import PosteriorFamily
 from evae.models.vae import VAE
 
 
 def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> VAE:
     """Make a model on the CPU whose weights depend only on the seed; preserve the caller's random state."""
     with torch.random.fork_rng(devices=[]):
-        model = VAE(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
+        model = VAE.of(config, image_shape)
     draw_weights(model.parts, config.seed)
     return model
 

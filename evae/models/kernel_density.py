@@ -98,6 +98,11 @@ class KernelDensityPosterior(Posterior):
         return self._law.roughness if self.kernel in _LAWS else None
 
     @property
+    def kernel_entropy(self) -> Tensor:
+        """Differential entropy of the kernel part b r K in nats, exact for every kernel."""
+        return (self.b * self.factor * self.r).log() + self.noise.entropy
+
+    @property
     def distribution(self) -> Distribution:
         """The law of the sum, equation (9) for the Epanechnikov kernel."""
         # The entropy of the sum of a normal and a uniform variable has no closed form.

@@ -8,20 +8,20 @@ terms add up to the logged loss: a weighted KL divergence therefore has another 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import kl_divergence
 from torch.nn import functional
 
 from evae.configuration.configuration import Configuration
-from evae.distributions import StandardNormal
 from evae.models.kernel_density import KernelDensityPosterior
-from evae.models.posteriors import Posterior
+from evae.models.posteriors import Draw, Posterior
+from evae.models.priors.prior import Prior
+from evae.models.regularisation.divergences import divergence, term_name
+from evae.models.regularisation.penalties import Penalty, penalty_for
 from foundation.errors import InputError
 
 
@@ -35,9 +35,54 @@ def reconstruction_error(logits: Tensor, images: Tensor) -> Tensor:
     return each_pixel.flatten(1).sum(1)
 
 
-@dataclass(frozen=True)
 class Objective(ABC):
-    """The terms of a loss by name; the first is always ``reconstruction``.
+    """The terms of a loss by name; the first is always ``reconstruction``."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of the terms, in the order of `terms`."""
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether `terms` needs the log-density of the draw."""
+        return False
+
+    @abstractmethod
+    def terms(
+        self,
+        logits: Tensor,
+        images: Tensor,
+        posterior: Posterior,
+        draw: Draw,
+        prior: Prior | None = None,
+        networks: int = 1,
+    ) -> dict[str, Tensor]:
+        """Return the terms by name in nats, whose sum is the loss of each image.
+
+        Parameters
+        ----------
+        logits, images : Tensor
+            Shape (N, C, H, W): the decoded codes of ``draw``, and the images in [0, 1].
+        posterior : Posterior
+            Of the N images.
+        draw : Draw
+            The codes, with their log-density if `needs_density`.
+        prior : Prior, optional
+            The model's, if it has one.
+        networks : int
+            Number of stacked networks (`evae.models.networks`), whose rows follow one another.
+
+        Returns
+        -------
+        dict
+            Tensors of shape (N,).
+        """
+
+
+@dataclass(frozen=True)
+class RegularisedObjective(Objective):
+    """The reconstruction error and, unless there is no ``measure``, a regularisation term.
 
     ``beta`` weights the regularisation term, as in a beta-VAE; the paper has 1.
     """
@@ -50,10 +95,10 @@ class Objective(ABC):
         """Name of the unweighted regularisation term; None if there is none."""
 
     @abstractmethod
-    def regularisation(self, posterior: Posterior) -> Tensor:
+    def regularisation(self, posterior: Posterior, prior: Prior | None = None, draw: Draw | None = None) -> Tensor:
         """Compute the unweighted term for each image, (N,), summed over dimensions.
 
-        Raises `InputError` if no formula is known for the posterior.
+        Raises `InputError` if no formula is known for the posterior and the prior.
         """
 
     @property
@@ -63,36 +108,58 @@ class Objective(ABC):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the terms, in the order of `terms`."""
+        """``reconstruction`` and the regularisation term."""
         return ("reconstruction",) if self.term is None else ("reconstruction", self.term)
 
-    def terms(self, logits: Tensor, images: Tensor, posterior: Posterior) -> dict[str, Tensor]:
-        """Return the terms by name, each of shape (N,), in nats; their sum is the loss of each image."""
+    def terms(
+        self,
+        logits: Tensor,
+        images: Tensor,
+        posterior: Posterior,
+        draw: Draw,
+        prior: Prior | None = None,
+        networks: int = 1,  # noqa: ARG002 (each row is a function of its image alone)
+    ) -> dict[str, Tensor]:
+        """Return the reconstruction error and the weighted regularisation term."""
         terms = {"reconstruction": reconstruction_error(logits, images)}
-        return terms if self.term is None else {**terms, self.term: self.beta * self.regularisation(posterior)}
+        if self.term is None:
+            return terms
+        return {**terms, self.term: self.beta * self.regularisation(posterior, prior, draw)}
 
 
 @dataclass(frozen=True)
-class EvidenceLowerBound(Objective):
-    """The negative ELBO, equation (2): the term is beta KL(q(z | x) || N(0, I)), exact.
+class EvidenceLowerBound(RegularisedObjective):
+    """The negative ELBO, equation (2): the term is beta times the divergence of q(z | x) from the model's prior.
 
-    Summed over latent dimensions, averaged over images, not clipped.
+    ``divergence`` and ``by`` are as for `evae.models.regularisation.divergences.divergence`. With the prior uniform on
+    [-l/2, l/2] in every dimension, kl is log l - h(q), for the Epanechnikov log(l/r) + log 3 - 5/3; renyi2 is log(l
+    I(q)), for the Epanechnikov log(3l/(5r)), which is never below it and which, by Lemma 3.2, the Epanechnikov kernel
+    minimises (``beyond.repaired-bound``). Summed over latent dimensions, averaged over images, not clipped: a posterior
+    that reaches beyond a uniform prior has an infinite term.
     """
 
-    measure: ClassVar[str] = "kl"
-    prior: ClassVar[StandardNormal] = StandardNormal()
+    divergence: str = "kl"
+    by: str = "exact"
 
-    def regularisation(self, posterior: Posterior) -> Tensor:
-        """Sum KL(q(z | x) || N(0, 1)) over dimensions, exact."""
-        try:
-            distribution = posterior.distribution
-        except InputError as refusal:
-            raise InputError(f"the elbo has no exact formula for the {posterior.label}.") from refusal
-        return kl_divergence(distribution, self.prior).sum(1)
+    @property
+    def measure(self) -> str:
+        """The name of the divergence, which says whether it is exact, a bound or an estimate."""
+        return term_name(self.divergence, self.by)
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether the divergence is estimated from the draw."""
+        return self.by == "draws"
+
+    def regularisation(self, posterior: Posterior, prior: Prior | None = None, draw: Draw | None = None) -> Tensor:
+        """Sum the divergence from the prior over dimensions."""
+        if prior is None:
+            raise InputError("the evidence lower bound needs a model with a prior, got one without. Give it a prior.")
+        return divergence(posterior, prior, draw, self.by, self.divergence)[1]
 
 
 @dataclass(frozen=True)
-class KernelDensityBound(Objective):
+class KernelDensityBound(RegularisedObjective):
     """Equation (8) with its sign corrected: -log p(x | z) + beta sum_d B_d I(K_r) / M is minimised.
 
     For the Epanechnikov kernel I(K_r) = 3/(5r); another kernel has another roughness. As printed, (8) adds the
@@ -107,7 +174,12 @@ class KernelDensityBound(Objective):
 
     measure: ClassVar[str] = "kernel_penalty"
 
-    def regularisation(self, posterior: Posterior) -> Tensor:
+    def regularisation(
+        self,
+        posterior: Posterior,
+        prior: Prior | None = None,  # noqa: ARG002 (equation (8) has no prior)
+        draw: Draw | None = None,  # noqa: ARG002
+    ) -> Tensor:
         """Compute the sum over dimensions of B I(K_r) / M."""
         if not isinstance(posterior, KernelDensityPosterior):
             raise InputError(f"the kde-bound has no formula for the {posterior.label}, which has no B.")
@@ -115,53 +187,61 @@ class KernelDensityBound(Objective):
 
 
 @dataclass(frozen=True)
-class UniformPriorBound(Objective):
-    """The prior is uniform on [-l/2, l/2] in every dimension, and the posterior lies inside it.
-
-    ``divergence`` kl: the exact KL divergence log l - h(q), for the Epanechnikov log(l/r) + log 3 - 5/3; renyi2: the
-    Renyi divergence of order 2, log(l I(q)), for the Epanechnikov log(3l/(5r)), which is never below it and which,
-    by Lemma 3.2, the Epanechnikov kernel minimises (``beyond.repaired-bound``). Summed over latent dimensions,
-    averaged over images, not clipped: a posterior that reaches beyond the prior has an infinite term.
-    """
-
-    length: float
-    divergence: str = "kl"
-
-    @property
-    def measure(self) -> str:
-        """``kl`` or ``renyi2``."""
-        return self.divergence
-
-    def regularisation(self, posterior: Posterior) -> Tensor:
-        """Compute the sum over dimensions of the divergence from the uniform prior."""
-        entropy, roughness, reach = posterior.entropy, posterior.roughness, posterior.reach
-        if entropy is None or roughness is None or reach is None:
-            raise InputError(f"the uniform-prior has no finite exact formula for the {posterior.label}.")
-        excess = -entropy if self.divergence == "kl" else roughness.log()
-        inside = posterior.mean.abs() + reach <= self.length / 2
-        return torch.where(inside, math.log(self.length) + excess, math.inf).sum(1)
-
-
-@dataclass(frozen=True)
-class ReconstructionAlone(Objective):
+class ReconstructionAlone(RegularisedObjective):
     """The reconstruction error without regularisation of the posterior."""
 
     measure: ClassVar[None] = None
 
-    def regularisation(self, posterior: Posterior) -> Tensor:
+    def regularisation(
+        self,
+        posterior: Posterior,
+        prior: Prior | None = None,  # noqa: ARG002
+        draw: Draw | None = None,  # noqa: ARG002
+    ) -> Tensor:
         """Return zeros, shape (N,)."""
         return torch.zeros_like(posterior.mean).sum(1)
 
 
+@dataclass(frozen=True)
+class Penalised(Objective):
+    """An objective with a further term, the penalty times its weight."""
+
+    objective: Objective
+    penalty: Penalty
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the objective's terms and of the penalty."""
+        return (*self.objective.names, self.penalty.term)
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether the objective needs it."""
+        return self.objective.needs_density
+
+    def terms(
+        self,
+        logits: Tensor,
+        images: Tensor,
+        posterior: Posterior,
+        draw: Draw,
+        prior: Prior | None = None,
+        networks: int = 1,
+    ) -> dict[str, Tensor]:
+        """Return the terms of the objective, and the penalty."""
+        terms = self.objective.terms(logits, images, posterior, draw, prior, networks)
+        return {**terms, self.penalty.term: self.penalty.weight * self.penalty(posterior, networks)}
+
+
 def objective_for(config: Configuration) -> Objective:
-    """Return the objective that the configuration names."""
+    """Return the objective that the configuration names, with its penalty if there is one."""
     recipe = config.recipe
+    objective: Objective
     if recipe.beta is None:
-        return ReconstructionAlone()
-    if recipe.objective == "elbo":
-        return EvidenceLowerBound(beta=recipe.beta)
-    if recipe.objective == "kde-bound":
-        return KernelDensityBound(config.batch_size, beta=recipe.beta)
-    assert recipe.uniform_length is not None
-    assert recipe.divergence is not None
-    return UniformPriorBound(recipe.uniform_length, recipe.divergence, beta=recipe.beta)
+        objective = ReconstructionAlone()
+    elif recipe.divergence_by is not None:
+        objective = EvidenceLowerBound(recipe.divergence or "kl", recipe.divergence_by, beta=recipe.beta)
+    else:
+        objective = KernelDensityBound(config.batch_size, beta=recipe.beta)
+    penalty = penalty_for(recipe)
+    return objective if penalty is None else Penalised(objective, penalty)

@@ -38,7 +38,7 @@ class Draw:
     codes : Tensor
         Shape (N, d_z).
     log_density : Tensor, optional
-        Shape (N,), summed over dimensions; None if the posterior has no density.
+        Shape (N,), summed over dimensions; None if the posterior has no density, or nobody asked for it.
     """
 
     codes: Tensor

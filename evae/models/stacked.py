@@ -22,7 +22,8 @@ def stack_models(models: Sequence[VAE]) -> VAE:
     first = models[0]
     # The meta device allocates no memory and draws no weights, since all are replaced below.
     with torch.device("meta"):
-        whole = VAE(first.image_shape, first.latent_dim, first.family, networks=len(models))
+        prior = None if first.prior is None else first.prior.stack(len(models))
+        whole = VAE(first.image_shape, first.latent_dim, first.family, len(models), prior)
     states = [model.state_dict() for model in models]
     whole.load_state_dict({name: _concatenate([state[name] for state in states]) for name in states[0]}, assign=True)
     whole.place_on(first.device)

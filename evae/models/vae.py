@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
 from evae.compute.random_streams import NoiseSource
+from evae.configuration.configuration import Configuration
 from evae.metrics import require_unit_range
 from evae.models.networks import Decoder, Encoder
 from evae.models.posterior_family import PosteriorFamily
-from evae.models.posteriors import Posterior
+from evae.models.posteriors import Draw, Posterior
+from evae.models.priors.choice import prior_for
+from evae.models.priors.prior import Prior
 from evae.runs.run import Run
 from foundation.errors import InputError
 
@@ -32,10 +35,17 @@ class VAE(nn.Module):
     networks : int
         Number of stacked networks (`evae.models.networks`): each receives N of the ``networks`` * N input rows, those
         of one network after those of another. `evae.models.stacked.stack_models` sets the weights of several.
+    prior : Prior, optional
+        The law towards which the model is trained, for as many networks; None if there is none.
     """
 
     def __init__(
-        self, image_shape: Sequence[int], latent_dim: int, posterior: PosteriorFamily | str, networks: int = 1
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        posterior: PosteriorFamily | str,
+        networks: int = 1,
+        prior: Prior | None = None,
     ) -> None:
         super().__init__()
         self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
@@ -43,6 +53,13 @@ class VAE(nn.Module):
         self.latent_dim = latent_dim
         self.encoder = Encoder(image_shape, latent_dim, self.family.heads, networks)
         self.decoder = Decoder(image_shape, latent_dim, networks)
+        self.prior = prior
+
+    @classmethod
+    def of(cls, config: Configuration, image_shape: Sequence[int]) -> VAE:
+        """Make the model that a configuration describes, with weights that are yet to be set."""
+        prior = prior_for(config.recipe, config.latent_dim)
+        return cls(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe), prior=prior)
 
     @property
     def device(self) -> torch.device:
@@ -51,9 +68,10 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The encoder's trunk, each of its heads and the decoder, by name."""
+        """The encoder's trunk, each of its heads, the decoder and the prior, if there is one, by name."""
         heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
-        return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
+        prior = {} if self.prior is None else {"prior": self.prior}
+        return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder, **prior}
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Compute the posterior of each image.
@@ -106,17 +124,18 @@ class VAE(nn.Module):
         return probabilities
 
     def forward(
-        self, images: Tensor, generator: NoiseSource = None, precision: str = "fp32"
-    ) -> tuple[Tensor, Posterior]:
-        """Return the logits of a reconstruction from a drawn code, (N, C, S, S), and the posterior.
+        self, images: Tensor, generator: NoiseSource = None, precision: str = "fp32", density: bool = False
+    ) -> tuple[Tensor, Posterior, Draw]:
+        """Return the logits of a reconstruction from a drawn code, (N, C, S, S), the posterior and the draw.
 
         With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
+        The log-density of the draw is computed if ``density``, and None otherwise.
         """
         posterior = self._encode(images, precision)
-        codes = posterior.rsample(generator)
+        drawn = posterior.draw(generator) if density else Draw(posterior.rsample(generator), None)
         with layers_in(precision, images.device):
-            logits = self.decoder(codes)
-        return logits.to(images.dtype), posterior
+            logits = self.decoder(drawn.codes)
+        return logits.to(images.dtype), posterior, drawn
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise.
@@ -151,7 +170,7 @@ class VAE(nn.Module):
         weights = run.read_weights()
         # Allocate no memory before the weights fit: a damaged configuration could require more than is available.
         with torch.device("meta"):
-            model = cls(run.image_shape, config.latent_dim, PosteriorFamily.of(config.recipe))
+            model = cls.of(config, run.image_shape)
         expected = model.state_dict()
         try:
             model.load_state_dict(weights, assign=True)

@@ -115,8 +115,9 @@ class Steps:
         # This process's part of the batch, and of the noise.
         rows = processes.rows(size)
         images = as_images(session.train_pixels[numbers[:, rows].flatten()])
-        logits, posterior = session.replica(images, self._choose_noise(size, rows), session.config.precision)
-        terms = session.objective.terms(logits, images, posterior)
+        objective, noise = session.objective, self._choose_noise(size, rows)
+        logits, posterior, drawn = session.replica(images, noise, session.config.precision, objective.needs_density)
+        terms = objective.terms(logits, images, posterior, drawn, session.model.prior, runs)
         sums = torch.stack([term.view(runs, -1).sum(1) for term in terms.values()], dim=1)
         # Runs share no weight, so that the gradient of the sum is that of each run's loss. The average over processes
         # of this loss's gradient is the gradient of the mean over the batch.

@@ -21,6 +21,7 @@ from evae.configuration.configuration import Configuration
 from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
 from evae.exceptions import ResumeWarning
+from evae.models.regularisation.penalties import require_whole_batches
 from evae.runs.checkpoints import Checkpoint
 from evae.runs.continuation import departures, require_alike, require_same_data, update_configuration
 from evae.runs.environment import environment
@@ -158,6 +159,7 @@ def _train_group(
     configs: Sequence[Configuration], callback: Callback | None, stop: Callable[[], bool]
 ) -> tuple[Run, ...]:
     config = configs[0]
+    require_whole_batches(config.recipe)
     with deterministic_algorithms(config.deterministic), process_group(_choose_device(config)) as processes:
         return _start_runs(configs, _choose_callback(callback, processes), StopRequest(processes, stop), processes)
 
@@ -188,6 +190,7 @@ def _resume_group(
 ) -> tuple[Run, ...]:
     runs = [run if isinstance(run, Run) else Run.open(run) for run in named]
     require_alike(runs, [update_configuration(run, options) for run in runs])
+    require_whole_batches(runs[0].configuration.recipe)
     with (
         process_group(_choose_device(update_configuration(runs[0], options))) as processes,
         _hold_runs(runs, processes),

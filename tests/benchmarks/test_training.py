@@ -62,8 +62,9 @@ def test_every_contestant_has_the_loss_of_the_same_weights(name: str, setting: S
     """With a learning rate that moves nothing: they differ by the noise that they draw, some 0.3 %."""
     frozen = dataclasses.replace(setting, config=dataclasses.replace(setting.config, lr=1e-9))
     images = as_images(setting.pixels)
-    logits, posterior = setting.model().train()(images)
-    terms = objective_for(setting.config).terms(logits, images, posterior)
+    model = setting.model().train()
+    logits, posterior, drawn = model(images)
+    terms = objective_for(setting.config).terms(logits, images, posterior, drawn, model.prior)
     expected = sum(term.mean().item() for term in terms.values())
     assert CONTESTANTS[name](frozen, tmp_path)(0) == pytest.approx(expected, rel=0.02)
 

@@ -68,6 +68,8 @@ def test_commands_and_options_are_offered() -> None:
         ("train --kernel ", configuration.KERNELS),
         ("train --interval ", configuration.INTERVALS),
         ("train --divergence ", configuration.DIVERGENCES),
+        ("train --divergence-by ", configuration.KINDS),
+        ("train --penalty ", configuration.PENALTIES),
         ("train --precision ", configuration.PRECISIONS),
         ("reproduce --precision ", configuration.PRECISIONS),
         ("train --image-size ", ["32", "64"]),

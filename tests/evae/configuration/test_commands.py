@@ -16,7 +16,16 @@ import pytest
 import cli
 from evae import Configuration, Run
 from evae.configuration.options import DATASETS, DEVICES, PRECISIONS
-from evae.configuration.recipe import DIVERGENCES, INTERVALS, KERNELS, OBJECTIVES, POSTERIORS, PRESETS
+from evae.configuration.recipe import (
+    DIVERGENCES,
+    INTERVALS,
+    KERNELS,
+    KINDS,
+    OBJECTIVES,
+    PENALTIES,
+    POSTERIORS,
+    PRESETS,
+)
 from tests.evae.conftest import invoke, refusal
 from tests.support.processes.faults import Faults
 
@@ -100,6 +109,7 @@ def test_posterior_and_objective_replace_the_presets(tmp_path: Path) -> None:
         "prior_length": 0.3,
         "interval": "printed",
         "beta": 0.5,
+        "divergence_by": "exact",
     }
     (record,) = document["metrics"]
     assert list(record["train"]) == ["loss", "reconstruction", "beta_kl"]
@@ -201,6 +211,7 @@ def test_the_defaults_and_names_are_those_of_the_configuration() -> None:
     defaults = {field.name: field.default for field in fields(Configuration)}
     assert {name: given[name] for name in defaults} == defaults
     choices = {*DATASETS, *PRESETS, *DEVICES, *POSTERIORS, *OBJECTIVES, *KERNELS, *INTERVALS, *DIVERGENCES, *PRECISIONS}
+    choices |= {*KINDS, *PENALTIES}
     explained = " ".join(f"{option.help} {option.metavar}" for option in options("train").values())
     assert all(name in explained for name in choices)
 

@@ -47,7 +47,9 @@ def test_the_fields_of_a_configuration_are_the_options_in_their_order() -> None:
 
 def test_the_options_of_train_are_the_table_and_what_makes_several_runs_of_one_command() -> None:
     train = {parameter.name for parameter in main.commands["train"].params}
-    assert train - set(OPTIONS) == {"seeds", "resume", "plots", "json_path", "quiet", "debug"}
+    assert train - set(OPTIONS) == {
+        *("seeds", "resume", "help_combinations", "plots", "json_path", "quiet", "debug"),
+    }
     assert set(OPTIONS) < train
 
 

@@ -26,7 +26,7 @@ from evae.evaluation.code_laws import (
 )
 from evae.evaluation.holdout import CHUNK
 from evae.metrics import eight_bit
-from evae.models.priors import NormalPrior, Prior, UniformPrior, fixed_prior
+from evae.models.priors import CodeLaw, NormalPrior, UniformPrior, prior_for
 from foundation.errors import InputError
 
 #: Bounds the false-alarm rate of a test with a fixed seed.
@@ -38,9 +38,9 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def test_the_objective_decides_which_prior_there_is() -> None:
-    priors = {name: fixed_prior(Configuration(model=name).recipe, 4) for name in PRESETS}
-    normal, uniform = NormalPrior(4), UniformPrior(4, math.sqrt(12))
-    assert priors == {
+    priors = {name: prior_for(Configuration(model=name).recipe, 4) for name in PRESETS}
+    normal, uniform = NormalPrior(4).label, UniformPrior(4, math.sqrt(12)).label
+    assert {name: prior and prior.label for name, prior in priors.items()} == {
         "vae": normal,
         "beta-vae": normal,
         "evae-exact": normal,
@@ -191,7 +191,7 @@ def test_laws_have_their_densities_and_the_moments_of_the_part_in_which_a_code_l
         stats.multivariate_normal(mean, factor @ factor.T)
         for mean, factor in zip(mixture.means.numpy(), mixture.factors.numpy(), strict=True)
     ]
-    densities: dict[Prior, Callable[[Any], Any]] = {
+    densities: dict[CodeLaw, Callable[[Any], Any]] = {
         NormalPrior(2): lambda z: stats.norm.logpdf(z).sum(1),
         UniformPrior(2, 2.5): lambda z: stats.uniform(-1.25, 2.5).logpdf(z).sum(1),
         mixture: lambda z: np.log(0.3 * parts[0].pdf(z) + 0.7 * parts[1].pdf(z)),

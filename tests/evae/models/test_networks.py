@@ -57,7 +57,7 @@ def test_images_come_back_in_their_shape_as_probabilities(
 ) -> None:
     model = VAE(shape, latent_dim, posterior).eval()
     images = torch.rand(3, *shape)
-    logits, q = model(images)
+    logits, q, _ = model(images)
     assert logits.shape == (3, *shape)
     assert q.mean.shape == q.variance.shape == (3, latent_dim)
     probabilities = model.reconstruct(images)

@@ -20,14 +20,21 @@ from evae.models.objectives import (
     EvidenceLowerBound,
     KernelDensityBound,
     ReconstructionAlone,
-    UniformPriorBound,
+    RegularisedObjective,
     objective_for,
     reconstruction_error,
 )
 from evae.models.posterior_family import PosteriorFamily, positive
-from evae.models.posteriors import PointPosterior, Posterior
+from evae.models.posteriors import Draw, PointPosterior, Posterior
+from evae.models.priors import NormalPrior
 from foundation.errors import InputError
-from tests.evae.models.posteriors import epanechnikov_posterior, gaussian_posterior
+from tests.evae.models.posteriors import (
+    epanechnikov_posterior,
+    from_uniform,
+    gaussian_posterior,
+    kl_to_normal,
+    prior_of,
+)
 from theory.kernels import EPANECHNIKOV
 
 DRAWS = 40_000
@@ -36,6 +43,10 @@ DRAWS = 40_000
 def one_number(posterior: Callable[..., Posterior], *parameters: float) -> Posterior:
     """A posterior of many images that are all alike, in one dimension."""
     return posterior(*(torch.full((DRAWS, 1), value) for value in parameters))
+
+
+def drawn(posterior: Posterior) -> Draw:
+    return posterior.draw(torch.Generator().manual_seed(0))
 
 
 def test_the_step_size_is_the_papers() -> None:
@@ -97,7 +108,7 @@ def test_draws_depend_on_the_generator_and_carry_gradients_to_every_head(name: s
 def test_the_gaussian_kl_is_torchs() -> None:
     q = gaussian_posterior(torch.randn(6, 4), torch.rand(6, 4) + 0.1)
     expected = kl_divergence(Normal(q.mu, q.scale), Normal(0.0, 1.0)).sum(1)
-    torch.testing.assert_close(EvidenceLowerBound().regularisation(q), expected)
+    torch.testing.assert_close(kl_to_normal(q), expected)
 
 
 def test_the_penalty_is_equation_8_with_the_roughness_of_lemma_3_2() -> None:
@@ -134,7 +145,7 @@ def test_extreme_logits_give_a_finite_error_where_probabilities_would_not() -> N
 def test_terms_are_per_image_and_positive_signs_are_minimised() -> None:
     q = gaussian_posterior(torch.randn(5, 2), torch.rand(5, 2) + 0.5)
     logits, images = torch.randn(5, 1, 8, 8), torch.rand(5, 1, 8, 8)
-    terms = EvidenceLowerBound().terms(logits, images, q)
+    terms = EvidenceLowerBound().terms(logits, images, q, drawn(q), NormalPrior(2))
     assert list(terms) == ["reconstruction", "kl"]
     assert all(term.shape == (5,) and bool((term >= 0).all()) for term in terms.values())
 
@@ -143,15 +154,20 @@ def test_a_pair_without_an_exact_formula_is_refused_by_name() -> None:
     gaussian = one_number(gaussian_posterior, 0.0, 1.0)
     kde = replace(one_number(KernelDensityPosterior, 0.0, 1.0, 1.0), kernel="gaussian")  # type: ignore[call-arg]
     point = one_number(PointPosterior, 0.0)
-    with pytest.raises(InputError, match="elbo has no exact formula for the posterior kde with the gaussian kernel"):
-        EvidenceLowerBound().regularisation(kde)
-    with pytest.raises(InputError, match="elbo has no exact formula for the posterior none"):
-        EvidenceLowerBound().regularisation(point)
+    with pytest.raises(
+        InputError,
+        match=r"kde with the gaussian kernel from the prior, N\(0, I\) has no exact formula: .* It has bound and draws",
+    ):
+        kl_to_normal(kde)
+    with pytest.raises(InputError, match=r"posterior none from .* has no exact formula: .* It has none of any kind\."):
+        kl_to_normal(point)
     with pytest.raises(InputError, match="kde-bound has no formula for the posterior gaussian, which has no B"):
         KernelDensityBound(100).regularisation(gaussian)
     for unbounded in (gaussian, kde, point):
-        with pytest.raises(InputError, match=f"uniform-prior has no finite exact formula for the {unbounded.label}"):
-            UniformPriorBound(2.0).regularisation(unbounded)
+        with pytest.raises(
+            InputError, match=f"{unbounded.label} from the prior, uniform on .* It has none of any kind"
+        ):
+            from_uniform(unbounded, 2.0)
 
 
 def test_m_is_the_configured_batch_size() -> None:
@@ -165,7 +181,7 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
         "evae": ("kde", KernelDensityBound(100)),
         "evae-exact": ("kde", EvidenceLowerBound()),
         "evae-direct": ("epanechnikov", EvidenceLowerBound()),
-        "evae-repaired": ("epanechnikov", UniformPriorBound(math.sqrt(12), "kl")),
+        "evae-repaired": ("epanechnikov", EvidenceLowerBound("kl")),
         "gaussian-kde": ("kde", KernelDensityBound(100)),
         "beta-vae": ("gaussian", EvidenceLowerBound(beta=4.0)),
         "ae": ("none", ReconstructionAlone()),
@@ -180,16 +196,19 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
 def test_beta_weighs_the_regularisation_and_the_weighted_term_has_another_name() -> None:
     images, mu, spread = torch.rand(5, 1, 8, 8), torch.randn(5, 2) / 9, torch.rand(5, 2) / 9 + 0.5
     pairs = [
-        (EvidenceLowerBound(), gaussian_posterior(mu, spread)),
-        (KernelDensityBound(50), KernelDensityPosterior(mu, spread, spread)),
-        (UniformPriorBound(4.0), epanechnikov_posterior(mu, spread)),
-        (UniformPriorBound(4.0, "renyi2"), epanechnikov_posterior(mu, spread)),
+        (EvidenceLowerBound(), gaussian_posterior(mu, spread), None),
+        (EvidenceLowerBound(by="bound"), KernelDensityPosterior(mu, spread, spread), None),
+        (EvidenceLowerBound(by="draws"), epanechnikov_posterior(mu, spread), None),
+        (KernelDensityBound(50), KernelDensityPosterior(mu, spread, spread), None),
+        (EvidenceLowerBound(), epanechnikov_posterior(mu, spread), 4.0),
+        (EvidenceLowerBound("renyi2"), epanechnikov_posterior(mu, spread), 4.0),
     ]
-    for plain, q in pairs:
+    for plain, q, length in pairs:
         weighted = replace(plain, beta=4.0)
         assert plain.term is not None
         assert weighted.names == ("reconstruction", f"beta_{plain.term}")
-        before, after = plain.terms(images, images, q), weighted.terms(images, images, q)
+        draw, prior = drawn(q), prior_of(plain, length)
+        before, after = (one.terms(images, images, q, draw, prior) for one in (plain, weighted))
         assert torch.equal(after["reconstruction"], before["reconstruction"])
         assert torch.equal(after[f"beta_{plain.term}"], 4 * before[plain.term])
 
@@ -197,14 +216,18 @@ def test_beta_weighs_the_regularisation_and_the_weighted_term_has_another_name()
 def test_the_option_beta_reaches_every_objective_that_has_a_term() -> None:
     for model in PRESETS:
         if model != "ae":
-            assert objective_for(Configuration(model=model, beta=0.25)).beta == 0.25
+            objective = objective_for(Configuration(model=model, beta=0.25))
+            assert isinstance(objective, RegularisedObjective)
+            assert objective.beta == 0.25
 
 
 def test_reconstruction_alone_has_one_term() -> None:
     q = one_number(PointPosterior, 0.5)
     images = torch.rand(5, 1, 8, 8)
     assert (
-        list(ReconstructionAlone().terms(images, images, q)) == ["reconstruction"] == list(ReconstructionAlone().names)
+        list(ReconstructionAlone().terms(images, images, q, drawn(q)))
+        == ["reconstruction"]
+        == list(ReconstructionAlone().names)
     )
 
 
@@ -230,7 +253,7 @@ def test_the_penalty_has_the_kernels_own_roughness(kernel: str) -> None:
 def test_the_divergences_from_a_uniform_prior_are_the_ledgers() -> None:
     """`beyond.repaired-bound`: l = 2, r = 0.4: 1.041384 <= log 3, with a slack of 0.0572 for every r."""
     q = epanechnikov_posterior(torch.tensor([[0.3, -0.6]]), torch.tensor([[0.4, 0.4]]))
-    kl, bound = (float(UniformPriorBound(2.0, name).regularisation(q)) / 2 for name in ("kl", "renyi2"))
+    kl, bound = (float(from_uniform(q, 2.0, name)) / 2 for name in ("kl", "renyi2"))
     assert kl == pytest.approx(1.041384, abs=1e-6)
     assert bound == pytest.approx(math.log(3), abs=1e-6)
     assert bound - kl == pytest.approx(0.0572, abs=5e-5)
@@ -238,4 +261,4 @@ def test_the_divergences_from_a_uniform_prior_are_the_ledgers() -> None:
 
 def test_a_posterior_that_reaches_beyond_the_uniform_prior_has_an_infinite_term() -> None:
     outside = epanechnikov_posterior(torch.tensor([[0.7]]), torch.tensor([[0.4]]))
-    assert float(UniformPriorBound(2.0).regularisation(outside)) == math.inf
+    assert float(from_uniform(outside, 2.0)) == math.inf

@@ -17,15 +17,18 @@ from torch.distributions import kl_divergence
 from evae.configuration.recipe import DIVERGENCES, KERNELS
 from evae.distributions import StandardNormal
 from evae.models.kernel_density import KernelDensityPosterior
-from evae.models.objectives import EvidenceLowerBound, KernelDensityBound, Objective, UniformPriorBound
+from evae.models.objectives import EvidenceLowerBound, KernelDensityBound, RegularisedObjective
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import PointPosterior, Posterior
 from foundation.errors import InputError
 from foundation.types import Array
 from tests.evae.models.posteriors import (
     epanechnikov_posterior,
+    from_uniform,
     gaussian_posterior,
+    kl_to_normal,
     laplace_posterior,
+    prior_of,
     uniform_posterior,
 )
 from theory.posterior import direct_kl_to_standard_normal, kl_to_standard_normal
@@ -169,7 +172,7 @@ def test_entropy_and_roughness_by_quadrature(name: str) -> None:
 @EXACT
 def test_the_kl_to_the_standard_normal_by_quadrature_and_by_monte_carlo(name: str) -> None:
     case = CASES[name]
-    kl = float(EvidenceLowerBound().regularisation(case.batch()))
+    kl = float(kl_to_normal(case.batch()))
     exact = expectation(case, lambda z, density: math.log(density) - log_normal(z))
     assert kl == pytest.approx(exact, abs=1e-9)
     draws = case.batch(DRAWS).rsample(torch.Generator().manual_seed(2))[:, 0].numpy()
@@ -183,7 +186,7 @@ def test_the_kl_to_the_standard_normal_by_quadrature_and_by_monte_carlo(name: st
 @pytest.mark.parametrize("divergence", DIVERGENCES)
 def test_the_divergence_from_a_uniform_prior_by_quadrature_and_by_monte_carlo(name: str, divergence: str) -> None:
     case, length = CASES[name], 7.0
-    ours = float(UniformPriorBound(length, divergence).regularisation(case.batch()))
+    ours = float(from_uniform(case.batch(), length, divergence))
     ratio = length * case.density(case.batch(DRAWS).rsample(torch.Generator().manual_seed(4))[:, 0].numpy())
     if divergence == "kl":
         assert ours == pytest.approx(expectation(case, lambda _, density: math.log(density * length)), abs=1e-9)
@@ -198,7 +201,7 @@ def test_the_divergence_from_a_uniform_prior_by_quadrature_and_by_monte_carlo(na
 
 @BOUNDED
 def test_the_renyi_divergence_is_never_below_the_kl(name: str) -> None:
-    kl, bound = (UniformPriorBound(7.0, divergence).regularisation(CASES[name].batch()) for divergence in DIVERGENCES)
+    kl, bound = (from_uniform(CASES[name].batch(), 7.0, divergence) for divergence in DIVERGENCES)
     assert float(bound) >= float(kl) - 1e-14
 
 
@@ -289,42 +292,50 @@ INSIDE = {
     "kde-tight": PosteriorFamily("kde", prior_length=1.48, within=1.5),
 }
 
-PAIRS: list[tuple[str, PosteriorFamily, Objective]] = [
+PAIRS: list[tuple[str, PosteriorFamily, RegularisedObjective]] = [
     *(
         (f"elbo {name}", family, EvidenceLowerBound(beta=2.0))
         for name, family in FAMILIES.items()
         if name != "kde-gaussian"
     ),
+    *(
+        (f"kl_bound {name}", family, EvidenceLowerBound(by="bound"))
+        for name, family in FAMILIES.items()
+        if "kde" in name
+    ),
     *((f"kde-bound {name}", family, KernelDensityBound(10)) for name, family in FAMILIES.items() if "kde" in name),
-    *((f"kl {name}", family, UniformPriorBound(3.0, "kl")) for name, family in INSIDE.items()),
-    *((f"renyi2 {name}", family, UniformPriorBound(3.0, "renyi2")) for name, family in INSIDE.items()),
+    *((f"kl {name}", family, EvidenceLowerBound("kl")) for name, family in INSIDE.items()),
+    *((f"renyi2 {name}", family, EvidenceLowerBound("renyi2")) for name, family in INSIDE.items()),
 ]
 
 EVERY_PAIR = pytest.mark.parametrize(("family", "objective"), [pair[1:] for pair in PAIRS], ids=[p[0] for p in PAIRS])
 
 
 @EVERY_PAIR
-def test_gradients_of_the_term_are_right(family: PosteriorFamily, objective: Objective) -> None:
+def test_gradients_of_the_term_are_right(family: PosteriorFamily, objective: RegularisedObjective) -> None:
     heads = tuple(torch.randn(3, 2, requires_grad=True) for _ in family.heads)
 
     def term(*outputs: Tensor) -> Tensor:
-        return objective.regularisation(family.from_heads(*outputs))
+        return objective.regularisation(
+            family.from_heads(*outputs), prior_of(objective, 3.0 if family.within else None)
+        )
 
     assert torch.autograd.gradcheck(term, heads)
 
 
 @EVERY_PAIR
 def test_the_term_and_its_gradient_are_finite_in_single_precision_whatever_the_heads_say(
-    family: PosteriorFamily, objective: Objective
+    family: PosteriorFamily, objective: RegularisedObjective
 ) -> None:
     extremes = torch.tensor([-100.0, -14.0, -3.0, 0.0, 3.0, 14.0, 100.0])
     grids = torch.meshgrid(*(extremes for _ in family.heads), indexing="ij")
-    exact = objective.regularisation(family.from_heads(*(grid.reshape(-1, 1) for grid in grids)))
+    prior = prior_of(objective, 3.0 if family.within else None)
+    exact = objective.regularisation(family.from_heads(*(grid.reshape(-1, 1) for grid in grids)), prior)
     heads = [grid.reshape(-1, 1).float().requires_grad_() for grid in grids]
-    terms = objective.regularisation(family.from_heads(*heads))
+    terms = objective.regularisation(family.from_heads(*heads), prior)
     gradients = torch.autograd.grad(terms.sum(), heads, allow_unused=True, materialize_grads=True)
     assert all(bool(tensor.isfinite().all()) for tensor in (terms, *gradients))
-    if not isinstance(objective, UniformPriorBound):
+    if family.within is None:
         torch.testing.assert_close(terms.double(), exact, rtol=1e-4, atol=1e-4)
 
 

@@ -21,12 +21,12 @@ from torch import Tensor
 from evae import VAE, Configuration, Run, data, evaluate, resume, resume_seeds, train, train_seeds
 from evae.compute.processes import Processes
 from evae.compute.random_streams import StackedGenerators, Stream, generator
-from evae.configuration.recipe import KERNELS, OBJECTIVES, POSTERIORS
 from evae.data import ImageData
 from evae.evaluation.holdout import holdout_metrics
 from evae.exceptions import ResumeWarning
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import objective_for
+from evae.models.regularisation.combinations import combinations
 from evae.models.stacked import split_by_model, stack_models
 from evae.runs.epoch_record import EpochRecord, LatentSummary, NoiseToSignal
 from evae.training.callbacks import Callback
@@ -71,28 +71,17 @@ def together(digits: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     return train_seeds(small(folder, name="run", model="evae", **digits, checkpoint_minutes=OFTEN), SEEDS)
 
 
-def pairs() -> list[dict[str, Any]]:
-    """Every posterior with every objective that has a formula for it."""
-    found = []
-    for posterior, objective, kernel in itertools.product(POSTERIORS, OBJECTIVES, (None, *KERNELS)):
-        options = {"posterior": posterior, "objective": objective, "kernel": kernel}
-        try:
-            Configuration(**options)  # type: ignore[arg-type]
-        except InputError:
-            continue
-        if (kernel is None) == (posterior != "kde"):
-            found.append(options)
-    return found
-
-
-PAIRS = pairs()
+#: Everything that trains, and a penalty, which is a function of the whole batch.
+PAIRS = [dict(one.options) for one in combinations() if one.refusal is None]
+PAIRS += [{"penalty": "dip"}, {"posterior": "none", "objective": "reconstruction", "penalty": "dip"}]
 
 
 def step(model: VAE, options: dict[str, Any], images: Tensor, source: Any) -> dict[str, Tensor]:
     """Return the terms of one step; the gradients of the sum over runs of their mean are in the model."""
     model.zero_grad()
-    logits, posterior = model.train()(images, source)
-    terms = objective_for(Configuration(**options)).terms(logits, images, posterior)
+    objective = objective_for(Configuration(**options))
+    logits, posterior, drawn = model.train()(images, source, density=objective.needs_density)
+    terms = objective.terms(logits, images, posterior, drawn, model.prior, model.encoder.networks)
     (torch.stack([*terms.values()]).sum() / (len(images) / model.encoder.networks)).backward()
     return terms
 
@@ -131,9 +120,9 @@ def test_the_networks_of_64_pixels_and_three_channels_are_stacked_too() -> None:
     parted = [initial_model(dataclasses.replace(config, seed=seed), (3, 64, 64)).double() for seed in (0, 1)]
     images = torch.rand(4, 3, 64, 64, dtype=torch.float64)
     sources = [generator(seed, Stream.NOISE) for seed in (0, 1)]
-    logits, posterior = stack_models(parted)(images, StackedGenerators(tuple(sources)))
+    logits, posterior, _ = stack_models(parted)(images, StackedGenerators(tuple(sources)))
     for number, seed in enumerate((0, 1)):
-        expected, q = alone[number](images.view(2, 2, 3, 64, 64)[number], generator(seed, Stream.NOISE))
+        expected, q, _ = alone[number](images.view(2, 2, 3, 64, 64)[number], generator(seed, Stream.NOISE))
         torch.testing.assert_close(logits.view(2, 2, 3, 64, 64)[number], expected, rtol=1e-10, atol=1e-12)
         torch.testing.assert_close(posterior.mean.view(2, 2, 2)[number], q.mean, rtol=1e-10, atol=1e-12)
 

@@ -23,7 +23,8 @@ from evae.data import ImageData, as_images
 from evae.exceptions import CaptureWarning
 from evae.models.objectives import EvidenceLowerBound, objective_for
 from evae.models.posterior_family import PosteriorFamily
-from evae.models.posteriors import Posterior
+from evae.models.posteriors import Draw, Posterior
+from evae.models.priors import Prior, prior_for
 from evae.training.callbacks import Callback
 from evae.training.display import TrainingDisplay
 from evae.training.group import TrainingInterrupted
@@ -166,12 +167,13 @@ def test_no_tensor_of_a_loss_on_cuda_is_on_the_cpu(options: dict[str, Any], netw
     config = Configuration(**options, latent_dim=3)
     with FakeTensorMode():
         with torch.device("cuda"):
-            model = VAE((1, 32, 32), 3, PosteriorFamily.of(config.recipe), networks)
+            model = VAE((1, 32, 32), 3, PosteriorFamily.of(config.recipe), networks, prior_for(config.recipe, 3))
             pixels, numbers = torch.zeros(9, 1, 32, 32, dtype=torch.uint8), torch.arange(6)
         with OnCuda():  # type: ignore[no-untyped-call]
             batch = as_images(pixels[numbers])
-            logits, posterior = model.train()(batch, None)
-            terms = objective_for(config).terms(logits, batch, posterior)
+            objective = objective_for(config)
+            logits, posterior, drawn = model.train()(batch, None, density=objective.needs_density)
+            terms = objective.terms(logits, batch, posterior, drawn, model.prior, networks)
     assert all(term.is_cuda and term.shape == (6,) for term in terms.values())
 
 
@@ -179,9 +181,9 @@ def test_no_tensor_of_a_loss_on_cuda_is_on_the_cpu(options: dict[str, Any], netw
 class Waiting(EvidenceLowerBound):
     """Looks at a number in every step."""
 
-    def regularisation(self, posterior: Posterior) -> Tensor:
+    def regularisation(self, posterior: Posterior, prior: Prior | None = None, draw: Draw | None = None) -> Tensor:
         """Return the same as the base class."""
-        term = super().regularisation(posterior)
+        term = super().regularisation(posterior, prior, draw)
         assert float(term.detach().sum()) > 0
         return term
 

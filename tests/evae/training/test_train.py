@@ -405,7 +405,7 @@ def test_a_wrong_setting_is_named_with_its_rule(field: str, value: object, sente
 PAIRS_WITHOUT_FORMULA = [
     ({"model": "ae", "objective": "elbo"}, "--objective elbo has no exact formula for --posterior none: a point"),
     ({"model": "gaussian-kde", "objective": "elbo"}, "for --posterior kde --kernel gaussian: a normal plus a uniform"),
-    ({"model": "gaussian-kde", "objective": "uniform-prior"}, "for --posterior kde --kernel gaussian"),
+    ({"model": "gaussian-kde", "objective": "uniform-prior"}, "for --posterior kde: its support is unbounded"),
     (
         {"model": "ae", "objective": "uniform-prior"},
         "--objective uniform-prior has no exact formula for --posterior none",
@@ -435,6 +435,8 @@ IDLE_OPTIONS = [
     ({"model": "evae-repaired", "prior_length": "learned"}, "--prior-length does nothing with the posterior epanech"),
     ({"model": "ae", "interval": "corrected"}, "--interval does nothing with the posterior none"),
     ({"model": "evae", "uniform_length": 2.0}, "--uniform-length does nothing with the objective kde-bound"),
+    ({"model": "evae", "divergence_by": "exact"}, "--divergence-by does nothing with the objective kde-bound"),
+    ({"penalty_weight": 2.0}, "--penalty-weight does nothing without a penalty: it belongs to --penalty dip."),
     ({"model": "vae", "divergence": "kl"}, "--divergence does nothing with the objective elbo"),
     ({"model": "evae-repaired", "posterior": "uniform", "divergence": "renyi2"}, "--divergence does nothing with the"),
     (
@@ -453,19 +455,14 @@ def test_a_pair_without_a_formula_and_an_option_that_does_nothing_are_refused(
     assert sentence in str(caught.value)
 
 
-def test_every_pair_of_a_posterior_and_an_objective_trains_or_is_refused() -> None:
-    """What the configuration lets through has a term; what the objectives would refuse, it refuses."""
+def test_every_pair_with_an_exact_formula_is_accepted_and_no_other() -> None:
     accepted = set()
     for posterior, objective, kernel in itertools.product(POSTERIORS, OBJECTIVES, KERNELS):
         options = {"kernel": kernel} if posterior == "kde" else {}
         try:
-            config = Configuration(posterior=posterior, objective=objective, **options)  # type: ignore[arg-type]
+            Configuration(posterior=posterior, objective=objective, **options)  # type: ignore[arg-type]
         except InputError:
             continue
-        family = PosteriorFamily.of(config.recipe)
-        q = family.from_heads(*(torch.zeros(3, 2) for _ in family.heads))
-        terms = objective_for(config).terms(torch.zeros(3, 1, 2, 2), torch.zeros(3, 1, 2, 2), q)
-        assert all(bool(term.isfinite().all()) and term.shape == (3,) for term in terms.values())
         accepted.add((posterior, objective, kernel if options else None))
     kde = {("kde", objective, kernel) for objective in OBJECTIVES for kernel in ("epanechnikov", "uniform")}
     kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "reconstruction")}

@@ -173,6 +173,15 @@ def assert_near(found: float, expected: float, scale: float) -> None:
     assert error <= ACCURACY / 2 * math.sqrt(expected) + ROUNDING * math.sqrt(scale) + 1e-145, (found, expected, scale)
 
 
+@pytest.mark.parametrize(("place", "scale"), [("-1000", "0.0001"), ("-328000", "0.0001"), ("7", "0.000001")])
+def test_the_flank_of_a_narrow_part_is_seen_beside_a_part_that_is_wide_there(place: str, scale: str) -> None:
+    """Seen from the wide part, few scales away, f was wrong by 1e-6 there, and 1/f with it."""
+    parts = normal_parts(("0.4", "0", "501000"), ("0.3", "0", "1"), ("0.3", place, scale))
+    ends = [Fraction(float(Fraction(place) - z * Fraction(scale))) for z in (5, 4)]
+    problem = Problem(parts, "epanechnikov", 1.0, [0.0], "inverse-density", (ends[0], ends[1]))
+    assert_integrated(problem)
+
+
 @settings(max_examples=examples(25), deadline=None)
 @given(problem=problems())
 def test_mixtures_of_any_scales_at_any_locations_are_integrated(problem: Problem) -> None:

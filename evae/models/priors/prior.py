@@ -1,19 +1,21 @@
-"""Priors: laws of codes that do not depend on an image, with a density and from which new codes are drawn."""
+"""Laws of codes that do not depend on an image, with a density and from which new codes are drawn.
+
+A `Prior` is a law towards which a model is trained, and a part of the model, since it may have weights of its own.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
-from torch import Tensor
-
-from evae.configuration.recipe import Recipe
+from torch import Tensor, nn
 
 
-class Prior(ABC):
+class CodeLaw(ABC):
     """A law of codes, from which new images are decoded and under which images are scored."""
 
     @property
@@ -36,9 +38,9 @@ class Prior(ABC):
         ``code`` has the shape (d_z,) and double precision, as the moments.
         """
 
-    def to(self, device: torch.device) -> Prior:  # noqa: ARG002 (a law without tensors is on every device)
-        """Return the same law with its tensors on a device."""
-        return self
+    @abstractmethod
+    def in_double(self, device: torch.device) -> CodeLaw:
+        """Return a copy of the law on a device, in double precision."""
 
     def document(self) -> dict[str, Any]:
         """Return the description as a JSON document."""
@@ -46,11 +48,57 @@ class Prior(ABC):
 
 
 @dataclass(frozen=True)
-class NormalPrior(Prior):
-    """N(0, I), towards which the objective elbo regularises."""
+class Components:
+    """The components of a mixture prior, normal laws with independent dimensions.
 
-    latent_dim: int
-    label: str = "the prior, N(0, I)"
+    Attributes
+    ----------
+    log_weights : Tensor
+        Shape (networks, C).
+    means, scales : Tensor
+        Shape (networks, C, d_z).
+    """
+
+    log_weights: Tensor
+    means: Tensor
+    scales: Tensor
+
+
+class Prior(nn.Module, CodeLaw):
+    """The law towards which a model is trained.
+
+    Learned tensors of a prior for several stacked networks (`evae.models.networks`) have these along their first
+    dimension. The rows of ``codes`` in `log_prob` are then those of one network after those of another; a prior of
+    several networks does not draw.
+    """
+
+    def components(self) -> Components | None:
+        """Return the components of a mixture; None for another law."""
+        return None
+
+    def stack(self, networks: int) -> Prior:  # noqa: ARG002 (a prior without weights serves any number of networks)
+        """Return a prior of this kind for ``networks`` stacked networks, with weights that are yet to be set."""
+        return self
+
+    def in_double(self, device: torch.device) -> Self:
+        """Return a copy on a device, in double precision."""
+        return copy.deepcopy(self).double().to(device)
+
+
+class NormalPrior(Prior):
+    """N(0, I), towards which the objective elbo regularises.
+
+    Parameters
+    ----------
+    latent_dim : int
+        d_z.
+    """
+
+    label = "the prior, N(0, I)"
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
 
     def draw(self, number: int, random: torch.Generator) -> Tensor:
         """Draw standard normal codes."""
@@ -65,12 +113,20 @@ class NormalPrior(Prior):
         return _isotropic(code, 1.0)
 
 
-@dataclass(frozen=True)
 class UniformPrior(Prior):
-    """Uniform on [-l/2, l/2] in every dimension, inside which the objective uniform-prior keeps the posterior."""
+    """Uniform on [-l/2, l/2] in every dimension, inside which the objective uniform-prior keeps the posterior.
 
-    latent_dim: int
-    length: float
+    Parameters
+    ----------
+    latent_dim : int
+        d_z.
+    length : float
+        l.
+    """
+
+    def __init__(self, latent_dim: int, length: float) -> None:
+        super().__init__()
+        self.latent_dim, self.length = latent_dim, length
 
     @property
     def label(self) -> str:
@@ -85,21 +141,12 @@ class UniformPrior(Prior):
         """Return -d_z log l inside the box, ends included."""
         inside = (codes.abs() <= self.length / 2).all(1)
         # A tensor, because numbers would become single precision.
-        log_density = codes.new_tensor(-self.latent_dim * math.log(self.length))
+        log_density = codes.new_full((), -self.latent_dim * math.log(self.length))
         return torch.where(inside, log_density, -math.inf)
 
     def moments_near(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Return the moments of the law itself, zero and l^2/12 times the identity."""
         return _isotropic(code, self.length**2 / 12)
-
-
-def fixed_prior(recipe: Recipe, latent_dim: int) -> Prior | None:
-    """Return the fixed prior towards which a model is trained; None if its objective has none."""
-    if recipe.objective == "elbo":
-        return NormalPrior(latent_dim)
-    if recipe.uniform_length is not None:
-        return UniformPrior(latent_dim, recipe.uniform_length)
-    return None
 
 
 def _isotropic(like: Tensor, variance: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,5 @@
+"""Laws of codes: the priors towards which models are trained."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
