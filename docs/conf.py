@@ -15,11 +15,12 @@ version = release = PROJECT["version"]
 language = "en"
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "docs.extensions.command_line",
     "docs.extensions.mathml",
+    "docs.extensions.notebooks",
     "docs.extensions.reference",
 ]
 exclude_patterns = ["extensions"]
@@ -31,6 +32,8 @@ nitpick_ignore_regex = [("py:class", ".*")]
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # their tests execute the notebooks
+nb_merge_streams = True
 
 # Each object stands where it is defined; the packages' faces are listed on the pages of the reference.
 autodoc_default_options = {"members": True, "ignore-module-all": True, "member-order": "bysource"}
