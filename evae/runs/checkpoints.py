@@ -111,7 +111,8 @@ class Checkpoint:
     ----------
     position : Position
     weights, optimizer : dict
-        The state of the model, and that of Adam, keyed by ``step.``, ``exp_avg.`` or ``exp_avg_sq.`` and the weight.
+        The state of the model, and that of the optimizer, keyed by its part, such as ``step.`` and ``exp_avg.`` of
+        Adam, and the weight.
     epoch : dict
         Within an epoch ``noise``, the state of the generator (uint8), ``sums``, the sum of each term over each batch
         (batches, terms), and ``images``, the number of images so far; else empty, because each epoch has its own
