@@ -43,6 +43,7 @@ from evae.evaluation.names import SAMPLERS
     "[default: samples-SAMPLER-seedN.png, or walk-I-J.png, in RUN]",
 )
 @table_options(OPTIONS, "device")
+@table_options(SHARED, "weights")
 @original_data_dir_option
 @common_options
 @click.pass_context

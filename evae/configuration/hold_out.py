@@ -49,3 +49,17 @@ METRICS = {
         HoldoutMetric("active_dimensions", "number of active dimensions", higher_is_better=True),
     )
 }
+
+#: The values of ``--keep``.
+KEEP = tuple(f"best:{name}" for name in METRICS)
+
+
+def kept_metric(keep: str) -> HoldoutMetric:
+    """Return the metric of a value of ``--keep``.
+
+    Examples
+    --------
+    >>> kept_metric("best:loss").name
+    'loss'
+    """
+    return METRICS[keep.partition(":")[2]]

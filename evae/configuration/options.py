@@ -27,6 +27,7 @@ from evae.configuration.domains import (
     whole_number,
     whole_number_of,
 )
+from evae.configuration.hold_out import KEEP
 from evae.configuration.recipe import (
     DIVERGENCES,
     INTERVALS,
@@ -266,6 +267,16 @@ class TrainingOptions:
             "It is that of all weights of a network, in nats per image, and of each seed by itself.",
             advice="Leave it out to take every gradient as it is.",
             metavar="NORM",
+        ),
+    )
+    keep: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*KEEP),
+            "Weights to keep beside those of the last epoch: those of the best epoch by a metric of hold-out images.",
+            "The least loss, reconstruction error (from one draw, or at the posterior's mean), or the largest number "
+            "of active dimensions. evaluate and sample then take the best, unless --weights says last.",
+            metavar="best:METRIC",
         ),
     )
     seed: int = field(

@@ -37,6 +37,7 @@ def new_images(
     seed: int = 0,
     output: str | Path | None = None,
     device: str = "auto",
+    weights: str | None = None,
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def new_images(
         Determines the fit of the mixture and the draws.
     output : str or Path, optional
         A .png or .npz file; by default a .png in the run's folder.
-    device, data_dir, progress
+    device, weights, data_dir, progress
         As for `evae.evaluation.evaluate`. Data are read only for the mixture.
 
     Returns
@@ -83,7 +84,7 @@ def new_images(
     if components is not None:
         require_components(components, FITTED_TO)
     path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
-    model = VAE.load(run, resolve_device(device))
+    model = VAE.load(run, resolve_device(device), weights)
     # Only the mixture needs the training images.
     train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
     law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
@@ -99,6 +100,7 @@ def walk_between(
     *,
     output: str | Path | None = None,
     device: str = "auto",
+    weights: str | None = None,
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def walk_between(
     run = run if isinstance(run, Run) else Run.open(run)
     require_different(first, last)
     path = _destination(output, run.path / f"walk-{first}-{last}.png", 1)
-    model = VAE.load(run, resolve_device(device))
+    model = VAE.load(run, resolve_device(device), weights)
     pixels = images_of(run, data_dir, progress).holdout
     rows = walk(model, pixels, first, last)
     _write(rows, path, run.name)

@@ -169,6 +169,10 @@ class Checkpoints:
             raise InputError(f"{self.folder} holds no intact checkpoint: {found} Start a new run.")
         return None, []
 
+    def epochs(self) -> list[int]:
+        """Return the number of finished epochs at each checkpoint, ascending."""
+        return [_place(match)[0] for path in self._paths() if (match := _NAME.fullmatch(path.name))]
+
     def clear_leftovers(self, newest: Position | None = None) -> None:
         """Remove partial files of a killed process, and checkpoints that it would have removed after the newest."""
         if newest is not None:

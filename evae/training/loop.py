@@ -114,6 +114,7 @@ def _prepare_folders(group: Group, session: Session, position: Position) -> None
     for number, run in group.active():
         run.checkpoints.clear_leftovers(position)
         run.keep_records(position.epochs_finished)
+        run.discard_weights()
         _repair_weights(run, session.models[number], position)
         run.set_status("running", epochs_finished=position.epochs_finished)
 
@@ -200,7 +201,9 @@ def write_epoch(run: Run, session: Session, number: int, record: EpochRecord, cu
     """Write the weights, the record and the curves of a run after an epoch."""
     model = session.models[number]
     run.write_weights(model.state_dict(), epoch=record.epoch)
+    run.write_best_weights(model.state_dict(), record)
     run.append_record(record)
+    run.discard_weights()
     pictures = reconstruction_rows(model, session.holdout_pixels, session.seeds[number])
     curves.write(record, [rows.images for rows in pictures])
 

@@ -30,9 +30,9 @@ class NotebookBar(Progress):
 
     def start(self) -> None:
         """Make the output."""
-        from IPython.display import display
+        from IPython import display
 
-        self._output = display({"text/plain": ""}, raw=True, display_id=True)
+        self._output = display.display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def stop(self) -> None:
         """Leave the bar as it is in the end."""

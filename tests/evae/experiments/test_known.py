@@ -77,6 +77,7 @@ DECIDING: dict[str, tuple[dict[str, Any], str, str]] = {
     "schedule": ({"schedule": "cosine"}, "--schedule cosine", "--schedule constant"),
     "optimizer": ({"optimizer": "adamw"}, "--optimizer adamw", "--optimizer adam"),
     "clip_gradient": ({"clip_gradient": 5.0}, "--clip-gradient 5.0", "no --clip-gradient"),
+    "keep": ({"keep": "best:loss"}, "--keep best:loss", "no --keep"),
     "precision": ({"precision": "bf16"}, "--precision bf16", "--precision fp32"),
     "deterministic": ({"deterministic": True}, "--deterministic", "no --deterministic"),
     "limit_train": ({"limit_train": 60}, "--limit-train 60", "no --limit-train"),

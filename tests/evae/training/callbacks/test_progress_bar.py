@@ -35,8 +35,8 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Output:
     output = Output()
     shell = types.SimpleNamespace(kernel=object())
     display = types.SimpleNamespace(display=lambda *_, **__: output)
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell, version_info=(9, 0)))
-    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell, version_info=(9, 0), display=display)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     return output
 
 

