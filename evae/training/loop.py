@@ -26,7 +26,7 @@ from evae.training.progress import Progress
 from evae.training.session import Session
 from evae.training.steps import Steps
 from evae.training.stop_request import StopRequest
-from evae.training.tensorboard import Curves
+from evae.training.tensorboard import Curves, hyperparameters
 from evae.training.updates.optimizers import set_learning_rate
 from evae.training.updates.schedules import learning_rate
 from foundation.errors import InputError
@@ -56,7 +56,7 @@ def run_epochs(
         # An epoch in progress is trained to its end, and a run without weights is not finished.
         may_stop = position.epochs_finished > 0 and position.batches == 0
         with contextlib.ExitStack() as files:
-            curves = [files.enter_context(Curves(run.path, position.epochs_finished)) for run in group.runs if writes]
+            curves = [files.enter_context(_open_curves(run, position)) for run in group.runs if writes]
             for epoch in range(position.epochs_finished + 1, config.epochs + 1):
                 # All processes learn of a request at the same point, so that none waits for one that has stopped.
                 (stops,) = stop.agree(len(callback.stops))
@@ -132,6 +132,10 @@ def _set_learning_rate(session: Session, epoch: int, losses: Sequence[float]) ->
         rate = float(processes.broadcast_text(repr(rate)))
     set_learning_rate(session.optimizer, rate)
     return rate
+
+
+def _open_curves(run: Run, position: Position) -> Curves:
+    return Curves(run.path, position.epochs_finished, hyperparameters(run.configuration))
 
 
 def _measure_epoch(

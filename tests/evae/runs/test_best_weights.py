@@ -135,7 +135,7 @@ def test_a_run_that_keeps_none_has_no_best(trained: dict[str, Run], tmp_path: Pa
     assert sentence.endswith(
         "was trained without --keep, and holds the weights of its last epoch alone. Use --weights last."
     )
-    with pytest.raises(InputError, match="--weights 'least' is not known. Did you mean last?"):
+    with pytest.raises(InputError, match=r"--weights 'least' is not known\. Did you mean last\?"):
         VAE.load(run, weights="least")
     assert "--keep 'best:los' is not known. Did you mean best:loss?" in refusal("train", "--keep", "best:los")
 
