@@ -112,7 +112,7 @@ def evaluate(
     chosen = resolve_device(device)
     # Whatever can be refused is refused before images are decoded or a classifier is trained.
     with run.locked():
-        model = VAE.load(run, chosen, weights)
+        model = VAE.load(run, chosen, weights=weights)
         choice = choose_features(features, inception_weights, progress)
         verify_weights(choice, inception_weights, progress)
         place = config.data_dir if data_dir is None else str(data_dir)

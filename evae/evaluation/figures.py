@@ -127,7 +127,7 @@ def reconstructions_figure(
     blocks: list[ImageRows] = []
     for run in map(_open_run, runs):
         pixels = images_of(run, data_dir, progress).holdout
-        model = VAE.load(run, resolve_device(device), weights)
+        model = VAE.load(run, resolve_device(device), weights=weights)
         originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
         if blocks and not torch.equal(blocks[0].images, originals.images):
             raise InputError(

@@ -157,7 +157,7 @@ class VAE(nn.Module):
         return self
 
     @classmethod
-    def load(cls, run: Run | str | Path, device: torch.device | str = "cpu", weights: str | None = None) -> VAE:
+    def load(cls, run: Run | str | Path, device: torch.device | str = "cpu", *, weights: str | None = None) -> VAE:
         """Load the trained model of a run folder, in evaluation mode.
 
         Parameters
