@@ -65,7 +65,8 @@ def export_model(
     place = run.path if folder is None else Path(folder)
     if not place.is_dir():
         raise InputError(f"folder must be one that exists, got {place}.")
-    model = VAE.load(run, weights=weights)
+    # Programs hold weights in row-major order.
+    model = VAE.load(run, weights=weights).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Two examples: a batch of one would make the size a constant.
     images, codes = torch.zeros(2, *model.image_shape), torch.zeros(2, model.latent_dim)
     parts = {"encoder": (_PosteriorMoments(model), images), "decoder": (_Probabilities(model), codes)}
