@@ -254,7 +254,9 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``.
+        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and perhaps ``reason``.
+
+        The reason is that of a failure, or that for which a callback finished the run before its last epoch.
 
         A killed process leaves ``running`` in the file; if no process holds the run's lock, the state is interrupted.
         """

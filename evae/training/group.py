@@ -164,6 +164,8 @@ class Group:
             yield
         except BaseException as error:
             active = [run for _, run in self.active()]
+            if not active:
+                raise
             epochs = [len(run.records) for run in active]
             outcome = processes.outcome(_explain(active, epochs, stop, error))
             if isinstance(outcome, ProcessLost):

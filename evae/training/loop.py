@@ -89,6 +89,11 @@ def run_epochs(
 
 def _stop_runs(group: Group, session: Session, saver: Saver, callback: StopRecorder, epochs: int) -> None:
     """Finish the runs that a callback has stopped, after ``epochs`` epochs; others are trained further."""
+    named = {number for stop in callback.stops for number in stop.runs or ()}
+    if unknown := named - set(range(len(group.runs))):
+        raise InputError(
+            f"StopTraining must name runs from 0 to {len(group.runs) - 1}, their indices, got {min(unknown)}."
+        )
     # Resuming trains on from this epoch.
     saver.save_epoch(epochs)
     for number, _ in group.active():

@@ -30,7 +30,7 @@ class _Probabilities(nn.Module):
         self.decoder = model.decoder
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.decoder(codes).sigmoid()  # type: ignore[no-any-return]
+        return self.decoder(codes).sigmoid()
 
 
 def export_model(
@@ -66,7 +66,7 @@ def export_model(
     if not place.is_dir():
         raise InputError(f"folder must be one that exists, got {place}.")
     # Programs hold weights in row-major order.
-    model = VAE.load(run, weights=weights).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model = VAE.load(run, weights=weights).to(memory_format=torch.contiguous_format)
     # Two examples: a batch of one would make the size a constant.
     images, codes = torch.zeros(2, *model.image_shape), torch.zeros(2, model.latent_dim)
     parts = {"encoder": (_PosteriorMoments(model), images), "decoder": (_Probabilities(model), codes)}

@@ -121,6 +121,11 @@ def test_one_of_several_seeds_stops_by_itself(digits: dict[str, Any], tmp_path: 
         assert resume(runs[1]).status == {"state": "finished", "epochs_finished": 4}
 
 
+def test_a_run_that_is_not_there_cannot_be_stopped(digits: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="StopTraining must name runs from 0 to 0, their indices, got 3"):
+        train(small(tmp_path, **digits), Script("on_epoch_end", runs=[3]))
+
+
 def record(loss: float, active: int = 0) -> EpochRecord:
     terms = {"loss": loss, "reconstruction": loss}
     return EpochRecord(1, terms, terms, 1.0, LatentSummary(active_dimensions=active))
