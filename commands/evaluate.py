@@ -19,6 +19,7 @@ from evae.configuration.options import OPTIONS
 @table_options(SHARED, "features", "inception_weights")
 @table_options(SHARED, "likelihood", "samples", "binarise", "likelihood_images")
 @table_options(OPTIONS, "device")
+@table_options(SHARED, "weights")
 @original_data_dir_option
 @plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
 @common_options
@@ -55,7 +56,8 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         if plots:
             from evae.evaluation.figures import reconstructions_figure
 
-            save_plots(reconstructions_figure(run, device=options["device"], data_dir=options["data_dir"]), plots)
+            places = {name: options[name] for name in ("device", "weights", "data_dir")}
+            save_plots(reconstructions_figure(run, **places), plots)
         write_json(stream, result)
         console.print(evaluation_report(result))
         written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))

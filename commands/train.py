@@ -113,11 +113,12 @@ def train(
             if resume:
                 given = {name: value for name, value in options.items() if was_given(context, name)}
                 runs_dir = given.pop("runs_dir", config.runs_dir)
-                runs = resume_seeds([find_run(name, runs_dir) for name in resume], callback, **given)
+                found = [find_run(name, runs_dir) for name in resume]
+                runs = resume_seeds(found, callback, show_progress=False, **given)
             elif at_once is not None:
-                runs = train_seeds(config, at_once, callback)
+                runs = train_seeds(config, at_once, callback, show_progress=False)
             else:
-                runs = (train_model(config, callback),)
+                runs = (train_model(config, callback, show_progress=False),)
         # The figures, the document and the way on, once every run has finished.
         several = at_once is not None or len(resume) > 1
         if plots:

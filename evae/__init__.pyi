@@ -2,9 +2,16 @@ from . import metrics as metrics
 from .configuration import Configuration as Configuration
 from .distributions import Epanechnikov as Epanechnikov
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.use.export import export_model as export_model
+from .evaluation.use.log_likelihood import log_likelihood as log_likelihood
+from .evaluation.use.sample import sample as sample
+from .exceptions import StopTraining as StopTraining
 from .models.vae import VAE as VAE
 from .runs import Run as Run
 from .training import Callback as Callback
+from .training import Callbacks as Callbacks
+from .training import EarlyStopping as EarlyStopping
+from .training import ProgressBar as ProgressBar
 from .training.train import resume as resume
 from .training.train import resume_seeds as resume_seeds
 from .training.train import train as train

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from foundation.errors import InputError, Notice
 
 
@@ -47,3 +49,24 @@ class DivergenceError(InputError):
             f"the {quantity} became {value} {where}. The last checkpoint, from before that, is kept. "
             "A new run with a smaller --lr is the usual remedy."
         )
+
+
+class StopTraining(Exception):
+    """Raised in a hook of a callback: training ends, and the run is *finished*, not interrupted or failed.
+
+    The epoch in progress is trained to its end, measured and recorded first, since the weights and the records of a run
+    are those of whole epochs; before the first epoch that is the first one. The status of the run holds the reason.
+    Resuming the run trains the remaining epochs.
+
+    Parameters
+    ----------
+    reason : str
+        A phrase or sentence.
+    runs : sequence of int, optional
+        Indices in the group of the runs that stop, while the others are trained further; by default all.
+    """
+
+    def __init__(self, reason: str, runs: Sequence[int] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.runs = None if runs is None else tuple(runs)

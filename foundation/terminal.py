@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,14 @@ def create_console(**settings: Any) -> Console:
     as escapes.
     """
     return _PrintableConsole(markup=False, emoji=False, highlight=False, **settings)
+
+
+def is_notebook() -> bool:
+    """Return whether the output of this process is that of cells in a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    # The shell of a terminal has no kernel.
+    return getattr(shell, "kernel", None) is not None
 
 
 def choose_progress_console(console: Console) -> Console:

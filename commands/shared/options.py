@@ -12,7 +12,7 @@ import click
 from commands.shared.completions import Completer, files, folders, one_of
 from evae.configuration.domains import Domain, File, Folder, beginnings, choice, whole_number
 from evae.configuration.options import OPTIONS, Option
-from evae.evaluation.names import BINARISATIONS, LIKELIHOODS, SAMPLES, SCORED_IMAGES
+from evae.evaluation.names import BINARISATIONS, LIKELIHOODS, SAMPLES, SCORED_IMAGES, WEIGHTS
 from evae.features.names import CHOICES
 from foundation.errors import InputError
 from theory.names import (
@@ -117,6 +117,15 @@ SHARED = {
             "workers; the result does not depend on it.",
             "Needs the extra epanechnikov-vae[cluster].",
             metavar="ADDRESS|local:N",
+        ),
+        Option(
+            "weights",
+            None,
+            choice(*WEIGHTS),
+            "Weights of a run that keeps those of its best epoch (train --keep).",
+            "The output has their epoch.",
+            metavar="best|last",
+            default_text="best where they are kept, else last",
         ),
         Option(
             "features",

@@ -17,7 +17,10 @@ FOLDER = Path(__file__).resolve().parent
 PAGE = FOLDER.parent / "json.md"
 
 #: Options that were added since the format of the results: files may lack them, and then have the default.
-ADDED = ("skip_undecodable", "divergence_by", "penalty", "penalty_weight")
+ADDED = (
+    *("skip_undecodable", "divergence_by", "penalty", "penalty_weight"),
+    *("schedule", "optimizer", "weight_decay", "clip_gradient", "keep"),
+)
 
 #: The order of the page; what several documents share comes last.
 NAMES = (

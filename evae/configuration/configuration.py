@@ -39,6 +39,7 @@ class Configuration(TrainingOptions):
             object.__setattr__(self, name, option.require(getattr(self, name)))
         self._check_image_size()
         self._check_image_files()
+        self._check_weight_decay()
         self._check_recipe()
 
     @property
@@ -112,6 +113,13 @@ class Configuration(TrainingOptions):
             raise InputError(
                 f"--skip-undecodable does nothing with {self.dataset}, which has no image files: it belongs to "
                 "folder:DIR and celeba. Leave it out."
+            )
+
+    def _check_weight_decay(self) -> None:
+        if self.weight_decay is not None and self.optimizer == "adam":
+            raise InputError(
+                "--weight-decay does nothing with --optimizer adam: it belongs to adamw or sgd. Leave it out, or add "
+                "--optimizer adamw."
             )
 
     def _check_recipe(self) -> None:

@@ -27,6 +27,7 @@ from evae.configuration.domains import (
     whole_number,
     whole_number_of,
 )
+from evae.configuration.hold_out import KEEP
 from evae.configuration.recipe import (
     DIVERGENCES,
     INTERVALS,
@@ -53,6 +54,11 @@ DATASET_WORDS = (*DATASETS, *beginnings(DATASET_FORMS))
 IMAGE_SIZES = (32, 64)
 
 DEVICES = ("auto", "cpu", "cuda")
+
+#: Schedules of the learning rate (`evae.training.updates.schedules`), and optimizers.
+SCHEDULES = ("constant", "cosine", "plateau")
+
+OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
 
 #: Arithmetic precisions of training (`evae.compute.precision`).
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -215,7 +221,64 @@ class TrainingOptions:
             advice="The paper uses 100.",
         ),
     )
-    lr: float = field(default=1e-4, metadata=row(POSITIVE, "Learning rate of Adam.", advice="The paper uses 1e-4."))
+    lr: float = field(
+        default=1e-4,
+        metadata=row(
+            POSITIVE, "Learning rate, at the beginning if there is a --schedule.", advice="The paper uses 1e-4."
+        ),
+    )
+    schedule: str = field(
+        default="constant",
+        metadata=row(
+            choice(*SCHEDULES),
+            "Learning rate by epoch.",
+            "constant: --lr. cosine: from --lr along half a cosine to near 0 in the last of --epochs, which is then "
+            "fixed. plateau: --lr, halved whenever the loss on hold-out images has not fallen for 5 epochs in a row; "
+            "one seed at a time.",
+            metavar="constant|cosine|plateau",
+        ),
+    )
+    optimizer: str = field(
+        default="adam",
+        metadata=row(
+            choice(*OPTIMIZER_NAMES),
+            "Optimizer.",
+            "adam: the paper's. adamw: Adam with decoupled weight decay. sgd: stochastic gradient descent with "
+            "momentum 0.9. All else is PyTorch's default.",
+            metavar="adam|adamw|sgd",
+        ),
+    )
+    weight_decay: float | None = field(
+        default=None,
+        metadata=row(
+            number(0.0),
+            "Weight decay of adamw or sgd, on all weights.",
+            "In each step of rate lr, adamw multiplies the weights by 1 - lr W; sgd adds W times the weights to the "
+            "gradient.",
+            advice="By default it is 0.01 for adamw and 0 for sgd.",
+            metavar="W",
+        ),
+    )
+    clip_gradient: float | None = field(
+        default=None,
+        metadata=row(
+            POSITIVE,
+            "Largest norm of the gradient of the loss, to which a longer one is shortened.",
+            "It is that of all weights of a network, in nats per image, and of each seed by itself.",
+            advice="Leave it out to take every gradient as it is.",
+            metavar="NORM",
+        ),
+    )
+    keep: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*KEEP),
+            "Weights to keep beside those of the last epoch: those of the best epoch by a metric of hold-out images.",
+            "The least loss, reconstruction error (from one draw, or at the posterior's mean), or the largest number "
+            "of active dimensions. evaluate and sample then take the best, unless --weights says last.",
+            metavar="best:METRIC",
+        ),
+    )
     seed: int = field(
         default=0,
         metadata=row(whole_number(0, 2**63 - 1), "Seed of the initial weights, the order of the images and the noise."),

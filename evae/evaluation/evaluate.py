@@ -45,6 +45,7 @@ def evaluate(
     run: Run | str | Path,
     *,
     device: str = "auto",
+    weights: str | None = None,
     data_dir: str | Path | None = None,
     features: str = "auto",
     inception_weights: str | Path | None = None,
@@ -64,6 +65,8 @@ def evaluate(
         The run folder.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    weights : str, optional
+        ``best`` or ``last``: see `evae.VAE.load`. The result has their epoch as ``weights_of_epoch``.
     data_dir : str or Path, optional
         The folder of the data set; by default that of training.
     features : str
@@ -109,7 +112,7 @@ def evaluate(
     chosen = resolve_device(device)
     # Whatever can be refused is refused before images are decoded or a classifier is trained.
     with run.locked():
-        model = VAE.load(run, chosen)
+        model = VAE.load(run, chosen, weights=weights)
         choice = choose_features(features, inception_weights, progress)
         verify_weights(choice, inception_weights, progress)
         place = config.data_dir if data_dir is None else str(data_dir)
@@ -119,7 +122,7 @@ def evaluate(
             scoring.require(config, data)
         side = data.image_shape[-1]
         network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
-        return _judge(run, model, data, network, progress, choice=choice.reason, scoring=scoring)
+        return _judge(run, model, data, network, progress, choice=choice.reason, scoring=scoring, weights=weights)
 
 
 def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
@@ -226,6 +229,7 @@ def _judge(
     *,
     choice: str | None,
     scoring: LikelihoodOptions | None = None,
+    weights: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model; the caller holds the run's lock."""
     config = run.configuration
@@ -238,7 +242,7 @@ def _judge(
         sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
     # Compute the metrics of each set.
     document = {
-        **_describe(run, data),
+        **_describe(run, data, weights),
         "reconstruction_error": errors,
         "sharpness": {n: metrics.sharpness(images) for n, images in {"originals": data.holdout, **sets}.items()},
         **compare_features(network, data.holdout, sets, progress, choice=choice),
@@ -258,7 +262,7 @@ def _judge(
     return document
 
 
-def _describe(run: Run, data: ImageData) -> dict[str, Any]:
+def _describe(run: Run, data: ImageData, weights: str | None) -> dict[str, Any]:
     """Return the model and the images of the evaluation as a JSON document."""
     config = run.configuration
     return {
@@ -266,7 +270,7 @@ def _describe(run: Run, data: ImageData) -> dict[str, Any]:
         "model": config.model,
         "recipe": config.recipe.document(),
         "latent_dim": config.latent_dim,
-        "weights_of_epoch": run.weights_epoch,
+        "weights_of_epoch": run.weights_file(weights).epoch,
         "dataset": config.dataset,
         "note": data.note,
         "split": "hold-out",

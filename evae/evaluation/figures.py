@@ -102,6 +102,7 @@ def run_figure(run: Run | str | Path) -> Figure:
 def reconstructions_figure(
     *runs: Run | str | Path,
     device: str = "auto",
+    weights: str | None = None,
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> Figure:
@@ -113,7 +114,7 @@ def reconstructions_figure(
     ----------
     *runs : Run, str or Path
         Their folders; all must be trained on the same images.
-    device, data_dir, progress
+    device, weights, data_dir, progress
         As for `evae.evaluation.evaluate`.
 
     Raises
@@ -126,7 +127,7 @@ def reconstructions_figure(
     blocks: list[ImageRows] = []
     for run in map(_open_run, runs):
         pixels = images_of(run, data_dir, progress).holdout
-        model = VAE.load(run, resolve_device(device))
+        model = VAE.load(run, resolve_device(device), weights=weights)
         originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
         if blocks and not torch.equal(blocks[0].images, originals.images):
             raise InputError(

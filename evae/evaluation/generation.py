@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def new_images(
     seed: int = 0,
     output: str | Path | None = None,
     device: str = "auto",
+    weights: str | None = None,
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def new_images(
         Determines the fit of the mixture and the draws.
     output : str or Path, optional
         A .png or .npz file; by default a .png in the run's folder.
-    device, data_dir, progress
+    device, weights, data_dir, progress
         As for `evae.evaluation.evaluate`. Data are read only for the mixture.
 
     Returns
@@ -76,20 +78,32 @@ def new_images(
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     # Check all options before the model is loaded.
-    recipe = run.configuration.recipe
-    chosen = sampler or ("prior" if recipe.has_prior else "mixture")
+    chosen = choose_sampler(run, sampler, components)
+    path = destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
+    model = VAE.load(run, resolve_device(device), weights=weights)
+    # Only the mixture needs the training images.
+    train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
+    recipe, laws = run.configuration.recipe, COMPONENTS if components is None else components
+    law = code_law(chosen, model, recipe, train, seed, laws, progress)
+    images = draw_images(model, law, number, seed, progress)
+    write_images([ImageRows(law.label, images)], path, run.name)
+    return describe_images(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
+
+
+def choose_sampler(run: Run, sampler: str | None, components: int | None) -> str:
+    """Return the sampler of a run, by default the prior if the model has a fixed one, else the mixture.
+
+    Raises
+    ------
+    InputError
+        If ``components`` are given and the sampler is not the mixture, or their number is out of range.
+    """
+    chosen = sampler or ("prior" if run.configuration.recipe.has_prior else "mixture")
     if chosen == "prior" and components is not None:
         raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
     if components is not None:
         require_components(components, FITTED_TO)
-    path = _destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
-    model = VAE.load(run, resolve_device(device))
-    # Only the mixture needs the training images.
-    train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
-    law = code_law(chosen, model, recipe, train, seed, COMPONENTS if components is None else components, progress)
-    images = draw_images(model, law, number, seed, progress)
-    _write(ImageRows(law.label, images), path, run.name)
-    return _document(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
+    return chosen
 
 
 def walk_between(
@@ -99,6 +113,7 @@ def walk_between(
     *,
     output: str | Path | None = None,
     device: str = "auto",
+    weights: str | None = None,
     data_dir: str | Path | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
@@ -108,15 +123,16 @@ def walk_between(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     require_different(first, last)
-    path = _destination(output, run.path / f"walk-{first}-{last}.png", 1)
-    model = VAE.load(run, resolve_device(device))
+    path = destination(output, run.path / f"walk-{first}-{last}.png", 1)
+    model = VAE.load(run, resolve_device(device), weights=weights)
     pixels = images_of(run, data_dir, progress).holdout
     rows = walk(model, pixels, first, last)
-    _write(rows, path, run.name)
-    return _document(run, rows.images, path) | {"walk": [first, last], "law": f"a walk {rows.label}"}
+    write_images([rows], path, run.name)
+    return describe_images(run, rows.images, path) | {"walk": [first, last], "law": f"a walk {rows.label}"}
 
 
-def _document(run: Run, images: Tensor, path: Path) -> dict[str, Any]:
+def describe_images(run: Run, images: Tensor, path: Path) -> dict[str, Any]:
+    """Return what the JSON of ``sample`` says of images and of their file."""
     return {
         "run": run.name,
         "images": len(images),
@@ -125,7 +141,7 @@ def _document(run: Run, images: Tensor, path: Path) -> dict[str, Any]:
     }
 
 
-def _destination(output: str | Path | None, default: Path, number: int) -> Path:
+def destination(output: str | Path | None, default: Path, number: int) -> Path:
     """Return the path of the output; raises `InputError` before any work if it cannot be written."""
     path = default if output is None else Path(output)
     if path.suffix not in FORMATS:
@@ -140,10 +156,12 @@ def _destination(output: str | Path | None, default: Path, number: int) -> Path:
     return path
 
 
-def _write(rows: ImageRows, path: Path, title: str) -> None:
+def write_images(blocks: Sequence[ImageRows], path: Path, title: str) -> None:
+    """Write blocks of images as one picture, or in an .npz file as one array of uint8."""
     if path.suffix == ".png":
-        save_rows([rows], path, title)
+        save_rows(blocks, path, title)
         return
-    arrays = rows.images.permute(0, 2, 3, 1).numpy() if rows.images.shape[1] == 3 else rows.images[:, 0].numpy()
+    images = torch.cat([block.images for block in blocks])
+    arrays = images.permute(0, 2, 3, 1).numpy() if images.shape[1] == 3 else images[:, 0].numpy()
     with open_output(path) as stream:
         np.savez_compressed(stream, images=arrays)

@@ -7,6 +7,9 @@ from evae.configuration.domains import choice, multiple_of, whole_number
 #: The laws that codes are drawn from (`evae.evaluation.code_laws`).
 SAMPLERS = ("prior", "mixture")
 
+#: Weights of a run (`evae.runs.run.Run.weights_file`).
+WEIGHTS = ("best", "last")
+
 #: Estimators of the log-likelihood (`evae.evaluation.likelihood`): importance sampling.
 LIKELIHOODS = choice("is")
 

@@ -115,11 +115,11 @@ class Judge:
         """Train or resume the run."""
         run = self._folder(config)
         if run is None:
-            return train(config, callback, stop=stop)
+            return train(config, callback, stop=stop, show_progress=False)
         if _is_finished(run, config):
             return run
         kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
-        return resume(run, callback, stop=stop, **kept)
+        return resume(run, callback, stop=stop, show_progress=False, **kept)
 
     def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
         """Evaluate a trained run."""

@@ -207,6 +207,10 @@ def _named(config: Configuration) -> Configuration:
     parts = [config.default_name, f"{config.epochs}epochs"]
     parts += [f"lr{config.lr:g}"] if config.lr != plain.lr else []
     parts += [f"batch{config.batch_size}"] if config.batch_size != plain.batch_size else []
+    parts += [config.schedule] if config.schedule != plain.schedule else []
+    parts += [config.optimizer] if config.optimizer != plain.optimizer else []
+    parts += [f"decay{config.weight_decay:g}"] if config.weight_decay is not None else []
+    parts += [f"clip{config.clip_gradient:g}"] if config.clip_gradient is not None else []
     return dataclasses.replace(config, name="-".join(parts))
 
 

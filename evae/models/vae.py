@@ -157,8 +157,16 @@ class VAE(nn.Module):
         return self
 
     @classmethod
-    def load(cls, run: Run | str | Path, device: torch.device | str = "cpu") -> VAE:
+    def load(cls, run: Run | str | Path, device: torch.device | str = "cpu", *, weights: str | None = None) -> VAE:
         """Load the trained model of a run folder, in evaluation mode.
+
+        Parameters
+        ----------
+        run : Run, str or Path
+        device : torch.device or str
+        weights : str, optional
+            ``best`` or ``last``; by default those of the best epoch if the run keeps them (``--keep``), else those
+            after the last finished epoch.
 
         Raises
         ------
@@ -167,20 +175,21 @@ class VAE(nn.Module):
         """
         run = run if isinstance(run, Run) else Run.open(run)
         config = run.configuration
-        weights = run.read_weights()
+        file = run.weights_file(weights)
+        tensors, _ = file.read()
         # Allocate no memory before the weights fit: a damaged configuration could require more than is available.
         with torch.device("meta"):
             model = cls.of(config, run.image_shape)
         expected = model.state_dict()
         try:
-            model.load_state_dict(weights, assign=True)
+            model.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
             mismatch = str(error).splitlines()[-1].strip()
             raise InputError(
-                f"{run.weights_path} must hold the weights of the model in config.json, got others: {mismatch}"
+                f"{file.path} must hold the weights of the model in config.json, got others: {mismatch}"
             ) from error
         # Shapes fit; reject types and values that would fail or spread NaN later.
-        for name, tensor in weights.items():
+        for name, tensor in tensors.items():
             if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
-                raise InputError(f"{run.weights_path} is damaged: {name} must hold finite {expected[name].dtype}.")
+                raise InputError(f"{file.path} is damaged: {name} must hold finite {expected[name].dtype}.")
         return model.place_on(device).eval()

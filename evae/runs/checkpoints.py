@@ -111,7 +111,8 @@ class Checkpoint:
     ----------
     position : Position
     weights, optimizer : dict
-        The state of the model, and that of Adam, keyed by ``step.``, ``exp_avg.`` or ``exp_avg_sq.`` and the weight.
+        The state of the model, and that of the optimizer, keyed by its part, such as ``step.`` and ``exp_avg.`` of
+        Adam, and the weight.
     epoch : dict
         Within an epoch ``noise``, the state of the generator (uint8), ``sums``, the sum of each term over each batch
         (batches, terms), and ``images``, the number of images so far; else empty, because each epoch has its own
@@ -167,6 +168,10 @@ class Checkpoints:
             found = " ".join(str(error) for error in damage)
             raise InputError(f"{self.folder} holds no intact checkpoint: {found} Start a new run.")
         return None, []
+
+    def epochs(self) -> list[int]:
+        """Return the number of finished epochs at each checkpoint, ascending."""
+        return [_place(match)[0] for path in self._paths() if (match := _NAME.fullmatch(path.name))]
 
     def clear_leftovers(self, newest: Position | None = None) -> None:
         """Remove partial files of a killed process, and checkpoints that it would have removed after the newest."""

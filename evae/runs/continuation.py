@@ -34,6 +34,11 @@ def update_configuration(run: Run, options: dict[str, Any]) -> Configuration:
             )
     if asked.epochs < config.epochs:
         raise InputError(f"--epochs must be at least {config.epochs} to resume the run {run.path}, got {asked.epochs}.")
+    if asked.epochs > config.epochs and config.schedule == "cosine":
+        raise InputError(
+            f"--epochs must be {config.epochs} to resume the run {run.path}, got {asked.epochs}: its --schedule cosine "
+            "has brought the learning rate down over these epochs. Leave it out, or start a new run."
+        )
     return dataclasses.replace(asked, name=config.name)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foundation.errors import InputError
 from foundation.validation import (
     is_any_of,
     is_count,
@@ -46,7 +47,7 @@ _EPOCH = is_record(
         "holdout": is_record({"reconstruction": is_positive}),
         "seconds": is_not_negative,
     },
-    {"latent": _is_latent, "images_per_second": is_not_negative},
+    {"latent": _is_latent, "images_per_second": is_not_negative, "learning_rate": is_not_negative},
 )
 
 
@@ -133,6 +134,8 @@ class EpochRecord:
         Of the hold-out images.
     images_per_second : float or None
         Training images of this run divided by ``seconds``; None where a line of an early version lacks it.
+    learning_rate : float or None
+        That of the epoch; None where it is the configuration's.
     """
 
     epoch: int
@@ -141,6 +144,7 @@ class EpochRecord:
     seconds: float
     latent: LatentSummary = field(default_factory=LatentSummary)
     images_per_second: float | None = None
+    learning_rate: float | None = None
 
     @property
     def reconstruction(self) -> float:
@@ -151,6 +155,19 @@ class EpochRecord:
     def reconstruction_at_mean(self) -> float | None:
         """The reconstruction error on hold-out images from the posterior's mean, in nats per image."""
         return self.holdout.get("reconstruction_at_mean")
+
+    def metric(self, name: str) -> float:
+        """Return one of `evae.configuration.hold_out.METRICS` of the hold-out images.
+
+        Raises
+        ------
+        InputError
+            If the line of an earlier version lacks it.
+        """
+        value = self.latent.active_dimensions if name == "active_dimensions" else self.holdout.get(name)
+        if value is None:
+            raise InputError(f"the record of epoch {self.epoch}, by an earlier version, lacks {name}. Train a new run.")
+        return float(value)
 
     @property
     def penalties(self) -> tuple[str, ...]:
@@ -175,6 +192,7 @@ class EpochRecord:
             document["seconds"],
             LatentSummary.read(document.get("latent", {})),
             document.get("images_per_second"),
+            document.get("learning_rate"),
         )
 
     def document(self) -> dict[str, Any]:
@@ -185,6 +203,8 @@ class EpochRecord:
         document["seconds"] = self.seconds
         if self.images_per_second is not None:
             document["images_per_second"] = self.images_per_second
+        if self.learning_rate is not None:
+            document["learning_rate"] = self.learning_rate
         return document
 
     def scalars(self) -> Iterator[tuple[str, float]]:
@@ -196,3 +216,5 @@ class EpochRecord:
             yield from ((f"latent/{tag}", float(one)) for tag, one in parts.items() if one is not None)
         if self.images_per_second is not None:
             yield "speed/images_per_second", self.images_per_second
+        if self.learning_rate is not None:
+            yield "speed/learning_rate", self.learning_rate

@@ -2,8 +2,9 @@
 
 ``config.json`` (the configuration, and the shape, numbers and SHA-256 of the images), ``environment.json`` (versions,
 device, commit), ``metrics.jsonl`` (one line per epoch), ``tensorboard`` (the same values), ``model.safetensors`` (the
-weights after the last finished epoch), ``checkpoints`` (the last two), ``reconstructions.png``, ``evaluation.json`` and
-``status.json``. Files are written atomically. Nothing is unpickled.
+weights after the last finished epoch), ``best`` (those of the best epoch, with ``--keep``), ``checkpoints`` (the last
+two), ``reconstructions.png``, ``evaluation.json`` and ``status.json``. Files are written atomically. Nothing is
+unpickled.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import dataclasses
 import errno
 import functools
-import hashlib
 import itertools
 import json
 import os
@@ -24,15 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from evae.configuration.configuration import Configuration
+from evae.configuration.hold_out import kept_metric
 from evae.runs.checkpoints import Checkpoints
 from evae.runs.epoch_record import EpochRecord
-from evae.runs.fingerprints import tensors_sha256
-from foundation.errors import InputError
+from evae.runs.weights import WHICH, BestWeights, WeightsFile
+from foundation.errors import InputError, suggest
 from foundation.files import (
     LARGEST_JSON,
     atomic_write,
@@ -255,7 +254,9 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and, after a failure, ``reason``.
+        """``state`` (running, finished, failed, interrupted), ``epochs_finished`` and perhaps ``reason``.
+
+        The reason is that of a failure, or that for which a callback finished the run before its last epoch.
 
         A killed process leaves ``running`` in the file; if no process holds the run's lock, the state is interrupted.
         """
@@ -324,69 +325,70 @@ class Run:
 
     @property
     def weights_path(self) -> Path:
-        """Path of the weights."""
+        """Path of the weights after the last epoch."""
         return self.path / "model.safetensors"
 
+    def weights_file(self, which: str | None = None) -> WeightsFile:
+        """Return the file of weights.
+
+        Parameters
+        ----------
+        which : str, optional
+            ``last`` for those after the last finished epoch, ``best`` for those of the best epoch, which a run with
+            ``--keep`` has. By default the best where the run keeps them, else the last.
+
+        Raises
+        ------
+        InputError
+            If the run does not keep the best.
+        """
+        if which not in (None, *WHICH):
+            raise InputError(f"--weights {which!r} is not known. {suggest(str(which), WHICH)}")
+        best = None if which == "last" else self.best_weights
+        if best is not None:
+            # A run without an epoch has no best one.
+            return best.file(best.epoch(self.records) or 1)
+        if which == "best":
+            raise InputError(
+                f"{self.path} was trained without --keep, and holds the weights of its last epoch alone. Use --weights "
+                "last."
+            )
+        state = self.status["state"] if (self.path / "status.json").is_file() else "unknown"
+        return WeightsFile(
+            self.weights_path,
+            f"{self.path} holds no weights (model.safetensors); its status is {state}. Weights are written after every "
+            "epoch.",
+            f"`python cli.py train --resume {self.path}` restores it from the last checkpoint.",
+        )
+
+    @property
+    def best_weights(self) -> BestWeights | None:
+        """The weights of the best epochs; None if the run does not keep them."""
+        keep = self.configuration.keep
+        return None if keep is None else BestWeights(self.path / "best", kept_metric(keep))
+
     def write_weights(self, weights: dict[str, Tensor], *, epoch: int) -> None:
-        """Replace the weights by those after ``epoch``, which is stored in the same file."""
-        # safetensors requires row-major tensors; training may use another memory format.
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        # One entry: the order of several would differ between processes, and so would the bytes of the file.
-        facts = json.dumps({"epoch": epoch, "sha256": _weights_sha256(tensors, epoch)})
-        with atomic_write(self.weights_path) as stream:
-            stream.write(save(tensors, metadata={"written": facts}))
+        """Replace the last weights by those after ``epoch``, which is stored in the same file."""
+        self.weights_file("last").write(weights, epoch)
+
+    def write_best_weights(self, weights: dict[str, Tensor], record: EpochRecord) -> None:
+        """Keep the weights after the epoch of a record that is not yet in ``metrics.jsonl``, if they are the best."""
+        if self.best_weights is not None:
+            self.best_weights.update(weights, [*self.records, record])
+
+    def discard_weights(self) -> None:
+        """Remove weights of epochs that are neither the best nor could become it again when the run is resumed."""
+        if self.best_weights is not None:
+            self.best_weights.discard_others(self.records, self.checkpoints.epochs())
 
     def read_weights(self) -> dict[str, Tensor]:
-        """Read the weights by name, on the CPU; raises `InputError` if they are missing or damaged.
-
-        Their digest is verified, except in files of earlier versions, which hold none.
-        """
-        return self._weights()[0]
+        """Read the last weights by name, on the CPU; raises `InputError` if they are missing or damaged."""
+        return self.weights_file("last").read()[0]
 
     @property
     def weights_epoch(self) -> int:
-        """The epoch after which the weights were written; errors as for `read_weights`."""
-        return self._weights()[1]
-
-    def _weights(self) -> tuple[dict[str, Tensor], int]:
-        with self._open_weights() as file:
-            # Copy the tensors: the file is memory-mapped and could change.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            metadata = file.metadata() or {}
-        # Files of earlier versions hold only the epoch.
-        if set(metadata) <= {"epoch"}:
-            return tensors, self._epoch_of(metadata.get("epoch", "0"))
-        try:
-            facts = parse_json(metadata["written"])
-            intact, epoch = facts["sha256"] == _weights_sha256(tensors, facts["epoch"]), int(facts["epoch"])
-        except (ValueError, KeyError, TypeError):
-            intact, epoch = False, 0
-        if not intact:
-            raise InputError(
-                f"{self.weights_path} was altered after it was written: its SHA-256 does not match its metadata. "
-                f"`python cli.py train --resume {self.path}` restores it from the last checkpoint."
-            )
-        return tensors, epoch
-
-    def _epoch_of(self, text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,18}", text):
-            raise InputError(f"{self.weights_path} is damaged: its epoch field must be an integer, got {text!r}.")
-        return int(text)
-
-    @contextlib.contextmanager
-    def _open_weights(self) -> Iterator[Any]:
-        if not self.weights_path.is_file():
-            state = self.status["state"] if (self.path / "status.json").is_file() else "unknown"
-            raise InputError(
-                f"{self.path} holds no weights (model.safetensors); its status is {state}. "
-                "Weights are written after every epoch."
-            )
-        try:
-            with _open_in_utf8(self.weights_path) as path, safe_open(path, framework="pt") as file:
-                yield file
-        except SafetensorError as error:
-            size = self.weights_path.stat().st_size
-            raise InputError(f"{self.weights_path} is cut short or damaged ({size:,} bytes): {error}.") from error
+        """The epoch after which the last weights were written; errors as for `read_weights`."""
+        return self.weights_file("last").epoch
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -444,18 +446,6 @@ def _explain_failure(runs: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _open_in_utf8(path: Path) -> Iterator[str]:
-    """Yield a name of a file for a library that takes only names in UTF-8."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        with path.open("rb") as stream:
-            yield f"/dev/fd/{stream.fileno()}"
-    else:
-        yield str(path)
-
-
-@contextlib.contextmanager
 def _hold_lock(path: Path, otherwise: InputError, seconds: float) -> Iterator[None]:
     """Hold a lock; raise ``otherwise`` if it is not available within the given number of seconds."""
     with contextlib.ExitStack() as lock:
@@ -494,10 +484,6 @@ def _tails() -> Iterator[str]:
     """Yield suffixes of a default name, to find a free name."""
     yield ""
     yield from (f"-{number}" for number in itertools.count(2))
-
-
-def _weights_sha256(tensors: dict[str, Tensor], epoch: int) -> str:
-    return hashlib.sha256(f"{epoch}\0{tensors_sha256(tensors)}".encode()).hexdigest()
 
 
 def _read_line(path: Path, number: int, line: bytes) -> EpochRecord:

@@ -29,6 +29,12 @@ class Saver:
         self._group, self._session, self._stop = group, session, stop
         self._saved = time.perf_counter()
         self._cost = 0.0
+        self._position: Position | None = None
+
+    def restart(self, position: Position) -> Position:
+        """Note the position of the checkpoint from which training resumes, and return it."""
+        self._position = position
+        return position
 
     def save(
         self, position: Position, progress: Progress | None = None, noise: Sequence[torch.Generator] = ()
@@ -51,6 +57,7 @@ class Saver:
         if not self._session.processes.is_first:
             return position
         started = time.perf_counter()
+        self._position = position
         for number, run in self._group.active():
             epoch = {}
             if progress is not None:
@@ -70,6 +77,11 @@ class Saver:
         self._stop.agree()
         waited = time.perf_counter() - self._saved
         if last or self._stop.requested or waited * CHECKPOINT_SHARE >= self._cost:
+            self.save_epoch(epoch)
+
+    def save_epoch(self, epoch: int) -> None:
+        """Save after an epoch, unless that was done."""
+        if self._position is None or self._position.place != (epoch, 0):
             self.save(Position(epoch, 0, epoch * self._session.batches, 0.0, self._session.device.type))
 
     def is_due(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TimeRemainingColumn
 
 from evae.data import ImageData
 from evae.exceptions import DivergenceError
@@ -16,7 +16,7 @@ from evae.models.vae import VAE
 from evae.runs.checkpoints import Position
 from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
-from evae.training.callbacks import Callback
+from evae.training.callbacks.callback import Callback
 from evae.training.progress import Progress as EpochProgress
 from foundation.progress import (
     ProgressCallback,
@@ -169,14 +169,14 @@ def open_training_display(console: Console) -> Iterator[Callback]:
             progress_log = ProgressLog(lambda sentence: print_sentence(shown_on, sentence))
             yield TrainingDisplay(console, bar=None, decoding=decoding, progress_log=progress_log)
             return
-        columns = (
-            BarColumn(bar_width=16),
-            MofNCompleteColumn(),
-            make_text_column("fields[terms]"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=shown_on, transient=True) as bar:
+        with Progress(*make_columns(), console=shown_on, transient=True) as bar:
             yield TrainingDisplay(console, bar, decoding)
+
+
+def make_columns() -> tuple[ProgressColumn, ...]:
+    """Return the columns of the bar."""
+    terms = make_text_column("fields[terms]")
+    return BarColumn(bar_width=16), MofNCompleteColumn(), terms, TimeRemainingColumn()
 
 
 def _read_finite_means(progress: EpochProgress) -> list[dict[str, float]]:

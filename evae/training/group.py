@@ -96,7 +96,7 @@ class SomeDiverged(DivergenceError):
     """
 
     def __init__(self, group: Group) -> None:
-        self.finished = tuple(run for _, run in group.active())
+        self.finished = tuple(run for number, run in enumerate(group.runs) if number not in group.failures)
         reasons = " ".join(f"{group.runs[number].path}: {error}" for number, error in group.failures.items())
         rest = f"The other {_count_runs(self.finished)} finished." if self.finished else "No other run is left."
         super().__init__(f"{len(group.failures)} of {len(group.runs)} runs failed. {reasons} {rest}")
@@ -115,15 +115,19 @@ class Group:
         `Callback.on_run_failed`, called while other runs are left.
     failures : dict
         Errors by the number of the run.
+    stopped : set
+        The numbers of the runs that a callback has stopped, which are finished.
     """
 
     runs: tuple[Run, ...]
     on_run_failed: Callable[[int, str], None] = lambda number, reason: None  # noqa: ARG005
     failures: dict[int, DivergenceError] = field(default_factory=dict)
+    stopped: set[int] = field(default_factory=set)
 
     def active(self) -> list[tuple[int, Run]]:
-        """Return the runs that have not failed, with their numbers."""
-        return [(number, run) for number, run in enumerate(self.runs) if number not in self.failures]
+        """Return the runs that are trained, which have neither failed nor stopped, with their numbers."""
+        over = self.failures.keys() | self.stopped
+        return [(number, run) for number, run in enumerate(self.runs) if number not in over]
 
     @contextlib.contextmanager
     def isolate_failure(self, number: int) -> Iterator[None]:
@@ -141,7 +145,7 @@ class Group:
             self.on_run_failed(number, str(error))
 
     def set_status(self, state: str, *, epochs_finished: int) -> None:
-        """Replace ``status.json`` of the runs that have not failed."""
+        """Replace ``status.json`` of the active runs."""
         for _, run in self.active():
             run.set_status(state, epochs_finished=epochs_finished)
 
@@ -160,6 +164,8 @@ class Group:
             yield
         except BaseException as error:
             active = [run for _, run in self.active()]
+            if not active:
+                raise
             epochs = [len(run.records) for run in active]
             outcome = processes.outcome(_explain(active, epochs, stop, error))
             if isinstance(outcome, ProcessLost):

@@ -18,56 +18,92 @@ from evae.runs.checkpoints import Checkpoint, Position
 from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
 from evae.training.batch_statistics import warn_of_few_steps
-from evae.training.callbacks import Callback
+from evae.training.callbacks.callback import Callback
+from evae.training.callbacks.combination import StopRecorder
 from evae.training.checkpointing import Saver
 from evae.training.group import Group, require_finite
 from evae.training.progress import Progress
 from evae.training.session import Session
 from evae.training.steps import Steps
 from evae.training.stop_request import StopRequest
-from evae.training.tensorboard import Curves
+from evae.training.tensorboard import Curves, hyperparameters
+from evae.training.updates.optimizers import set_learning_rate
+from evae.training.updates.schedules import learning_rate
 from foundation.errors import InputError
 
 
 def run_epochs(
-    group: Group, session: Session, checkpoints: Sequence[Checkpoint], callback: Callback, stop: StopRequest
+    group: Group, session: Session, checkpoints: Sequence[Checkpoint], callback: StopRecorder, stop: StopRequest
 ) -> None:
     """Train the remaining epochs. The first process measures and writes, while the others wait."""
     config, writes = session.config, session.processes.is_first
     saver, steps = Saver(group, session, stop), Steps(session, callback.on_step_captured)
-    with group.write_outcome(stop, session.processes):
+    # The last hook is called when the outcome is written.
+    with contextlib.ExitStack() as after, group.write_outcome(stop, session.processes):
         if writes:
             _write_environment(group, session)
         # The first checkpoint also shows whether the disk has room for one.
         start = Position(0, 0, 0, 0.0, session.device.type)
-        position = checkpoints[0].position if checkpoints else saver.save(start)
+        position = saver.restart(checkpoints[0].position) if checkpoints else saver.save(start)
+        losses: list[float] = []
         if writes:
             _prepare_folders(group, session, position)
+            losses = [record.holdout["loss"] for record in group.runs[0].records]
+        after.callback(callback.on_end, group.runs)
         callback.on_start(group.runs, session.models, session.data)
         if checkpoints:
             callback.on_resume(position)
+        # An epoch in progress is trained to its end, and a run without weights is not finished.
+        may_stop = position.epochs_finished > 0 and position.batches == 0
         with contextlib.ExitStack() as files:
-            curves = [files.enter_context(Curves(run.path, position.epochs_finished)) for run in group.runs if writes]
+            curves = [files.enter_context(_open_curves(run, position)) for run in group.runs if writes]
             for epoch in range(position.epochs_finished + 1, config.epochs + 1):
                 # All processes learn of a request at the same point, so that none waits for one that has stopped.
-                stop.agree()
+                (stops,) = stop.agree(len(callback.stops))
                 stop.raise_if_requested()
+                if stops and may_stop:
+                    _stop_runs(group, session, saver, callback, epoch - 1)
+                    if not group.active():
+                        break
+                may_stop = True
+                rate = _set_learning_rate(session, epoch, losses)
                 with full_precision_or_tf32(config.precision):
                     progress, seconds = train_epoch(steps, epoch, callback, saver, checkpoints)
                 # A checkpoint within an epoch restores the progress of that epoch alone.
                 checkpoints = ()
                 with saver.saved_if_stopped(progress, steps.noise, seconds):
-                    measured = _measure_epoch(group, session, progress, seconds, stop)
+                    measured = _measure_epoch(group, session, progress, seconds, rate, stop)
                 records = _write_records(group, session, measured, curves)
                 # After the epoch's weights and record: a kill in between repeats the epoch and loses nothing.
                 saver.save_after_epoch(epoch)
                 if writes:
+                    losses += [record.holdout["loss"] for number, record in records.items() if number == 0]
                     group.set_status("running", epochs_finished=epoch)
                     callback.on_epoch_end(records)
         if writes:
-            _finish_folders(group, session)
+            for number, _ in group.active():
+                _finish_folder(group, session, number, config.epochs)
     # Runs that diverged are reported when the others have finished.
     group.require_no_failures()
+
+
+def _stop_runs(group: Group, session: Session, saver: Saver, callback: StopRecorder, epochs: int) -> None:
+    """Finish the runs that a callback has stopped, after ``epochs`` epochs; others are trained further."""
+    named = {number for stop in callback.stops for number in stop.runs or ()}
+    if unknown := named - set(range(len(group.runs))):
+        raise InputError(
+            f"StopTraining must name runs from 0 to {len(group.runs) - 1}, their indices, got {min(unknown)}."
+        )
+    # Resuming trains on from this epoch.
+    saver.save_epoch(epochs)
+    for number, _ in group.active():
+        # Several processes have one run, of which the first one alone knows the reason.
+        reason = callback.reason_to_stop(number) if session.processes.is_first else ""
+        if reason is not None:
+            if session.processes.is_first:
+                _finish_folder(group, session, number, epochs, reason)
+            group.stopped.add(number)
+    callback.stops.clear()
 
 
 def _write_environment(group: Group, session: Session) -> None:
@@ -83,12 +119,32 @@ def _prepare_folders(group: Group, session: Session, position: Position) -> None
     for number, run in group.active():
         run.checkpoints.clear_leftovers(position)
         run.keep_records(position.epochs_finished)
+        run.discard_weights()
         _repair_weights(run, session.models[number], position)
         run.set_status("running", epochs_finished=position.epochs_finished)
 
 
+def _set_learning_rate(session: Session, epoch: int, losses: Sequence[float]) -> float | None:
+    """Set the learning rate of an epoch, and return it; None if it is constant.
+
+    ``losses`` are those of the first run on hold-out images, which the first process knows.
+    """
+    config, processes = session.config, session.processes
+    if config.schedule == "constant":
+        return None
+    rate = learning_rate(config, epoch, losses)
+    if config.schedule == "plateau" and processes.count > 1:
+        rate = float(processes.broadcast_text(repr(rate)))
+    set_learning_rate(session.optimizer, rate)
+    return rate
+
+
+def _open_curves(run: Run, position: Position) -> Curves:
+    return Curves(run.path, position.epochs_finished, hyperparameters(run.configuration))
+
+
 def _measure_epoch(
-    group: Group, session: Session, progress: Progress, seconds: float, stop: StopRequest
+    group: Group, session: Session, progress: Progress, seconds: float, rate: float | None, stop: StopRequest
 ) -> dict[int, EpochRecord]:
     """Measure an epoch of each run in the first process; return the records by index.
 
@@ -101,7 +157,8 @@ def _measure_epoch(
             means = progress.means(number)
             if session.processes.is_first:
                 with stop.at_once():
-                    records[number] = measure_epoch(session, number, progress.epoch, means, seconds)
+                    record = measure_epoch(session, number, progress.epoch, means, seconds)
+                    records[number] = dataclasses.replace(record, learning_rate=rate)
     return records
 
 
@@ -116,12 +173,11 @@ def _write_records(
     return {number: measured[number] for number, _ in group.active() if number in measured}
 
 
-def _finish_folders(group: Group, session: Session) -> None:
-    """Save pictures of reconstructions, and set the status."""
-    for number, run in group.active():
-        model, seed = session.models[number], session.seeds[number]
-        save_reconstructions(run.path, run.name, model, session.holdout_pixels, seed)
-    group.set_status("finished", epochs_finished=session.config.epochs)
+def _finish_folder(group: Group, session: Session, number: int, epochs: int, reason: str | None = None) -> None:
+    """Save a picture of reconstructions, and set the status."""
+    run, model, seed = group.runs[number], session.models[number], session.seeds[number]
+    save_reconstructions(run.path, run.name, model, session.holdout_pixels, seed)
+    run.set_status("finished", epochs_finished=epochs, reason=reason)
 
 
 def measure_epoch(session: Session, number: int, epoch: int, means: dict[str, float], seconds: float) -> EpochRecord:
@@ -154,7 +210,9 @@ def write_epoch(run: Run, session: Session, number: int, record: EpochRecord, cu
     """Write the weights, the record and the curves of a run after an epoch."""
     model = session.models[number]
     run.write_weights(model.state_dict(), epoch=record.epoch)
+    run.write_best_weights(model.state_dict(), record)
     run.append_record(record)
+    run.discard_weights()
     pictures = reconstruction_rows(model, session.holdout_pixels, session.seeds[number])
     curves.write(record, [rows.images for rows in pictures])
 

@@ -1,4 +1,4 @@
-"""One step of training: forward pass, backward pass and Adam; on CUDA captured once as a graph and replayed.
+"""One step of training: forward pass, backward pass and optimizer; on CUDA captured once as a graph and replayed.
 
 A batch of 100 small images keeps a GPU busy for a fraction of the time needed to launch its roughly 250 operations.
 Therefore the step is captured as a CUDA graph, which a single launch replays: the same operations on the same memory,
@@ -21,6 +21,7 @@ from evae.compute.random_streams import NoiseSource, RowsOf, StackedGenerators, 
 from evae.data import as_images
 from evae.exceptions import CaptureWarning
 from evae.training.session import Session
+from evae.training.updates.clipping import clip_gradients
 
 #: Steps before the capture: the first step allocates state, such as Adam's moments, which must not be captured.
 WARM_UP = 3
@@ -124,6 +125,8 @@ class Steps:
         loss = sums.sum() / (size / processes.count)
         session.optimizer.zero_grad()
         loss.backward()
+        if session.config.clip_gradient is not None:
+            clip_gradients(session.model.parameters(), session.config.clip_gradient, runs)
         session.optimizer.step()
         return sums.detach()
 
@@ -137,7 +140,7 @@ def _allow_capture(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Set the optimizer's option ``capturable`` within the block.
 
     Fused Adam counts its steps on the device either way. Without the option it refuses to be captured; with the option
-    it warns at each step that is not captured.
+    it warns at each step that is not captured. Fused SGD can always be captured.
     """
     for group in optimizer.param_groups:
         group["capturable"] = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import torch
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
+from evae.configuration.configuration import Configuration
+from evae.configuration.options import INDIFFERENT
 from evae.runs.epoch_record import EpochRecord
 
 
@@ -21,17 +25,21 @@ class Curves:
     """An event file in the folder ``tensorboard`` of a run, with one step per epoch.
 
     The curves are those of `EpochRecord.scalars`; ``reconstructions`` is a picture of hold-out images above their
-    reconstructions. Each process that trains the run writes its own file. It is written here rather than by a thread of
-    TensorBoard, so that a full disk raises an error at once.
+    reconstructions; the tab HPARAMS compares runs by their options. Each process that trains the run writes its own
+    file. It is written here rather than by a thread of TensorBoard, so that a full disk raises an error at once.
 
     Parameters
     ----------
     run_folder : Path
     epochs_finished : int
         Steps after this epoch in earlier files are discarded, because these epochs are trained again.
+    hyperparameters : mapping, optional
+        The options of the run by name (`hyperparameters`).
     """
 
-    def __init__(self, run_folder: Path, epochs_finished: int) -> None:
+    def __init__(
+        self, run_folder: Path, epochs_finished: int, hyperparameters: Mapping[str, bool | float | str] | None = None
+    ) -> None:
         folder = run_folder / "tensorboard"
         folder.mkdir(exist_ok=True)
         # TensorBoard reads the files in the order of their names.
@@ -41,6 +49,9 @@ class Curves:
         self._records = RecordWriter(self._file)
         self._add(step=0, file_version="brain.Event:2")
         self._add(step=epochs_finished + 1, session_log=SessionLog(status=SessionLog.START))
+        if hyperparameters:
+            # The name of the trial: a run that is resumed is the same one.
+            self._add(step=0, summary=hparams_pb(dict(hyperparameters), trial_id=run_folder.name))
 
     def write(self, record: EpochRecord, pictures: list[Tensor]) -> None:
         """Write the curves of an epoch, and rows of uint8 ``pictures``, each (n, C, S, S) with C = 1 or 3."""
@@ -58,6 +69,12 @@ class Curves:
 
     def _add(self, **content: Any) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
+
+
+def hyperparameters(config: Configuration) -> dict[str, bool | float | str]:
+    """Return the options of a run that affect its figures, with the model's options completed; None is left out."""
+    options = {name: value for name, value in vars(config).items() if name not in INDIFFERENT}
+    return {name: value for name, value in {**options, **config.recipe.document()}.items() if value is not None}
 
 
 def make_mosaic(rows: list[Tensor]) -> Tensor:

@@ -26,24 +26,36 @@ from evae.runs.checkpoints import Checkpoint
 from evae.runs.continuation import departures, require_alike, require_same_data, update_configuration
 from evae.runs.environment import environment
 from evae.runs.run import Run
-from evae.training.callbacks import Callback
+from evae.training.callbacks.callback import Callback
+from evae.training.callbacks.combination import StopRecorder
+from evae.training.callbacks.progress_bar import open_callbacks
 from evae.training.group import Group, configure_seeds, require_one_process
 from evae.training.loop import run_epochs
 from evae.training.session import Session
 from evae.training.stop_request import StopRequest
+from evae.training.updates.schedules import require_one_rate
 from foundation.errors import InputError
 
 
-def train(config: Configuration, callback: Callback | None = None, *, stop: Callable[[], bool] = lambda: False) -> Run:
+def train(
+    config: Configuration,
+    callback: Callback | Sequence[Callback] | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    show_progress: bool = True,
+) -> Run:
     """Train a model and return its run.
 
     Parameters
     ----------
     config : Configuration
-    callback : Callback, optional
-        Its hooks are called during training; with several processes, in the first one only.
+    callback : Callback or sequence of Callback, optional
+        Their hooks are called during training; with several processes, in the first one only.
     stop : callable, optional
         Called after each batch. When it returns True, training ends as after SIGTERM.
+    show_progress : bool, optional
+        Whether to show a progress bar on a terminal or in a notebook (`evae.ProgressBar`). Elsewhere, as in a script
+        that writes to a file, nothing is printed unless a `ProgressBar` is among the callbacks.
 
     Returns
     -------
@@ -62,16 +74,17 @@ def train(config: Configuration, callback: Callback | None = None, *, stop: Call
     SystemExit
         In all processes other than the first one, if any process fails.
     """
-    (run,) = _train_group([config], callback, stop)
+    (run,) = _train_group([config], callback, stop, show_progress)
     return run
 
 
 def train_seeds(
     config: Configuration,
     seeds: Sequence[int],
-    callback: Callback | None = None,
+    callback: Callback | Sequence[Callback] | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
+    show_progress: bool = True,
 ) -> tuple[Run, ...]:
     """Train a model with several seeds at once and return their runs, in the order of the seeds.
 
@@ -85,7 +98,7 @@ def train_seeds(
         Its seed is ignored. Its name, if it has one, is extended by ``-seed0`` and so on.
     seeds : sequence of int
         From 1 to `evae.training.group.MOST_SEEDS` different seeds.
-    callback, stop
+    callback, stop, show_progress
         As for `train`.
 
     Raises
@@ -97,14 +110,15 @@ def train_seeds(
         As `train`: all runs stop after the same batch, with a checkpoint each.
     """
     require_one_process(len(seeds))
-    return _train_group(configure_seeds(config, seeds), callback, stop)
+    return _train_group(configure_seeds(config, seeds), callback, stop, show_progress)
 
 
 def resume(
     run: Run | str | Path,
-    callback: Callback | None = None,
+    callback: Callback | Sequence[Callback] | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
+    show_progress: bool = True,
     **options: Any,
 ) -> Run:
     """Resume a run from its newest checkpoint and return it.
@@ -115,7 +129,7 @@ def resume(
     ----------
     run : Run, str or Path
         The run or its folder.
-    callback, stop
+    callback, stop, show_progress
         As for `train`.
     **options
         Fields of `Configuration`. ``epochs`` may increase; ``device``, ``data_dir`` and ``checkpoint_minutes`` may
@@ -132,15 +146,16 @@ def resume(
     ResumeWarning
         If the newest checkpoint is damaged and the one before it is used, or the machine has changed.
     """
-    (run,) = _resume_group([run], callback, stop, options)
+    (run,) = _resume_group([run], callback, stop, show_progress, options)
     return run
 
 
 def resume_seeds(
     runs: Sequence[Run | str | Path],
-    callback: Callback | None = None,
+    callback: Callback | Sequence[Callback] | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
+    show_progress: bool = True,
     **options: Any,
 ) -> tuple[Run, ...]:
     """Resume runs that were trained at once, and return them; the parameters are those of `resume`.
@@ -152,20 +167,28 @@ def resume_seeds(
         A run that is one checkpoint ahead of another, as after a kill between the two, is resumed from the one before.
     """
     require_one_process(len(runs))
-    return _resume_group(runs, callback, stop, options)
+    return _resume_group(runs, callback, stop, show_progress, options)
 
 
 def _train_group(
-    configs: Sequence[Configuration], callback: Callback | None, stop: Callable[[], bool]
+    configs: Sequence[Configuration],
+    given: Callback | Sequence[Callback] | None,
+    stop: Callable[[], bool],
+    show_progress: bool,
 ) -> tuple[Run, ...]:
     config = configs[0]
     require_whole_batches(config.recipe)
-    with deterministic_algorithms(config.deterministic), process_group(_choose_device(config)) as processes:
-        return _start_runs(configs, _choose_callback(callback, processes), StopRequest(processes, stop), processes)
+    require_one_rate(config, len(configs))
+    with (
+        deterministic_algorithms(config.deterministic),
+        process_group(_choose_device(config)) as processes,
+        _open_callbacks(given, show_progress, processes) as callback,
+    ):
+        return _start_runs(configs, callback, StopRequest(processes, stop), processes)
 
 
 def _start_runs(
-    configs: Sequence[Configuration], callback: Callback, stop: StopRequest, processes: Processes
+    configs: Sequence[Configuration], callback: StopRecorder, stop: StopRequest, processes: Processes
 ) -> tuple[Run, ...]:
     if processes.is_first:
         # Before images are decoded, which can take long.
@@ -184,29 +207,34 @@ def _start_runs(
 
 def _resume_group(
     named: Sequence[Run | str | Path],
-    callback: Callback | None,
+    given: Callback | Sequence[Callback] | None,
     stop: Callable[[], bool],
+    show_progress: bool,
     options: dict[str, Any],
 ) -> tuple[Run, ...]:
     runs = [run if isinstance(run, Run) else Run.open(run) for run in named]
-    require_alike(runs, [update_configuration(run, options) for run in runs])
-    require_whole_batches(runs[0].configuration.recipe)
+    wanted = [update_configuration(run, options) for run in runs]
+    require_alike(runs, wanted)
+    require_whole_batches(wanted[0].recipe)
+    require_one_rate(wanted[0], len(runs))
     with (
-        process_group(_choose_device(update_configuration(runs[0], options))) as processes,
+        process_group(_choose_device(wanted[0])) as processes,
         _hold_runs(runs, processes),
     ):
         # Read again: before the runs were held another process could have changed them.
         configs = [update_configuration(Run(run.path), options) for run in runs]
         require_alike(runs, configs)
-        with deterministic_algorithms(configs[0].deterministic):
-            request = StopRequest(processes, stop)
-            return _continue_runs(runs, configs, _choose_callback(callback, processes), request, processes)
+        with (
+            deterministic_algorithms(configs[0].deterministic),
+            _open_callbacks(given, show_progress, processes) as callback,
+        ):
+            return _continue_runs(runs, configs, callback, StopRequest(processes, stop), processes)
 
 
 def _continue_runs(
     runs: Sequence[Run],
     configs: Sequence[Configuration],
-    callback: Callback,
+    callback: StopRecorder,
     stop: StopRequest,
     processes: Processes,
 ) -> tuple[Run, ...]:
@@ -225,8 +253,10 @@ def _continue_runs(
     return group.runs
 
 
-def _choose_callback(callback: Callback | None, processes: Processes) -> Callback:
-    return callback if callback is not None and processes.is_first else Callback()
+def _open_callbacks(
+    given: Callback | Sequence[Callback] | None, show_progress: bool, processes: Processes
+) -> contextlib.AbstractContextManager[StopRecorder]:
+    return open_callbacks(given, show_progress) if processes.is_first else open_callbacks(None, show_progress=False)
 
 
 def _load_data(config: Configuration, callback: Callback, processes: Processes) -> ImageData:

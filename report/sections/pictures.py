@@ -69,7 +69,7 @@ def album_of(folder: str | Path, data_dir: str | Path | None = None, number: int
     return Album(
         name=run.name,
         description=f"{config.label} on {config.dataset}, latent dimensions: {config.latent_dim}, weights after epoch "
-        f"{run.weights_epoch}. The images were not trained on.",
+        f"{run.weights_file().epoch}. The images were not trained on.",
         source=shown_path(Path(folder)),
         command=f"python cli.py report --run {quote_for_shell(shown_path(Path(folder)))}",
         strips=tuple(_strip(run, block) for block in rows),

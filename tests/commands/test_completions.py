@@ -71,6 +71,8 @@ def test_commands_and_options_are_offered() -> None:
         ("train --divergence-by ", configuration.KINDS),
         ("train --penalty ", configuration.PENALTIES),
         ("train --precision ", configuration.PRECISIONS),
+        ("train --schedule ", configuration.SCHEDULES),
+        ("train --optimizer ", configuration.OPTIMIZER_NAMES),
         ("reproduce --precision ", configuration.PRECISIONS),
         ("train --image-size ", ["32", "64"]),
         ("train --prior-length ", ["learned"]),

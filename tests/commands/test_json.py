@@ -76,6 +76,7 @@ FORMS = [
     ("train", f"train {' '.join(TINY)} --seeds 0,1 --runs-dir FOLDER/seeds"),
     ("evaluate", f"evaluate FOLDER/run --features none --device cpu {SCORED}"),
     ("sample", "sample FOLDER/run --walk 0,1 --device cpu"),
+    ("sample", "sample FOLDER/run --traverse 1 --device cpu"),
     ("sample", "sample FOLDER/run --images 2 --device cpu"),
 ]
 

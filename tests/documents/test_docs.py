@@ -8,6 +8,7 @@ import doctest
 import importlib
 import re
 import shlex
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -22,6 +23,7 @@ import simulations
 import theory
 from cli import main
 from tests.support.ledger import deciding_here
+from tests.support.loggers import Loggers
 from tests.support.networks import networks_narrowed
 from tests.support.places import ROOT
 from tests.support.processes.runner import runner
@@ -33,9 +35,9 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 #: Pages whose examples are run, and how many there are at least.
-FOLLOWED = {"tutorial.md": 12, "mathematics.md": 5, "callbacks.md": 2, "../README.md": 2}
+FOLLOWED = {"tutorial.md": 12, "mathematics.md": 5, "callbacks.md": 3, "extending.md": 7, "../README.md": 2}
 
-TRAINING = ("callbacks.md",)
+TRAINING = ("callbacks.md", "extending.md")
 
 LEFT_OUT = "<!-- not run:"
 """Begins the remark before a block that trains."""
@@ -134,7 +136,23 @@ def quick_examples(name: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("quick_examples")
+@pytest.fixture
+def loggers(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loggers]:
+    """The loggers that a page passes its metrics to, which get them all."""
+    found = Loggers()
+    for module, stand_in in found.modules.items():
+        monkeypatch.setitem(sys.modules, module, stand_in)
+    yield found
+    if name == "extending.md":
+        assert found.open == []
+        assert {how for _, how in found.closed} == {"FINISHED"}
+        # Two seeds and a run of two epochs each, and one that was stopped after three.
+        assert [step for _, step, _ in found.metrics] == [1, 1, 2, 2, 1, 2, 1, 2, 3]
+        assert all({"train/loss", "holdout/loss", "latent/active_dimensions"} < set(one) for *_, one in found.metrics)
+        assert all(options["model"] == "evae" for options in found.options.values())
+
+
+@pytest.mark.usefixtures("quick_examples", "loggers")
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_who_follows_a_page_sees_what_it_shows(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -39,6 +39,14 @@ def _scaled_down(config: Configuration) -> list[str]:
         notes.append(f"learning rate {config.lr:g} in place of {plain.lr:g}")
     if config.batch_size != plain.batch_size:
         notes.append(f"batches of {config.batch_size} in place of {plain.batch_size}")
+    if config.schedule != plain.schedule:
+        notes.append(f"learning rate by the schedule {config.schedule}")
+    if config.optimizer != plain.optimizer:
+        notes.append(f"the optimizer {config.optimizer} in place of {plain.optimizer}")
+    if config.weight_decay is not None:
+        notes.append(f"weight decay {config.weight_decay:g}")
+    if config.clip_gradient is not None:
+        notes.append(f"gradients clipped at the norm {config.clip_gradient:g}")
     return [f"Not the paper's settings: {', '.join(notes)}."] if notes else []
 
 

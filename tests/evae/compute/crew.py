@@ -1,10 +1,11 @@
 """Starts processes as torchrun does, by forking: that spares importing torch in each of them.
 
 Each line of standard input is a JSON object: ``folder`` (where each process writes its output), ``commands`` (for each
-process the arguments of the command line) or ``task`` (a function of this module, given the processes and the folder),
-``count`` and ``joins`` (how often they join for it); and what befalls a process: ``victim`` (its rank), ``signal`` and
-``step`` (after which it sends that to itself), or ``file_size`` (the largest file that it may write). As torchrun does,
-it ends those that are left when one fails, and holds what they tell each other. The answer is the exit codes.
+process the arguments of the command line), ``options`` (of a run that a callback stops after two epochs) or ``task`` (a
+function of this module, given the processes and the folder), ``count`` and ``joins`` (how often they join for it); and
+what befalls a process: ``victim`` (its rank), ``signal`` and ``step`` (after which it sends that to itself), or
+``file_size`` (the largest file that it may write). As torchrun does, it ends those that are left when one fails, and
+holds what they tell each other. The answer is the exit codes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import cli
-from evae import data
+from evae import EarlyStopping, data, train
 from evae.compute.batch_norm import SharedBatchNorm2d
 from evae.compute.processes import Processes, process_group
 from evae.configuration.configuration import Configuration
@@ -104,6 +105,9 @@ def start(order: dict[str, Any], rank: int, port: int) -> int:
             befall(order)
         if "commands" in order:
             cli.main(order["commands"][rank])
+        if "options" in order:
+            train(Configuration(**order["options"]), EarlyStopping(patience=1, min_delta=1e9))
+            os._exit(0)
         for _ in range(order.get("joins", 1)):
             with process_group(torch.device("cpu")) as processes:
                 TASKS[order["task"]](processes, Path(order["folder"]))

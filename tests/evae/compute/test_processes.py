@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from evae import Configuration, Run, train
+from evae import Configuration, EarlyStopping, Run, train
 from evae.compute.place import Place, place
 from evae.compute.processes import Processes, process_group
 from evae.compute.random_streams import RowsOf, Stream, generator
@@ -151,6 +152,19 @@ def test_and_so_they_have_of_an_evae(crew: Crew, images: str, tmp_path: Path) ->
     one = train(alone(tmp_path / "one", images, model="evae"))
     assert crew.train(tmp_path, *new(tmp_path, images, model="evae")).codes == [0, 0]
     assert curve(Run.open(tmp_path / "run")) == as_of(one)
+
+
+@pytest.mark.slow
+def test_processes_have_one_learning_rate_and_stop_together(crew: Crew, images: str, tmp_path: Path) -> None:
+    """The first process alone knows the loss that the rate depends on, and what a callback says."""
+    updates = {"schedule": "plateau", "clip_gradient": 20.0, "optimizer": "adamw", "epochs": 4}
+    one = train(alone(tmp_path / "one", images, **updates), EarlyStopping(patience=1, min_delta=1e9))
+    options = dataclasses.asdict(alone(tmp_path / "two", images, **updates))
+    assert crew.do(tmp_path, options=options, count=2).codes == [0, 0]
+    two = Run.open(tmp_path / "two" / "run")
+    assert curve(two) == as_of(one)
+    assert one.status == two.status
+    assert two.status["epochs_finished"] == 2
 
 
 def test_the_gradient_is_that_of_the_whole_batch(crew: Crew, tmp_path: Path) -> None:

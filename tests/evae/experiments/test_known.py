@@ -74,6 +74,10 @@ DECIDING: dict[str, tuple[dict[str, Any], str, str]] = {
     "epochs": ({"epochs": 60}, "--epochs 60", "--epochs 50"),
     "batch_size": ({"batch_size": 50}, "--batch-size 50", "--batch-size 100"),
     "lr": ({"lr": 1e-3}, "--lr 0.001", "--lr 0.0001"),
+    "schedule": ({"schedule": "cosine"}, "--schedule cosine", "--schedule constant"),
+    "optimizer": ({"optimizer": "adamw"}, "--optimizer adamw", "--optimizer adam"),
+    "clip_gradient": ({"clip_gradient": 5.0}, "--clip-gradient 5.0", "no --clip-gradient"),
+    "keep": ({"keep": "best:loss"}, "--keep best:loss", "no --keep"),
     "precision": ({"precision": "bf16"}, "--precision bf16", "--precision fp32"),
     "deterministic": ({"deterministic": True}, "--deterministic", "no --deterministic"),
     "limit_train": ({"limit_train": 60}, "--limit-train 60", "no --limit-train"),
@@ -94,8 +98,8 @@ def test_every_option_of_a_run_decides_it_or_does_not_or_makes_its_place() -> No
     fields = {field.name for field in dataclasses.fields(Configuration)}
     recipe = {*("posterior", "objective", "kernel", "prior_length", "interval", "beta", "uniform_length", "divergence")}
     assert set(IDLE) == INDIFFERENT
-    # Chosen for user-supplied images alone.
-    own = {"image_size", "skip_undecodable"}
+    # Chosen for user-supplied images alone, or with an optimizer that decides a run anyway.
+    own = {"image_size", "skip_undecodable", "weight_decay"}
     assert fields - INDIFFERENT - set(DECIDING) - recipe - own == {"dataset", "model", "latent_dim", "seed"}
 
 

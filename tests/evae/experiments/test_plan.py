@@ -105,6 +105,9 @@ def test_every_model_is_known_by_its_label() -> None:
     [
         {"lr": 1e-3},
         {"batch_size": 50},
+        {"schedule": "cosine"},
+        {"optimizer": "sgd"},
+        {"clip_gradient": 5.0},
         {"epochs": 5},
         {"limit_train": 1000},
         {"precision": "bf16"},

@@ -127,6 +127,9 @@ def test_sample_walks_between_two_images(trained: dict[str, Run]) -> None:
         ("vae", ["--walk", "3"], "--walk takes the numbers of two hold-out images, as in 0,3; got '3'."),
         ("vae", ["--walk", "0,999"], "the numbers of hold-out images must be from 0 to 298, got 999."),
         ("vae", ["--walk", "0,3", "--seed", "1"], "--seed does nothing with --walk, which draws no codes."),
+        ("vae", ["--traverse", "3", "--images", "1"], "--images does nothing with --traverse, which draws no codes."),
+        ("vae", ["--traverse", "3", "--walk", "0,3"], "--walk and --traverse exclude each other. Give one of them."),
+        ("vae", ["--traverse", "299"], "the number of the hold-out image must be from 0 to 298, got 299."),
     ],
 )
 def test_a_wrong_sample_is_one_sentence(

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_session_start_info_plugin_data
 
 from evae import Run, train
 from evae.runs.epoch_record import EpochRecord
@@ -46,6 +47,19 @@ def test_every_number_of_the_log_is_a_curve(trained: dict[str, Run]) -> None:
         (event,) = found.Scalars(tag)
         assert event.step == 1
         assert event.value == pytest.approx(value, rel=1e-6)
+
+
+def test_the_options_of_a_run_are_its_hyperparameters(trained: dict[str, Run]) -> None:
+    """As TensorBoard's tab reads them: the model's own options completed, folders and the device left out."""
+    for model, run in trained.items():
+        written = events(run).SummaryMetadata(SESSION_START_INFO_TAG)
+        content = parse_session_start_info_plugin_data(written.plugin_data.content)
+        options = {name: getattr(value, value.WhichOneof("kind")) for name, value in content.hparams.items()}
+        assert options["model"] == model
+        assert (options["lr"], options["latent_dim"], options["deterministic"]) == (1e-3, 4, False)
+        assert options["objective"] == {"vae": "elbo", "evae": "kde-bound"}[model]
+        assert not {"data_dir", "device", "name", "keep"} & set(options)
+        assert content.group_name == run.name
 
 
 def test_the_picture_shows_hold_out_images_over_their_reconstructions(trained: dict[str, Run]) -> None:

@@ -237,6 +237,14 @@ def test_what_is_scaled_down_is_said() -> None:
     )
 
 
+def test_other_updates_of_the_weights_are_said() -> None:
+    options = {"schedule": "cosine", "optimizer": "sgd", "weight_decay": 0.01, "clip_gradient": 5.0}
+    assert (
+        "Not the paper's settings: learning rate by the schedule cosine, the optimizer sgd in place of adam, weight "
+        "decay 0.01, gradients clipped at the norm 5."
+    ) in departures(results("1", by_model, **options))
+
+
 def test_the_papers_own_settings_are_not_a_departure() -> None:
     assert not any("Not the paper's settings" in note for note in departures(results("1", by_model)))
 

@@ -1,4 +1,4 @@
-"""Callbacks of training: hooks that are called while runs are trained."""
+"""The hooks that are called while runs are trained."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from evae.training.progress import Progress
 class Callback:
     """Hooks of the training of a group of runs: one, or several seeds at once. Each hook does nothing by default.
 
-    Override the hooks that you need, and pass an instance to `evae.train`, `evae.train_seeds`, `evae.resume` or
-    `evae.resume_seeds`. The hooks are called in the order in which they are listed here, the last four for each batch,
-    failure or epoch. A run is identified by its index in the group, which is 0 for a single run. An exception in a hook
-    ends training, and its message is written into the status of every run. With several processes only the first one
-    calls hooks.
+    Override the hooks that you need, and pass an instance, or a list of several, to `evae.train`, `evae.train_seeds`,
+    `evae.resume` or `evae.resume_seeds`. The hooks are called in the order in which they are listed here, those from
+    `on_batch_end` to `on_epoch_end` for each batch, failure or epoch. A run is identified by its index in the group,
+    which is 0 for a single run. With several processes only the first one calls hooks.
+
+    `evae.StopTraining`, raised in any hook, ends training at the end of the epoch, with the runs finished. Any other
+    exception ends it at once, and its message is written into the status of every run.
     """
 
     def on_data_decoded(self, description: str, done: int, total: int) -> None:
@@ -67,4 +69,11 @@ class Callback:
         ----------
         records : mapping of int to EpochRecord
             The record of each run that has not failed, by its index.
+        """
+
+    def on_end(self, runs: Sequence[Run]) -> None:
+        """Handle the end of training, however it ends; called if `on_start` was.
+
+        ``runs`` are all runs of the group; their ``status`` says how they ended. A `evae.StopTraining` comes too late
+        here.
         """

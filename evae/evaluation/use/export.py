@@ -1,0 +1,80 @@
+"""Export of the encoder and the decoder of a trained model as programs that do not need this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from evae.models.vae import VAE
+from evae.runs.run import Run
+from foundation.errors import InputError
+from foundation.files import atomic_write
+
+
+class _PosteriorMoments(nn.Module):
+    def __init__(self, model: VAE) -> None:
+        super().__init__()
+        self.encoder, self._family = model.encoder, model.family
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.encoder(images)
+        posterior = self._family.from_heads(*(outputs[name] for name in self._family.heads))
+        return posterior.mean, posterior.variance
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, model: VAE) -> None:
+        super().__init__()
+        self.decoder = model.decoder
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.decoder(codes).sigmoid()
+
+
+def export_model(
+    run: Run | str | Path, folder: str | Path | None = None, *, weights: str | None = None
+) -> tuple[Path, Path]:
+    """Export the encoder and the decoder of a trained model by `torch.export`, for batches of any size.
+
+    ``torch.export.load("encoder.pt2").module()`` maps images, float32 (N, C, S, S) in [0, 1], to the mean and the
+    variance of the posterior, each (N, d_z); that of ``decoder.pt2`` maps codes (N, d_z) to the probabilities of the
+    pixels, (N, C, S, S). Both are in evaluation mode, on the CPU. Neither checks the range of its input.
+
+    Parameters
+    ----------
+    run : Run, str or Path
+        The run folder.
+    folder : str or Path, optional
+        Where ``encoder.pt2`` and ``decoder.pt2`` are written; by default the run folder.
+    weights : str, optional
+        ``best`` or ``last``: see `evae.VAE.load`.
+
+    Returns
+    -------
+    tuple of Path
+        The two files.
+
+    Raises
+    ------
+    InputError
+        If the run or its weights cannot be read, or the folder does not exist.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    place = run.path if folder is None else Path(folder)
+    if not place.is_dir():
+        raise InputError(f"folder must be one that exists, got {place}.")
+    # Programs hold weights in row-major order.
+    model = VAE.load(run, weights=weights).to(memory_format=torch.contiguous_format)
+    # Two examples: a batch of one would make the size a constant.
+    images, codes = torch.zeros(2, *model.image_shape), torch.zeros(2, model.latent_dim)
+    parts = {"encoder": (_PosteriorMoments(model), images), "decoder": (_Probabilities(model), codes)}
+    paths = []
+    for name, (module, example) in parts.items():
+        size = torch.export.Dim("images", min=1)
+        program = torch.export.export(module.eval(), (example,), dynamic_shapes=({0: size},))
+        paths.append(place / f"{name}.pt2")
+        with atomic_write(paths[-1]) as stream:
+            torch.export.save(program, stream)
+    return paths[0], paths[1]

@@ -1,0 +1,72 @@
+"""New images of a trained model, as tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evae.compute.precision import resolve_device
+from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images
+from evae.evaluation.evaluate import images_of
+from evae.evaluation.generation import choose_sampler
+from evae.models.vae import VAE
+from evae.runs.run import Run
+from foundation.errors import InputError
+from foundation.validation import require_positive
+
+
+def sample(
+    run: Run | str | Path,
+    number: int = 48,
+    *,
+    seed: int = 0,
+    sampler: str | None = None,
+    components: int | None = None,
+    weights: str | None = None,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+) -> Tensor:
+    """Draw new images from a trained model: those that the command ``sample`` writes.
+
+    Parameters
+    ----------
+    run : Run, str or Path
+        The run folder.
+    number : int
+        Number of images.
+    seed : int
+        Determines the fit of the mixture and the draws.
+    sampler : str, optional
+        ``prior``: the fixed law towards which the model was trained; ``mixture``: normal laws fitted to the codes of
+        the training images, for any model. By default the prior where there is one.
+    components : int, optional
+        Number of normal laws in the mixture; by default 10.
+    weights : str, optional
+        ``best`` or ``last``: see `evae.VAE.load`.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    data_dir : str or Path, optional
+        The folder of the data set, which is read only for the mixture; by default that of training.
+
+    Returns
+    -------
+    Tensor
+        uint8, (number, C, S, S), on the CPU.
+
+    Raises
+    ------
+    InputError
+        If an option is out of range or not applicable, the model does not have the sampler, or the run or its data
+        cannot be read.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    require_positive("number", number)
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
+    chosen = choose_sampler(run, sampler, components)
+    model = VAE.load(run, resolve_device(device), weights=weights)
+    train = images_of(run, data_dir).train if chosen == "mixture" else torch.empty(0)
+    laws = COMPONENTS if components is None else components
+    return draw_images(model, code_law(chosen, model, run.configuration.recipe, train, seed, laws), number, seed)
