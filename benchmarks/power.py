@@ -29,7 +29,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from benchmarks.shared.report import Target, at_least, at_most, write
 from foundation.types import Array
 from simulations import bickel_rosenblatt_test
-from simulations.goodness_of_fit.bandwidths import take_bandwidths
+from simulations.goodness_of_fit.bandwidths import make_comparable, take_bandwidths
 from simulations.goodness_of_fit.estimation.model import take_model
 from simulations.goodness_of_fit.names import ADAPTIVE, NULLS
 from simulations.goodness_of_fit.null_law import NullLaw
@@ -172,9 +172,9 @@ def _largest_excess(
     values: Mapping[str, Array], null_values: Mapping[str, Array], names: Sequence[str]
 ) -> tuple[Array, Array]:
     """Return the adaptive statistic of the samples, and of those of the hypothesis."""
-    null = np.array([null_values[name] for name in names])
+    null = make_comparable(np.array([null_values[name] for name in names]))
     means, deviations = null.mean(axis=1, keepdims=True), null.std(axis=1, keepdims=True)
-    excesses = (np.array([values[name] for name in names]) - means) / deviations
+    excesses = (make_comparable(np.array([values[name] for name in names])) - means) / deviations
     return excesses.max(axis=0), ((null - means) / deviations).max(axis=0)
 
 

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from commands.shared.completions import files, folders, one_of
 from commands.shared.failures import Command, OneOf
+from commands.shared.invocation import way_on, with_the_way_on
 from commands.shared.options import (
     SHARED,
     common_options,
@@ -114,14 +115,20 @@ if TYPE_CHECKING:
     help="How often the test would reject samples of this size that come from DENSITY, and how many observations it "
     "would take for 80 %, by simulation.",
 )
+@click.option(
+    "--power-support",
+    metavar="A,B",
+    help="The ends of the support of a --power that is a formula in x, as in 0,oo for x*exp(-x).",
+)
 @table_options(SHARED, "kernel", "kernel_support", "weight")
 @click.option(
     "--bandwidth",
     multiple=True,
     metavar="NUMBER|m^-DELTA|adaptive",
     help="b, the bandwidth, in the units of the density: a number, or m^-DELTA. Repeatable: the statistic is then the "
-    "largest excess of T_m over its mean, in standard deviations, at any of the bandwidths. adaptive is a grid "
-    "of them, from 1.6 standard deviations of the density downwards.  [default: m^-0.235; adaptive with --against]",
+    "largest excess of the cube root of T_m over its mean, in standard deviations, at any of the bandwidths. adaptive "
+    "is a grid of them, from 1.6 standard deviations of the density downwards.  [default: m^-0.235; adaptive with "
+    "--against]",
 )
 @click.option(
     "--null",
@@ -140,7 +147,15 @@ if TYPE_CHECKING:
     metavar=None,
 )
 @option(SHARED["seed"], metavar=None)
-@table_options(SHARED, "workers")
+@table_options(SHARED, "workers", "cluster")
+@click.option(
+    "--resume",
+    type=click.Path(),
+    metavar="FILE",
+    shell_complete=files,
+    help="Keep the simulated null distribution in FILE, created if it does not exist, and resume from there: an "
+    "interrupted test to the identical result, a finished one to more --replicates.",
+)
 @path_option(
     "--cache-dir",
     metavar="DIR",
@@ -167,6 +182,7 @@ def test_fit(
     missing: str,
     against: str | None,
     alternative: str | None,
+    power_support: str | None,
     bandwidth: tuple[str, ...],
     fixed: tuple[str, ...],
     cache_dir: Path | None,
@@ -226,12 +242,16 @@ def test_fit(
             "fixed": _read_fixed(fixed),
         }
         options = {**options, **chosen}
-        if alternative is not None and options["rounded_to"] is not None:
-            raise click.UsageError("--power does not apply to rounded data: leave out --power or --rounded-to.")
-        _test_one(samples[0], alternative, cache, plots=plots, json_path=json_path, quiet=quiet, **options)
+        if alternative is None and power_support is not None:
+            raise click.UsageError("--power-support is that of a --power that is a formula in x: give both.")
+        if alternative is not None:
+            _refuse_with_power(options)
+            alternative = density_option(alternative, power_support, "power", "--power-support")
+        _test_one(context, samples[0], alternative, cache, plots=plots, json_path=json_path, quiet=quiet, **options)
 
 
 def _test_one(
+    context: click.Context,
     sample: Sample,
     alternative: str | None,
     cache: Path | bool,
@@ -241,16 +261,29 @@ def _test_one(
     quiet: bool,
     **options: Any,
 ) -> None:
-    from simulations import Study, bickel_rosenblatt_test, estimate_power
+    from foundation.errors import InputError
+    from simulations import (
+        SimulationInterrupted,
+        SimulationStopped,
+        Study,
+        bickel_rosenblatt_test,
+        estimate_power,
+    )
     from simulations.terminal import goodness_of_fit_report, progress_display
 
     console = console_for(json_path, quiet)
     with json_output(json_path) as stream:
-        with progress_display(Study(sample.values.size, options["replicates"]), quiet) as progress:
-            test = bickel_rosenblatt_test(sample, cache=cache, progress=progress, **options)
+        try:
+            with progress_display(Study(sample.values.size, options["replicates"]), quiet) as progress:
+                test = bickel_rosenblatt_test(sample, cache=cache, progress=progress, **options)
+        except SimulationInterrupted as interruption:
+            raise with_the_way_on(interruption, context) from None
+        except SimulationStopped as stopped:
+            raise InputError(f"{stopped} {way_on(context, stopped.saved)}") from None
         power = None
         if alternative is not None:
-            shared = {name: value for name, value in options.items() if name not in ("rounded_to", "replicates")}
+            of_the_test = ("rounded_to", "replicates", "cluster", "resume")
+            shared = {name: value for name, value in options.items() if name not in of_the_test}
             power = estimate_power(sample.values.size, alternative, **shared)
         if plots:
             from simulations.figures import goodness_of_fit_figure
@@ -283,6 +316,13 @@ def _read_fixed(fixed: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def _refuse_with_power(options: dict[str, Any]) -> None:
+    if options["rounded_to"] is not None:
+        raise click.UsageError("--power does not apply to rounded data: leave out --power or --rounded-to.")
+    if options["cluster"] is not None:
+        raise click.UsageError("--power is simulated on this machine: leave out --power or --cluster.")
+
+
 #: Options that say something of a given density, which two samples are not compared with.
 ONE_SAMPLE_ONLY = (
     "density",
@@ -293,6 +333,9 @@ ONE_SAMPLE_ONLY = (
     "null",
     "weight",
     "alternative",
+    "power_support",
+    "cluster",
+    "resume",
     "cache_dir",
     "no_cache",
     "plots",

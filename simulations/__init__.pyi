@@ -12,6 +12,6 @@ from .study import Result as Result
 from .study import SimulationInterrupted as SimulationInterrupted
 from .study import SimulationStopped as SimulationStopped
 from .study import Study as Study
-from .study.simulate import replicate_values as replicate_values
 from .study.simulate import simulate as simulate
 from .study.simulate import simulate_studies as simulate_studies
+from .study.values import replicate_values as replicate_values

@@ -317,7 +317,7 @@ def _comparison_report(
     several = len(test.at_bandwidths) > 1
     lower, upper = test.p_value_interval
     rows = [
-        (f"largest excess of {name}, in standard deviations" if several else name, _number(test.statistic)),
+        (f"largest excess of the cube root of {name}, in s.d." if several else name, _number(test.statistic)),
         (f"p-value, from {replicates}", f"{test.p_value:.4g}"),
         ("  its 95 % confidence interval", f"{lower:.3g} to {upper:.3g}"),
         *((label, f"{value:.4g}") for label, value in further),
@@ -336,7 +336,7 @@ def _comparison_report(
 
 
 def _bandwidth_table(test: Comparison, name: str) -> FittingTable:
-    headings = ("b", name, "its mean", "excess in s.d.", "p-value alone")
+    headings = ("b", name, "its mean", "excess of the cube root in s.d.", "p-value alone")
     rows = [
         (
             f"{one.value:.4g}",

@@ -39,8 +39,9 @@ SHARED = {
             Domain(words=KERNEL_NAMES),
             "K, the kernel of the density estimate.",
             "epanechnikov (the paper's), uniform, triangular, biweight, triweight or cosine, each on [-1, 1], or "
-            "gaussian, of standard deviation 1. Or, with --kernel-support, a formula in x that is a polynomial or a "
-            "cosine between the points where abs, min, max, sign and Heaviside switch.",
+            "gaussian, of standard deviation 1, or logistic, of scale 1. Or, with --kernel-support, a formula in x: "
+            "a polynomial or a cosine between the points where abs, min, max, sign and Heaviside switch, or a Gaussian "
+            "or logistic density from -oo to oo.",
             metavar="NAME|EXPR",
         ),
         Option(
@@ -239,8 +240,8 @@ def kernel_option(kernel: str, support: str | None) -> str:
     return _name_with_support(kernel, support, "kernel", "--kernel-support", KERNEL_NAMES)
 
 
-def density_option(density: str, support: str | None) -> str:
-    """Return the name of the density that ``--density`` and ``--support`` stand for together.
+def density_option(density: str, support: str | None, kind: str = "density", option: str = "--support") -> str:
+    """Return the name of the density that ``--density`` and ``--support``, or two others, stand for together.
 
     Raises
     ------
@@ -250,7 +251,7 @@ def density_option(density: str, support: str | None) -> str:
     if support is None:
         return density
     names = {beginning.rstrip(":") for beginning in DENSITY_BEGINNINGS}
-    return _name_with_support(density, support, "density", "--support", names)
+    return _name_with_support(density, support, kind, option, names)
 
 
 def _name_with_support(formula: str, support: str, kind: str, option: str, names: Collection[str]) -> str:

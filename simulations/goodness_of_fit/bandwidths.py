@@ -52,7 +52,7 @@ class AtBandwidth:
     null_mean, null_deviation : float
         Of T_m in the simulated samples of the hypothesis.
     excess : float
-        T_m less the mean, in standard deviations; 0 if T_m does not vary.
+        The cube root of T_m less its mean, in standard deviations; 0 if T_m does not vary.
     p_value : float
         What the p-value would be if this were the only bandwidth.
     """
@@ -116,6 +116,21 @@ def adaptive_bandwidths(scale: float, m: int) -> tuple[Bandwidth, ...]:
     ratios = max(0, math.floor(math.log(WIDEST * m / LEAST_WITHIN) / math.log(RATIO)))
     count = min(MOST_ADAPTIVE, 1 + ratios)
     return tuple(bandwidth_named(f"{WIDEST * scale / RATIO**k:.5g}") for k in reversed(range(count)))
+
+
+def make_comparable(values: Array) -> Array:
+    """Return statistics at different bandwidths on a scale on which they are nearly normal: their cube roots.
+
+    The wider the bandwidth, the more T_m is skewed, and the farther its upper quantiles are from the mean in standard
+    deviations. Of a chi-squared variable, and of a sum of several, the cube root is nearly normal (Wilson and Hilferty,
+    1931), so that the same excess is equally rare at every bandwidth.
+
+    Examples
+    --------
+    >>> make_comparable(np.array([0.0, 8.0])).tolist()
+    [0.0, 2.0]
+    """
+    return np.asarray(np.cbrt(values))
 
 
 def standardise_each(values: Array) -> Array:

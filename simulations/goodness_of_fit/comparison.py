@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from foundation.types import Array
-from simulations.goodness_of_fit.bandwidths import AtBandwidth, standardise_each
+from simulations.goodness_of_fit.bandwidths import AtBandwidth, make_comparable, standardise_each
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
 
 LEVELS = (0.1, 0.05, 0.01)
@@ -27,8 +27,8 @@ class Comparison:
     Attributes
     ----------
     statistic : float
-        The statistic of the data. With several bandwidths, its largest excess over its mean under the null hypothesis,
-        in standard deviations.
+        The statistic of the data. With several bandwidths, the largest excess of its cube root over the mean under the
+        null hypothesis, in standard deviations.
     at_bandwidths : tuple of AtBandwidth
         The statistic at each bandwidth, ascending.
     alpha : float
@@ -86,7 +86,7 @@ class Comparison:
 
     @property
     def deciding(self) -> AtBandwidth:
-        """The statistic at the bandwidth where it exceeds its mean by the most standard deviations."""
+        """The statistic at the bandwidth where its cube root exceeds the mean by the most standard deviations."""
         return max(self.at_bandwidths, key=lambda one: one.excess)
 
     def on_bandwidths(self) -> str:
@@ -96,8 +96,9 @@ class Comparison:
         one = self.deciding
         side = "above" if one.excess >= 0 else "below"
         return (
-            f"Of the {len(self.at_bandwidths)} bandwidths, b = {one.value:.4g} decides: the statistic is "
-            f"{abs(one.excess):.3g} standard deviations {side} its mean. The p-value accounts for the choice."
+            f"Of the {len(self.at_bandwidths)} bandwidths, b = {one.value:.4g} decides: the cube root of the "
+            f"statistic is {abs(one.excess):.3g} standard deviations {side} its mean. The p-value accounts for the "
+            "choice."
         )
 
     def attributes(self) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def compare(
         Of samples under the null hypothesis, the same ones at every bandwidth.
     alpha : float
     """
-    excesses = standardise_each(np.column_stack([nulls, statistics]))
+    excesses = standardise_each(make_comparable(np.column_stack([nulls, statistics])))
     at_bandwidths = tuple(
         AtBandwidth(
             bandwidth=bandwidth,

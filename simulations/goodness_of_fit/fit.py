@@ -27,6 +27,7 @@ from simulations.observations.read import take_sample
 from simulations.observations.sample import Sample
 from simulations.study.simulate import Progress
 from simulations.study.study import Study
+from simulations.study.values import execution
 from theory.densities.density import DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
@@ -53,6 +54,8 @@ def bickel_rosenblatt_test(
     replicates: int = 9_999,
     seed: int = 0,
     workers: int | None = None,
+    cluster: str | None = None,
+    resume: str | Path | None = None,
     cache: Path | str | bool = True,
     progress: Progress | None = None,
 ) -> GoodnessOfFit:
@@ -70,9 +73,9 @@ def bickel_rosenblatt_test(
         What is done with NaN, None, NA and masked elements.
     kernel, weight, bandwidth
         Those of T_m. The weight ``one`` covers the whole line; b is in the units of the density. With several
-        bandwidths the statistic is the largest excess of T_m(b) over its mean under the null hypothesis, in standard
-        deviations, and the null distribution is that of this maximum. ``adaptive`` is a geometric grid from 1.6 scales
-        of the density downwards.
+        bandwidths the statistic is the largest excess of the cube root of T_m(b) over its mean under the null
+        hypothesis, in standard deviations, and the null distribution is that of this maximum. ``adaptive`` is a
+        geometric grid from 1.6 scales of the density downwards.
     null : {"density", "smoothed"}
         What the estimate is compared with: f, or its mean K_b * f. Without the bias, wide bandwidths have power
         against shifts as well.
@@ -94,7 +97,12 @@ def bickel_rosenblatt_test(
     replicates, seed : int
         For the simulation of the null distribution. With 9,999, the p-value is a multiple of 1/10,000.
     workers : int, optional
-        Threads for the simulation; by default one for each usable core.
+        Threads for the simulation; by default one for each usable core. The result does not depend on it.
+    cluster : str, optional
+        As for `simulations.simulate`: workers that compute in place of threads, with the same result.
+    resume : path-like, optional
+        File in which the values of the null distribution are kept, from which an interrupted test resumes with the
+        identical result; created if it does not exist. A finished test can be resumed with more replicates.
     cache : Path, str or bool, optional
         Folder of the cache of null distributions: True for the user's cache folder, False for no cache.
     progress : callable, optional
@@ -135,7 +143,7 @@ def bickel_rosenblatt_test(
     if model is not None and model.has_free_shape:
         refused = {"the weight": weight != "one", "null smoothed": null != "density", "rounding": rounding is not None}
         require_plain(model, [name for name, given in refused.items() if given])
-        options = FitOptions(kernel_named(kernel), replicates, seed, alpha, workers)
+        options = FitOptions(kernel_named(kernel), replicates, seed, alpha, workers, cluster, resume)
         return fit_and_test(observed, values, model, bandwidth, options, progress)
     hypothesis = valid_density(density) if model is None else model.standard(model.fixed_shapes)
     bandwidths = take_bandwidths(bandwidth, hypothesis, values.size)
@@ -152,9 +160,9 @@ def bickel_rosenblatt_test(
         laws = [replace(law, study=_draw_every_observation(law.study)) for law in laws]
     prepared = values if fitted is None else fitted.values
     statistics = np.array([law.statistic.of_sample(prepared) for law in laws])
-    nulls = np.array(
-        [law.values(workers, folder, share_progress(progress, replicates, k, len(laws))) for k, law in enumerate(laws)]
-    )
+    with execution(workers, cluster, resume, [law.kept_as for law in laws]) as run:
+        shares = [share_progress(progress, replicates, k, len(laws)) for k in range(len(laws))]
+        nulls = np.array([law.values(None, folder, share, run) for law, share in zip(laws, shares, strict=True)])
     widths = [one.at(values.size) for one in bandwidths]
     return combine(
         laws,

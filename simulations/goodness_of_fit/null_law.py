@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,9 @@ from simulations.goodness_of_fit.estimation.location_scale import standardise
 from simulations.goodness_of_fit.estimation.model import Model
 from simulations.goodness_of_fit.rounding import Rounding
 from simulations.sampling.streams import draw
-from simulations.study.simulate import Progress, replicate_values
+from simulations.study.simulate import Progress
 from simulations.study.study import Study
+from simulations.study.values import Execution, execution
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,13 @@ class NullLaw:
     scale: float = 1.0
     smoothed: bool = False
 
-    def values(self, workers: int | None = None, cache: Path | None = None, progress: Progress | None = None) -> Array:
+    def values(
+        self,
+        workers: int | None = None,
+        cache: Path | None = None,
+        progress: Progress | None = None,
+        run: Execution | None = None,
+    ) -> Array:
         """Load or simulate T_m under the null hypothesis, in the order of the replicates, shape (replicates,).
 
         Parameters
@@ -67,11 +75,17 @@ class NullLaw:
             simulated.
         progress : callable, optional
             Called with the number of replicates done so far.
+        run : Execution, optional
+            Where the values are computed and kept, in place of threads of their own.
         """
         path = None if cache is None else cache / f"{self._digest}.npz"
         values = None if path is None else self._load(path)
         if values is None:
-            values = self._simulate(workers, progress)
+            if run is None:
+                with execution(workers) as own:
+                    values = self._simulate(own, progress)
+            else:
+                values = self._simulate(run, progress)
             if path is not None:
                 try:
                     self._save(path, values)
@@ -89,13 +103,18 @@ class NullLaw:
             return setting
         return SmoothedStatistic(setting.kernel, setting.density, setting.weight, setting.bandwidth)
 
-    def _simulate(self, workers: int | None, progress: Progress | None) -> Array:
+    @property
+    def kept_as(self) -> str:
+        """The identity under which the values are kept for resuming, also with more replicates."""
+        return self._identify()
+
+    def _simulate(self, run: Execution, progress: Progress | None) -> Array:
         engine: Replicates | None = None
         if self.model is not None or self.rounding is not None:
             engine = ChangedReplicates(self.statistic, self.study.m, self.change)
         elif self.smoothed:
             engine = ExactReplicates(self.statistic, self.study.m)
-        return replicate_values(self.study, workers=workers, engine=engine, progress=progress)
+        return run.values(self.study, engine, self.kept_as, progress)
 
     def sample(self, replicate: int) -> Array:
         """Draw the sample of a replicate, changed as the data were, shape (m,)."""
@@ -117,10 +136,13 @@ class NullLaw:
 
     @property
     def _identity(self) -> str:
+        return self._identify(self.study.replicates)
+
+    def _identify(self, *numbers_of_replicates: int) -> str:
         study, setting = self.study, self.study.setting
         functions = [setting.kernel.pieces, setting.density.pieces, setting.weight.pieces]
-        numbers = [study.m, study.replicates, study.seed, study.engine, setting.bandwidth.at(study.m), repr(self.model)]
-        numbers.append(self.smoothed)
+        numbers: list[Any] = [study.m, *numbers_of_replicates, study.seed, study.engine]
+        numbers += [setting.bandwidth.at(study.m), repr(self.model), self.smoothed]
         if self.rounding is not None:
             numbers += [self.rounding.width, self.location, self.scale]
         # What an earlier version simulated, perhaps with a fault, is not believed by this one.

@@ -14,15 +14,15 @@ from scipy.special import ndtri
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
-from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
+from simulations.goodness_of_fit.bandwidths import Bandwidths, make_comparable, take_bandwidths
 from simulations.goodness_of_fit.comparison import rank
 from simulations.goodness_of_fit.estimation.model import Number, take_model
 from simulations.goodness_of_fit.names import DEFAULT_BANDWIDTH, SIGNIFICANCE, require_level
 from simulations.goodness_of_fit.null_law import ChangedReplicates, NullLaw
 from simulations.sampling.quantile_fitting import quantile_table
 from simulations.sampling.quantile_tables import QuantileTable
-from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
+from simulations.study.values import replicate_values
 from theory.densities.density import Density, DensityLike
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight
@@ -178,6 +178,7 @@ def estimate_power(
 
 def _power_at(m: int, nulls: Array, values: Array, alpha: float) -> PowerAt:
     """Compare samples of the alternative with those of the hypothesis, both of shape (bandwidths, samples)."""
+    nulls, values = make_comparable(nulls), make_comparable(values)
     means, deviations = nulls.mean(axis=1, keepdims=True), nulls.std(axis=1, keepdims=True)
     statistics = ((values - means) / deviations).max(axis=0)
     null = ((nulls - means) / deviations).max(axis=0)

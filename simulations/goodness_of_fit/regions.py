@@ -10,7 +10,7 @@ from scipy.signal import fftconvolve
 from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.result import GoodnessOfFit
-from theory.bickel_rosenblatt.mean import GAUSSIAN_REACH
+from theory.bickel_rosenblatt.outlines import KernelGrid
 from theory.densities.evaluation import numerical
 
 POINTS = 400
@@ -118,19 +118,24 @@ def _range(setting: Statistic, sample: Array, bandwidth: float) -> Array:
     return np.linspace(*ends, POINTS)
 
 
+def _edges(setting: Statistic) -> Array:
+    """Return the points between which the kernel is smooth, from one end of its support, or a negligible tail, on."""
+    return np.array([float(point) for point in KernelGrid(setting.kernel, 1.0).points])
+
+
 def _reach(setting: Statistic) -> tuple[float, float]:
-    if not setting.kernel.has_compact_support:
-        return -GAUSSIAN_REACH, GAUSSIAN_REACH
-    return float(setting.kernel.support[0]), float(setting.kernel.support[1])
+    edges = _edges(setting)
+    return float(edges[0]), float(edges[-1])
 
 
 def _smoothed(setting: Statistic, x: Array, bandwidth: float) -> Array:
     """Compute K_b * f at points."""
     kernel, density = numerical(setting.kernel.pieces), numerical(setting.density.pieces)
-    lower, upper = _reach(setting)
     nodes, lengths = np.polynomial.legendre.leggauss(NODES)
-    u = (lower + upper) / 2 + (upper - lower) / 2 * nodes
-    weights = (upper - lower) / 2 * lengths * kernel(u)
+    edges = _edges(setting)
+    middles, halves = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+    u = (middles[:, None] + halves[:, None] * nodes).ravel()
+    weights = (halves[:, None] * lengths).ravel() * kernel(u)
     return np.asarray(density(x[:, None] - bandwidth * u) @ weights)
 
 

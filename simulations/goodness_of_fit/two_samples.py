@@ -40,8 +40,9 @@ from simulations.observations.read import take_sample
 from simulations.observations.sample import Sample
 from simulations.sampling.philox import PERMUTATIONS, Whole, Words, fill
 from simulations.sampling.streams import check_seed
-from simulations.study.simulate import Progress, replicate_values
+from simulations.study.simulate import Progress
 from simulations.study.study import Study
+from simulations.study.values import replicate_values
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
 from theory.densities.density import FEWEST_STEPS
 from theory.kernels import Kernel, kernel_named

@@ -227,7 +227,7 @@ def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Itera
         path = Path(path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"--resume {path} cannot be found ({error}).") from None
-    with _locked(path):
+    with locked(path):
         states = _read(path, identities) if path.exists() else [StudyState(identity) for identity in identities]
         file = StateFile(path, states)
         if not path.exists():
@@ -236,7 +236,8 @@ def state_file(path: str | Path | None, identities: Sequence[Identity]) -> Itera
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that ``--resume`` names; raise an `InputError` if it cannot be had."""
     if path.is_dir():
         raise InputError(f"--resume must be a file, but {path} is a folder. Name a file in it.")
     if not path.parent.is_dir():

@@ -11,8 +11,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from foundation.cluster import ClusterLost, WorkersDied, open_cluster
 from foundation.errors import InputError
 from foundation.processes import count_usable_cores
@@ -121,7 +119,7 @@ def simulate_studies(
     >>> [result.study.m for result in simulate_studies(studies)]
     [20, 40]
     """
-    with _pool(workers, cluster) as pool:
+    with open_pool(workers, cluster) as pool:
         # Every study is checked before the first one runs, which may take hours.
         engines = [engine_for(study.engine, study.setting, study.m) for study in studies]
         identify = _identity if resume is not None else _no_identity
@@ -139,37 +137,6 @@ def simulate_studies(
                 yield result
 
 
-def replicate_values(
-    study: Study,
-    *,
-    workers: int | None = None,
-    engine: Replicates | None = None,
-    progress: Progress | None = None,
-) -> Array:
-    """Compute T_m of every replicate of a study, in order, shape (replicates,): the null distribution itself.
-
-    Where moments and quantiles are enough, `simulate` gives them in bounded memory. An ``engine`` replaces the one
-    that the study names.
-
-    Examples
-    --------
-    >>> replicate_values(Study(m=50, replicates=3)).shape
-    (3,)
-    """
-    engine = engine or engine_for(study.engine, study.setting, study.m)
-    with _pool(workers, None) as pool, signals_noted() as stop:
-        done: list[Array] = []
-        count = 0
-        try:
-            for values in _compute_blocks(study, engine, pool, 0, stop):
-                done.append(values)
-                count += len(values)
-                (progress or _ignore)(count)
-        except Stopped:
-            raise SimulationInterrupted(study, count, stop.signals[0]) from None
-    return np.concatenate(done)
-
-
 def _run(
     study: Study, engine: Replicates, state: StudyState, file: StateFile, pool: Pool, progress: Progress
 ) -> Result:
@@ -182,7 +149,7 @@ def _run(
         progress(accumulator.count)
     with signals_noted() as stop, _report_second_signal(study, state, file, stop):
         try:
-            for values in _compute_blocks(study, engine, pool, accumulator.count, stop):
+            for values in compute_blocks(study, engine, pool, accumulator.count, stop):
                 if accumulator.count == whole:
                     # The last block may be incomplete; it is not saved, so that more replicates can follow.
                     accumulator = accumulator.copy()
@@ -201,8 +168,14 @@ def _run(
     return _result(study, engine, accumulator, max(earlier + time.perf_counter() - started, 1e-9))
 
 
-def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop) -> Iterator[Array]:
-    """Compute T_m of the replicates that follow the first ``done``, in ``pool``; yield them block by block in order."""
+def compute_blocks(
+    study: Study, engine: Replicates, pool: Pool, done: int, stop: Stop, *, by_name: bool = True
+) -> Iterator[Array]:
+    """Compute T_m of the replicates that follow the first ``done``, in ``pool``; yield them block by block in order.
+
+    The workers of a cluster make the engine themselves if it is the one that the study has ``by_name``; another one is
+    sent to them.
+    """
     blocks, ahead = blocks_of(engine.draws, done, study.replicates), BLOCKS_AHEAD * pool.size
     if not pool.remote:
         yield from in_order(
@@ -211,7 +184,11 @@ def _compute_blocks(study: Study, engine: Replicates, pool: Pool, done: int, sto
         return
     # Workers of a cluster may run other versions: each proves on the first replicate that it computes the same bits.
     expected = engine.values(study.seed, study.streams(range(1))).tobytes()
-    compute = partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
+    compute = (
+        partial(same_block_values, study, engine.name, engine.cells_per_bandwidth, expected)
+        if by_name
+        else partial(same_engine_values, study, engine, expected)
+    )
     pieces = pieces_of(blocks, number_of_blocks(engine.draws, done, study.replicates), pool.size)
     for values in in_order(lambda piece: pool.submit(compute, piece), pieces, ahead, stop, pool.look):
         yield from values
@@ -230,12 +207,22 @@ def same_block_values(
         If this process computes other bits: a package has another version, or the processor is of another kind.
     """
     # The number of replicates is irrelevant here; without it, all blocks of a study share one cached answer.
-    if not _computes(replace(study, replicates=1), engine, cells_per_bandwidth, expected):
+    _require_same(_computes(replace(study, replicates=1), engine, cells_per_bandwidth, expected))
+    return [block_values(study, engine, cells_per_bandwidth, block) for block in blocks]
+
+
+def same_engine_values(study: Study, engine: Replicates, expected: bytes, blocks: Sequence[range]) -> list[Array]:
+    """Compute the values of each block with an engine that was sent here, as `same_block_values` does."""
+    _require_same(engine.values(study.seed, study.streams(range(1))).tobytes() == expected)
+    return [engine.values(study.seed, study.streams(block)) for block in blocks]
+
+
+def _require_same(same: bool) -> None:
+    if not same:
         raise InputError(
             "every worker of the cluster must compute the same first replicate as this machine, but one has other "
             "versions of packages or another kind of processor. Use workers like this machine."
         )
-    return [block_values(study, engine, cells_per_bandwidth, block) for block in blocks]
 
 
 @lru_cache(maxsize=8)
@@ -334,7 +321,8 @@ def _refuse_fewer(study: Study, state: StudyState, file: StateFile) -> None:
 
 
 @contextlib.contextmanager
-def _pool(workers: int | None, address: str | None) -> Iterator[Pool]:
+def open_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
+    """Start threads, or connect to the cluster at an address, for the time of a ``with`` block."""
     if workers is not None:
         require_positive("workers", workers, LARGEST_M, "Try the number of cores.")
     if address is None:

@@ -189,9 +189,12 @@ class SimulationStopped(InputError):
         Their result; None if there are none.
     """
 
-    def __init__(self, study: Study, reason: str, kept: str, saved: Path | None, partial: Result | None) -> None:
+    def __init__(
+        self, study: Study, reason: str, kept: str, saved: Path | None, partial: Result | None, done: int | None = None
+    ) -> None:
         self.study, self.saved, self.partial = study, saved, partial
-        done = 0 if partial is None else partial.accumulator.count
+        if done is None:
+            done = 0 if partial is None else partial.accumulator.count
         super().__init__(
             f"{reason} {done:,} of {study.replicates:,} replicates at m = {study.m:,} were done; they {kept}."
         )

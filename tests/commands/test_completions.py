@@ -258,6 +258,7 @@ def test_every_option_with_a_value_is_completed_unless_it_is_a_number_or_free_te
         "--cluster",
         "--support",
         "--kernel-support",
+        "--power-support",
         "--bandwidth",
         "--walk",
         "--latent-dims",

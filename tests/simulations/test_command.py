@@ -138,7 +138,7 @@ def test_the_options_reach_the_study(run: Run) -> None:
         ("--m 10 --seed -1", "the seed must be a whole number from 0 to 18446744073709551615, got -1."),
         ("--m 10 --workers 0", "workers must be a positive whole number, got 0."),
         ("--m 10 --kernel epanechnikow", "Did you mean epanechnikov?"),
-        ("--m 10 --kernel logistic", "or Gaussian, got logistic."),
+        ("--m 10 --kernel exp(-abs(x))/2 --kernel-support=-oo,oo", "got expression:exp(-abs(x))/2,-oo,oo. Choose from"),
         ("--m 10 --density norml", "Did you mean normal?"),
         ("--m 10 --density uniform:1,0", "two finite ends, the lower first, got 1 and 0."),
         ("--m 10 --density beta:0.5,1", "but beta:0.5,1 is unbounded at 0."),

@@ -8,8 +8,8 @@ from scipy import stats
 
 from foundation.errors import InputError
 from simulations.evidence import simulate_moments
-from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
+from simulations.study.values import replicate_values
 from theory.claim import SimulatedMoments, StudyPlan, Verdict
 from theory.ledger.registry import claim_named, verify
 

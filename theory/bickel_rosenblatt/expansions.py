@@ -27,15 +27,13 @@ from theory.densities.density import Density, DensityLike
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
-from theory.kernels import COSINE, GAUSSIAN, Kernel, Piece, kernel_named, x
+from theory.kernels import COSINE, Kernel, Piece, kernel_named, x
+from theory.unbounded_kernels import require_unbounded_form
 
 TAIL = 1e-18
 """The mass neglected in each tail if the weight is 1 everywhere."""
 
 NODES, PANELS, MANY_NODES = 16, 8, 200
-
-REACH = 12.0
-"""Where kernels without a compact support are cut off."""
 
 SYMMETRY = 1e-12
 """The mean of a kernel up to which it is taken as 0, where it was computed numerically."""
@@ -47,13 +45,21 @@ LEVELS = (1e-12, 1e-6, 1e-3, 0.1, 0.5, 0.9, 1 - 1e-3, 1 - 1e-6, 1 - 1e-12)
 """Quantiles of f at which the integrals are split, so that panels are narrow where f is narrow."""
 
 # By Parseval (C * C * C)(0) is the integral of the sixth power of the characteristic function, divided by 2 pi. That of
-# the Gaussian is exp(-t^2 / 2); that of the cosine, pi^2 cos t / (pi^2 - 4 t^2), whose sixth power has residues at the
-# two poles of each of its frequencies.
-_CYCLES: dict[Kernel, Expr] = {
-    GAUSSIAN: 1 / sqrt(12 * pi),
-    COSINE: pi**2 * (945 + 105 * pi**2 + 11 * pi**4) / 81920,
+# the cosine, pi^2 cos t / (pi^2 - 4 t^2), has residues at the two poles of each of its frequencies. That of the
+# Gaussian is exp(-t^2 / 2), that of the logistic kernel s/sinh s at s = pi t; the integral of (s/sinh s)^6 follows from
+# (1/sinh^n)'' = n^2/sinh^n + n (n + 1)/sinh^(n + 2) and those of s^p/sinh^2, p! zeta(p)/2^(p - 1).
+_COSINE_CYCLE = pi**2 * (945 + 105 * pi**2 + 11 * pi**4) / 81920
+_CYCLES: dict[str, Expr] = {
+    "gaussian": 1 / sqrt(12 * pi),
+    "logistic": Rational(1, 2) - pi**2 / 6 + 4 * pi**4 / 315,
 }
-"""(C * C * C)(0) of kernels that are not polynomials."""
+"""(C * C * C)(0) of the kernels without bounded support, at scale 1."""
+
+_ABSOLUTE_LAGS: dict[str, Expr] = {
+    "gaussian": 1 / (2 * pi),
+    "logistic": Rational(19, 30) - Rational(2, 5) * sympy.zeta(3),
+}
+"""The integrals of |w| C(w)^2 of these kernels, at any scale."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +174,9 @@ def leading_skewness(
     Returns
     -------
     sympy.Expr
-        Exact for piecewise polynomial kernels with rational coefficients, the Gaussian and the cosine; for other
-        kernels C, the autocorrelation of K, is integrated numerically. An integral without a known closed form is
-        unevaluated; ``float`` evaluates it.
+        Exact for piecewise polynomial kernels with rational coefficients, the Gaussian, the logistic and the cosine;
+        for other kernels C, the autocorrelation of K, is integrated numerically. An integral without a known closed
+        form is unevaluated; ``float`` evaluates it.
 
     Raises
     ------
@@ -312,8 +318,11 @@ def _cycle(kernel: Kernel) -> Expr:
         autocorrelation = kernel.polynomial.autocorrelation()
         value = autocorrelation.convolve(autocorrelation).convolve(autocorrelation)(Fraction(0))
         return Rational(value.numerator, value.denominator)
-    if kernel in _CYCLES:
-        return _CYCLES[kernel]
+    if kernel == COSINE:
+        return _COSINE_CYCLE
+    if not kernel.has_compact_support:
+        form = require_unbounded_form(kernel, "the leading terms")
+        return _CYCLES[form.family] / form.scale
     width, u, lengths, values = _tabulate_autocorrelation(kernel)
     # The period 4 * width exceeds the support of C * C * C, so by Poisson's formula the sum is the value at 0.
     frequencies = np.arange(-400, 401) * math.pi / (2 * width)
@@ -324,6 +333,8 @@ def _cycle(kernel: Kernel) -> Expr:
 @cache
 def _absolute_lag(kernel: Kernel) -> float:
     """Return the integral of |w| C(w)^2."""
+    if not kernel.has_compact_support:
+        return float(_ABSOLUTE_LAGS[require_unbounded_form(kernel, "the leading terms").family])
     if kernel.polynomial is None:
         _, u, lengths, values = _tabulate_autocorrelation(kernel)
         return 2 * float(lengths @ (u * values**2))
@@ -340,7 +351,7 @@ def _absolute_lag(kernel: Kernel) -> float:
 
 def _tabulate_autocorrelation(kernel: Kernel) -> tuple[float, Array, Array, Array]:
     """Return the width of the support of a smooth K, and nodes on [0, width] with their weights and the values of C."""
-    lower, upper = (float(end) for end in kernel.support) if kernel.has_compact_support else (-REACH, REACH)
+    lower, upper = (float(end) for end in kernel.support)
     width, (shares, weights) = upper - lower, gauss_legendre(MANY_NODES)
     lags = shares * width
     # The overlap of K with itself, moved by each lag.

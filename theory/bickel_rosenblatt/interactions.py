@@ -26,13 +26,14 @@ from scipy.special import ndtr
 from foundation.errors import InputError
 from foundation.types import Array
 from theory.bickel_rosenblatt.mean import TAIL, VALIDATION, exact_fraction, require_bounded
-from theory.bickel_rosenblatt.outlines import GAUSSIAN_STEP, KernelGrid, Outline, outline_of
+from theory.bickel_rosenblatt.outlines import KernelGrid, Outline, outline_of
 from theory.bickel_rosenblatt.quadrature import Mesh, Nodes, Table, blocks
 from theory.densities.density import Density
 from theory.densities.evaluation import local_density, local_weight, numerical
 from theory.densities.integrals import require_known_integrals
 from theory.densities.weights import ONE, Weight
-from theory.kernels import GAUSSIAN, Kernel, x
+from theory.kernels import GAUSSIAN, LOGISTIC, Kernel, x
+from theory.unbounded_kernels import logistic_autocorrelation, require_unbounded_form
 
 MOST_EVALUATIONS = 300_000_000
 """The most evaluations of a product of two kernels with rules of one order, which take about half a minute."""
@@ -83,10 +84,8 @@ class Setting:
 
     def check(self) -> None:
         """Raise InputError if the kernel, weight or density is not one whose integrals can be computed."""
-        if not (self.kernel.has_compact_support or self.kernel == GAUSSIAN):
-            raise InputError(
-                f"for the exact variance the kernel must have compact support or be gaussian, got {self.kernel.name}."
-            )
+        if not self.kernel.has_compact_support:
+            require_unbounded_form(self.kernel, "the exact variance")
         if not (self.weight == ONE or all(end.is_finite for end in self.weight.support)):
             raise InputError(
                 "for the exact variance the weight must vanish outside a bounded interval or be one, got "
@@ -213,8 +212,8 @@ class Quadrature:
     def _ends_of_panels(self, *distances: Array) -> Array:
         """Return the knots of kernels at distances, shape (rows,), from the position of each row, ascending."""
         if not self.setting.kernel.has_compact_support:
-            # The Gaussian kernel has no knots: its panels are moved to those of the others, which avoids slivers.
-            step = GAUSSIAN_STEP * self.setting.bandwidth
+            # An analytic kernel has no knots: its panels are moved to those of the others, which avoids slivers.
+            step = self.setting.grid.step
             distances = tuple(step * np.round(distance / step) for distance in distances)
         knots = self._scale(self.setting.grid.points)
         return np.sort(np.concatenate([distance[:, None] + knots for distance in distances], axis=1), axis=1)
@@ -342,6 +341,8 @@ class Quadrature:
         setting = self.setting
         if setting.reference is None and setting.kernel == GAUSSIAN and setting.has_constant_weight:
             return self._interact_in_closed_form(nodes, gaps), gaps.size
+        if setting.reference is None and setting.kernel == LOGISTIC and setting.weight == ONE:
+            return logistic_autocorrelation(gaps / setting.bandwidth) / setting.bandwidth, gaps.size
         mesh, weight = self._weight_mesh, local_weight(setting.weight)
         results, evaluations = np.empty_like(gaps), 0
         for block in blocks(gaps.size, (mesh.bases.size + 3 * len(setting.grid.points)) * self._inner_order):

@@ -27,16 +27,14 @@ from theory.densities.evaluation import far_locations, local_density, local_weig
 from theory.densities.integrals import integral_of_product, require_known_integrals
 from theory.densities.validation import valid_density
 from theory.densities.weights import ONE, Weight, weight_named
-from theory.kernels import GAUSSIAN, Kernel, assumption_a1, kernel_named, x
+from theory.kernels import Kernel, assumption_a1, kernel_named, x
+from theory.unbounded_kernels import require_unbounded_form
 
 RELATIVE_TOLERANCE = 1e-13
 
 LOWER_ORDER, HIGHER_ORDER = 16, 24
 
 PANELS = (1, 2, 4, 8, 16, 32, 64)
-
-GAUSSIAN_REACH = 12.0
-"""The truncation point of the Gaussian kernel, which is below 3e-32 beyond it."""
 
 VALIDATION = 1e-9
 """Accepted relative error of the integrals of f and f^2."""
@@ -97,7 +95,8 @@ def exact_mean(
     m : int
         The number of observations, at least 1.
     kernel, density, weight, bandwidth
-        Objects of ``theory``, or their names. The kernel must have compact support or be the Gaussian.
+        Objects of ``theory``, or their names. The kernel must have compact support, or be Gaussian
+        or logistic.
 
     Returns
     -------
@@ -107,8 +106,8 @@ def exact_mean(
     Raises
     ------
     InputError
-        If a name is unknown, ``m`` is not positive, the kernel is neither compactly supported nor the Gaussian, the
-        weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded within the
+        If a name is unknown, ``m`` is not positive, the kernel is neither compactly supported nor Gaussian or logistic,
+        the weight neither vanishes outside a bounded interval nor is 1 everywhere, the density is unbounded within the
         support of the weight, or the quadrature does not converge.
 
     Notes
@@ -326,11 +325,11 @@ class _Problem:
     def _kernel_knots(self) -> Array:
         if self.kernel.has_compact_support:
             return _floats([piece.lower for piece in self.kernel.pieces] + [self.kernel.support[1]])
-        if self.kernel == GAUSSIAN:
-            return np.array([-GAUSSIAN_REACH, 0.0, GAUSSIAN_REACH])
-        raise InputError(
-            f"for the exact mean the kernel must have compact support or be gaussian, got {self.kernel.name}."
-        )
+        form = require_unbounded_form(self.kernel, "the exact mean")
+        if form.family == "logistic":
+            return _floats(form.grid)
+        # A Gaussian falls off so fast that one panel on either side suffices.
+        return _floats((form.grid[0], form.location, form.grid[-1]))
 
     @cached_property
     def _landmarks(self) -> tuple[Fraction, ...]:

@@ -16,21 +16,13 @@ from theory.bickel_rosenblatt.quadrature import Feature, Mesh
 from theory.densities.density import Density, Landmark
 from theory.densities.weights import Weight
 from theory.kernels import Kernel, x
+from theory.unbounded_kernels import UnboundedForm, require_unbounded_form
 
 ROUGHNESS = 1e-11
 """Accepted error of an integral from the innermost cell beside a fractional power."""
 
 NODES = 12
 """Nodes per cell for which `ROUGHNESS` holds."""
-
-GAUSSIAN_STEP = 3
-"""The spacing of the panels on which the Gaussian kernel is integrated, in bandwidths."""
-
-GAUSSIAN_GRID = tuple(map(Fraction, range(-12, 13, GAUSSIAN_STEP)))
-"""The ends of those panels; beyond the last the kernel is below 3e-32."""
-
-GAUSSIAN_LAGS = tuple(map(Fraction, range(0, 25, 4)))
-"""The same for its autocorrelation."""
 
 
 class Power(NamedTuple):
@@ -110,7 +102,7 @@ class KernelGrid:
     Parameters
     ----------
     kernel : Kernel
-        With compact support, or the Gaussian.
+        With compact support, or Gaussian or logistic.
     bandwidth : float
     """
 
@@ -121,7 +113,7 @@ class KernelGrid:
     def points(self) -> tuple[Fraction, ...]:
         """The ascending points, from one end of the support to the other."""
         if not self.kernel.has_compact_support:
-            return GAUSSIAN_GRID
+            return tuple(map(exact_fraction, self._form.grid))
         pieces = self.kernel.smooth_pieces
         return tuple(exact_fraction(end) for end in (*(piece.lower for piece in pieces), pieces[-1].upper))
 
@@ -129,13 +121,23 @@ class KernelGrid:
     def lags(self) -> tuple[Fraction, ...]:
         """The same for the kernel's autocorrelation, from 0 upwards."""
         if not self.kernel.has_compact_support:
-            return GAUSSIAN_LAGS
+            return tuple(map(exact_fraction, self._form.lags))
         return tuple(sorted({abs(one - other) for one, other in product(self.points, repeat=2)}))
 
     @cached_property
     def width(self) -> Fraction:
         """The bandwidth, exactly."""
         return Fraction(self.bandwidth)
+
+    @property
+    def step(self) -> float:
+        """The width of the narrowest panels of a kernel without bounded support."""
+        middle = len(self.points) // 2
+        return self.bandwidth * float(self.points[middle + 1] - self.points[middle])
+
+    @cached_property
+    def _form(self) -> UnboundedForm:
+        return require_unbounded_form(self.kernel, "the exact variance")
 
     def smooth(self, outline: Outline) -> Outline:
         """Return the outline of K_b * f for a function f."""
@@ -151,7 +153,7 @@ class KernelGrid:
 
     def _convolve(self, outline: Outline, points: Iterable[Fraction], integrations: int) -> Outline:
         if not self.kernel.has_compact_support:
-            return outline.blur(self.bandwidth)
+            return outline.blur(self.bandwidth * float(self._form.scale))
         return outline.move((self.width * point for point in points), integrations=integrations)
 
 

@@ -13,6 +13,7 @@ from foundation.errors import InputError
 from foundation.types import Array, ArrayFunction, Indices
 from simulations.engines.cells.quadrature import expression_at, function_of
 from theory.kernels import Kernel, x
+from theory.unbounded_kernels import unbounded_form
 
 NEGLIGIBLE = 1e-9
 """Share of K(0) below which a kernel with unbounded support is truncated and terms of an expansion are dropped."""
@@ -178,4 +179,8 @@ def _derivative(kernel: Kernel, order: int, points: Array) -> Array:
 
 @cache
 def _derivatives(kernel: Kernel, order: int) -> tuple[ArrayFunction, ...]:
+    form = unbounded_form(kernel)
+    if form is not None and form.family == "logistic":
+        # The expressions that sympy derives take seconds to compile.
+        return (form.logistic_derivative(order),)
     return tuple(function_of(sympy.diff(piece.density, x, order)) for piece in kernel.pieces)

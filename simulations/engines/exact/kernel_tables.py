@@ -17,6 +17,7 @@ from foundation.errors import InputError
 from foundation.types import Array
 from theory.algebra.piecewise import PolynomialPiece
 from theory.kernels import KERNELS, Kernel, x
+from theory.unbounded_kernels import unbounded_form
 
 
 @dataclass(frozen=True)
@@ -63,41 +64,44 @@ class PiecewiseKernel:
 
 
 @dataclass(frozen=True)
-class GaussianKernel:
-    """The kernel height * exp(-((u - location) / scale)**2 / 2).
+class AnalyticKernel:
+    """The kernel height * exp(-u**2 / 2), or height / (4 cosh(u / 2)**2), at u = (x - location) / scale.
 
     Attributes
     ----------
+    is_logistic : bool
+        Whether it is the second.
     location, scale, height : float
     """
 
+    is_logistic: bool
     location: float
     scale: float
     height: float
 
 
 @cache
-def kernel_table(kernel: Kernel) -> PiecewiseKernel | GaussianKernel:
+def kernel_table(kernel: Kernel) -> PiecewiseKernel | AnalyticKernel:
     """Build the numerical form of ``kernel``.
 
     Raises
     ------
     InputError
-        If the kernel is neither piecewise polynomial, nor piecewise a cosine, nor Gaussian; the message lists the named
-        kernels that are.
+        If the kernel is neither piecewise polynomial, nor piecewise a cosine, nor Gaussian or logistic; the message
+        lists the named kernels that are.
     """
     form = _form(kernel)
     if form is None:
         names = ", ".join(name for name, other in KERNELS.items() if _form(other) is not None)
         raise InputError(
-            f"the kernel must be piecewise a polynomial or a cosine, or Gaussian, got {kernel.name}. "
+            f"the kernel must be piecewise a polynomial or a cosine, or Gaussian or logistic, got {kernel.name}. "
             f"Choose from: {names}."
         )
     return form
 
 
-def _form(kernel: Kernel) -> PiecewiseKernel | GaussianKernel | None:
-    return (_polynomial(kernel) or _harmonic(kernel)) if kernel.has_compact_support else _gaussian(kernel)
+def _form(kernel: Kernel) -> PiecewiseKernel | AnalyticKernel | None:
+    return (_polynomial(kernel) or _harmonic(kernel)) if kernel.has_compact_support else _analytic(kernel)
 
 
 def _polynomial(kernel: Kernel) -> PiecewiseKernel | None:
@@ -162,17 +166,11 @@ def _piecewise(kernel: Kernel, frequency: float, pieces: Array, transfers: Array
     return PiecewiseKernel(knots, functions, frequency, pieces, transfers, jumps)
 
 
-def _gaussian(kernel: Kernel) -> GaussianKernel | None:
-    """Build the form of a kernel on the whole line that solves K' = -(u - location) / scale^2 K."""
-    if len(kernel.pieces) != 1 or kernel.support != (-sympy.oo, sympy.oo):
+def _analytic(kernel: Kernel) -> AnalyticKernel | None:
+    form = unbounded_form(kernel)
+    if form is None:
         return None
-    density = kernel.pieces[0].density
-    # A density whose logarithm has a linear derivative is Gaussian, however its expression is written.
-    slope = sympy.simplify(sympy.diff(density, x) / density)
-    if not slope.is_polynomial(x) or sympy.degree(slope, x) != 1:
-        return None
-    steepness, intercept = sympy.Poly(slope, x).all_coeffs()
-    if not (steepness.is_negative and intercept.is_real):
-        return None
-    location = -intercept / steepness
-    return GaussianKernel(float(location), float(sympy.sqrt(-1 / steepness)), float(density.subs(x, location)))
+    location, scale = float(form.location), float(form.scale)
+    if form.family == "logistic":
+        return AnalyticKernel(True, location, scale, 1 / scale)
+    return AnalyticKernel(False, location, scale, float(kernel.pieces[0].density.subs(x, form.location)))

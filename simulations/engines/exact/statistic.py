@@ -11,10 +11,10 @@ from numpy.polynomial.legendre import leggauss
 
 from foundation.errors import InputError
 from foundation.types import Array
+from simulations.engines.exact.analytic.panels import GAUSSIAN_REACH, LOGISTIC_REACH, panel_statistic
 from simulations.engines.exact.density_tables import QUINTIC, CellTable, cell_table
 from simulations.engines.exact.expansion import Expansion
-from simulations.engines.exact.gaussian import REACH, gaussian_statistic
-from simulations.engines.exact.kernel_tables import GaussianKernel, PiecewiseKernel, kernel_table
+from simulations.engines.exact.kernel_tables import AnalyticKernel, PiecewiseKernel, kernel_table
 from simulations.engines.exact.sweep import SHORT, sweep
 from simulations.observations.arrays import to_doubles
 from theory.bickel_rosenblatt.bandwidth import Bandwidth, bandwidth_named
@@ -36,7 +36,7 @@ COINCIDENCES = 1e-6
 """Largest share of the doubles in a scale of f that a sample may take, for its observations hardly ever to coincide."""
 
 PANEL_NODES = 16
-"""Nodes that integrate f_m^2 to rounding on a panel two standard deviations of a Gaussian kernel wide."""
+"""Nodes that integrate f_m^2 to rounding on a panel two scales of an analytic kernel wide."""
 
 Rule = tuple[Array, Array]
 """The nodes and weights of a Gauss-Legendre rule on [-1, 1]."""
@@ -49,7 +49,7 @@ class Statistic:
     Parameters
     ----------
     kernel : Kernel
-        Piecewise a polynomial or a cosine, with bounded support, or Gaussian.
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian or logistic.
     density : Density
     weight : Weight
         Zero outside a bounded interval, or 1 everywhere.
@@ -124,7 +124,7 @@ class Statistic:
 def _evaluation(kernel: Kernel, density: Density, weight: Weight) -> _Sweep | _Panels:
     """Return the tables, which statistics of one kernel, density and weight share."""
     table = kernel_table(kernel)
-    if isinstance(table, GaussianKernel):
+    if isinstance(table, AnalyticKernel):
         return _Panels.of(table, density, weight)
     return _Sweep.of(table, density, weight)
 
@@ -182,14 +182,14 @@ class _Sweep:
 
 @dataclass(frozen=True)
 class _Panels:
-    """T_m for a Gaussian kernel."""
+    """T_m for a Gaussian or a logistic kernel."""
 
-    kernel: GaussianKernel
+    kernel: AnalyticKernel
     cells: CellTable
     rule: Rule
 
     @classmethod
-    def of(cls, kernel: GaussianKernel, density: Density, weight: Weight) -> _Panels:
+    def of(cls, kernel: AnalyticKernel, density: Density, weight: Weight) -> _Panels:
         return cls(kernel, cell_table(density, weight, PANEL_NODES - 1), leggauss(PANEL_NODES))
 
     def of_rows(self, samples: Array, bandwidth: float) -> Array:
@@ -197,11 +197,19 @@ class _Panels:
 
     def _of_sorted(self, sample: Array, bandwidth: float) -> float:
         kernel, total = self.kernel, 0.0
-        least = sample[0] + bandwidth * (kernel.location - REACH * kernel.scale)
-        greatest = sample[-1] + bandwidth * (kernel.location + REACH * kernel.scale)
+        reach = (LOGISTIC_REACH if kernel.is_logistic else GAUSSIAN_REACH) * kernel.scale
+        least = sample[0] + bandwidth * (kernel.location - reach)
+        greatest = sample[-1] + bandwidth * (kernel.location + reach)
         for part in self.cells.parts(least, greatest):
-            total += gaussian_statistic(
-                sample, bandwidth, kernel.location, kernel.scale, kernel.height, *part, *self.rule
+            total += panel_statistic(
+                kernel.is_logistic,
+                sample,
+                bandwidth,
+                kernel.location,
+                kernel.scale,
+                kernel.height,
+                *part,
+                *self.rule,
             )
         return total
 
@@ -221,14 +229,14 @@ def tm_statistic(
     sample : array_like, shape (m,)
         Finite numbers in any order; ties are allowed.
     kernel : str or Kernel
-        Piecewise a polynomial or a cosine, with bounded support, or Gaussian; with any scale and shift.
+        Piecewise a polynomial or a cosine, with bounded support, or Gaussian or logistic; with any scale and shift.
     density : str or Density
         The hypothesised density f.
     weight : str or Weight
         The weight a; it vanishes outside a bounded interval, or is 1 everywhere.
     bandwidth : str, float or Bandwidth
-        b, the half-width of a kernel supported on [-1, 1], the standard deviation of the Gaussian kernel: a number,
-        or the rule ``m^-DELTA``.
+        b, the half-width of a kernel supported on [-1, 1], the standard deviation of the Gaussian kernel, the scale
+        of the logistic one: a number, or the rule ``m^-DELTA``.
 
     Returns
     -------
@@ -248,9 +256,9 @@ def tm_statistic(
     Notes
     -----
     A sweep over the sorted sample integrates the squared deviation by Gauss-Legendre rules between the points where
-    the estimate f_m changes its form; no large terms cancel. For the Gaussian kernel f_m is smooth, and the rules are
-    applied to panels about as wide as the kernel. If K is one polynomial of degree 6 or less and a is constant, the
-    square is multiplied out instead, unless too many digits would cancel; that takes less time.
+    the estimate f_m changes its form; no large terms cancel. For the Gaussian and the logistic kernel f_m is analytic,
+    and the rules are applied to panels about as wide as the kernel. If K is one polynomial of degree 6 or less and a is
+    constant, the square is multiplied out instead, unless too many digits would cancel; that takes less time.
 
     References
     ----------

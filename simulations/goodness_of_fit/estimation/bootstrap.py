@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from foundation.types import Array
 from simulations.engines.exact.kernel_tables import PiecewiseKernel, kernel_table
 from simulations.engines.exact.overlaps import OverlapTable, make_workspace, require_overlap_table, sum_overlaps
 from simulations.goodness_of_fit.bandwidths import MIDDLE
+from simulations.goodness_of_fit.estimation.distribution_table import DistributionTable
 from simulations.goodness_of_fit.estimation.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.estimation.model import Fit, Model
 from theory.densities.tabulated.scipy_distributions import continuous_distributions
@@ -46,18 +47,33 @@ class DensityTerms:
         Half the distance between the 16 % and the 84 % quantile.
     square : float
         The integral of f^2; infinite if it does not exist.
+    table : DistributionTable or None
+        The distribution function, where polynomials give it.
     """
 
     law: Any
     shapes: tuple[float, ...]
     spread: float
     square: float
+    table: DistributionTable | None = field(repr=False)
 
     @classmethod
     def of(cls, law: Any, shapes: tuple[float, ...]) -> DensityTerms:
         """Compute the terms."""
         with np.errstate(all="ignore"):
-            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes))
+            places, level = _places_of_levels(law, shapes)
+            table = DistributionTable.of(lambda points: law.cdf(points, *shapes), np.append(places[::4], places[-1]))
+            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes, places, level), table)
+
+    @cached_property
+    def support(self) -> tuple[float, float]:
+        """The ends of the support."""
+        lower, upper = self.law.support(*self.shapes)
+        return float(lower), float(upper)
+
+    def distribution(self, points: Array) -> Array:
+        """Compute the distribution function, which is tabulated unless it is too steep for that."""
+        return np.asarray(self.law.cdf(points, *self.shapes)) if self.table is None else self.table(points)
 
 
 @dataclass(frozen=True)
@@ -85,25 +101,25 @@ class KernelSums:
         m, table = ordered.size, self._table
         pairs = sum_overlaps(ordered, b, table, make_workspace(m, table))
         with np.errstate(all="ignore"):
-            cross = self._smoothed(ordered, b, terms.law, terms.shapes).sum()
+            cross = self._smoothed(ordered, b, terms).sum()
         return float(table.itself + 2 * pairs / m - 2 * b * cross + m * b * terms.square)
 
-    def _smoothed(self, points: Array, b: float, law: Any, shapes: tuple[float, ...]) -> Array:
+    def _smoothed(self, points: Array, b: float, terms: DensityTerms) -> Array:
         """Compute K_b * f by parts, from the distribution function: the density may have poles and jumps."""
         table, coefficients = self._table, self._coefficients
         derivative = np.polynomial.polynomial.polyder(coefficients)
-        lower, upper = (float(end) for end in law.support(*shapes))
+        lower, upper = terms.support
         # Between these ends of u the distribution function is neither 0 nor 1.
         first = np.clip((points - upper) / b, table.lower, table.upper)
         last = np.clip((points - lower) / b, table.lower, table.upper)
-        nodes, lengths = np.polynomial.legendre.leggauss(NODES)
+        nodes, lengths = _gauss_legendre(NODES)
         half = (last - first) / 2
         u = ((first + last) / 2)[:, None] + half[:, None] * nodes
-        below = law.cdf(points[:, None] - b * u, *shapes)
+        below = terms.distribution(points[:, None] - b * u)
         inside = half * ((np.polynomial.polynomial.polyval(u, derivative) * below) @ lengths)
         height = np.polynomial.polynomial.polyval(first, coefficients)
         start, end = np.polynomial.polynomial.polyval(np.array([table.lower, table.upper]), coefficients)
-        ends = [law.cdf(points - b * place, *shapes) for place in (table.lower, table.upper)]
+        ends = [terms.distribution(points - b * place) for place in (table.lower, table.upper)]
         return np.asarray((inside + (height - start) + start * ends[0] - end * ends[1]) / b)
 
     @cached_property
@@ -163,6 +179,11 @@ class BootstrapReplicates:
     def __init__(self, statistic: ShapeStatistic, fit: Fit, m: int) -> None:
         self._statistic, self._fit, self._m = statistic, fit, m
 
+    def __repr__(self) -> str:
+        """Describe everything that the values depend on."""
+        statistic = self._statistic
+        return f"BootstrapReplicates({statistic.model!r}, {statistic.bandwidths!r}, {self._fit!r}, {self._m})"
+
     @property
     def draws(self) -> int:
         """The number of random numbers of a replicate; estimation takes far longer than drawing."""
@@ -184,15 +205,33 @@ def _spread(law: Any, shapes: tuple[float, ...]) -> float:
     return float(high - low) / 2
 
 
-def _mean_density(law: Any, shapes: tuple[float, ...]) -> float:
-    """Return the integral of f^2, as the mean of f over its own levels."""
-    nodes, lengths = np.polynomial.legendre.leggauss(PANEL_NODES)
+@cache
+def _gauss_legendre(nodes: int) -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(nodes)
+
+
+def _logits() -> tuple[Array, Array]:
+    """Return the nodes of the quadrature over the logit of the distribution function, and their weights."""
+    nodes, lengths = _gauss_legendre(PANEL_NODES)
     edges = np.linspace(-LOGITS, LOGITS, PANELS + 1)
     logits = ((edges[:-1] + edges[1:]) / 2)[:, None] + np.diff(edges)[:, None] / 2 * nodes
-    weights = (np.diff(edges)[:, None] / 2 * lengths).ravel()
-    level = 1 / (1 + np.exp(-np.abs(logits.ravel())))
+    return logits.ravel(), (np.diff(edges)[:, None] / 2 * lengths).ravel()
+
+
+def _places_of_levels(law: Any, shapes: tuple[float, ...]) -> tuple[Array, Array]:
+    """Return the quantiles at the nodes, ascending, and the probability of the wider side of each."""
+    logits, _ = _logits()
+    level = 1 / (1 + np.exp(-np.abs(logits)))
     # Levels near 1 are those of the upper tail, which keeps their digits.
-    places = np.where(logits.ravel() < 0, law.ppf(1 - level, *shapes), law.isf(1 - level, *shapes))
+    low, high = logits < 0, logits >= 0
+    places = np.empty_like(logits)
+    places[low], places[high] = law.ppf(1 - level[low], *shapes), law.isf(1 - level[high], *shapes)
+    return places, level
+
+
+def _mean_density(law: Any, shapes: tuple[float, ...], places: Array, level: Array) -> float:
+    """Return the integral of f^2, as the mean of f over its own levels."""
+    _, weights = _logits()
     heights = law.pdf(places, *shapes)
     found = float(weights @ (heights * level * (1 - level)))
     return found if math.isfinite(found) else math.inf

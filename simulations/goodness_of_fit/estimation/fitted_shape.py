@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from foundation.errors import InputError
 from foundation.types import Array
+from simulations.compiled import digest_sources
 from simulations.goodness_of_fit.bandwidths import Bandwidths, adaptive_bandwidths, take_bandwidths
 from simulations.goodness_of_fit.comparison import compare
 from simulations.goodness_of_fit.estimation.bootstrap import BootstrapReplicates, KernelSums, ShapeStatistic
@@ -15,8 +18,9 @@ from simulations.goodness_of_fit.names import ADAPTIVE
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.result import GoodnessOfFit, combine
 from simulations.observations.sample import Sample
-from simulations.study.simulate import Progress, replicate_values
+from simulations.study.simulate import Progress
 from simulations.study.study import Study
+from simulations.study.values import execution
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.kernels import Kernel
 
@@ -30,6 +34,8 @@ class FitOptions:
     seed: int
     alpha: float
     workers: int | None
+    cluster: str | None = None
+    resume: str | Path | None = None
 
 
 def require_plain(model: Model, refused: Sequence[str]) -> None:
@@ -69,7 +75,9 @@ def fit_and_test(
         for width in widths
     ]
     engine = BootstrapReplicates(statistic, found.fit, m)
-    nulls = replicate_values(studies[0], workers=options.workers, engine=engine, progress=progress)
+    identity = json.dumps([digest_sources(), str(options.kernel.pieces), m, options.seed, repr(engine)])
+    with execution(options.workers, options.cluster, options.resume, [identity]) as run:
+        nulls = run.values(studies[0], engine, identity, progress)
     return combine(
         [NullLaw(study) for study in studies],
         compare(relative, widths, statistics, nulls.T, options.alpha),

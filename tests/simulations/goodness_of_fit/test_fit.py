@@ -17,8 +17,8 @@ from foundation.errors import CacheWarning, InputError
 from simulations import bickel_rosenblatt_test, tm_statistic
 from simulations.goodness_of_fit.estimation.model import take_model
 from simulations.goodness_of_fit.null_law import NullLaw
-from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
+from simulations.study.values import replicate_values
 
 FALSE_ALARM = 1e-4
 

@@ -19,7 +19,8 @@ import cli
 from foundation.errors import InputError
 from simulations import Result, SimulationStopped, Study, simulate
 from simulations.study.blocks import pieces_of
-from simulations.study.simulate import block_values, replicate_values, same_block_values
+from simulations.study.simulate import block_values, same_block_values
+from simulations.study.values import replicate_values
 from tests.support.clusters import Processes
 from tests.support.processes.runner import runner
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
+from simulations.study.values import replicate_values
 from theory.bickel_rosenblatt.variance import exact_variance
 
 REPLICATES = 20_000

@@ -26,8 +26,8 @@ from foundation.types import Array
 from simulations.engines.choice import engine_for
 from simulations.engines.exact.statistic import tm_statistic
 from simulations.sampling.streams import draw
-from simulations.study.simulate import replicate_values
 from simulations.study.study import Study
+from simulations.study.values import replicate_values
 from tests.support.examples import examples
 from theory.bickel_rosenblatt.expansions import leading_terms
 from theory.bickel_rosenblatt.mean import exact_mean

@@ -14,7 +14,7 @@ from cli import main
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations import bickel_rosenblatt_test, tm_statistic
-from simulations.goodness_of_fit.estimation.bootstrap import KernelSums, ShapeStatistic
+from simulations.goodness_of_fit.estimation.bootstrap import DensityTerms, KernelSums, ShapeStatistic
 from simulations.goodness_of_fit.estimation.location_scale import standardise
 from simulations.goodness_of_fit.estimation.model import FORMS, take_model
 from tests.support.processes.runner import runner
@@ -89,6 +89,25 @@ def test_the_statistic_of_the_bootstrap_is_tm_with_the_fitted_density(name: str,
     for b, value in zip(statistic.bandwidths, values, strict=True):
         exact = tm_statistic(found.values, kernel=kernel, density=density, weight="one", bandwidth=b * spread)
         assert value == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [stats.gamma(2.5), stats.gamma(0.4), stats.beta(0.5, 3), stats.t(0.7), stats.lognorm(2), stats.pareto(0.8)],
+    ids=lambda law: law.dist.name,
+)
+def test_a_tabulated_distribution_function_has_twelve_digits(law: Any) -> None:
+    terms = DensityTerms.of(law.dist, law.args)
+    points = law.rvs(3_000, random_state=1) + np.repeat([0.0, 0.3, -0.3], 1_000)
+    assert np.abs(terms.distribution(points) - law.cdf(points)).max() < 3e-12
+    assert terms.table is not None
+
+
+def test_a_distribution_function_that_is_too_steep_for_a_table_is_computed() -> None:
+    terms = DensityTerms.of(stats.gamma, (0.002,))
+    points = stats.gamma(0.002).rvs(500, random_state=1)
+    assert terms.table is None
+    assert terms.distribution(points).tolist() == stats.gamma(0.002).cdf(points).tolist()
 
 
 @pytest.mark.parametrize("name", ["cauchy", "gumbel", "exponential", "uniform"])
