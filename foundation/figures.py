@@ -136,7 +136,7 @@ def stack_panels(figure: Figure, width: float = STACKED_WIDTH) -> bool:
     return True
 
 
-def _shared_axes(axes: Axes) -> tuple[GrouperView, GrouperView]:
+def _shared_axes(axes: Axes) -> tuple[GrouperView[Axes], GrouperView[Axes]]:
     return axes.get_shared_x_axes(), axes.get_shared_y_axes()
 
 

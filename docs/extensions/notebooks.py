@@ -1,6 +1,7 @@
 """The notebooks as pages of the site, with the outputs that they are committed with.
 
-Sphinx reads pages below its source folder only, so that each build copies them to ``docs/notebooks``, which git ignores.
+Sphinx reads pages below its source folder only, so that each build copies them to ``docs/notebooks``, where git ignores
+them.
 """
 
 from __future__ import annotations
