@@ -27,7 +27,7 @@ ROOMS = {
         ("claims",),
         ("kernel_assessment",),
         ("bickel_rosenblatt",),
-        ("smoothed_normal", "kernel_families"),
+        ("smoothed_normal", "kernel_families", "unbounded_kernels"),
         ("densities", "posterior"),
         ("kernels", "claim"),
         ("kernel_examination",),
