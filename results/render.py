@@ -65,7 +65,8 @@ def reports(folder: Path = FOLDER) -> dict[str, Report]:
 def parts(found: Mapping[str, Report]) -> dict[str, str]:
     """Return the parts of README.md and docs/networks.md by name."""
     full, table, ablation = found["table-1-full"], found["table-1"], found["ablation"]
-    _, _, factors, _ = ablation.tables
+    effects, _, _, factors, _ = ablation.tables
+    assert ablation.headline is not None
     return {
         "verdicts": f"{verdicts()}\n",
         "table-1-full": full.tables[0].markdown(),
@@ -73,7 +74,8 @@ def parts(found: Mapping[str, Report]) -> dict[str, str]:
         "table-1": "\n".join([table.tables[0].markdown(), *map(_paragraph, table.paragraphs)]),
         "table-1-notes": _paragraph(*table.notes),
         "factors": factors.markdown(),
-        "ablation-in-short": _paragraph(ablation.answer),
+        "ablation-in-short": _paragraph(ablation.headline.evidence),
+        "effects": effects.markdown(),
         "attribution": _paragraph(ablation.paragraphs[0]),
         "equal-rate": _paragraph(ablation.paragraphs[-1]),
         "ablation-notes": _paragraph(*ablation.notes),

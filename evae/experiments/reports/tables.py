@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,6 @@ from rich.text import Text
 from evae.experiments.reports.headline import Headline
 from foundation.terminal import FittingTable
 from foundation.typography import escape_latex, format_markdown, format_printable
-
-_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,6 @@ class Report:
     paragraphs: tuple[str, ...]
     document: dict[str, Any]
     headline: Headline | None = None
-
-    @property
-    def answer(self) -> str:
-        """The first three sentences of the first paragraph: the main result."""
-        return " ".join(_SENTENCE_END.split(self.paragraphs[0])[:3])
 
     def markdown(self) -> str:
         """Return the report in Markdown."""
