@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class KeptValues:
             return
         started = time.monotonic()
         identities = np.array(list(self.values), dtype=np.str_)
-        arrays = {f"values{k}": values for k, values in enumerate(self.values.values())}
+        arrays: dict[str, Any] = {f"values{k}": values for k, values in enumerate(self.values.values())}
         try:
             with atomic_write(self.path) as stream:
                 np.savez(stream, format=np.array(FORMAT), identities=identities, **arrays)

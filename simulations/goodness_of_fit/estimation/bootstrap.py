@@ -11,6 +11,7 @@ needs of the density its distribution function at some points beside each observ
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -60,7 +61,8 @@ class DensityTerms:
     @classmethod
     def of(cls, law: Any, shapes: tuple[float, ...]) -> DensityTerms:
         """Compute the terms."""
-        with np.errstate(all="ignore"):
+        # scipy warns of quantiles that it does not find; there is then no table.
+        with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
             places, level = _places_of_levels(law, shapes)
             table = DistributionTable.of(lambda points: law.cdf(points, *shapes), np.append(places[::4], places[-1]))
             return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes, places, level), table)

@@ -432,7 +432,8 @@ def test_the_numerical_kernels_are_those_of_theory(name: str) -> None:
 
 def test_a_kernel_is_recognised_from_its_definition() -> None:
     table = kernel_table(GAUSSIAN.transform(Rational(1, 2), sympy.Integer(3)))
-    assert isinstance(table, AnalyticKernel) and not table.is_logistic
+    assert isinstance(table, AnalyticKernel)
+    assert not table.is_logistic
     assert (table.location, table.scale) == (0.5, 3.0)
     assert table.height == pytest.approx(1 / (3 * np.sqrt(2 * np.pi)), rel=1e-15)
     renamed = Kernel("gaussian", EPANECHNIKOV.pieces)

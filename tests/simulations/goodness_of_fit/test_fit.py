@@ -110,9 +110,7 @@ def test_a_null_law_is_simulated_once_and_kept(tmp_path: Path) -> None:
     values = law.values(cache=tmp_path)
     (kept,) = tmp_path.iterdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "simulations.goodness_of_fit.null_law.replicate_values", lambda *_, **__: pytest.fail("simulated again")
-        )
+        patch.setattr("simulations.goodness_of_fit.null_law.execution", lambda *_, **__: pytest.fail("simulated again"))
         assert (law.values(cache=tmp_path) == values).all()
     assert replicate_values(Study(50, 200)).tolist() == values.tolist()
     assert kept.suffix == ".npz"

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cli
 from foundation.errors import InputError
-from simulations import Result, SimulationStopped, Study, simulate
+from simulations import Result, SimulationStopped, Study, bickel_rosenblatt_test, simulate
 from simulations.study.blocks import pieces_of
 from simulations.study.simulate import block_values, same_block_values
 from simulations.study.values import replicate_values
@@ -61,6 +62,17 @@ def test_a_cluster_gives_the_result_of_threads_to_the_last_bit(address: str, tmp
     path = tmp_path / "state.json"
     simulate(replace(STUDY, replicates=1000), resume=path)
     assert told(simulate(STUDY, cluster=address, resume=path)) == told(alone)
+
+
+@pytest.mark.parametrize("density", ["gamma", "normal"])
+def test_the_null_distribution_of_estimated_parameters_has_the_bits_of_threads(address: str, density: str) -> None:
+    """Engines that no name stands for are sent to the workers."""
+    sample = np.random.default_rng(1).gamma(2.5, size=60)
+    choices: dict[str, Any] = {"density": density, "estimate": True, "bandwidth": [0.4, 1.2], "replicates": 700}
+    alone, there = (
+        bickel_rosenblatt_test(sample, cache=False, **choices, **where) for where in ({}, {"cluster": address})
+    )
+    assert there.null_law.tolist() == alone.null_law.tolist()
 
 
 @pytest.mark.slow

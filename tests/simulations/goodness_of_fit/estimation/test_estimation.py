@@ -93,7 +93,7 @@ def test_the_statistic_of_the_bootstrap_is_tm_with_the_fitted_density(name: str,
 
 @pytest.mark.parametrize(
     "law",
-    [stats.gamma(2.5), stats.gamma(0.4), stats.beta(0.5, 3), stats.t(0.7), stats.lognorm(2), stats.pareto(0.8)],
+    [stats.gamma(2.5), stats.gamma(0.4), stats.beta(2, 3.5), stats.t(0.7), stats.lognorm(2), stats.pareto(0.8)],
     ids=lambda law: law.dist.name,
 )
 def test_a_tabulated_distribution_function_has_twelve_digits(law: Any) -> None:
