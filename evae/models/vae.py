@@ -70,9 +70,9 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The encoder's trunk, each of its heads, the decoder and the prior, if there is one, by name."""
+        """The encoder's trunk, each of its heads, the decoder and the prior, if it has weights, by name."""
         heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
-        prior = {} if self.prior is None else {"prior": self.prior}
+        prior = {} if self.prior is None or self.prior.part is None else {f"prior.{self.prior.part}": self.prior}
         return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder, **prior}
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:

@@ -91,6 +91,8 @@ class MixturePrior(GaussianMixture):
         Number of stacked networks.
     """
 
+    part = "mixture"
+
     def __init__(self, latent_dim: int, number: int, networks: int = 1) -> None:
         super().__init__(networks)
         self.logits = nn.Parameter(torch.empty(networks, number))
@@ -168,6 +170,8 @@ class VampPrior(GaussianMixture):
     learned : bool
         Whether the pseudo-inputs are learned; otherwise they stay as `begin_with` sets them.
     """
+
+    part = "vamp"
 
     def __init__(self, image_shape: Sequence[int], number: int, networks: int = 1, learned: bool = True) -> None:
         super().__init__(networks)

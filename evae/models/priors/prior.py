@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +94,14 @@ class Prior(nn.Module, CodeLaw):
     Learned tensors of a prior for several stacked networks (`evae.models.networks`) have these along their first
     dimension. The rows of ``codes`` in `log_prob` are then those of one network after those of another; a prior of
     several networks does not draw.
+
+    Attributes
+    ----------
+    part : str, optional
+        What its initial weights are named by (`evae.models.initial_weights`); None for a prior without weights.
     """
+
+    part: ClassVar[str | None] = None
 
     def components(self) -> Components | None:
         """Return the components of a mixture; None for another law."""

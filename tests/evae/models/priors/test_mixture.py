@@ -151,10 +151,10 @@ def test_a_pseudo_input_that_is_the_only_image_leaves_no_divergence_but_that_of_
     model = vamp(posterior, number=1).double().eval()
     assert isinstance(model.prior, VampPrior)
     q = model.encode(model.prior.pixels.detach())
-    bound = divergence(q, model.prior, by="bound")[1]
-    unit = LocationScalePosterior(*torch.zeros(2, 1, 3, dtype=torch.float64), posterior)
-    scale = torch.full((1, 3), unit.noise.variance**-0.5, dtype=torch.float64)
-    expected = divergence(dataclasses.replace(unit, scale=scale), NormalPrior(3))[1]
+    bound = divergence(q, model.prior, by="bound")[1].detach()
+    zero = torch.zeros(1, 3, dtype=torch.float64)
+    unit = LocationScalePosterior(zero, zero, posterior)
+    expected = divergence(dataclasses.replace(unit, scale=zero + unit.noise.variance**-0.5), NormalPrior(3))[1]
     torch.testing.assert_close(bound, expected, atol=1e-12, rtol=1e-9)
     assert (float(bound) > 0.01) == (posterior != "gaussian")
 
@@ -181,7 +181,8 @@ def test_pseudo_inputs_pass_the_encoder_by_its_running_averages_and_leave_them_a
     trained = model.prior.components()
     assert all(torch.equal(buffer, averages[name]) for name, buffer in model.named_buffers())
     assert all(layer.training for layer in model.modules())
-    evaluated = model.eval().prior.components()
+    model.eval()
+    evaluated = model.prior.components()
     assert torch.equal(trained.means, evaluated.means)
     trained.means.sum().backward()
     gradient = model.prior.pixels.grad
