@@ -29,6 +29,26 @@ _FEWEST_IN_TAIL = 5
 _TINY_WEIGHT = 1e-300
 
 
+def cluster_accuracy(train: Tensor, train_labels: Tensor, holdout: Tensor, holdout_labels: Tensor) -> float:
+    """Return the share of hold-out images whose label is that of their cluster.
+
+    A cluster has the label that is most frequent among its training images, the smallest of several; an image in a
+    cluster without training images counts as wrong.
+
+    Parameters
+    ----------
+    train, holdout : Tensor
+        Numbers of the clusters of the images, shape (N,).
+    train_labels, holdout_labels : Tensor
+        Numbers of their labels, shape (N,).
+    """
+    classes = int(torch.cat([train_labels, holdout_labels]).max()) + 1
+    clusters = int(torch.cat([train, holdout]).max()) + 1
+    counts = torch.bincount(train * classes + train_labels, minlength=clusters * classes).view(clusters, classes)
+    named = torch.where(counts.sum(1) > 0, counts.argmax(1), -1)
+    return float((named[holdout] == holdout_labels).double().mean())
+
+
 def frechet_distance(mu1: npt.ArrayLike, sigma1: npt.ArrayLike, mu2: npt.ArrayLike, sigma2: npt.ArrayLike) -> float:
     r"""Return the squared Fréchet (2-Wasserstein) distance between N(mu1, sigma1) and N(mu2, sigma2).
 

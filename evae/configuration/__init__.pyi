@@ -20,6 +20,8 @@ from .recipe import OBJECTIVES as OBJECTIVES
 from .recipe import PENALTIES as PENALTIES
 from .recipe import POSTERIORS as POSTERIORS
 from .recipe import PRESETS as PRESETS
+from .recipe import PRIORS as PRIORS
+from .recipe import PSEUDO_INPUTS as PSEUDO_INPUTS
 from .recipe import RECIPE_FIELDS as RECIPE_FIELDS
 from .recipe import SHORTEST_PRIOR as SHORTEST_PRIOR
 from .recipe import STEP_SIZE as STEP_SIZE

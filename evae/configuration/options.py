@@ -37,6 +37,8 @@ from evae.configuration.recipe import (
     PENALTIES,
     POSTERIORS,
     PRESETS,
+    PRIORS,
+    PSEUDO_INPUTS,
     SHORTEST_PRIOR,
 )
 from foundation.errors import InputError
@@ -59,6 +61,9 @@ DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "plateau")
 
 OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
+
+#: Most components of a prior: the distances of a batch's codes to all of them are in memory.
+MOST_COMPONENTS = 10_000
 
 #: Arithmetic precisions of training (`evae.compute.precision`).
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -196,7 +201,9 @@ class TrainingOptions:
             "vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the paper's method. evae-exact: kde + "
             "elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + elbo, compact support alone. "
             "evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. gaussian-kde: evae with a "
-            "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. The "
+            "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. "
+            "gm-vae, gm-evae: gaussian, epanechnikov + elbo with a learned mixture as the prior, by a bound. vamp-vae, "
+            "vamp-evae: the same with a VampPrior. The "
             "options from --posterior to --penalty-weight change it.",
             metavar="NAME",
         ),
@@ -490,6 +497,40 @@ class TrainingOptions:
             "which: kl, kl_bound or kl_estimate. --help-combinations lists the pairs that have each.",
             metavar="exact|bound|draws",
             label="by-{}",
+        ),
+    )
+    prior: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*PRIORS),
+            "Prior of elbo, in place of the model's.",
+            "normal (the default): N(0, I). mixture: normal laws with learned means, scales and weights. vamp: normal "
+            "laws with the moments of the posteriors of pseudo-inputs, images that are learned (VampPrior). A "
+            "divergence from a mixture is not exact: name --divergence-by bound or draws.",
+            metavar="normal|mixture|vamp",
+            label="{}-prior",
+        ),
+    )
+    prior_components: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(maximum=MOST_COMPONENTS),
+            "Components of the --prior mixture or vamp, in place of the model's.",
+            "10 by default, and 100 for vamp-vae and vamp-evae. Each pseudo-input costs a pass through the encoder in "
+            "every step.",
+            metavar="C",
+            label="C{}",
+        ),
+    )
+    pseudo_inputs: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*PSEUDO_INPUTS),
+            "Pseudo-inputs of the --prior vamp, in place of the model's.",
+            "random (the default): of independent pixels at first. data: training images at first, chosen by the seed. "
+            "frozen: such images, which are not learned.",
+            metavar="random|data|frozen",
+            label="{}-inputs",
         ),
     )
     penalty: str | None = field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from evae.configuration.noises import NOISES
 from foundation.errors import InputError
@@ -23,6 +24,11 @@ DIVERGENCES = ("kl", "renyi2")
 KINDS = ("exact", "bound", "draws")
 
 PENALTIES = ("dip",)
+
+PRIORS = ("normal", "mixture", "vamp")
+
+#: Where the pseudo-inputs of the prior vamp come from.
+PSEUDO_INPUTS = ("random", "data", "frozen")
 
 #: b(100) = 100^(-2/9), the step size of Section 4 (`evae.models.kernel_density.step_size`).
 STEP_SIZE = 100 ** (-2 / 9)
@@ -51,6 +57,9 @@ class Recipe:
         Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
     divergence_by
         Of the objectives with a prior: one of `KINDS`.
+    prior, prior_components, pseudo_inputs
+        Of the objective elbo: one of `PRIORS`; of the priors mixture and vamp their number of components, and of vamp
+        one of `PSEUDO_INPUTS`.
     penalty, penalty_weight
         A further term, one of `PENALTIES`, which any objective can have, and its weight.
     """
@@ -64,14 +73,22 @@ class Recipe:
     uniform_length: float | None = None
     divergence: str | None = None
     divergence_by: str | None = None
+    prior: str | None = None
+    prior_components: int | None = None
+    pseudo_inputs: str | None = None
     penalty: str | None = None
     penalty_weight: float | None = None
 
     def completed(self) -> Recipe:
         """Set every option that has an effect, by default to its plain value, and every other one to None."""
-        plain = {name: default for name, (_, _, default) in RECIPE_OPTIONS.items() if self.uses(name)}
-        given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
-        return Recipe(self.posterior, self.objective, penalty=self.penalty, **{**plain, **given})
+        found = Recipe(self.posterior, self.objective, penalty=self.penalty)
+        # In the order of the table: an option may belong to a value of one before it.
+        for name, (_, _, default) in RECIPE_OPTIONS.items():
+            if found.uses(name):
+                given = getattr(self, name)
+                value: Any = default if given is None else given
+                found = dataclasses.replace(found, **{name: value})
+        return found
 
     def uses(self, option: str) -> bool:
         """Return whether an option has an effect for this posterior and this objective."""
@@ -100,6 +117,9 @@ RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
     "divergence": ("objective", ("uniform-prior",), "kl"),
     "divergence_by": ("objective", ("elbo", "uniform-prior"), "exact"),
+    "prior": ("objective", ("elbo",), "normal"),
+    "prior_components": ("prior", ("mixture", "vamp"), 10),
+    "pseudo_inputs": ("prior", ("vamp",), "random"),
     "penalty_weight": ("penalty", ("dip",), 1.0),
 }
 
@@ -114,6 +134,11 @@ PRESETS = {
     "beta-vae": Recipe("gaussian", "elbo", beta=4.0),
     "ae": Recipe("none", "reconstruction"),
     "laplace-vae": Recipe("laplace", "elbo"),
+    # The bound has no variance, where an estimate by draws has.
+    "gm-vae": Recipe("gaussian", "elbo", prior="mixture", divergence_by="bound"),
+    "gm-evae": Recipe("epanechnikov", "elbo", prior="mixture", divergence_by="bound"),
+    "vamp-vae": Recipe("gaussian", "elbo", prior="vamp", divergence_by="bound", prior_components=100),
+    "vamp-evae": Recipe("epanechnikov", "elbo", prior="vamp", divergence_by="bound", prior_components=100),
 }
 
 
@@ -130,6 +155,9 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
         kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
         return () if unbounded else kinds
     exact = () if smooth else ("exact",)
+    if recipe.prior != "normal":
+        # The bound is as exact as the divergences from the components.
+        return ("draws",) if smooth else ("bound", "draws")
     return (*exact, "bound", "draws") if posterior == "kde" else (*exact, "draws")
 
 
@@ -158,6 +186,13 @@ def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:
     """Raise `InputError` for a kind that the pair lacks; the sentence names those that it has."""
     pair = f"--posterior {recipe.posterior}" + ("" if recipe.kernel is None else f" --kernel {recipe.kernel}")
     remedy = f"Use --divergence-by {' or '.join(kinds)}."
+    if recipe.divergence_by == "exact" and recipe.prior in ("mixture", "vamp"):
+        raise InputError(
+            f"--objective {recipe.objective} has no exact formula for --prior {recipe.prior}: the divergence from a "
+            f"mixture has no closed form. {remedy}"
+        )
+    if recipe.prior in ("mixture", "vamp"):
+        pair += f" --prior {recipe.prior}"
     if recipe.divergence_by == "exact":
         raise InputError(
             f"--objective {recipe.objective} has no exact formula for {pair}: a normal plus a uniform variable has no "

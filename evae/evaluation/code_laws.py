@@ -138,7 +138,8 @@ def code_law(
             f"--sampler prior needs a fixed prior, got the objective {recipe.objective}: {reason}. Use --sampler "
             "mixture, which is fitted to the codes of the training images."
         )
-    return model.prior
+    with torch.no_grad():
+        return model.prior.snapshot()
 
 
 @torch.no_grad()

@@ -13,8 +13,9 @@ from evae import features as feature_networks
 from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.configuration.configuration import Configuration
-from evae.data import ImageData, load_for
-from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images
+from evae.data import ImageData, as_images, load_for
+from evae.data.catalogue import load_labels
+from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
 from evae.evaluation.likelihood import LikelihoodOptions, estimate_likelihood
 from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
@@ -96,7 +97,8 @@ def evaluate(
         from the ``mixture`` and, if the model has a fixed one, from the ``prior``. For comparison: ``training_images``,
         as many as originals (their distance is the floor for new images), the reconstruction error of the
         ``untrained`` model, and ``autoencoder``, the metrics of the plain autoencoder (`evae.evaluation.references`).
-        ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` is None unless it was requested.
+        ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` is None unless it was requested;
+        ``clusters`` is `compare_clusters`.
 
     Raises
     ------
@@ -122,7 +124,8 @@ def evaluate(
             scoring.require(config, data)
         side = data.image_shape[-1]
         network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
-        return _judge(run, model, data, network, progress, choice=choice.reason, scoring=scoring, weights=weights)
+        given: dict[str, Any] = {"scoring": scoring, "weights": weights, "data_dir": place}
+        return _judge(run, model, data, network, progress, choice=choice.reason, **given)
 
 
 def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
@@ -230,6 +233,7 @@ def _judge(
     choice: str | None,
     scoring: LikelihoodOptions | None = None,
     weights: str | None = None,
+    data_dir: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model; the caller holds the run's lock."""
     config = run.configuration
@@ -250,6 +254,7 @@ def _judge(
         "samplers": {name: law.document() for name, law in laws.items()},
         "latent": latent.document(),
         "likelihood": None if scoring is None else estimate_likelihood(model, config, data, scoring, progress),
+        "clusters": compare_clusters(model, config, data, config.data_dir if data_dir is None else data_dir),
     }
     # Reference values of another run, if there is one with the same settings and features.
     document["autoencoder"] = find_autoencoder(run, document["features"])
@@ -279,12 +284,54 @@ def _describe(run: Run, data: ImageData, weights: str | None) -> dict[str, Any]:
     }
 
 
+@torch.no_grad()
+@full_precision_or_tf32("fp32")
+def compare_clusters(
+    model: VAE, config: Configuration, data: ImageData, data_dir: str | Path | None = None
+) -> dict[str, Any] | None:
+    """Compare the components of a mixture prior with the labels of the data set.
+
+    An image belongs to the component of largest responsibility, by the moments of its posterior. Each component stands
+    for the most frequent label of the first `FITTED_TO` training images in it, so that labels of hold-out images are
+    not used to name components.
+
+    Returns
+    -------
+    dict, optional
+        ``components`` that have a hold-out image, and the ``accuracy``, the share of hold-out images with the label
+        of their component, None without labels, for which the ``note`` gives the reason. None if the prior is not a
+        mixture.
+    """
+    components = None if model.prior is None else model.prior.snapshot().components()
+    if components is None:
+        return None
+
+    def assign(pixels: Tensor) -> Tensor:
+        posteriors = (model.encode(as_images(chunk.to(model.device))) for chunk in pixels.split(CHUNK))
+        return torch.cat([components.responsibilities(one.mean, one.variance)[0].argmax(1).cpu() for one in posteriors])
+
+    found = assign(data.holdout)
+    document: dict[str, Any] = {"components": len(found.unique()), "accuracy": None, "note": None}
+    try:
+        labels = load_labels(
+            config.dataset,
+            data_dir or config.data_dir,
+            image_size=config.image_size,
+            skip_undecodable=config.skip_undecodable,
+        )
+    except InputError as error:
+        return {**document, "note": str(error)}
+    train = assign(data.train[:FITTED_TO])
+    accuracy = metrics.cluster_accuracy(train, labels.train[: len(train)], found, labels.holdout[: len(found)])
+    return {**document, "accuracy": accuracy}
+
+
 def sampling_laws(
     model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = ignore_progress
 ) -> dict[str, CodeLaw]:
-    """Return the laws of new codes by sampler: the mixture, and the prior if the model has a fixed one."""
+    """Return the laws of new codes by sampler: the mixture, and the prior if the model has one."""
     laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
-    return laws if model.prior is None else {"prior": model.prior, **laws}
+    return laws if model.prior is None else {"prior": model.prior.snapshot(), **laws}
 
 
 @full_precision_or_tf32("fp32")

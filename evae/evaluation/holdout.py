@@ -70,8 +70,10 @@ def holdout_metrics(
         `latent_summary` of the posteriors of all images.
     """
     rows, posteriors = [], []
+    with torch.no_grad():
+        prior = None if model.prior is None else model.prior.snapshot()
     for chunk in reconstructions(model, pixels, seed, objective.needs_density):
-        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, model.prior)
+        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, prior)
         terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
         rows.append(torch.stack([term.double().sum() for term in terms.values()]))
         posteriors.append(chunk.posterior)

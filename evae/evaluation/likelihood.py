@@ -130,7 +130,7 @@ def estimate_likelihood(
     train = _binary(data.train[:FITTED_TO], options.binarise, seed, epoch=1)
     codes = draw_posterior_codes(model, train, seed, progress)
     mixture = fit_mixture(codes, seed)
-    laws: dict[str, CodeLaw] = {} if model.prior is None else {"prior": model.prior}
+    laws: dict[str, CodeLaw] = {} if model.prior is None else {"prior": model.prior.snapshot()}
     laws["mixture"] = mixture
     scorer = Scorer.of(model, laws, seed)
     scores = list(scorer.score(holdout, options.samples, progress))

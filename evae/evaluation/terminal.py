@@ -135,6 +135,11 @@ def _remarks(document: dict[str, Any]) -> list[str]:
             "Their distance is the floor for new images; reconstructions are made from the originals and can be nearer."
         )
     remarks += [f"{name}: {law['law']}." for name, law in document["samplers"].items()]
+    if (clusters := document["clusters"]) is not None and clusters["accuracy"] is not None:
+        remarks.append(
+            f"Of the prior's components, {clusters['components']} have hold-out images; {clusters['accuracy']:.1%} of "
+            "these have the label that is most frequent among the training images of their component."
+        )
     # The codes, the untrained model and the plain autoencoder.
     ratio, rate = latent["noise_to_signal"]["median"], latent["rate"]
     noise = "infinite" if ratio is None else f"{ratio:.3g}"

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from evae.compute.random_streams import weights_seed
+from evae.compute.random_streams import Stream, generator, weights_seed
 from evae.configuration.configuration import Configuration
+from evae.models.priors.mixture import VampPrior
 from evae.models.vae import VAE
 
 
@@ -23,6 +24,19 @@ def initial_model(config: Configuration, image_shape: tuple[int, int, int]) -> V
         model = VAE.of(config, image_shape)
     draw_weights(model.parts, config.seed)
     return model
+
+
+def begin_prior(model: VAE, config: Configuration, train_pixels: Tensor) -> None:
+    """Set the pseudo-inputs of a prior, if they are to be training images: uint8, (N, C, S, S), chosen by the seed.
+
+    Raises
+    ------
+    InputError
+        If there are fewer images than pseudo-inputs.
+    """
+    if config.recipe.pseudo_inputs in ("data", "frozen"):
+        assert isinstance(model.prior, VampPrior)
+        model.prior.begin_with(train_pixels, generator(config.seed, Stream.PSEUDO_INPUTS))
 
 
 def draw_weights(parts: Mapping[str, nn.Module], seed: int) -> None:

@@ -54,11 +54,13 @@ class VAE(nn.Module):
         self.encoder = Encoder(image_shape, latent_dim, self.family.heads, networks)
         self.decoder = Decoder(image_shape, latent_dim, networks)
         self.prior = prior
+        if prior is not None:
+            prior.attach(self.encode_still)
 
     @classmethod
     def of(cls, config: Configuration, image_shape: Sequence[int]) -> VAE:
         """Make the model that a configuration describes, with weights that are yet to be set."""
-        prior = prior_for(config.recipe, config.latent_dim)
+        prior = prior_for(config.recipe, config.latent_dim, image_shape)
         return cls(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe), prior=prior)
 
     @property
@@ -68,9 +70,9 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The encoder's trunk, each of its heads, the decoder and the prior, if there is one, by name."""
+        """The encoder's trunk, each of its heads, the decoder and the prior, if it has weights, by name."""
         heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
-        prior = {} if self.prior is None else {"prior": self.prior}
+        prior = {} if self.prior is None or self.prior.part is None else {f"prior.{self.prior.part}": self.prior}
         return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder, **prior}
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
@@ -117,6 +119,20 @@ class VAE(nn.Module):
         with layers_in(precision, images.device):
             outputs = self.encoder(images)
         return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
+
+    def encode_still(self, images: Tensor) -> Posterior:
+        """Compute the posteriors of images in a pass of their own, in single precision, normalised by running averages.
+
+        Also in training, where gradients flow; the running averages do not change.
+        """
+        moving = [layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d) and layer.training]
+        for layer in moving:
+            layer.eval()
+        try:
+            return self._encode(images)
+        finally:
+            for layer in moving:
+                layer.train()
 
     def decode(self, codes: Tensor) -> Tensor:
         """Compute the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""

@@ -15,7 +15,7 @@ from evae.compute.precision import keep_freed_memory
 from evae.compute.processes import Processes
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData
-from evae.models.initial_weights import initial_model
+from evae.models.initial_weights import begin_prior, initial_model
 from evae.models.objectives import Objective, objective_for
 from evae.models.stacked import split_by_model, stack_models
 from evae.models.vae import VAE
@@ -97,7 +97,10 @@ class Session:
         device = processes.device
         keep_freed_memory(device)
         each = [dataclasses.replace(config, seed=seed) for seed in seeds]
-        models = tuple(initial_model(own, data.image_shape).place_on(device) for own in each)
+        models = tuple(initial_model(own, data.image_shape) for own in each)
+        for one, own in zip(models, each, strict=True):
+            begin_prior(one, own, data.train)
+            one.place_on(device)
         model = stack_models(models)
         if processes.count > 1:
             share_batch_normalisation(model, processes)

@@ -118,7 +118,9 @@ class Steps:
         images = as_images(session.train_pixels[numbers[:, rows].flatten()])
         objective, noise = session.objective, self._choose_noise(size, rows)
         logits, posterior, drawn = session.replica(images, noise, session.config.precision, objective.needs_density)
-        terms = objective.terms(logits, images, posterior, drawn, session.model.prior, runs)
+        # After the images, whose pass updates the running averages that a learned prior may use.
+        prior = None if session.model.prior is None else session.model.prior.snapshot()
+        terms = objective.terms(logits, images, posterior, drawn, prior, runs)
         sums = torch.stack([term.view(runs, -1).sum(1) for term in terms.values()], dim=1)
         # Runs share no weight, so that the gradient of the sum is that of each run's loss. The average over processes
         # of this loss's gradient is the gradient of the mean over the batch.

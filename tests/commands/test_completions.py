@@ -70,6 +70,8 @@ def test_commands_and_options_are_offered() -> None:
         ("train --divergence ", configuration.DIVERGENCES),
         ("train --divergence-by ", configuration.KINDS),
         ("train --penalty ", configuration.PENALTIES),
+        ("train --prior ", configuration.PRIORS),
+        ("train --pseudo-inputs ", configuration.PSEUDO_INPUTS),
         ("train --precision ", configuration.PRECISIONS),
         ("train --schedule ", configuration.SCHEDULES),
         ("train --optimizer ", configuration.OPTIMIZER_NAMES),

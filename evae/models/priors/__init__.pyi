@@ -1,4 +1,8 @@
 from .choice import prior_for as prior_for
+from .mixture import FixedMixture as FixedMixture
+from .mixture import GaussianMixture as GaussianMixture
+from .mixture import MixturePrior as MixturePrior
+from .mixture import VampPrior as VampPrior
 from .prior import CodeLaw as CodeLaw
 from .prior import Components as Components
 from .prior import NormalPrior as NormalPrior

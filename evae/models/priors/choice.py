@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evae.configuration.recipe import Recipe
+from evae.models.priors.mixture import MixturePrior, VampPrior
 from evae.models.priors.prior import NormalPrior, Prior, UniformPrior
 
 
-def prior_for(recipe: Recipe, latent_dim: int) -> Prior | None:
+def prior_for(recipe: Recipe, latent_dim: int, image_shape: Sequence[int]) -> Prior | None:
     """Return the prior towards which a model is trained; None if its objective has none.
 
-    ``recipe`` is complete.
+    ``recipe`` is complete; ``image_shape`` is that of pseudo-inputs, (channels, side, side).
     """
-    if recipe.objective == "elbo":
-        return NormalPrior(latent_dim)
     if recipe.uniform_length is not None:
         return UniformPrior(latent_dim, recipe.uniform_length)
-    return None
+    if recipe.prior is None or recipe.prior == "normal":
+        return None if recipe.prior is None else NormalPrior(latent_dim)
+    assert recipe.prior_components is not None
+    if recipe.prior == "mixture":
+        return MixturePrior(latent_dim, recipe.prior_components)
+    return VampPrior(image_shape, recipe.prior_components, learned=recipe.pseudo_inputs != "frozen")

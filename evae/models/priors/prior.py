@@ -8,11 +8,14 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from evae.models.posteriors import Posterior
 
 
 class CodeLaw(ABC):
@@ -63,6 +66,27 @@ class Components:
     means: Tensor
     scales: Tensor
 
+    def cross_entropies(self, means: Tensor, variances: Tensor) -> Tensor:
+        """Compute -E log of each component's density, (networks, N, C), for laws with these moments, (rows, d_z).
+
+        A component is normal, so that nothing else of a law matters; for codes, the variances are zero.
+        """
+        rows, spread = (moment.unflatten(0, (len(self.means), -1))[:, :, None] for moment in (means, variances))
+        squares = (rows - self.means[:, None]).square() + spread
+        each = 0.5 * (squares / self.scales[:, None].square() + math.log(2 * math.pi)) + self.scales[:, None].log()
+        return each.sum(3)
+
+    def responsibilities(self, means: Tensor, variances: Tensor) -> Tensor:
+        """Compute the probability of each component for laws with these moments, (networks, N, C).
+
+        They minimise the bound on the divergence from the mixture. The entropies of the laws do not matter.
+        """
+        return (self.log_weights[:, None] - self.cross_entropies(means, variances)).softmax(2)
+
+    def in_double(self, device: torch.device) -> Components:
+        """Return a copy on a device, in double precision."""
+        return Components(*(each.detach().double().to(device) for each in (self.log_weights, self.means, self.scales)))
+
 
 class Prior(nn.Module, CodeLaw):
     """The law towards which a model is trained.
@@ -70,17 +94,31 @@ class Prior(nn.Module, CodeLaw):
     Learned tensors of a prior for several stacked networks (`evae.models.networks`) have these along their first
     dimension. The rows of ``codes`` in `log_prob` are then those of one network after those of another; a prior of
     several networks does not draw.
+
+    Attributes
+    ----------
+    part : str, optional
+        What its initial weights are named by (`evae.models.initial_weights`); None for a prior without weights.
     """
+
+    part: ClassVar[str | None] = None
 
     def components(self) -> Components | None:
         """Return the components of a mixture; None for another law."""
         return None
 
+    def attach(self, encode: Callable[[Tensor], Posterior]) -> None:
+        """Use the model's encoder, ``encode`` of images, if the law depends on it."""
+
+    def snapshot(self) -> Prior:
+        """Return the law with the present weights, for repeated use while they do not change."""
+        return self
+
     def stack(self, networks: int) -> Prior:  # noqa: ARG002 (a prior without weights serves any number of networks)
         """Return a prior of this kind for ``networks`` stacked networks, with weights that are yet to be set."""
         return self
 
-    def in_double(self, device: torch.device) -> Self:
+    def in_double(self, device: torch.device) -> Prior:
         """Return a copy on a device, in double precision."""
         return copy.deepcopy(self).double().to(device)
 

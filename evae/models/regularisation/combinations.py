@@ -10,13 +10,15 @@ from typing import Any
 import torch
 
 from evae.configuration.configuration import Configuration
-from evae.configuration.recipe import DIVERGENCES, KERNELS, KINDS, OBJECTIVES, POSTERIORS, PRESETS, Recipe
+from evae.configuration.recipe import DIVERGENCES, KERNELS, KINDS, OBJECTIVES, POSTERIORS, PRESETS, PRIORS, Recipe
 from evae.models.objectives import objective_for
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.priors.choice import prior_for
 from evae.models.regularisation.divergences import kinds
 from foundation.errors import InputError
 from foundation.terminal import FittingTable
+
+_IMAGE_SHAPE = (1, 32, 32)
 
 
 @dataclass(frozen=True)
@@ -79,20 +81,20 @@ def _laws(combination: Combination) -> tuple[str, str, str]:
 
 
 def _kinds_of(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the options with each divergence and each kind that the objective has a choice of."""
+    """Yield the options with each prior, each divergence and each kind that the objective has a choice of."""
     recipe = Recipe(options["posterior"], options["objective"])
+    priors = PRIORS if recipe.uses("prior") else (None,)
     measures = DIVERGENCES if recipe.uses("divergence") and options["posterior"] != "uniform" else (None,)
-    for measure in measures:
-        for kind in KINDS if recipe.has_prior else (None,):
-            chosen = {"divergence": measure, "divergence_by": kind}
-            yield options | {name: value for name, value in chosen.items() if value is not None}
+    for prior, measure, kind in itertools.product(priors, measures, KINDS if recipe.has_prior else (None,)):
+        chosen = {"prior": prior, "divergence": measure, "divergence_by": kind}
+        yield options | {name: value for name, value in chosen.items() if value is not None}
 
 
 def _judge(options: dict[str, Any]) -> Combination:
     # The prior that the objective has, also where the pair is refused.
-    usual = next((name for name, preset in PRESETS.items() if preset.objective == options["objective"]))
-    prior = prior_for(Configuration(model=usual).recipe, 1)
-    label = "" if prior is None else prior.label.removeprefix("the prior, ")
+    usual = next(preset for preset in PRESETS.values() if preset.objective == options["objective"]).completed()
+    prior = prior_for(usual, 1, _IMAGE_SHAPE)
+    label = options.get("prior") or ("" if prior is None else prior.label.removeprefix("the prior, "))
     try:
         config = Configuration(**options)
         if prior is not None:
@@ -105,8 +107,10 @@ def _judge(options: dict[str, Any]) -> Combination:
 def _require_registered(config: Configuration) -> None:
     """Raise `InputError` if the registry lacks the kind that a configuration names."""
     recipe, family = config.recipe, PosteriorFamily.of(config.recipe)
-    prior = prior_for(recipe, 1)
+    prior = prior_for(recipe, 1, _IMAGE_SHAPE)
     assert prior is not None
+    # A network is not needed to tell which formulas there are.
+    prior.attach(lambda images: family.from_heads(*(torch.zeros(len(images), 1) for _ in family.heads)))
     posterior = family.from_heads(*(torch.zeros(1, 1) for _ in family.heads))
     if recipe.divergence_by not in kinds(posterior, prior, recipe.divergence or "kl"):
         raise InputError(f"the {posterior.label} has no {recipe.divergence_by} divergence from {prior.label}.")

@@ -18,6 +18,7 @@ from evae.configuration.recipe import KINDS
 from evae.distributions import StandardNormal
 from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.posteriors import Draw, Posterior
+from evae.models.priors.mixture import GaussianMixture
 from evae.models.priors.prior import NormalPrior, Prior, UniformPrior
 from foundation.errors import InputError
 
@@ -163,6 +164,21 @@ def _kl_bound_to_normal(posterior: Posterior, _: Prior, __: Draw | None) -> Tens
     entropy = torch.logaddexp(2 * posterior.kernel_entropy, 2 * (2 * posterior.half_length).log()) / 2
     second_moment = posterior.mean.square() + posterior.variance
     return (0.5 * (math.log(2 * math.pi) + second_moment) - entropy).sum(1)
+
+
+@register("bound", Posterior, GaussianMixture)
+def _kl_bound_to_mixture(posterior: Posterior, prior: Prior, _: Draw | None) -> Tensor:
+    """Bound the KL divergence by -log of the sum over components of w exp(-KL), exact for a single component.
+
+    Source: Hershey and Olsen, Approximating the Kullback Leibler divergence between Gaussian mixture models (2007).
+    """
+    components = prior.components()
+    assert components is not None
+    if posterior.entropy is None:
+        raise NoFormula("its entropy has no closed form.")
+    cross_entropies = components.cross_entropies(posterior.mean, posterior.variance)
+    nearest = (components.log_weights[:, None] - cross_entropies).logsumexp(2).flatten()
+    return -nearest - posterior.entropy.sum(1)
 
 
 @register("draws", Posterior, Prior)

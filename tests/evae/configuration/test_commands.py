@@ -25,6 +25,8 @@ from evae.configuration.recipe import (
     PENALTIES,
     POSTERIORS,
     PRESETS,
+    PRIORS,
+    PSEUDO_INPUTS,
 )
 from tests.evae.conftest import invoke, refusal
 from tests.support.processes.faults import Faults
@@ -110,6 +112,7 @@ def test_posterior_and_objective_replace_the_presets(tmp_path: Path) -> None:
         "interval": "printed",
         "beta": 0.5,
         "divergence_by": "exact",
+        "prior": "normal",
     }
     (record,) = document["metrics"]
     assert list(record["train"]) == ["loss", "reconstruction", "beta_kl"]
@@ -211,7 +214,7 @@ def test_the_defaults_and_names_are_those_of_the_configuration() -> None:
     defaults = {field.name: field.default for field in fields(Configuration)}
     assert {name: given[name] for name in defaults} == defaults
     choices = {*DATASETS, *PRESETS, *DEVICES, *POSTERIORS, *OBJECTIVES, *KERNELS, *INTERVALS, *DIVERGENCES, *PRECISIONS}
-    choices |= {*KINDS, *PENALTIES}
+    choices |= {*KINDS, *PENALTIES, *PRIORS, *PSEUDO_INPUTS}
     explained = " ".join(f"{option.help} {option.metavar}" for option in options("train").values())
     assert all(name in explained for name in choices)
 

@@ -38,7 +38,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def test_the_objective_decides_which_prior_there_is() -> None:
-    priors = {name: prior_for(Configuration(model=name).recipe, 4) for name in PRESETS}
+    priors = {name: prior_for(Configuration(model=name).recipe, 4, (1, 32, 32)) for name in PRESETS}
     normal, uniform = NormalPrior(4).label, UniformPrior(4, math.sqrt(12)).label
     assert {name: prior and prior.label for name, prior in priors.items()} == {
         "vae": normal,
@@ -50,6 +50,11 @@ def test_the_objective_decides_which_prior_there_is() -> None:
         "gaussian-kde": None,
         "ae": None,
         "laplace-vae": normal,
+        **dict.fromkeys(("gm-vae", "gm-evae"), "the prior, a learned mixture of 10 normal laws"),
+        **dict.fromkeys(
+            ("vamp-vae", "vamp-evae"),
+            "the prior, a mixture with the posteriors' moments at 100 learned pseudo-inputs",
+        ),
     }
 
 

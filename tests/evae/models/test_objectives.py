@@ -186,6 +186,10 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
         "beta-vae": ("gaussian", EvidenceLowerBound(beta=4.0)),
         "ae": ("none", ReconstructionAlone()),
         "laplace-vae": ("laplace", EvidenceLowerBound()),
+        "gm-vae": ("gaussian", EvidenceLowerBound(by="bound")),
+        "gm-evae": ("epanechnikov", EvidenceLowerBound(by="bound")),
+        "vamp-vae": ("gaussian", EvidenceLowerBound(by="bound")),
+        "vamp-evae": ("epanechnikov", EvidenceLowerBound(by="bound")),
     }
     assert {name: (c.recipe.posterior, objective_for(c)) for name in PRESETS if (c := Configuration(model=name))} == (
         expected

@@ -122,6 +122,10 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
         "beta-vae": {"sigma"},
         "ae": set(),
         "laplace-vae": {"scale"},
+        "gm-vae": {"sigma"},
+        "gm-evae": {"r"},
+        "vamp-vae": {"sigma"},
+        "vamp-evae": {"r"},
     }
     images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8)
     for name in PRESETS:
@@ -436,6 +440,13 @@ IDLE_OPTIONS = [
     ({"model": "ae", "interval": "corrected"}, "--interval does nothing with the posterior none"),
     ({"model": "evae", "uniform_length": 2.0}, "--uniform-length does nothing with the objective kde-bound"),
     ({"model": "evae", "divergence_by": "exact"}, "--divergence-by does nothing with the objective kde-bound"),
+    (
+        {"prior_components": 5},
+        "--prior-components does nothing with the prior normal: it belongs to --prior mixture or",
+    ),
+    ({"model": "gm-vae", "pseudo_inputs": "data"}, "--pseudo-inputs does nothing with the prior mixture"),
+    ({"model": "evae", "prior": "mixture"}, "--prior does nothing with the objective kde-bound"),
+    ({"prior": "mixture"}, "--objective elbo has no exact formula for --prior mixture: the divergence from a mixture"),
     ({"penalty_weight": 2.0}, "--penalty-weight does nothing without a penalty: it belongs to --penalty dip."),
     ({"model": "vae", "divergence": "kl"}, "--divergence does nothing with the objective elbo"),
     ({"model": "evae-repaired", "posterior": "uniform", "divergence": "renyi2"}, "--divergence does nothing with the"),

@@ -36,7 +36,7 @@ RECIPES = [
 
 
 def laws_of(recipe: Recipe) -> tuple[Posterior, Prior]:
-    family, prior = PosteriorFamily.of(recipe), prior_for(recipe, 2)
+    family, prior = PosteriorFamily.of(recipe), prior_for(recipe, 2, (1, 32, 32))
     assert prior is not None
     return family.from_heads(*(torch.randn(5, 2) for _ in family.heads)), prior
 
@@ -110,7 +110,7 @@ def test_the_bound_and_the_estimate_of_a_gaussian_kernel_hold_by_quadrature(leng
 
 @pytest.mark.parametrize("recipe", [one for one in RECIPES if "draws" in kinds_of(one)])
 def test_an_estimate_and_its_gradient_are_finite_in_single_precision_whatever_the_heads_say(recipe: Recipe) -> None:
-    family, prior = PosteriorFamily.of(recipe), prior_for(recipe, 1)
+    family, prior = PosteriorFamily.of(recipe), prior_for(recipe, 1, (1, 32, 32))
     assert prior is not None
     extremes = torch.tensor([-100.0, -14.0, -3.0, 0.0, 3.0, 14.0, 100.0])
     grids = torch.meshgrid(*(extremes for _ in family.heads), indexing="ij")
