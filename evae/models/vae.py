@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
-from evae.compute.random_streams import NoiseSource
+from evae.compute.random_streams import NoiseSource, Stream, generator
 from evae.configuration.configuration import Configuration
 from evae.metrics import require_unit_range
 from evae.models.networks import Decoder, Encoder
@@ -19,6 +19,7 @@ from evae.models.priors.choice import prior_for
 from evae.models.priors.prior import Prior
 from evae.runs.run import Run
 from foundation.errors import InputError
+from foundation.validation import require_positive
 
 
 class VAE(nn.Module):
@@ -159,6 +160,29 @@ class VAE(nn.Module):
         ``images`` and errors are as for `encode`.
         """
         return self.decode(self.encode(images).mean)
+
+    @torch.no_grad()
+    def sample(self, number: int, seed: int = 0) -> Tensor:
+        """Draw new images from the model's prior: probabilities of the pixels, shape (number, C, S, S).
+
+        The codes depend only on ``seed`` and ``number``, not on the device. The model should be in evaluation mode, as
+        `load` returns it.
+
+        Raises
+        ------
+        InputError
+            If the number is not positive, the seed is negative, or the model has no prior, as EVAE, whose prior depends
+            on the image. `evae.sample` draws from any trained model.
+        """
+        require_positive("number", number)
+        if not 0 <= seed < 2**63:
+            raise InputError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
+        if self.prior is None:
+            raise InputError(
+                "the model must have a fixed prior to draw codes from, got none. Use evae.sample(run, number), which "
+                "fits a mixture to the codes of the training images."
+            )
+        return self.decode(self.prior.draw(number, generator(seed, Stream.SAMPLES)).to(self.device))
 
     def place_on(self, device: torch.device | str) -> VAE:
         """Move the model to ``device`` in the memory format that is fastest there; return the model itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -16,13 +17,14 @@ from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import choose_sampler
 from evae.evaluation.likelihood import Scorer
 from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, SAMPLES
+from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
 
 
 def log_likelihood(
-    run: Run | str | Path,
+    model: VAE | Run | str | Path,
     images: Tensor,
     samples: int = DEFAULT_SAMPLES,
     *,
@@ -37,8 +39,8 @@ def log_likelihood(
 
     Parameters
     ----------
-    run : Run, str or Path
-        The run folder.
+    model : VAE, Run, str or Path
+        A model with a fixed prior, or the folder of a run.
     images : Tensor
         uint8 of shape (N, C, S, S), with pixels 0 and 255.
     samples : int
@@ -52,7 +54,7 @@ def log_likelihood(
     seed : int
         Of all draws.
     weights, device, data_dir
-        As for `evae.sample`.
+        As for `evae.sample`; only of a run.
 
     Returns
     -------
@@ -71,24 +73,43 @@ def log_likelihood(
     `evae.evaluate` with ``likelihood="is"`` reports means with standard errors and the Pareto shape of the weights,
     which shows where an estimate is unreliable.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
     SAMPLES.require("samples", samples)
     if binarise is not None:
         BINARISATIONS.require("binarise", binarise)
+    if isinstance(model, VAE):
+        _require_pixels(images, model.image_shape)
+        scored = _binary("images", images, binarise, seed, epoch=0)
+        return _score(model, _own_prior(model, law), scored, samples, seed)
+    run = model if isinstance(model, Run) else Run.open(model)
     _require_pixels(images, run.image_shape)
     chosen = choose_sampler(run, law, None)
-    model = VAE.load(run, resolve_device(device), weights=weights)
-    keep_freed_memory(model.device)
+    loaded = VAE.load(run, resolve_device(device), weights=weights)
     scored = _binary("images", images, binarise, seed, epoch=0)
     train = torch.empty(0)
     if chosen == "mixture":
         train = _binary("the training images", images_of(run, data_dir).train[:FITTED_TO], binarise, seed, epoch=1)
-    laws = {chosen: code_law(chosen, model, run.configuration.recipe, train, seed)}
-    scores = Scorer.of(model, laws, seed).score(scored, samples)
-    return torch.tensor([score[chosen].log_likelihood for score in scores], dtype=torch.float64)
+    return _score(loaded, code_law(chosen, loaded, run.configuration.recipe, train, seed), scored, samples, seed)
 
 
-def _require_pixels(images: Tensor, shape: tuple[int, int, int]) -> None:
+def _score(model: VAE, law: CodeLaw, pixels: Tensor, samples: int, seed: int) -> Tensor:
+    keep_freed_memory(model.device)
+    scores = Scorer.of(copy.deepcopy(model).eval(), {"law": law}, seed).score(pixels, samples)
+    return torch.tensor([score["law"].log_likelihood for score in scores], dtype=torch.float64)
+
+
+def _own_prior(model: VAE, law: str | None) -> CodeLaw:
+    if law not in (None, "prior"):
+        raise InputError(
+            f"law must be prior for a model, got {law!r}. Give its run, whose images a mixture is fitted to."
+        )
+    if model.prior is None:
+        raise InputError(
+            "the model must have a fixed prior, got none. Give its run, whose training images a mixture is fitted to."
+        )
+    return model.prior
+
+
+def _require_pixels(images: Tensor, shape: tuple[int, ...]) -> None:
     found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
     pixels = isinstance(images, Tensor) and images.dtype == torch.uint8
     if not pixels or tuple(images.shape[1:]) != shape or len(images) == 0:

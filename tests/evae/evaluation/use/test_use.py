@@ -31,6 +31,30 @@ def test_the_images_are_those_that_the_command_writes(trained: dict[str, Run], m
         assert np.array_equal(images[:, 0].numpy(), file["images"])
 
 
+def test_a_model_draws_from_its_own_prior(trained: dict[str, Run]) -> None:
+    model = VAE.load(trained["vae"])
+    images = model.sample(3, seed=4)
+    assert torch.equal(eight_bit(images), evae.sample(trained["vae"], 3, seed=4, device="cpu"))
+    assert not torch.equal(images, model.sample(3, seed=5))
+    with pytest.raises(InputError, match=r"must have a fixed prior to draw codes from, got none\. Use evae\.sample"):
+        VAE.load(trained["evae"]).sample(3)
+    with pytest.raises(InputError, match="number must be a positive whole number, got 0"):
+        model.sample(0)
+    with pytest.raises(InputError, match="seed must be a whole number"):
+        model.sample(1, -1)
+
+
+def test_a_model_scores_images_under_its_own_prior(trained: dict[str, Run]) -> None:
+    images, model = torch.zeros(2, 1, 32, 32, dtype=torch.uint8), VAE.load(trained["vae"])
+    values = evae.log_likelihood(model.train(), images, 200)
+    assert values.tolist() == evae.log_likelihood(trained["vae"], images, 200, device="cpu").tolist()
+    assert model.training
+    with pytest.raises(InputError, match="the model must have a fixed prior, got none"):
+        evae.log_likelihood(VAE.load(trained["evae"]), images, 200)
+    with pytest.raises(InputError, match="law must be prior for a model, got 'mixture'"):
+        evae.log_likelihood(model, images, 200, law="mixture")
+
+
 def test_a_sample_that_makes_no_sense_is_refused(trained: dict[str, Run]) -> None:
     with pytest.raises(InputError, match="number must be a positive whole number, got 0"):
         evae.sample(trained["vae"], 0)

@@ -180,12 +180,9 @@ def test_the_rate_of_an_epoch_is_that_of_its_steps() -> None:
     torch.testing.assert_close(moves[1], 2 * moves[0], rtol=1e-2, atol=1e-7)
 
 
-@pytest.mark.parametrize("options", COMBINATIONS[1:], ids=lambda options: "-".join(map(str, options.values())))
-def test_the_loss_curves_of_seeds_at_once_are_those_of_single_runs(
-    digits: dict[str, Any], options: dict[str, Any]
-) -> None:
-    """A norm over the whole stack would clip each network by the gradients of the others too."""
-    config = Configuration(model="evae", **{**digits, "lr": 1e-4, **options})
+def test_seeds_at_once_are_clipped_as_single_runs_are(digits: dict[str, Any]) -> None:
+    """The steps of SGD are as long as the clipped gradient: a norm over the whole stack would make them shorter."""
+    config = Configuration(model="evae", **{**digits, **COMBINATIONS[1], "lr": 1e-2})
     images = data.load(config.dataset, config.data_dir)
     together = curves(config, images, (0, 7))
     for seed, found in zip((0, 7), together, strict=True):
