@@ -172,9 +172,9 @@ SHARED = {
             None,
             BINARISATIONS,
             "How grey pixels become binary for --likelihood, in hold-out and training images.",
-            "threshold: 255 from 128 on, else 0. static: 255 with the probability pixel / 255, drawn once with the "
-            "run's seed. Grey images are refused without it, since the Bernoulli likelihood is one of binary pixels "
-            "only.",
+            "threshold: 255 from 128 on, else 0. static: 255 with the probability pixel / 255, drawn once, the same "
+            "for all runs. Grey images are refused without it, since the Bernoulli likelihood is one of binary pixels "
+            "only. A run trained with --binarise has binary images: leave it out.",
             metavar="threshold|static",
         ),
         Option(

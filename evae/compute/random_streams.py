@@ -28,6 +28,7 @@ class Stream(IntEnum):
     TRAINING_SAMPLE = 7
     LIKELIHOOD = 8
     BINARISATION = 9
+    EPOCH_BINARISATION = 10
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

@@ -199,6 +199,7 @@ def network_for(
         data_dir=data_dir,
         image_size=config.image_size,
         skip_undecodable=config.skip_undecodable,
+        fit=config.fit,
         side=side,
         device=device,
         inception_weights=None if inception_weights is None else Path(inception_weights),

@@ -22,7 +22,8 @@ from evae.compute.precision import keep_freed_memory
 from evae.compute.random_streams import Stream, generator
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData, as_images
-from evae.data.images import binarise, is_binary
+from evae.data.binarisation import binarise_split
+from evae.data.images import is_binary
 from evae.evaluation.code_laws import FITTED_TO, draw_posterior_codes, fit_mixture
 from evae.evaluation.importance_sampling import Estimate, Proposal
 from evae.evaluation.laplace import Normal, approximate_posterior
@@ -50,7 +51,8 @@ class LikelihoodOptions:
     samples : int
         K, the number of codes drawn for each image.
     binarise : str, optional
-        How grey pixels become binary: see `evae.data.images.binarise`. None for images that are binary.
+        How grey pixels become binary: see `evae.data.binarisation.binarise_split`. None for images that are binary,
+        as those of a run that was trained with ``binarise`` are.
     images : int, optional
         Number of hold-out images, the first ones; None for all.
     """
@@ -92,12 +94,18 @@ class LikelihoodOptions:
         Raises
         ------
         InputError
-            If they are grey and are not to be made binary, or there are fewer than are to be scored.
+            If they are grey and are not to be made binary, or are binary by the run's own option and are to be made so
+            in another way, or there are fewer than are to be scored.
         """
         if self.images is not None and not 2 <= self.images <= len(data.holdout):
             raise InputError(
                 f"--likelihood-images must be a whole number from 2 to {len(data.holdout):,}, the number of hold-out "
                 f"images, got {self.images:,}."
+            )
+        if self.binarise is not None and config.binarise is not None:
+            raise InputError(
+                f"--binarise does nothing with this run, whose images are binary by --binarise {config.binarise} of "
+                "its training. Leave it out."
             )
         if self.binarise is None and not (is_binary(data.holdout[: self.images]) and is_binary(data.train)):
             raise InputError(
@@ -126,8 +134,8 @@ def estimate_likelihood(
     """
     keep_freed_memory(model.device)
     seed = config.seed
-    holdout = _binary(data.holdout[: options.images], options.binarise, seed, epoch=0)
-    train = _binary(data.train[:FITTED_TO], options.binarise, seed, epoch=1)
+    holdout = _binary(data.holdout[: options.images], options.binarise, "holdout")
+    train = _binary(data.train[:FITTED_TO], options.binarise, "train")
     codes = draw_posterior_codes(model, train, seed, progress)
     mixture = fit_mixture(codes, seed)
     laws: dict[str, CodeLaw] = {} if model.prior is None else {"prior": model.prior}
@@ -139,15 +147,15 @@ def estimate_likelihood(
         "method": "is",
         "samples": options.samples,
         "images": len(holdout),
-        "binarise": options.binarise,
+        "binarise": options.binarise or config.binarise,
         "posterior_share": 0.0 if scorer.is_point else 0.5,
         "normal_width": scorer.width,
         "laws": {name: {**law.document(), **found[name]} for name, law in laws.items()},
     }
 
 
-def _binary(pixels: Tensor, how: str | None, seed: int, epoch: int) -> Tensor:
-    return pixels if how is None else binarise(pixels, how, generator(seed, Stream.BINARISATION, epoch))
+def _binary(pixels: Tensor, how: str | None, split: str) -> Tensor:
+    return pixels if how is None else binarise_split(pixels, how, split)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
 _BINARISED = {
     "threshold": "binarised at one half",
     "static": "binarised by one seeded draw",
+    "dynamic": "binarised by one seeded draw",
     None: "binary as they are",
 }
 
