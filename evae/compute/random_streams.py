@@ -29,6 +29,8 @@ class Stream(IntEnum):
     LIKELIHOOD = 8
     BINARISATION = 9
     EPOCH_BINARISATION = 10
+    ANNEALING = 11
+    SIMULATION = 12
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

@@ -214,6 +214,6 @@ def test_an_evaluation_uses_the_binary_images_of_the_run(tmp_path: Path) -> None
     run: Run = train(config(tmp_path, epochs=1, fit="pad"))
     options = {"device": "cpu", "features": "none", "likelihood": "is", "samples": 200, "likelihood_images": 2}
     found = evae.evaluate(run, **options)  # type: ignore[arg-type]
-    assert found["likelihood"]["binarise"] == "dynamic"
+    assert found["likelihood"]["is"]["binarise"] == "dynamic"
     with pytest.raises(InputError, match=r"images are binary by --binarise dynamic of its training\."):
         evae.evaluate(run, **options, binarise="static")  # type: ignore[arg-type]
