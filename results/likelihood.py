@@ -126,5 +126,6 @@ def _notes(document: Mapping[str, Any], runs: Mapping[tuple[str, int], Any], see
         f"mean over {len(seeds)} seeds ± standard error, by importance sampling with {first['samples']} codes; "
         f"differences are paired by seed, with Holm's correction over {len(PAIRS)} of them. d_z = "
         f"{settings['latent_dim']}, and only {settings['epochs']} epochs at a learning rate of {settings['lr']:g}: the "
-        "models are far from converged, and a longer training may order them otherwise. Seeds vary, images do not."
+        "models are far from converged, and a longer training may order them otherwise. Seeds vary, images do not. "
+        "Where the Pareto k of an image is above 0.7, its estimate is unreliable, and too low as a rule."
     )

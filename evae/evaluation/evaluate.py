@@ -292,14 +292,14 @@ def _likelihoods(
     An estimate takes minutes or hours, and the next evaluation without it must not lose it.
     """
     weights = tensors_sha256(model.state_dict())
-    kept = {name: one for name, one in _earlier_likelihoods(run).items() if one["weights_sha256"] == weights}
+    kept = {name: one for name, one in earlier_likelihoods(run).items() if one["weights_sha256"] == weights}
     if scoring is not None:
         found = estimate_likelihood(model, run.configuration, data, scoring, progress)
         kept[scoring.method] = {**found, "weights_sha256": weights}
     return {name: kept[name] for name in LIKELIHOODS.words if name in kept} or None
 
 
-def _earlier_likelihoods(run: Run) -> dict[str, Any]:
+def earlier_likelihoods(run: Run) -> dict[str, Any]:
     """Read the estimates by method of the evaluation that is about to be replaced; empty if it is damaged."""
     try:
         found = read_json(run.path / "evaluation.json")["likelihood"] or {}
