@@ -17,7 +17,8 @@ from evae.configuration.options import OPTIONS
 @click.command(cls=Command, short_help="Evaluate a trained model.")
 @click.argument("run", shell_complete=completions.runs)
 @table_options(SHARED, "features", "inception_weights")
-@table_options(SHARED, "likelihood", "samples", "binarise", "likelihood_images")
+@table_options(SHARED, "likelihood", "samples", "chains", "temperatures", "leapfrog_steps")
+@table_options(SHARED, "binarise", "likelihood_images")
 @table_options(OPTIONS, "device")
 @table_options(SHARED, "weights")
 @original_data_dir_option

@@ -19,7 +19,7 @@ from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
 from foundation.figures import save_figure
 from foundation.typography import format_markdown
-from results import asymptotics, comparison, scaling, sums
+from results import asymptotics, comparison, likelihood, scaling, sums
 from theory.claim import Verdict
 from theory.ledger.registry import claims
 
@@ -80,6 +80,7 @@ def parts(found: Mapping[str, Report]) -> dict[str, str]:
         "equal-rate": _paragraph(ablation.paragraphs[-1]),
         "ablation-notes": _paragraph(*ablation.notes),
         **comparison.parts(FOLDER),
+        **likelihood.parts(FOLDER / likelihood.RECORD),
     }
 
 

@@ -18,7 +18,8 @@ PAGE = FOLDER.parent / "json.md"
 
 #: Options that were added since the format of the results: files may lack them, and then have the default.
 ADDED = (
-    *("skip_undecodable", "divergence_by", "penalty", "penalty_weight", "prior", "prior_components", "pseudo_inputs"),
+    *("skip_undecodable", "fit", "binarise", "divergence_by", "penalty", "penalty_weight"),
+    *("prior", "prior_components", "pseudo_inputs"),
     *("schedule", "optimizer", "weight_decay", "clip_gradient", "keep"),
 )
 

@@ -28,7 +28,10 @@ class Stream(IntEnum):
     TRAINING_SAMPLE = 7
     LIKELIHOOD = 8
     BINARISATION = 9
-    PSEUDO_INPUTS = 10
+    EPOCH_BINARISATION = 10
+    ANNEALING = 11
+    SIMULATION = 12
+    PSEUDO_INPUTS = 13
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

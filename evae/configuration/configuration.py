@@ -40,6 +40,7 @@ class Configuration(TrainingOptions):
         self._check_image_size()
         self._check_image_files()
         self._check_weight_decay()
+        require_fit(self.dataset, self.fit)
         self._check_recipe()
 
     @property
@@ -70,6 +71,8 @@ class Configuration(TrainingOptions):
         limited = "" if self.limit_train is None else f"-first{self.limit_train}"
         limited += "" if self.limit_holdout is None else f"-holdout{self.limit_holdout}"
         size = "" if self.image_size is None else f"-{self.image_size}px"
+        size += "" if self.fit == "resize" else f"-{self.fit}"
+        size += "" if self.binarise is None else f"-{self.binarise}"
         arithmetic = "" if self.precision == "fp32" else f"-{self.precision}"
         return f"{self._dataset_label}{size}{limited}-{self.label}-d{self.latent_dim}{arithmetic}-seed{self.seed}"
 
@@ -135,6 +138,26 @@ class Configuration(TrainingOptions):
         if self.divergence is not None and recipe.posterior == "uniform":
             raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")
         require_formula(recipe)
+
+
+def require_fit(dataset: str, fit: str) -> None:
+    """Raise `InputError` if images of a data set, as ``--dataset`` names it, cannot be fitted in this way."""
+    OPTIONS["fit"].require(fit)
+    kind = dataset.partition(":")[0]
+    if fit == "resize" or kind not in _NOT_PADDED:
+        return
+    raise InputError(
+        f"--fit {fit} does nothing with {kind}, {_NOT_PADDED[kind]}: it belongs to digits, mnist, fashion-mnist and "
+        "npz:FILE. Leave it out."
+    )
+
+
+#: Why there is no border for other data sets.
+_NOT_PADDED = {
+    "cifar10": "whose images have the 32x32 pixels of the network",
+    "celeba": "whose images are larger than the 64x64 pixels of the network",
+    "folder": "whose image files may have any sizes",
+}
 
 
 Configuration.__doc__ = f"{inspect.cleandoc(Configuration.__doc__ or '')}\n\n{parameters(OPTIONS)}"

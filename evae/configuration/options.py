@@ -65,6 +65,12 @@ OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
 #: Most components of a prior: the distances of a batch's codes to all of them are in memory.
 MOST_COMPONENTS = 10_000
 
+#: How grey training images become binary (`evae.data.binarisation`).
+BINARISATIONS = ("dynamic", "static", "threshold")
+
+#: How images reach the network's resolution: by interpolation, or by a border of zeros.
+FITS = ("resize", "pad")
+
 #: Arithmetic precisions of training (`evae.compute.precision`).
 PRECISIONS = ("fp32", "tf32", "bf16")
 
@@ -387,6 +393,27 @@ class TrainingOptions:
             "on its shorter side, else 32.",
             advice="Appendix B has networks for these two sizes.",
             metavar="32|64",
+        ),
+    )
+    fit: str = field(
+        default="resize",
+        metadata=row(
+            choice(*FITS),
+            "How smaller images reach the resolution of the network.",
+            "resize: by bilinear interpolation (Appendix B). pad: unchanged, in the middle of a border of zeros, for "
+            "digits, mnist, fashion-mnist and npz:FILE.",
+            metavar="resize|pad",
+        ),
+    )
+    binarise: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*BINARISATIONS),
+            "How grey pixels become 0 or 255, so that the Bernoulli likelihood is one.",
+            "dynamic: 255 with the probability pixel / 255, drawn again in each epoch of training; hold-out images are "
+            "those of static. static: drawn once, the same for all runs. threshold: 255 from 128 on. By default images "
+            "stay grey, as in the paper.",
+            metavar="dynamic|static|threshold",
         ),
     )
     skip_undecodable: bool = field(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evae.configuration.configuration import Configuration
+from evae.configuration.configuration import Configuration, require_fit
 from evae.configuration.options import DATASETS, OPTIONS
+from evae.data.binarisation import binarise_data
 from evae.data.images import ImageData, Labels, require_full_range
 from evae.data.published import FASHION_MNIST, MNIST, SPLITS
 from evae.data.source import Check, DataSource, Survey
@@ -27,6 +28,7 @@ def load(
     limit_holdout: int | None = None,
     image_size: int | None = None,
     skip_undecodable: bool = False,
+    fit: str = "resize",
     progress: ProgressCallback = ignore_progress,
 ) -> ImageData:
     """Read a data set.
@@ -48,6 +50,9 @@ def load(
         32 or 64, for ``npz:FILE`` and ``folder:DIR``.
     skip_undecodable : bool
         Leave out the image files of ``folder:DIR`` and ``celeba`` that cannot be decoded, and count them.
+    fit : str
+        ``resize``, or ``pad``: smaller images within a border of zeros (`evae.data.images.pad`), in place of
+        interpolation; not for ``cifar10``, ``celeba`` and ``folder:DIR``.
     progress : function, optional
         Callback (task, done, total), called while images are decoded.
 
@@ -63,7 +68,7 @@ def load(
     DataWarning
         If the images are dark.
     """
-    data = source_for(dataset, data_dir, image_size, skip_undecodable=skip_undecodable).read(progress)
+    data = source_for(dataset, data_dir, image_size, skip_undecodable=skip_undecodable, fit=fit).read(progress)
     require_full_range(data, dataset)
     return data.limited(limit_train, limit_holdout)
 
@@ -71,16 +76,21 @@ def load(
 def load_for(
     config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = ignore_progress
 ) -> ImageData:
-    """Read the images that a configuration names, by default from its ``data_dir``; see `load`."""
-    return load(
+    """Read the images that a configuration names, by default from its ``data_dir``, as its model sees them.
+
+    They are binary if the configuration says so (`evae.data.binarisation.binarise_data`); otherwise see `load`.
+    """
+    data = load(
         config.dataset,
         config.data_dir if data_dir is None else data_dir,
         limit_train=config.limit_train,
         limit_holdout=config.limit_holdout,
         image_size=config.image_size,
         skip_undecodable=config.skip_undecodable,
+        fit=config.fit,
         progress=progress,
     )
+    return data if config.binarise is None else binarise_data(data, config.binarise, config.dataset)
 
 
 def load_labels(
@@ -104,19 +114,25 @@ def load_labels(
 
 
 def source_for(
-    dataset: str, data_dir: str | Path = "data", image_size: int | None = None, *, skip_undecodable: bool = False
+    dataset: str,
+    data_dir: str | Path = "data",
+    image_size: int | None = None,
+    *,
+    skip_undecodable: bool = False,
+    fit: str = "resize",
 ) -> DataSource:
-    """Return the source of a data set; raises `InputError` if the name is unknown."""
+    """Return the source of a data set; raises `InputError` if the name is unknown or its images have another fit."""
     OPTIONS["dataset"].require(dataset)
+    require_fit(dataset, fit)
     root = Path(data_dir)
     kind, _, path = dataset.partition(":")
     named: dict[str, DataSource] = {
-        "digits": Digits(),
-        "mnist": IdxPair("mnist", "MNIST", MNIST, root),
-        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root),
+        "digits": Digits(fit),
+        "mnist": IdxPair("mnist", "MNIST", MNIST, root, fit),
+        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root, fit),
         "cifar10": Cifar10(root),
         "celeba": Celeba(root, skip_undecodable),
-        "npz": ArrayFile(Path(path), root, image_size),
+        "npz": ArrayFile(Path(path), root, image_size, fit),
         "folder": ImageFolder(Path(path), root, image_size, skip_undecodable),
     }
     return named[kind]

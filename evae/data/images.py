@@ -130,6 +130,11 @@ class ImageData:
         What became of the image files, if the data are read from such.
     known_sha256 : mapping of str to str
         By split, its `pixels_sha256` if that was computed when the images were read.
+    inner : (int, int), optional
+        Height and width of the images within a border of zeros (`pad`).
+    grey : Tensor, optional
+        The grey training images from which ``train`` was drawn, if training draws anew in each epoch
+        (`evae.data.binarisation`).
     """
 
     train: Tensor
@@ -138,6 +143,8 @@ class ImageData:
     content: Content | None = None
     inventory: Inventory | None = None
     known_sha256: Mapping[str, str] = field(default_factory=dict)
+    inner: tuple[int, int] | None = None
+    grey: Tensor | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -227,6 +234,42 @@ def resize(images: Tensor, side: int) -> Tensor:
     return resized
 
 
+def pad(images: Tensor, side: int, place: str) -> Tensor:
+    """Put uint8 images (N, C, H, W) in the middle of a border of zeros: uint8 (N, C, side, side).
+
+    Where the border is odd, it has the additional row or column at the end.
+
+    Raises
+    ------
+    InputError
+        If they are not uint8; or are larger, or so large that there is no border. Messages begin with ``place``.
+    """
+    _require_bytes(images)
+    height, width = images.shape[2:]
+    if max(height, width) > side or min(height, width) == side:
+        fault = "larger" if max(height, width) > side else "as large already"
+        raise InputError(
+            f"{place}: --fit pad needs images smaller than the {side}x{side} pixels of the network, got "
+            f"{height}x{width}, which are {fault}. Leave it out."
+        )
+    top, left = (side - height) // 2, (side - width) // 2
+    padded = images.new_zeros(*images.shape[:2], side, side)
+    padded[:, :, top : top + height, left : left + width] = images
+    return padded
+
+
+def crop_inner(images: Tensor, inner: tuple[int, int]) -> Tensor:
+    """Cut the border of `pad` off images (N, C, side, side): (N, C, H, W) with ``inner`` = (H, W)."""
+    height, width = inner
+    top, left = ((side - length) // 2 for side, length in zip(images.shape[2:], inner, strict=True))
+    return images[:, :, top : top + height, left : left + width]
+
+
+def fit_images(images: Tensor, side: int, fit: str, place: str) -> Tensor:
+    """Bring uint8 images to (N, C, side, side), ``fit`` being ``resize`` (`resize`) or ``pad`` (`pad`)."""
+    return resize(images, side) if fit == "resize" else pad(images, side, place)
+
+
 def _require_bytes(pixels: Tensor) -> None:
     # The type alone, since looking at the values would wait for the device.
     if pixels.dtype != torch.uint8:
@@ -244,6 +287,11 @@ def crop_centre(images: Tensor) -> Tensor:
 def default_side(shortest: int) -> int:
     """Return the default resolution for images whose shorter side has ``shortest`` pixels: 64 from 64 on, else 32."""
     return 64 if shortest >= 64 else 32
+
+
+def padded_side(longest: int) -> int:
+    """Return the default resolution for images to be padded whose longer side has ``longest`` pixels."""
+    return 32 if longest <= 32 else 64
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:

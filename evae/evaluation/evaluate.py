@@ -17,7 +17,9 @@ from evae.data import ImageData, as_images, load_for
 from evae.data.catalogue import load_labels
 from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
-from evae.evaluation.likelihood import LikelihoodOptions, estimate_likelihood
+from evae.evaluation.likelihood.estimate import estimate_likelihood
+from evae.evaluation.likelihood.options import LikelihoodOptions
+from evae.evaluation.names import LIKELIHOODS
 from evae.evaluation.pictures import COLUMNS, ImageRows, save_reconstructions, save_rows, walks
 from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
 from evae.features.choice import choose_features, verify_weights
@@ -28,9 +30,12 @@ from evae.models.objectives import reconstruction_error
 from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary
+from evae.runs.fingerprints import tensors_sha256
 from evae.runs.run import Run
 from foundation.errors import InputError
+from foundation.files import read_json
 from foundation.progress import ProgressCallback, ignore_progress
+from foundation.validation import is_record, is_text
 
 #: Pictures written into the run's folder.
 PICTURES = ("reconstructions.png", "samples.png", "walks.png")
@@ -52,6 +57,9 @@ def evaluate(
     inception_weights: str | Path | None = None,
     likelihood: str | None = None,
     samples: int | None = None,
+    chains: int | None = None,
+    temperatures: int | None = None,
+    leapfrog_steps: int | None = None,
     binarise: str | None = None,
     likelihood_images: int | None = None,
     progress: ProgressCallback = ignore_progress,
@@ -78,9 +86,13 @@ def evaluate(
     inception_weights : str or Path, optional
         pytorch-fid's file of weights; see `evae.features.inception`.
     likelihood : str, optional
-        ``is``: estimate the log-likelihood by importance sampling (`evae.evaluation.likelihood`). None: do not.
+        ``is``: estimate the log-likelihood by importance sampling (`evae.evaluation.likelihood`). ``ais``: by annealed
+        importance sampling, which does not depend on the encoder's posterior and takes far longer. None: do not.
     samples : int, optional
-        Codes drawn for each image to estimate its likelihood, by default 5,000.
+        Codes drawn for each image by ``is``, by default 5,000.
+    chains, temperatures, leapfrog_steps : int, optional
+        Of ``ais``, by default 16, 500 and 2: chains for each image, their temperatures, and the leapfrog steps of a
+        transition.
     binarise : str, optional
         ``threshold`` or ``static``: how grey pixels become binary for the likelihood (`evae.data.images.binarise`).
     likelihood_images : int, optional
@@ -97,8 +109,9 @@ def evaluate(
         from the ``mixture`` and, if the model has a fixed one, from the ``prior``. For comparison: ``training_images``,
         as many as originals (their distance is the floor for new images), the reconstruction error of the
         ``untrained`` model, and ``autoencoder``, the metrics of the plain autoencoder (`evae.evaluation.references`).
-        ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` is None unless it was requested;
-        ``clusters`` is `compare_clusters`.
+        ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` has the estimates by method, with those
+        that earlier evaluations of the same weights have left, and is None without any; ``clusters`` is
+        `compare_clusters`.
 
     Raises
     ------
@@ -110,7 +123,15 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.configuration
-    scoring = LikelihoodOptions.of(likelihood, samples, binarise, likelihood_images)
+    scoring = LikelihoodOptions.of(
+        likelihood,
+        samples=samples,
+        chains=chains,
+        temperatures=temperatures,
+        leapfrog_steps=leapfrog_steps,
+        binarise=binarise,
+        likelihood_images=likelihood_images,
+    )
     chosen = resolve_device(device)
     # Whatever can be refused is refused before images are decoded or a classifier is trained.
     with run.locked():
@@ -202,6 +223,7 @@ def network_for(
         data_dir=data_dir,
         image_size=config.image_size,
         skip_undecodable=config.skip_undecodable,
+        fit=config.fit,
         side=side,
         device=device,
         inception_weights=None if inception_weights is None else Path(inception_weights),
@@ -253,7 +275,7 @@ def _judge(
         "training_images": len(sets[TRAINING_IMAGES]),
         "samplers": {name: law.document() for name, law in laws.items()},
         "latent": latent.document(),
-        "likelihood": None if scoring is None else estimate_likelihood(model, config, data, scoring, progress),
+        "likelihood": _likelihoods(run, model, data, scoring, progress),
         "clusters": compare_clusters(model, config, data, config.data_dir if data_dir is None else data_dir),
     }
     # Reference values of another run, if there is one with the same settings and features.
@@ -265,6 +287,33 @@ def _judge(
     # Written last: its presence implies that all pictures are complete.
     run.write_evaluation(document)
     return document
+
+
+def _likelihoods(
+    run: Run, model: VAE, data: ImageData, scoring: LikelihoodOptions | None, progress: ProgressCallback
+) -> dict[str, Any] | None:
+    """Return the estimates by method: the one that is requested, and earlier ones of the same weights.
+
+    An estimate takes minutes or hours, and the next evaluation without it must not lose it.
+    """
+    weights = tensors_sha256(model.state_dict())
+    kept = {name: one for name, one in earlier_likelihoods(run).items() if one["weights_sha256"] == weights}
+    if scoring is not None:
+        found = estimate_likelihood(model, run.configuration, data, scoring, progress)
+        kept[scoring.method] = {**found, "weights_sha256": weights}
+    return {name: kept[name] for name in LIKELIHOODS.words if name in kept} or None
+
+
+def earlier_likelihoods(run: Run) -> dict[str, Any]:
+    """Read the estimates by method of the evaluation that is about to be replaced; empty if it is damaged."""
+    try:
+        found = read_json(run.path / "evaluation.json")["likelihood"] or {}
+        return {name: one for name, one in found.items() if _SCORED(one)}
+    except (InputError, OSError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+_SCORED = is_record({"weights_sha256": is_text, "laws": is_record({})})
 
 
 def _describe(run: Run, data: ImageData, weights: str | None) -> dict[str, Any]:

@@ -10,8 +10,8 @@ SAMPLERS = ("prior", "mixture")
 #: Weights of a run (`evae.runs.run.Run.weights_file`).
 WEIGHTS = ("best", "last")
 
-#: Estimators of the log-likelihood (`evae.evaluation.likelihood`): importance sampling.
-LIKELIHOODS = choice("is")
+#: Estimators of the log-likelihood (`evae.evaluation.likelihood`): importance sampling, also annealed.
+LIKELIHOODS = choice("is", "ais")
 
 #: How grey pixels become binary (`evae.data.images.binarise`).
 BINARISATIONS = choice("threshold", "static")
@@ -24,3 +24,8 @@ SCORED_IMAGES = whole_number()
 
 #: Codes drawn for an image by default.
 DEFAULT_SAMPLES = 5000
+
+#: Chains for an image, in two equal parts, temperatures and leapfrog steps of annealed importance sampling.
+CHAINS, TEMPERATURES, LEAPFROG_STEPS = multiple_of(2, 2, 1000), whole_number(1, 100_000), whole_number(1, 1000)
+
+DEFAULT_CHAINS, DEFAULT_TEMPERATURES, DEFAULT_LEAPFROG_STEPS = 16, 500, 2

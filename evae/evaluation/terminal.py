@@ -39,8 +39,9 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
         f"of {document['dataset']} at {height}x{width}, and as many new ones",
     )
     parts: list[RenderableType] = [table, *(Text(format_printable(sentence)) for sentence in _remarks(document))]
-    if document["likelihood"] is not None:
-        parts += likelihood_report(document["likelihood"], document["dataset"])
+    for found in (document["likelihood"] or {}).values():
+        report = sampling_report if found["method"] == "is" else annealing_report
+        parts += report(found, document["dataset"])
     return Group(*parts)
 
 
@@ -48,13 +49,14 @@ def evaluation_report(document: dict[str, Any]) -> RenderableType:
 _BINARISED = {
     "threshold": "binarised at one half",
     "static": "binarised by one seeded draw",
+    "dynamic": "binarised by one seeded draw",
     None: "binary as they are",
 }
 
 
-def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableType]:
-    """Format the log-likelihoods of ``evaluation.json`` as a table by law, followed by what they are."""
-    samples, images = found["samples"], found["images"]
+def sampling_report(found: dict[str, Any], dataset: str) -> list[RenderableType]:
+    """Format the log-likelihoods by importance sampling as a table by law, followed by what they are."""
+    samples = found["samples"]
     columns = (
         "codes from",
         "log-likelihood\n(nats)",
@@ -72,19 +74,59 @@ def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableTyp
         columns,
         rows,
         figures=range(1, len(columns)),
-        title=f"log-likelihood of {images:,} hold-out images of {dataset}, {_BINARISED[found['binarise']]}: "
-        f"importance sampling with {samples:,} codes for each",
+        title=f"{_scored_images(found, dataset)}: importance sampling with {samples:,} codes for each",
     )
-    sentences = [
-        "log-likelihood: of binary pixels at the network's resolution, mean over images ± standard error over images; "
-        "on average a lower bound.",
-    ]
+    sentences = [_scored_pixels(found)]
     if any(law["pareto_k"]["share_above_0.7"] > 0 for law in found["laws"].values()):
         sentences.append(
             "Where k is above 0.7, the estimate is unreliable, and too low as a rule: compare it with that from half "
             "of the codes, or take more --samples."
         )
     return [table, *(Text(sentence) for sentence in sentences)]
+
+
+def annealing_report(found: dict[str, Any], dataset: str) -> list[RenderableType]:
+    """Format the log-likelihoods by annealed importance sampling as a table by law, followed by what they are."""
+    chains = found["chains"]
+    columns = (
+        "codes from",
+        "log-likelihood\n(nats)",
+        f"from {chains // 2:,}\nchains",
+        "gap of the\nbounds (nats)",
+        "accept-\nance",
+    )
+    rows = []
+    for name, law in found["laws"].items():
+        gaps = law["simulated"]
+        numbers = (law["log_likelihood"], law["standard_error"], law["at_half_the_chains"])
+        value, error, half, gap, gap_error = map(_format_finite, (*numbers, gaps["gap"], gaps["standard_error"]))
+        rows.append((f"the {name}", f"{value} ± {error}", half, f"{gap} ± {gap_error}", f"{law['acceptance']:.0%}"))
+    table = FittingTable(
+        columns,
+        rows,
+        figures=range(1, len(columns)),
+        title=f"{_scored_images(found, dataset)}: annealed importance sampling, {chains:,} chains with "
+        f"{found['temperatures']:,} temperatures for each",
+    )
+    simulated = next(iter(found["laws"].values()))["simulated"]["images"]
+    sentences = [
+        _scored_pixels(found),
+        f"gap: of {simulated} images that the model simulates, upper minus lower bound. Where it is large, take more "
+        "--temperatures.",
+    ]
+    return [table, *(Text(sentence) for sentence in sentences)]
+
+
+def _scored_images(found: dict[str, Any], dataset: str) -> str:
+    return f"log-likelihood of {found['images']:,} hold-out images of {dataset}, {_BINARISED[found['binarise']]}"
+
+
+def _scored_pixels(found: dict[str, Any]) -> str:
+    height, width = found["pixels"]
+    return (
+        f"log-likelihood: of {height}x{width} binary pixels, mean over images ± standard error over images; on average "
+        "a lower bound."
+    )
 
 
 def _format_finite(value: float | None) -> str:

@@ -20,6 +20,7 @@ def feature_network(
     data_dir: str | Path = "data",
     image_size: int | None = None,
     skip_undecodable: bool = False,
+    fit: str = "resize",
     side: int | None = None,
     device: torch.device | str = "cpu",
     inception_weights: Path | None = None,
@@ -32,7 +33,7 @@ def feature_network(
     name : str
         ``inception``: pytorch-fid's network, whose distance is FID. ``imagenet``: EfficientNet-Lite0, trained on
         ImageNet. ``classifier``: a small network trained on the labels of the data set.
-    dataset, data_dir, image_size, skip_undecodable
+    dataset, data_dir, image_size, skip_undecodable, fit
         As for `evae.data.load`; the classifier is trained on this data set.
     side : int, optional
         Side of the images, which determines the resolution of ``imagenet``. By default the data set is read to find
@@ -64,7 +65,12 @@ def feature_network(
 
         if side is None:
             images = load(
-                dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable, progress=progress
+                dataset,
+                data_dir,
+                image_size=image_size,
+                skip_undecodable=skip_undecodable,
+                fit=fit,
+                progress=progress,
             )
             side = images.image_shape[-1]
         return imagenet_network(resolution_for(side), device)
@@ -75,6 +81,7 @@ def feature_network(
         data_dir,
         image_size=image_size,
         skip_undecodable=skip_undecodable,
+        fit=fit,
         device=device,
         progress=progress,
     )

@@ -96,6 +96,7 @@ def classifier_network(
     *,
     image_size: int | None = None,
     skip_undecodable: bool = False,
+    fit: str = "resize",
     device: torch.device | str = "cpu",
     seed: int = 0,
     cache: Path | None = None,
@@ -105,7 +106,7 @@ def classifier_network(
 
     Parameters
     ----------
-    dataset, data_dir, image_size, skip_undecodable
+    dataset, data_dir, image_size, skip_undecodable, fit
         As for `evae.data.load`.
     device : torch.device or str
         Where it is trained and used. The weights depend on the kind of device; the cache keeps the first.
@@ -123,7 +124,9 @@ def classifier_network(
     """
     # Labels first, so that a data set without labels fails before its images are decoded.
     labels = read_labels(dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable)
-    images = load(dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable, progress=progress)
+    images = load(
+        dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable, fit=fit, progress=progress
+    )
     device = torch.device(device)
     key = _key(images, labels, seed)
     entry = load_or_compute(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 
 from evae.compute.precision import full_precision_or_tf32
-from evae.compute.random_streams import Stream, generator
 from evae.evaluation.holdout import holdout_metrics
 from evae.evaluation.pictures import reconstruction_rows, save_reconstructions
 from evae.models.vae import VAE
@@ -203,7 +202,7 @@ def measure_epoch(session: Session, number: int, epoch: int, means: dict[str, fl
     model, seed = session.models[number], session.seeds[number]
     holdout, latent = holdout_metrics(model, session.objective, session.holdout_pixels, seed)
     require_finite(holdout, f"on hold-out images after epoch {epoch}")
-    return EpochRecord(epoch, means, holdout, seconds, latent, images_per_second=len(session.train_pixels) / seconds)
+    return EpochRecord(epoch, means, holdout, seconds, latent, images_per_second=len(session.data.train) / seconds)
 
 
 def write_epoch(run: Run, session: Session, number: int, record: EpochRecord, curves: Curves) -> None:
@@ -250,16 +249,16 @@ def train_epoch(
         Duration, including the part before the checkpoints.
     """
     session = steps.session
-    pixels, config, processes, runs = session.train_pixels, session.config, session.processes, len(session.seeds)
-    # Drawn on the CPU, so that the order is the same on every device; the noise is drawn on the device.
-    orders = [torch.randperm(len(pixels), generator=generator(seed, Stream.ORDER, epoch)) for seed in session.seeds]
-    batches = torch.stack(orders).to(pixels.device).split(config.batch_size, dim=1)
+    config, processes, runs = session.config, session.processes, len(session.seeds)
+    batches = session.order_images(epoch).split(config.batch_size, dim=1)
     names = session.objective.names
-    sums = torch.zeros(len(batches), runs, len(names), dtype=torch.float64, device=pixels.device)
+    sums = torch.zeros(len(batches), runs, len(names), dtype=torch.float64, device=session.device)
     progress = Progress(epoch, config.epochs, len(batches), names, sums)
     # Each epoch has its own streams of noise, so that it does not depend on where training was resumed.
     steps.reseed(epoch)
     started = time.perf_counter()
+    if session.redrawn is not None:
+        session.redrawn.redraw(epoch)
     if checkpoints and checkpoints[0].position.batches > 0:
         progress = _restore_progress(progress, steps, checkpoints)
         started -= checkpoints[0].position.seconds

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from evae.compute.batch_norm import share_batch_normalisation
 from evae.compute.precision import keep_freed_memory
 from evae.compute.processes import Processes
+from evae.compute.random_streams import Stream, generator
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData
+from evae.data.binarisation import RedrawnImages
 from evae.models.initial_weights import begin_prior, initial_model
 from evae.models.objectives import Objective, objective_for
 from evae.models.stacked import split_by_model, stack_models
@@ -49,6 +51,9 @@ class Session:
     data : ImageData
     train_pixels, holdout_pixels : Tensor
         uint8 images of shape (N, C, S, S) on the device.
+    redrawn : RedrawnImages, optional
+        If training images are made binary again in each epoch, the draws of all runs, which then are ``train_pixels``:
+        those of one run after those of another.
     """
 
     config: Configuration
@@ -62,6 +67,7 @@ class Session:
     data: ImageData
     train_pixels: Tensor
     holdout_pixels: Tensor
+    redrawn: RedrawnImages | None = None
 
     @classmethod
     def begin(
@@ -104,6 +110,7 @@ class Session:
         model = stack_models(models)
         if processes.count > 1:
             share_batch_normalisation(model, processes)
+        redrawn = None if data.grey is None else RedrawnImages.of(data.grey, seeds, device)
         return cls(
             config,
             seeds,
@@ -115,8 +122,9 @@ class Session:
             make_optimizer(config, model, device),
             data,
             # All pixels stay on the device as uint8: no loader, no copy per batch, and a quarter of the memory.
-            data.train.to(device),
+            data.train.to(device) if redrawn is None else redrawn.pixels,
             data.holdout.to(device),
+            redrawn,
         )
 
     @property
@@ -137,7 +145,16 @@ class Session:
     @property
     def batches(self) -> int:
         """Number of batches in an epoch; the last one may be smaller."""
-        return -(-len(self.train_pixels) // self.config.batch_size)
+        return -(-len(self.data.train) // self.config.batch_size)
+
+    def order_images(self, epoch: int) -> Tensor:
+        """Return the order in which each run sees its images in an epoch, as indices (runs, N) of ``train_pixels``."""
+        count = len(self.data.train)
+        # Drawn on the CPU, so that the order is the same on every device.
+        orders = torch.stack([torch.randperm(count, generator=generator(s, Stream.ORDER, epoch)) for s in self.seeds])
+        if self.redrawn is not None:
+            orders += count * torch.arange(len(self.seeds))[:, None]
+        return orders.to(self.device)
 
     def capture(self, run: int, position: Position, epoch: dict[str, Tensor]) -> Checkpoint:
         """Copy the state of the run with index ``run`` to the CPU; ``epoch`` is `Checkpoint.epoch`."""

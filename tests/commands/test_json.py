@@ -45,6 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SCORED = "--likelihood is --samples 200 --binarise threshold --likelihood-images 2"
 
+ANNEALED = "--likelihood ais --chains 2 --temperatures 3 --binarise static --likelihood-images 2"
+
 pytestmark = pytest.mark.usefixtures("decided_here")
 
 #: Every command with tiny settings, by the schema of its document; FOLDER is that of `folder`.
@@ -75,6 +77,7 @@ FORMS = [
     ("verify-lemmas-kernel", "verify-lemmas kernel --density exp(-x) --support 0,oo"),
     ("train", f"train {' '.join(TINY)} --seeds 0,1 --runs-dir FOLDER/seeds"),
     ("evaluate", f"evaluate FOLDER/run --features none --device cpu {SCORED}"),
+    ("evaluate", f"evaluate FOLDER/run --features none --device cpu {ANNEALED}"),
     ("sample", "sample FOLDER/run --walk 0,1 --device cpu"),
     ("sample", "sample FOLDER/run --traverse 1 --device cpu"),
     ("sample", "sample FOLDER/run --images 2 --device cpu"),

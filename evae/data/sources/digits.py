@@ -9,15 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evae.data.images import ImageData, Labels, resize, ten_classes
+from evae.data.images import ImageData, Labels, fit_images, ten_classes
 from evae.data.source import Check, Survey
 from foundation.progress import ProgressCallback, ignore_progress
 
 
 class Digits:
-    """The digits of 8 x 8 pixels, resized to 32 x 32; every sixth is held out."""
+    """The digits of 8 x 8 pixels, resized to 32 x 32 unless ``fit`` is ``pad``; every sixth is held out."""
 
     name = "digits"
+
+    def __init__(self, fit: str = "resize") -> None:
+        self.fit = fit
 
     def survey(self) -> Survey:
         """Report that they are embedded."""
@@ -30,9 +33,9 @@ class Digits:
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the images, every sixth held out: no seed is needed, and both splits have all writers and digits."""
         grey = torch.from_numpy(_load_digits().images)[:, None]
-        images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)
+        images = fit_images((grey * (255 / 16)).round().to(torch.uint8), 32, self.fit, self.name)
         held_out = torch.from_numpy(_holdout_mask(len(images)))
-        return ImageData(train=images[~held_out], holdout=images[held_out])
+        return ImageData(images[~held_out], images[held_out], inner=None if self.fit == "resize" else (8, 8))
 
     def labels(self) -> Labels:
         """Return the digit that each image shows."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evae.data.images import ImageData, Labels, resize, ten_classes
+from evae.data.images import ImageData, Labels, fit_images, ten_classes
 from evae.data.published import SPLITS, Content, Published
 from evae.data.source import Check, Survey, get_command, md5_check
 from evae.data.sources.npz import find_archive, survey_archives
@@ -40,6 +40,12 @@ class Format:
     title: str
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of an image."""
+        height, width = self.item
+        return height, width
+
+    @property
     def header(self) -> int:
         """Length of the header in bytes."""
         return 4 * (2 + len(self.item))
@@ -55,7 +61,7 @@ IMAGES, LABELS = Format(2051, (28, 28), "28x28 images"), Format(2049, (), "label
 
 @dataclass(frozen=True)
 class IdxPair:
-    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz); resized to 32 x 32.
+    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz), at 32 x 32.
 
     If there is no such folder, all published images may also be in an .npz file in ``data_dir``, as Keras has MNIST, in
     any order.
@@ -69,12 +75,15 @@ class IdxPair:
     published : Published
     data_dir : Path
         The folder that torchvision calls ``root``.
+    fit : str
+        How 28 x 28 pixels become 32 x 32: `evae.data.images.fit_images`.
     """
 
     name: str
     folder: str
     published: Published
     data_dir: Path
+    fit: str = "resize"
 
     @property
     def raw(self) -> Path:
@@ -107,10 +116,13 @@ class IdxPair:
                 yield md5_check(self.raw / packed, published)
 
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
-        """Read both files and resize the images from 28 x 28 to 32 x 32 (Appendix B.1)."""
+        """Read both files, and bring the images from 28 x 28 to 32 x 32 (Appendix B.1: by interpolation)."""
         pixels, content = self._verified_pixels()
-        train, holdout = (resize(torch.from_numpy(pixels[split])[:, None], 32) for split in SPLITS)
-        return ImageData(train, holdout, self.published.note(len(train), len(holdout)), content)
+        train, holdout = (
+            fit_images(torch.from_numpy(pixels[split])[:, None], 32, self.fit, self.name) for split in SPLITS
+        )
+        note = self.published.note(len(train), len(holdout))
+        return ImageData(train, holdout, note, content, inner=None if self.fit == "resize" else IMAGES.sides)
 
     def labels(self) -> Labels:
         """Read both files of labels, one label per image."""

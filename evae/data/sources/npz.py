@@ -13,7 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evae.data.images import ImageData, Labels, as_tensor, crop_centre, default_side, number_classes, resize
+from evae.data.images import (
+    ImageData,
+    Labels,
+    as_tensor,
+    crop_centre,
+    default_side,
+    number_classes,
+    pad,
+    padded_side,
+    resize,
+)
 from evae.data.published import SPLITS, Content, Published, as_published, identify, known_checksum
 from evae.data.source import Check, Survey
 from foundation.errors import InputError
@@ -38,11 +48,14 @@ class ArrayFile:
     data_dir : Path
     image_size : int, optional
         32 or 64; by default 64 if the shorter side has at least 64 pixels, else 32.
+    fit : str
+        ``resize``; or ``pad``: whole images within a border of zeros, by default at 32 if their longer side allows it.
     """
 
     path: Path
     data_dir: Path
     image_size: int | None = None
+    fit: str = "resize"
 
     @property
     def name(self) -> str:
@@ -67,14 +80,19 @@ class ArrayFile:
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read both arrays, one after the other, so that only one is in memory at its original size."""
         train_name, holdout_name = self._names()
-        train, train_content = self._images(train_name, self.image_size)
-        holdout, holdout_content = self._images(holdout_name, train.shape[2])
+        train, train_content, inner = self._images(train_name, self.image_size)
+        holdout, holdout_content, inner_holdout = self._images(holdout_name, train.shape[2])
         if train.shape[1] != holdout.shape[1]:
             raise InputError(
                 f"{self.place}: {train_name} and {holdout_name} must have the same number of channels, got "
                 f"{train.shape[1]} and {holdout.shape[1]}."
             )
-        return ImageData(train, holdout, content=identify(train_content, holdout_content))
+        if inner != inner_holdout:
+            raise InputError(
+                f"{self.place}: --fit pad needs {train_name} and {holdout_name} of the same height and width, got "
+                f"{inner} and {inner_holdout}."
+            )
+        return ImageData(train, holdout, content=identify(train_content, holdout_content), inner=inner)
 
     def labels(self) -> Labels:
         """Read ``train_labels`` and ``test_labels``, or ``y_train`` and ``y_test``; classes are numbered from 0."""
@@ -152,11 +170,18 @@ class ArrayFile:
         except ValueError as error:
             raise InputError(f"{self.place} is not an npz file, or is cut short ({error}).") from error
 
-    def _images(self, name: str, side: int | None) -> tuple[Tensor, str]:
-        """Read one array as uint8 images of shape (N, C, side, side); return them and their `known_checksum`."""
+    def _images(self, name: str, side: int | None) -> tuple[Tensor, str, tuple[int, int] | None]:
+        """Read one array as uint8 images (N, C, side, side).
+
+        Returns them, their `known_checksum`, and their height and width within a border.
+        """
         images = self._pixels(name)
+        checksum, (height, width) = known_checksum(images.numpy()), images.shape[2:]
+        if self.fit == "pad":
+            side = side or padded_side(max(height, width))
+            return pad(images, side, f"{self.place}: the array {name}"), checksum, (height, width)
         square = crop_centre(images)
-        return resize(square, side or default_side(square.shape[2])), known_checksum(images.numpy())
+        return resize(square, side or default_side(square.shape[2])), checksum, None
 
     def _pixels(self, name: str) -> Tensor:
         return channels_first(self._array(name), f"{self.place}: the array {name}")

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from evae.compute.precision import keep_freed_memory, resolve_device
-from evae.compute.random_streams import Stream, generator
-from evae.data.images import binarise as make_binary
+from evae.data.binarisation import binarise_split
 from evae.data.images import is_binary
 from evae.evaluation.code_laws import FITTED_TO, code_law
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import choose_sampler
-from evae.evaluation.likelihood import Scorer
+from evae.evaluation.likelihood.scorer import Scorer
 from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, SAMPLES
 from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
@@ -50,7 +49,7 @@ def log_likelihood(
         codes of the training images. By default the prior where there is one.
     binarise : str, optional
         ``threshold`` or ``static``: how grey pixels, of the images and of the training images that the mixture is
-        fitted to, become binary (`evae.data.images.binarise`).
+        fitted to, become binary (`evae.data.binarisation`).
     seed : int
         Of all draws.
     weights, device, data_dir
@@ -78,22 +77,28 @@ def log_likelihood(
         BINARISATIONS.require("binarise", binarise)
     if isinstance(model, VAE):
         _require_pixels(images, model.image_shape)
-        scored = _binary("images", images, binarise, seed, epoch=0)
+        scored = _binary("images", images, binarise, "holdout")
         return _score(model, _own_prior(model, law), scored, samples, seed)
     run = model if isinstance(model, Run) else Run.open(model)
     _require_pixels(images, run.image_shape)
     chosen = choose_sampler(run, law, None)
     loaded = VAE.load(run, resolve_device(device), weights=weights)
-    scored = _binary("images", images, binarise, seed, epoch=0)
-    train = torch.empty(0)
-    if chosen == "mixture":
-        train = _binary("the training images", images_of(run, data_dir).train[:FITTED_TO], binarise, seed, epoch=1)
-    return _score(loaded, code_law(chosen, loaded, run.configuration.recipe, train, seed), scored, samples, seed)
+    scored, train, inner = _binary("images", images, binarise, "holdout"), torch.empty(0), None
+    # The data are read where the law is fitted to them, or they tell the pixels within a border.
+    if chosen == "mixture" or run.configuration.fit == "pad":
+        data = images_of(run, data_dir)
+        inner = data.inner
+        if chosen == "mixture":
+            train = _binary("the training images", data.train[:FITTED_TO], binarise, "train")
+    found = code_law(chosen, loaded, run.configuration.recipe, train, seed)
+    return _score(loaded, found, scored, samples, seed, inner)
 
 
-def _score(model: VAE, law: CodeLaw, pixels: Tensor, samples: int, seed: int) -> Tensor:
+def _score(
+    model: VAE, law: CodeLaw, pixels: Tensor, samples: int, seed: int, inner: tuple[int, int] | None = None
+) -> Tensor:
     keep_freed_memory(model.device)
-    scores = Scorer.of(copy.deepcopy(model).eval(), {"law": law}, seed).score(pixels, samples)
+    scores = Scorer.of(copy.deepcopy(model).eval(), {"law": law}, seed, inner).score(pixels, samples)
     return torch.tensor([score["law"].log_likelihood for score in scores], dtype=torch.float64)
 
 
@@ -117,9 +122,9 @@ def _require_pixels(images: Tensor, shape: tuple[int, ...]) -> None:
         raise InputError(f"images must be a torch.Tensor of uint8 with shape (N, {wanted}) and N > 0, got {found}.")
 
 
-def _binary(name: str, pixels: Tensor, how: str | None, seed: int, epoch: int) -> Tensor:
+def _binary(name: str, pixels: Tensor, how: str | None, split: str) -> Tensor:
     if how is not None:
-        return make_binary(pixels, how, generator(seed, Stream.BINARISATION, epoch))
+        return binarise_split(pixels, how, split)
     if not is_binary(pixels):
         raise InputError(
             f"the pixels of {name} must be 0 or 255, got others: the decoder's Bernoulli likelihood is one of binary "

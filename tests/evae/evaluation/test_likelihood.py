@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,21 +13,23 @@ import torch
 from torch import Tensor
 
 import evae
-from evae import VAE, Run, data
+from evae import VAE, Run, data, resume, train
 from evae.compute.random_streams import Stream, generator
 from evae.configuration.recipe import PRESETS
 from evae.data.images import binarise
 from evae.evaluation.code_laws import Mixture, fit_mixture
-from evae.evaluation.importance_sampling import Estimate, Proposal, log_mean_exp
-from evae.evaluation.laplace import Normal, approximate_posterior
-from evae.evaluation.likelihood import LikelihoodOptions, Scorer, summarise
+from evae.evaluation.evaluate import earlier_likelihoods
+from evae.evaluation.likelihood.importance_sampling import Estimate, Proposal, log_mean_exp
+from evae.evaluation.likelihood.laplace import Normal, approximate_posterior
+from evae.evaluation.likelihood.options import LikelihoodOptions
+from evae.evaluation.likelihood.scorer import Scorer, summarise
 from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.objectives import EvidenceLowerBound, reconstruction_error
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import LocationScalePosterior, PointPosterior, Posterior
 from evae.models.priors import CodeLaw, NormalPrior, Prior, UniformPrior
 from foundation.errors import InputError
-from tests.evae.conftest import refusal
+from tests.evae.conftest import refusal, small
 
 #: Standard errors that an estimate may be off, under fixed seeds.
 SIGMAS = 4.5
@@ -276,7 +279,7 @@ def test_a_summary_has_the_error_over_images_and_null_for_what_is_infinite() -> 
 def test_an_evaluation_says_what_was_estimated(trained: dict[str, Run]) -> None:
     options = {"device": "cpu", "features": "none", "binarise": "static", "samples": 200, "likelihood_images": 4}
     results = {name: evae.evaluate(run, likelihood="is", **options) for name, run in trained.items()}  # type: ignore[arg-type]
-    found = {name: result["likelihood"] for name, result in results.items()}
+    found = {name: result["likelihood"]["is"] for name, result in results.items()}
     assert [list(one["laws"]) for one in found.values()] == [["prior", "mixture"], ["mixture"]]
     assert found["evae"]["laws"]["mixture"]["fitted_to_images"] == 130
     assert [(one["samples"], one["images"], one["binarise"]) for one in found.values()] == [(200, 4, "static")] * 2
@@ -286,7 +289,29 @@ def test_an_evaluation_says_what_was_estimated(trained: dict[str, Run]) -> None:
             assert -1024 * math.log(2) * 1.1 < law["log_likelihood"] < -100
             assert law["at_half_the_samples"] <= law["log_likelihood"]
             assert law["standard_error"] > 0
-    assert evae.evaluate(trained["vae"], device="cpu", features="none")["likelihood"] is None
+
+
+def test_a_later_evaluation_keeps_the_estimates_of_the_same_weights_alone(tmp_path: Path) -> None:
+    run = train(small(tmp_path, limit_holdout=6, binarise="static"))
+    plain = {"device": "cpu", "features": "none"}
+    assert evae.evaluate(run, **plain)["likelihood"] is None  # type: ignore[arg-type]
+    first = evae.evaluate(run, likelihood="is", samples=200, **plain)["likelihood"]  # type: ignore[arg-type]
+    assert list(first) == ["is"]
+    settings = {"chains": 2, "temperatures": 2, "leapfrog_steps": 1}
+    both = evae.evaluate(run, likelihood="ais", **settings, **plain)["likelihood"]  # type: ignore[arg-type]
+    assert list(both) == ["is", "ais"]
+    assert both["is"] == first["is"]
+    # After another epoch the estimates are those of a model that no longer exists.
+    resume(run, epochs=2)
+    assert evae.evaluate(run, **plain)["likelihood"] is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"likelihood": {"is": 3}}', '{"likelihood": [1]}', "{", None])
+def test_a_damaged_evaluation_leaves_no_estimates(text: str | None, trained: dict[str, Run], tmp_path: Path) -> None:
+    run = dataclasses.replace(trained["vae"], path=tmp_path)
+    if text is not None:
+        (tmp_path / "evaluation.json").write_text(text)
+    assert earlier_likelihoods(run) == {}
 
 
 def test_every_preset_can_be_scored() -> None:
@@ -322,19 +347,24 @@ def test_decoders_of_any_sensitivity_are_scored_under_laws_of_any_shape(sensitiv
     [
         ({"samples": 400}, "--samples applies to --likelihood only, got 400 without it. Add --likelihood is."),
         ({"binarise": "static"}, "--binarise applies to --likelihood only"),
-        ({"images": 3}, "--likelihood-images applies to --likelihood only"),
+        ({"likelihood_images": 3}, "--likelihood-images applies to --likelihood only"),
         ({"likelihood": "is", "samples": 500.0}, "--samples must be a multiple of 8 from 200 to 100,000, got 500.0"),
         ({"likelihood": "is", "samples": 204}, "--samples must be a multiple of 8 from 200 to 100,000, got 204"),
         ({"likelihood": "is", "samples": True}, "got True"),
-        ({"likelihood": "ais"}, "--likelihood 'ais' is not known. Did you mean is?"),
+        ({"likelihood": "ias"}, "--likelihood 'ias' is not known. Did you mean"),
+        ({"chains": 4}, "--chains applies to --likelihood only, got 4 without it. Add --likelihood ais."),
+        ({"likelihood": "is", "chains": 4}, "--chains applies to --likelihood ais only, got 4 with --likelihood is."),
+        ({"likelihood": "ais", "samples": 400}, "--samples applies to --likelihood is only, got 400"),
+        ({"likelihood": "ais", "chains": 3}, "--chains must be a multiple of 2 from 2 to 1,000, got 3"),
+        ({"likelihood": "ais", "temperatures": 0}, "--temperatures must be a whole number from 1 to 100,000, got 0"),
+        ({"likelihood": "ais", "leapfrog_steps": 0}, "--leapfrog-steps must be a whole number from 1 to 1,000, got 0"),
         ({"likelihood": "is", "binarise": "dynamic"}, "--binarise 'dynamic' is not known"),
-        ({"likelihood": "is", "images": 0}, "--likelihood-images must be a whole number from 1"),
+        ({"likelihood": "is", "likelihood_images": 0}, "--likelihood-images must be a whole number from 1"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options: dict[str, object], sentence: str) -> None:
-    given = {"likelihood": None, "samples": None, "binarise": None, "images": None, **options}
     with pytest.raises(InputError) as refused:
-        LikelihoodOptions.of(**given)  # type: ignore[arg-type]
+        LikelihoodOptions.of(**{"likelihood": None, **options})  # type: ignore[arg-type]
     assert sentence in str(refused.value)
 
 

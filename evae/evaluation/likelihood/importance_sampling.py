@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evae.evaluation.laplace import Normal
+from evae.evaluation.likelihood.laplace import Normal
 from evae.metrics import pareto_k
 from evae.models.posteriors import Draw, Posterior
 

@@ -1,0 +1,1 @@
+"""Log-likelihood of hold-out images: by importance sampling, and by annealed importance sampling."""
