@@ -16,6 +16,7 @@ from .recipe import DIVERGENCES as DIVERGENCES
 from .recipe import INTERVALS as INTERVALS
 from .recipe import KERNELS as KERNELS
 from .recipe import KINDS as KINDS
+from .recipe import LEARNED_SHAPES as LEARNED_SHAPES
 from .recipe import OBJECTIVES as OBJECTIVES
 from .recipe import PENALTIES as PENALTIES
 from .recipe import POSTERIORS as POSTERIORS

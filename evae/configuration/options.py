@@ -28,11 +28,13 @@ from evae.configuration.domains import (
     whole_number_of,
 )
 from evae.configuration.hold_out import KEEP
+from evae.configuration.noises import LARGEST_SHAPE, SMALLEST_INITIAL_SHAPE
 from evae.configuration.recipe import (
     DIVERGENCES,
     INTERVALS,
     KERNELS,
     KINDS,
+    LEARNED_SHAPES,
     OBJECTIVES,
     PENALTIES,
     POSTERIORS,
@@ -196,8 +198,10 @@ class TrainingOptions:
             "vae: gaussian + elbo, the paper's baseline. evae: kde + kde-bound, the paper's method. evae-exact: kde + "
             "elbo, EVAE's own noise under a bound that holds. evae-direct: epanechnikov + elbo, compact support alone. "
             "evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. gaussian-kde: evae with a "
-            "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. The "
-            "options from --posterior to --penalty-weight change it.",
+            "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. "
+            "evae-beta: beta + elbo, a kernel of learned shape. evae-beta-repaired: beta + uniform-prior with renyi2. "
+            "evae-radial, evae-radial-full, gaussian-full: the posteriors of these names + elbo. The options from "
+            "--posterior to --penalty-weight change it.",
             metavar="NAME",
         ),
     )
@@ -396,8 +400,10 @@ class TrainingOptions:
             choice(*POSTERIORS),
             "Noise of a code, in place of the model's.",
             "gaussian: mu + sigma eps. epanechnikov: mu + r K with density (3/4)(1 - x^2). uniform: mu + r U[-1, 1]. "
-            "laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. "
-            "none: mu.",
+            "laplace: mu + scale L with density exp(-|x|)/2. beta: mu + sigma sqrt(2a + 1) u, of variance sigma^2, u "
+            "with density ~ (1 - u^2)^(a - 1). radial: one epanechnikov kernel of all dimensions, ~ 1 - |u|^2. "
+            "radial-full, gaussian-full: this and the normal law with a full covariance matrix. kde: b(mu + r K) + "
+            "U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
             metavar="NAME",
             label="{}",
         ),
@@ -446,6 +452,27 @@ class TrainingOptions:
             "interval's length, as the text has it.",
             metavar="printed|corrected",
             label="{}",
+        ),
+    )
+    shape: str | float | None = field(
+        default=None,
+        metadata=row(
+            WordOrNumber(words=LEARNED_SHAPES, minimum=1.0, maximum=LARGEST_SHAPE),
+            "a of the posterior beta, in place of the model's: learned, encoded, or a constant.",
+            "learned (the default): one parameter of the model. encoded: an output of the encoder for each code and "
+            "dimension. 1 is the uniform kernel, 2 the epanechnikov, and large values are nearly gaussian.",
+            metavar="learned|encoded|A",
+            label="shape-{}",
+        ),
+    )
+    initial_shape: float | None = field(
+        default=None,
+        metadata=row(
+            number(SMALLEST_INITIAL_SHAPE, LARGEST_SHAPE),
+            "a before the first step, for a shape that is learned or encoded.",
+            advice="By default it is 2, the epanechnikov kernel.",
+            metavar="A",
+            label="from{}",
         ),
     )
     beta: float | None = field(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from evae.configuration.noises import NOISES
+from evae.configuration.noises import BETA, JOINT_NOISES, NOISES, is_bounded
 from foundation.errors import InputError
 
-POSTERIORS = (*NOISES, "kde", "none")
+POSTERIORS = (*NOISES, BETA, *JOINT_NOISES, "kde", "none")
 
 OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
 
@@ -23,6 +24,8 @@ DIVERGENCES = ("kl", "renyi2")
 KINDS = ("exact", "bound", "draws")
 
 PENALTIES = ("dip",)
+#: Shapes of the posterior beta that are learned: one for the model, or one for each code and dimension.
+LEARNED_SHAPES = ("learned", "encoded")
 
 #: b(100) = 100^(-2/9), the step size of Section 4 (`evae.models.kernel_density.step_size`).
 STEP_SIZE = 100 ** (-2 / 9)
@@ -45,6 +48,10 @@ class Recipe:
     kernel, prior_length, interval
         Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and the interval of U,
         one of `INTERVALS`: [-B, B] as printed or [-B/2, B/2].
+    shape
+        Of the posterior beta: its shape a, one of `LEARNED_SHAPES` or a constant.
+    initial_shape
+        Of a learned shape: a before the first step.
     beta
         Of every objective except reconstruction: the weight of its regularisation term.
     uniform_length, divergence
@@ -60,6 +67,8 @@ class Recipe:
     kernel: str | None = None
     prior_length: str | float | None = None
     interval: str | None = None
+    shape: str | float | None = None
+    initial_shape: float | None = None
     beta: float | None = None
     uniform_length: float | None = None
     divergence: str | None = None
@@ -69,9 +78,14 @@ class Recipe:
 
     def completed(self) -> Recipe:
         """Set every option that has an effect, by default to its plain value, and every other one to None."""
-        plain = {name: default for name, (_, _, default) in RECIPE_OPTIONS.items() if self.uses(name)}
-        given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
-        return Recipe(self.posterior, self.objective, penalty=self.penalty, **{**plain, **given})
+        complete = Recipe(self.posterior, self.objective, penalty=self.penalty)
+        # In the order of the table: an option may belong to a value of one before it.
+        for name, (_, _, plain) in RECIPE_OPTIONS.items():
+            if complete.uses(name):
+                given = getattr(self, name)
+                value: dict[str, Any] = {name: plain if given is None else given}
+                complete = dataclasses.replace(complete, **value)
+        return complete
 
     def uses(self, option: str) -> bool:
         """Return whether an option has an effect for this posterior and this objective."""
@@ -91,11 +105,13 @@ class Recipe:
 #: The fields of a configuration that override its preset.
 RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
-#: The posteriors or objectives that use each option of a recipe, and its plain value.
+#: The field of a recipe and its values with which each option has an effect, and the option's plain value.
 RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "kernel": ("posterior", ("kde",), "epanechnikov"),
     "prior_length": ("posterior", ("kde",), "learned"),
     "interval": ("posterior", ("kde",), "printed"),
+    "shape": ("posterior", (BETA,), "learned"),
+    "initial_shape": ("shape", LEARNED_SHAPES, 2.0),
     "beta": ("objective", ("elbo", "kde-bound", "uniform-prior"), 1.0),
     "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
     "divergence": ("objective", ("uniform-prior",), "kl"),
@@ -114,6 +130,11 @@ PRESETS = {
     "beta-vae": Recipe("gaussian", "elbo", beta=4.0),
     "ae": Recipe("none", "reconstruction"),
     "laplace-vae": Recipe("laplace", "elbo"),
+    "evae-beta": Recipe(BETA, "elbo"),
+    "evae-beta-repaired": Recipe(BETA, "uniform-prior", divergence="renyi2"),
+    "evae-radial": Recipe("radial", "elbo"),
+    "evae-radial-full": Recipe("radial-full", "elbo"),
+    "gaussian-full": Recipe("gaussian-full", "elbo"),
 }
 
 
@@ -126,7 +147,7 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
     if not recipe.has_prior or posterior == "none":
         return ()
     if recipe.objective == "uniform-prior":
-        unbounded = smooth or (posterior in NOISES and NOISES[posterior].reach is None)
+        unbounded = smooth or (posterior != "kde" and not is_bounded(posterior))
         kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
         return () if unbounded else kinds
     exact = () if smooth else ("exact",)

@@ -17,6 +17,7 @@ from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Draw, Posterior
 from evae.models.priors.choice import prior_for
 from evae.models.priors.prior import Prior
+from evae.models.symmetric_beta import LearnedShape
 from evae.runs.run import Run
 from foundation.errors import InputError
 
@@ -51,8 +52,11 @@ class VAE(nn.Module):
         self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
-        self.encoder = Encoder(image_shape, latent_dim, self.family.heads, networks)
+        zero_heads = self.family.zero_heads(latent_dim)
+        heads = [name for name in self.family.heads if name not in zero_heads]
+        self.encoder = Encoder(image_shape, latent_dim, heads, networks, zero_heads)
         self.decoder = Decoder(image_shape, latent_dim, networks)
+        self.shape = LearnedShape(networks) if self.family.learns_shape else None
         self.prior = prior
 
     @classmethod
@@ -68,10 +72,11 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The encoder's trunk, each of its heads, the decoder and the prior, if there is one, by name."""
+        """The encoder's trunk, each of its heads, the decoder, a learned shape and a prior, if there are, by name."""
         heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
-        prior = {} if self.prior is None else {"prior": self.prior}
-        return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder, **prior}
+        parts = {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
+        others = {"shape": self.shape, "prior": self.prior}
+        return parts | {name: part for name, part in others.items() if part is not None}
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Compute the posterior of each image.
@@ -116,7 +121,10 @@ class VAE(nn.Module):
         # Training takes this way: a look at the values would wait for the device.
         with layers_in(precision, images.device):
             outputs = self.encoder(images)
-        return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
+        parameters = [outputs[name].to(images.dtype) for name in self.family.heads]
+        if self.shape is not None:
+            parameters.append(self.shape(len(images)))
+        return self.family.from_heads(*parameters)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Compute the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""

@@ -107,6 +107,6 @@ def _require_registered(config: Configuration) -> None:
     recipe, family = config.recipe, PosteriorFamily.of(config.recipe)
     prior = prior_for(recipe, 1)
     assert prior is not None
-    posterior = family.from_heads(*(torch.zeros(1, 1) for _ in family.heads))
+    posterior = family.from_heads(*(torch.zeros(1, outputs) for outputs in family.outputs(1).values()))
     if recipe.divergence_by not in kinds(posterior, prior, recipe.divergence or "kl"):
         raise InputError(f"the {posterior.label} has no {recipe.divergence_by} divergence from {prior.label}.")

@@ -50,6 +50,11 @@ def test_the_objective_decides_which_prior_there_is() -> None:
         "gaussian-kde": None,
         "ae": None,
         "laplace-vae": normal,
+        "evae-beta": normal,
+        "evae-beta-repaired": uniform,
+        "evae-radial": normal,
+        "evae-radial-full": normal,
+        "gaussian-full": normal,
     }
 
 

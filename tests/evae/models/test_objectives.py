@@ -186,6 +186,11 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
         "beta-vae": ("gaussian", EvidenceLowerBound(beta=4.0)),
         "ae": ("none", ReconstructionAlone()),
         "laplace-vae": ("laplace", EvidenceLowerBound()),
+        "evae-beta": ("beta", EvidenceLowerBound()),
+        "evae-beta-repaired": ("beta", EvidenceLowerBound("renyi2")),
+        "evae-radial": ("radial", EvidenceLowerBound()),
+        "evae-radial-full": ("radial-full", EvidenceLowerBound()),
+        "gaussian-full": ("gaussian-full", EvidenceLowerBound()),
     }
     assert {name: (c.recipe.posterior, objective_for(c)) for name in PRESETS if (c := Configuration(model=name))} == (
         expected
