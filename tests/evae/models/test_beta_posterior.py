@@ -64,6 +64,13 @@ def test_a_posterior_inside_the_prior_is_that_of_the_epanechnikov_family_at_shap
     torch.testing.assert_close(beta.reach, same.reach, rtol=1e-5, atol=1e-5)
 
 
+def test_a_small_standard_deviation_inside_the_prior_does_not_depend_on_the_shape() -> None:
+    heads = torch.zeros(1, 1), torch.full((1, 1), -6.0)
+    families = [PosteriorFamily("beta", shape=a, within=1.7) for a in (1, 2, 40)]
+    sigmas = [float(family.from_heads(*heads).variance.sqrt()) for family in families]
+    assert sigmas == pytest.approx([sigmas[1]] * 3, rel=0.02)
+
+
 def best_shape(divergence: str, sigma: float) -> float:
     """Return the shape up to 100 that minimises the term at a constant standard deviation."""
 
