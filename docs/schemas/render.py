@@ -19,6 +19,7 @@ PAGE = FOLDER.parent / "json.md"
 #: Options that were added since the format of the results: files may lack them, and then have the default.
 ADDED = (
     *("skip_undecodable", "shape", "initial_shape", "divergence_by", "penalty", "penalty_weight"),
+    *("importance_samples", "importance_groups", "elbo_share", "gradient"),
     *("schedule", "optimizer", "weight_decay", "clip_gradient", "keep"),
 )
 

@@ -31,6 +31,7 @@ from evae.configuration.hold_out import KEEP
 from evae.configuration.noises import LARGEST_SHAPE, SMALLEST_INITIAL_SHAPE
 from evae.configuration.recipe import (
     DIVERGENCES,
+    GRADIENTS,
     INTERVALS,
     KERNELS,
     KINDS,
@@ -200,7 +201,8 @@ class TrainingOptions:
             "evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. gaussian-kde: evae with a "
             "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. "
             "evae-beta: beta + elbo, a kernel of learned shape. evae-beta-repaired: beta + uniform-prior with renyi2. "
-            "evae-radial, evae-radial-full, gaussian-full: the posteriors of these names + elbo. The options from "
+            "evae-radial, evae-radial-full, gaussian-full: the posteriors of these names + elbo. iwae: gaussian + "
+            "iwae, the importance-weighted bound. iwae-epanechnikov: epanechnikov + iwae. The options from "
             "--posterior to --penalty-weight change it.",
             metavar="NAME",
         ),
@@ -415,7 +417,8 @@ class TrainingOptions:
             "Term that is added to the reconstruction error, in place of the model's.",
             "elbo: the exact KL divergence to N(0, I). kde-bound: B I(K)/(M r) of equation (8), which for Epanechnikov "
             "K is 3B/(5Mr). uniform-prior: the divergence from U[-l/2, l/2], with the posterior kept inside. "
-            "reconstruction: nothing. A pair without an exact formula is refused.",
+            "iwae: the importance-weighted bound from K codes, and N(0, I). reconstruction: nothing. A pair without an "
+            "exact formula is refused.",
             metavar="NAME",
             label="{}",
         ),
@@ -517,6 +520,48 @@ class TrainingOptions:
             "which: kl, kl_bound or kl_estimate. --help-combinations lists the pairs that have each.",
             metavar="exact|bound|draws",
             label="by-{}",
+        ),
+    )
+    importance_samples: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(maximum=1000),
+            "K, the number of codes of an image in a bound of the objective iwae.",
+            "5 is the default; the encoder is evaluated once, the decoder K times. 1 is the elbo by draws.",
+            metavar="K",
+            label="K{}",
+        ),
+    )
+    importance_groups: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(maximum=1000),
+            "M, the number of bounds of the objective iwae, each from its own K codes, whose mean is taken (MIWAE).",
+            "1 is the default.",
+            metavar="M",
+            label="M{}",
+        ),
+    )
+    elbo_share: float | None = field(
+        default=None,
+        metadata=row(
+            number(0.0, 1.0),
+            "Weight of the bound from single codes in the objective iwae (CIWAE).",
+            "0 is the default.",
+            metavar="SHARE",
+            label="elbo{}",
+        ),
+    )
+    gradient: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*GRADIENTS),
+            "Gradient of the objective iwae.",
+            "plain (the default): the derivative of the bound. stl: without the score of the posterior (sticking the "
+            "landing). dreg: doubly reparametrised. stl and dreg are refused for posteriors of bounded support, for "
+            "which they are biased or have infinite variance.",
+            metavar="plain|stl|dreg",
+            label="{}",
         ),
     )
     penalty: str | None = field(

@@ -12,7 +12,7 @@ from foundation.errors import InputError
 
 POSTERIORS = (*NOISES, BETA, *JOINT_NOISES, "kde", "none")
 
-OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
+OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "iwae", "reconstruction")
 
 KERNELS = ("epanechnikov", "gaussian", "uniform")
 
@@ -24,6 +24,9 @@ DIVERGENCES = ("kl", "renyi2")
 KINDS = ("exact", "bound", "draws")
 
 PENALTIES = ("dip",)
+
+#: Gradients of the objective iwae (`evae.models.objectives.ImportanceWeighted`).
+GRADIENTS = ("plain", "stl", "dreg")
 #: Shapes of the posterior beta that are learned: one for the model, or one for each code and dimension.
 LEARNED_SHAPES = ("learned", "encoded")
 
@@ -58,6 +61,8 @@ class Recipe:
         Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
     divergence_by
         Of the objectives with a prior: one of `KINDS`.
+    importance_samples, importance_groups, elbo_share, gradient
+        Of the objective iwae: as for `evae.models.objectives.ImportanceWeighted`.
     penalty, penalty_weight
         A further term, one of `PENALTIES`, which any objective can have, and its weight.
     """
@@ -73,6 +78,10 @@ class Recipe:
     uniform_length: float | None = None
     divergence: str | None = None
     divergence_by: str | None = None
+    importance_samples: int | None = None
+    importance_groups: int | None = None
+    elbo_share: float | None = None
+    gradient: str | None = None
     penalty: str | None = None
     penalty_weight: float | None = None
 
@@ -115,6 +124,10 @@ RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "beta": ("objective", ("elbo", "kde-bound", "uniform-prior"), 1.0),
     "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
     "divergence": ("objective", ("uniform-prior",), "kl"),
+    "importance_samples": ("objective", ("iwae",), 5),
+    "importance_groups": ("objective", ("iwae",), 1),
+    "elbo_share": ("objective", ("iwae",), 0.0),
+    "gradient": ("objective", ("iwae",), "plain"),
     "divergence_by": ("objective", ("elbo", "uniform-prior"), "exact"),
     "penalty_weight": ("penalty", ("dip",), 1.0),
 }
@@ -135,6 +148,8 @@ PRESETS = {
     "evae-radial": Recipe("radial", "elbo"),
     "evae-radial-full": Recipe("radial-full", "elbo"),
     "gaussian-full": Recipe("gaussian-full", "elbo"),
+    "iwae": Recipe("gaussian", "iwae"),
+    "iwae-epanechnikov": Recipe("epanechnikov", "iwae"),
 }
 
 
@@ -173,6 +188,25 @@ def require_formula(recipe: Recipe) -> None:
             _refuse_kind(recipe, kinds)
     if objective == "uniform-prior":
         _require_room(recipe)
+    if objective == "iwae":
+        _require_weights(recipe)
+
+
+def _require_weights(recipe: Recipe) -> None:
+    """Raise `InputError` if a code of the posterior has no importance weight, or the weights have no such gradient."""
+    posterior = recipe.posterior
+    if posterior == "none":
+        raise InputError("--objective iwae has no weights for --posterior none: a point has no density.")
+    if recipe.gradient == "plain":
+        return
+    if posterior == "kde" or is_bounded(posterior):
+        raise InputError(
+            f"--gradient {recipe.gradient} is not for --posterior {posterior}: it leaves out the derivative of the "
+            "density with respect to its parameters, whose mean is not zero or whose variance is infinite where a "
+            "density ends. Use --gradient plain."
+        )
+    if recipe.elbo_share:
+        raise InputError(f"--elbo-share goes with --gradient plain alone, got --gradient {recipe.gradient}.")
 
 
 def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:

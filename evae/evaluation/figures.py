@@ -44,6 +44,7 @@ _TERMS = {
     "kl_estimate": "KL divergence, estimated",
     "renyi2": "Rényi divergence of order 2",
     "kernel_penalty": "kernel penalty",
+    "importance_weighted": "rest of the importance-weighted bound",
     "dip_penalty": "DIP penalty",
 }
 

@@ -138,8 +138,19 @@ class Posterior(ABC):
 
     def repeat(self, rows: int) -> Self:
         """Return the posterior of a single image in ``rows`` rows, as a view, to draw as many codes for it."""
+        return self._map(lambda value: value.expand(rows, -1))
+
+    def repeat_each(self, samples: int) -> Self:
+        """Return the posteriors of all images, each in ``samples`` consecutive rows, to draw as many codes for it."""
+        return self._map(lambda value: value.repeat_interleave(samples, 0))
+
+    def detach(self) -> Self:
+        """Return the same posteriors without gradients in their parameters."""
+        return self._map(Tensor.detach)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **{name: value.expand(rows, -1) for name, value in tensors.items()})
+        return replace(self, **{name: function(value) for name, value in tensors.items()})
 
 
 @dataclass(frozen=True)

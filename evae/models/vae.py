@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
-from evae.compute.random_streams import NoiseSource
+from evae.compute.random_streams import NoiseSource, repeat_source
 from evae.configuration.configuration import Configuration
 from evae.metrics import require_unit_range
 from evae.models.networks import Decoder, Encoder
@@ -132,15 +132,24 @@ class VAE(nn.Module):
         return probabilities
 
     def forward(
-        self, images: Tensor, generator: NoiseSource = None, precision: str = "fp32", density: bool = False
+        self,
+        images: Tensor,
+        generator: NoiseSource = None,
+        precision: str = "fp32",
+        density: bool = False,
+        samples: int = 1,
     ) -> tuple[Tensor, Posterior, Draw]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), the posterior and the draw.
+
+        With several ``samples`` K the draw and the logits have N K rows, K consecutive ones for each image.
 
         With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
         The log-density of the draw is computed if ``density``, and None otherwise.
         """
         posterior = self._encode(images, precision)
-        drawn = posterior.draw(generator) if density else Draw(posterior.rsample(generator), None)
+        each = posterior if samples == 1 else posterior.repeat_each(samples)
+        source = repeat_source(generator, samples)
+        drawn = each.draw(source) if density else Draw(each.rsample(source), None)
         with layers_in(precision, images.device):
             logits = self.decoder(drawn.codes)
         return logits.to(images.dtype), posterior, drawn

@@ -117,7 +117,9 @@ class Steps:
         rows = processes.rows(size)
         images = as_images(session.train_pixels[numbers[:, rows].flatten()])
         objective, noise = session.objective, self._choose_noise(size, rows)
-        logits, posterior, drawn = session.replica(images, noise, session.config.precision, objective.needs_density)
+        logits, posterior, drawn = session.replica(
+            images, noise, session.config.precision, objective.needs_density, objective.samples
+        )
         terms = objective.terms(logits, images, posterior, drawn, session.model.prior, runs)
         sums = torch.stack([term.view(runs, -1).sum(1) for term in terms.values()], dim=1)
         # Runs share no weight, so that the gradient of the sum is that of each run's loss. The average over processes

@@ -11,7 +11,7 @@ def prior_for(recipe: Recipe, latent_dim: int) -> Prior | None:
 
     ``recipe`` is complete.
     """
-    if recipe.objective == "elbo":
+    if recipe.objective in ("elbo", "iwae"):
         return NormalPrior(latent_dim)
     if recipe.uniform_length is not None:
         return UniformPrior(latent_dim, recipe.uniform_length)

@@ -63,7 +63,8 @@ def combination_table() -> FittingTable:
         cells = dict.fromkeys(KINDS, "")
         reasons: dict[str, None] = {}
         for one in found:
-            kind = one.options.get("divergence_by", "exact")
+            usual = "draws" if one.options["objective"] == "iwae" else "exact"
+            kind = one.options.get("divergence_by", usual)
             cells[kind] = "-" if one.refusal is not None else one.term or "no term"
             reasons |= {one.reason: None} if one.reason else {}
         rows.append((*laws, *cells.values(), " ".join(reasons)))
@@ -95,7 +96,7 @@ def _judge(options: dict[str, Any]) -> Combination:
     label = "" if prior is None else prior.label.removeprefix("the prior, ")
     try:
         config = Configuration(**options)
-        if prior is not None:
+        if config.recipe.has_prior:
             _require_registered(config)
     except InputError as refusal:
         return Combination(options, label, refusal=str(refusal))

@@ -55,6 +55,8 @@ def test_the_objective_decides_which_prior_there_is() -> None:
         "evae-radial": normal,
         "evae-radial-full": normal,
         "gaussian-full": normal,
+        "iwae": normal,
+        "iwae-epanechnikov": normal,
     }
 
 

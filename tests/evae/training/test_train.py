@@ -127,6 +127,8 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
         "evae-radial": {"sigma"},
         "evae-radial-full": {"sigma"},
         "gaussian-full": {"sigma"},
+        "iwae": {"sigma"},
+        "iwae-epanechnikov": {"r"},
     }
     images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8)
     for name in PRESETS:
@@ -478,13 +480,14 @@ def test_every_pair_with_an_exact_formula_is_accepted_and_no_other() -> None:
             continue
         accepted.add((posterior, objective, kernel if options else None))
     kde = {("kde", objective, kernel) for objective in OBJECTIVES for kernel in ("epanechnikov", "uniform")}
-    kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "reconstruction")}
+    kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "iwae", "reconstruction")}
     rest = {
         ("gaussian", "elbo"),
         *itertools.product(("laplace", "gaussian-full"), ("elbo",)),
         *itertools.product(("epanechnikov", "uniform", "beta", "radial", "radial-full"), ("elbo", "uniform-prior")),
     }
     rest |= {(posterior, "reconstruction") for posterior in POSTERIORS if posterior != "kde"}
+    rest |= {(posterior, "iwae") for posterior in POSTERIORS if posterior not in ("kde", "none")}
     assert accepted == kde | {(*pair, None) for pair in rest}
 
 
