@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from evae.data import as_images, load
+from evae.models.objectives import objective_for
+from evae.models.posteriors import Draw
+from evae.models.symmetric_beta import SymmetricBetaPosterior
+from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.figures import BLACK, BLUE, GREEN, GREY, VERMILION, apply_style, create_figure, save_figure
 
@@ -27,6 +38,8 @@ COMMANDS = (
     f"{_TRAIN} evae-beta-repaired --divergence kl",
     f"{_TRAIN} evae-beta-repaired",
     f"{_TRAIN} evae-beta-repaired --initial-shape 5",
+    f"{_TRAIN} evae-beta-repaired --beta 0.1 --divergence kl",
+    f"{_TRAIN} evae-beta-repaired --beta 0.1 --initial-shape 5",
 )
 
 #: The folders of these runs.
@@ -36,7 +49,13 @@ NAMES = (
     "digits-evae-beta-repaired-kl-d8-seed0",
     "digits-evae-beta-repaired-d8-seed0",
     "digits-evae-beta-repaired-from5-d8-seed0",
+    "digits-evae-beta-repaired-beta0.1-kl-d8-seed0",
+    "digits-evae-beta-repaired-from5-beta0.1-d8-seed0",
 )
+
+#: Training images and draws from which the derivatives are computed.
+_IMAGES, _DRAWS = 600, 40
+
 
 #: By the objective and the divergence: words and a colour.
 _OBJECTIVES = {
@@ -60,6 +79,7 @@ def _describe(run: Run, command: str) -> dict[str, Any]:
         "recipe": config.recipe.document(),
         "seed": config.seed,
         "environment": run.environment,
+        "derivatives": _differentiate(run),
         "epochs": [
             {
                 "epoch": record.epoch,
@@ -73,10 +93,39 @@ def _describe(run: Run, command: str) -> dict[str, Any]:
     }
 
 
+def _differentiate(run: Run) -> dict[str, float]:
+    """Return the derivatives of both terms of the loss with respect to a, at equal mean and variance of every code."""
+    config = run.configuration
+    model, objective = VAE.load(run), objective_for(config)
+    images = as_images(load(config.dataset).train[:_IMAGES])
+    with torch.no_grad():
+        posterior = model.encode(images)
+    assert isinstance(posterior, SymmetricBetaPosterior)
+    shape = posterior.shape[:1].clone().requires_grad_()
+    other = replace(posterior, shape=shape.expand(len(images), 1))
+    found = []
+    for seed in range(_DRAWS):
+        logits, drawn = _decode(model, other, seed)
+        terms = objective.terms(logits, images, other, drawn, model.prior).values()
+        found.append([float(torch.autograd.grad(term.mean(), shape, retain_graph=True)[0]) for term in terms])
+    error, divergence = torch.tensor(found, dtype=torch.float64).unbind(1)
+    return {
+        "error": float(error.mean()),
+        "standard_error": float(error.std()) / math.sqrt(_DRAWS),
+        "divergence": float(divergence.mean()),
+    }
+
+
+def _decode(model: VAE, posterior: SymmetricBetaPosterior, seed: int) -> tuple[Tensor, Draw]:
+    drawn = posterior.draw(torch.Generator().manual_seed(seed))
+    return model.decoder(drawn.codes), drawn
+
+
 def parts(path: Path) -> dict[str, str]:
     """Return the parts of the page by name."""
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
-    head = ["objective", "a at first", "after 10 epochs", "after 20", "after 30", "active", "error", "divergence"]
+    head = ["divergence", "β", "a at first", "after 10 epochs", "after 20", "after 30", "active", "error", "term"]
+    head += ["d error/da", "d term/da"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1), *map(_row, runs)]
     commands = [f"python cli.py {run['command']}" for run in runs]
     return {"kernels": "\n".join([*lines, "", "```sh", *commands, "```", ""])}
@@ -89,23 +138,33 @@ def _row(run: Mapping[str, Any]) -> str:
     term = last["holdout"]["loss"] - last["holdout"]["reconstruction"]
     cells = [
         _OBJECTIVES[recipe["objective"], recipe.get("divergence")][0],
+        f"{recipe['beta']:g}",
         *(f"{shape:.2f}" for shape in shapes),
         str(last["active_dimensions"]),
         f"{last['holdout']['reconstruction']:.2f}",
         f"{term:.2f}",
+        "{error:+.4f} ± {standard_error:.4f}".format(**run["derivatives"]),
+        f"{run['derivatives']['divergence']:+.4f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-@apply_style
 def draw(folder: Path) -> None:
-    """Draw the shape over the epochs of each run, from the record in a folder, there."""
+    """Write the figure of the record in a folder there."""
     runs = json.loads((folder / RECORD).read_text(encoding="utf-8"))["runs"]
+    save_figure(shapes_figure(runs), folder / FIGURE, dots_per_inch=120)
+
+
+@apply_style
+def shapes_figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the shape over the epochs of each run whose divergence has weight 1."""
     figure = create_figure(6.4, 3.2)
     axes = figure.add_subplot()
     shown: set[str] = set()
     for run in runs:
         recipe = run["recipe"]
+        if recipe["beta"] != 1:
+            continue
         words, colour = _OBJECTIVES[recipe["objective"], recipe.get("divergence")]
         shapes = [recipe["initial_shape"], *(epoch["a"] for epoch in run["epochs"])]
         label = None if words in shown else words
@@ -117,7 +176,7 @@ def draw(folder: Path) -> None:
     axes.set(title="shape of the kernel that training chooses", xlabel="epoch", ylabel="$a$", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(loc="upper left")
-    save_figure(figure, folder / FIGURE, dots_per_inch=120)
+    return figure
 
 
 def main(arguments: list[str] | None = None) -> None:
