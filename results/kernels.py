@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from evae.data import as_images, load
@@ -172,9 +173,11 @@ def shapes_figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot(range(len(shapes)), shapes, color=colour, linestyle=dashes, label=label)
         shown.add(words)
     axes.axhline(2, color=GREY, linestyle=":", linewidth=1)
-    axes.annotate("Epanechnikov", (30, 2), xytext=(0, -10), textcoords="offset points", ha="right", color=BLACK)
+    axes.annotate("Epanechnikov", (30, 2), xytext=(0, 3), textcoords="offset points", ha="right", color=BLACK)
     axes.set(title="shape of the kernel that training chooses", xlabel="epoch", ylabel="$a$", yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="upper left")
     return figure
 
