@@ -192,7 +192,8 @@ def rate(means: Tensor, variances: Tensor, entropies: Tensor) -> float:
     Parameters
     ----------
     means, variances, entropies : Tensor
-        The posteriors' means, variances and differential entropies for N images, each of shape (N, d_z).
+        The posteriors' means, variances and differential entropies for N images, each of shape (N, d_z). Entropies of
+        shape (N,) are those of all dimensions together, which may be dependent.
 
     Notes
     -----
@@ -200,7 +201,10 @@ def rate(means: Tensor, variances: Tensor, entropies: Tensor) -> float:
     exactly log(2 pi e s^2)/2 - E_x h(q(z | x)) in each dimension.
     """
     aggregated = means.double().var(0, correction=0) + variances.double().mean(0)
-    return float((0.5 * (2 * math.pi * math.e * aggregated).log() - entropies.double().mean(0)).sum())
+    of_the_law, of_the_posterior = 0.5 * (2 * math.pi * math.e * aggregated).log(), entropies.double().mean(0)
+    if of_the_posterior.dim() == 0:
+        return float(of_the_law.sum() - of_the_posterior)
+    return float((of_the_law - of_the_posterior).sum())
 
 
 def eight_bit(images: Tensor) -> Tensor:

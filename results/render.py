@@ -1,4 +1,4 @@
-"""Insertion of measured results into README.md, results/README.md and four pages in docs.
+"""Insertion of measured results into README.md, results/README.md and five pages in docs.
 
     python -m results.render
 
@@ -19,7 +19,7 @@ from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
 from foundation.figures import save_figure
 from foundation.typography import format_markdown
-from results import asymptotics, comparison, likelihood, scaling, sums
+from results import asymptotics, comparison, kernels, likelihood, scaling, sums
 from theory.claim import Verdict
 from theory.ledger.registry import claims
 
@@ -136,10 +136,12 @@ def main() -> None:
         ("scaling", scaling.parts(FOLDER / "scaling.json")),
         ("mathematics", sums.parts(FOLDER / "sums.json")),
         ("statistic", asymptotics.parts(FOLDER / asymptotics.RECORD)),
+        ("kernels", kernels.parts(FOLDER / kernels.RECORD)),
     ):
         page = FOLDER.parent / "docs" / f"{name}.md"
         page.write_text(with_parts(page.read_text(encoding="utf-8"), filled), encoding="utf-8")
     asymptotics.draw(FOLDER)
+    kernels.draw(FOLDER)
     for name in FILES:
         for plot, figure in figures(Results.load(FOLDER / f"{name}.json")).items():
             if (name, plot) in _PLOTS:

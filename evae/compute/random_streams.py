@@ -79,6 +79,14 @@ class StackedGenerators:
 NoiseSource = torch.Generator | RowsOf | StackedGenerators | None
 
 
+def repeat_source(source: NoiseSource, samples: int) -> NoiseSource:
+    """Return the source of a batch in which each image has ``samples`` consecutive rows instead of one."""
+    if isinstance(source, RowsOf):
+        rows = slice(source.rows.start * samples, source.rows.stop * samples)
+        return RowsOf(source.generator, source.images * samples, rows)
+    return source
+
+
 def draw(law: Callable[..., Tensor], like: Tensor, source: NoiseSource) -> Tensor:
     """Draw a tensor with the shape, type and device of ``like`` from a law such as `torch.randn`."""
     if isinstance(source, RowsOf):

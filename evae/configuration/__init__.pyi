@@ -13,9 +13,11 @@ from .options import WITHOUT_EFFECT as WITHOUT_EFFECT
 from .options import Option as Option
 from .options import flag as flag
 from .recipe import DIVERGENCES as DIVERGENCES
+from .recipe import GRADIENTS as GRADIENTS
 from .recipe import INTERVALS as INTERVALS
 from .recipe import KERNELS as KERNELS
 from .recipe import KINDS as KINDS
+from .recipe import LEARNED_SHAPES as LEARNED_SHAPES
 from .recipe import OBJECTIVES as OBJECTIVES
 from .recipe import PENALTIES as PENALTIES
 from .recipe import POSTERIORS as POSTERIORS

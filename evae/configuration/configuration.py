@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evae.configuration.noises import JOINT_NOISES, MOST_FULL_DIMENSIONS
 from evae.configuration.options import DATASET_FORMS, DATASETS, OPTIONS, TrainingOptions, flag, parameters
 from evae.configuration.recipe import PRESETS, RECIPE_OPTIONS, Recipe, require_formula
 from foundation.errors import InputError
@@ -138,6 +139,17 @@ class Configuration(TrainingOptions):
         if self.divergence is not None and recipe.posterior == "uniform":
             raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")
         require_formula(recipe)
+        self._check_covariance(recipe.posterior)
+
+    def _check_covariance(self, posterior: str) -> None:
+        """Raise `InputError` for a full covariance of one dimension, or of too many for the encoder."""
+        full = posterior in JOINT_NOISES and JOINT_NOISES[posterior].full
+        if full and not 2 <= self.latent_dim <= MOST_FULL_DIMENSIONS:
+            raise InputError(
+                f"--latent-dim must be from 2 to {MOST_FULL_DIMENSIONS} for --posterior {posterior}, whose encoder has "
+                f"an output for each pair of dimensions, got {self.latent_dim:,}. Use --posterior "
+                f"{posterior.removesuffix('-full')} for other numbers of dimensions."
+            )
 
 
 def require_fit(dataset: str, fit: str) -> None:

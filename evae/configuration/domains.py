@@ -87,13 +87,13 @@ def multiple_of(divisor: int, minimum: int, maximum: int) -> Domain:
     )
 
 
-def number(minimum: float = SMALLEST) -> Domain:
-    """Return the numbers from ``minimum`` to `LARGEST`."""
+def number(minimum: float = SMALLEST, maximum: float = LARGEST) -> Domain:
+    """Return the numbers from ``minimum`` to ``maximum``."""
     return Domain(
         float,
-        f"a number from {minimum:g} to 1e6",
-        lambda value: _is_number(value, float | int) and minimum <= value <= LARGEST,
-        {"minimum": minimum, "maximum": LARGEST},
+        f"a number from {minimum:g} to {_format_bound(maximum)}",
+        lambda value: _is_number(value, float | int) and minimum <= value <= maximum,
+        {"minimum": minimum, "maximum": maximum},
     )
 
 
@@ -200,7 +200,10 @@ class DataSet(Domain):
 
 @dataclass(frozen=True)
 class WordOrNumber(Domain):
-    """One of the ``words``, or a number from `SMALLEST` to `LARGEST`, which may be written as text."""
+    """One of the ``words``, or a number from ``minimum`` to ``maximum``, which may be written as text."""
+
+    minimum: float = SMALLEST
+    maximum: float = LARGEST
 
     def require(self, flag: str, value: Any) -> str | float:
         """Return the word, or the number as a float."""
@@ -210,9 +213,9 @@ class WordOrNumber(Domain):
             found = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
             found = math.nan
-        if not SMALLEST <= found <= LARGEST:
-            words = " or ".join(self.words)
-            raise InputError(f"{flag} must be {words} or a number from {SMALLEST:g} to 1e6, got {value!r}.")
+        if not self.minimum <= found <= self.maximum:
+            rule = f"{' or '.join(self.words)} or a number from {self.minimum:g} to {_format_bound(self.maximum)}"
+            raise InputError(f"{flag} must be {rule}, got {value!r}.")
         return found
 
     def schema(self) -> dict[str, Any]:
@@ -229,6 +232,10 @@ def beginnings(forms: tuple[str, ...]) -> tuple[str, ...]:
     ('normal', 'uniform:')
     """
     return tuple("".join(form.partition(":")[:2]) for form in forms)
+
+
+def _format_bound(maximum: float) -> str:
+    return "1e6" if maximum == LARGEST else f"{maximum:g}"
 
 
 def _is_number(value: Any, kind: Any) -> bool:

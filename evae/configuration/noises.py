@@ -1,4 +1,4 @@
-"""Standard noises of a code z = mu + scale * noise: one row each, with the constants that do not need torch."""
+"""Standard noises of codes by the names of their posteriors, with the constants that do not need torch."""
 
 from __future__ import annotations
 
@@ -73,3 +73,47 @@ NOISES: Mapping[str, Noise] = {
         scale="scale",
     ),
 }
+
+
+#: The posterior whose noise is a symmetric beta kernel, with a shape that may be learned.
+BETA = "beta"
+
+#: Largest shape of a symmetric beta kernel, whose divergence from the normal law of equal variance is 2e-9 nats.
+LARGEST_SHAPE = 1e4
+
+#: Smallest initial value of a learned shape, which stays above 1.
+SMALLEST_INITIAL_SHAPE = 1.001
+
+
+@dataclass(frozen=True)
+class JointNoise:
+    """A noise of all dimensions together, of which each has variance 1.
+
+    Attributes
+    ----------
+    radial : bool
+        Whether it is the radial Epanechnikov law, which has bounded support; otherwise the normal law.
+    full : bool
+        Whether the posterior has a full covariance matrix; otherwise its dimensions are uncorrelated.
+    """
+
+    radial: bool
+    full: bool
+
+
+#: The joint noises by the name of their posterior. The normal law with uncorrelated dimensions is that of `NOISES`.
+JOINT_NOISES: Mapping[str, JointNoise] = {
+    "radial": JointNoise(radial=True, full=False),
+    "radial-full": JointNoise(radial=True, full=True),
+    "gaussian-full": JointNoise(radial=False, full=True),
+}
+
+#: Most latent dimensions of a posterior with a full covariance, whose encoder has d_z (d_z - 1)/2 outputs for it.
+MOST_FULL_DIMENSIONS = 512
+
+
+def is_bounded(posterior: str) -> bool:
+    """Return whether the posterior of this name, except kde and none, has bounded support."""
+    if posterior in JOINT_NOISES:
+        return JOINT_NOISES[posterior].radial
+    return posterior == BETA or NOISES[posterior].reach is not None

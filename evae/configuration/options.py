@@ -28,11 +28,14 @@ from evae.configuration.domains import (
     whole_number_of,
 )
 from evae.configuration.hold_out import KEEP
+from evae.configuration.noises import LARGEST_SHAPE, SMALLEST_INITIAL_SHAPE
 from evae.configuration.recipe import (
     DIVERGENCES,
+    GRADIENTS,
     INTERVALS,
     KERNELS,
     KINDS,
+    LEARNED_SHAPES,
     OBJECTIVES,
     PENALTIES,
     POSTERIORS,
@@ -209,8 +212,11 @@ class TrainingOptions:
             "evae-repaired: epanechnikov + uniform-prior, where Lemma 3.2 does apply. gaussian-kde: evae with a "
             "Gaussian kernel. beta-vae: vae with beta 4. ae: none + reconstruction. laplace-vae: laplace + elbo. "
             "gm-vae, gm-evae: gaussian, epanechnikov + elbo with a learned mixture as the prior, by a bound. vamp-vae, "
-            "vamp-evae: the same with a VampPrior. The "
-            "options from --posterior to --penalty-weight change it.",
+            "vamp-evae: the same with a VampPrior. "
+            "evae-beta: beta + elbo, a kernel of learned shape. evae-beta-repaired: beta + uniform-prior with renyi2. "
+            "evae-radial, evae-radial-full, gaussian-full: the posteriors of these names + elbo. iwae: gaussian + "
+            "iwae, the importance-weighted bound. iwae-epanechnikov: epanechnikov + iwae. The options from "
+            "--posterior to --penalty-weight change it.",
             metavar="NAME",
         ),
     )
@@ -430,8 +436,10 @@ class TrainingOptions:
             choice(*POSTERIORS),
             "Noise of a code, in place of the model's.",
             "gaussian: mu + sigma eps. epanechnikov: mu + r K with density (3/4)(1 - x^2). uniform: mu + r U[-1, 1]. "
-            "laplace: mu + scale L with density exp(-|x|)/2. kde: b(mu + r K) + U[-B, B], Algorithm 1 with b = 0.3594. "
-            "none: mu.",
+            "laplace: mu + scale L with density exp(-|x|)/2. beta: mu + sigma sqrt(2a + 1) u, of variance sigma^2, u "
+            "with density ~ (1 - u^2)^(a - 1). radial: one epanechnikov kernel of all dimensions, ~ 1 - |u|^2. "
+            "radial-full, gaussian-full: this and the normal law with a full covariance matrix. kde: b(mu + r K) + "
+            "U[-B, B], Algorithm 1 with b = 0.3594. none: mu.",
             metavar="NAME",
             label="{}",
         ),
@@ -443,7 +451,8 @@ class TrainingOptions:
             "Term that is added to the reconstruction error, in place of the model's.",
             "elbo: the exact KL divergence to N(0, I). kde-bound: B I(K)/(M r) of equation (8), which for Epanechnikov "
             "K is 3B/(5Mr). uniform-prior: the divergence from U[-l/2, l/2], with the posterior kept inside. "
-            "reconstruction: nothing. A pair without an exact formula is refused.",
+            "iwae: the importance-weighted bound from K codes, and N(0, I). reconstruction: nothing. A pair without an "
+            "exact formula is refused.",
             metavar="NAME",
             label="{}",
         ),
@@ -480,6 +489,27 @@ class TrainingOptions:
             "interval's length, as the text has it.",
             metavar="printed|corrected",
             label="{}",
+        ),
+    )
+    shape: str | float | None = field(
+        default=None,
+        metadata=row(
+            WordOrNumber(words=LEARNED_SHAPES, minimum=1.0, maximum=LARGEST_SHAPE),
+            "a of the posterior beta, in place of the model's: learned, encoded, or a constant.",
+            "learned (the default): one parameter of the model. encoded: an output of the encoder for each code and "
+            "dimension. 1 is the uniform kernel, 2 the epanechnikov, and large values are nearly gaussian.",
+            metavar="learned|encoded|A",
+            label="shape-{}",
+        ),
+    )
+    initial_shape: float | None = field(
+        default=None,
+        metadata=row(
+            number(SMALLEST_INITIAL_SHAPE, LARGEST_SHAPE),
+            "a before the first step, for a shape that is learned or encoded.",
+            advice="By default it is 2, the epanechnikov kernel.",
+            metavar="A",
+            label="from{}",
         ),
     )
     beta: float | None = field(
@@ -558,6 +588,48 @@ class TrainingOptions:
             "frozen: such images, which are not learned.",
             metavar="random|data|frozen",
             label="{}-inputs",
+        ),
+    )
+    importance_samples: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(maximum=1000),
+            "K, the number of codes of an image in a bound of the objective iwae.",
+            "5 is the default; the encoder is evaluated once, the decoder K times. 1 is the elbo by draws.",
+            metavar="K",
+            label="K{}",
+        ),
+    )
+    importance_groups: int | None = field(
+        default=None,
+        metadata=row(
+            whole_number(maximum=1000),
+            "M, the number of bounds of the objective iwae, each from its own K codes, whose mean is taken (MIWAE).",
+            "1 is the default.",
+            metavar="M",
+            label="M{}",
+        ),
+    )
+    elbo_share: float | None = field(
+        default=None,
+        metadata=row(
+            number(0.0, 1.0),
+            "Weight of the bound from single codes in the objective iwae (CIWAE).",
+            "0 is the default.",
+            metavar="SHARE",
+            label="elbo{}",
+        ),
+    )
+    gradient: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*GRADIENTS),
+            "Gradient of the objective iwae.",
+            "plain (the default): the derivative of the bound. stl: without the score of the posterior (sticking the "
+            "landing). dreg: doubly reparametrised. stl and dreg are refused for posteriors of bounded support, for "
+            "which they are biased or have infinite variance.",
+            metavar="plain|stl|dreg",
+            label="{}",
         ),
     )
     penalty: str | None = field(

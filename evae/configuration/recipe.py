@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from evae.configuration.noises import NOISES
+from evae.configuration.noises import BETA, JOINT_NOISES, NOISES, is_bounded
 from foundation.errors import InputError
 
-POSTERIORS = (*NOISES, "kde", "none")
+POSTERIORS = (*NOISES, BETA, *JOINT_NOISES, "kde", "none")
 
-OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
+OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "iwae", "reconstruction")
 
 KERNELS = ("epanechnikov", "gaussian", "uniform")
 
@@ -29,6 +29,12 @@ PRIORS = ("normal", "mixture", "vamp")
 
 #: Where the pseudo-inputs of the prior vamp come from.
 PSEUDO_INPUTS = ("random", "data", "frozen")
+
+#: Gradients of the objective iwae (`evae.models.objectives.ImportanceWeighted`).
+GRADIENTS = ("plain", "stl", "dreg")
+
+#: Shapes of the posterior beta that are learned: one for the model, or one for each code and dimension.
+LEARNED_SHAPES = ("learned", "encoded")
 
 #: b(100) = 100^(-2/9), the step size of Section 4 (`evae.models.kernel_density.step_size`).
 STEP_SIZE = 100 ** (-2 / 9)
@@ -51,6 +57,10 @@ class Recipe:
     kernel, prior_length, interval
         Of the posterior kde: K of Algorithm 1, one of `KERNELS`; B, ``learned`` or a constant; and the interval of U,
         one of `INTERVALS`: [-B, B] as printed or [-B/2, B/2].
+    shape
+        Of the posterior beta: its shape a, one of `LEARNED_SHAPES` or a constant.
+    initial_shape
+        Of a learned shape: a before the first step.
     beta
         Of every objective except reconstruction: the weight of its regularisation term.
     uniform_length, divergence
@@ -60,6 +70,8 @@ class Recipe:
     prior, prior_components, pseudo_inputs
         Of the objective elbo: one of `PRIORS`; of the priors mixture and vamp their number of components, and of vamp
         one of `PSEUDO_INPUTS`.
+    importance_samples, importance_groups, elbo_share, gradient
+        Of the objective iwae: as for `evae.models.objectives.ImportanceWeighted`.
     penalty, penalty_weight
         A further term, one of `PENALTIES`, which any objective can have, and its weight.
     """
@@ -69,6 +81,8 @@ class Recipe:
     kernel: str | None = None
     prior_length: str | float | None = None
     interval: str | None = None
+    shape: str | float | None = None
+    initial_shape: float | None = None
     beta: float | None = None
     uniform_length: float | None = None
     divergence: str | None = None
@@ -76,19 +90,23 @@ class Recipe:
     prior: str | None = None
     prior_components: int | None = None
     pseudo_inputs: str | None = None
+    importance_samples: int | None = None
+    importance_groups: int | None = None
+    elbo_share: float | None = None
+    gradient: str | None = None
     penalty: str | None = None
     penalty_weight: float | None = None
 
     def completed(self) -> Recipe:
         """Set every option that has an effect, by default to its plain value, and every other one to None."""
-        found = Recipe(self.posterior, self.objective, penalty=self.penalty)
+        complete = Recipe(self.posterior, self.objective, penalty=self.penalty)
         # In the order of the table: an option may belong to a value of one before it.
-        for name, (_, _, default) in RECIPE_OPTIONS.items():
-            if found.uses(name):
+        for name, (_, _, plain) in RECIPE_OPTIONS.items():
+            if complete.uses(name):
                 given = getattr(self, name)
-                value: Any = default if given is None else given
-                found = dataclasses.replace(found, **{name: value})
-        return found
+                value: dict[str, Any] = {name: plain if given is None else given}
+                complete = dataclasses.replace(complete, **value)
+        return complete
 
     def uses(self, option: str) -> bool:
         """Return whether an option has an effect for this posterior and this objective."""
@@ -108,14 +126,20 @@ class Recipe:
 #: The fields of a configuration that override its preset.
 RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
-#: The posteriors or objectives that use each option of a recipe, and its plain value.
+#: The field of a recipe and its values with which each option has an effect, and the option's plain value.
 RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "kernel": ("posterior", ("kde",), "epanechnikov"),
     "prior_length": ("posterior", ("kde",), "learned"),
     "interval": ("posterior", ("kde",), "printed"),
+    "shape": ("posterior", (BETA,), "learned"),
+    "initial_shape": ("shape", LEARNED_SHAPES, 2.0),
     "beta": ("objective", ("elbo", "kde-bound", "uniform-prior"), 1.0),
     "uniform_length": ("objective", ("uniform-prior",), UNIT_VARIANCE_LENGTH),
     "divergence": ("objective", ("uniform-prior",), "kl"),
+    "importance_samples": ("objective", ("iwae",), 5),
+    "importance_groups": ("objective", ("iwae",), 1),
+    "elbo_share": ("objective", ("iwae",), 0.0),
+    "gradient": ("objective", ("iwae",), "plain"),
     "divergence_by": ("objective", ("elbo", "uniform-prior"), "exact"),
     "prior": ("objective", ("elbo",), "normal"),
     "prior_components": ("prior", ("mixture", "vamp"), 10),
@@ -139,6 +163,13 @@ PRESETS = {
     "gm-evae": Recipe("epanechnikov", "elbo", prior="mixture", divergence_by="bound"),
     "vamp-vae": Recipe("gaussian", "elbo", prior="vamp", divergence_by="bound", prior_components=100),
     "vamp-evae": Recipe("epanechnikov", "elbo", prior="vamp", divergence_by="bound", prior_components=100),
+    "evae-beta": Recipe(BETA, "elbo"),
+    "evae-beta-repaired": Recipe(BETA, "uniform-prior", divergence="renyi2"),
+    "evae-radial": Recipe("radial", "elbo"),
+    "evae-radial-full": Recipe("radial-full", "elbo"),
+    "gaussian-full": Recipe("gaussian-full", "elbo"),
+    "iwae": Recipe("gaussian", "iwae"),
+    "iwae-epanechnikov": Recipe("epanechnikov", "iwae"),
 }
 
 
@@ -151,7 +182,7 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
     if not recipe.has_prior or posterior == "none":
         return ()
     if recipe.objective == "uniform-prior":
-        unbounded = smooth or (posterior in NOISES and NOISES[posterior].reach is None)
+        unbounded = smooth or (posterior != "kde" and not is_bounded(posterior))
         kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
         return () if unbounded else kinds
     exact = () if smooth else ("exact",)
@@ -180,6 +211,25 @@ def require_formula(recipe: Recipe) -> None:
             _refuse_kind(recipe, kinds)
     if objective == "uniform-prior":
         _require_room(recipe)
+    if objective == "iwae":
+        _require_weights(recipe)
+
+
+def _require_weights(recipe: Recipe) -> None:
+    """Raise `InputError` if a code of the posterior has no importance weight, or the weights have no such gradient."""
+    posterior = recipe.posterior
+    if posterior == "none":
+        raise InputError("--objective iwae has no weights for --posterior none: a point has no density.")
+    if recipe.gradient == "plain":
+        return
+    if posterior == "kde" or is_bounded(posterior):
+        raise InputError(
+            f"--gradient {recipe.gradient} is not for --posterior {posterior}: it leaves out the derivative of the "
+            "density with respect to its parameters, whose mean is not zero or whose variance is infinite where a "
+            "density ends. Use --gradient plain."
+        )
+    if recipe.elbo_share:
+        raise InputError(f"--elbo-share goes with --gradient plain alone, got --gradient {recipe.gradient}.")
 
 
 def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:

@@ -44,6 +44,7 @@ _TERMS = {
     "kl_estimate": "KL divergence, estimated",
     "renyi2": "Rényi divergence of order 2",
     "kernel_penalty": "kernel penalty",
+    "importance_weighted": "rest of the importance-weighted bound",
     "dip_penalty": "DIP penalty",
 }
 
@@ -257,6 +258,13 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend()
 
+    def shape(axes: Axes) -> None:
+        values = [latent.spreads.get("a") for latent in latents]
+        _draw_line(axes, records, values, None, color=VERMILION, marker="o")
+        axes.axhline(2, color=GREY, linestyle=":", label="Epanechnikov")
+        axes.set(title="shape of the kernel", ylabel="$a$", ylim=(1, None))
+        axes.legend()
+
     def noise(axes: Axes) -> None:
         # The band of all dimensions, their median, and the bound below which a dimension counts as active.
         epochs = [record.epoch for record in records]
@@ -286,4 +294,6 @@ def _latent_panels(run: Run) -> list[Callable[[Axes], None]]:
     # Without noise all ratios are 0; runs of earlier versions may lack them.
     noisy = any(ratio is not None and ratio.max != 0 for ratio in ratios)
     rated = any(latent.rate is not None for latent in latents)
-    return [panel for panel, there in ((spread, spreads), (noise, noisy), (rate, rated)) if there]
+    shaped = "a" in latents[-1].spreads
+    panels = ((spread, spreads), (shape, shaped), (noise, noisy), (rate, rated))
+    return [panel for panel, there in panels if there]

@@ -26,8 +26,8 @@ CHUNK = 500
 class Reconstruction:
     """A chunk of hold-out images in [0, 1], their posterior, and the logits of their reconstructions.
 
-    ``drawn`` decodes ``draw``, one seeded draw from the posterior, as in training; ``at_mean`` decodes the posterior's
-    mean.
+    ``drawn`` decodes ``draw``, seeded draws from the posterior, as many as in training; ``at_mean`` decodes the
+    posterior's mean.
     """
 
     images: Tensor
@@ -38,19 +38,22 @@ class Reconstruction:
 
 
 @torch.no_grad()
-def reconstructions(model: VAE, pixels: Tensor, seed: int, density: bool = False) -> Iterator[Reconstruction]:
+def reconstructions(
+    model: VAE, pixels: Tensor, seed: int, density: bool = False, samples: int = 1
+) -> Iterator[Reconstruction]:
     """Reconstruct uint8 ``pixels`` (N, C, S, S) in chunks with the model in evaluation mode.
 
     The draws depend only on ``seed``, not on the epoch, so that epochs are compared under the same noise. They have a
-    log-density if ``density``. The model's mode is restored.
+    log-density if ``density``, and are ``samples`` for each image. The model's mode is restored.
     """
     noise = generator(seed, Stream.HOLDOUT, device=pixels.device)
     was_training = model.training
     model.eval()
     try:
-        for chunk in pixels.split(CHUNK):
+        # With several codes for an image, as many codes are decoded at once as images otherwise.
+        for chunk in pixels.split(max(CHUNK // samples, 1)):
             images = as_images(chunk)
-            logits, posterior, draw = model(images, noise, density=density)
+            logits, posterior, draw = model(images, noise, density=density, samples=samples)
             yield Reconstruction(images, posterior, draw, logits, at_mean=model.decoder(posterior.mean))
     finally:
         model.train(was_training)
@@ -72,7 +75,7 @@ def holdout_metrics(
     rows, posteriors = [], []
     with torch.no_grad():
         prior = None if model.prior is None else model.prior.snapshot()
-    for chunk in reconstructions(model, pixels, seed, objective.needs_density):
+    for chunk in reconstructions(model, pixels, seed, objective.needs_density, objective.samples):
         terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, prior)
         terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
         rows.append(torch.stack([term.double().sum() for term in terms.values()]))

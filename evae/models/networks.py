@@ -19,8 +19,9 @@ Inputs and outputs hold the rows of one network after those of another: "(N, ...
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ def architecture_for(image_shape: Sequence[int]) -> Architecture:
 
 
 class Encoder(nn.Module):
-    """Map images (N, C, S, S) in [0, 1] to one unconstrained tensor (N, d_z) for each head.
+    """Map images (N, C, S, S) in [0, 1] to one unconstrained tensor, (N, d_z) or (N, outputs), for each head.
 
     Parameters
     ----------
@@ -82,9 +83,18 @@ class Encoder(nn.Module):
         Names of the posterior's parameters; each has its own fully connected layer.
     networks : int
         Number of stacked networks.
+    zero_heads : mapping of str to int, optional
+        Further parameters, whose layers start with weights of zero, and the number of outputs of each.
     """
 
-    def __init__(self, image_shape: Sequence[int], latent_dim: int, heads: Sequence[str], networks: int = 1) -> None:
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        heads: Sequence[str],
+        networks: int = 1,
+        zero_heads: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.networks = networks
         architecture = architecture_for(image_shape)
@@ -100,9 +110,11 @@ class Encoder(nn.Module):
             channels = width
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.heads = nn.ModuleDict({name: _Linear(channels // networks, latent_dim, networks) for name in heads})
+        for name, outputs in zero_heads.items():
+            self.heads[name] = _ZeroLinear(channels // networks, outputs, networks)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the outputs of the heads by name, each of shape (N, d_z)."""
+        """Return the outputs of the heads by name, each of shape (N, d_z) or (N, outputs)."""
         features = self.features(_stack_channels(images, self.networks))
         return {name: _unstack_channels(head(features), self.networks) for name, head in self.heads.items()}
 
@@ -173,6 +185,15 @@ class _Linear(nn.Linear):
         rows = input.unflatten(1, (self.networks, -1)).transpose(0, 1)
         weights, biases = (each.unflatten(0, (self.networks, -1)) for each in (self.weight, self.bias))
         return torch.baddbmm(biases[:, None], rows, weights.mT).transpose(0, 1).flatten(1)
+
+
+class _ZeroLinear(_Linear):
+    """A fully connected layer whose weights and outputs are zero before the first step."""
+
+    def reset_parameters(self) -> None:
+        """Set all weights to zero."""
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
 
 
 class _ConvolutionOfOnePixel(nn.ConvTranspose2d):

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evae.configuration.configuration import Configuration
+from evae.models.importance_weighting import importance_bound, weigh_gradient
 from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.posteriors import Draw, Posterior
 from evae.models.priors.prior import Prior
@@ -48,6 +49,11 @@ class Objective(ABC):
         """Whether `terms` needs the log-density of the draw."""
         return False
 
+    @property
+    def samples(self) -> int:
+        """Number of codes that are drawn for each image."""
+        return 1
+
     @abstractmethod
     def terms(
         self,
@@ -63,7 +69,8 @@ class Objective(ABC):
         Parameters
         ----------
         logits, images : Tensor
-            Shape (N, C, H, W): the decoded codes of ``draw``, and the images in [0, 1].
+            Shape (N, C, H, W): the decoded codes of ``draw``, and the images in [0, 1]. With several `samples` K, the
+            logits have N K rows, K consecutive ones for each image, as the draw.
         posterior : Posterior
             Of the N images.
         draw : Draw
@@ -203,6 +210,64 @@ class ReconstructionAlone(RegularisedObjective):
 
 
 @dataclass(frozen=True)
+class ImportanceWeighted(Objective):
+    """The negative importance-weighted bound (`evae.models.importance_weighting`) from several codes of each image.
+
+    The term ``importance_weighted`` is what the loss has besides the mean reconstruction error of the codes; for one
+    code it is log q(z | x) - log p(z), the estimate of the KL divergence.
+
+    Attributes
+    ----------
+    codes : int
+        K, the number of codes in a bound.
+    groups : int
+        M, the number of bounds whose mean is taken.
+    elbo_share : float
+        Weight of the bound from single codes.
+    gradient : str
+        ``plain``: the derivative of the bound. ``stl``: without the derivative of log q(z | x) with respect to its
+        parameters at the drawn code; for one code its mean is the same. ``dreg``: the doubly reparametrised gradient.
+        Both need a density that vanishes nowhere.
+    """
+
+    codes: int = 5
+    groups: int = 1
+    elbo_share: float = 0.0
+    gradient: str = "plain"
+
+    names: ClassVar[tuple[str, ...]] = ("reconstruction", "importance_weighted")
+    needs_density: ClassVar[bool] = True
+
+    @property
+    def samples(self) -> int:
+        """M K."""
+        return self.groups * self.codes
+
+    def terms(
+        self,
+        logits: Tensor,
+        images: Tensor,
+        posterior: Posterior,
+        draw: Draw,
+        prior: Prior | None = None,
+        networks: int = 1,  # noqa: ARG002 (each image's bound is a function of its own codes)
+    ) -> dict[str, Tensor]:
+        """Return the mean reconstruction error, and the rest of the negative bound."""
+        if prior is None or draw.log_density is None:
+            raise InputError(f"the importance-weighted bound needs a prior, and a density of the {posterior.label}.")
+        errors = reconstruction_error(logits, images.repeat_interleave(self.samples, 0))
+        log_density = draw.log_density
+        if self.gradient != "plain":
+            log_density = posterior.detach().repeat_each(self.samples).log_prob(draw.codes)
+        log_weights = (prior.log_prob(draw.codes) - errors - log_density).view(len(images), self.groups, self.codes)
+        if self.gradient == "dreg":
+            weigh_gradient(draw.codes, log_weights)
+        # The gradient is that of the bound alone; its split in two terms is for the log.
+        error = errors.detach().view(len(images), -1).mean(1)
+        return {"reconstruction": error, "importance_weighted": -importance_bound(log_weights, self.elbo_share) - error}
+
+
+@dataclass(frozen=True)
 class Penalised(Objective):
     """An objective with a further term, the penalty times its weight."""
 
@@ -218,6 +283,11 @@ class Penalised(Objective):
     def needs_density(self) -> bool:
         """Whether the objective needs it."""
         return self.objective.needs_density
+
+    @property
+    def samples(self) -> int:
+        """The number of the objective."""
+        return self.objective.samples
 
     def terms(
         self,
@@ -237,7 +307,14 @@ def objective_for(config: Configuration) -> Objective:
     """Return the objective that the configuration names, with its penalty if there is one."""
     recipe = config.recipe
     objective: Objective
-    if recipe.beta is None:
+    if recipe.importance_samples is not None:
+        objective = ImportanceWeighted(
+            recipe.importance_samples,
+            groups=recipe.importance_groups or 1,
+            elbo_share=recipe.elbo_share or 0.0,
+            gradient=recipe.gradient or "plain",
+        )
+    elif recipe.beta is None:
         objective = ReconstructionAlone()
     elif recipe.divergence_by is not None:
         objective = EvidenceLowerBound(recipe.divergence or "kl", recipe.divergence_by, beta=recipe.beta)

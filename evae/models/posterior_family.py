@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evae.configuration.noises import NOISES
+from evae.configuration.noises import BETA, JOINT_NOISES, NOISES
 from evae.configuration.recipe import POSTERIORS, STEP_SIZE, Recipe
+from evae.models import joint, symmetric_beta
+from evae.models.joint import JointPosterior
 from evae.models.kernel_density import KernelDensityPosterior, kernel_reach
 from evae.models.posteriors import SMALLEST_SPREAD, LocationScalePosterior, PointPosterior, Posterior
+from evae.models.symmetric_beta import SymmetricBetaPosterior, shape_from
 from foundation.errors import InputError
 
 #: A posterior bounded by an interval is shrunk by this factor, so that rounding never moves it outside.
@@ -45,6 +48,10 @@ class PosteriorFamily:
         Of the posterior kde: see `KernelDensityPosterior`.
     prior_length : float, optional
         A constant B for the posterior kde; None if it is learned.
+    shape : str or float
+        Of the posterior beta: ``learned``, ``encoded`` or a constant.
+    initial_shape : float
+        Of the posterior beta: a learned or encoded shape before the first step.
     within : float, optional
         Half the length of the prior's interval.
     """
@@ -53,6 +60,8 @@ class PosteriorFamily:
     kernel: str = "epanechnikov"
     interval: str = "printed"
     prior_length: float | None = None
+    shape: str | float = "learned"
+    initial_shape: float = 2.0
     within: float | None = None
 
     def __post_init__(self) -> None:
@@ -68,6 +77,8 @@ class PosteriorFamily:
             kernel=recipe.kernel or "epanechnikov",
             interval=recipe.interval or "printed",
             prior_length=constant,
+            shape=recipe.shape or "learned",
+            initial_shape=recipe.initial_shape or 2.0,
             within=None if recipe.uniform_length is None else recipe.uniform_length / 2,
         )
 
@@ -76,21 +87,70 @@ class PosteriorFamily:
         """Names of the encoder's outputs, in the order of the arguments of `from_heads`."""
         if self.posterior == "kde":
             return ("mu", "r", "B") if self.prior_length is None else ("mu", "r")
+        if self.posterior == BETA:
+            return ("mu", "sigma", "a") if self.shape == "encoded" else ("mu", "sigma")
+        if self.posterior in JOINT_NOISES:
+            return ("mu", "sigma", "couplings") if JOINT_NOISES[self.posterior].full else ("mu", "sigma")
         return ("mu",) if self.posterior == "none" else ("mu", NOISES[self.posterior].scale)
 
+    @property
+    def learns_shape(self) -> bool:
+        """Whether the shape is a parameter of the model, whose value follows those of the heads in `from_heads`."""
+        return self.posterior == BETA and self.shape == "learned"
+
+    def zero_heads(self, latent_dim: int) -> dict[str, int]:
+        """Return those of the heads whose outputs are zero before the first step, with their numbers of outputs.
+
+        The shape of every code is then the initial one, and its dimensions are uncorrelated.
+        """
+        return {name: number for name, number in self.outputs(latent_dim).items() if name in ("a", "couplings")}
+
+    def outputs(self, latent_dim: int) -> dict[str, int]:
+        """Return the number of outputs of each head."""
+        couplings = latent_dim * (latent_dim - 1) // 2
+        return {name: couplings if name == "couplings" else latent_dim for name in self.heads}
+
     def from_heads(self, *outputs: Tensor) -> Posterior:
-        """Make the posterior from the unconstrained outputs of the heads, each of shape (N, d_z)."""
+        """Make the posterior from the unconstrained outputs of the heads, (N, d_z) except for `zero_heads`."""
         if self.posterior == "none":
             return PointPosterior(*outputs)
         if self.posterior == "kde":
             return self._kernel_density(*outputs)
+        if self.posterior == BETA:
+            return self._symmetric_beta(*outputs)
+        if self.posterior in JOINT_NOISES:
+            return self._joint(*outputs)
         mu, spread = outputs
         if self.within is None:
             return LocationScalePosterior(mu, positive(spread), self.posterior)
-        reach = NOISES[self.posterior].reach or math.inf
+        mu, spread = self._inside(mu, spread, NOISES[self.posterior].reach or math.inf)
+        return LocationScalePosterior(mu, spread, self.posterior)
+
+    def _inside(self, mu: Tensor, spread: Tensor, reach: Tensor | float) -> tuple[Tensor, Tensor]:
+        """Return the mean and the spread of a posterior ``within``, which reaches ``reach`` times its spread."""
+        assert self.within is not None
         room = self.within * _MARGIN
         spread = below(room / reach, spread)
-        return LocationScalePosterior((room - reach * spread) * mu.tanh(), spread, self.posterior)
+        return (room - reach * spread) * mu.tanh(), spread
+
+    def _symmetric_beta(self, mu: Tensor, sigma: Tensor, log_ratio: Tensor | None = None) -> SymmetricBetaPosterior:
+        if isinstance(self.shape, float | int):
+            shape = torch.full_like(mu[:, :1], self.shape)
+        else:
+            shape = shape_from(torch.zeros_like(mu[:, :1]) if log_ratio is None else log_ratio, self.initial_shape)
+        if self.within is None:
+            return SymmetricBetaPosterior(mu, positive(sigma), shape)
+        reach = symmetric_beta.reach_of(shape)
+        # A small standard deviation does not depend on the shape, whose gradient is then that at equal variance. For
+        # the Epanechnikov kernel the shift is zero.
+        shifted = sigma + (reach / math.sqrt(5)).log()
+        return SymmetricBetaPosterior(*self._inside(mu, shifted, reach), shape)
+
+    def _joint(self, mu: Tensor, sigma: Tensor, couplings: Tensor | None = None) -> JointPosterior:
+        if self.within is None:
+            return JointPosterior(mu, positive(sigma), self.posterior, couplings)
+        reach = joint.reach_of(mu.shape[1]) if JOINT_NOISES[self.posterior].radial else math.inf
+        return JointPosterior(*self._inside(mu, sigma, reach), self.posterior, couplings)
 
     def _kernel_density(self, mu: Tensor, r: Tensor, raw_length: Tensor | None = None) -> KernelDensityPosterior:
         half = 1.0 if self.interval == "printed" else 0.5

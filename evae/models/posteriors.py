@@ -1,8 +1,9 @@
 """The posteriors q(z | x): sampling, moments, entropy and roughness of the codes.
 
 A posterior is a small frozen object that holds the parameters of one batch, each of shape (N, d_z). The codes of
-different images and dimensions are independent given these parameters. A property without a closed form, or with an
-infinite value, is None; an objective that needs it raises an `InputError` that names the posterior.
+different images are independent given these parameters, and so are their dimensions unless the posterior is joint. A
+property without a closed form, or with an infinite value, is None; an objective that needs it raises an `InputError`
+that names the posterior.
 """
 
 from __future__ import annotations
@@ -47,7 +48,13 @@ class Draw:
 
 @dataclass(frozen=True)
 class Posterior(ABC):
-    """Parameters of q(z | x) for a batch of N images. Every tensor has the shape (N, d_z)."""
+    """Parameters of q(z | x) for a batch of N images. Every tensor has the shape (N, d_z).
+
+    If ``joint``, the dimensions of a code are dependent, and the entropy and the roughness are those of all dimensions
+    together, (N,).
+    """
+
+    joint: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -63,6 +70,11 @@ class Posterior(ABC):
     @abstractmethod
     def variance(self) -> Tensor:
         """Var[z | x]."""
+
+    @property
+    def covariance(self) -> Tensor:
+        """Cov[z | x], of shape (N, d_z, d_z)."""
+        return torch.diag_embed(self.variance)
 
     @property
     @abstractmethod
@@ -85,8 +97,14 @@ class Posterior(ABC):
         return None
 
     @property
+    def log_roughness(self) -> Tensor | None:
+        """Logarithm of the roughness; None without a density or a closed form."""
+        roughness = self.roughness
+        return None if roughness is None else roughness.log()
+
+    @property
     def distribution(self) -> Distribution:
-        """q(z | x) as a distribution with batch shape (N, d_z).
+        """q(z | x) as a distribution with batch shape (N, d_z), or (N,) if it is joint.
 
         Raises
         ------
@@ -120,8 +138,19 @@ class Posterior(ABC):
 
     def repeat(self, rows: int) -> Self:
         """Return the posterior of a single image in ``rows`` rows, as a view, to draw as many codes for it."""
+        return self._map(lambda value: value.expand(rows, -1))
+
+    def repeat_each(self, samples: int) -> Self:
+        """Return the posteriors of all images, each in ``samples`` consecutive rows, to draw as many codes for it."""
+        return self._map(lambda value: value.repeat_interleave(samples, 0))
+
+    def detach(self) -> Self:
+        """Return the same posteriors without gradients in their parameters."""
+        return self._map(Tensor.detach)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **{name: value.expand(rows, -1) for name, value in tensors.items()})
+        return replace(self, **{name: function(value) for name, value in tensors.items()})
 
 
 @dataclass(frozen=True)

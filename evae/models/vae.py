@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evae.compute.precision import layers_in
-from evae.compute.random_streams import NoiseSource, Stream, generator
+from evae.compute.random_streams import NoiseSource, Stream, generator, repeat_source
 from evae.configuration.configuration import Configuration
 from evae.metrics import require_unit_range
 from evae.models.networks import Decoder, Encoder
@@ -17,6 +17,7 @@ from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Draw, Posterior
 from evae.models.priors.choice import prior_for
 from evae.models.priors.prior import Prior
+from evae.models.symmetric_beta import LearnedShape
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.validation import require_positive
@@ -52,8 +53,11 @@ class VAE(nn.Module):
         self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
-        self.encoder = Encoder(image_shape, latent_dim, self.family.heads, networks)
+        zero_heads = self.family.zero_heads(latent_dim)
+        heads = [name for name in self.family.heads if name not in zero_heads]
+        self.encoder = Encoder(image_shape, latent_dim, heads, networks, zero_heads)
         self.decoder = Decoder(image_shape, latent_dim, networks)
+        self.shape = LearnedShape(networks) if self.family.learns_shape else None
         self.prior = prior
         if prior is not None:
             prior.attach(self.encode_still)
@@ -71,10 +75,14 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The encoder's trunk, each of its heads, the decoder and the prior, if it has weights, by name."""
+        """The encoder's trunk, each of its heads, the decoder, a learned shape and the prior, if it has weights."""
         heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
-        prior = {} if self.prior is None or self.prior.part is None else {f"prior.{self.prior.part}": self.prior}
-        return {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder, **prior}
+        parts = {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
+        if self.shape is not None:
+            parts["shape"] = self.shape
+        if self.prior is not None and self.prior.part is not None:
+            parts[f"prior.{self.prior.part}"] = self.prior
+        return parts
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Compute the posterior of each image.
@@ -119,7 +127,10 @@ class VAE(nn.Module):
         # Training takes this way: a look at the values would wait for the device.
         with layers_in(precision, images.device):
             outputs = self.encoder(images)
-        return self.family.from_heads(*(outputs[name].to(images.dtype) for name in self.family.heads))
+        parameters = [outputs[name].to(images.dtype) for name in self.family.heads]
+        if self.shape is not None:
+            parameters.append(self.shape(len(images)))
+        return self.family.from_heads(*parameters)
 
     def encode_still(self, images: Tensor) -> Posterior:
         """Compute the posteriors of images in a pass of their own, in single precision, normalised by running averages.
@@ -141,15 +152,24 @@ class VAE(nn.Module):
         return probabilities
 
     def forward(
-        self, images: Tensor, generator: NoiseSource = None, precision: str = "fp32", density: bool = False
+        self,
+        images: Tensor,
+        generator: NoiseSource = None,
+        precision: str = "fp32",
+        density: bool = False,
+        samples: int = 1,
     ) -> tuple[Tensor, Posterior, Draw]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), the posterior and the draw.
+
+        With several ``samples`` K the draw and the logits have N K rows, K consecutive ones for each image.
 
         With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
         The log-density of the draw is computed if ``density``, and None otherwise.
         """
         posterior = self._encode(images, precision)
-        drawn = posterior.draw(generator) if density else Draw(posterior.rsample(generator), None)
+        each = posterior if samples == 1 else posterior.repeat_each(samples)
+        source = repeat_source(generator, samples)
+        drawn = each.draw(source) if density else Draw(each.rsample(source), None)
         with layers_in(precision, images.device):
             logits = self.decoder(drawn.codes)
         return logits.to(images.dtype), posterior, drawn

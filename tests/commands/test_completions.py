@@ -78,6 +78,8 @@ def test_commands_and_options_are_offered() -> None:
         ("reproduce --precision ", configuration.PRECISIONS),
         ("train --image-size ", ["32", "64"]),
         ("train --prior-length ", ["learned"]),
+        ("train --gradient ", configuration.GRADIENTS),
+        ("train --shape ", configuration.LEARNED_SHAPES),
         ("evaluate RUN --device ", configuration.DEVICES),
         ("evaluate RUN --features ", CHOICES),
         ("sample RUN --sampler ", SAMPLERS),

@@ -14,6 +14,8 @@ def prior_for(recipe: Recipe, latent_dim: int, image_shape: Sequence[int]) -> Pr
 
     ``recipe`` is complete; ``image_shape`` is that of pseudo-inputs, (channels, side, side).
     """
+    if recipe.objective == "iwae":
+        return NormalPrior(latent_dim)
     if recipe.uniform_length is not None:
         return UniformPrior(latent_dim, recipe.uniform_length)
     if recipe.prior is None or recipe.prior == "normal":

@@ -13,6 +13,7 @@ from evae.configuration.configuration import Configuration
 from evae.configuration.recipe import DIVERGENCES, KERNELS, KINDS, OBJECTIVES, POSTERIORS, PRESETS, PRIORS, Recipe
 from evae.models.objectives import objective_for
 from evae.models.posterior_family import PosteriorFamily
+from evae.models.posteriors import Posterior
 from evae.models.priors.choice import prior_for
 from evae.models.regularisation.divergences import kinds
 from foundation.errors import InputError
@@ -65,7 +66,8 @@ def combination_table() -> FittingTable:
         cells = dict.fromkeys(KINDS, "")
         reasons: dict[str, None] = {}
         for one in found:
-            kind = one.options.get("divergence_by", "exact")
+            usual = "draws" if one.options["objective"] == "iwae" else "exact"
+            kind = one.options.get("divergence_by", usual)
             cells[kind] = "-" if one.refusal is not None else one.term or "no term"
             reasons |= {one.reason: None} if one.reason else {}
         rows.append((*laws, *cells.values(), " ".join(reasons)))
@@ -97,7 +99,7 @@ def _judge(options: dict[str, Any]) -> Combination:
     label = options.get("prior") or ("" if prior is None else prior.label.removeprefix("the prior, "))
     try:
         config = Configuration(**options)
-        if prior is not None:
+        if config.recipe.has_prior:
             _require_registered(config)
     except InputError as refusal:
         return Combination(options, label, refusal=str(refusal))
@@ -109,8 +111,12 @@ def _require_registered(config: Configuration) -> None:
     recipe, family = config.recipe, PosteriorFamily.of(config.recipe)
     prior = prior_for(recipe, 1, _IMAGE_SHAPE)
     assert prior is not None
+
     # A network is not needed to tell which formulas there are.
-    prior.attach(lambda images: family.from_heads(*(torch.zeros(len(images), 1) for _ in family.heads)))
-    posterior = family.from_heads(*(torch.zeros(1, 1) for _ in family.heads))
+    def make_posterior(rows: int) -> Posterior:
+        return family.from_heads(*(torch.zeros(rows, outputs) for outputs in family.outputs(1).values()))
+
+    prior.attach(lambda images: make_posterior(len(images)))
+    posterior = make_posterior(1)
     if recipe.divergence_by not in kinds(posterior, prior, recipe.divergence or "kl"):
         raise InputError(f"the {posterior.label} has no {recipe.divergence_by} divergence from {prior.label}.")

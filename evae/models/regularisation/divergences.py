@@ -16,6 +16,7 @@ from torch.distributions import kl_divergence
 
 from evae.configuration.recipe import KINDS
 from evae.distributions import StandardNormal
+from evae.models.joint import JointPosterior
 from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.posteriors import Draw, Posterior
 from evae.models.priors.mixture import GaussianMixture
@@ -153,6 +154,14 @@ def _kl_to_normal(posterior: Posterior, _: Prior, __: Draw | None) -> Tensor:
     return kl_divergence(distribution, _STANDARD_NORMAL).sum(1)
 
 
+@register("exact", JointPosterior, NormalPrior)
+def _kl_of_joint_to_normal(posterior: Posterior, _: Prior, __: Draw | None) -> Tensor:
+    """Return KL(q(z | x) || N(0, I)) = -h(q) + sum of (log(2 pi) + mean^2 + variance)/2 over dimensions, exact."""
+    assert isinstance(posterior, JointPosterior)
+    second_moments = posterior.mean.square() + posterior.variance
+    return 0.5 * (math.log(2 * math.pi) + second_moments).sum(1) - posterior.entropy
+
+
 @register("bound", KernelDensityPosterior, NormalPrior)
 def _kl_bound_to_normal(posterior: Posterior, _: Prior, __: Draw | None) -> Tensor:
     """Bound the KL divergence of Algorithm 1's posterior by the entropy power inequality.
@@ -210,9 +219,10 @@ def _kl_to_uniform(posterior: Posterior, prior: Prior, _: Draw | None) -> Tensor
 @register("exact", Posterior, UniformPrior, measure="renyi2")
 def _renyi2_to_uniform(posterior: Posterior, prior: Prior, _: Draw | None) -> Tensor:
     """Sum log(l I(q)) over dimensions."""
-    if posterior.roughness is None:
+    log_roughness = posterior.log_roughness
+    if log_roughness is None:
         raise NoFormula("its roughness has no closed form.")
-    return _excess_over_uniform(posterior, prior, posterior.roughness.log())
+    return _excess_over_uniform(posterior, prior, log_roughness)
 
 
 def _excess_over_uniform(posterior: Posterior, prior: Prior, excess: Tensor) -> Tensor:
@@ -221,4 +231,6 @@ def _excess_over_uniform(posterior: Posterior, prior: Prior, excess: Tensor) -> 
     if posterior.reach is None:
         raise NoFormula("its support is unbounded, so that the divergence is infinite.")
     inside = posterior.mean.abs() + posterior.reach <= prior.length / 2
+    if posterior.joint:
+        return torch.where(inside.all(1), inside.shape[1] * math.log(prior.length) + excess, math.inf)
     return torch.where(inside, math.log(prior.length) + excess, math.inf).sum(1)

@@ -47,7 +47,7 @@ class MomentPenalty(Penalty):
     r"""The squared distance of the covariance of the codes from the identity, :math:`\sum_{ij} (C_{ij} - I_{ij})^2`.
 
     C is the covariance of the codes of the batch's images, the noise of each included: that of the posteriors' means
-    plus the mean of their variances. Only two moments of a posterior matter, so that it is exact for every one. It is
+    plus the mean of their covariances. Only two moments of a posterior matter, so that it is exact for every one. It is
     the penalty of DIP-VAE-II with equal weights for the diagonal and the rest. Source: Kumar, Sattigeri and
     Balakrishnan, Variational inference of disentangled latent concepts (2018).
 
@@ -60,8 +60,12 @@ class MomentPenalty(Penalty):
         """Compute the penalty of each network's batch, in each of its rows."""
         means = posterior.mean.unflatten(0, (networks, -1))
         centred = means - means.mean(1, keepdim=True)
-        noise = posterior.variance.unflatten(0, (networks, -1)).mean(1)
-        distance = centred.mT @ centred / means.shape[1] + torch.diag_embed(noise - 1)
+        if posterior.joint:
+            covariance = posterior.covariance.unflatten(0, (networks, -1)).mean(1)
+            noise = covariance - torch.eye(means.shape[2], dtype=means.dtype, device=means.device)
+        else:
+            noise = torch.diag_embed(posterior.variance.unflatten(0, (networks, -1)).mean(1) - 1)
+        distance = centred.mT @ centred / means.shape[1] + noise
         return distance.square().sum((1, 2)).repeat_interleave(means.shape[1])
 
 

@@ -55,6 +55,13 @@ def test_the_objective_decides_which_prior_there_is() -> None:
             ("vamp-vae", "vamp-evae"),
             "the prior, a mixture with the posteriors' moments at 100 learned pseudo-inputs",
         ),
+        "evae-beta": normal,
+        "evae-beta-repaired": uniform,
+        "evae-radial": normal,
+        "evae-radial-full": normal,
+        "gaussian-full": normal,
+        "iwae": normal,
+        "iwae-epanechnikov": normal,
     }
 
 

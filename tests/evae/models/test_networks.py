@@ -98,9 +98,7 @@ def test_a_size_that_appendix_b_has_no_network_for_is_refused(shape: tuple[int, 
 
 
 def test_an_unknown_posterior_is_refused() -> None:
-    with pytest.raises(
-        InputError, match="must be one of gaussian, epanechnikov, uniform, laplace, kde, none, got 'cauchy'"
-    ):
+    with pytest.raises(InputError, match=r"must be one of gaussian, epanechnikov, .*, kde, none, got 'cauchy'"):
         VAE((1, 32, 32), 8, "cauchy")
 
 

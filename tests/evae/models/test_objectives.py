@@ -18,6 +18,7 @@ from evae.distributions import Epanechnikov
 from evae.models.kernel_density import KernelDensityPosterior, step_size
 from evae.models.objectives import (
     EvidenceLowerBound,
+    ImportanceWeighted,
     KernelDensityBound,
     ReconstructionAlone,
     RegularisedObjective,
@@ -190,6 +191,13 @@ def test_every_preset_is_the_posterior_and_the_objective_of_the_design() -> None
         "gm-evae": ("epanechnikov", EvidenceLowerBound(by="bound")),
         "vamp-vae": ("gaussian", EvidenceLowerBound(by="bound")),
         "vamp-evae": ("epanechnikov", EvidenceLowerBound(by="bound")),
+        "evae-beta": ("beta", EvidenceLowerBound()),
+        "evae-beta-repaired": ("beta", EvidenceLowerBound("renyi2")),
+        "evae-radial": ("radial", EvidenceLowerBound()),
+        "evae-radial-full": ("radial-full", EvidenceLowerBound()),
+        "gaussian-full": ("gaussian-full", EvidenceLowerBound()),
+        "iwae": ("gaussian", ImportanceWeighted(5)),
+        "iwae-epanechnikov": ("epanechnikov", ImportanceWeighted(5)),
     }
     assert {name: (c.recipe.posterior, objective_for(c)) for name in PRESETS if (c := Configuration(model=name))} == (
         expected
@@ -219,7 +227,7 @@ def test_beta_weighs_the_regularisation_and_the_weighted_term_has_another_name()
 
 def test_the_option_beta_reaches_every_objective_that_has_a_term() -> None:
     for model in PRESETS:
-        if model != "ae":
+        if PRESETS[model].objective not in ("reconstruction", "iwae"):
             objective = objective_for(Configuration(model=model, beta=0.25))
             assert isinstance(objective, RegularisedObjective)
             assert objective.beta == 0.25

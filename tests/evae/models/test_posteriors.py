@@ -20,6 +20,7 @@ from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.objectives import EvidenceLowerBound, KernelDensityBound, RegularisedObjective
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import PointPosterior, Posterior
+from evae.models.symmetric_beta import SymmetricBetaPosterior
 from foundation.errors import InputError
 from foundation.types import Array
 from tests.evae.models.posteriors import (
@@ -105,6 +106,18 @@ CASES = dict(
             Case(epanechnikov_posterior, (-0.5, 1.3), lambda z: 0.75 / 1.3 * (1 - ((z + 0.5) / 1.3) ** 2), (-1.8, 0.8)),
         ),
         ("uniform", Case(uniform_posterior, (0.2, 0.6), stats.uniform(-0.4, 1.2).pdf, (-0.4, 0.8))),
+        *(
+            (
+                f"beta-{a}",
+                Case(
+                    SymmetricBetaPosterior,
+                    (0.2, 0.6 / math.sqrt(2 * a + 1), a),
+                    stats.beta(a, a, -0.4, 1.2).pdf,
+                    (-0.4, 0.8),
+                ),
+            )
+            for a in (1.0, 2.0, 3.7)
+        ),
         ("laplace", Case(laplace_posterior, (-0.3, 0.5), stats.laplace(-0.3, 0.5).pdf, (-20.3, -0.3, 19.7))),
         kde("epanechnikov", 0.7, 1.3, 1.1),
         kde("epanechnikov", -1.5, 2.0, 1.0, b=0.5),
@@ -277,6 +290,9 @@ FAMILIES = {
     "gaussian": PosteriorFamily("gaussian"),
     "epanechnikov": PosteriorFamily("epanechnikov"),
     "uniform": PosteriorFamily("uniform"),
+    "beta": PosteriorFamily("beta", shape=3.5),
+    "beta-encoded": PosteriorFamily("beta", shape="encoded"),
+    "radial": PosteriorFamily("radial"),
     **{f"kde-{kernel}": PosteriorFamily("kde", kernel=kernel) for kernel in KERNELS},
     "kde-corrected": PosteriorFamily("kde", interval="corrected"),
     "kde-constant": PosteriorFamily("kde", prior_length=0.5),
@@ -285,6 +301,9 @@ FAMILIES = {
 INSIDE = {
     "epanechnikov": PosteriorFamily("epanechnikov", within=1.5),
     "uniform": PosteriorFamily("uniform", within=1.5),
+    "beta": PosteriorFamily("beta", shape=1.0, within=1.5),
+    "beta-encoded": PosteriorFamily("beta", shape="encoded", initial_shape=5.0, within=1.5),
+    "radial": PosteriorFamily("radial", within=1.5),
     "kde-epanechnikov": PosteriorFamily("kde", within=1.5),
     "kde-uniform": PosteriorFamily("kde", kernel="uniform", within=1.5),
     "kde-corrected": PosteriorFamily("kde", interval="corrected", within=1.5),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from evae import Run, train
 from evae.exceptions import ResumeWarning
+from evae.models.symmetric_beta import LEARNING_RATIO
 from evae.runs.checkpoints import Position
 from evae.runs.run import find_run
 from evae.training.callbacks import Callback
@@ -281,3 +283,15 @@ def test_a_deterministic_run_on_cuda_resumes_to_the_bit(settings: dict[str, Any]
     with pytest.raises(TrainingInterrupted) as caught:
         train(small(tmp_path / "b", name="run", **settings), Stopping(2, 2))
     assert result(resume(caught.value.run)) == result(reference)
+
+
+def test_a_learned_shape_is_resumed_to_the_bit_and_recorded(tmp_path: Path, settings: dict[str, Any]) -> None:
+    options = {**settings, "model": "evae-beta", "limit_holdout": 10}
+    whole = train(small(tmp_path, name="whole", **options))
+    resumed = resume(train(small(tmp_path, name="part", **{**options, "epochs": 1})), epochs=2)
+    weights = [run.read_weights()["shape.log_ratio"] for run in (whole, resumed)]
+    assert torch.equal(*weights)
+    recorded = [record.latent.spreads["a"] for record in whole.records]
+    assert recorded[1] == pytest.approx(1 + math.exp(LEARNING_RATIO * float(weights[0])), rel=1e-6)
+    assert len({2.0, *recorded}) == 3
+    assert whole.records[1].latent.document()["mean_a"] == recorded[1]

@@ -126,6 +126,13 @@ def test_the_log_has_r_and_b_wherever_they_exist() -> None:
         "gm-evae": {"r"},
         "vamp-vae": {"sigma"},
         "vamp-evae": {"r"},
+        "evae-beta": {"sigma", "a"},
+        "evae-beta-repaired": {"sigma", "a"},
+        "evae-radial": {"sigma"},
+        "evae-radial-full": {"sigma"},
+        "gaussian-full": {"sigma"},
+        "iwae": {"sigma"},
+        "iwae-epanechnikov": {"r"},
     }
     images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8)
     for name in PRESETS:
@@ -448,6 +455,14 @@ IDLE_OPTIONS = [
     ({"model": "evae", "prior": "mixture"}, "--prior does nothing with the objective kde-bound"),
     ({"prior": "mixture"}, "--objective elbo has no exact formula for --prior mixture: the divergence from a mixture"),
     ({"penalty_weight": 2.0}, "--penalty-weight does nothing without a penalty: it belongs to --penalty dip."),
+    (
+        {"model": "vae", "shape": 2.0},
+        "--shape does nothing with the posterior gaussian: it belongs to --posterior beta",
+    ),
+    (
+        {"model": "evae-beta", "shape": 3.0, "initial_shape": 4.0},
+        "--initial-shape does nothing with the shape 3.0: it belongs to --shape learned or encoded. Leave it out.",
+    ),
     ({"model": "vae", "divergence": "kl"}, "--divergence does nothing with the objective elbo"),
     ({"model": "evae-repaired", "posterior": "uniform", "divergence": "renyi2"}, "--divergence does nothing with the"),
     (
@@ -476,13 +491,14 @@ def test_every_pair_with_an_exact_formula_is_accepted_and_no_other() -> None:
             continue
         accepted.add((posterior, objective, kernel if options else None))
     kde = {("kde", objective, kernel) for objective in OBJECTIVES for kernel in ("epanechnikov", "uniform")}
-    kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "reconstruction")}
+    kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "iwae", "reconstruction")}
     rest = {
         ("gaussian", "elbo"),
-        ("laplace", "elbo"),
-        *itertools.product(("epanechnikov", "uniform"), ("elbo", "uniform-prior")),
+        *itertools.product(("laplace", "gaussian-full"), ("elbo",)),
+        *itertools.product(("epanechnikov", "uniform", "beta", "radial", "radial-full"), ("elbo", "uniform-prior")),
     }
     rest |= {(posterior, "reconstruction") for posterior in POSTERIORS if posterior != "kde"}
+    rest |= {(posterior, "iwae") for posterior in POSTERIORS if posterior not in ("kde", "none")}
     assert accepted == kde | {(*pair, None) for pair in rest}
 
 
@@ -491,6 +507,9 @@ def test_every_pair_with_an_exact_formula_is_accepted_and_no_other() -> None:
     [
         ({"model": "evae"}, "digits-evae-d64-seed0"),
         ({"model": "evae", "kernel": "epanechnikov", "prior_length": "learned"}, "digits-evae-d64-seed0"),
+        ({"model": "evae-beta", "shape": "learned", "initial_shape": 2}, "digits-evae-beta-d64-seed0"),
+        ({"model": "evae-beta", "shape": "1"}, "digits-evae-beta-shape-1-d64-seed0"),
+        ({"posterior": "beta", "initial_shape": 8}, "digits-vae-beta-from8-d64-seed0"),
         ({"model": "evae", "kernel": "uniform", "prior_length": "0.5"}, "digits-evae-uniform-kernel-B0.5-d64-seed0"),
         ({"model": "evae", "interval": "corrected"}, "digits-evae-corrected-d64-seed0"),
         ({"model": "evae", "objective": "elbo", "beta": 2}, "digits-evae-elbo-beta2-d64-seed0"),
@@ -514,6 +533,28 @@ def test_the_default_name_says_what_differs_from_the_preset(options: dict[str, A
 def test_a_preset_s_own_option_goes_where_it_would_do_nothing() -> None:
     assert Configuration(model="beta-vae", objective="reconstruction").recipe.beta is None
     assert Configuration(model="gaussian-kde", posterior="uniform", objective="elbo").recipe.kernel is None
+
+
+@pytest.mark.parametrize("latent_dim", [1, 513])
+def test_a_full_covariance_needs_two_dimensions_and_not_too_many(latent_dim: int) -> None:
+    sentence = (
+        f"--latent-dim must be from 2 to 512 for --posterior radial-full, .*, got {latent_dim}. Use --posterior radial"
+    )
+    with pytest.raises(InputError, match=sentence):
+        Configuration(model="evae-radial-full", latent_dim=latent_dim)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"shape": 0.99}, "--shape must be learned or encoded or a number from 1 to 10000, got 0.99"),
+        ({"shape": "learn"}, "--shape must be learned or encoded or a number from 1 to 10000, got 'learn'"),
+        ({"initial_shape": 1.0}, "--initial-shape must be a number from 1.001 to 10000, got 1.0. By default it is 2"),
+    ],
+)
+def test_a_shape_outside_its_range_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        Configuration(model="evae-beta", **options)
 
 
 def test_cuda_asked_for_in_vain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ RECIPES = [
 def laws_of(recipe: Recipe) -> tuple[Posterior, Prior]:
     family, prior = PosteriorFamily.of(recipe), prior_for(recipe, 2, (1, 32, 32))
     assert prior is not None
-    return family.from_heads(*(torch.randn(5, 2) for _ in family.heads)), prior
+    return family.from_heads(*(torch.randn(5, outputs) for outputs in family.outputs(2).values())), prior
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: f"{r.posterior}-{r.kernel}-{r.objective}-{r.divergence}")
@@ -114,7 +114,11 @@ def test_an_estimate_and_its_gradient_are_finite_in_single_precision_whatever_th
     assert prior is not None
     extremes = torch.tensor([-100.0, -14.0, -3.0, 0.0, 3.0, 14.0, 100.0])
     grids = torch.meshgrid(*(extremes for _ in family.heads), indexing="ij")
-    heads = [grid.reshape(-1, 1).repeat(40, 1).float().requires_grad_() for grid in grids]
+    # In one dimension there is nothing to couple.
+    heads = [
+        grid.reshape(-1, 1)[:, :outputs].repeat(40, 1).float().requires_grad_()
+        for grid, outputs in zip(grids, family.outputs(1).values(), strict=True)
+    ]
     posterior = family.from_heads(*heads)
     _, values = divergence(posterior, prior, posterior.draw(torch.Generator().manual_seed(4)), "draws")
     gradients = torch.autograd.grad(values.sum(), heads, allow_unused=True, materialize_grads=True)
