@@ -187,7 +187,7 @@ def _kl_bound_to_mixture(posterior: Posterior, prior: Prior, _: Draw | None) -> 
         raise NoFormula("its entropy has no closed form.")
     cross_entropies = components.cross_entropies(posterior.mean, posterior.variance)
     nearest = (components.log_weights[:, None] - cross_entropies).logsumexp(2).flatten()
-    return -nearest - posterior.entropy.sum(1)
+    return -nearest - (posterior.entropy if posterior.joint else posterior.entropy.sum(1))
 
 
 @register("draws", Posterior, Prior)
