@@ -231,7 +231,7 @@ def test_a_run_with_a_learned_prior_resumes_to_the_bit_and_is_evaluated_under_it
     document = evaluate(whole, features="none", likelihood="is", samples=200, binarise="threshold", likelihood_images=2)
     number = model.prior.snapshot().components().means.shape[1]  # type: ignore[union-attr]
     assert document["samplers"]["prior"]["components"] == number
-    assert math.isfinite(document["likelihood"]["laws"]["prior"]["log_likelihood"])
+    assert math.isfinite(document["likelihood"]["is"]["laws"]["prior"]["log_likelihood"])
     assert 1 <= document["clusters"]["components"] <= number
     assert 0 <= document["clusters"]["accuracy"] <= 1
 
