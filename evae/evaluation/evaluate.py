@@ -341,8 +341,8 @@ def compare_clusters(
     """Compare the components of a mixture prior with the labels of the data set.
 
     An image belongs to the component of largest responsibility, by the moments of its posterior. Each component stands
-    for the most frequent label of the first `FITTED_TO` training images in it, so that labels of hold-out images are
-    not used to name components.
+    for the most frequent label of its images among the first training images, as many as a mixture is fitted to
+    (`evae.evaluation.code_laws.FITTED_TO`), so that labels of hold-out images are not used to name components.
 
     Returns
     -------

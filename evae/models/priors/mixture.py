@@ -168,7 +168,7 @@ class VampPrior(GaussianMixture):
     networks : int
         Number of stacked networks.
     learned : bool
-        Whether the pseudo-inputs are learned; otherwise they stay as `begin_with` sets them.
+        Whether the pseudo-inputs are learned; otherwise they stay as `VampPrior.begin_with` sets them.
     """
 
     part = "vamp"
