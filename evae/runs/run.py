@@ -353,7 +353,9 @@ class Run:
                 f"{self.path} was trained without --keep, and holds the weights of its last epoch alone. Use --weights "
                 "last."
             )
-        state = self.status["state"] if (self.path / "status.json").is_file() else "unknown"
+        # The status is read where there are no weights to read.
+        there = self.weights_path.is_file() or not (self.path / "status.json").is_file()
+        state = "unknown" if there else self.status["state"]
         return WeightsFile(
             self.weights_path,
             f"{self.path} holds no weights (model.safetensors); its status is {state}. Weights are written after every "

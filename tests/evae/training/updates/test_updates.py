@@ -94,13 +94,13 @@ def test_an_optimizer_is_pytorchs_at_the_rate_that_was_set(
             expected.param_groups[0]["lr"] = 0.25 if schedule == "constant" else 0.125
         for model, own in ((ours, optimizer), (theirs, expected)):
             own.zero_grad()
-            (model(torch.ones(5, 3)) + 1).square().sum().backward()  # type: ignore[no-untyped-call]
+            (model(torch.ones(5, 3)) + 1).square().sum().backward()
             own.step()
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-5, atol=1e-6)
 
 
 def gradients(networks: int) -> list[nn.Parameter]:
-    """Parameters of a stack with gradients in both memory formats, one without, and one of a single value."""
+    """Parameters of a stack with gradients in both memory formats, and one without."""
     shapes = [(4 * networks, 3, 2, 2), (2 * networks,), (2 * networks, 5)]
     parameters = [nn.Parameter(torch.zeros(shape)) for shape in shapes]
     for parameter in parameters:
@@ -123,7 +123,7 @@ def test_gradients_are_clipped_network_by_network_as_pytorch_clips_those_of_one(
             part.grad = whole.grad.chunk(3)[number].clone() * (number + 1)
         alone.append(own)
     for place, whole in enumerate(stack[:3]):
-        whole.grad = torch.cat([part for own in alone if (part := own[place].grad) is not None])
+        whole.grad = torch.cat([grad for own in alone if (grad := own[place].grad) is not None])
     norms = clip_gradients(stack, most, networks=3)
     for number, own in enumerate(alone):
         expected = nn.utils.clip_grad_norm_(own, most)
@@ -172,7 +172,7 @@ def test_the_rate_of_an_epoch_is_that_of_its_steps() -> None:
     for rate in (1e-4, 2e-4):
         steps = Steps(session(optimizer="sgd", schedule="cosine"))
         set_learning_rate(steps.session.optimizer, rate)
-        weight = steps.session.model.encoder.features[0].weight
+        weight = next(steps.session.model.parameters())
         before = weight.detach().clone()
         steps.reseed(1)
         steps(torch.arange(4)[None])
