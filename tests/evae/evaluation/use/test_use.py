@@ -48,7 +48,7 @@ def test_the_likelihoods_are_those_of_the_evaluation(trained: dict[str, Run]) ->
     holdout = data.load("digits").holdout[:scored]
     values = evae.log_likelihood(run, holdout, 200, **options)
     assert values.dtype == torch.float64
-    assert values.tolist() == found["likelihood"]["laws"]["mixture"]["by_image"]
+    assert values.tolist() == found["likelihood"]["is"]["laws"]["mixture"]["by_image"]
 
 
 def test_the_likelihood_under_the_prior_needs_no_other_images(trained: dict[str, Run], tmp_path: Path) -> None:
