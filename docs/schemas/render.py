@@ -18,7 +18,7 @@ PAGE = FOLDER.parent / "json.md"
 
 #: Options that were added since the format of the results: files may lack them, and then have the default.
 ADDED = (
-    *("skip_undecodable", "divergence_by", "penalty", "penalty_weight"),
+    *("skip_undecodable", "network", "pixels", "pixel_scale", "divergence_by", "penalty", "penalty_weight"),
     *("schedule", "optimizer", "weight_decay", "clip_gradient", "keep"),
 )
 

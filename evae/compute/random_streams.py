@@ -28,6 +28,7 @@ class Stream(IntEnum):
     TRAINING_SAMPLE = 7
     LIKELIHOOD = 8
     BINARISATION = 9
+    LAYERS = 20
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

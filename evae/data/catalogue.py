@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evae.configuration.configuration import Configuration
+from evae.configuration.domains import GIVEN
 from evae.configuration.options import DATASETS, OPTIONS
 from evae.data.images import ImageData, Labels, require_full_range
 from evae.data.published import FASHION_MNIST, MNIST, SPLITS
@@ -45,7 +46,7 @@ def load(
     limit_train, limit_holdout : int, optional
         Keep only the first training images, or the first hold-out images, up to this number.
     image_size : int, optional
-        32 or 64, for ``npz:FILE`` and ``folder:DIR``.
+        The side of the images. By default that of Appendix B, and for ``npz:FILE`` and ``folder:DIR`` 32 or 64.
     skip_undecodable : bool
         Leave out the image files of ``folder:DIR`` and ``celeba`` that cannot be decoded, and count them.
     progress : function, optional
@@ -69,9 +70,24 @@ def load(
 
 
 def load_for(
-    config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = ignore_progress
+    config: Configuration,
+    data_dir: str | Path | None = None,
+    *,
+    given: ImageData | None = None,
+    progress: ProgressCallback = ignore_progress,
 ) -> ImageData:
-    """Read the images that a configuration names, by default from its ``data_dir``; see `load`."""
+    """Read the images that a configuration names, by default from its ``data_dir``; see `load`.
+
+    Images that the configuration calls given must be ``given``, and no others can be.
+    """
+    if (config.dataset == GIVEN) != (given is not None):
+        raise InputError(
+            "the images were given in Python, and must be given again there, as data=."
+            if given is None
+            else f"the data set is {config.dataset}, and no images can be given for it. Leave data out."
+        )
+    if given is not None:
+        return given.limited(config.limit_train, config.limit_holdout)
     return load(
         config.dataset,
         config.data_dir if data_dir is None else data_dir,
@@ -107,15 +123,16 @@ def source_for(
     dataset: str, data_dir: str | Path = "data", image_size: int | None = None, *, skip_undecodable: bool = False
 ) -> DataSource:
     """Return the source of a data set; raises `InputError` if the name is unknown."""
-    OPTIONS["dataset"].require(dataset)
+    if OPTIONS["dataset"].require(dataset) == GIVEN:
+        raise InputError("the images were given in Python, and must be given again there, as data=.")
     root = Path(data_dir)
     kind, _, path = dataset.partition(":")
     named: dict[str, DataSource] = {
-        "digits": Digits(),
-        "mnist": IdxPair("mnist", "MNIST", MNIST, root),
-        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root),
-        "cifar10": Cifar10(root),
-        "celeba": Celeba(root, skip_undecodable),
+        "digits": Digits(side=image_size or 32),
+        "mnist": IdxPair("mnist", "MNIST", MNIST, root, side=image_size or 32),
+        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root, side=image_size or 32),
+        "cifar10": Cifar10(root, side=image_size or 32),
+        "celeba": Celeba(root, skip_undecodable, side=image_size or 64),
         "npz": ArrayFile(Path(path), root, image_size),
         "folder": ImageFolder(Path(path), root, image_size, skip_undecodable),
     }

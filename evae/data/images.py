@@ -130,6 +130,9 @@ class ImageData:
         What became of the image files, if the data are read from such.
     known_sha256 : mapping of str to str
         By split, its `pixels_sha256` if that was computed when the images were read.
+    labels : Labels, optional
+        Of images that are given in Python; those of other data sets are read where they are needed
+        (`evae.data.load_labels`).
     """
 
     train: Tensor
@@ -138,6 +141,7 @@ class ImageData:
     content: Content | None = None
     inventory: Inventory | None = None
     known_sha256: Mapping[str, str] = field(default_factory=dict)
+    labels: Labels | None = field(default=None, kw_only=True)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from evae import metrics
 from evae.compute.precision import full_precision_or_tf32
 from evae.compute.random_streams import Stream, generator
 from evae.data import as_images
-from evae.models.objectives import Objective, reconstruction_error
+from evae.models.objectives import Objective
 from evae.models.posteriors import Draw, Posterior
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary, NoiseToSignal
@@ -51,11 +51,12 @@ def reconstructions(model: VAE, pixels: Tensor, seed: int, density: bool = False
         for chunk in pixels.split(CHUNK):
             images = as_images(chunk)
             logits, posterior, draw = model(images, noise, density=density)
-            yield Reconstruction(images, posterior, draw, logits, at_mean=model.decoder(posterior.mean))
+            yield Reconstruction(images, posterior, draw, logits, at_mean=model.logits(posterior.mean))
     finally:
         model.train(was_training)
 
 
+@torch.no_grad()
 @full_precision_or_tf32("fp32")
 def holdout_metrics(
     model: VAE, objective: Objective, pixels: Tensor, seed: int
@@ -71,8 +72,10 @@ def holdout_metrics(
     """
     rows, posteriors = [], []
     for chunk in reconstructions(model, pixels, seed, objective.needs_density):
-        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, model.prior)
-        terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
+        terms = objective.terms(
+            chunk.drawn, chunk.images, chunk.posterior, chunk.draw, model.prior, pixels=model.pixels
+        )
+        terms["reconstruction_at_mean"] = model.pixels.error(chunk.at_mean, chunk.images)
         rows.append(torch.stack([term.double().sum() for term in terms.values()]))
         posteriors.append(chunk.posterior)
         names = list(terms)

@@ -1,7 +1,8 @@
 """Log-likelihood of hold-out images under the decoder and a law of codes, by importance sampling in double precision.
 
-The decoder's Bernoulli likelihood is one of binary pixels only: the cross-entropy of grey pixels is not the
-log-probability of anything. Images with other pixels than 0 and 255 are therefore made binary first, or refused.
+The Bernoulli likelihood is one of binary pixels only: the cross-entropy of grey pixels is not the log-probability of
+anything. For a model with this law, images with other pixels than 0 and 255 are therefore made binary first, or
+refused. The other laws of `evae.models.pixels` are densities, under which grey images are scored as they are.
 
 The noise of each image has a stream of its own, and an image is encoded and its codes are decoded by themselves, in
 batches of constant size. Hence its estimate has the same bits whatever the other images are, and in chunks of any size.
@@ -21,6 +22,7 @@ from torch import Tensor
 from evae.compute.precision import keep_freed_memory
 from evae.compute.random_streams import Stream, generator
 from evae.configuration.configuration import Configuration
+from evae.configuration.options import PIXELS
 from evae.data import ImageData, as_images
 from evae.data.images import binarise, is_binary
 from evae.evaluation.code_laws import FITTED_TO, draw_posterior_codes, fit_mixture
@@ -28,7 +30,6 @@ from evae.evaluation.importance_sampling import Estimate, Proposal
 from evae.evaluation.laplace import Normal, approximate_posterior
 from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, LIKELIHOODS, SAMPLES, SCORED_IMAGES
 from evae.metrics import UNRELIABLE
-from evae.models.objectives import reconstruction_error
 from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from foundation.errors import InputError
@@ -99,6 +100,13 @@ class LikelihoodOptions:
                 f"--likelihood-images must be a whole number from 2 to {len(data.holdout):,}, the number of hold-out "
                 f"images, got {self.images:,}."
             )
+        if config.pixels != PIXELS[0]:
+            if self.binarise is not None:
+                raise InputError(
+                    f"--binarise does nothing with this run, whose --pixels {config.pixels} is a density of grey "
+                    "pixels. Leave it out."
+                )
+            return
         if self.binarise is None and not (is_binary(data.holdout[: self.images]) and is_binary(data.train)):
             raise InputError(
                 f"--likelihood needs images whose pixels are all 0 or 255, got others in {config.dataset}: the "
@@ -139,6 +147,7 @@ def estimate_likelihood(
         "method": "is",
         "samples": options.samples,
         "images": len(holdout),
+        "pixels": config.pixels,
         "binarise": options.binarise,
         "posterior_share": 0.0 if scorer.is_point else 0.5,
         "normal_width": scorer.width,
@@ -214,11 +223,10 @@ class Scorer:
         """
         pixels = as_images(image).double()
         posterior = self.model.encode(pixels)
+        near = [Normal.of(*law.moments_near(posterior.mean[0])) for law in self.laws.values()]
         normals = tuple(
-            approximate_posterior(
-                self.model.decoder, pixels, posterior.mean, Normal.of(*law.moments_near(posterior.mean[0]))
-            ).widened(self.width)
-            for law in self.laws.values()
+            approximate_posterior(self.model.logits, self.model.pixels, pixels, posterior.mean, law).widened(self.width)
+            for law in near
         )
         own = 0 if self.is_point else samples // 2
         return Proposal(posterior, normals, own, (samples - own) // len(normals))
@@ -230,7 +238,7 @@ class Scorer:
         assert drawn.log_density is not None
         pixels = as_images(image).double()
         errors = [
-            reconstruction_error(self.model.decoder(codes), pixels.expand(len(codes), -1, -1, -1))
+            self.model.pixels.error(self.model.logits(codes), pixels.expand(len(codes), -1, -1, -1))
             for codes in drawn.codes.split(ROWS)
         ]
         base = -torch.cat(errors) - drawn.log_density

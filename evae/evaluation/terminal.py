@@ -72,11 +72,12 @@ def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableTyp
         columns,
         rows,
         figures=range(1, len(columns)),
-        title=f"log-likelihood of {images:,} hold-out images of {dataset}, {_BINARISED[found['binarise']]}: "
+        title=f"log-likelihood of {images:,} hold-out images of {dataset}, {_describe_pixels(found)}: "
         f"importance sampling with {samples:,} codes for each",
     )
+    pixels = "binary pixels" if found["pixels"] == "bernoulli" else f"grey pixels, the {found['pixels']} density"
     sentences = [
-        "log-likelihood: of binary pixels at the network's resolution, mean over images ± standard error over images; "
+        f"log-likelihood: of {pixels}, at the network's resolution, mean over images ± standard error over images; "
         "on average a lower bound.",
     ]
     if any(law["pareto_k"]["share_above_0.7"] > 0 for law in found["laws"].values()):
@@ -85,6 +86,10 @@ def likelihood_report(found: dict[str, Any], dataset: str) -> list[RenderableTyp
             "of the codes, or take more --samples."
         )
     return [table, *(Text(sentence) for sentence in sentences)]
+
+
+def _describe_pixels(found: dict[str, Any]) -> str:
+    return _BINARISED[found["binarise"]] if found["pixels"] == "bernoulli" else f"{found['pixels']} pixels"
 
 
 def _format_finite(value: float | None) -> str:
@@ -107,10 +112,18 @@ def _of_autoencoder(document: dict[str, Any]) -> list[str]:
     return figures if found["frechet_distance"] is None else [*figures, f"{found['frechet_distance']:.4g}"]
 
 
+#: What the error is, by the law of the pixels.
+_ERRORS = {
+    "bernoulli": "binary cross-entropy",
+    "continuous-bernoulli": "-log p(x | z) of the continuous Bernoulli density",
+    "gaussian": "-log p(x | z) of the Gaussian density",
+}
+
+
 def _remarks(document: dict[str, Any]) -> list[str]:
     """Return remarks on the distance, the laws of the new images, the noise of the codes and the references."""
     features, latent = document["features"], document["latent"]
-    remarks = ["error: binary cross-entropy, sum over pixels, mean over images."]
+    remarks = [f"error: {_ERRORS[document['pixels']]}, sum over pixels, mean over images."]
     # The distance: its features, and their limits.
     if features is not None and features["name"] == "imagenet":
         resolution = features["resolution"]
@@ -143,7 +156,8 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         f"codes: {latent['active_dimensions']} of {document['latent_dim']} dimensions active, median noise-to-signal "
         f"ratio {noise}{rate_text}."
     )
-    remarks.append(f"before training: error {document['reconstruction_error']['untrained']:.2f}.")
+    if "untrained" in document["reconstruction_error"]:
+        remarks.append(f"before training: error {document['reconstruction_error']['untrained']:.2f}.")
     if document["autoencoder"] is not None:
         remarks.append(f"plain autoencoder: run {document['autoencoder']['run']}, of the same settings.")
     elif document["recipe"]["objective"] != "reconstruction":

@@ -15,6 +15,8 @@ from evae.compute.precision import keep_freed_memory
 from evae.compute.processes import Processes
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData
+from evae.models.custom.functions import Builder
+from evae.models.custom.rehearsal import rehearse
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import Objective, objective_for
 from evae.models.stacked import split_by_model, stack_models
@@ -65,7 +67,12 @@ class Session:
 
     @classmethod
     def begin(
-        cls, config: Configuration, data: ImageData, processes: Processes, seeds: Sequence[int] | None = None
+        cls,
+        config: Configuration,
+        data: ImageData,
+        processes: Processes,
+        seeds: Sequence[int] | None = None,
+        model: VAE | Builder | str | None = None,
     ) -> Session:
         """Initialise a model for each seed, and move the models and all pixels to the device.
 
@@ -76,15 +83,17 @@ class Session:
         processes : Processes
         seeds : sequence of int, optional
             By default the seed of ``config``.
+        model : VAE, callable or str, optional
+            A network of the user's own, as for `VAE.of`; a single run has it.
 
         Raises
         ------
         InputError
-            If the device has not enough memory.
+            If the device has not enough memory, or a network of the user's own fails.
         """
         seeds = (config.seed,) if seeds is None else tuple(seeds)
         try:
-            return cls._begin(config, seeds, data, processes)
+            return cls._begin(config, seeds, data, processes, model)
         except torch.OutOfMemoryError as error:
             models = "the model" if len(seeds) == 1 else f"{len(seeds)} models"
             raise InputError(
@@ -93,12 +102,21 @@ class Session:
             ) from error
 
     @classmethod
-    def _begin(cls, config: Configuration, seeds: tuple[int, ...], data: ImageData, processes: Processes) -> Session:
+    def _begin(
+        cls,
+        config: Configuration,
+        seeds: tuple[int, ...],
+        data: ImageData,
+        processes: Processes,
+        own: VAE | Builder | str | None,
+    ) -> Session:
         device = processes.device
         keep_freed_memory(device)
         each = [dataclasses.replace(config, seed=seed) for seed in seeds]
-        models = tuple(initial_model(own, data.image_shape).place_on(device) for own in each)
+        models = tuple(initial_model(one, data.image_shape, own).place_on(device) for one in each)
         model = stack_models(models)
+        if config.has_own_network:
+            rehearse(model, data.train[: config.batch_size].to(device), config.precision)
         if processes.count > 1:
             share_batch_normalisation(model, processes)
         return cls(
@@ -162,7 +180,9 @@ class Session:
             for model, checkpoint in zip(self.models, checkpoints, strict=True):
                 model.load_state_dict(checkpoint.weights)
             for name, parameter in self.model.named_parameters():
-                if checkpoints[0].optimizer:
+                # A user's network may have weights that are not trained.
+                untrained = self.config.has_own_network and f"step.{name}" not in checkpoints[0].optimizer
+                if checkpoints[0].optimizer and not untrained:
                     moments = self._join_moments([checkpoint.optimizer for checkpoint in checkpoints], name, parameter)
                     self.optimizer.state[parameter] = moments
         except (RuntimeError, KeyError) as error:

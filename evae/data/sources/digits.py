@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,10 +15,13 @@ from evae.data.source import Check, Survey
 from foundation.progress import ProgressCallback, ignore_progress
 
 
+@dataclass(frozen=True)
 class Digits:
-    """The digits of 8 x 8 pixels, resized to 32 x 32; every sixth is held out."""
+    """The digits of 8 x 8 pixels, resized to 32 x 32 or another ``side``; every sixth is held out."""
 
-    name = "digits"
+    name: ClassVar[str] = "digits"
+
+    side: int = 32
 
     def survey(self) -> Survey:
         """Report that they are embedded."""
@@ -30,7 +34,7 @@ class Digits:
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the images, every sixth held out: no seed is needed, and both splits have all writers and digits."""
         grey = torch.from_numpy(_load_digits().images)[:, None]
-        images = resize((grey * (255 / 16)).round().to(torch.uint8), 32)
+        images = resize((grey * (255 / 16)).round().to(torch.uint8), self.side)
         held_out = torch.from_numpy(_holdout_mask(len(images)))
         return ImageData(train=images[~held_out], holdout=images[held_out])
 

@@ -55,7 +55,7 @@ IMAGES, LABELS = Format(2051, (28, 28), "28x28 images"), Format(2049, (), "label
 
 @dataclass(frozen=True)
 class IdxPair:
-    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz); resized to 32 x 32.
+    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz); resized to ``side``.
 
     If there is no such folder, all published images may also be in an .npz file in ``data_dir``, as Keras has MNIST, in
     any order.
@@ -69,12 +69,15 @@ class IdxPair:
     published : Published
     data_dir : Path
         The folder that torchvision calls ``root``.
+    side : int
+        Of the images after resizing; 28 leaves them as they are.
     """
 
     name: str
     folder: str
     published: Published
     data_dir: Path
+    side: int = 32
 
     @property
     def raw(self) -> Path:
@@ -107,9 +110,9 @@ class IdxPair:
                 yield md5_check(self.raw / packed, published)
 
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
-        """Read both files and resize the images from 28 x 28 to 32 x 32 (Appendix B.1)."""
+        """Read both files and resize the images from 28 x 28, to 32 x 32 in Appendix B.1."""
         pixels, content = self._verified_pixels()
-        train, holdout = (resize(torch.from_numpy(pixels[split])[:, None], 32) for split in SPLITS)
+        train, holdout = (resize(torch.from_numpy(pixels[split])[:, None], self.side) for split in SPLITS)
         return ImageData(train, holdout, self.published.note(len(train), len(holdout)), content)
 
     def labels(self) -> Labels:

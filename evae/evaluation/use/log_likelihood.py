@@ -9,6 +9,8 @@ from torch import Tensor
 
 from evae.compute.precision import keep_freed_memory, resolve_device
 from evae.compute.random_streams import Stream, generator
+from evae.configuration.options import PIXELS
+from evae.data.arrays import GivenData, as_image_data
 from evae.data.images import binarise as make_binary
 from evae.data.images import is_binary
 from evae.evaluation.code_laws import FITTED_TO, code_law
@@ -16,6 +18,7 @@ from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import choose_sampler
 from evae.evaluation.likelihood import Scorer
 from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, SAMPLES
+from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -26,6 +29,8 @@ def log_likelihood(
     images: Tensor,
     samples: int = DEFAULT_SAMPLES,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     law: str | None = None,
     binarise: str | None = None,
     seed: int = 0,
@@ -39,8 +44,10 @@ def log_likelihood(
     ----------
     run : Run, str or Path
         The run folder.
+    model, data
+        A network and images of your own, as for `evae.evaluate`.
     images : Tensor
-        uint8 of shape (N, C, S, S), with pixels 0 and 255.
+        uint8 of shape (N, C, S, S), with pixels 0 and 255 unless the run's law of the pixels is a density.
     samples : int
         Codes drawn for each image: a multiple of 8 from 200 to 100,000.
     law : str, optional
@@ -76,15 +83,20 @@ def log_likelihood(
     if binarise is not None:
         BINARISATIONS.require("binarise", binarise)
     _require_pixels(images, run.image_shape)
+    is_density = run.configuration.pixels != PIXELS[0]
+    if is_density and binarise is not None:
+        raise InputError("binarise does nothing with a run whose law of the pixels is a density. Leave it out.")
     chosen = choose_sampler(run, law, None)
-    model = VAE.load(run, resolve_device(device), weights=weights)
-    keep_freed_memory(model.device)
-    scored = _binary("images", images, binarise, seed, epoch=0)
+    trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
+    given = None if data is None else as_image_data(data)
+    keep_freed_memory(trained.device)
+    scored = images if is_density else _binary("images", images, binarise, seed, epoch=0)
     train = torch.empty(0)
     if chosen == "mixture":
-        train = _binary("the training images", images_of(run, data_dir).train[:FITTED_TO], binarise, seed, epoch=1)
-    laws = {chosen: code_law(chosen, model, run.configuration.recipe, train, seed)}
-    scores = Scorer.of(model, laws, seed).score(scored, samples)
+        train = images_of(run, data_dir, given=given).train[:FITTED_TO]
+        train = train if is_density else _binary("the training images", train, binarise, seed, epoch=1)
+    laws = {chosen: code_law(chosen, trained, run.configuration.recipe, train, seed)}
+    scores = Scorer.of(trained, laws, seed).score(scored, samples)
     return torch.tensor([score[chosen].log_likelihood for score in scores], dtype=torch.float64)
 
 

@@ -22,8 +22,8 @@ from evae.models.objectives import (
     ReconstructionAlone,
     RegularisedObjective,
     objective_for,
-    reconstruction_error,
 )
+from evae.models.pixels import reconstruction_error
 from evae.models.posterior_family import PosteriorFamily, positive
 from evae.models.posteriors import Draw, PointPosterior, Posterior
 from evae.models.priors import NormalPrior
