@@ -461,8 +461,8 @@ class TrainingOptions:
         metadata=row(
             choice(*KERNELS),
             "K of the posterior kde, in place of the model's.",
-            "epanechnikov (the default), gaussian or uniform, all of variance 1/5, so that they differ in shape only. "
-            "kde-bound takes each kernel's own roughness I(K).",
+            "epanechnikov (the default), gaussian, uniform, triangular, biweight, triweight or cosine, all of variance "
+            "1/5, so that they differ in shape only. kde-bound takes each kernel's own roughness I(K).",
             metavar="NAME",
             label="{}-kernel",
         ),

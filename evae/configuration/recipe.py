@@ -6,14 +6,17 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from evae.configuration.noises import NOISES
+from evae.configuration.noises import KERNEL_NOISES, NOISES
 from foundation.errors import InputError
 
 POSTERIORS = (*NOISES, "kde", "none")
 
 OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "reconstruction")
 
-KERNELS = ("epanechnikov", "gaussian", "uniform")
+KERNELS = tuple(KERNEL_NOISES)
+
+#: Those whose sum with a uniform variable has an entropy and a roughness in closed form.
+CLOSED_SUMS = ("epanechnikov", "uniform")
 
 INTERVALS = ("printed", "corrected")
 
@@ -122,15 +125,22 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
 
     What they compute is in `evae.models.regularisation.divergences`.
     """
-    posterior, smooth = recipe.posterior, recipe.posterior == "kde" and recipe.kernel == "gaussian"
+    posterior, kernel = recipe.posterior, recipe.kernel
+    closed = kernel is None or kernel in CLOSED_SUMS
     if not recipe.has_prior or posterior == "none":
         return ()
     if recipe.objective == "uniform-prior":
-        unbounded = smooth or (posterior in NOISES and NOISES[posterior].reach is None)
+        if _is_unbounded(recipe):
+            return ()
         kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
-        return () if unbounded else kinds
-    exact = () if smooth else ("exact",)
+        return kinds if closed else kinds[1:]
+    exact = ("exact",) if closed else ()
     return (*exact, "bound", "draws") if posterior == "kde" else (*exact, "draws")
+
+
+def _is_unbounded(recipe: Recipe) -> bool:
+    noise = NOISES.get(recipe.posterior) if recipe.kernel is None else KERNEL_NOISES[recipe.kernel]
+    return noise is not None and noise.reach is None
 
 
 def require_formula(recipe: Recipe) -> None:
@@ -146,7 +156,7 @@ def require_formula(recipe: Recipe) -> None:
         kinds = kinds_of(recipe)
         if posterior == "none":
             raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
-        if not kinds:
+        if _is_unbounded(recipe) and not kinds:
             raise InputError(f"{pair}: its support is unbounded, so that the divergence is infinite.")
         if recipe.divergence_by not in kinds:
             _refuse_kind(recipe, kinds)
@@ -157,10 +167,11 @@ def require_formula(recipe: Recipe) -> None:
 def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:
     """Raise `InputError` for a kind that the pair lacks; the sentence names those that it has."""
     pair = f"--posterior {recipe.posterior}" + ("" if recipe.kernel is None else f" --kernel {recipe.kernel}")
-    remedy = f"Use --divergence-by {' or '.join(kinds)}."
+    remedy = f"Use --divergence-by {' or '.join(kinds)}." if kinds else "Use --divergence kl --divergence-by draws."
     if recipe.divergence_by == "exact":
+        noise = "normal" if recipe.kernel == "gaussian" else recipe.kernel
         raise InputError(
-            f"--objective {recipe.objective} has no exact formula for {pair}: a normal plus a uniform variable has no "
+            f"--objective {recipe.objective} has no exact formula for {pair}: a {noise} plus a uniform variable has no "
             f"closed-form entropy. {remedy}"
         )
     if recipe.divergence == "renyi2":
