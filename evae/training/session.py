@@ -180,9 +180,9 @@ class Session:
             for model, checkpoint in zip(self.models, checkpoints, strict=True):
                 model.load_state_dict(checkpoint.weights)
             for name, parameter in self.model.named_parameters():
-                # A user's network may have weights that are not trained.
-                untrained = self.config.has_own_network and f"step.{name}" not in checkpoints[0].optimizer
-                if checkpoints[0].optimizer and not untrained:
+                # A user's network may have weights that are not trained, and have no state.
+                known = any(f"{moment}.{name}" in checkpoints[0].optimizer for moment in self.kind.state)
+                if checkpoints[0].optimizer and (known or not self.config.has_own_network):
                     moments = self._join_moments([checkpoint.optimizer for checkpoint in checkpoints], name, parameter)
                     self.optimizer.state[parameter] = moments
         except (RuntimeError, KeyError) as error:

@@ -99,6 +99,7 @@ IDLE: dict[str, Any] = {
 def test_every_option_of_a_run_decides_it_or_does_not_or_makes_its_place() -> None:
     fields = {field.name for field in dataclasses.fields(Configuration)}
     recipe = {*("posterior", "objective", "kernel", "prior_length", "interval", "beta", "uniform_length", "divergence")}
+    recipe |= {"divergence_by", "penalty", "penalty_weight"}
     assert set(IDLE) == INDIFFERENT
     # Chosen for user-supplied images alone, or with an optimizer or a law of the pixels that decide a run anyway.
     own = {"image_size", "skip_undecodable", "weight_decay", "pixel_scale"}
