@@ -22,7 +22,13 @@ from evae.evaluation.laplace import Normal, approximate_posterior
 from evae.evaluation.likelihood import LikelihoodOptions, Scorer, summarise
 from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.objectives import EvidenceLowerBound
-from evae.models.pixels import BERNOULLI, reconstruction_error
+from evae.models.pixels import (
+    BERNOULLI,
+    ContinuousBernoulliPixels,
+    GaussianPixels,
+    PixelLaw,
+    reconstruction_error,
+)
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import LocationScalePosterior, PointPosterior, Posterior
 from evae.models.priors import CodeLaw, NormalPrior, Prior, UniformPrior
@@ -200,6 +206,22 @@ def test_one_dimension_is_integrated_right_under_every_law(posterior: str) -> No
             exact = float(integrand.logsumexp(0) + math.log(float(grid[1] - grid[0])))
             assert score[name].log_likelihood == pytest.approx(exact, abs=0.15), name
             assert score[name].pareto_k < 0.7
+
+
+@pytest.mark.parametrize("pixels", [ContinuousBernoulliPixels(), GaussianPixels(0.3), GaussianPixels()])
+def test_grey_images_are_scored_under_a_density(pixels: PixelLaw) -> None:
+    """Against the trapezoidal rule over the decoder itself, of images as they are."""
+    model, grey = trained_model("gaussian"), data.load("digits").holdout[:2]
+    model.pixels = pixels
+    scorer = Scorer.of(model, {"prior": NormalPrior(1)}, seed=0)
+    grid = torch.linspace(-7, 7, 2801, dtype=torch.float64)[:, None]
+    with torch.no_grad():
+        logits = torch.cat([scorer.model.decoder(part) for part in grid.split(400)])
+        for image, score in zip(data.as_images(grey).double(), scorer.score(grey, 2400), strict=True):
+            conditional = -scorer.model.pixels.error(logits, image.expand(len(grid), -1, -1, -1))
+            integrand = conditional + NormalPrior(1).log_prob(grid)
+            exact = float(integrand.logsumexp(0) + math.log(float(grid[1] - grid[0])))
+            assert score["prior"].log_likelihood == pytest.approx(exact, abs=0.15)
 
 
 @pytest.mark.parametrize(
