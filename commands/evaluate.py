@@ -9,7 +9,14 @@ import click
 
 from commands.shared import completions
 from commands.shared.failures import Command
-from commands.shared.options import SHARED, common_options, original_data_dir_option, plot_option, table_options
+from commands.shared.options import (
+    SHARED,
+    common_options,
+    original_data_dir_option,
+    own_network_option,
+    plot_option,
+    table_options,
+)
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
 from evae.configuration.options import OPTIONS
 
@@ -19,12 +26,15 @@ from evae.configuration.options import OPTIONS
 @table_options(SHARED, "features", "inception_weights")
 @table_options(SHARED, "likelihood", "samples", "chains", "temperatures", "leapfrog_steps")
 @table_options(SHARED, "binarise", "likelihood_images")
+@own_network_option
 @table_options(OPTIONS, "device")
 @table_options(SHARED, "weights")
 @original_data_dir_option
 @plot_option("the first hold-out images above their reconstructions, as in reconstructions.png.")
 @common_options
-def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any) -> None:
+def evaluate(
+    run: str, network: str | None, plots: tuple[Path, ...], json_path: str | None, quiet: bool, **options: Any
+) -> None:
     """Evaluate the trained model in the folder RUN on the hold-out images.
 
     Compared with the originals are their reconstructions, from one draw of the posterior, as the paper has it, and
@@ -53,12 +63,12 @@ def evaluate(run: str, plots: tuple[Path, ...], json_path: str | None, quiet: bo
         from foundation.terminal import print_sentence
 
         with show_decoding_progress(quiet) as progress:
-            result = evaluate_run(run, progress=progress, **options)
+            result = evaluate_run(run, progress=progress, model=network, **options)
         if plots:
             from evae.evaluation.figures import reconstructions_figure
 
             places = {name: options[name] for name in ("device", "weights", "data_dir")}
-            save_plots(reconstructions_figure(run, **places), plots)
+            save_plots(reconstructions_figure(run, model=network, **places), plots)
         write_json(stream, result)
         console.print(evaluation_report(result))
         written = ", ".join(str(Path(run) / name) for name in ("evaluation.json", *PICTURES))

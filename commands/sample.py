@@ -11,7 +11,14 @@ from commands.shared import completions
 from commands.shared.completions import one_of
 from commands.shared.failures import Command
 from commands.shared.invocation import was_given
-from commands.shared.options import SHARED, common_options, option, original_data_dir_option, table_options
+from commands.shared.options import (
+    SHARED,
+    common_options,
+    option,
+    original_data_dir_option,
+    own_network_option,
+    table_options,
+)
 from commands.shared.output import console_for, json_output, write_json
 from evae.configuration.options import OPTIONS
 from evae.evaluation.names import SAMPLERS
@@ -49,6 +56,7 @@ from evae.evaluation.names import SAMPLERS
     help="A .png of the images in rows, or an .npz with the array images: uint8, N x H x W or N x H x W x 3.  "
     "[default: samples-SAMPLER-seedN.png, walk-I-J.png or traversal-I.png, in RUN]",
 )
+@own_network_option
 @table_options(OPTIONS, "device")
 @table_options(SHARED, "weights")
 @original_data_dir_option
@@ -60,6 +68,7 @@ def sample(
     run: str,
     walk: str | None,
     traverse: int | None,
+    network: str | None,
     json_path: str | None,
     quiet: bool,
     **options: Any,
@@ -90,12 +99,13 @@ def sample(
 
         with show_decoding_progress(quiet) as progress:
             places = {name: value for name, value in options.items() if name not in DRAWING}
+            places["model"] = network
             if walk is not None:
                 result = walk_between(run, *_pair(walk), progress=progress, **places)
             elif traverse is not None:
                 result = traverse_latent(run, traverse, progress=progress, **places)
             else:
-                result = new_images(run, progress=progress, **options)
+                result = new_images(run, progress=progress, model=network, **options)
         write_json(stream, result)
         print_sentence(console, f"{result['images']:,} images: {result['law']}.")
         print_sentence(console, f"Written: {result['output']}")

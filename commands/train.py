@@ -58,7 +58,7 @@ def train(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Train a VAE or an EVAE with the networks of Appendix B and the settings of Appendix C.
+    """Train a VAE or an EVAE, by default with the networks of Appendix B and the settings of Appendix C.
 
     A model is a posterior with an objective; each can be replaced, and they combine freely where the objective has an
     exact formula for the posterior, or another kind that --divergence-by names. An option that would do nothing for the
@@ -77,6 +77,7 @@ def train(
       python cli.py train --model evae --name mine
       python cli.py train --resume mine --epochs 100
       python cli.py train --model evae --seeds 0-7
+      python cli.py train --dataset mnist --network mlp --image-size 28
       torchrun --nproc-per-node 2 cli.py train --model evae --device cuda
     """  # noqa: D301
     from evae.compute.place import place
@@ -134,7 +135,8 @@ def train(
             told = f"The run is in {where}; look at {runs[0].path / picture}."
         print_sentence(console, told)
         # Commands are not wrapped, so that they can be copied.
-        console.print(f"Next: python cli.py evaluate {quote_for_shell(str(runs[0].path))}", soft_wrap=True)
+        network = f" --network {runs[0].configuration.network}" if runs[0].configuration.has_own_network else ""
+        console.print(f"Next: python cli.py evaluate {quote_for_shell(str(runs[0].path))}{network}", soft_wrap=True)
 
 
 def _print_combinations(context: click.Context, given: bool) -> None:

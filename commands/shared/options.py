@@ -315,6 +315,17 @@ original_data_dir_option = option(
 )
 
 
+#: The network of an existing run.
+own_network_option = option(
+    OPTIONS["network"],
+    default=None,
+    summary="The network of the run, if it is one of your own.",
+    details="Its code is run. A run folder may come from anyone, so that a network which only the folder names is not "
+    "imported.",
+    metavar="module:FUNCTION",
+)
+
+
 def path_option(
     *names: str, help: str, metavar: str = "FILE", complete: Completer = files, **settings: Any
 ) -> Decorator:

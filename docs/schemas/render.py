@@ -18,8 +18,8 @@ PAGE = FOLDER.parent / "json.md"
 
 #: Options that were added since the format of the results: files may lack them, and then have the default.
 ADDED = (
-    *("skip_undecodable", "fit", "binarise", "shape", "initial_shape", "divergence_by", "penalty", "penalty_weight"),
-    *("prior", "prior_components", "pseudo_inputs"),
+    *("skip_undecodable", "fit", "binarise", "network", "pixels", "pixel_scale", "shape", "initial_shape"),
+    *("divergence_by", "penalty", "penalty_weight", "prior", "prior_components", "pseudo_inputs"),
     *("importance_samples", "importance_groups", "elbo_share", "gradient"),
     *("schedule", "optimizer", "weight_decay", "clip_gradient", "keep"),
 )

@@ -32,6 +32,7 @@ class Stream(IntEnum):
     ANNEALING = 11
     SIMULATION = 12
     PSEUDO_INPUTS = 13
+    LAYERS = 20
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, batch: int = 0) -> int:

@@ -5,8 +5,10 @@ from .options import DATASETS as DATASETS
 from .options import DEVICES as DEVICES
 from .options import IMAGE_SIZES as IMAGE_SIZES
 from .options import INDIFFERENT as INDIFFERENT
+from .options import NETWORKS as NETWORKS
 from .options import OPTIMIZER_NAMES as OPTIMIZER_NAMES
 from .options import OPTIONS as OPTIONS
+from .options import PIXELS as PIXELS
 from .options import PRECISIONS as PRECISIONS
 from .options import SCHEDULES as SCHEDULES
 from .options import WITHOUT_EFFECT as WITHOUT_EFFECT

@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evae.configuration.domains import GIVEN
 from evae.configuration.noises import JOINT_NOISES, MOST_FULL_DIMENSIONS
-from evae.configuration.options import DATASET_FORMS, DATASETS, OPTIONS, TrainingOptions, flag, parameters
+from evae.configuration.options import (
+    DATASET_FORMS,
+    DATASETS,
+    IMAGE_SIZES,
+    NETWORKS,
+    OPTIONS,
+    PIXELS,
+    TrainingOptions,
+    flag,
+    parameters,
+)
 from evae.configuration.recipe import PRESETS, RECIPE_OPTIONS, Recipe, require_formula
 from foundation.errors import InputError
 
@@ -42,6 +53,7 @@ class Configuration(TrainingOptions):
         self._check_image_files()
         self._check_weight_decay()
         require_fit(self.dataset, self.fit)
+        self._check_pixels()
         self._check_recipe()
 
     @property
@@ -67,6 +79,11 @@ class Configuration(TrainingOptions):
         return "-".join(parts)
 
     @property
+    def has_own_network(self) -> bool:
+        """Whether the network is the user's own: a function, or a model given in Python."""
+        return self.network not in NETWORKS
+
+    @property
     def default_name(self) -> str:
         """The run's name when none is given, such as ``mnist-evae-d64-seed0``."""
         limited = "" if self.limit_train is None else f"-first{self.limit_train}"
@@ -75,13 +92,17 @@ class Configuration(TrainingOptions):
         size += "" if self.fit == "resize" else f"-{self.fit}"
         size += "" if self.binarise is None else f"-{self.binarise}"
         arithmetic = "" if self.precision == "fp32" else f"-{self.precision}"
-        return f"{self._dataset_label}{size}{limited}-{self.label}-d{self.latent_dim}{arithmetic}-seed{self.seed}"
+        pixels = "" if self.pixels == PIXELS[0] else f"-{self.pixels}"
+        pixels += f"-{self.pixel_scale:g}" if isinstance(self.pixel_scale, float) else ""
+        network = "" if self.network == NETWORKS[0] else f"-{_plain(self.network)}"
+        model = f"{self.label}{pixels}{network}-d{self.latent_dim}{arithmetic}"
+        return f"{self._dataset_label}{size}{limited}-{model}-seed{self.seed}"
 
     @property
     def _dataset_label(self) -> str:
         """The data set as part of a folder's name; for a path its last component, such as ``npz-faces``."""
         kind, colon, path = self.dataset.partition(":")
-        return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.+-]+', '-', Path(path).stem)}" if colon else kind
+        return f"{kind}-{_plain(Path(path).stem)}" if colon else kind
 
     @classmethod
     def from_dict(cls, document: Any, source: str | Path) -> Configuration:
@@ -105,11 +126,22 @@ class Configuration(TrainingOptions):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
 
     def _check_image_size(self) -> None:
-        if self.image_size is not None and self.dataset in DATASETS:
+        if self.image_size is None:
+            return
+        if self.dataset == GIVEN:
+            raise InputError("--image-size does nothing with images that are given in Python. Leave it out.")
+        if self.network != NETWORKS[0]:
+            return
+        if self.image_size not in IMAGE_SIZES:
+            raise InputError(
+                f"--image-size must be {' or '.join(map(str, IMAGE_SIZES))}, got {self.image_size}. Appendix B has "
+                "networks for these two sizes; --network mlp takes any size."
+            )
+        if self.dataset in DATASETS:
             side = 64 if self.dataset == "celeba" else 32
             raise InputError(
                 f"--image-size does nothing with {self.dataset}, which is seen at {side}x{side} (Appendix B): it "
-                f"belongs to {' and '.join(DATASET_FORMS)}. Leave it out."
+                f"belongs to {' and '.join(DATASET_FORMS)}, or to another --network. Leave it out."
             )
 
     def _check_image_files(self) -> None:
@@ -124,6 +156,18 @@ class Configuration(TrainingOptions):
             raise InputError(
                 "--weight-decay does nothing with --optimizer adam: it belongs to adamw or sgd. Leave it out, or add "
                 "--optimizer adamw."
+            )
+
+    def _check_pixels(self) -> None:
+        if self.pixel_scale is not None and self.pixels != "gaussian":
+            raise InputError(
+                f"--pixel-scale does nothing with --pixels {self.pixels}: it belongs to --pixels gaussian. Leave "
+                "it out."
+            )
+        if self.binarise is not None and self.pixels != PIXELS[0]:
+            raise InputError(
+                f"--binarise {self.binarise} is not for --pixels {self.pixels}: a density of pixels of 0 and 1 alone "
+                "grows without bound. Use --pixels bernoulli."
             )
 
     def _check_recipe(self) -> None:
@@ -169,7 +213,13 @@ _NOT_PADDED = {
     "cifar10": "whose images have the 32x32 pixels of the network",
     "celeba": "whose images are larger than the 64x64 pixels of the network",
     "folder": "whose image files may have any sizes",
+    GIVEN: "the images given in Python, which are seen as they are",
 }
+
+
+def _plain(text: str) -> str:
+    """Return a text with a hyphen for every other character than those of a folder's name."""
+    return re.sub(r"[^a-zA-Z0-9_.+-]+", "-", text)
 
 
 Configuration.__doc__ = f"{inspect.cleandoc(Configuration.__doc__ or '')}\n\n{parameters(OPTIONS)}"

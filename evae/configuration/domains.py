@@ -97,18 +97,6 @@ def number(minimum: float = SMALLEST, maximum: float = LARGEST) -> Domain:
     )
 
 
-def whole_number_of(*numbers: int) -> Domain:
-    """Return a domain of a few whole numbers."""
-    words = tuple(map(str, numbers))
-    return Domain(
-        int,
-        " or ".join(words),
-        lambda value: _is_number(value, int) and value in numbers,
-        {"enum": list(numbers)},
-        words,
-    )
-
-
 POSITIVE = Domain(
     float,
     "a positive number",
@@ -188,6 +176,8 @@ class DataSet(Domain):
         """Return the data set as text; the path need not exist."""
         if not _is_path(value):
             raise InputError(f"{flag} must be a data set, got {value!r}. {suggest('', (*self.names, *self.forms))}")
+        if value == GIVEN:
+            return GIVEN
         kind, _, path = str(value).partition(":")
         forms = {form.partition(":")[0]: form for form in self.forms}
         if kind in forms and not path:
@@ -196,6 +186,29 @@ class DataSet(Domain):
             near = suggest(f"{kind}:FILE" if path else str(value), (*self.names, *self.forms))
             raise InputError(f"{flag} {str(value)!r} is not known. {near}")
         return str(value)
+
+
+#: The data set or the network of a run whose images or model were given in Python, as its configuration names them.
+GIVEN = "given"
+
+#: Form of the name of a function: a module, which may be in packages, and the function in it.
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Network(Domain):
+    """A network of this program by one of the ``words``, the user's own as ``module:FUNCTION``, or `GIVEN`."""
+
+    def require(self, flag: str, value: Any) -> str:
+        """Return the name; the module is not imported."""
+        if value in (*self.words, GIVEN) or (isinstance(value, str) and _FUNCTION.fullmatch(value)):
+            return str(value)
+        if isinstance(value, str) and ":" not in value:
+            raise InputError(f"{flag} {value!r} is not known. {suggest(value, (*self.words, 'module:FUNCTION'))}")
+        raise InputError(
+            f"{flag} must be {' or '.join(self.words)}, or a function as module:FUNCTION, such as "
+            f"my_networks:build for build in my_networks.py; got {value!r}."
+        )
 
 
 @dataclass(frozen=True)

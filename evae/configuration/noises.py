@@ -17,6 +17,7 @@ class Noise:
         The function that draws it, as ``module:function``; it is called as `torch.randn` is.
     law : str
         The `torch.distributions.Distribution` with this noise, as ``module:class``; it takes a location and a scale.
+        Empty for a kernel that no posterior has as its only noise.
     variance : float
     entropy : float
         Differential entropy in nats.
@@ -117,3 +118,42 @@ def is_bounded(posterior: str) -> bool:
     if posterior in JOINT_NOISES:
         return JOINT_NOISES[posterior].radial
     return posterior == BETA or NOISES[posterior].reach is not None
+
+
+#: K of Algorithm 1 by name: noises of posteriors, and kernels that serve there alone, whose sum with a uniform variable
+#: has no entropy in closed form. Their constants are those of `theory.kernels`.
+KERNEL_NOISES: Mapping[str, Noise] = {
+    **{name: NOISES[name] for name in ("epanechnikov", "gaussian", "uniform")},
+    "triangular": Noise(
+        "evae.distributions.kernels.noises:standard_triangular",
+        "",
+        variance=1 / 6,
+        entropy=1 / 2,
+        roughness=2 / 3,
+        reach=1.0,
+    ),
+    "biweight": Noise(
+        "evae.distributions.kernels.noises:standard_biweight",
+        "",
+        variance=1 / 7,
+        entropy=47 / 15 - math.log(15),
+        roughness=5 / 7,
+        reach=1.0,
+    ),
+    "triweight": Noise(
+        "evae.distributions.kernels.noises:standard_triweight",
+        "",
+        variance=1 / 9,
+        entropy=319 / 70 - math.log(70),
+        roughness=350 / 429,
+        reach=1.0,
+    ),
+    "cosine": Noise(
+        "evae.distributions.kernels.noises:standard_cosine",
+        "",
+        variance=1 - 8 / math.pi**2,
+        entropy=1 + math.log(2 / math.pi),
+        roughness=math.pi**2 / 16,
+        reach=1.0,
+    ),
+}

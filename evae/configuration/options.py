@@ -20,12 +20,12 @@ from evae.configuration.domains import (
     DataSet,
     Domain,
     Folder,
+    Network,
     WordOrNumber,
     beginnings,
     choice,
     number,
     whole_number,
-    whole_number_of,
 )
 from evae.configuration.hold_out import KEEP
 from evae.configuration.noises import LARGEST_SHAPE, SMALLEST_INITIAL_SHAPE
@@ -55,8 +55,17 @@ DATASET_FORMS = ("npz:FILE", "folder:DIR")
 #: Shell completions for a data set; a path follows a colon.
 DATASET_WORDS = (*DATASETS, *beginnings(DATASET_FORMS))
 
+#: The networks of this program: Appendix B's, and a small one for images of any size.
+NETWORKS = ("appendix-b", "mlp")
+
 #: Image sizes for which Appendix B has networks.
 IMAGE_SIZES = (32, 64)
+
+#: Largest side of images for another network.
+LARGEST_SIDE = 1024
+
+#: Laws of the pixels given a code (`evae.models.pixels`).
+PIXELS = ("bernoulli", "continuous-bernoulli", "gaussian")
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -393,12 +402,25 @@ class TrainingOptions:
     image_size: int | None = field(
         default=None,
         metadata=row(
-            whole_number_of(*IMAGE_SIZES),
-            "Side in pixels of the images of npz:FILE and folder:DIR.",
-            "Their largest centred squares are resized to it; by default 64 where every image has 64 pixels and more "
-            "on its shorter side, else 32.",
-            advice="Appendix B has networks for these two sizes.",
-            metavar="32|64",
+            whole_number(1, LARGEST_SIDE),
+            "Side in pixels of the images.",
+            "Their largest centred squares are resized to it; 28 leaves those of mnist and fashion-mnist as they are. "
+            "With the network appendix-b it is 32 or 64, and for npz:FILE and folder:DIR only. By default the images "
+            "of a named data set are seen as in Appendix B, and others at 64 where every image has 64 pixels and more "
+            "on its shorter side, else at 32.",
+            metavar="PIXELS",
+        ),
+    )
+    network: str = field(
+        default="appendix-b",
+        metadata=row(
+            Network(words=NETWORKS),
+            "Encoder and decoder.",
+            "appendix-b: the paper's, for images of 32x32 or 64x64. mlp: two hidden layers of 512 units each, for "
+            "images of any size. module:FUNCTION: yours, made by FUNCTION(image_shape, latent_dim), which returns an "
+            "encoder and a decoder (docs/extending.md); the module is looked for in the current directory and among "
+            "the installed ones, and its code is run.",
+            metavar="appendix-b|mlp|module:FUNCTION",
         ),
     )
     fit: str = field(
@@ -428,6 +450,26 @@ class TrainingOptions:
             SWITCH,
             "Whether to leave out image files that cannot be decoded, instead of refusing the data set.",
             "For folder:DIR and celeba. They are counted, and named in the run's config.json.",
+        ),
+    )
+    pixels: str = field(
+        default="bernoulli",
+        metadata=row(
+            choice(*PIXELS),
+            "Law of the pixels given a code, whose negative logarithm is the reconstruction error.",
+            "bernoulli: the paper's cross-entropy, which is a likelihood of binary pixels only. continuous-bernoulli: "
+            "its density on [0, 1]. gaussian: a normal density about the reconstruction. Errors of densities can be "
+            "negative, and only those of one law compare.",
+            metavar="bernoulli|continuous-bernoulli|gaussian",
+        ),
+    )
+    pixel_scale: str | float | None = field(
+        default=None,
+        metadata=row(
+            WordOrNumber(words=("learned",)),
+            "Standard deviation of a pixel with --pixels gaussian, where black is 0 and white 1.",
+            "learned (the default): one number, trained with the weights from 0.1 on.",
+            metavar="learned|SIGMA",
         ),
     )
     posterior: str | None = field(
@@ -462,8 +504,8 @@ class TrainingOptions:
         metadata=row(
             choice(*KERNELS),
             "K of the posterior kde, in place of the model's.",
-            "epanechnikov (the default), gaussian or uniform, all of variance 1/5, so that they differ in shape only. "
-            "kde-bound takes each kernel's own roughness I(K).",
+            "epanechnikov (the default), gaussian, uniform, triangular, biweight, triweight or cosine, all of variance "
+            "1/5, so that they differ in shape only. kde-bound takes each kernel's own roughness I(K).",
             metavar="NAME",
             label="{}-kernel",
         ),

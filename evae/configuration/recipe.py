@@ -7,14 +7,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from evae.configuration.noises import BETA, JOINT_NOISES, NOISES, is_bounded
+from evae.configuration.noises import BETA, JOINT_NOISES, KERNEL_NOISES, NOISES, is_bounded
 from foundation.errors import InputError
 
 POSTERIORS = (*NOISES, BETA, *JOINT_NOISES, "kde", "none")
 
 OBJECTIVES = ("elbo", "kde-bound", "uniform-prior", "iwae", "reconstruction")
 
-KERNELS = ("epanechnikov", "gaussian", "uniform")
+KERNELS = tuple(KERNEL_NOISES)
+
+#: Those whose sum with a uniform variable has an entropy and a roughness in closed form.
+CLOSED_SUMS = ("epanechnikov", "uniform")
 
 INTERVALS = ("printed", "corrected")
 
@@ -178,18 +181,27 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
 
     What they compute is in `evae.models.regularisation.divergences`.
     """
-    posterior, smooth = recipe.posterior, recipe.posterior == "kde" and recipe.kernel == "gaussian"
+    posterior, kernel = recipe.posterior, recipe.kernel
+    closed = kernel is None or kernel in CLOSED_SUMS
     if not recipe.has_prior or posterior == "none":
         return ()
     if recipe.objective == "uniform-prior":
-        unbounded = smooth or (posterior != "kde" and not is_bounded(posterior))
+        if _is_unbounded(recipe):
+            return ()
         kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
-        return () if unbounded else kinds
-    exact = () if smooth else ("exact",)
+        return kinds if closed else kinds[1:]
     if recipe.prior != "normal":
         # The bound is as exact as the divergences from the components.
-        return ("draws",) if smooth else ("bound", "draws")
+        return ("bound", "draws") if closed else ("draws",)
+    exact = ("exact",) if closed else ()
     return (*exact, "bound", "draws") if posterior == "kde" else (*exact, "draws")
+
+
+def _is_unbounded(recipe: Recipe) -> bool:
+    """Return whether the support of the posterior, which is not none, is unbounded."""
+    if recipe.posterior == "kde":
+        return KERNEL_NOISES[recipe.kernel or "epanechnikov"].reach is None
+    return not is_bounded(recipe.posterior)
 
 
 def require_formula(recipe: Recipe) -> None:
@@ -205,7 +217,7 @@ def require_formula(recipe: Recipe) -> None:
         kinds = kinds_of(recipe)
         if posterior == "none":
             raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
-        if not kinds:
+        if _is_unbounded(recipe) and not kinds:
             raise InputError(f"{pair}: its support is unbounded, so that the divergence is infinite.")
         if recipe.divergence_by not in kinds:
             _refuse_kind(recipe, kinds)
@@ -235,7 +247,7 @@ def _require_weights(recipe: Recipe) -> None:
 def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:
     """Raise `InputError` for a kind that the pair lacks; the sentence names those that it has."""
     pair = f"--posterior {recipe.posterior}" + ("" if recipe.kernel is None else f" --kernel {recipe.kernel}")
-    remedy = f"Use --divergence-by {' or '.join(kinds)}."
+    remedy = f"Use --divergence-by {' or '.join(kinds)}." if kinds else "Use --divergence kl --divergence-by draws."
     if recipe.divergence_by == "exact" and recipe.prior in ("mixture", "vamp"):
         raise InputError(
             f"--objective {recipe.objective} has no exact formula for --prior {recipe.prior}: the divergence from a "
@@ -244,8 +256,9 @@ def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:
     if recipe.prior in ("mixture", "vamp"):
         pair += f" --prior {recipe.prior}"
     if recipe.divergence_by == "exact":
+        noise = "normal" if recipe.kernel == "gaussian" else recipe.kernel
         raise InputError(
-            f"--objective {recipe.objective} has no exact formula for {pair}: a normal plus a uniform variable has no "
+            f"--objective {recipe.objective} has no exact formula for {pair}: a {noise} plus a uniform variable has no "
             f"closed-form entropy. {remedy}"
         )
     if recipe.divergence == "renyi2":

@@ -1,3 +1,4 @@
+from .arrays import from_arrays as from_arrays
 from .catalogue import load as load
 from .catalogue import load_for as load_for
 from .catalogue import load_labels as load_labels

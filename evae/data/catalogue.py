@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evae.configuration.configuration import Configuration, require_fit
+from evae.configuration.domains import GIVEN
 from evae.configuration.options import DATASETS, OPTIONS
 from evae.data.binarisation import binarise_data
 from evae.data.images import ImageData, Labels, require_full_range
@@ -47,7 +48,7 @@ def load(
     limit_train, limit_holdout : int, optional
         Keep only the first training images, or the first hold-out images, up to this number.
     image_size : int, optional
-        32 or 64, for ``npz:FILE`` and ``folder:DIR``.
+        The side of the images. By default that of Appendix B, and for ``npz:FILE`` and ``folder:DIR`` 32 or 64.
     skip_undecodable : bool
         Leave out the image files of ``folder:DIR`` and ``celeba`` that cannot be decoded, and count them.
     fit : str
@@ -74,13 +75,32 @@ def load(
 
 
 def load_for(
-    config: Configuration, data_dir: str | Path | None = None, *, progress: ProgressCallback = ignore_progress
+    config: Configuration,
+    data_dir: str | Path | None = None,
+    *,
+    given: ImageData | None = None,
+    progress: ProgressCallback = ignore_progress,
 ) -> ImageData:
     """Read the images that a configuration names, by default from its ``data_dir``, as its model sees them.
 
-    They are binary if the configuration says so (`evae.data.binarisation.binarise_data`); otherwise see `load`.
+    They are binary if the configuration says so (`evae.data.binarisation.binarise_data`); otherwise see `load`. Images
+    that the configuration calls given must be ``given``, and no others can be.
     """
-    data = load(
+    if (config.dataset == GIVEN) != (given is not None):
+        raise InputError(
+            "the images were given in Python, and must be given again there, as data=."
+            if given is None
+            else f"the data set is {config.dataset}, and no images can be given for it. Leave data out."
+        )
+    if given is None:
+        data = _read_for(config, data_dir, progress)
+    else:
+        data = given.limited(config.limit_train, config.limit_holdout)
+    return data if config.binarise is None else binarise_data(data, config.binarise, config.dataset)
+
+
+def _read_for(config: Configuration, data_dir: str | Path | None, progress: ProgressCallback) -> ImageData:
+    return load(
         config.dataset,
         config.data_dir if data_dir is None else data_dir,
         limit_train=config.limit_train,
@@ -90,7 +110,6 @@ def load_for(
         fit=config.fit,
         progress=progress,
     )
-    return data if config.binarise is None else binarise_data(data, config.binarise, config.dataset)
 
 
 def load_labels(
@@ -122,16 +141,18 @@ def source_for(
     fit: str = "resize",
 ) -> DataSource:
     """Return the source of a data set; raises `InputError` if the name is unknown or its images have another fit."""
-    OPTIONS["dataset"].require(dataset)
+    if OPTIONS["dataset"].require(dataset) == GIVEN:
+        raise InputError("the images were given in Python, and must be given again there, as data=.")
     require_fit(dataset, fit)
     root = Path(data_dir)
     kind, _, path = dataset.partition(":")
+    side = image_size or 32
     named: dict[str, DataSource] = {
-        "digits": Digits(fit),
-        "mnist": IdxPair("mnist", "MNIST", MNIST, root, fit),
-        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root, fit),
-        "cifar10": Cifar10(root),
-        "celeba": Celeba(root, skip_undecodable),
+        "digits": Digits(fit, side),
+        "mnist": IdxPair("mnist", "MNIST", MNIST, root, fit, side),
+        "fashion-mnist": IdxPair("fashion-mnist", "FashionMNIST", FASHION_MNIST, root, fit, side),
+        "cifar10": Cifar10(root, side=side),
+        "celeba": Celeba(root, skip_undecodable, side=image_size or 64),
         "npz": ArrayFile(Path(path), root, image_size, fit),
         "folder": ImageFolder(Path(path), root, image_size, skip_undecodable),
     }

@@ -135,6 +135,9 @@ class ImageData:
     grey : Tensor, optional
         The grey training images from which ``train`` was drawn, if training draws anew in each epoch
         (`evae.data.binarisation`).
+    labels : Labels, optional
+        Of images that are given in Python; those of other data sets are read where they are needed
+        (`evae.data.load_labels`).
     """
 
     train: Tensor
@@ -145,6 +148,7 @@ class ImageData:
     known_sha256: Mapping[str, str] = field(default_factory=dict)
     inner: tuple[int, int] | None = None
     grey: Tensor | None = None
+    labels: Labels | None = field(default=None, kw_only=True)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

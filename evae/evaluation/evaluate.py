@@ -13,8 +13,11 @@ from evae import features as feature_networks
 from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.configuration.configuration import Configuration
+from evae.configuration.domains import GIVEN
 from evae.data import ImageData, as_images, load_for
+from evae.data.arrays import GivenData, as_image_data
 from evae.data.catalogue import load_labels
+from evae.data.images import Labels, fingerprint
 from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images
 from evae.evaluation.holdout import CHUNK, latent_summary, reconstructions
 from evae.evaluation.likelihood.estimate import estimate_likelihood
@@ -26,9 +29,10 @@ from evae.features.choice import choose_features, verify_weights
 from evae.features.names import require_use_of_weights
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
-from evae.models.objectives import reconstruction_error
+from evae.models.custom.functions import Builder
 from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
+from evae.runs.continuation import require_same_data
 from evae.runs.epoch_record import LatentSummary
 from evae.runs.fingerprints import tensors_sha256
 from evae.runs.run import Run
@@ -50,6 +54,8 @@ _SAMPLE_ROWS = 4
 def evaluate(
     run: Run | str | Path,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     device: str = "auto",
     weights: str | None = None,
     data_dir: str | Path | None = None,
@@ -72,6 +78,10 @@ def evaluate(
     ----------
     run : Run, str or Path
         The run folder.
+    model : VAE, callable or str, optional
+        The network, if it is one of your own, as for `VAE.load`; it is not changed.
+    data : ImageData or pair, optional
+        The images, if they were given in Python, as for `evae.train`.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     weights : str, optional
@@ -108,7 +118,8 @@ def evaluate(
         reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
         from the ``mixture`` and, if the model has a fixed one, from the ``prior``. For comparison: ``training_images``,
         as many as originals (their distance is the floor for new images), the reconstruction error of the
-        ``untrained`` model, and ``autoencoder``, the metrics of the plain autoencoder (`evae.evaluation.references`).
+        ``untrained`` model (not if it was given in Python with its weights), and ``autoencoder``, the metrics of the
+        plain autoencoder (`evae.evaluation.references`).
         ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` has the estimates by method, with those
         that earlier evaluations of the same weights have left, and is None without any; ``clusters`` is
         `compare_clusters`.
@@ -132,33 +143,46 @@ def evaluate(
         binarise=binarise,
         likelihood_images=likelihood_images,
     )
+    given = None if data is None else as_image_data(data)
     chosen = resolve_device(device)
     # Whatever can be refused is refused before images are decoded or a classifier is trained.
     with run.locked():
-        model = VAE.load(run, chosen, weights=weights)
+        trained = VAE.load(run, chosen, model=model, weights=weights)
         choice = choose_features(features, inception_weights, progress)
         verify_weights(choice, inception_weights, progress)
         place = config.data_dir if data_dir is None else str(data_dir)
-        data = images_of(run, place, progress)
-        require_judgeable(config, data, place, choice.features)
+        images = images_of(run, place, progress, given)
+        require_judgeable(config, images, place, choice.features, given)
         if scoring is not None:
-            scoring.require(config, data)
-        side = data.image_shape[-1]
-        network = network_for(config, chosen, place, choice.features, inception_weights, progress, side=side)
-        given: dict[str, Any] = {"scoring": scoring, "weights": weights, "data_dir": place}
-        return _judge(run, model, data, network, progress, choice=choice.reason, **given)
+            scoring.require(config, images)
+        side = images.image_shape[-1]
+        network = network_for(
+            config, chosen, place, choice.features, inception_weights, progress, side=side, given=given
+        )
+        before = error_before_training(config, images.holdout, chosen, model)
+        rest: dict[str, Any] = {"scoring": scoring, "weights": weights, "data_dir": place, "before": before}
+        return _judge(run, trained, images, network, progress, choice=choice.reason, **rest)
 
 
-def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCallback = ignore_progress) -> ImageData:
+def images_of(
+    run: Run,
+    data_dir: str | Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+    given: ImageData | None = None,
+) -> ImageData:
     """Read the images of a run, by default from the data folder of training.
+
+    Images that were given in Python must be ``given`` again.
 
     Raises
     ------
     InputError
-        If they cannot be read, or their shape differs from training.
+        If they cannot be read, or their shape differs from training, or given images are others.
     """
     config = run.configuration
-    data = load_for(config, data_dir, progress=progress)
+    data = load_for(config, data_dir, given=given, progress=progress)
+    if given is not None:
+        require_same_data([run], config, fingerprint(data))
     if data.image_shape != run.image_shape:
         now, then = ("x".join(map(str, shape)) for shape in (data.image_shape, run.image_shape))
         raise InputError(
@@ -168,7 +192,9 @@ def images_of(run: Run, data_dir: str | Path | None = None, progress: ProgressCa
     return data
 
 
-def require_judgeable(config: Configuration, data: ImageData, data_dir: str | Path, features: str) -> None:
+def require_judgeable(
+    config: Configuration, data: ImageData, data_dir: str | Path, features: str, given: ImageData | None = None
+) -> None:
     """Check, before any computation, that a model of these data can be evaluated.
 
     Raises
@@ -189,7 +215,11 @@ def require_judgeable(config: Configuration, data: ImageData, data_dir: str | Pa
             f"{len(data.train)}: a mixture of {COMPONENTS} normal laws is fitted to their codes. Add images, or train "
             "with a larger --limit-train."
         )
-    if features == "classifier":
+    if features == "classifier" and given is not None:
+        from evae.features.classifier import require_labels
+
+        require_labels(given)
+    elif features == "classifier":
         from evae.features.classifier import read_labels
 
         read_labels(config.dataset, data_dir, image_size=config.image_size, skip_undecodable=config.skip_undecodable)
@@ -204,10 +234,12 @@ def network_for(
     progress: ProgressCallback = ignore_progress,
     *,
     side: int | None = None,
+    given: ImageData | None = None,
 ) -> FeatureNetwork | None:
     """Return the feature network, ready to use; None for ``none``.
 
     ``features`` is one of `evae.features.FEATURES` or ``none``; ``side`` of the images determines the resolution.
+    A classifier of images ``given`` in Python is trained on these.
 
     Raises
     ------
@@ -217,6 +249,10 @@ def network_for(
     require_use_of_weights(features, inception_weights)
     if features == "none":
         return None
+    if features == "classifier" and given is not None:
+        from evae.features.classifier import classifier_of, require_labels
+
+        return classifier_of(given, require_labels(given), config.dataset, device, progress=progress)
     return feature_networks.feature_network(
         features,
         dataset=config.dataset,
@@ -240,9 +276,14 @@ def judge(
     *,
     choice: str | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a loaded model on loaded data, as `evaluate` does; ``choice`` is the reason for these features."""
+    """Evaluate a loaded model on loaded data, as `evaluate` does; ``choice`` is the reason for these features.
+
+    A network of the user's own must be named in the configuration; its code is run.
+    """
+    named = run.configuration.network if run.configuration.has_own_network else None
+    before = error_before_training(run.configuration, data.holdout, model.device, named)
     with run.locked():
-        return _judge(run, model, data, network, progress, choice=choice)
+        return _judge(run, model, data, network, progress, choice=choice, before=before)
 
 
 def _judge(
@@ -256,13 +297,15 @@ def _judge(
     scoring: LikelihoodOptions | None = None,
     weights: str | None = None,
     data_dir: str | None = None,
+    before: float | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model; the caller holds the run's lock."""
     config = run.configuration
     # Compute all sets of images: reconstructions, training images, and samples of each law.
     laws = sampling_laws(model, config, data.train, progress)
     errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
-    errors["untrained"] = error_before_training(config, data.holdout, model.device)
+    if before is not None:
+        errors["untrained"] = before
     sets[TRAINING_IMAGES] = sample_training_images(data.train, len(data.holdout))
     for name, law in laws.items():
         sets[name] = draw_images(model, law, len(data.holdout), config.seed, progress)
@@ -323,6 +366,8 @@ def _describe(run: Run, data: ImageData, weights: str | None) -> dict[str, Any]:
         "run": run.name,
         "model": config.model,
         "recipe": config.recipe.document(),
+        "network": config.network,
+        "pixels": config.pixels,
         "latent_dim": config.latent_dim,
         "weights_of_epoch": run.weights_file(weights).epoch,
         "dataset": config.dataset,
@@ -362,17 +407,20 @@ def compare_clusters(
     found = assign(data.holdout)
     document: dict[str, Any] = {"components": len(found.unique()), "accuracy": None, "note": None}
     try:
-        labels = load_labels(
-            config.dataset,
-            data_dir or config.data_dir,
-            image_size=config.image_size,
-            skip_undecodable=config.skip_undecodable,
-        )
+        labels = _labels_of(config, data, data_dir or config.data_dir)
     except InputError as error:
         return {**document, "note": str(error)}
     train = assign(data.train[:FITTED_TO])
     accuracy = metrics.cluster_accuracy(train, labels.train[: len(train)], found, labels.holdout[: len(found)])
     return {**document, "accuracy": accuracy}
+
+
+def _labels_of(config: Configuration, data: ImageData, data_dir: str | Path) -> Labels:
+    if data.labels is not None:
+        return data.labels
+    if config.dataset == GIVEN:
+        raise InputError("the images are given without labels. Give them by evae.data.from_arrays(…, labels=…).")
+    return load_labels(config.dataset, data_dir, image_size=config.image_size, skip_undecodable=config.skip_undecodable)
 
 
 def sampling_laws(
@@ -383,6 +431,7 @@ def sampling_laws(
     return laws if model.prior is None else {"prior": model.prior.snapshot(), **laws}
 
 
+@torch.no_grad()
 @full_precision_or_tf32("fp32")
 def reconstruct_holdout(
     model: VAE, pixels: Tensor, seed: int, progress: ProgressCallback = ignore_progress
@@ -396,8 +445,8 @@ def reconstruct_holdout(
         done += len(chunk.images)
         progress("reconstructing hold-out images", done, len(pixels))
         for name, logits in (("one_posterior_draw", chunk.drawn), ("posterior_mean", chunk.at_mean)):
-            errors[name].append(reconstruction_error(logits, chunk.images).double())
-            images[name].append(metrics.eight_bit(logits.sigmoid()).cpu())
+            errors[name].append(model.pixels.error(logits, chunk.images).double())
+            images[name].append(metrics.eight_bit(model.pixels.mean(logits)).cpu())
     means = {name: float(torch.cat(values).mean()) for name, values in errors.items()}
     return means, latent_summary(posteriors), {name: torch.cat(parts) for name, parts in images.items()}
 

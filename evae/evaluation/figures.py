@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from evae.compute.precision import resolve_device
+from evae.data.arrays import GivenData, as_image_data
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.pictures import ImageRows, reconstruction_rows, rows_figure
 from evae.metrics import ACTIVE_BELOW
+from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.epoch_record import EpochRecord
 from evae.runs.run import Run
@@ -102,6 +104,8 @@ def run_figure(run: Run | str | Path) -> Figure:
 
 def reconstructions_figure(
     *runs: Run | str | Path,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     device: str = "auto",
     weights: str | None = None,
     data_dir: str | Path | None = None,
@@ -115,6 +119,8 @@ def reconstructions_figure(
     ----------
     *runs : Run, str or Path
         Their folders; all must be trained on the same images.
+    model, data
+        A network and images of your own, as for `evae.evaluation.evaluate`.
     device, weights, data_dir, progress
         As for `evae.evaluation.evaluate`.
 
@@ -127,9 +133,10 @@ def reconstructions_figure(
         raise InputError("the number of runs in a figure of reconstructions must be positive, got 0.")
     blocks: list[ImageRows] = []
     for run in map(_open_run, runs):
-        pixels = images_of(run, data_dir, progress).holdout
-        model = VAE.load(run, resolve_device(device), weights=weights)
-        originals, at_mean, drawn = reconstruction_rows(model, pixels, run.configuration.seed)
+        given = None if data is None else as_image_data(data)
+        pixels = images_of(run, data_dir, progress, given).holdout
+        trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
+        originals, at_mean, drawn = reconstruction_rows(trained, pixels, run.configuration.seed)
         if blocks and not torch.equal(blocks[0].images, originals.images):
             raise InputError(
                 f"{run.path} must be trained on the same images as the first run, got others. Draw one run at a time."

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from evae import metrics
 from evae.compute.precision import resolve_device
+from evae.data.arrays import GivenData, as_image_data
 from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, require_components
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
+from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -32,6 +34,8 @@ MOST_IN_A_PICTURE = 1_200
 def new_images(
     run: Run | str | Path,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     sampler: str | None = None,
     number: int = 48,
     components: int | None = None,
@@ -48,6 +52,8 @@ def new_images(
     ----------
     run : Run, str or Path
         The run folder.
+    model, data
+        A network and images of your own, as for `evae.evaluation.evaluate`.
     sampler : str, optional
         One of `evae.evaluation.names.SAMPLERS`; by default the prior if the model has a fixed one, else the
         mixture.
@@ -80,12 +86,13 @@ def new_images(
     # Check all options before the model is loaded.
     chosen = choose_sampler(run, sampler, components)
     path = destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
-    model = VAE.load(run, resolve_device(device), weights=weights)
+    trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
     # Only the mixture needs the training images.
-    train = images_of(run, data_dir, progress).train if chosen == "mixture" else torch.empty(0)
+    given = None if data is None else as_image_data(data)
+    train = images_of(run, data_dir, progress, given).train if chosen == "mixture" else torch.empty(0)
     recipe, laws = run.configuration.recipe, COMPONENTS if components is None else components
-    law = code_law(chosen, model, recipe, train, seed, laws, progress)
-    images = draw_images(model, law, number, seed, progress)
+    law = code_law(chosen, trained, recipe, train, seed, laws, progress)
+    images = draw_images(trained, law, number, seed, progress)
     write_images([ImageRows(law.label, images)], path, run.name)
     return describe_images(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
 
@@ -111,6 +118,8 @@ def walk_between(
     first: int,
     last: int,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     weights: str | None = None,
@@ -124,9 +133,9 @@ def walk_between(
     run = run if isinstance(run, Run) else Run.open(run)
     require_different(first, last)
     path = destination(output, run.path / f"walk-{first}-{last}.png", 1)
-    model = VAE.load(run, resolve_device(device), weights=weights)
-    pixels = images_of(run, data_dir, progress).holdout
-    rows = walk(model, pixels, first, last)
+    trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
+    given = None if data is None else as_image_data(data)
+    rows = walk(trained, images_of(run, data_dir, progress, given).holdout, first, last)
     write_images([rows], path, run.name)
     return describe_images(run, rows.images, path) | {"walk": [first, last], "law": f"a walk {rows.label}"}
 

@@ -13,7 +13,7 @@ from evae import metrics
 from evae.compute.precision import full_precision_or_tf32
 from evae.compute.random_streams import Stream, generator
 from evae.data import as_images
-from evae.models.objectives import Objective, reconstruction_error
+from evae.models.objectives import Objective
 from evae.models.posteriors import Draw, Posterior
 from evae.models.vae import VAE
 from evae.runs.epoch_record import LatentSummary, NoiseToSignal
@@ -54,11 +54,12 @@ def reconstructions(
         for chunk in pixels.split(max(CHUNK // samples, 1)):
             images = as_images(chunk)
             logits, posterior, draw = model(images, noise, density=density, samples=samples)
-            yield Reconstruction(images, posterior, draw, logits, at_mean=model.decoder(posterior.mean))
+            yield Reconstruction(images, posterior, draw, logits, at_mean=model.logits(posterior.mean))
     finally:
         model.train(was_training)
 
 
+@torch.no_grad()
 @full_precision_or_tf32("fp32")
 def holdout_metrics(
     model: VAE, objective: Objective, pixels: Tensor, seed: int
@@ -76,8 +77,8 @@ def holdout_metrics(
     with torch.no_grad():
         prior = None if model.prior is None else model.prior.snapshot()
     for chunk in reconstructions(model, pixels, seed, objective.needs_density, objective.samples):
-        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, prior)
-        terms["reconstruction_at_mean"] = reconstruction_error(chunk.at_mean, chunk.images)
+        terms = objective.terms(chunk.drawn, chunk.images, chunk.posterior, chunk.draw, prior, pixels=model.pixels)
+        terms["reconstruction_at_mean"] = model.pixels.error(chunk.at_mean, chunk.images)
         rows.append(torch.stack([term.double().sum() for term in terms.values()]))
         posteriors.append(chunk.posterior)
         names = list(terms)

@@ -44,8 +44,8 @@ def reconstruction_rows(model: VAE, pixels: Tensor, seed: int) -> list[ImageRows
     (chunk,) = reconstructions(model, shown, seed)
     return [
         ImageRows("originals (hold-out)", shown),
-        ImageRows("reconstructed from the posterior mean", eight_bit(chunk.at_mean.sigmoid())),
-        ImageRows("reconstructed from one posterior draw", eight_bit(chunk.drawn.sigmoid())),
+        ImageRows("reconstructed from the posterior mean", eight_bit(model.pixels.mean(chunk.at_mean))),
+        ImageRows("reconstructed from one posterior draw", eight_bit(model.pixels.mean(chunk.drawn))),
     ]
 
 

@@ -15,23 +15,25 @@ from evae.configuration.configuration import Configuration
 from evae.configuration.options import INDIFFERENT
 from evae.configuration.recipe import PRESETS, RECIPE_FIELDS
 from evae.evaluation.holdout import reconstructions
+from evae.models.custom.functions import Builder
 from evae.models.initial_weights import initial_model
-from evae.models.objectives import reconstruction_error
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.files import read_json
-from foundation.validation import is_any_of, is_count, is_not_negative, is_null, is_record, is_text
+from foundation.validation import is_any_of, is_count, is_finite_number, is_not_negative, is_null, is_record, is_text
 
 #: Options in which a run and its plain autoencoder may differ: the model, and options that do not affect results.
 _MAY_DIFFER = INDIFFERENT | RECIPE_FIELDS | {"model"}
 
 _AT_MEAN = is_record({"posterior_mean": is_not_negative})
 
+_ERRORS = is_record({"posterior_mean": is_finite_number})
+
 _JUDGED = is_record(
     {
         "weights_of_epoch": is_count,
-        "reconstruction_error": _AT_MEAN,
+        "reconstruction_error": _ERRORS,
         "sharpness": _AT_MEAN,
         "frechet_distance": is_any_of(is_null, _AT_MEAN),
         "features": is_any_of(is_null, is_record({"identity": is_text})),
@@ -50,17 +52,23 @@ def sample_training_images(pixels: Tensor, number: int) -> Tensor:
     return pixels[order[:number].sort().values]
 
 
+@torch.no_grad()
 @full_precision_or_tf32("fp32")
-def error_before_training(config: Configuration, pixels: Tensor, device: torch.device | str) -> float:
+def error_before_training(
+    config: Configuration, pixels: Tensor, device: torch.device | str, model: VAE | Builder | str | None = None
+) -> float | None:
     """Compute the reconstruction error before the first step, in nats per hold-out image, from one posterior draw.
 
     It varies over seeds because the initial weights do; if the error of trained models varies as much, training has
-    not yet forgotten its starting point.
+    not yet forgotten its starting point. ``model`` is a network of the user's own, as for `VAE.of`; for a model with
+    weights the result is None, since those before training are not known.
     """
+    if isinstance(model, VAE):
+        return None
     _, *shape = pixels.shape
-    model: VAE = initial_model(config, (shape[0], shape[1], shape[2])).place_on(device)
-    chunks = reconstructions(model, pixels.to(device), config.seed)
-    errors = [reconstruction_error(chunk.drawn, chunk.images).double() for chunk in chunks]
+    untrained: VAE = initial_model(config, (shape[0], shape[1], shape[2]), model).place_on(device)
+    chunks = reconstructions(untrained, pixels.to(device), config.seed)
+    errors = [untrained.pixels.error(chunk.drawn, chunk.images).double() for chunk in chunks]
     return float(torch.cat(errors).mean())
 
 

@@ -118,14 +118,23 @@ def annealing_report(found: dict[str, Any], dataset: str) -> list[RenderableType
 
 
 def _scored_images(found: dict[str, Any], dataset: str) -> str:
-    return f"log-likelihood of {found['images']:,} hold-out images of {dataset}, {_BINARISED[found['binarise']]}"
+    law = _pixel_law(found)
+    pixels = _BINARISED[found["binarise"]] if law == "bernoulli" else f"{law} pixels"
+    return f"log-likelihood of {found['images']:,} hold-out images of {dataset}, {pixels}"
+
+
+def _pixel_law(found: dict[str, Any]) -> str:
+    # An estimate of an earlier version has none, and was by this one.
+    return str(found.get("pixel_law", "bernoulli"))
 
 
 def _scored_pixels(found: dict[str, Any]) -> str:
     height, width = found["pixels"]
+    law = _pixel_law(found)
+    kind, density = ("binary", "") if law == "bernoulli" else ("grey", f" by the {law} density")
     return (
-        f"log-likelihood: of {height}x{width} binary pixels, mean over images ± standard error over images; on average "
-        "a lower bound."
+        f"log-likelihood: of {height}x{width} {kind} pixels{density}, mean over images ± standard error over images; "
+        "on average a lower bound."
     )
 
 
@@ -149,10 +158,18 @@ def _of_autoencoder(document: dict[str, Any]) -> list[str]:
     return figures if found["frechet_distance"] is None else [*figures, f"{found['frechet_distance']:.4g}"]
 
 
+#: What the error is, by the law of the pixels.
+_ERRORS = {
+    "bernoulli": "binary cross-entropy",
+    "continuous-bernoulli": "-log p(x | z) of the continuous Bernoulli density",
+    "gaussian": "-log p(x | z) of the Gaussian density",
+}
+
+
 def _remarks(document: dict[str, Any]) -> list[str]:
     """Return remarks on the distance, the laws of the new images, the noise of the codes and the references."""
     features, latent = document["features"], document["latent"]
-    remarks = ["error: binary cross-entropy, sum over pixels, mean over images."]
+    remarks = [f"error: {_ERRORS[document['pixels']]}, sum over pixels, mean over images."]
     # The distance: its features, and their limits.
     if features is not None and features["name"] == "imagenet":
         resolution = features["resolution"]
@@ -190,7 +207,8 @@ def _remarks(document: dict[str, Any]) -> list[str]:
         f"codes: {latent['active_dimensions']} of {document['latent_dim']} dimensions active, median noise-to-signal "
         f"ratio {noise}{rate_text}."
     )
-    remarks.append(f"before training: error {document['reconstruction_error']['untrained']:.2f}.")
+    if "untrained" in document["reconstruction_error"]:
+        remarks.append(f"before training: error {document['reconstruction_error']['untrained']:.2f}.")
     if document["autoencoder"] is not None:
         remarks.append(f"plain autoencoder: run {document['autoencoder']['run']}, of the same settings.")
     elif document["recipe"]["objective"] != "reconstruction":

@@ -118,12 +118,15 @@ class Judge:
             return train(config, callback, stop=stop, show_progress=False)
         if _is_finished(run, config):
             return run
-        kept = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
+        kept: dict[str, Any] = {"epochs": config.epochs, "device": config.device, "data_dir": config.data_dir}
+        # The caller named the network of a user, whose code is run.
+        kept |= {"network": config.network} if config.has_own_network else {}
         return resume(run, callback, stop=stop, show_progress=False, **kept)
 
     def judged(self, run: Run, config: Configuration, data: ImageData) -> RunRecord:
         """Evaluate a trained run."""
-        model = VAE.load(run, resolve_device(config.device))
+        named = config.network if config.has_own_network else None
+        model = VAE.load(run, resolve_device(config.device), model=named)
         return RunRecord.of(run, judge(run, model, data, self.network, self.progress, choice=self.choice))
 
     def _same_features(self, described: Any) -> bool:

@@ -127,7 +127,20 @@ def classifier_network(
     images = load(
         dataset, data_dir, image_size=image_size, skip_undecodable=skip_undecodable, fit=fit, progress=progress
     )
-    device = torch.device(device)
+    return classifier_of(images, labels, dataset, torch.device(device), seed=seed, cache=cache, progress=progress)
+
+
+def classifier_of(
+    images: ImageData,
+    labels: Labels,
+    dataset: str,
+    device: torch.device,
+    *,
+    seed: int = 0,
+    cache: Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> FeatureNetwork:
+    """Return a classifier trained on all of these training images, or read from the cache; see `classifier_network`."""
     key = _key(images, labels, seed)
     entry = load_or_compute(
         cache or locate_user_cache("classifiers"),
@@ -151,6 +164,16 @@ def read_labels(
         raise InputError(
             f"{error} --features imagenet needs no labels, and --features none leaves the distance out."
         ) from error
+
+
+def require_labels(given: ImageData) -> Labels:
+    """Return the labels of images that are given in Python; raise `InputError` if they were not given."""
+    if given.labels is None:
+        raise InputError(
+            "the images are given without labels, on which --features classifier is trained. Give them by "
+            "evae.data.from_arrays(…, labels=…), or use --features imagenet or none."
+        )
+    return given.labels
 
 
 def train_classifier(

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from evae.compute.random_streams import NoiseSource
-from evae.configuration.noises import NOISES, Noise
+from evae.configuration.noises import KERNEL_NOISES, NOISES, Noise
 from evae.configuration.recipe import STEP_SIZE
 from evae.distributions import EpanechnikovPlusUniform, UniformPlusUniform
 from evae.distributions.closed_forms import normal_plus_uniform_log_density
+from evae.distributions.kernels.noises import sum_log_density
 from evae.models.posteriors import Draw, Posterior, draw_noise
 
 
@@ -54,7 +55,7 @@ class KernelDensityPosterior(Posterior):
     @property
     def noise(self) -> Noise:
         """The noise that is K up to a factor."""
-        return NOISES[self.kernel]
+        return KERNEL_NOISES[self.kernel]
 
     @property
     def factor(self) -> float:
@@ -89,12 +90,12 @@ class KernelDensityPosterior(Posterior):
 
     @property
     def entropy(self) -> Tensor | None:
-        """The closed forms of `evae.distributions.closed_forms`; None for the Gaussian kernel."""
+        """The closed forms of `evae.distributions.closed_forms`; None for the other kernels."""
         return self.distribution.entropy() if self.kernel in _LAWS else None
 
     @property
     def roughness(self) -> Tensor | None:
-        """The closed forms of `evae.distributions.closed_forms`; None for the Gaussian kernel."""
+        """The closed forms of `evae.distributions.closed_forms`; None for the other kernels."""
         return self._law.roughness if self.kernel in _LAWS else None
 
     @property
@@ -105,7 +106,7 @@ class KernelDensityPosterior(Posterior):
     @property
     def distribution(self) -> Distribution:
         """The law of the sum, equation (9) for the Epanechnikov kernel."""
-        # The entropy of the sum of a normal and a uniform variable has no closed form.
+        # With other kernels the entropy of the sum has no closed form.
         return self._law if self.kernel in _LAWS else super().distribution
 
     @property
@@ -121,21 +122,27 @@ class KernelDensityPosterior(Posterior):
         """Draw by Algorithm 1; near the ends the log-density follows from the distances of both noises from theirs."""
         kernel, uniform = self._draw_noises(generator)
         scale = self.b * self.factor * self.r
-        if self.kernel not in _LAWS:
+        if self.kernel == "gaussian":
             offset = scale * kernel + self.half_length * uniform
             log_density = normal_plus_uniform_log_density(offset, scale, self.half_length)
         else:
             # Sums of positive terms: the distances of the code from the two ends of its support.
             ends = [scale * (1 + side * kernel) + self.half_length * (1 + side * uniform) for side in (1, -1)]
-            log_density = self._law.log_density_from_end(torch.minimum(*ends))
+            end = torch.minimum(*ends)
+            if self.kernel in _LAWS:
+                log_density = self._law.log_density_from_end(end)
+            else:
+                log_density = sum_log_density(self.kernel, end, scale, self.half_length)
         return Draw(self._at(kernel, uniform), log_density.sum(1))
 
     def log_prob(self, codes: Tensor) -> Tensor:
         """Compute the log-density of the sum of both noises."""
         if self.kernel in _LAWS:
             return self._law.log_prob(codes).sum(1)
-        scale = self.b * self.factor * self.r
-        return normal_plus_uniform_log_density(codes - self.mean, scale, self.half_length).sum(1)
+        scale, offset = self.b * self.factor * self.r, codes - self.mean
+        if self.kernel == "gaussian":
+            return normal_plus_uniform_log_density(offset, scale, self.half_length).sum(1)
+        return sum_log_density(self.kernel, scale + self.half_length - offset.abs(), scale, self.half_length).sum(1)
 
     def _draw_noises(self, generator: NoiseSource) -> tuple[Tensor, Tensor]:
         """Draw the kernel's noise, before its factor, and the uniform one."""
@@ -155,12 +162,12 @@ class KernelDensityPosterior(Posterior):
 
 def kernel_factor(kernel: str) -> float:
     """Return the factor that gives the noise ``kernel`` the variance of K, 1/5."""
-    return math.sqrt(KERNEL_VARIANCE / NOISES[kernel].variance)
+    return math.sqrt(KERNEL_VARIANCE / KERNEL_NOISES[kernel].variance)
 
 
 def kernel_reach(kernel: str) -> float | None:
     """Return half the length of the support of K with variance 1/5; None if it is unbounded."""
-    reach = NOISES[kernel].reach
+    reach = KERNEL_NOISES[kernel].reach
     return None if reach is None else kernel_factor(kernel) * reach
 
 

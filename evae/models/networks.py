@@ -66,7 +66,10 @@ def architecture_for(image_shape: Sequence[int]) -> Architecture:
     """Return the architecture for images (channels, side, side); raises `InputError` for sides other than 32 and 64."""
     _, height, width = image_shape
     if height != width or height not in ARCHITECTURES:
-        raise InputError(f"images must have 32x32 or 64x64 pixels, as in Appendix B, got {height}x{width}.")
+        raise InputError(
+            f"images must have 32x32 or 64x64 pixels, as in Appendix B, got {height}x{width}. The network mlp takes "
+            "images of any size."
+        )
     return ARCHITECTURES[height]
 
 
@@ -109,14 +112,14 @@ class Encoder(nn.Module):
             layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
             channels = width
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.heads = nn.ModuleDict({name: _Linear(channels // networks, latent_dim, networks) for name in heads})
+        self.heads = nn.ModuleDict({name: StackedLinear(channels // networks, latent_dim, networks) for name in heads})
         for name, outputs in zero_heads.items():
-            self.heads[name] = _ZeroLinear(channels // networks, outputs, networks)
+            self.heads[name] = ZeroLinear(channels // networks, outputs, networks)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the outputs of the heads by name, each of shape (N, d_z) or (N, outputs)."""
-        features = self.features(_stack_channels(images, self.networks))
-        return {name: _unstack_channels(head(features), self.networks) for name, head in self.heads.items()}
+        features = self.features(stack_channels(images, self.networks))
+        return {name: unstack_channels(head(features), self.networks) for name, head in self.heads.items()}
 
 
 class Decoder(nn.Module):
@@ -133,7 +136,7 @@ class Decoder(nn.Module):
         kernel, padding, side = architecture.kernel, _same_padding(architecture.kernel), architecture.decoder_side
         channels, *widths = architecture.decoder_widths
         layers: list[nn.Module] = [
-            _Linear(latent_dim, channels * side * side, networks),
+            StackedLinear(latent_dim, channels * side * side, networks),
             nn.Unflatten(1, (networks * channels, side, side)),
         ]
         # The first transposed convolution keeps the side, or expands one pixel; the others double it.
@@ -154,24 +157,24 @@ class Decoder(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the logits of the pixels' probabilities, of shape (N, C, S, S)."""
-        return _unstack_channels(self.layers(_stack_channels(codes, self.networks)), self.networks)
+        return unstack_channels(self.layers(stack_channels(codes, self.networks)), self.networks)
 
 
-def _stack_channels(rows: Tensor, networks: int) -> Tensor:
+def stack_channels(rows: Tensor, networks: int) -> Tensor:
     """Move stacked networks from rows to channels: (networks * N, C, ...) to (N, networks * C, ...)."""
     if networks == 1:
         return rows
     return rows.unflatten(0, (networks, -1)).transpose(0, 1).flatten(1, 2)
 
 
-def _unstack_channels(values: Tensor, networks: int) -> Tensor:
-    """Invert `_stack_channels`."""
+def unstack_channels(values: Tensor, networks: int) -> Tensor:
+    """Invert `stack_channels`."""
     if networks == 1:
         return values
     return values.unflatten(1, (networks, -1)).transpose(0, 1).flatten(0, 1)
 
 
-class _Linear(nn.Linear):
+class StackedLinear(nn.Linear):
     """A fully connected layer for each stacked network: (N, networks * inputs) to (N, networks * outputs)."""
 
     def __init__(self, inputs: int, outputs: int, networks: int) -> None:
@@ -187,7 +190,7 @@ class _Linear(nn.Linear):
         return torch.baddbmm(biases[:, None], rows, weights.mT).transpose(0, 1).flatten(1)
 
 
-class _ZeroLinear(_Linear):
+class ZeroLinear(StackedLinear):
     """A fully connected layer whose weights and outputs are zero before the first step."""
 
     def reset_parameters(self) -> None:

@@ -14,11 +14,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from evae.configuration.configuration import Configuration
 from evae.models.importance_weighting import importance_bound, weigh_gradient
 from evae.models.kernel_density import KernelDensityPosterior
+from evae.models.pixels import BERNOULLI, PixelLaw
 from evae.models.posteriors import Draw, Posterior
 from evae.models.priors.prior import Prior
 from evae.models.regularisation.divergences import divergence, term_name
@@ -26,18 +26,8 @@ from evae.models.regularisation.penalties import Penalty, penalty_for
 from foundation.errors import InputError
 
 
-def reconstruction_error(logits: Tensor, images: Tensor) -> Tensor:
-    """Compute the binary cross-entropy in nats between ``images`` in [0, 1] and the probabilities sigmoid(``logits``).
-
-    Summed over pixels and channels: shapes (N, C, H, W) and (N, C, H, W) to (N,). For grey values strictly between 0
-    and 1 the minimum is not zero but the entropy of the pixels.
-    """
-    each_pixel = functional.binary_cross_entropy_with_logits(logits, images, reduction="none")
-    return each_pixel.flatten(1).sum(1)
-
-
 class Objective(ABC):
-    """The terms of a loss by name; the first is always ``reconstruction``."""
+    """The terms of a loss by name; the first is always ``reconstruction``, -log p(x | z) of `evae.models.pixels`."""
 
     @property
     @abstractmethod
@@ -63,6 +53,8 @@ class Objective(ABC):
         draw: Draw,
         prior: Prior | None = None,
         networks: int = 1,
+        *,
+        pixels: PixelLaw = BERNOULLI,
     ) -> dict[str, Tensor]:
         """Return the terms by name in nats, whose sum is the loss of each image.
 
@@ -79,6 +71,8 @@ class Objective(ABC):
             The model's, if it has one.
         networks : int
             Number of stacked networks (`evae.models.networks`), whose rows follow one another.
+        pixels : PixelLaw
+            p(x | z) given the logits.
 
         Returns
         -------
@@ -126,9 +120,11 @@ class RegularisedObjective(Objective):
         draw: Draw,
         prior: Prior | None = None,
         networks: int = 1,  # noqa: ARG002 (each row is a function of its image alone)
+        *,
+        pixels: PixelLaw = BERNOULLI,
     ) -> dict[str, Tensor]:
         """Return the reconstruction error and the weighted regularisation term."""
-        terms = {"reconstruction": reconstruction_error(logits, images)}
+        terms = {"reconstruction": pixels.error(logits, images)}
         if self.term is None:
             return terms
         return {**terms, self.term: self.beta * self.regularisation(posterior, prior, draw)}
@@ -251,11 +247,13 @@ class ImportanceWeighted(Objective):
         draw: Draw,
         prior: Prior | None = None,
         networks: int = 1,  # noqa: ARG002 (each image's bound is a function of its own codes)
+        *,
+        pixels: PixelLaw = BERNOULLI,
     ) -> dict[str, Tensor]:
         """Return the mean reconstruction error, and the rest of the negative bound."""
         if prior is None or draw.log_density is None:
             raise InputError(f"the importance-weighted bound needs a prior, and a density of the {posterior.label}.")
-        errors = reconstruction_error(logits, images.repeat_interleave(self.samples, 0))
+        errors = pixels.error(logits, images.repeat_interleave(self.samples, 0))
         log_density = draw.log_density
         if self.gradient != "plain":
             log_density = posterior.detach().repeat_each(self.samples).log_prob(draw.codes)
@@ -297,9 +295,11 @@ class Penalised(Objective):
         draw: Draw,
         prior: Prior | None = None,
         networks: int = 1,
+        *,
+        pixels: PixelLaw = BERNOULLI,
     ) -> dict[str, Tensor]:
         """Return the terms of the objective, and the penalty."""
-        terms = self.objective.terms(logits, images, posterior, draw, prior, networks)
+        terms = self.objective.terms(logits, images, posterior, draw, prior, networks, pixels=pixels)
         return {**terms, self.penalty.term: self.penalty.weight * self.penalty(posterior, networks)}
 
 

@@ -105,6 +105,11 @@ class PosteriorFamily:
         """
         return {name: number for name, number in self.outputs(latent_dim).items() if name in ("a", "couplings")}
 
+    def free_heads(self, latent_dim: int) -> tuple[str, ...]:
+        """Return the heads that start with drawn weights, all but `zero_heads`."""
+        zero = self.zero_heads(latent_dim)
+        return tuple(name for name in self.heads if name not in zero)
+
     def outputs(self, latent_dim: int) -> dict[str, int]:
         """Return the number of outputs of each head."""
         couplings = latent_dim * (latent_dim - 1) // 2

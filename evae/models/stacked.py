@@ -20,10 +20,8 @@ def stack_models(models: Sequence[VAE]) -> VAE:
     if len(models) == 1:
         return models[0]
     first = models[0]
-    # The meta device allocates no memory and draws no weights, since all are replaced below.
-    with torch.device("meta"):
-        prior = None if first.prior is None else first.prior.stack(len(models))
-        whole = VAE(first.image_shape, first.latent_dim, first.family, len(models), prior)
+    # Without weights, since all are replaced below.
+    whole = first.stacked_with(len(models))
     states = [model.state_dict() for model in models]
     whole.load_state_dict({name: _concatenate([state[name] for state in states]) for name in states[0]}, assign=True)
     whole.place_on(first.device)

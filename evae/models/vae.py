@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,8 +12,22 @@ from torch import Tensor, nn
 from evae.compute.precision import layers_in
 from evae.compute.random_streams import NoiseSource, Stream, generator, repeat_source
 from evae.configuration.configuration import Configuration
+from evae.configuration.domains import GIVEN
+from evae.configuration.options import NETWORKS
 from evae.metrics import require_unit_range
+from evae.models.custom.checks import (
+    check_decoder,
+    complete_encoder,
+    explained,
+    require_logits,
+    require_parameters,
+    structure_sha256,
+)
+from evae.models.custom.encoder import HeadedEncoder
+from evae.models.custom.functions import Builder, build_network, import_builder
+from evae.models.custom.mlp import MLPDecoder, mlp_encoder
 from evae.models.networks import Decoder, Encoder
+from evae.models.pixels import BernoulliPixels, PixelLaw, pixel_law
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import Draw, Posterior
 from evae.models.priors.choice import prior_for
@@ -24,49 +39,202 @@ from foundation.validation import require_positive
 
 
 class VAE(nn.Module):
-    """A variational autoencoder with the networks of Appendix B.
+    """A variational autoencoder of an encoder and a decoder.
+
+    `appendix_b` and `mlp` make one with a network of this program, `of` that of a run.
 
     Parameters
     ----------
+    encoder : nn.Module
+        Maps images (N, C, S, S) in [0, 1] to features (N, F), for any F, from which a fully connected layer for each
+        parameter of the posterior is added; or to a dictionary of the unconstrained parameters by the names of
+        `PosteriorFamily.heads`, each of shape (N, d_z), or (N, outputs) as `PosteriorFamily.outputs` has it.
+    decoder : nn.Module
+        Maps codes (N, d_z) to logits (N, C, S, S) of the pixels (`evae.models.pixels`).
+    posterior : PosteriorFamily or str
+        Determines the heads and the posterior; a name stands for the family with default parameters.
+    prior : Prior, optional
+        The law towards which the model is trained, for as many networks; None if there is none, or for that of the
+        configuration with which the model is trained.
     image_shape : sequence of int
-        (channels, side, side), with side 32 or 64.
+        (C, S, S).
     latent_dim : int
         d_z.
-    posterior : PosteriorFamily or str
-        Determines the encoder's heads and the posterior; a name stands for the family with default parameters.
+    pixels : PixelLaw, optional
+        p(x | z) given the logits, for as many networks; by default Bernoulli.
+    network : str
+        The name of the network, as a configuration has it; by default it is one of the user's own.
     networks : int
         Number of stacked networks (`evae.models.networks`): each receives N of the ``networks`` * N input rows, those
         of one network after those of another. `evae.models.stacked.stack_models` sets the weights of several.
-    prior : Prior, optional
-        The law towards which the model is trained, for as many networks; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If the user's encoder or decoder fails on two blank images, or returns anything else.
+
+    Examples
+    --------
+    >>> encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
+    >>> decoder = nn.Sequential(nn.Linear(2, 784), nn.Unflatten(1, (1, 28, 28)))
+    >>> model = VAE(encoder, decoder, "epanechnikov", image_shape=(1, 28, 28), latent_dim=2)
+    >>> model.encode(torch.zeros(5, 1, 28, 28)).mean.shape
+    torch.Size([5, 2])
     """
 
     def __init__(
         self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        posterior: PosteriorFamily | str,
+        prior: Prior | None = None,
+        *,
         image_shape: Sequence[int],
         latent_dim: int,
-        posterior: PosteriorFamily | str,
+        pixels: PixelLaw | None = None,
+        network: str = GIVEN,
         networks: int = 1,
-        prior: Prior | None = None,
     ) -> None:
         super().__init__()
         self.family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
-        zero_heads = self.family.zero_heads(latent_dim)
-        heads = [name for name in self.family.heads if name not in zero_heads]
-        self.encoder = Encoder(image_shape, latent_dim, heads, networks, zero_heads)
-        self.decoder = Decoder(image_shape, latent_dim, networks)
+        self.network = network
+        self.networks = networks
+        if self.has_own_network:
+            encoder = complete_encoder(encoder, self.network_name, self.image_shape, latent_dim, self.family)
+            check_decoder(decoder, self.network_name, self.image_shape, latent_dim)
+        self.encoder = encoder
+        self.decoder = decoder
         self.shape = LearnedShape(networks) if self.family.learns_shape else None
+        self.pixels = BernoulliPixels() if pixels is None else pixels
+        self.prior: Prior | None = None
+        self.set_prior(prior)
+
+    @classmethod
+    def appendix_b(
+        cls,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        posterior: PosteriorFamily | str,
+        networks: int = 1,
+        prior: Prior | None = None,
+    ) -> VAE:
+        """Return a model with the networks of Appendix B, for images (C, S, S) with S = 32 or 64."""
+        return cls._built_in("appendix-b", image_shape, latent_dim, posterior, networks, prior)
+
+    @classmethod
+    def mlp(
+        cls,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        posterior: PosteriorFamily | str,
+        networks: int = 1,
+        prior: Prior | None = None,
+    ) -> VAE:
+        """Return a model with the network of `evae.models.custom.mlp`, for images of any size."""
+        return cls._built_in("mlp", image_shape, latent_dim, posterior, networks, prior)
+
+    @classmethod
+    def of(
+        cls, config: Configuration, image_shape: tuple[int, int, int], model: VAE | Builder | str | None = None
+    ) -> VAE:
+        """Return the untrained model of a configuration.
+
+        Parameters
+        ----------
+        config : Configuration
+        image_shape : tuple of int
+            (C, S, S).
+        model : VAE, callable or str, optional
+            The network, if it is the user's own: a model, which is returned itself; a function that is called with
+            ``image_shape`` and ``latent_dim`` and returns an encoder and a decoder; or its name, ``module:FUNCTION``,
+            which is then imported. A name that is read from a file alone is never imported.
+
+        Raises
+        ------
+        InputError
+            If the network is the user's own and not given, or is not the one given, or fails.
+        """
+        family, prior = PosteriorFamily.of(config.recipe), prior_for(config.recipe, config.latent_dim, image_shape)
+        if not config.has_own_network:
+            if model not in (None, config.network):
+                raise InputError(f"the network is {config.network}, and no other can be given for it. Leave it out.")
+            pixels = pixel_law(config)
+            return cls._built_in(config.network, image_shape, config.latent_dim, family, 1, prior, pixels)
+        if isinstance(model, VAE):
+            model._require_fit(config, family, prior, image_shape)
+            if model.prior is None:
+                model.set_prior(prior)
+            return model
+        builder = _builder(config.network, model)
+        name = config.network if isinstance(model, str) else _name_of(builder)
+        encoder, decoder = build_network(builder, name, image_shape, config.latent_dim)
+        return cls(
+            encoder,
+            decoder,
+            family,
+            prior,
+            image_shape=image_shape,
+            latent_dim=config.latent_dim,
+            pixels=pixel_law(config),
+            network=config.network,
+        )
+
+    @classmethod
+    def _built_in(
+        cls,
+        network: str,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        posterior: PosteriorFamily | str,
+        networks: int = 1,
+        prior: Prior | None = None,
+        pixels: PixelLaw | None = None,
+    ) -> VAE:
+        family = PosteriorFamily(posterior) if isinstance(posterior, str) else posterior
+        make_encoder, make_decoder = _BUILT_IN[network]
+        heads, zero_heads = family.free_heads(latent_dim), family.zero_heads(latent_dim)
+        return cls(
+            make_encoder(image_shape, latent_dim, heads, networks, zero_heads),
+            make_decoder(image_shape, latent_dim, networks),
+            family,
+            prior,
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            pixels=pixels,
+            network=network,
+            networks=networks,
+        )
+
+    def stacked_with(self, networks: int) -> VAE:
+        """Return an untrained model of several such networks, which are not the user's, on the meta device."""
+        # The meta device allocates no memory and draws no weights.
+        with torch.device("meta"):
+            prior = None if self.prior is None else self.prior.stack(networks)
+            pixels = self.pixels.stack(networks)
+            return self._built_in(self.network, self.image_shape, self.latent_dim, self.family, networks, prior, pixels)
+
+    def set_prior(self, prior: Prior | None) -> None:
+        """Set the law towards which the model is trained, which may use the model's encoder."""
         self.prior = prior
         if prior is not None:
             prior.attach(self.encode_still)
 
-    @classmethod
-    def of(cls, config: Configuration, image_shape: Sequence[int]) -> VAE:
-        """Make the model that a configuration describes, with weights that are yet to be set."""
-        prior = prior_for(config.recipe, config.latent_dim, image_shape)
-        return cls(image_shape, config.latent_dim, PosteriorFamily.of(config.recipe), prior=prior)
+    @property
+    def has_own_network(self) -> bool:
+        """Whether the network is the user's own."""
+        return self.network not in NETWORKS
+
+    @property
+    def structure_sha256(self) -> str:
+        """SHA-256 of the names, types and shapes of the weights and buffers."""
+        return structure_sha256(self)
+
+    @property
+    def network_name(self) -> str:
+        """The network in messages."""
+        return "given in Python" if self.network == GIVEN else self.network
 
     @property
     def device(self) -> torch.device:
@@ -75,14 +243,20 @@ class VAE(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The encoder's trunk, each of its heads, the decoder, a learned shape and the prior, if it has weights."""
-        heads = {f"encoder.heads.{name}": head for name, head in self.encoder.heads.items()}
-        parts = {"encoder.features": self.encoder.features, **heads, "decoder": self.decoder}
+        """The encoder's trunk and heads, the decoder, a learned shape, and the prior if it has weights, by name.
+
+        Of a network of the user's own, which draws its weights itself: the heads that were added, the shape and the
+        prior.
+        """
+        heads = getattr(self.encoder, "heads", {}) if isinstance(self.encoder, Encoder | HeadedEncoder) else {}
+        named: dict[str, nn.Module] = {f"encoder.heads.{name}": head for name, head in heads.items()}
+        if not self.has_own_network:
+            named = {"encoder.features": self.encoder.get_submodule("features"), **named, "decoder": self.decoder}
         if self.shape is not None:
-            parts["shape"] = self.shape
+            named["shape"] = self.shape
         if self.prior is not None and self.prior.part is not None:
-            parts[f"prior.{self.prior.part}"] = self.prior
-        return parts
+            named[f"prior.{self.prior.part}"] = self.prior
+        return named
 
     def encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         """Compute the posterior of each image.
@@ -126,7 +300,7 @@ class VAE(nn.Module):
     def _encode(self, images: Tensor, precision: str = "fp32") -> Posterior:
         # Training takes this way: a look at the values would wait for the device.
         with layers_in(precision, images.device):
-            outputs = self.encoder(images)
+            outputs = self._run_encoder(images)
         parameters = [outputs[name].to(images.dtype) for name in self.family.heads]
         if self.shape is not None:
             parameters.append(self.shape(len(images)))
@@ -135,21 +309,76 @@ class VAE(nn.Module):
     def encode_still(self, images: Tensor) -> Posterior:
         """Compute the posteriors of images in a pass of their own, in single precision, normalised by running averages.
 
-        Also in training, where gradients flow; the running averages do not change.
+        Also in training, where gradients flow; the running averages do not change. Every layer of the encoder is in
+        evaluation mode, so that dropout in a user's network leaves all units.
         """
-        moving = [layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d) and layer.training]
+        moving = [layer for layer in self.encoder.modules() if layer.training]
         for layer in moving:
-            layer.eval()
+            layer.training = False
         try:
             return self._encode(images)
         finally:
             for layer in moving:
-                layer.train()
+                layer.training = True
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Compute the probabilities of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
-        probabilities: Tensor = self.decoder(codes).sigmoid()
-        return probabilities
+        """Compute the means of the pixels, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
+        return self.pixels.mean(self.logits(codes))
+
+    def logits(self, codes: Tensor) -> Tensor:
+        """Compute the logits that the decoder returns, shape (N, C, S, S), for ``codes`` of shape (N, d_z)."""
+        if not self.has_own_network:
+            logits: Tensor = self.decoder(codes)
+            return logits
+        with explained(self.network_name, "decoder", codes):
+            logits = self.decoder(codes)
+        require_logits(logits, self.network_name, codes.shape, self.image_shape)
+        return logits
+
+    def _run_encoder(self, images: Tensor) -> dict[str, Tensor]:
+        if not self.has_own_network:
+            outputs: dict[str, Tensor] = self.encoder(images)
+            return outputs
+        with explained(self.network_name, "encoder", images):
+            outputs = self.encoder(images)
+        require_parameters(outputs, self.network_name, len(images), self.family.outputs(self.latent_dim))
+        return outputs
+
+    def _require_fit(
+        self,
+        config: Configuration,
+        family: PosteriorFamily,
+        prior: Prior | None,
+        image_shape: tuple[int, int, int],
+    ) -> None:
+        """Raise `InputError` unless this model, given in Python, is one of a configuration and of images."""
+        if self.image_shape != tuple(image_shape):
+            raise InputError(
+                f"the images must have the shape {self.image_shape} of the model, got {tuple(image_shape)}. Give other "
+                "images, or a model for these."
+            )
+        if self.latent_dim != config.latent_dim:
+            raise InputError(
+                f"latent_dim must be that of the model, {self.latent_dim}, got {config.latent_dim}. Use "
+                f"Configuration(latent_dim={self.latent_dim})."
+            )
+        if self.prior is not None and (prior is None or self.prior.label != prior.label):
+            raise InputError(
+                f"the prior must be that of the configuration ({config.label}), "
+                f"{'none' if prior is None else prior.label}, got {self.prior.label}. Leave prior out."
+            )
+        wanted = pixel_law(config)
+        if self.pixels.label != wanted.label:
+            raise InputError(
+                f"the law of pixels must be that of the model, {self.pixels.label}, got {wanted.label}. Give the model "
+                "pixels=pixel_law(config) of evae.models.pixels."
+            )
+        if self.family != family:
+            raise InputError(
+                f"the posterior must be that of the model, {self.family.posterior}, got {family.posterior} of the "
+                f"configuration ({config.label}). Give the model PosteriorFamily.of(config.recipe), or a function "
+                "that makes the network, to which the heads of any posterior are added."
+            )
 
     def forward(
         self,
@@ -171,11 +400,11 @@ class VAE(nn.Module):
         source = repeat_source(generator, samples)
         drawn = each.draw(source) if density else Draw(each.rsample(source), None)
         with layers_in(precision, images.device):
-            logits = self.decoder(drawn.codes)
+            logits = self.logits(drawn.codes)
         return logits.to(images.dtype), posterior, drawn
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Reconstruct at the posterior mean: probabilities of shape (N, C, S, S), without noise.
+        """Reconstruct at the posterior mean: means of the pixels, of shape (N, C, S, S), without noise.
 
         ``images`` and errors are as for `encode`.
         """
@@ -217,13 +446,23 @@ class VAE(nn.Module):
         return self
 
     @classmethod
-    def load(cls, run: Run | str | Path, device: torch.device | str = "cpu", *, weights: str | None = None) -> VAE:
+    def load(
+        cls,
+        run: Run | str | Path,
+        device: torch.device | str = "cpu",
+        *,
+        model: VAE | Builder | str | None = None,
+        weights: str | None = None,
+    ) -> VAE:
         """Load the trained model of a run folder, in evaluation mode.
 
         Parameters
         ----------
         run : Run, str or Path
         device : torch.device or str
+        model : VAE, callable or str, optional
+            The network, if it is the user's own, as for `of`; it is not changed. A run folder may come from anyone:
+            the code of a network that it names is run only if it is named again here.
         weights : str, optional
             ``best`` or ``last``; by default those of the best epoch if the run keeps them (``--keep``), else those
             after the last finished epoch.
@@ -231,25 +470,76 @@ class VAE(nn.Module):
         Raises
         ------
         InputError
-            If the folder is not a run, has no weights yet, or holds a damaged or foreign file; the message names it.
+            If the folder is not a run, has no weights yet, or holds a damaged or foreign file; the message names it. If
+            its network is the user's own and is not given, or is another.
         """
         run = run if isinstance(run, Run) else Run.open(run)
         config = run.configuration
         file = run.weights_file(weights)
         tensors, _ = file.read()
-        # Allocate no memory before the weights fit: a damaged configuration could require more than is available.
-        with torch.device("meta"):
-            model = cls.of(config, run.image_shape)
-        expected = model.state_dict()
+        if config.has_own_network:
+            found = cls.of_run(run, model)
+        else:
+            # Allocate no memory before the weights fit: a damaged configuration could require more than is available.
+            with torch.device("meta"):
+                found = cls.of(config, run.image_shape, model)
+        expected = found.state_dict()
         try:
-            model.load_state_dict(tensors, assign=True)
+            found.load_state_dict(tensors, assign=not config.has_own_network)
         except RuntimeError as error:
             mismatch = str(error).splitlines()[-1].strip()
             raise InputError(
                 f"{file.path} must hold the weights of the model in config.json, got others: {mismatch}"
             ) from error
-        # Shapes fit; reject types and values that would fail or spread NaN later.
+        # Shapes fit; reject types and values that would fail or spread NaN later. A user's buffer may be infinite.
+        finite = set(dict(found.named_parameters())) if config.has_own_network else set(expected)
         for name, tensor in tensors.items():
-            if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
+            if tensor.dtype != expected[name].dtype or (name in finite and not bool(tensor.isfinite().all())):
                 raise InputError(f"{file.path} is damaged: {name} must hold finite {expected[name].dtype}.")
-        return model.place_on(device).eval()
+        return found.place_on(device).eval()
+
+    @classmethod
+    def of_run(cls, run: Run, model: VAE | Builder | str | None) -> VAE:
+        """Return the untrained model of a run with a network of the user's own; a given model is copied.
+
+        Raises
+        ------
+        InputError
+            If the network is not given, or differs from that of the run in the names or shapes of its weights.
+        """
+        config = run.configuration
+        if model is None:
+            raise run.unnamed_network()
+        if isinstance(model, VAE):
+            with explained(model.network_name, "model", torch.empty(0)):
+                model = copy.deepcopy(model)
+        with torch.random.fork_rng(devices=[]):
+            found = cls.of(config, run.image_shape, model)
+        run.require_network(found.structure_sha256)
+        return found
+
+
+#: The encoder and the decoder of each network of this program.
+_BUILT_IN: dict[str, tuple[Callable[..., nn.Module], Callable[..., nn.Module]]] = {
+    "appendix-b": (Encoder, Decoder),
+    "mlp": (mlp_encoder, MLPDecoder),
+}
+
+
+def _builder(network: str, model: Builder | str | None) -> Builder:
+    """Return the function that makes a network of the user's own, given it or its name; it may be imported."""
+    if model is None:
+        raise InputError(
+            f"the network {network} must be given: a model or a function in Python, or its name with --network."
+        )
+    if not isinstance(model, str):
+        return model
+    if model in (*NETWORKS, GIVEN) or network not in (GIVEN, model):
+        raise InputError(f"--network must be {network}, got {model}. Name the network of the run.")
+    return import_builder(model)
+
+
+def _name_of(builder: Builder) -> str:
+    """Return the name of a function that was given in Python, for messages."""
+    module, name = (getattr(builder, attribute, None) for attribute in ("__module__", "__qualname__"))
+    return f"{module}:{name}" if module and name else type(builder).__name__

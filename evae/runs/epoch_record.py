@@ -44,10 +44,15 @@ _EPOCH = is_record(
     {
         "epoch": is_count,
         "train": _TERMS,
-        "holdout": is_record({"reconstruction": is_positive}),
+        "holdout": is_record({"reconstruction": is_finite_number}),
         "seconds": is_not_negative,
     },
-    {"latent": _is_latent, "images_per_second": is_not_negative, "learning_rate": is_not_negative},
+    {
+        "latent": _is_latent,
+        "images_per_second": is_not_negative,
+        "learning_rate": is_not_negative,
+        "pixel_scale": is_positive,
+    },
 )
 
 
@@ -136,6 +141,8 @@ class EpochRecord:
         Training images of this run divided by ``seconds``; None where a line of an early version lacks it.
     learning_rate : float or None
         That of the epoch; None where it is the configuration's.
+    pixel_scale : float or None
+        The standard deviation of a pixel after the epoch, if it is learned (`evae.models.pixels.GaussianPixels`).
     """
 
     epoch: int
@@ -145,6 +152,7 @@ class EpochRecord:
     latent: LatentSummary = field(default_factory=LatentSummary)
     images_per_second: float | None = None
     learning_rate: float | None = None
+    pixel_scale: float | None = None
 
     @property
     def reconstruction(self) -> float:
@@ -193,6 +201,7 @@ class EpochRecord:
             LatentSummary.read(document.get("latent", {})),
             document.get("images_per_second"),
             document.get("learning_rate"),
+            document.get("pixel_scale"),
         )
 
     def document(self) -> dict[str, Any]:
@@ -205,6 +214,8 @@ class EpochRecord:
             document["images_per_second"] = self.images_per_second
         if self.learning_rate is not None:
             document["learning_rate"] = self.learning_rate
+        if self.pixel_scale is not None:
+            document["pixel_scale"] = self.pixel_scale
         return document
 
     def scalars(self) -> Iterator[tuple[str, float]]:
@@ -218,3 +229,5 @@ class EpochRecord:
             yield "speed/images_per_second", self.images_per_second
         if self.learning_rate is not None:
             yield "speed/learning_rate", self.learning_rate
+        if self.pixel_scale is not None:
+            yield "pixels/scale", self.pixel_scale

@@ -27,6 +27,7 @@ from filelock import Timeout
 from torch import Tensor
 
 from evae.configuration.configuration import Configuration
+from evae.configuration.domains import GIVEN
 from evae.configuration.hold_out import kept_metric
 from evae.runs.checkpoints import Checkpoints
 from evae.runs.epoch_record import EpochRecord
@@ -82,6 +83,8 @@ _STATUS = is_record(
     {"reason": is_any_of(is_text, is_null)},
 )
 
+_CONFIG = is_record({}, {"network": is_record({"origin": is_text, "sha256": is_text})})
+
 ENVIRONMENT = is_record(
     {},
     {
@@ -113,6 +116,8 @@ class Run:
         note: str | None = None,
         content: dict[str, Any] | None = None,
         inventory: dict[str, Any] | None = None,
+        *,
+        network: dict[str, str] | None = None,
     ) -> Run:
         """Create the folder of a new run with its ``config.json``, atomically.
 
@@ -132,6 +137,9 @@ class Run:
         content, inventory : dict, optional
             The published data set of the images with their checksums (`evae.data.published.Content`), and what became
             of image files (`evae.data.inventory.Inventory`), as JSON documents.
+        network : dict, optional
+            Of a network of the user's own: its ``origin``, and the ``sha256`` of the names, types and shapes of its
+            weights.
 
         Raises
         ------
@@ -151,7 +159,7 @@ class Run:
         with _explain_failure(runs):
             runs.mkdir(parents=True, exist_ok=True)
             with _hold_lock(runs / ".lock", busy, 10.0):
-                return cls._create_folder(runs, config, data)
+                return cls._create_folder(runs, config, data, network)
 
     @classmethod
     def require_creatable(cls, config: Configuration) -> None:
@@ -163,7 +171,9 @@ class Run:
             raise _name_taken(runs / config.name)
 
     @classmethod
-    def _create_folder(cls, runs: Path, config: Configuration, data: dict[str, Any]) -> Run:
+    def _create_folder(
+        cls, runs: Path, config: Configuration, data: dict[str, Any], network: dict[str, str] | None
+    ) -> Run:
         """Create the folder under a temporary name and rename it; the caller holds the lock of ``runs``."""
         # Leftovers of killed processes: a running one would hold the lock.
         with contextlib.suppress(OSError):
@@ -173,7 +183,8 @@ class Run:
         # Complete the folder before the rename, so that a folder with a final name is always complete.
         try:
             run = cls(aside)
-            write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data})
+            own = {} if network is None else {"network": network}
+            write_json(aside / "config.json", {"configuration": dataclasses.asdict(config), "data": data, **own})
             run.set_status("running", epochs_finished=0)
             path = _claim_name(aside, config)
         except BaseException:
@@ -202,7 +213,7 @@ class Run:
     def _config(self) -> dict[str, Any]:
         path = self.path / "config.json"
         document = read_json(path)
-        if not isinstance(document, dict) or set(document) != {"configuration", "data"}:
+        if not _CONFIG(document) or set(document) - {"network"} != {"configuration", "data"}:
             raise InputError(f"{path} is damaged: it must hold a configuration and the shape of the data.")
         return document
 
@@ -224,6 +235,31 @@ class Run:
                 f"{self.path / 'config.json'} is damaged: images must have 1 or 3 channels, got {channels}."
             )
         return channels, height, width
+
+    @property
+    def network(self) -> dict[str, str] | None:
+        """The origin and the digest of a network of the user's own (`create`); None for one of this program."""
+        network: dict[str, str] | None = self._config.get("network")
+        return network
+
+    def unnamed_network(self) -> InputError:
+        """Return the error that the code of the user's own network is not run unless it is named again."""
+        network = self.configuration.network
+        named, made = network, f"the network {network}"
+        if network == GIVEN:
+            named, made = "module:FUNCTION", "a model given in Python"
+        return InputError(
+            f"{self.path} was trained with {made}, whose code is run only if you name it: add --network {named}, or in "
+            "Python give the model."
+        )
+
+    def require_network(self, sha256: str) -> None:
+        """Raise `InputError` unless a network with this `evae.models.vae.VAE.structure_sha256` is that of the run."""
+        if self.network is None or self.network["sha256"] != sha256:
+            raise InputError(
+                f"the network that is given is not that of {self.path}: the names, types or shapes of its weights "
+                "differ. Give the network that the run was trained with, or start a new run."
+            )
 
     def replace_configuration(self, config: Configuration) -> Run:
         """Replace the configuration in ``config.json``, and return the updated run."""

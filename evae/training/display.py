@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TimeRemainingColumn
 
+from evae.configuration.options import NETWORKS
 from evae.data import ImageData
 from evae.exceptions import DivergenceError
 from evae.models.vae import VAE
@@ -79,9 +80,10 @@ class TrainingDisplay(Callback):
         size = "x".join(str(side) for side in runs[0].image_shape[1:])
         parameters = sum(parameter.numel() for parameter in models[0].parameters())
         single = len(runs) == 1
+        network = "" if config.network == NETWORKS[0] else f" of the network {models[0].network_name},"
         print_sentence(
             self._console,
-            f"{config.label} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
+            f"{config.label}{network} with d_z = {config.latent_dim} ({parameters:,} parameters) on {config.dataset}: "
             f"{len(data.train):,} training and {len(data.holdout):,} hold-out images of {size}; "
             + (f"run {runs[0].path}" if single else f"{len(runs)} runs at once"),
         )

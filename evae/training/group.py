@@ -15,6 +15,7 @@ from torch import Tensor
 from evae.compute.place import place
 from evae.compute.processes import Processes
 from evae.configuration.configuration import Configuration
+from evae.configuration.domains import GIVEN
 from evae.exceptions import DivergenceError, ProcessLost
 from evae.runs.checkpoints import Position
 from evae.runs.run import Run
@@ -183,6 +184,10 @@ class Group:
 def format_resume_command(runs: Sequence[Run]) -> str:
     """Return the command that resumes the runs, as words in a sentence."""
     named = " ".join(f"--resume {quote_for_shell(str(run.path))}" for run in runs)
+    # The folder alone does not say whether the code that it names may be run. An unreadable one has been reported.
+    with contextlib.suppress(InputError):
+        config = runs[0].configuration
+        named += f" --network {config.network}" if config.has_own_network and config.network != GIVEN else ""
     return f"resume with: python cli.py train {named}"
 
 

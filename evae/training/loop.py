@@ -66,7 +66,7 @@ def run_epochs(
                         break
                 may_stop = True
                 rate = _set_learning_rate(session, epoch, losses)
-                with full_precision_or_tf32(config.precision):
+                with full_precision_or_tf32(config.precision), steps.preserved_global_generator():
                     progress, seconds = train_epoch(steps, epoch, callback, saver, checkpoints)
                 # A checkpoint within an epoch restores the progress of that epoch alone.
                 checkpoints = ()
@@ -202,7 +202,8 @@ def measure_epoch(session: Session, number: int, epoch: int, means: dict[str, fl
     model, seed = session.models[number], session.seeds[number]
     holdout, latent = holdout_metrics(model, session.objective, session.holdout_pixels, seed)
     require_finite(holdout, f"on hold-out images after epoch {epoch}")
-    return EpochRecord(epoch, means, holdout, seconds, latent, images_per_second=len(session.data.train) / seconds)
+    speed, scale = len(session.data.train) / seconds, model.pixels.fitted_scale
+    return EpochRecord(epoch, means, holdout, seconds, latent, images_per_second=speed, pixel_scale=scale)
 
 
 def write_epoch(run: Run, session: Session, number: int, record: EpochRecord, curves: Curves) -> None:
@@ -265,6 +266,7 @@ def train_epoch(
 
     session.replica.train()
     for index in range(progress.batch, len(batches)):
+        steps.seed_layers(epoch, index)
         # The sums stay on the device: the loop waits for it only where a callback calls `progress.means`.
         sums[index] = steps(batches[index])
         size = batches[index].shape[1]

@@ -17,6 +17,8 @@ from evae.compute.random_streams import Stream, generator
 from evae.configuration.configuration import Configuration
 from evae.data import ImageData
 from evae.data.binarisation import RedrawnImages
+from evae.models.custom.functions import Builder
+from evae.models.custom.rehearsal import rehearse
 from evae.models.initial_weights import begin_prior, initial_model
 from evae.models.objectives import Objective, objective_for
 from evae.models.stacked import split_by_model, stack_models
@@ -71,7 +73,12 @@ class Session:
 
     @classmethod
     def begin(
-        cls, config: Configuration, data: ImageData, processes: Processes, seeds: Sequence[int] | None = None
+        cls,
+        config: Configuration,
+        data: ImageData,
+        processes: Processes,
+        seeds: Sequence[int] | None = None,
+        model: VAE | Builder | str | None = None,
     ) -> Session:
         """Initialise a model for each seed, and move the models and all pixels to the device.
 
@@ -82,15 +89,17 @@ class Session:
         processes : Processes
         seeds : sequence of int, optional
             By default the seed of ``config``.
+        model : VAE, callable or str, optional
+            A network of the user's own, as for `VAE.of`; a single run has it.
 
         Raises
         ------
         InputError
-            If the device has not enough memory.
+            If the device has not enough memory, or a network of the user's own fails.
         """
         seeds = (config.seed,) if seeds is None else tuple(seeds)
         try:
-            return cls._begin(config, seeds, data, processes)
+            return cls._begin(config, seeds, data, processes, model)
         except torch.OutOfMemoryError as error:
             models = "the model" if len(seeds) == 1 else f"{len(seeds)} models"
             raise InputError(
@@ -99,15 +108,24 @@ class Session:
             ) from error
 
     @classmethod
-    def _begin(cls, config: Configuration, seeds: tuple[int, ...], data: ImageData, processes: Processes) -> Session:
+    def _begin(
+        cls,
+        config: Configuration,
+        seeds: tuple[int, ...],
+        data: ImageData,
+        processes: Processes,
+        own: VAE | Builder | str | None,
+    ) -> Session:
         device = processes.device
         keep_freed_memory(device)
         each = [dataclasses.replace(config, seed=seed) for seed in seeds]
-        models = tuple(initial_model(own, data.image_shape) for own in each)
-        for one, own in zip(models, each, strict=True):
-            begin_prior(one, own, data.train)
-            one.place_on(device)
+        models = tuple(initial_model(one, data.image_shape, own) for one in each)
+        for found, one in zip(models, each, strict=True):
+            begin_prior(found, one, data.train)
+            found.place_on(device)
         model = stack_models(models)
+        if config.has_own_network:
+            rehearse(model, data.train[: config.batch_size].to(device), config.precision)
         if processes.count > 1:
             share_batch_normalisation(model, processes)
         redrawn = None if data.grey is None else RedrawnImages.of(data.grey, seeds, device)
@@ -182,7 +200,9 @@ class Session:
             for model, checkpoint in zip(self.models, checkpoints, strict=True):
                 model.load_state_dict(checkpoint.weights)
             for name, parameter in self.model.named_parameters():
-                if checkpoints[0].optimizer:
+                # A user's network may have weights that are not trained, and have no state.
+                known = any(f"{moment}.{name}" in checkpoints[0].optimizer for moment in self.kind.state)
+                if checkpoints[0].optimizer and (known or not self.config.has_own_network):
                     moments = self._join_moments([checkpoint.optimizer for checkpoint in checkpoints], name, parameter)
                     self.optimizer.state[parameter] = moments
         except (RuntimeError, KeyError) as error:

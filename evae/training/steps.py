@@ -70,6 +70,20 @@ class Steps:
         for noise, seed in zip(self.noise, self.session.seeds, strict=True):
             noise.manual_seed(stream_seed(seed, Stream.NOISE, epoch, batch))
 
+    def preserved_global_generator(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context that restores torch's global generator at its end if `seed_layers` changes it."""
+        device = self.session.device
+        devices = [device] if device.type == "cuda" else []
+        return torch.random.fork_rng(devices=devices, enabled=self.session.config.has_own_network)
+
+    def seed_layers(self, epoch: int, batch: int) -> None:
+        """Seed torch's global generator, from which layers of a user's network draw, such as dropout, for a batch.
+
+        A function of the batch, so that training can be resumed at any of them.
+        """
+        if self.session.config.has_own_network:
+            torch.manual_seed(stream_seed(self.session.seeds[0], Stream.LAYERS, epoch, batch + 1))
+
     def __call__(self, numbers: Tensor) -> Tensor:
         """Train on the images with these indices, (runs, N); return the sums of the terms, (runs, terms).
 
@@ -122,7 +136,7 @@ class Steps:
         )
         # After the images, whose pass updates the running averages that a learned prior may use.
         prior = None if session.model.prior is None else session.model.prior.snapshot()
-        terms = objective.terms(logits, images, posterior, drawn, prior, runs)
+        terms = objective.terms(logits, images, posterior, drawn, prior, runs, pixels=session.model.pixels)
         sums = torch.stack([term.view(runs, -1).sum(1) for term in terms.values()], dim=1)
         # Runs share no weight, so that the gradient of the sum is that of each run's loss. The average over processes
         # of this loss's gradient is the gradient of the mean over the batch.

@@ -18,10 +18,15 @@ import torch
 from evae.compute.precision import deterministic_algorithms, require_precision, resolve_device
 from evae.compute.processes import Processes, process_group
 from evae.configuration.configuration import Configuration
+from evae.configuration.domains import GIVEN
 from evae.data import ImageData, load_for
+from evae.data.arrays import GivenData
 from evae.data.images import fingerprint
 from evae.exceptions import ResumeWarning
+from evae.models.custom.functions import Builder
+from evae.models.custom.own_parts import OwnParts
 from evae.models.regularisation.penalties import require_whole_batches
+from evae.models.vae import VAE
 from evae.runs.checkpoints import Checkpoint
 from evae.runs.continuation import departures, require_alike, require_same_data, update_configuration
 from evae.runs.environment import environment
@@ -41,6 +46,8 @@ def train(
     config: Configuration,
     callback: Callback | Sequence[Callback] | None = None,
     *,
+    model: VAE | Builder | None = None,
+    data: GivenData | None = None,
     stop: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
 ) -> Run:
@@ -51,6 +58,13 @@ def train(
     config : Configuration
     callback : Callback or sequence of Callback, optional
         Their hooks are called during training; with several processes, in the first one only.
+    model : VAE or callable, optional
+        A network of your own: a function that is called with the shape (C, S, S) of the images and d_z and returns an
+        encoder and a decoder (`evae.models.vae.VAE`), whose initial weights depend on the seed; or a model, which is
+        trained as it is. To resume, evaluate or load the run, give it again.
+    data : ImageData or pair, optional
+        Images of your own in place of the data set of ``config``: a pair of training and hold-out images, or
+        `evae.data.from_arrays`. To resume or evaluate the run, give them again.
     stop : callable, optional
         Called after each batch. When it returns True, training ends as after SIGTERM.
     show_progress : bool, optional
@@ -67,14 +81,16 @@ def train(
     InputError
         If the data, the device or the run's name cannot be used (nothing is written then); as
         `evae.exceptions.DivergenceError`, if a term of the loss becomes infinite or NaN; as
-        `evae.training.group.TrainingStopped`, if the disk or the memory is full.
+        `evae.training.group.TrainingStopped`, if the disk or the memory is full; as
+        `evae.models.custom.errors.NetworkError`, if your network fails, or returns what it must not.
     TrainingInterrupted
         On SIGINT or SIGTERM, after the batch is finished and a checkpoint is written. A second SIGINT ends training
         immediately.
     SystemExit
         In all processes other than the first one, if any process fails.
     """
-    (run,) = _train_group([config], callback, stop, show_progress)
+    own = OwnParts.of(config, model, data)
+    (run,) = _train_group([own.named_in(config)], callback, stop, show_progress, own)
     return run
 
 
@@ -83,6 +99,7 @@ def train_seeds(
     seeds: Sequence[int],
     callback: Callback | Sequence[Callback] | None = None,
     *,
+    data: GivenData | None = None,
     stop: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
 ) -> tuple[Run, ...]:
@@ -98,8 +115,8 @@ def train_seeds(
         Its seed is ignored. Its name, if it has one, is extended by ``-seed0`` and so on.
     seeds : sequence of int
         From 1 to `evae.training.group.MOST_SEEDS` different seeds.
-    callback, stop, show_progress
-        As for `train`.
+    callback, data, stop, show_progress
+        As for `train`. A network of your own cannot be stacked: train its seeds one after another.
 
     Raises
     ------
@@ -110,13 +127,21 @@ def train_seeds(
         As `train`: all runs stop after the same batch, with a checkpoint each.
     """
     require_one_process(len(seeds))
-    return _train_group(configure_seeds(config, seeds), callback, stop, show_progress)
+    own = OwnParts.of(config, None, data)
+    if config.has_own_network and len(seeds) > 1:
+        raise InputError(
+            f"--seeds trains several networks as one, got {config.network}, whose layers cannot be stacked. Train one "
+            "--seed after another."
+        )
+    return _train_group(configure_seeds(own.named_in(config), seeds), callback, stop, show_progress, own)
 
 
 def resume(
     run: Run | str | Path,
     callback: Callback | Sequence[Callback] | None = None,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     stop: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
     **options: Any,
@@ -129,8 +154,10 @@ def resume(
     ----------
     run : Run, str or Path
         The run or its folder.
-    callback, stop, show_progress
-        As for `train`.
+    callback, model, data, stop, show_progress
+        As for `train`: the same network and images. A network ``module:FUNCTION`` is instead named by the option
+        ``network``, since a run folder may come from anyone and its code is not run without that. A text as ``model``
+        is that option, the name of the preset.
     **options
         Fields of `Configuration`. ``epochs`` may increase; ``device``, ``data_dir`` and ``checkpoint_minutes`` may
         change; all others must have the values of the run.
@@ -146,7 +173,9 @@ def resume(
     ResumeWarning
         If the newest checkpoint is damaged and the one before it is used, or the machine has changed.
     """
-    (run,) = _resume_group([run], callback, stop, show_progress, options)
+    if isinstance(model, str):
+        options, model = {**options, "model": model}, None
+    (run,) = _resume_group([run], callback, stop, show_progress, options, model, data)
     return run
 
 
@@ -154,6 +183,7 @@ def resume_seeds(
     runs: Sequence[Run | str | Path],
     callback: Callback | Sequence[Callback] | None = None,
     *,
+    data: GivenData | None = None,
     stop: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
     **options: Any,
@@ -167,7 +197,7 @@ def resume_seeds(
         A run that is one checkpoint ahead of another, as after a kill between the two, is resumed from the one before.
     """
     require_one_process(len(runs))
-    return _resume_group(runs, callback, stop, show_progress, options)
+    return _resume_group(runs, callback, stop, show_progress, options, None, data)
 
 
 def _train_group(
@@ -175,6 +205,7 @@ def _train_group(
     given: Callback | Sequence[Callback] | None,
     stop: Callable[[], bool],
     show_progress: bool,
+    own: OwnParts,
 ) -> tuple[Run, ...]:
     config = configs[0]
     require_whole_batches(config.recipe)
@@ -184,22 +215,23 @@ def _train_group(
         process_group(_choose_device(config)) as processes,
         _open_callbacks(given, show_progress, processes) as callback,
     ):
-        return _start_runs(configs, callback, StopRequest(processes, stop), processes)
+        return _start_runs(configs, callback, StopRequest(processes, stop), processes, own)
 
 
 def _start_runs(
-    configs: Sequence[Configuration], callback: StopRecorder, stop: StopRequest, processes: Processes
+    configs: Sequence[Configuration], callback: StopRecorder, stop: StopRequest, processes: Processes, own: OwnParts
 ) -> tuple[Run, ...]:
     if processes.is_first:
         # Before images are decoded, which can take long.
         for config in configs:
             Run.require_creatable(config)
     # Data, model and memory first: a failure there leaves no folder of a run behind.
-    data = _load_data(configs[0], callback, processes)
+    data = _load_data(configs[0], callback, processes, own)
     _require_several_holdout_images(configs[0], data)
-    session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
+    session = Session.begin(configs[0], data, processes, [config.seed for config in configs], own.model)
     with stop:
-        group = Group(_create_runs(configs, data, processes), callback.on_run_failed)
+        network = own.document(configs[0], session.model)
+        group = Group(_create_runs(configs, data, processes, network), callback.on_run_failed)
         with _hold_runs(group.runs, processes):
             run_epochs(group, session, (), callback, stop)
     return group.runs
@@ -211,8 +243,14 @@ def _resume_group(
     stop: Callable[[], bool],
     show_progress: bool,
     options: dict[str, Any],
+    model: VAE | Builder | None,
+    data: GivenData | None,
 ) -> tuple[Run, ...]:
     runs = [run if isinstance(run, Run) else Run.open(run) for run in named]
+    asked = options
+    if runs and runs[0].configuration.network == GIVEN:
+        # A function by name may make the model that was given in Python.
+        options = {name: value for name, value in options.items() if name != "network"}
     wanted = [update_configuration(run, options) for run in runs]
     require_alike(runs, wanted)
     require_whole_batches(wanted[0].recipe)
@@ -228,7 +266,8 @@ def _resume_group(
             deterministic_algorithms(configs[0].deterministic),
             _open_callbacks(given, show_progress, processes) as callback,
         ):
-            return _continue_runs(runs, configs, callback, StopRequest(processes, stop), processes)
+            own = OwnParts.again(runs[0], asked, model, data)
+            return _continue_runs(runs, configs, callback, StopRequest(processes, stop), processes, own)
 
 
 def _continue_runs(
@@ -237,12 +276,15 @@ def _continue_runs(
     callback: StopRecorder,
     stop: StopRequest,
     processes: Processes,
+    own: OwnParts,
 ) -> tuple[Run, ...]:
     # Read and compare everything before the first file of a run changes.
     checkpoints = _read_checkpoints(runs, processes)
-    data = _load_data(configs[0], callback, processes)
+    data = _load_data(configs[0], callback, processes, own)
     require_same_data(runs, configs[0], fingerprint(data))
-    session = Session.begin(configs[0], data, processes, [config.seed for config in configs])
+    session = Session.begin(configs[0], data, processes, [config.seed for config in configs], own.model)
+    if configs[0].has_own_network:
+        runs[0].require_network(session.model.structure_sha256)
     if checkpoints:
         session.restore(checkpoints)
     with stop:
@@ -259,9 +301,9 @@ def _open_callbacks(
     return open_callbacks(given, show_progress) if processes.is_first else open_callbacks(None, show_progress=False)
 
 
-def _load_data(config: Configuration, callback: Callback, processes: Processes) -> ImageData:
+def _load_data(config: Configuration, callback: Callback, processes: Processes, own: OwnParts) -> ImageData:
     with processes.local_first():
-        data = load_for(config, progress=callback.on_data_decoded)
+        data = load_for(config, given=own.data, progress=callback.on_data_decoded)
     if processes.count > 1:
         # With different images the processes would average gradients of different losses.
         digests = json.dumps(fingerprint(data))
@@ -282,7 +324,9 @@ def _require_several_holdout_images(config: Configuration, data: ImageData) -> N
         )
 
 
-def _create_runs(configs: Sequence[Configuration], data: ImageData, processes: Processes) -> tuple[Run, ...]:
+def _create_runs(
+    configs: Sequence[Configuration], data: ImageData, processes: Processes, network: dict[str, str] | None
+) -> tuple[Run, ...]:
     """Create the folders of all runs or of none; a process other than the first receives the path of its run."""
     if not processes.is_first:
         return (Run(Path(processes.broadcast_text(""))),)
@@ -290,7 +334,7 @@ def _create_runs(configs: Sequence[Configuration], data: ImageData, processes: P
     runs: list[Run] = []
     with contextlib.ExitStack() as undo:
         for config in configs:
-            runs.append(Run.create(config, **document))
+            runs.append(Run.create(config, **document, network=network))
             undo.callback(shutil.rmtree, runs[-1].path, ignore_errors=True)
         undo.pop_all()
     processes.broadcast_text(str(runs[0].path))

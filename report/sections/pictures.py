@@ -14,6 +14,7 @@ from evae.evaluation.figures import latent_figure, training_figure
 from evae.evaluation.pictures import ImageRows, reconstruction_rows, tile_images, walks
 from evae.models.vae import VAE
 from evae.runs.run import Run
+from foundation.errors import InputError
 from foundation.typography import quote_for_shell
 from report.elements import Drawing, drawing, picture
 from report.sections.experiments import OURS, shown_path
@@ -62,6 +63,11 @@ def album_of(folder: str | Path, data_dir: str | Path | None = None, number: int
         If the run or its weights are missing or damaged, or its data cannot be read.
     """
     run = Run.open(folder)
+    if run.configuration.has_own_network:
+        raise InputError(
+            f"{run.path} has a network of the user's own, whose code a page does not run. Show another run, or use "
+            "`evaluate`."
+        )
     model = VAE.load(run, "cpu")
     config = run.configuration
     holdout = images_of(run, data_dir).holdout

@@ -14,7 +14,7 @@ import evae
 from benchmarks.scaling import Law
 from evae.data import as_images, load
 from evae.experiments.results import Results
-from evae.models.objectives import reconstruction_error
+from evae.models.pixels import reconstruction_error
 from results import asymptotics, kernels, scaling, sums
 from results.render import FILES, FOLDER, PAGES, parts, reports, results_page, with_parts
 from results.scaling import Laws, Piece, elapsed

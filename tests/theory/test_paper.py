@@ -239,7 +239,7 @@ def test_the_networks_of_evae_have_the_parameters_of_appendix_b(dataset: str, po
     network = CLOSED_NETWORKS[dataset]
     shape = (network.image.channels, network.image.side, network.image.side)
     for latent_dim in LATENT_DIMS:
-        counted = sum(p.numel() for p in VAE(shape, latent_dim, posterior).parameters())
+        counted = sum(p.numel() for p in VAE.appendix_b(shape, latent_dim, posterior).parameters())
         assert counted == network.parameters(latent_dim, heads)
 
 

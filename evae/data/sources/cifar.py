@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evae.data.images import ImageData, Labels, as_tensor, ten_classes
+from evae.data.images import ImageData, Labels, as_tensor, resize, ten_classes
 from evae.data.published import CIFAR10, SPLITS, Content, as_published
 from evae.data.source import Check, Survey, get_command
 from evae.data.sources.npz import PublishedArchive, find_archive, survey_archives
@@ -52,7 +52,7 @@ _NUMBERS = frozenset(("INT", "BININT", "BININT1", "BININT2"))
 
 @dataclass(frozen=True)
 class Cifar10:
-    """The training and test images, 32 x 32 RGB, in the first of these containers in ``data_dir``.
+    """The training and test images, 32 x 32 RGB or resized to ``side``, in the first of these containers.
 
     ``cifar-10-batches-py``, ``cifar-10-batches-bin``, or an .npz file (`evae.data.sources.npz.ArrayFile`) with as many
     images. The order of the images is that of the container.
@@ -60,6 +60,7 @@ class Cifar10:
 
     data_dir: Path
     name: str = "cifar10"
+    side: int = 32
 
     @property
     def folder(self) -> Path:
@@ -92,7 +93,9 @@ class Cifar10:
         """Read the training and test images, which must be the published ones."""
         pixels, content = self._verified_pixels()
         # Channels first, as the networks read them.
-        train, holdout = (as_tensor(np.ascontiguousarray(np.moveaxis(pixels[split], 3, 1))) for split in SPLITS)
+        train, holdout = (
+            resize(as_tensor(np.ascontiguousarray(np.moveaxis(pixels[split], 3, 1))), self.side) for split in SPLITS
+        )
         return ImageData(train, holdout, content=content)
 
     def labels(self) -> Labels:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,13 +15,14 @@ from evae.data.source import Check, Survey
 from foundation.progress import ProgressCallback, ignore_progress
 
 
+@dataclass(frozen=True)
 class Digits:
-    """The digits of 8 x 8 pixels, resized to 32 x 32 unless ``fit`` is ``pad``; every sixth is held out."""
+    """The digits of 8 x 8 pixels, resized or padded (``fit``) to 32 x 32 or another ``side``; every sixth held out."""
 
-    name = "digits"
+    name: ClassVar[str] = "digits"
 
-    def __init__(self, fit: str = "resize") -> None:
-        self.fit = fit
+    fit: str = "resize"
+    side: int = 32
 
     def survey(self) -> Survey:
         """Report that they are embedded."""
@@ -33,7 +35,7 @@ class Digits:
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
         """Read the images, every sixth held out: no seed is needed, and both splits have all writers and digits."""
         grey = torch.from_numpy(_load_digits().images)[:, None]
-        images = fit_images((grey * (255 / 16)).round().to(torch.uint8), 32, self.fit, self.name)
+        images = fit_images((grey * (255 / 16)).round().to(torch.uint8), self.side, self.fit, self.name)
         held_out = torch.from_numpy(_holdout_mask(len(images)))
         return ImageData(images[~held_out], images[held_out], inner=None if self.fit == "resize" else (8, 8))
 

@@ -6,6 +6,7 @@ images are not used. Appendix B.3: the centred 140 x 140 pixels of 178 x 218, re
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -64,11 +65,14 @@ class Celeba:
     data_dir : Path
     skip_undecodable : bool
         Leave out images that cannot be decoded. By default they are an error.
+    side : int
+        Of the images after resizing.
     """
 
     data_dir: Path
     skip_undecodable: bool = False
     name: str = "celeba"
+    side: int = FRAMING.side
 
     @property
     def archive(self) -> Path:
@@ -105,7 +109,7 @@ class Celeba:
         A complete archive is compared with torchvision's checksum before it is decoded.
         """
         stamp = self._stamp()
-        parameters: dict[str, Any] = {"side": FRAMING.side, "crop": FRAMING.crop}
+        parameters: dict[str, Any] = {"side": self.side, "crop": FRAMING.crop}
         if self.skip_undecodable:
             parameters["skip_undecodable"] = True
         request = DecodeRequest("celeba", stamp, parameters)
@@ -131,8 +135,9 @@ class Celeba:
             def plan() -> DecodePlan:
                 files, faces = stack.enter_context(self._files())
                 self._require_published(faces)
-                decoder = Decoder(files, [*faces.train, *faces.holdout], FRAMING, progress)
-                shape = (FRAMING.channels, FRAMING.side, FRAMING.side)
+                framing = dataclasses.replace(FRAMING, side=self.side)
+                decoder = Decoder(files, [*faces.train, *faces.holdout], framing, progress)
+                shape = (framing.channels, framing.side, framing.side)
                 return DecodePlan(
                     len(faces.train),
                     len(faces.holdout),

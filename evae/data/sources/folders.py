@@ -35,7 +35,7 @@ class ImageFolder:
     data_dir : Path
         Its folder ``decoded`` is the cache of decoded images.
     image_size : int, optional
-        32 or 64; by default 64 if the shorter side of every image has at least 64 pixels, else 32.
+        The side of the images; by default 64 if the shorter side of every image has at least 64 pixels, else 32.
     skip_undecodable : bool
         Leave out files that cannot be decoded. By default they are an error.
     """

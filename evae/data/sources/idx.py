@@ -61,7 +61,7 @@ IMAGES, LABELS = Format(2051, (28, 28), "28x28 images"), Format(2049, (), "label
 
 @dataclass(frozen=True)
 class IdxPair:
-    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz), at 32 x 32.
+    """Images and labels of both splits in ``data_dir/folder/raw``, unpacked or compressed (.gz), at a ``side``.
 
     If there is no such folder, all published images may also be in an .npz file in ``data_dir``, as Keras has MNIST, in
     any order.
@@ -76,7 +76,9 @@ class IdxPair:
     data_dir : Path
         The folder that torchvision calls ``root``.
     fit : str
-        How 28 x 28 pixels become 32 x 32: `evae.data.images.fit_images`.
+        How 28 x 28 pixels become those of the ``side``: `evae.data.images.fit_images`.
+    side : int
+        Of the images; 28 leaves them as they are.
     """
 
     name: str
@@ -84,6 +86,7 @@ class IdxPair:
     published: Published
     data_dir: Path
     fit: str = "resize"
+    side: int = 32
 
     @property
     def raw(self) -> Path:
@@ -116,10 +119,10 @@ class IdxPair:
                 yield md5_check(self.raw / packed, published)
 
     def read(self, progress: ProgressCallback = ignore_progress, *, fresh: bool = False) -> ImageData:  # noqa: ARG002
-        """Read both files, and bring the images from 28 x 28 to 32 x 32 (Appendix B.1: by interpolation)."""
+        """Read both files, and bring the images from 28 x 28, to 32 x 32 in Appendix B.1 (by interpolation)."""
         pixels, content = self._verified_pixels()
         train, holdout = (
-            fit_images(torch.from_numpy(pixels[split])[:, None], 32, self.fit, self.name) for split in SPLITS
+            fit_images(torch.from_numpy(pixels[split])[:, None], self.side, self.fit, self.name) for split in SPLITS
         )
         note = self.published.note(len(train), len(holdout))
         return ImageData(train, holdout, note, content, inner=None if self.fit == "resize" else IMAGES.sides)

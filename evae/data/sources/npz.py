@@ -47,7 +47,7 @@ class ArrayFile:
         Tried as given, then relative to ``data_dir``.
     data_dir : Path
     image_size : int, optional
-        32 or 64; by default 64 if the shorter side has at least 64 pixels, else 32.
+        The side of the images; by default 64 if the shorter side has at least 64 pixels, else 32.
     fit : str
         ``resize``; or ``pad``: whole images within a border of zeros, by default at 32 if their longer side allows it.
     """

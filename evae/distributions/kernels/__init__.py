@@ -1,7 +1,7 @@
 """Families of kernels: symmetric beta laws of any shape, and the radial Epanechnikov law in several dimensions.
 
 Their constants, exact and for symbols, are in `theory.kernel_families`. Importing this package registers their
-divergences.
+divergences. `evae.distributions.kernels.noises` has kernels of Algorithm 1 without a distribution of their own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Log-likelihood of single images by annealed importance sampling, and the gap between its bounds.
 
+Images are binary, and the law of the pixels is Bernoulli's: a model simulates such images for its upper bound.
+
 The noise of each image has streams of its own, and all chains of an image are decoded together and by themselves: an
 image's estimate has the same bits whatever the other images are.
 """
@@ -103,7 +105,7 @@ class AnnealedScorer:
         like = next(model.parameters()).new_zeros(1, model.latent_dim)
         point = Coordinates.of(self.scorer.laws[name], like).draw(1, own(5, on_cpu=True))
         with torch.no_grad():
-            probabilities = model.decoder(Coordinates.of(self.scorer.laws[name], like).to_codes(point)).sigmoid()
+            probabilities = model.decode(Coordinates.of(self.scorer.laws[name], like).to_codes(point))
         levels = torch.rand(probabilities.shape, generator=own(6, on_cpu=True), dtype=probabilities.dtype)
         image = torch.where(levels.to(probabilities.device) < probabilities, 255, 0).to(torch.uint8)
         coordinates, bridge, matrix = self._bridge(name, image)
@@ -118,7 +120,8 @@ class AnnealedScorer:
         with torch.no_grad():
             coordinates = Coordinates.of(scorer.laws[name], scorer.model.encode(pixels).mean)
             bridge, matrix = coordinates.bridge(
-                scorer.model.decoder,
+                scorer.model.logits,
+                scorer.model.pixels,
                 pixels,
                 partial(scorer.log_conditional, image),
                 sigmoid_schedule(self.temperatures),

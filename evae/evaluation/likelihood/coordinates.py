@@ -10,6 +10,7 @@ from torch import Tensor
 
 from evae.evaluation.likelihood.annealing import Bridge, LogDensity
 from evae.evaluation.likelihood.laplace import Decoder, Normal, approximate_posterior
+from evae.models.pixels import PixelLaw
 from evae.models.priors import CodeLaw, NormalPrior, UniformPrior
 
 #: How far from the middle, in standard deviations, the search for the mode starts at most.
@@ -67,7 +68,13 @@ class Coordinates:
         )
 
     def bridge(
-        self, decoder: Decoder, image: Tensor, log_conditional: LogDensity, schedule: tuple[float, ...], leaps: int
+        self,
+        decoder: Decoder,
+        pixels: PixelLaw,
+        image: Tensor,
+        log_conditional: LogDensity,
+        schedule: tuple[float, ...],
+        leaps: int,
     ) -> tuple[Bridge, Tensor]:
         """Return the bridge from the law to an image's posterior, and the matrix A, (d_z, d_z), of its points.
 
@@ -78,6 +85,8 @@ class Coordinates:
         ----------
         decoder : callable
             Maps codes to logits.
+        pixels : PixelLaw
+            p(x | z) given the logits.
         image : Tensor
             Binary, shape (1, C, S, S), in double precision.
         log_conditional : callable
@@ -85,7 +94,9 @@ class Coordinates:
         schedule, leaps
             As for `Bridge`.
         """
-        found = approximate_posterior(lambda points: decoder(self.to_codes(points)), image, self.start, self.normal)
+        found = approximate_posterior(
+            lambda points: decoder(self.to_codes(points)), pixels, image, self.start, self.normal
+        )
         # v = F^-T u has the precision F F^T of the normal law where u has I.
         inverse = torch.linalg.solve_triangular(
             self.normal.factor, torch.eye(len(found.factor)).to(found.factor), upper=False

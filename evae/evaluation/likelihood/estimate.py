@@ -1,7 +1,8 @@
 """Log-likelihood of hold-out images under the decoder and a law of codes, in double precision.
 
-The decoder's Bernoulli likelihood is one of binary pixels only: the cross-entropy of grey pixels is not the
-log-probability of anything. Images with other pixels than 0 and 255 are therefore made binary first, or refused.
+The Bernoulli likelihood is one of binary pixels only: the cross-entropy of grey pixels is not the log-probability of
+anything. For a model with this law, images with other pixels than 0 and 255 are therefore made binary first, or
+refused. The other laws of `evae.models.pixels` are densities, under which grey images are scored as they are.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def estimate_likelihood(
         "method": options.method,
         "images": len(holdout),
         "pixels": list(data.inner or data.image_shape[1:]),
+        "pixel_law": config.pixels,
         "binarise": options.binarise or config.binarise,
         **settings,
         "laws": {name: {**law.document(), **found[name]} for name, law in laws.items()},

@@ -1,7 +1,8 @@
 """The normal approximation of the true posterior of an image's code: its mode, and its curvature there (Laplace).
 
-The decoders are piecewise linear in the code, so that the Gauss-Newton curvature of the Bernoulli likelihood is its own
-almost everywhere. The law of codes is represented by a normal law that is like it near the image's code.
+The decoders are piecewise linear in the code, so that the curvature by Gauss and Newton is the likelihood's own almost
+everywhere if its logit is the natural parameter, as of the Bernoulli law and the continuous one. The law of codes is
+represented by a normal law that is like it near the image's code.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evae.models.objectives import reconstruction_error
+from evae.models.pixels import PixelLaw
 
 #: Most steps of Gauss and Newton, and the fractions of a step that are tried.
 _STEPS, _FRACTIONS = 30, (1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 0.003)
@@ -61,15 +62,17 @@ class Normal:
         return (-0.5 * (noise.square() + math.log(2 * math.pi)) + self.factor.diagonal().log()).sum(1)
 
 
-def approximate_posterior(decoder: Decoder, image: Tensor, start: Tensor, law: Normal) -> Normal:
+def approximate_posterior(decoder: Decoder, pixels: PixelLaw, image: Tensor, start: Tensor, law: Normal) -> Normal:
     """Approximate p(z | x) by a normal law about its mode, in double precision.
 
     Parameters
     ----------
     decoder : callable
         Maps codes (N, d_z) to logits (N, C, S, S).
+    pixels : PixelLaw
+        p(x | z) given the logits.
     image : Tensor
-        Binary, shape (1, C, S, S).
+        In [0, 1], shape (1, C, S, S).
     start : Tensor
         The code, (1, d_z), from which the mode is searched.
     law : Normal
@@ -78,25 +81,25 @@ def approximate_posterior(decoder: Decoder, image: Tensor, start: Tensor, law: N
     fractions = torch.tensor([0.0, *_FRACTIONS]).to(start)[:, None]
     code = start
     for _ in range(_STEPS):
-        gradient, curvature = _expand(decoder, image, code, law)
+        gradient, curvature = _expand(decoder, pixels, image, code, law)
         tried = code + fractions * torch.linalg.solve(curvature, gradient)
-        height = law.log_prob(tried) - reconstruction_error(decoder(tried), image.expand(len(tried), -1, -1, -1))
+        height = law.log_prob(tried) - pixels.error(decoder(tried), image.expand(len(tried), -1, -1, -1))
         best = int(height.argmax())
         code = tried[best : best + 1]
         if float(height[best] - height[0]) < _ENOUGH:
             break
-    return Normal(code, torch.linalg.cholesky(_expand(decoder, image, code, law)[1]))
+    return Normal(code, torch.linalg.cholesky(_expand(decoder, pixels, image, code, law)[1]))
 
 
-def _expand(decoder: Decoder, image: Tensor, code: Tensor, law: Normal) -> tuple[Tensor, Tensor]:
+def _expand(decoder: Decoder, pixels: PixelLaw, image: Tensor, code: Tensor, law: Normal) -> tuple[Tensor, Tensor]:
     """Return the gradient, (d_z,), of the log-density of the code given the image, and its negative curvature."""
     # By differences: one product for all dimensions, in which double precision leaves eight digits.
     precision = law.precision
     step = _DIFFERENCE / precision.diagonal().sqrt()
-    logits = decoder(torch.cat([code, code + torch.diag(step)])).flatten(1)
+    maps = decoder(torch.cat([code, code + torch.diag(step)]))
+    logits = maps.flatten(1)
     slopes = (logits[1:] - logits[0]) / step[:, None]
-    probabilities = logits[0].sigmoid()
-    gradient = slopes @ (image.flatten() - probabilities) - precision @ (code - law.mean)[0]
-    curvature = (slopes * (probabilities * (1 - probabilities))) @ slopes.T + precision
+    gradient = slopes @ pixels.slope(maps[:1], image).flatten() - precision @ (code - law.mean)[0]
+    curvature = (slopes * pixels.information(maps[:1]).flatten()) @ slopes.T + precision
     # Rounding must not make the curvature indefinite, even if the image hardly leaves any freedom in some direction.
     return gradient, curvature + _RIDGE * curvature.diagonal().sum() * torch.eye(len(curvature)).to(curvature)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evae.configuration.configuration import Configuration
-from evae.configuration.options import flag
+from evae.configuration.options import PIXELS, flag
 from evae.data import ImageData
 from evae.data.images import is_binary
 from evae.evaluation.names import (
@@ -100,13 +100,17 @@ class LikelihoodOptions:
         ------
         InputError
             If they are grey and are not to be made binary, or are binary by the run's own option and are to be made so
-            in another way, or there are fewer than are to be scored.
+            in another way, or there are fewer than are to be scored; or the run's law of the pixels is a density, and
+            they are to be made binary, or scored by ``ais``.
         """
         if self.likelihood_images is not None and not 2 <= self.likelihood_images <= len(data.holdout):
             raise InputError(
                 f"--likelihood-images must be a whole number from 2 to {len(data.holdout):,}, the number of hold-out "
                 f"images, got {self.likelihood_images:,}."
             )
+        if config.pixels != PIXELS[0]:
+            self._require_density(config)
+            return
         if self.binarise is not None and config.binarise is not None:
             raise InputError(
                 f"--binarise does nothing with this run, whose images are binary by --binarise {config.binarise} of "
@@ -117,4 +121,17 @@ class LikelihoodOptions:
                 f"--likelihood needs images whose pixels are all 0 or 255, got others in {config.dataset}: the "
                 "decoder's Bernoulli likelihood is one of binary pixels only. Add --binarise threshold or --binarise "
                 "static."
+            )
+
+    def _require_density(self, config: Configuration) -> None:
+        """Raise `InputError` for what is not done with a density of grey pixels."""
+        if self.binarise is not None:
+            raise InputError(
+                f"--binarise does nothing with this run, whose --pixels {config.pixels} is a density of grey pixels. "
+                "Leave it out."
+            )
+        if self.method == "ais":
+            raise InputError(
+                f"--likelihood ais is not for this run, whose --pixels {config.pixels} is a density: the images that "
+                "it simulates for its bounds are binary. Use --likelihood is."
             )

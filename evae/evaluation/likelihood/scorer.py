@@ -21,7 +21,6 @@ from evae.data.images import crop_inner
 from evae.evaluation.likelihood.importance_sampling import Estimate, Proposal
 from evae.evaluation.likelihood.laplace import Normal, approximate_posterior
 from evae.metrics import UNRELIABLE
-from evae.models.objectives import reconstruction_error
 from evae.models.priors import CodeLaw
 from evae.models.vae import VAE
 from foundation.progress import ProgressCallback, ignore_progress
@@ -80,7 +79,7 @@ class Scorer:
         progress: ProgressCallback = ignore_progress,
         chunk: int = CHUNK,
     ) -> Iterator[dict[str, Estimate]]:
-        """Estimate log p(x) of each of N binary images, uint8 (N, C, S, S), under every law, from K codes each.
+        """Estimate log p(x) of each of N images, uint8 (N, C, S, S), under every law, from K codes each.
 
         ``chunk`` images at a time are brought to the device; the result does not depend on it.
         """
@@ -102,11 +101,10 @@ class Scorer:
         """
         pixels = as_images(image).double()
         posterior = self.model.encode(pixels)
+        near = [Normal.of(*law.moments_near(posterior.mean[0])) for law in self.laws.values()]
         normals = tuple(
-            approximate_posterior(
-                self.model.decoder, pixels, posterior.mean, Normal.of(*law.moments_near(posterior.mean[0]))
-            ).widened(self.width)
-            for law in self.laws.values()
+            approximate_posterior(self.model.logits, self.model.pixels, pixels, posterior.mean, law).widened(self.width)
+            for law in near
         )
         own = 0 if self.is_point else samples // 2
         return Proposal(posterior, normals, own, (samples - own) // len(normals))
@@ -122,10 +120,10 @@ class Scorer:
 
     def log_conditional(self, image: Tensor, codes: Tensor) -> Tensor:
         """Compute log p(x | z), (N,), of an image, uint8 (1, C, S, S), at codes (N, d_z)."""
-        logits, pixels = self.model.decoder(codes), as_images(image).double()
+        logits, pixels = self.model.logits(codes), as_images(image).double()
         if self.inner is not None:
             logits, pixels = (crop_inner(images, self.inner) for images in (logits, pixels))
-        return -reconstruction_error(logits, pixels.expand(len(codes), -1, -1, -1))
+        return -self.model.pixels.error(logits, pixels.expand(len(codes), -1, -1, -1))
 
 
 def summarise(scores: Sequence[Estimate]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -24,22 +25,26 @@ class _PosteriorMoments(nn.Module):
         return posterior.mean, posterior.variance
 
 
-class _Probabilities(nn.Module):
+class _PixelMeans(nn.Module):
     def __init__(self, model: VAE) -> None:
         super().__init__()
-        self.decoder = model.decoder
+        self.decoder, self.pixels = model.decoder, model.pixels
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.decoder(codes).sigmoid()
+        return self.pixels.mean(self.decoder(codes))
 
 
 def export_model(
-    run: Run | str | Path, folder: str | Path | None = None, *, weights: str | None = None
+    run: Run | str | Path,
+    folder: str | Path | None = None,
+    *,
+    model: VAE | Builder | str | None = None,
+    weights: str | None = None,
 ) -> tuple[Path, Path]:
     """Export the encoder and the decoder of a trained model by `torch.export`, for batches of any size.
 
     ``torch.export.load("encoder.pt2").module()`` maps images, float32 (N, C, S, S) in [0, 1], to the mean and the
-    variance of the posterior, each (N, d_z); that of ``decoder.pt2`` maps codes (N, d_z) to the probabilities of the
+    variance of the posterior, each (N, d_z); that of ``decoder.pt2`` maps codes (N, d_z) to the means of the
     pixels, (N, C, S, S). Both are in evaluation mode, on the CPU. Neither checks the range of its input.
 
     Parameters
@@ -48,6 +53,8 @@ def export_model(
         The run folder.
     folder : str or Path, optional
         Where ``encoder.pt2`` and ``decoder.pt2`` are written; by default the run folder.
+    model : VAE, callable or str, optional
+        The network, if it is one of your own, as for `evae.VAE.load`.
     weights : str, optional
         ``best`` or ``last``: see `evae.VAE.load`.
 
@@ -66,10 +73,10 @@ def export_model(
     if not place.is_dir():
         raise InputError(f"folder must be one that exists, got {place}.")
     # Programs hold weights in row-major order.
-    model = VAE.load(run, weights=weights).to(memory_format=torch.contiguous_format)
+    trained = VAE.load(run, model=model, weights=weights).to(memory_format=torch.contiguous_format)
     # Two examples: a batch of one would make the size a constant.
-    images, codes = torch.zeros(2, *model.image_shape), torch.zeros(2, model.latent_dim)
-    parts = {"encoder": (_PosteriorMoments(model), images), "decoder": (_Probabilities(model), codes)}
+    images, codes = torch.zeros(2, *trained.image_shape), torch.zeros(2, trained.latent_dim)
+    parts = {"encoder": (_PosteriorMoments(trained), images), "decoder": (_PixelMeans(trained), codes)}
     paths = []
     for name, (module, example) in parts.items():
         size = torch.export.Dim("images", min=1)

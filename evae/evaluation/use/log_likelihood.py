@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from evae.compute.precision import keep_freed_memory, resolve_device
+from evae.configuration.options import PIXELS
+from evae.data.arrays import GivenData, as_image_data
 from evae.data.binarisation import binarise_split
 from evae.data.images import is_binary
 from evae.evaluation.code_laws import FITTED_TO, code_law
@@ -16,6 +18,7 @@ from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import choose_sampler
 from evae.evaluation.likelihood.scorer import Scorer
 from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, SAMPLES
+from evae.models.custom.functions import Builder
 from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from evae.runs.run import Run
@@ -27,6 +30,8 @@ def log_likelihood(
     images: Tensor,
     samples: int = DEFAULT_SAMPLES,
     *,
+    network: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     law: str | None = None,
     binarise: str | None = None,
     seed: int = 0,
@@ -40,8 +45,10 @@ def log_likelihood(
     ----------
     model : VAE, Run, str or Path
         A model with a fixed prior, or the folder of a run.
+    network, data
+        Of a run with a network or images of your own: these, as ``model`` and ``data`` of `evae.evaluate`.
     images : Tensor
-        uint8 of shape (N, C, S, S), with pixels 0 and 255.
+        uint8 of shape (N, C, S, S), with pixels 0 and 255 unless the model's law of the pixels is a density.
     samples : int
         Codes drawn for each image: a multiple of 8 from 200 to 100,000.
     law : str, optional
@@ -77,19 +84,20 @@ def log_likelihood(
         BINARISATIONS.require("binarise", binarise)
     if isinstance(model, VAE):
         _require_pixels(images, model.image_shape)
-        scored = _binary("images", images, binarise, "holdout")
+        _refuse_for_model(network, data)
+        scored = _scorable("images", images, binarise, "holdout", model)
         return _score(model, _own_prior(model, law), scored, samples, seed)
     run = model if isinstance(model, Run) else Run.open(model)
     _require_pixels(images, run.image_shape)
     chosen = choose_sampler(run, law, None)
-    loaded = VAE.load(run, resolve_device(device), weights=weights)
-    scored, train, inner = _binary("images", images, binarise, "holdout"), torch.empty(0), None
+    loaded = VAE.load(run, resolve_device(device), model=network, weights=weights)
+    scored, train, inner = _scorable("images", images, binarise, "holdout", loaded), torch.empty(0), None
     # The data are read where the law is fitted to them, or they tell the pixels within a border.
     if chosen == "mixture" or run.configuration.fit == "pad":
-        data = images_of(run, data_dir)
-        inner = data.inner
+        found_data = images_of(run, data_dir, given=None if data is None else as_image_data(data))
+        inner = found_data.inner
         if chosen == "mixture":
-            train = _binary("the training images", data.train[:FITTED_TO], binarise, "train")
+            train = _scorable("the training images", found_data.train[:FITTED_TO], binarise, "train", loaded)
     found = code_law(chosen, loaded, run.configuration.recipe, train, seed)
     return _score(loaded, found, scored, samples, seed, inner)
 
@@ -122,7 +130,21 @@ def _require_pixels(images: Tensor, shape: tuple[int, ...]) -> None:
         raise InputError(f"images must be a torch.Tensor of uint8 with shape (N, {wanted}) and N > 0, got {found}.")
 
 
-def _binary(name: str, pixels: Tensor, how: str | None, split: str) -> Tensor:
+def _refuse_for_model(network: object, data: object) -> None:
+    for name, given in (("network", network), ("data", data)):
+        if given is not None:
+            raise InputError(f"{name} does nothing with a model, which is complete: it belongs to a run. Leave it out.")
+
+
+def _scorable(name: str, pixels: Tensor, how: str | None, split: str, model: VAE) -> Tensor:
+    """Return pixels that the model's law has a likelihood of: made binary as said, or grey for a density."""
+    if model.pixels.name != PIXELS[0]:
+        if how is not None:
+            raise InputError(
+                f"binarise does nothing with a model whose law of the pixels, {model.pixels.name}, is a density. Leave "
+                "it out."
+            )
+        return pixels
     if how is not None:
         return binarise_split(pixels, how, split)
     if not is_binary(pixels):

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from evae.compute.precision import resolve_device
+from evae.data.arrays import GivenData, as_image_data
 from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import choose_sampler
+from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -21,6 +23,8 @@ def sample(
     run: Run | str | Path,
     number: int = 48,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     seed: int = 0,
     sampler: str | None = None,
     components: int | None = None,
@@ -34,6 +38,8 @@ def sample(
     ----------
     run : Run, str or Path
         The run folder.
+    model, data
+        A network and images of your own, as for `evae.evaluate`.
     number : int
         Number of images.
     seed : int
@@ -66,7 +72,8 @@ def sample(
     if not 0 <= seed < 2**63:
         raise InputError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     chosen = choose_sampler(run, sampler, components)
-    model = VAE.load(run, resolve_device(device), weights=weights)
-    train = images_of(run, data_dir).train if chosen == "mixture" else torch.empty(0)
+    trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
+    given = None if data is None else as_image_data(data)
+    train = images_of(run, data_dir, given=given).train if chosen == "mixture" else torch.empty(0)
     laws = COMPONENTS if components is None else components
-    return draw_images(model, code_law(chosen, model, run.configuration.recipe, train, seed, laws), number, seed)
+    return draw_images(trained, code_law(chosen, trained, run.configuration.recipe, train, seed, laws), number, seed)

@@ -11,11 +11,13 @@ from torch import Tensor
 from evae import metrics
 from evae.compute.precision import full_precision_or_tf32, resolve_device
 from evae.data import as_images
+from evae.data.arrays import GivenData, as_image_data
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import describe_images, destination, write_images
 from evae.evaluation.holdout import CHUNK
 from evae.evaluation.pictures import COLUMNS, ImageRows
 from evae.metrics import eight_bit
+from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -32,6 +34,8 @@ def traverse(
     run: Run | str | Path,
     number: int = 0,
     *,
+    model: VAE | Builder | str | None = None,
+    data: GivenData | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     weights: str | None = None,
@@ -48,6 +52,8 @@ def traverse(
     ----------
     run : Run, str or Path
         The run folder.
+    model, data
+        A network and images of your own, as for `evae.evaluate`.
     number : int
         The hold-out image, from 0.
     output : str or Path, optional
@@ -69,11 +75,12 @@ def traverse(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     path = destination(output, run.path / f"traversal-{number}.png", 1)
-    model = VAE.load(run, resolve_device(device), weights=weights)
-    pixels = images_of(run, data_dir, progress).holdout
+    trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
+    given = None if data is None else as_image_data(data)
+    pixels = images_of(run, data_dir, progress, given).holdout
     if not 0 <= number < len(pixels):
         raise InputError(f"the number of the hold-out image must be from 0 to {len(pixels) - 1}, got {number}.")
-    rows, dimensions = latent_rows(model, pixels, number)
+    rows, dimensions = latent_rows(trained, pixels, number)
     write_images(rows, path, f"{run.name}: hold-out image {number}, one latent dimension at a time")
     law = f"hold-out image {number} with one of {len(rows)} latent dimensions at {COLUMNS} values"
     described = describe_images(run, torch.cat([row.images for row in rows]), path)

@@ -20,11 +20,11 @@ from evae.configuration.domains import (
     DataSet,
     Domain,
     Folder,
+    Network,
     WordOrNumber,
     choice,
     number,
     whole_number,
-    whole_number_of,
 )
 from evae.configuration.options import CHANGEABLE, INDIFFERENT, OPTIONS, WITHOUT_EFFECT, Option, TrainingOptions
 from evae.configuration.recipe import RECIPE_FIELDS
@@ -84,7 +84,17 @@ DOMAINS: list[tuple[Domain, list[Any], list[tuple[Any, str]]]] = [
     (whole_number(maximum=9), [1, 9], [(v, f"--x must be a whole number from 1 to 9, got {v!r}.") for v in (0, 10)]),
     (whole_number(0, 2**63 - 1), [0, 2**63 - 1], [(-1, "--x must be a whole number from 0 to 9,223,372,036,854,775")]),
     (whole_number(), [5], [(v, f"from 1 to 1,000,000,000, got {v!r}.") for v in (True, 2.0, "3", None, [1])]),
-    (whole_number_of(32, 64), [32, 64], [(v, f"--x must be 32 or 64, got {v!r}.") for v in (48, "32", 32.0, True)]),
+    (
+        Network(words=("appendix-b", "mlp")),
+        ["appendix-b", "mlp", "given", "my_networks:build", "my.networks:make_2"],
+        [
+            ("mpl", "--x 'mpl' is not known. Did you mean mlp?"),
+            *(
+                (name, f"my_networks:build for build in my_networks.py; got {name!r}")
+                for name in ("a:", ":b", "a/b:c", "../a:b", "a:b:c", "a:b()", "a.:b", 3)
+            ),
+        ],
+    ),
     (number(), [1e-6, 2, 1e6], [(v, f"--x must be a number from 1e-06 to 1e6, got {v!r}.") for v in (0, 1e7, "1")]),
     (POSITIVE, [1e-300, 3], [(v, f"--x must be a positive number, got {v!r}.") for v in (0, float("inf"), "1", True)]),
     (SWITCH, [True, False], [(v, f"--x must be True or False, got {v!r}.") for v in (1, "yes", None)]),

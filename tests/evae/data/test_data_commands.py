@@ -136,7 +136,7 @@ def test_train_says_that_a_subset_is_one(mnist: Path, tmp_path: Path) -> None:
         ({"dataset": "zip:a"}, "--dataset 'zip:a' is not known."),
         (
             {"dataset": "npz:a", "image_size": 48},
-            "--image-size must be 32 or 64, got 48. Appendix B has networks for these two sizes.",
+            "--image-size must be 32 or 64, got 48. Appendix B has networks for these two sizes; --network mlp",
         ),
         ({"image_size": 32}, "--image-size does nothing with digits, which is seen at 32x32"),
         ({"dataset": "celeba", "image_size": 64}, "--image-size does nothing with celeba, which is seen at 64x64"),

@@ -116,7 +116,7 @@ def test_a_dim_data_set_is_a_warning_with_the_factor(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model() -> VAE:
     torch.manual_seed(0)
-    return VAE((1, 32, 32), 2, "gaussian").eval()
+    return VAE.appendix_b((1, 32, 32), 2, "gaussian").eval()
 
 
 @given(st.sampled_from([torch.float16, torch.float32, torch.float64]), st.floats(-2, 300), st.floats(-2, 300))

@@ -24,7 +24,14 @@ from evae.evaluation.likelihood.laplace import Normal, approximate_posterior
 from evae.evaluation.likelihood.options import LikelihoodOptions
 from evae.evaluation.likelihood.scorer import Scorer, summarise
 from evae.models.kernel_density import KernelDensityPosterior
-from evae.models.objectives import EvidenceLowerBound, reconstruction_error
+from evae.models.objectives import EvidenceLowerBound
+from evae.models.pixels import (
+    BERNOULLI,
+    ContinuousBernoulliPixels,
+    GaussianPixels,
+    PixelLaw,
+    reconstruction_error,
+)
 from evae.models.posterior_family import PosteriorFamily
 from evae.models.posteriors import LocationScalePosterior, PointPosterior, Posterior
 from evae.models.priors import CodeLaw, NormalPrior, Prior, UniformPrior
@@ -143,13 +150,13 @@ def test_the_approximation_is_the_posterior_where_that_is_normal() -> None:
     law = Normal.of(torch.tensor([0.5, -1.0]), torch.tensor([[1.0, 0.4], [0.4, 0.6]]))
     image = torch.tensor([1.0, 0.0, 1.0, 1.0]).reshape(1, 1, 2, 2)
     flat = approximate_posterior(
-        lambda z: 1e-9 * z.sum(1).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2), image, law.mean + 3, law
+        lambda z: 1e-9 * z.sum(1).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2), BERNOULLI, image, law.mean + 3, law
     )
     torch.testing.assert_close(flat.mean, law.mean, atol=1e-6, rtol=0)
     torch.testing.assert_close(flat.precision, law.precision, atol=1e-6, rtol=0)
 
     slopes = torch.tensor([[2.0, -1.0, 0.5, 3.0], [0.0, 1.0, -2.0, 1.0]])
-    found = approximate_posterior(lambda z: (z @ slopes).reshape(-1, 1, 2, 2), image, law.mean + 3, law)
+    found = approximate_posterior(lambda z: (z @ slopes).reshape(-1, 1, 2, 2), BERNOULLI, image, law.mean + 3, law)
 
     def height(code: Tensor) -> Tensor:
         return (law.log_prob(code[None]) - reconstruction_error((code @ slopes).reshape(1, 1, 2, 2), image)).squeeze()
@@ -163,7 +170,7 @@ def test_the_approximation_is_the_posterior_where_that_is_normal() -> None:
 
 def trained_model(posterior: str = "epanechnikov", latent_dim: int = 1) -> VAE:
     """A narrow network in which the code matters: its weights are as drawn, but the logits are enlarged."""
-    model = VAE((1, 32, 32), latent_dim, posterior).eval()
+    model = VAE.appendix_b((1, 32, 32), latent_dim, posterior).eval()
     with torch.no_grad():
         list(model.decoder.parameters())[-2].mul_(3)
     return model
@@ -204,6 +211,22 @@ def test_one_dimension_is_integrated_right_under_every_law(posterior: str) -> No
             assert score[name].pareto_k < 0.7
 
 
+@pytest.mark.parametrize("pixels", [ContinuousBernoulliPixels(), GaussianPixels(0.3), GaussianPixels()])
+def test_grey_images_are_scored_under_a_density(pixels: PixelLaw) -> None:
+    """Against the trapezoidal rule over the decoder itself, of images as they are."""
+    model, grey = trained_model("gaussian"), data.load("digits").holdout[:2]
+    model.pixels = pixels
+    scorer = Scorer.of(model, {"prior": NormalPrior(1)}, seed=0)
+    grid = torch.linspace(-7, 7, 2801, dtype=torch.float64)[:, None]
+    with torch.no_grad():
+        logits = torch.cat([scorer.model.decoder(part) for part in grid.split(400)])
+        for image, score in zip(data.as_images(grey).double(), scorer.score(grey, 2400), strict=True):
+            conditional = -scorer.model.pixels.error(logits, image.expand(len(grid), -1, -1, -1))
+            integrand = conditional + NormalPrior(1).log_prob(grid)
+            exact = float(integrand.logsumexp(0) + math.log(float(grid[1] - grid[0])))
+            assert score["prior"].log_likelihood == pytest.approx(exact, abs=0.15)
+
+
 @pytest.mark.parametrize(
     ("family", "law"),
     [
@@ -218,7 +241,7 @@ def test_one_dimension_is_integrated_right_under_every_law(posterior: str) -> No
 @torch.no_grad()
 def test_one_code_is_the_elbo(family: PosteriorFamily, law: Prior) -> None:
     """The mean of single weights is the ELBO: the mean error of the same draws, and the exact divergence."""
-    model, image = VAE((1, 32, 32), 3, family).eval(), binary_digits(1)
+    model, image = VAE.appendix_b((1, 32, 32), 3, family).eval(), binary_digits(1)
     scorer = Scorer.of(model, {"law": law}, seed=0)
     posterior = scorer.model.encode(data.as_images(image).double())
     weights = scorer.log_weights(image, Proposal(posterior, (), 3000, 0), random(5))["law"]
@@ -318,7 +341,7 @@ def test_every_preset_can_be_scored() -> None:
     """No posterior lacks a draw with its density or a proposal in its place."""
     image = binary_digits(1)
     for name, recipe in PRESETS.items():
-        model = VAE((1, 32, 32), 2, PosteriorFamily.of(recipe.completed())).eval()
+        model = VAE.appendix_b((1, 32, 32), 2, PosteriorFamily.of(recipe.completed())).eval()
         (score,) = Scorer.of(model, {"prior": NormalPrior(2)}, seed=0).score(image, 200)
         assert math.isfinite(score["prior"].log_likelihood), name
 
@@ -326,7 +349,7 @@ def test_every_preset_can_be_scored() -> None:
 @pytest.mark.parametrize("sensitivity", [0.0, 1e-6, 1e3, 1e6])
 def test_decoders_of_any_sensitivity_are_scored_under_laws_of_any_shape(sensitivity: float) -> None:
     """A mixture without spread in one dimension; decoders that ignore the code, or that hang on its last digits."""
-    model, image = VAE((1, 32, 32), 3, "kde").eval(), binary_digits(1)
+    model, image = VAE.appendix_b((1, 32, 32), 3, "kde").eval(), binary_digits(1)
     with torch.no_grad():
         list(model.decoder.parameters())[-2].mul_(sensitivity)
     codes = torch.randn(60, 3, generator=random()) * torch.tensor([1.0, 1e-3, 0.0])

@@ -13,7 +13,7 @@ from evae import VAE, Configuration, Run, data, train
 from evae.data import as_images
 from evae.evaluation.references import error_before_training, find_autoencoder, sample_training_images
 from evae.models.initial_weights import initial_model
-from evae.models.objectives import reconstruction_error
+from evae.models.pixels import reconstruction_error
 from tests.evae.conftest import invoke, small
 
 

@@ -72,6 +72,8 @@ def test_runs_of_the_plan_are_taken_and_others_are_ignored(write: Callable[..., 
 
 #: Another value of each option that decides a run, and how a sentence names it there and here.
 DECIDING: dict[str, tuple[dict[str, Any], str, str]] = {
+    "network": ({"network": "mlp"}, "--network mlp", "--network appendix-b"),
+    "pixels": ({"pixels": "gaussian"}, "--pixels gaussian", "--pixels bernoulli"),
     "epochs": ({"epochs": 60}, "--epochs 60", "--epochs 50"),
     "batch_size": ({"batch_size": 50}, "--batch-size 50", "--batch-size 100"),
     "lr": ({"lr": 1e-3}, "--lr 0.001", "--lr 0.0001"),
@@ -99,8 +101,8 @@ def test_every_option_of_a_run_decides_it_or_does_not_or_makes_its_place() -> No
     fields = {field.name for field in dataclasses.fields(Configuration)}
     recipe = {field.name for field in dataclasses.fields(Recipe)}
     assert set(IDLE) == INDIFFERENT
-    # Chosen for user-supplied images alone, or with an optimizer that decides a run anyway.
-    own = {"image_size", "skip_undecodable", "weight_decay"}
+    # Chosen for user-supplied images alone, or with an optimizer or a law of the pixels that decide a run anyway.
+    own = {"image_size", "skip_undecodable", "weight_decay", "pixel_scale"}
     assert fields - INDIFFERENT - set(DECIDING) - recipe - own == {"dataset", "model", "latent_dim", "seed"}
 
 

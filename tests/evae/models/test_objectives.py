@@ -23,8 +23,8 @@ from evae.models.objectives import (
     ReconstructionAlone,
     RegularisedObjective,
     objective_for,
-    reconstruction_error,
 )
+from evae.models.pixels import reconstruction_error
 from evae.models.posterior_family import PosteriorFamily, positive
 from evae.models.posteriors import Draw, PointPosterior, Posterior
 from evae.models.priors import NormalPrior
@@ -247,13 +247,17 @@ def test_reconstruction_alone_has_one_term() -> None:
 def test_the_penalty_has_the_kernels_own_roughness(kernel: str) -> None:
     """I(K) by quadrature of the squared density of r K, of variance r^2/5, whatever the interval of U."""
     r, length = 1.7, 0.4
-    density = {
-        "epanechnikov": lambda x: max(0.0, 0.75 / r * (1 - (x / r) ** 2)),
-        "gaussian": stats.norm(scale=r / math.sqrt(5)).pdf,
-        "uniform": lambda x: float(abs(x) <= r * math.sqrt(3 / 5)) / (2 * r * math.sqrt(3 / 5)),
+    unit, variance, edge = {
+        "epanechnikov": (lambda x: 0.75 * (1 - x**2), 1 / 5, 1),
+        "gaussian": (stats.norm.pdf, 1.0, 12),
+        "uniform": (lambda _: 0.5, 1 / 3, 1),
+        "triangular": (lambda x: 1 - abs(x), 1 / 6, 1),
+        "biweight": (lambda x: 15 / 16 * (1 - x**2) ** 2, 1 / 7, 1),
+        "triweight": (lambda x: 35 / 32 * (1 - x**2) ** 3, 1 / 9, 1),
+        "cosine": (lambda x: math.pi / 4 * math.cos(math.pi * x / 2), 1 - 8 / math.pi**2, 1),
     }[kernel]
-    edge = {"epanechnikov": r, "gaussian": 12.0, "uniform": r * math.sqrt(3 / 5)}[kernel]
-    roughness, _ = integrate.quad(lambda x: density(x) ** 2, -edge, edge)
+    scale = r / math.sqrt(5 * variance)
+    roughness = integrate.quad(lambda x: unit(x) ** 2, -edge, edge, points=[0.0])[0] / scale
     for interval in INTERVALS:
         q = KernelDensityPosterior(
             torch.zeros(1, 1), torch.full((1, 1), r), torch.full((1, 1), length), kernel=kernel, interval=interval

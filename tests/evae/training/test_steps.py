@@ -169,7 +169,7 @@ def test_no_tensor_of_a_loss_on_cuda_is_on_the_cpu(options: dict[str, Any], netw
         with torch.device("cuda"):
             prior = prior_for(config.recipe, 3, (1, 32, 32))
             prior = prior if prior is None else prior.stack(networks)
-            model = VAE((1, 32, 32), 3, PosteriorFamily.of(config.recipe), networks, prior)
+            model = VAE.appendix_b((1, 32, 32), 3, PosteriorFamily.of(config.recipe), networks, prior)
             pixels, numbers = torch.zeros(9, 1, 32, 32, dtype=torch.uint8), torch.arange(6)
         with OnCuda():  # type: ignore[no-untyped-call]
             batch = as_images(pixels[numbers])
