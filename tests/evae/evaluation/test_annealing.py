@@ -17,7 +17,7 @@ from evae.evaluation.likelihood.annealed import AnnealedScorer, Gap, summarise_g
 from evae.evaluation.likelihood.annealing import Bridge, sigmoid_schedule
 from evae.evaluation.likelihood.coordinates import Coordinates
 from evae.evaluation.likelihood.scorer import Scorer
-from evae.models.objectives import reconstruction_error
+from evae.models.pixels import reconstruction_error
 from evae.models.priors import UniformPrior
 from tests.evae.evaluation.test_likelihood import (
     DOUBLE,

@@ -16,6 +16,7 @@ from evae.configuration import Configuration
 from evae.models.importance_weighting import importance_bound
 from evae.models.initial_weights import initial_model
 from evae.models.objectives import EvidenceLowerBound, ImportanceWeighted, Objective, objective_for
+from evae.models.pixels import BernoulliPixels
 from evae.models.posteriors import LocationScalePosterior
 from evae.models.priors import NormalPrior
 from evae.models.stacked import stack_models
@@ -154,16 +155,15 @@ def gradients(name: str, gradient: str, number: int, scale: float = 0.7) -> Tens
     drawn = q.repeat_each(3).draw(torch.Generator().manual_seed(11))
     prior = NormalPrior(1)
 
-    class Decoder(ImportanceWeighted):
+    class LinearModel(BernoulliPixels):
         """The linear model in place of the pixels: 'logits' are codes, and the error is their negative likelihood."""
 
-    pixels = torch.full((number, 1, 1, 1), OBSERVED)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "evae.models.objectives.reconstruction_error",
-            lambda codes, x: -Normal(codes, NOISE).log_prob(x.flatten(1)).sum(1),
-        )
-        terms = Decoder(3, gradient=gradient).terms(drawn.codes, pixels, q, drawn, prior)
+        def error(self, logits: Tensor, images: Tensor) -> Tensor:
+            return -Normal(logits, NOISE).log_prob(images.flatten(1)).sum(1)
+
+    images = torch.full((number, 1, 1, 1), OBSERVED)
+    objective = ImportanceWeighted(3, gradient=gradient)
+    terms = objective.terms(drawn.codes, images, q, drawn, prior, pixels=LinearModel())
     found = torch.autograd.grad(sum(terms.values()).sum(), (mean, spread))  # type: ignore[union-attr]
     return torch.cat(found, 1)
 

@@ -81,7 +81,8 @@ def test_any_posterior_gets_its_heads_on_the_features_of_an_encoder(posterior: s
     logits, codes, _ = model(torch.rand(5, *SHAPE))
     assert logits.shape == (5, *SHAPE)
     assert codes.mean.shape == (5, 3)
-    assert set(model.parts) == {f"encoder.heads.{head}" for head in model.family.heads}
+    shape = {"shape"} if model.family.learns_shape else set()
+    assert set(model.parts) == {f"encoder.heads.{head}" for head in model.family.heads} | shape
 
 
 def test_an_encoder_may_return_the_parameters_themselves() -> None:
