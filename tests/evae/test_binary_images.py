@@ -164,11 +164,8 @@ def test_mnist_is_padded_from_28_to_32_pixels(mnist: Path) -> None:
 
 def test_a_users_arrays_are_padded_whole_to_the_next_resolution(tmp_path: Path) -> None:
     def load(train: tuple[int, ...], test: tuple[int, ...], **options: Any) -> ImageData:
-        arrays = {
-            "train_images": np.full((5, *train), 190, np.uint8),
-            "test_images": np.full((3, *test), 200, np.uint8),
-        }
-        np.savez(tmp_path / "mine.npz", **arrays)
+        first, others = np.full((5, *train), 190, np.uint8), np.full((3, *test), 200, np.uint8)
+        np.savez(tmp_path / "mine.npz", train_images=first, test_images=others)
         return data.load(f"npz:{tmp_path / 'mine.npz'}", fit="pad", **options)
 
     arrays = load((20, 28), (20, 28))

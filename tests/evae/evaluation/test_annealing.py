@@ -164,7 +164,7 @@ def test_an_image_has_the_same_bits_whatever_the_others_are() -> None:
 def test_the_gap_of_simulated_images_is_not_negative_and_shrinks_with_the_temperatures() -> None:
     """Within three standard errors under every law, for a decoder that depends much on the code."""
     model = trained_model()
-    model.decoder = nn.Sequential(nn.Linear(1, 1024), nn.Unflatten(1, (1, 32, 32)))  # type: ignore[assignment]
+    model.decoder = nn.Sequential(nn.Linear(1, 1024), nn.Unflatten(1, (1, 32, 32)))
     scorer = Scorer.of(model, LAWS, seed=1)
     for name in LAWS:
         found = {t: summarise_gaps(list(AnnealedScorer(scorer, 2, t, 1).simulate(name, 8))) for t in (1, 30)}

@@ -166,7 +166,7 @@ def test_a_run_that_failed_after_its_last_epoch_resumes_to_its_end(results: Resu
 
 def test_a_run_that_fails_is_listed_and_the_rest_is_done(tmp_path: Path) -> None:
     def poison(_run: Run, model: VAE) -> None:
-        model.encoder.heads["r"].bias.data.fill_(float("nan"))  # type: ignore[operator]
+        model.get_parameter("encoder.heads.r.bias").data.fill_(float("nan"))
 
     callback = InTheRun("-evae-d2-", poison)
     results = reproduce(plan(tmp_path, latent_dims=(2,), batch_size=20), callback)

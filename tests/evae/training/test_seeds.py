@@ -81,8 +81,8 @@ def step(model: VAE, options: dict[str, Any], images: Tensor, source: Any) -> di
     model.zero_grad()
     objective = objective_for(Configuration(**options))
     logits, posterior, drawn = model.train()(images, source, density=objective.needs_density, samples=objective.samples)
-    terms = objective.terms(logits, images, posterior, drawn, model.prior, model.encoder.networks)
-    (torch.stack([*terms.values()]).sum() / (len(images) / model.encoder.networks)).backward()
+    terms = objective.terms(logits, images, posterior, drawn, model.prior, model.networks)
+    (torch.stack([*terms.values()]).sum() / (len(images) / model.networks)).backward()
     return terms
 
 
@@ -348,7 +348,7 @@ class Poisoning(Callback):
         if progress.step == self.step:
             for number in self.numbers:
                 with torch.no_grad():
-                    self.models[number].encoder.heads["r"].bias.fill_(math.nan)  # type: ignore[operator]
+                    self.models[number].get_parameter("encoder.heads.r.bias").fill_(math.nan)
 
     def on_run_failed(self, number: int, reason: str) -> None:
         self.failed[number] = reason

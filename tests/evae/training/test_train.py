@@ -271,7 +271,7 @@ class Poison(Recorder):
     def on_batch_end(self, progress: Progress) -> None:
         if (progress.epoch, progress.batch) == (2, self.batch):
             with torch.no_grad():
-                self.model.encoder.heads["sigma"].bias.fill_(math.inf)  # type: ignore[operator]
+                self.model.get_parameter("encoder.heads.sigma.bias").fill_(math.inf)
 
 
 def test_a_loss_that_is_not_a_number_names_term_epoch_and_batch_and_keeps_the_epoch_before(tmp_path: Path) -> None:
