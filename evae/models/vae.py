@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -127,10 +127,8 @@ class VAE(nn.Module):
         # Training takes this way: a look at the values would wait for the device.
         with layers_in(precision, images.device):
             outputs = self.encoder(images)
-        parameters = [outputs[name].to(images.dtype) for name in self.family.heads]
-        if self.shape is not None:
-            parameters.append(self.shape(len(images)))
-        return self.family.from_heads(*parameters)
+        single = {name: output.to(images.dtype) for name, output in outputs.items()}
+        return make_posterior(self.family, single, self.shape)
 
     def encode_still(self, images: Tensor) -> Posterior:
         """Compute the posteriors of images in a pass of their own, in single precision, normalised by running averages.
@@ -253,3 +251,11 @@ class VAE(nn.Module):
             if tensor.dtype != expected[name].dtype or not bool(tensor.isfinite().all()):
                 raise InputError(f"{file.path} is damaged: {name} must hold finite {expected[name].dtype}.")
         return model.place_on(device).eval()
+
+
+def make_posterior(family: PosteriorFamily, outputs: Mapping[str, Tensor], shape: LearnedShape | None) -> Posterior:
+    """Make the posterior from the outputs of an encoder's heads by name, and the learned shape if there is one."""
+    parameters = [outputs[name] for name in family.heads]
+    if shape is not None:
+        parameters.append(shape(parameters[0].shape[0]))
+    return family.from_heads(*parameters)

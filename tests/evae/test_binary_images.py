@@ -168,7 +168,7 @@ def test_a_users_arrays_are_padded_whole_to_the_next_resolution(tmp_path: Path) 
             "train_images": np.full((5, *train), 190, np.uint8),
             "test_images": np.full((3, *test), 200, np.uint8),
         }
-        np.savez(tmp_path / "mine.npz", **arrays)
+        np.savez(tmp_path / "mine.npz", allow_pickle=False, **arrays)
         return data.load(f"npz:{tmp_path / 'mine.npz'}", fit="pad", **options)
 
     arrays = load((20, 28), (20, 28))
