@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -301,10 +301,8 @@ class VAE(nn.Module):
         # Training takes this way: a look at the values would wait for the device.
         with layers_in(precision, images.device):
             outputs = self._run_encoder(images)
-        parameters = [outputs[name].to(images.dtype) for name in self.family.heads]
-        if self.shape is not None:
-            parameters.append(self.shape(len(images)))
-        return self.family.from_heads(*parameters)
+        single = {name: outputs[name].to(images.dtype) for name in self.family.heads}
+        return make_posterior(self.family, single, self.shape)
 
     def encode_still(self, images: Tensor) -> Posterior:
         """Compute the posteriors of images in a pass of their own, in single precision, normalised by running averages.
@@ -517,6 +515,14 @@ class VAE(nn.Module):
             found = cls.of(config, run.image_shape, model)
         run.require_network(found.structure_sha256)
         return found
+
+
+def make_posterior(family: PosteriorFamily, outputs: Mapping[str, Tensor], shape: LearnedShape | None) -> Posterior:
+    """Make the posterior from the outputs of an encoder's heads by name, and the learned shape if there is one."""
+    parameters = [outputs[name] for name in family.heads]
+    if shape is not None:
+        parameters.append(shape(parameters[0].shape[0]))
+    return family.from_heads(*parameters)
 
 
 #: The encoder and the decoder of each network of this program.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -99,11 +100,13 @@ def test_mean_and_variance_of_a_stretched_kernel_are_those_at_a_stretched_bandwi
 @pytest.mark.parametrize("kernel", [GAUSSIAN, LOGISTIC])
 def test_the_integrals_of_the_leading_terms_are_those_of_quadrature(kernel: Kernel) -> None:
     """For the uniform density on its support the skewness is 8 (C * C * C)(0) / (2 J)^(3/2), C the autocorrelation."""
-    if kernel == LOGISTIC:
-        transform = lambda t: (math.pi * t / math.sinh(math.pi * t)) if t else 1.0  # noqa: E731
-    else:
-        transform = lambda t: math.exp(-(t**2) / 2)  # noqa: E731
-    fourth, sixth = (quad(lambda t, n=n: transform(t) ** n, 0, 20, epsabs=1e-14)[0] / math.pi for n in (4, 6))
+
+    def transform_to(power: int, t: float) -> float:
+        if kernel == LOGISTIC:
+            return float((math.pi * t / math.sinh(math.pi * t)) ** power) if t else 1.0
+        return math.exp(-power * t**2 / 2)
+
+    fourth, sixth = (quad(partial(transform_to, n), 0, 20, epsabs=1e-14)[0] / math.pi for n in (4, 6))
     skewness = float(leading_skewness(kernel, "uniform:0,1", "window:0,1"))
     assert skewness == pytest.approx(8 * sixth / (2 * fourth) ** 1.5, rel=1e-10)
     wide = kernel.rescale(variance=9 * kernel.variance)

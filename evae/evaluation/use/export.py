@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from evae.models.custom.functions import Builder
-from evae.models.vae import VAE
+from evae.models.vae import VAE, make_posterior
 from evae.runs.run import Run
 from foundation.errors import InputError
 from foundation.files import atomic_write
@@ -17,11 +17,10 @@ from foundation.files import atomic_write
 class _PosteriorMoments(nn.Module):
     def __init__(self, model: VAE) -> None:
         super().__init__()
-        self.encoder, self._family = model.encoder, model.family
+        self.encoder, self.shape, self._family = model.encoder, model.shape, model.family
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self.encoder(images)
-        posterior = self._family.from_heads(*(outputs[name] for name in self._family.heads))
+        posterior = make_posterior(self._family, self.encoder(images), self.shape)
         return posterior.mean, posterior.variance
 
 

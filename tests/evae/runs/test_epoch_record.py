@@ -105,7 +105,6 @@ def test_a_damaged_line_is_refused_by_its_number(damage: dict[str, Any], tmp_pat
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        ("holdout", "reconstruction"),
         ("latent", "mean_sigma"),
         (None, "seconds"),
         (None, "images_per_second"),

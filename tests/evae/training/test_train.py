@@ -387,7 +387,7 @@ def test_two_processes_never_write_one_run(trained: dict[str, Run]) -> None:
             "--posterior 'cauchy' is not known. Choose from gaussian, epanechnikov, uniform, laplace",
         ),
         ("objective", "kdebound", "--objective 'kdebound' is not known. Did you mean kde-bound?"),
-        ("kernel", "cosine", "--kernel 'cosine' is not known."),
+        ("kernel", "parabola", "--kernel 'parabola' is not known."),
         ("interval", "half", "--interval 'half' is not known. Choose from printed, corrected."),
         ("divergence", "renyi", "--divergence 'renyi' is not known. Did you mean renyi2?"),
         ("prior_length", "short", "--prior-length must be learned or a number from 1e-06 to 1e6, got 'short'."),
@@ -491,7 +491,7 @@ def test_every_pair_with_an_exact_formula_is_accepted_and_no_other() -> None:
             continue
         accepted.add((posterior, objective, kernel if options else None))
     kde = {("kde", objective, kernel) for objective in OBJECTIVES for kernel in ("epanechnikov", "uniform")}
-    kde |= {("kde", objective, "gaussian") for objective in ("kde-bound", "iwae", "reconstruction")}
+    kde |= {("kde", objective, kernel) for objective in ("kde-bound", "iwae", "reconstruction") for kernel in KERNELS}
     rest = {
         ("gaussian", "elbo"),
         *itertools.product(("laplace", "gaussian-full"), ("elbo",)),

@@ -131,6 +131,7 @@ def test_heavy_jumping_and_narrow_densities_have_the_exact_mean(density: str) ->
     study = Study(40, 1_500, kernel="logistic", density=density, weight="one", bandwidth=0.2, engine="exact")
     summary = simulate(study, workers=1).summary
     expected = exact_mean(40, "logistic", density_named(density), "one", 0.2).total
+    assert summary.variance is not None
     assert abs(summary.mean - expected) < STANDARD_ERRORS * math.sqrt(summary.variance / study.replicates)
 
 

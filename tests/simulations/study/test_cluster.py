@@ -69,9 +69,7 @@ def test_the_null_distribution_of_estimated_parameters_has_the_bits_of_threads(a
     """Engines that no name stands for are sent to the workers."""
     sample = np.random.default_rng(1).gamma(2.5, size=60)
     choices: dict[str, Any] = {"density": density, "estimate": True, "bandwidth": [0.4, 1.2], "replicates": 700}
-    alone, there = (
-        bickel_rosenblatt_test(sample, cache=False, **choices, **where) for where in ({}, {"cluster": address})
-    )
+    alone, there = (bickel_rosenblatt_test(sample, cache=False, cluster=where, **choices) for where in (None, address))
     assert there.null_law.tolist() == alone.null_law.tolist()
 
 
