@@ -22,7 +22,7 @@ from theory.names import DENSITY_BEGINNINGS, FAMILY_PARAMETERS, KERNEL_NAMES, OT
 #: Options that mean something else in another command, or work otherwise there.
 DIFFERENT = {
     *("kernel", "density", "support", "bandwidth", "seed", "seeds", "replicates", "sizes", "resume", "output", "plots"),
-    *("data_dir", "runs_dir", "cluster", "jobs", "binarise"),
+    *("data_dir", "runs_dir", "cluster", "jobs", "binarise", "network"),
 }
 
 
