@@ -72,6 +72,8 @@ def test_runs_of_the_plan_are_taken_and_others_are_ignored(write: Callable[..., 
 
 #: Another value of each option that decides a run, and how a sentence names it there and here.
 DECIDING: dict[str, tuple[dict[str, Any], str, str]] = {
+    "fit": ({"fit": "pad"}, "--fit pad", "--fit resize"),
+    "binarise": ({"binarise": "static"}, "--binarise static", "no --binarise"),
     "network": ({"network": "mlp"}, "--network mlp", "--network appendix-b"),
     "pixels": ({"pixels": "gaussian"}, "--pixels gaussian", "--pixels bernoulli"),
     "epochs": ({"epochs": 60}, "--epochs 60", "--epochs 50"),

@@ -22,6 +22,7 @@ from evae.models.pixels import ContinuousBernoulliPixels
 from evae.models.stacked import stack_models
 from foundation.errors import InputError
 from tests.evae.models.test_own_networks import SHAPE, config, images, networks
+from tests.support.schemas import faults
 
 
 class Shaky(nn.Module):
@@ -174,6 +175,7 @@ def test_given_images_are_made_binary_and_name_the_components_of_a_prior(tmp_pat
         samples=200,
         likelihood_images=2,
     )
+    assert faults("evaluate", found) == []
     assert found["clusters"]["note"] is None
     assert 0 <= found["clusters"]["accuracy"] <= 1
     assert (found["likelihood"]["is"]["binarise"], found["likelihood"]["is"]["pixel_law"]) == ("dynamic", "bernoulli")
