@@ -87,8 +87,6 @@ DECIDING: dict[str, tuple[dict[str, Any], str, str]] = {
     "deterministic": ({"deterministic": True}, "--deterministic", "no --deterministic"),
     "limit_train": ({"limit_train": 60}, "--limit-train 60", "no --limit-train"),
     "limit_holdout": ({"limit_holdout": 20}, "--limit-holdout 20", "no --limit-holdout"),
-    "fit": ({"fit": "pad"}, "--fit pad", "--fit resize"),
-    "binarise": ({"binarise": "static"}, "--binarise static", "no --binarise"),
 }
 
 #: And of each that does not.
