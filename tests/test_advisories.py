@@ -63,7 +63,7 @@ ADVISORIES = (
 #: Vulnerabilities of functions that this program does not call, in versions that it admits or that are not fixed.
 NOT_CALLED = {
     "CVE-2025-3000 of torch up to 2.12.0": r"torch\.jit|from torch import jit",
-    "CVE-2026-4538 of torch up to 2.10.0": r"torch\.export|pt2",
+    "CVE-2026-4538 of torch up to 2.10.0": r"export\.load\(|load_pt2",
     "CVE-2026-136427 of torch 2.12.1": r"_inductor|aoti|AOTI",
     "CVE-2026-95897 of dask up to 2026.8.0": r"from_npy_stack",
 }

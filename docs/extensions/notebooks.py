@@ -17,7 +17,12 @@ SOURCE = Path(__file__).parents[2] / "notebooks"
 
 
 def copy_notebooks(app: Sphinx) -> None:
-    """Copy the notebooks, and the page that lists them, to the pages; remove others that are there."""
+    """Copy the notebooks, and the page that lists them, to the pages; remove others that are there.
+
+    Pages elsewhere that are built with this configuration have none.
+    """
+    if app.srcdir != app.confdir:
+        return
     target = Path(app.srcdir) / "notebooks"
     target.mkdir(exist_ok=True)
     copies = {target / path.name: path for path in (*SOURCE.glob("*.ipynb"), SOURCE / "README.md")}

@@ -19,6 +19,7 @@ from torch import Tensor
 from evae.configuration.configuration import Configuration
 from evae.configuration.options import INDIFFERENT
 from evae.runs.epoch_record import EpochRecord
+from foundation.typography import format_printable
 
 
 class Curves:
@@ -45,13 +46,15 @@ class Curves:
         # TensorBoard reads the files in the order of their names.
         numbers = (path.suffix[1:] for path in folder.glob("events.out.tfevents.*"))
         number = 1 + max((int(one) for one in numbers if one.isdecimal()), default=0)
+        # The name of the trial: a run that is resumed is the same one.
+        trial = format_printable(run_folder.name)
+        table = hparams_pb(dict(hyperparameters), trial_id=trial) if hyperparameters else None
         self._file = (folder / f"events.out.tfevents.{number:06}").open("xb")
         self._records = RecordWriter(self._file)
         self._add(step=0, file_version="brain.Event:2")
         self._add(step=epochs_finished + 1, session_log=SessionLog(status=SessionLog.START))
-        if hyperparameters:
-            # The name of the trial: a run that is resumed is the same one.
-            self._add(step=0, summary=hparams_pb(dict(hyperparameters), trial_id=run_folder.name))
+        if table is not None:
+            self._add(step=0, summary=table)
 
     def write(self, record: EpochRecord, pictures: list[Tensor]) -> None:
         """Write the curves of an epoch, and rows of uint8 ``pictures``, each (n, C, S, S) with C = 1 or 3."""
@@ -74,7 +77,12 @@ class Curves:
 def hyperparameters(config: Configuration) -> dict[str, bool | float | str]:
     """Return the options of a run that affect its figures, with the model's options completed; None is left out."""
     options = {name: value for name, value in vars(config).items() if name not in INDIFFERENT}
-    return {name: value for name, value in {**options, **config.recipe.document()}.items() if value is not None}
+    return {
+        # TensorBoard's format has no place for bytes of a file name that are no text.
+        name: format_printable(value) if isinstance(value, str) else value
+        for name, value in {**options, **config.recipe.document()}.items()
+        if value is not None
+    }
 
 
 def make_mosaic(rows: list[Tensor]) -> Tensor:

@@ -89,7 +89,7 @@ def test_results_in_the_runs_folder_take_the_place_of_the_projects(tmp_path: Pat
     own = tmp_path / "ablation" / "results.json"
     own.parent.mkdir()
     shutil.copy(OURS / "ablation.json", own)
-    assert results_files(tmp_path) == [OURS / "table-1.json", own]
+    assert results_files(tmp_path) == [own, OURS / "table-1.json"]
 
 
 def test_what_is_simulated_is_what_was_asked_for() -> None:

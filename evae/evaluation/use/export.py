@@ -42,9 +42,10 @@ def export_model(
 ) -> tuple[Path, Path]:
     """Export the encoder and the decoder of a trained model by `torch.export`, for batches of any size.
 
-    ``torch.export.load("encoder.pt2").module()`` maps images, float32 (N, C, S, S) in [0, 1], to the mean and the
-    variance of the posterior, each (N, d_z); that of ``decoder.pt2`` maps codes (N, d_z) to the means of the
-    pixels, (N, C, S, S). Both are in evaluation mode, on the CPU. Neither checks the range of its input.
+    The module of the program that `torch.export.load` reads from ``encoder.pt2`` maps images, float32 (N, C, S, S) in
+    [0, 1], to the mean and the variance of the posterior, each (N, d_z); that of ``decoder.pt2`` maps codes (N, d_z) to
+    the means of the pixels, (N, C, S, S). Both are in evaluation mode, on the CPU. Neither checks the range of its
+    input.
 
     Parameters
     ----------

@@ -341,7 +341,7 @@ def test_the_error_estimate_is_honest_and_small() -> None:
 
 def test_a_kernel_that_is_neither_compact_nor_gaussian_is_refused_by_name() -> None:
     half_line = Kernel("exponential", (Piece(sympy.Integer(0), oo, sympy.exp(-x)),))
-    with pytest.raises(InputError, match="compact support or be gaussian, got exponential"):
+    with pytest.raises(InputError, match="compact support, or be Gaussian or logistic, got exponential"):
         exact_mean(100, half_line)
 
 

@@ -399,7 +399,7 @@ def test_another_m_at_the_same_bandwidth_needs_no_integrals(monkeypatch: pytest.
 
 def test_what_the_exact_mean_refuses_is_refused_by_name() -> None:
     half_line = Kernel("exponential", (Piece(sympy.Integer(0), oo, sympy.exp(-x)),))
-    with pytest.raises(InputError, match="compact support or be gaussian, got exponential"):
+    with pytest.raises(InputError, match="compact support, or be Gaussian or logistic, got exponential"):
         exact_variance(100, half_line)
     with pytest.raises(InputError, match="vanish outside a bounded interval or be one, got two"):
         exact_variance(100, weight=Weight("two", (Piece(-oo, oo, sympy.Integer(2)),)))
