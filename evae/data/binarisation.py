@@ -34,7 +34,7 @@ def binarise_data(data: ImageData, how: str, dataset: str) -> ImageData:
     data : ImageData
         Grey or coloured.
     how : str
-        ``threshold``, ``static``, or ``dynamic``: as static, and with the `ImageData.grey` to draw from.
+        ``threshold``, ``static``, or ``dynamic``: as static, and with the attribute ``grey`` to draw from.
     dataset : str
         Its name in messages.
 

@@ -25,7 +25,7 @@ ORDER = 21
 
 @compiled
 def expand_logistic(sample: Array, width: float, first: Indices) -> Groups:
-    """Compute the sums of exp(-n |c - s|), n = 1, ..., over the groups up to each one, and over those from it on.
+    """Compute the sums of ``exp(-n |c - s|)``, n = 1, ..., over the groups up to each one, and over those from it on.
 
     The first `ORDER` columns are the sums over each group, with the centre c, and all before it; the others those over
     it and all after it.
