@@ -19,6 +19,7 @@ from commands.shared.options import (
     option,
     path_option,
     plot_option,
+    resume_option,
     table_options,
 )
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
@@ -148,14 +149,7 @@ if TYPE_CHECKING:
 )
 @option(SHARED["seed"], metavar=None)
 @table_options(SHARED, "workers", "cluster")
-@click.option(
-    "--resume",
-    type=click.Path(),
-    metavar="FILE",
-    shell_complete=files,
-    help="Keep the simulated null distribution in FILE, created if it does not exist, and resume from there: an "
-    "interrupted test to the identical result, a finished one to more --replicates.",
-)
+@resume_option("the simulated null distribution", "test")
 @path_option(
     "--cache-dir",
     metavar="DIR",

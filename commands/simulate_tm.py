@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from commands.shared.completions import files, one_of
+from commands.shared.completions import one_of
 from commands.shared.failures import EXIT_CHECK_FAILED, Command
 from commands.shared.invocation import way_on, with_the_way_on
 from commands.shared.options import (
@@ -17,6 +17,7 @@ from commands.shared.options import (
     kernel_option,
     option,
     plot_option,
+    resume_option,
     table_options,
 )
 from commands.shared.output import checked_plots, console_for, json_output, save_plots, write_json
@@ -49,14 +50,7 @@ from simulations.engines.names import ENGINE_NAMES
     "grow with M, which may then be as large as 10^15. auto: by M, and it is said which.",
 )
 @table_options(SHARED, "workers", "cluster")
-@click.option(
-    "--resume",
-    type=click.Path(),
-    metavar="FILE",
-    shell_complete=files,
-    help="Keep what is done in FILE, created if it does not exist, and resume from there: an interrupted run to the "
-    "identical result, a finished one to more --replicates.",
-)
+@resume_option("what is done", "run")
 @plot_option(
     "for one M the law of the standardised statistic with its limit, for several how means, quantiles, variance and "
     "skewness approach theirs."

@@ -335,6 +335,18 @@ def path_option(
     )
 
 
+def resume_option(kept: str, work: str) -> Decorator:
+    """Build the option ``--resume`` of a command that simulates: ``kept`` is in the file of an interrupted ``work``."""
+    return click.option(
+        "--resume",
+        type=click.Path(),
+        metavar="FILE",
+        shell_complete=files,
+        help=f"Keep {kept} in FILE, created if it does not exist, and resume from there: an interrupted {work} to the "
+        "identical result, a finished one to more --replicates.",
+    )
+
+
 def plot_option(subject: str) -> Decorator:
     """Build the option ``--plot`` of a command that draws ``subject``; see `commands.shared.output`."""
     return click.option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from foundation.errors import InputError
 from foundation.files import atomic_write
 from foundation.types import Array
 from foundation.untrusted import ArrayArchive
-from simulations.study.saved_state import SECONDS_BETWEEN_SAVES, SHARE_OF_TIME, locked
+from simulations.study.save_pace import SavePace
+from simulations.study.saved_state import locked
 
 FORMAT = "T_m values, 1"
 
@@ -34,8 +34,7 @@ class KeptValues:
 
     path: Path | None = None
     values: dict[str, Array] = field(default_factory=dict)
-    _saved_at: float = field(default=-np.inf, repr=False)
-    _cost: float = field(default=0.0, repr=False)
+    _pace: SavePace = field(default_factory=SavePace, init=False, repr=False)
 
     def save(self) -> None:
         """Replace the file atomically by one with the current values.
@@ -47,21 +46,22 @@ class KeptValues:
         """
         if self.path is None:
             return
-        started = time.monotonic()
-        identities = np.array(list(self.values), dtype=np.str_)
-        arrays: dict[str, Any] = {f"values{k}": values for k, values in enumerate(self.values.values())}
-        try:
-            with atomic_write(self.path) as stream:
-                np.savez(stream, format=np.array(FORMAT), identities=identities, **arrays)
-        except OSError as error:
-            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}.") from error
-        self._saved_at = time.monotonic()
-        self._cost = self._saved_at - started
+        with self._pace.measure():
+            self._write(self.path)
 
     def save_periodically(self) -> None:
         """Save if the last save was long enough ago."""
-        if time.monotonic() - self._saved_at >= max(SECONDS_BETWEEN_SAVES, self._cost / SHARE_OF_TIME):
+        if self._pace.is_due():
             self.save()
+
+    def _write(self, path: Path) -> None:
+        identities = np.array(list(self.values), dtype=np.str_)
+        arrays: dict[str, Any] = {f"values{k}": values for k, values in enumerate(self.values.values())}
+        try:
+            with atomic_write(path) as stream:
+                np.savez(stream, format=np.array(FORMAT), identities=identities, **arrays)
+        except OSError as error:
+            raise InputError(f"--resume {path} cannot be written: {error.strerror}.") from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,14 +38,10 @@ from simulations.study.accumulators import (
     Moments,
     QuantileSketch,
 )
+from simulations.study.save_pace import SavePace
 
 FORMAT = "T_m simulation, 2"
 """With number 1, the quantiles were kept to a share of T_m, not of its spread."""
-
-SECONDS_BETWEEN_SAVES = 0.5
-
-SHARE_OF_TIME = 0.05
-"""Largest share of the time spent on saving: slow saves are made less often."""
 
 
 def _is_finite_float(value: Any) -> bool:
@@ -164,8 +159,7 @@ class StateFile:
 
     path: Path | None
     states: Sequence[StudyState]
-    _saved_at: float = field(default=-np.inf, repr=False)
-    _cost: float = field(default=0.0, repr=False)
+    _pace: SavePace = field(default_factory=SavePace, init=False, repr=False)
 
     def save(self) -> None:
         """Replace the file atomically by one with the current states.
@@ -177,24 +171,25 @@ class StateFile:
         """
         if self.path is None:
             return
-        started = time.monotonic()
-        studies = [state.document() for state in self.states]
-        text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
-        try:
-            with open_output(self.path) as stream:
-                stream.write(text.encode())
-        except OSError as error:
-            remedy = " The last saved state is intact; the same command resumes from it." if self.path.exists() else ""
-            raise InputError(f"--resume {self.path} cannot be written: {error.strerror}.{remedy}") from error
+        with self._pace.measure():
+            self._write(self.path)
         for state in self.states:
             state.saved = state.accumulator.count
-        self._saved_at = time.monotonic()
-        self._cost = self._saved_at - started
 
     def save_periodically(self) -> None:
         """Save if the last save was long enough ago."""
-        if time.monotonic() - self._saved_at >= max(SECONDS_BETWEEN_SAVES, self._cost / SHARE_OF_TIME):
+        if self._pace.is_due():
             self.save()
+
+    def _write(self, path: Path) -> None:
+        studies = [state.document() for state in self.states]
+        text = json.dumps({"format": FORMAT, "sha256": _digest(studies), "studies": studies})
+        try:
+            with open_output(path) as stream:
+                stream.write(text.encode())
+        except OSError as error:
+            remedy = " The last saved state is intact; the same command resumes from it." if path.exists() else ""
+            raise InputError(f"--resume {path} cannot be written: {error.strerror}.{remedy}") from error
 
 
 def find_unused_path(seed: int) -> Path:

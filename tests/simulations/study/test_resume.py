@@ -22,7 +22,7 @@ from foundation.types import Array
 from simulations import Result, SimulationInterrupted, Study, simulate, simulate_studies
 from simulations.engines.choice import ENGINES
 from simulations.engines.names import LARGEST_M
-from simulations.study import saved_state as state
+from simulations.study import save_pace
 from simulations.study.accumulators import KEPT, QuantileSketch
 from simulations.study.blocks import blocks_of
 from simulations.study.saved_state import state_file
@@ -145,8 +145,8 @@ def test_a_second_ctrl_c_in_the_middle_of_a_merge_saves_nothing_half_merged(
             signal.raise_signal(signal.SIGINT)
         add(sketch, values)
 
-    monkeypatch.setattr(state, "SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr(state, "SHARE_OF_TIME", math.inf)
+    monkeypatch.setattr(save_pace, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(save_pace, "SHARE_OF_TIME", math.inf)
     monkeypatch.setattr(QuantileSketch, "add", interrupted_add)
     with pytest.raises(SimulationInterrupted, match="after 2,000 of 3,500 replicates at m = 60; they are saved in"):
         simulate(STUDY, resume=path)
@@ -254,8 +254,8 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
         def slow_save() -> None:
             nonlocal now
             saved.append(now)
-            now += 1.0
-            file._saved_at, file._cost = now, 1.0
+            with file._pace.measure():
+                now += 1.0
 
         monkeypatch.setattr(file, "save", slow_save)
         for _ in range(2000):

@@ -296,9 +296,9 @@ def _shift_clock(seconds: float) -> None:
 def _apply(order: Order, log: int) -> None:
     Moments(order, log).install()
     if order.save_always:
-        from simulations.study import saved_state as state
+        from simulations.study import save_pace as pace
 
-        state.SECONDS_BETWEEN_SAVES, state.SHARE_OF_TIME = 0.0, float("inf")
+        pace.SECONDS_BETWEEN_SAVES, pace.SHARE_OF_TIME = 0.0, float("inf")
     if order.file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order.file_size, order.file_size))
 
