@@ -117,9 +117,14 @@ class Recipe:
         return getattr(self, field) in values
 
     @property
-    def has_prior(self) -> bool:
-        """Whether the objective regularises towards a prior."""
+    def has_divergence(self) -> bool:
+        """Whether the objective has the divergence of the posterior from a prior as a term."""
         return self.uses("divergence_by")
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the model has a prior: p(z) of the divergence, or of importance weights."""
+        return self.has_divergence or self.uses("importance_samples")
 
     def document(self) -> dict[str, str | float]:
         """Return the fields that are not None, for a JSON file."""
@@ -183,7 +188,7 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
     """
     posterior, kernel = recipe.posterior, recipe.kernel
     closed = kernel is None or kernel in CLOSED_SUMS
-    if not recipe.has_prior or posterior == "none":
+    if not recipe.has_divergence or posterior == "none":
         return ()
     if recipe.objective == "uniform-prior":
         if _is_unbounded(recipe):
@@ -213,7 +218,7 @@ def require_formula(recipe: Recipe) -> None:
     pair = f"--objective {objective} has no exact formula for --posterior {posterior}"
     if objective == "kde-bound" and posterior != "kde":
         raise InputError(f"{pair}: equation (8) weighs B and r, and only the posterior kde has both.")
-    if recipe.has_prior:
+    if recipe.has_divergence:
         kinds = kinds_of(recipe)
         if posterior == "none":
             raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")

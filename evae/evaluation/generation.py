@@ -17,6 +17,7 @@ from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_imag
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
 from evae.models.custom.functions import Builder
+from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -87,14 +88,30 @@ def new_images(
     chosen = choose_sampler(run, sampler, components)
     path = destination(output, run.path / f"samples-{chosen}-seed{seed}.png", number)
     trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
-    # Only the mixture needs the training images.
-    given = None if data is None else as_image_data(data)
-    train = images_of(run, data_dir, progress, given).train if chosen == "mixture" else torch.empty(0)
-    recipe, laws = run.configuration.recipe, COMPONENTS if components is None else components
-    law = code_law(chosen, trained, recipe, train, seed, laws, progress)
+    law = law_of_codes(run, trained, chosen, components, seed, data, data_dir, progress)
     images = draw_images(trained, law, number, seed, progress)
     write_images([ImageRows(law.label, images)], path, run.name)
     return describe_images(run, images, path) | {"sampler": chosen, "seed": seed, **law.document()}
+
+
+def law_of_codes(
+    run: Run,
+    model: VAE,
+    sampler: str,
+    components: int | None,
+    seed: int,
+    data: GivenData | None,
+    data_dir: str | Path | None,
+    progress: ProgressCallback = ignore_progress,
+) -> CodeLaw:
+    """Return the law of a chosen sampler of a run; the images are read only for the mixture, which is fitted to them.
+
+    ``data`` are images of the user's own, as for `evae.evaluate`.
+    """
+    given = None if data is None else as_image_data(data)
+    train = images_of(run, data_dir, progress, given).train if sampler == "mixture" else torch.empty(0)
+    laws = COMPONENTS if components is None else components
+    return code_law(sampler, model, run.configuration.recipe, train, seed, laws, progress)
 
 
 def choose_sampler(run: Run, sampler: str | None, components: int | None) -> str:

@@ -113,7 +113,7 @@ class Bridge:
     def move(self, state: State, t: int, step: float, noise: torch.Generator) -> tuple[State, Tensor]:
         """Make a transition that leaves p_t invariant; return the points and the probabilities of acceptance, (N,).
 
-        Hamiltonian Monte Carlo with momenta drawn anew, for which forwards and backwards are the same.
+        Hamiltonian Monte Carlo with fresh momenta, for which forwards and backwards are the same.
         """
         b, like = self.schedule[t], state.points
         momentum = torch.randn(like.shape, generator=noise, dtype=like.dtype, device=like.device)

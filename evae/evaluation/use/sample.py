@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from evae.compute.precision import resolve_device
-from evae.data.arrays import GivenData, as_image_data
-from evae.evaluation.code_laws import COMPONENTS, code_law, draw_images
-from evae.evaluation.evaluate import images_of
-from evae.evaluation.generation import choose_sampler
+from evae.data.arrays import GivenData
+from evae.evaluation.code_laws import draw_images
+from evae.evaluation.generation import choose_sampler, law_of_codes
 from evae.models.custom.functions import Builder
 from evae.models.vae import VAE
 from evae.runs.run import Run
@@ -73,7 +71,5 @@ def sample(
         raise InputError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed}.")
     chosen = choose_sampler(run, sampler, components)
     trained = VAE.load(run, resolve_device(device), model=model, weights=weights)
-    given = None if data is None else as_image_data(data)
-    train = images_of(run, data_dir, given=given).train if chosen == "mixture" else torch.empty(0)
-    laws = COMPONENTS if components is None else components
-    return draw_images(trained, code_law(chosen, trained, run.configuration.recipe, train, seed, laws), number, seed)
+    law = law_of_codes(run, trained, chosen, components, seed, data, data_dir)
+    return draw_images(trained, law, number, seed)

@@ -14,12 +14,12 @@ def prior_for(recipe: Recipe, latent_dim: int, image_shape: Sequence[int]) -> Pr
 
     ``recipe`` is complete; ``image_shape`` is that of pseudo-inputs, (channels, side, side).
     """
-    if recipe.objective == "iwae":
-        return NormalPrior(latent_dim)
+    if not recipe.has_prior:
+        return None
     if recipe.uniform_length is not None:
         return UniformPrior(latent_dim, recipe.uniform_length)
-    if recipe.prior is None or recipe.prior == "normal":
-        return None if recipe.prior is None else NormalPrior(latent_dim)
+    if recipe.objective == "iwae" or recipe.prior == "normal":
+        return NormalPrior(latent_dim)
     assert recipe.prior_components is not None
     if recipe.prior == "mixture":
         return MixturePrior(latent_dim, recipe.prior_components)

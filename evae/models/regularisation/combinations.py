@@ -87,7 +87,7 @@ def _kinds_of(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     recipe = Recipe(options["posterior"], options["objective"])
     priors = PRIORS if recipe.uses("prior") else (None,)
     measures = DIVERGENCES if recipe.uses("divergence") and options["posterior"] != "uniform" else (None,)
-    for prior, measure, kind in itertools.product(priors, measures, KINDS if recipe.has_prior else (None,)):
+    for prior, measure, kind in itertools.product(priors, measures, KINDS if recipe.has_divergence else (None,)):
         chosen = {"prior": prior, "divergence": measure, "divergence_by": kind}
         yield options | {name: value for name, value in chosen.items() if value is not None}
 
@@ -99,7 +99,7 @@ def _judge(options: dict[str, Any]) -> Combination:
     label = options.get("prior") or ("" if prior is None else prior.label.removeprefix("the prior, "))
     try:
         config = Configuration(**options)
-        if config.recipe.has_prior:
+        if config.recipe.has_divergence:
             _require_registered(config)
     except InputError as refusal:
         return Combination(options, label, refusal=str(refusal))

@@ -37,6 +37,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_recipe_has_a_prior_where_its_model_has_one(name: str) -> None:
+    """New images come from it unless another law is chosen, also where no divergence from it is a term of the loss."""
+    recipe = Configuration(model=name).recipe
+    assert recipe.has_prior == (prior_for(recipe, 4, (1, 32, 32)) is not None)
+
+
 def test_the_objective_decides_which_prior_there_is() -> None:
     priors = {name: prior_for(Configuration(model=name).recipe, 4, (1, 32, 32)) for name in PRESETS}
     normal, uniform = NormalPrior(4).label, UniformPrior(4, math.sqrt(12)).label
