@@ -301,7 +301,7 @@ class TrainingOptions:
         default=None,
         metadata=row(
             choice(*KEEP),
-            "Weights to keep beside those of the last epoch: those of the best epoch by a metric of hold-out images.",
+            "Metric on hold-out images by which the weights of the best epoch are saved, in addition to the last ones.",
             "The least loss, reconstruction error (from one draw, or at the posterior's mean), or the largest number "
             "of active dimensions. evaluate and sample then take the best, unless --weights says last.",
             metavar="best:METRIC",
