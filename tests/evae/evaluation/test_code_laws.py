@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from evae.evaluation.code_laws import (
     draw_posterior_codes,
     fit_mixture,
 )
+from evae.evaluation.generation import choose_sampler
 from evae.evaluation.holdout import CHUNK
 from evae.metrics import eight_bit
 from evae.models.priors import CodeLaw, NormalPrior, UniformPrior, prior_for
@@ -37,11 +39,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_recipe_has_a_prior_where_its_model_has_one(name: str) -> None:
-    """New images come from it unless another law is chosen, also where no divergence from it is a term of the loss."""
-    recipe = Configuration(model=name).recipe
-    assert recipe.has_prior == (prior_for(recipe, 4, (1, 32, 32)) is not None)
+def test_new_images_come_from_the_prior_where_there_is_one() -> None:
+    """Also where no divergence from it is a term of the loss."""
+    runs = {name: cast("Run", SimpleNamespace(configuration=Configuration(model=name))) for name in PRESETS}
+    samplers = {name: choose_sampler(run, None, None) for name, run in runs.items()}
+    assert set(samplers.values()) == {"prior", "mixture"}
+    assert {name for name, sampler in samplers.items() if sampler == "mixture"} == {"evae", "gaussian-kde", "ae"}
 
 
 def test_the_objective_decides_which_prior_there_is() -> None:
