@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="N,N|N-N", help="One run of each model for each.")
 @table_options(OPTIONS, "epochs", "limit_train", "limit_holdout", "skip_undecodable", "lr", "batch_size")
 @table_options(OPTIONS, "schedule", "optimizer", "weight_decay", "clip_gradient")
-@table_options(OPTIONS, "network", "image_size")
+@table_options(OPTIONS, "network", "image_size", "fit", "binarise", "pixels", "pixel_scale")
 @table_options(SHARED, "features", "inception_weights")
 @table_options(OPTIONS, "device", "precision", "deterministic")
 @option(

@@ -305,8 +305,8 @@ def trained_and_judged(work: Work, config: Configuration) -> str | None:
 def _decides_judge(config: Configuration) -> Configuration:
     """Return the configuration without the fields that do not affect the evaluation; such runs share one judge."""
     plain = Configuration()
-    images = ("dataset", "data_dir", "limit_train", "limit_holdout", "image_size", "skip_undecodable")
-    deciding = (*images, "network", "device")
+    images = ("dataset", "data_dir", "limit_train", "limit_holdout", "image_size", "fit", "binarise")
+    deciding = (*images, "skip_undecodable", "network", "device")
     return dataclasses.replace(plain, **{name: getattr(config, name) for name in deciding})
 
 

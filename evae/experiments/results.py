@@ -25,7 +25,6 @@ from foundation.validation import (
     is_not_negative,
     is_null,
     is_one_of,
-    is_positive,
     is_record,
     is_text,
 )
@@ -39,11 +38,11 @@ _NUMBER = is_any_of(is_finite_number, is_null)
 _RATIO = is_any_of(is_not_negative, is_null)
 _TEXT = is_any_of(is_text, is_null)
 
-#: The evaluation of a run, as `evae.evaluation.evaluate` writes it.
+#: The evaluation of a run, as `evae.evaluation.evaluate` writes it. An error of density pixels may be negative.
 EVALUATION = is_record(
     {
         "note": _TEXT,
-        "reconstruction_error": is_record({"one_posterior_draw": is_positive}, {"untrained": is_positive}),
+        "reconstruction_error": is_record({"one_posterior_draw": is_finite_number}, {"untrained": is_finite_number}),
         "sharpness": is_record({"one_posterior_draw": is_not_negative}, {"training_images": is_not_negative}),
         "frechet_distance": is_any_of(is_null, is_mapping_of(_RATIO)),
         "features": is_any_of(
@@ -82,7 +81,7 @@ _RUN = is_record(
         "name": is_text,
         "configuration": is_record({}),
         "seconds": is_not_negative,
-        "curve": is_list_of(is_positive),
+        "curve": is_list_of(is_finite_number),
         "evaluation": EVALUATION,
         "environment": _MACHINE,
     },

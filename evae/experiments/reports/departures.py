@@ -10,6 +10,27 @@ from evae.experiments.statistics.measurements import FLOOR, floor
 from evae.experiments.statistics.starting_point import starting_points
 from foundation.typography import format_count
 
+#: What is said of each setting that is not the paper's, with its value and the paper's.
+PHRASES = {
+    "epochs": "{} of the paper's {plain} epochs",
+    "limit_train": "the first {:,} training images",
+    "limit_holdout": "evaluated on the first {:,} hold-out images",
+    "lr": "learning rate {:g} in place of {plain:g}",
+    "batch_size": "batches of {} in place of {plain}",
+    "schedule": "learning rate by the schedule {}",
+    "optimizer": "the optimizer {} in place of {plain}",
+    "weight_decay": "weight decay {:g}",
+    "clip_gradient": "gradients clipped at the norm {:g}",
+    "keep": "evaluated with the weights of the epoch that {} keeps",
+    "precision": "arithmetic {} in place of {plain}",
+    "network": "the network {} in place of Appendix B's",
+    "image_size": "images at {0}x{0} pixels",
+    "fit": "smaller images fitted by {} in place of {plain}",
+    "binarise": "grey pixels made binary by {}",
+    "pixels": "the law {} of the pixels in place of {plain}, so that errors compare with those of this law alone",
+    "pixel_scale": "standard deviation of a pixel {}",
+}
+
 
 def departures(results: Results) -> tuple[str, ...]:
     """Describe the departures and the machine, for results with at least one run."""
@@ -28,25 +49,9 @@ def departures(results: Results) -> tuple[str, ...]:
 
 
 def _scaled_down(config: Configuration) -> list[str]:
-    plain, notes = Configuration(), []
-    if config.epochs != plain.epochs:
-        notes.append(f"{config.epochs} of the paper's {plain.epochs} epochs")
-    if config.limit_train is not None:
-        notes.append(f"the first {config.limit_train:,} training images")
-    if config.limit_holdout is not None:
-        notes.append(f"evaluated on the first {config.limit_holdout:,} hold-out images")
-    if config.lr != plain.lr:
-        notes.append(f"learning rate {config.lr:g} in place of {plain.lr:g}")
-    if config.batch_size != plain.batch_size:
-        notes.append(f"batches of {config.batch_size} in place of {plain.batch_size}")
-    if config.schedule != plain.schedule:
-        notes.append(f"learning rate by the schedule {config.schedule}")
-    if config.optimizer != plain.optimizer:
-        notes.append(f"the optimizer {config.optimizer} in place of {plain.optimizer}")
-    if config.weight_decay is not None:
-        notes.append(f"weight decay {config.weight_decay:g}")
-    if config.clip_gradient is not None:
-        notes.append(f"gradients clipped at the norm {config.clip_gradient:g}")
+    plain = Configuration()
+    changed = [name for name in PHRASES if getattr(config, name) != getattr(plain, name)]
+    notes = [PHRASES[name].format(getattr(config, name), plain=getattr(plain, name)) for name in changed]
     return [f"Not the paper's settings: {', '.join(notes)}."] if notes else []
 
 
