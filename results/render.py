@@ -1,4 +1,4 @@
-"""Insertion of measured results into README.md, results/README.md and five pages in docs.
+"""Insertion of measured results into README.md, results/README.md and six pages in docs.
 
     python -m results.render
 
@@ -19,7 +19,7 @@ from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
 from foundation.figures import save_figure
 from foundation.typography import format_markdown
-from results import asymptotics, comparison, kernels, likelihood, scaling, sums
+from results import asymptotics, comparison, features, kernels, likelihood, scaling, sums
 from theory.claim import Verdict
 from theory.ledger.registry import claims
 
@@ -137,6 +137,7 @@ def main() -> None:
         ("mathematics", sums.parts(FOLDER / "sums.json")),
         ("statistic", asymptotics.parts(FOLDER / asymptotics.RECORD)),
         ("kernels", kernels.parts(FOLDER / kernels.RECORD)),
+        ("peers", features.parts()),
     ):
         page = FOLDER.parent / "docs" / f"{name}.md"
         page.write_text(with_parts(page.read_text(encoding="utf-8"), filled), encoding="utf-8")

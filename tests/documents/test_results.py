@@ -15,7 +15,7 @@ from benchmarks.scaling import Law
 from evae.data import as_images, load
 from evae.experiments.results import Results
 from evae.models.pixels import reconstruction_error
-from results import asymptotics, kernels, scaling, sums
+from results import asymptotics, features, kernels, scaling, sums
 from results.render import FILES, FOLDER, PAGES, parts, reports, results_page, with_parts
 from results.scaling import Laws, Piece, elapsed
 
@@ -43,8 +43,9 @@ def test_the_page_of_results_shows_what_the_results_say() -> None:
         ("mathematics", "sums.json", sums.parts),
         ("statistic", "asymptotics.json", asymptotics.parts),
         ("kernels", "kernels.json", kernels.parts),
+        ("peers", "no record", lambda _: features.parts()),
     ],
-    ids=["scaling", "mathematics", "statistic", "kernels"],
+    ids=["scaling", "mathematics", "statistic", "kernels", "peers"],
 )
 def test_a_page_of_the_documentation_shows_what_was_measured(
     name: str, record: str, parts_of: Callable[[Path], dict[str, str]]
