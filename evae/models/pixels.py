@@ -61,6 +61,10 @@ class PixelLaw(nn.Module, ABC):
         """Compute the mean of each pixel."""
 
     @abstractmethod
+    def draw(self, logits: Tensor, levels: Tensor) -> Tensor:
+        """Return the pixels that have the ``levels``, uniform on [0, 1), of their distribution functions."""
+
+    @abstractmethod
     def slope(self, logits: Tensor, images: Tensor) -> Tensor:
         """Compute the derivative of log p(x | z) by each logit."""
 
@@ -81,6 +85,10 @@ class BernoulliPixels(PixelLaw):
     def mean(self, logits: Tensor) -> Tensor:
         """Compute the probabilities."""
         return logits.sigmoid()
+
+    def draw(self, logits: Tensor, levels: Tensor) -> Tensor:
+        """Return 1 where the level is below the probability, otherwise 0."""
+        return (levels < logits.sigmoid()).to(logits.dtype)
 
     def slope(self, logits: Tensor, images: Tensor) -> Tensor:
         """Compute the residuals."""
@@ -112,6 +120,21 @@ class ContinuousBernoulliPixels(PixelLaw):
         far = torch.where(near, 1.0, logits)
         series = 0.5 + logits * _polynomial(_MEAN_SERIES, logits.square())
         return torch.where(near, series, -1 / torch.expm1(-far) - 1 / far)
+
+    def draw(self, logits: Tensor, levels: Tensor) -> Tensor:
+        """Compute log(1 + u (exp(l) - 1)) / l at the level u.
+
+        For a positive logit it is 1 less the pixel of the opposite logit at the opposite level.
+        """
+        rising = logits > 0
+        # The limit of a logit of 0 is u, which a tiny one has to the last bit.
+        falling = -logits.abs().clamp(min=torch.finfo(logits.dtype).tiny ** 0.5)
+        u = torch.where(rising, 1 - levels, levels)
+        change = u * torch.expm1(falling)
+        # Near -1 the change has lost the digits of their sum, but not the two parts of this.
+        logarithm = torch.where(change > -0.5, torch.log1p(change), torch.log((1 - u) + u * falling.exp()))
+        pixels = logarithm / falling
+        return torch.where(rising, 1 - pixels, pixels).clamp(0, 1)
 
     def slope(self, logits: Tensor, images: Tensor) -> Tensor:
         """Compute the residuals."""
@@ -167,6 +190,11 @@ class GaussianPixels(PixelLaw):
     def mean(self, logits: Tensor) -> Tensor:
         """Compute sigmoid(l)."""
         return logits.sigmoid()
+
+    def draw(self, logits: Tensor, levels: Tensor) -> Tensor:
+        """Return the normal quantiles, which may lie outside [0, 1]."""
+        least = torch.finfo(levels.dtype).tiny
+        return logits.sigmoid() + torch.special.ndtri(levels.clamp(min=least)) * self._log_scale(logits).exp()
 
     def slope(self, logits: Tensor, images: Tensor) -> Tensor:
         """Compute the residuals over the variance, times the derivative of the mean."""

@@ -1,6 +1,6 @@
 """Log-likelihood of single images by annealed importance sampling, and the gap between its bounds.
 
-Images are binary, and the law of the pixels is Bernoulli's: a model simulates such images for its upper bound.
+For its upper bound a model simulates images from its law of the pixels: binary ones, or such as its density has.
 
 The noise of each image has streams of its own, and all chains of an image are decoded together and by themselves: an
 image's estimate has the same bits whatever the other images are.
@@ -77,10 +77,10 @@ class AnnealedScorer:
     def score(
         self, pixels: Tensor, progress: ProgressCallback = ignore_progress
     ) -> Iterator[dict[str, AnnealedEstimate]]:
-        """Estimate log p(x) of each of N binary images, uint8 (N, C, S, S), under every law."""
+        """Estimate log p(x) of each of N images, uint8 (N, C, S, S), under every law."""
         for number, image in enumerate(pixels.split(1)):
-            noise = partial(self._noise, Stream.ANNEALING, number)
-            yield {name: self._estimate(name, image.to(self.scorer.model.device), noise) for name in self.scorer.laws}
+            noise, seen = partial(self._noise, Stream.ANNEALING, number), as_images(image.to(self.scorer.model.device))
+            yield {name: self._estimate(name, seen.double(), noise) for name in self.scorer.laws}
             progress("annealing hold-out images", number + 1, len(pixels))
 
     def simulate(self, name: str, count: int, progress: ProgressCallback = ignore_progress) -> Iterator[Gap]:
@@ -105,9 +105,9 @@ class AnnealedScorer:
         like = next(model.parameters()).new_zeros(1, model.latent_dim)
         point = Coordinates.of(self.scorer.laws[name], like).draw(1, own(5, on_cpu=True))
         with torch.no_grad():
-            probabilities = model.decode(Coordinates.of(self.scorer.laws[name], like).to_codes(point))
-        levels = torch.rand(probabilities.shape, generator=own(6, on_cpu=True), dtype=probabilities.dtype)
-        image = torch.where(levels.to(probabilities.device) < probabilities, 255, 0).to(torch.uint8)
+            logits = model.logits(Coordinates.of(self.scorer.laws[name], like).to_codes(point))
+        levels = torch.rand(logits.shape, generator=own(6, on_cpu=True), dtype=logits.dtype)
+        image = model.pixels.draw(logits, levels.to(logits.device))
         coordinates, bridge, matrix = self._bridge(name, image)
         steps, log_weights, _ = self._anneal(coordinates, bridge, matrix, own)
         end = torch.linalg.solve(matrix, point.T).T.expand(self.chains, -1)
@@ -115,14 +115,17 @@ class AnnealedScorer:
         return Gap(float(log_mean_exp(log_weights)), -float(log_mean_exp(-backwards)))
 
     def _bridge(self, name: str, image: Tensor) -> tuple[Coordinates, Bridge, Tensor]:
-        """Return the way from a law to the posterior of an image, uint8 (1, C, S, S)."""
-        scorer, pixels = self.scorer, as_images(image).double()
+        """Return the way from a law to the posterior of an image in double precision, (1, C, S, S)."""
+        scorer = self.scorer
         with torch.no_grad():
-            coordinates = Coordinates.of(scorer.laws[name], scorer.model.encode(pixels).mean)
+            # The encoder's mean is only where the search for the mode starts; what a normal law simulates beyond black
+            # and white is no input of an encoder.
+            start = scorer.model.encode(image.clamp(0, 1)).mean
+            coordinates = Coordinates.of(scorer.laws[name], start)
             bridge, matrix = coordinates.bridge(
                 scorer.model.logits,
                 scorer.model.pixels,
-                pixels,
+                image,
                 partial(scorer.log_conditional, image),
                 sigmoid_schedule(self.temperatures),
                 self.leaps,

@@ -88,7 +88,7 @@ class Coordinates:
         pixels : PixelLaw
             p(x | z) given the logits.
         image : Tensor
-            Binary, shape (1, C, S, S), in double precision.
+            Of shape (1, C, S, S), in double precision.
         log_conditional : callable
             log p(x | z) at codes (N, d_z).
         schedule, leaps

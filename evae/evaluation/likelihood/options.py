@@ -101,7 +101,7 @@ class LikelihoodOptions:
         InputError
             If they are grey and are not to be made binary, or are binary by the run's own option and are to be made so
             in another way, or there are fewer than are to be scored; or the run's law of the pixels is a density, and
-            they are to be made binary, or scored by ``ais``.
+            they are to be made binary.
         """
         if self.likelihood_images is not None and not 2 <= self.likelihood_images <= len(data.holdout):
             raise InputError(
@@ -109,7 +109,11 @@ class LikelihoodOptions:
                 f"images, got {self.likelihood_images:,}."
             )
         if config.pixels != PIXELS[0]:
-            self._require_density(config)
+            if self.binarise is not None:
+                raise InputError(
+                    f"--binarise does nothing with this run, whose --pixels {config.pixels} is a density of grey "
+                    "pixels. Leave it out."
+                )
             return
         if self.binarise is not None and config.binarise is not None:
             raise InputError(
@@ -121,17 +125,4 @@ class LikelihoodOptions:
                 f"--likelihood needs images whose pixels are all 0 or 255, got others in {config.dataset}: the "
                 "decoder's Bernoulli likelihood is one of binary pixels only. Add --binarise threshold or --binarise "
                 "static."
-            )
-
-    def _require_density(self, config: Configuration) -> None:
-        """Raise `InputError` for what is not done with a density of grey pixels."""
-        if self.binarise is not None:
-            raise InputError(
-                f"--binarise does nothing with this run, whose --pixels {config.pixels} is a density of grey pixels. "
-                "Leave it out."
-            )
-        if self.method == "ais":
-            raise InputError(
-                f"--likelihood ais is not for this run, whose --pixels {config.pixels} is a density: the images that "
-                "it simulates for its bounds are binary. Use --likelihood is."
             )

@@ -85,7 +85,7 @@ class Scorer:
         """
         done = 0
         for part in pixels.split(chunk):
-            for image in part.to(self.model.device).split(1):
+            for image in as_images(part.to(self.model.device)).double().split(1):
                 noise = generator(self.seed, Stream.LIKELIHOOD, done, self.model.device)
                 weights = self.log_weights(image, self.proposal(image, samples), noise)
                 done += 1
@@ -94,16 +94,15 @@ class Scorer:
 
     @torch.no_grad()
     def proposal(self, image: Tensor, samples: int) -> Proposal:
-        """Return the proposal for an image, uint8 (1, C, S, S).
+        """Return the proposal for an image in double precision, (1, C, S, S).
 
         Half of the codes are drawn from the model's posterior, unless that is a point, and the others in equal parts
         from the normal approximations of the true posteriors under the laws, widened.
         """
-        pixels = as_images(image).double()
-        posterior = self.model.encode(pixels)
+        posterior = self.model.encode(image)
         near = [Normal.of(*law.moments_near(posterior.mean[0])) for law in self.laws.values()]
         normals = tuple(
-            approximate_posterior(self.model.logits, self.model.pixels, pixels, posterior.mean, law).widened(self.width)
+            approximate_posterior(self.model.logits, self.model.pixels, image, posterior.mean, law).widened(self.width)
             for law in near
         )
         own = 0 if self.is_point else samples // 2
@@ -111,7 +110,7 @@ class Scorer:
 
     @torch.no_grad()
     def log_weights(self, image: Tensor, proposal: Proposal, noise: torch.Generator) -> dict[str, Tensor]:
-        """Compute log p(x | z) + log p(z) - log q(z), (K,), by law, of K codes for an image, uint8 (1, C, S, S)."""
+        """Compute log p(x | z) + log p(z) - log q(z), (K,), by law, of K codes for an image, (1, C, S, S)."""
         drawn = proposal.draw(noise)
         assert drawn.log_density is not None
         conditional = [self.log_conditional(image, codes) for codes in drawn.codes.split(ROWS)]
@@ -119,8 +118,8 @@ class Scorer:
         return {name: base + law.log_prob(drawn.codes) for name, law in self.laws.items()}
 
     def log_conditional(self, image: Tensor, codes: Tensor) -> Tensor:
-        """Compute log p(x | z), (N,), of an image, uint8 (1, C, S, S), at codes (N, d_z)."""
-        logits, pixels = self.model.logits(codes), as_images(image).double()
+        """Compute log p(x | z), (N,), of an image, (1, C, S, S), at codes (N, d_z), all in double precision."""
+        logits, pixels = self.model.logits(codes), image
         if self.inner is not None:
             logits, pixels = (crop_inner(images, self.inner) for images in (logits, pixels))
         return -self.model.pixels.error(logits, pixels.expand(len(codes), -1, -1, -1))

@@ -241,12 +241,12 @@ def test_grey_images_are_scored_under_a_density(pixels: PixelLaw) -> None:
 @torch.no_grad()
 def test_one_code_is_the_elbo(family: PosteriorFamily, law: Prior) -> None:
     """The mean of single weights is the ELBO: the mean error of the same draws, and the exact divergence."""
-    model, image = VAE.appendix_b((1, 32, 32), 3, family).eval(), binary_digits(1)
+    model, image = VAE.appendix_b((1, 32, 32), 3, family).eval(), data.as_images(binary_digits(1)).double()
     scorer = Scorer.of(model, {"law": law}, seed=0)
-    posterior = scorer.model.encode(data.as_images(image).double())
+    posterior = scorer.model.encode(image)
     weights = scorer.log_weights(image, Proposal(posterior, (), 3000, 0), random(5))["law"]
     logits = scorer.model.decoder(posterior.repeat(3000).rsample(random(5)))
-    errors = reconstruction_error(logits, data.as_images(image).double().expand(3000, -1, -1, -1))
+    errors = reconstruction_error(logits, image.expand(3000, -1, -1, -1))
     objective = EvidenceLowerBound()
     divergences = -(weights + errors)
     spread = SIGMAS * float(divergences.std()) / math.sqrt(3000) + 1e-9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import pytest
 import torch
 from scipy import integrate
@@ -65,6 +66,38 @@ def test_slopes_are_the_gradients_of_the_error_and_finite_everywhere(name: str, 
     assert float(law.slope(at(logit), at(0.3))) == pytest.approx(-float(gradient), abs=1e-10)
     assert math.isfinite(float(law.information(at(logit))))
     assert 0 <= float(law.mean(at(logit))) <= 1
+
+
+@pytest.mark.parametrize("logit", LOGITS)
+@pytest.mark.parametrize("name", ["cb", "gaussian"])
+def test_a_drawn_pixel_has_the_level_of_its_distribution_function(name: str, logit: float) -> None:
+    """In 50 digits, of the pixel as it was rounded, or of its neighbours in [0, 1]."""
+    levels = (0.0, 2.0**-53, 0.1, 0.5, 0.77, 1 - 2.0**-53)
+    pixels = [float(LAWS[name].draw(at(logit), at(level))) for level in levels]
+    assert pixels == sorted(pixels)
+    with mpmath.workdps(50):
+        slope, scale = mpmath.mpf(logit), mpmath.mpf(0.3)
+
+        def distribution(pixel: float) -> mpmath.mpf:
+            if name == "gaussian":
+                return mpmath.ncdf((mpmath.mpf(pixel) - 1 / (1 + mpmath.exp(-slope))) / scale)
+            return mpmath.expm1(slope * pixel) / mpmath.expm1(slope) if slope else mpmath.mpf(pixel)
+
+        for level, pixel in zip(levels, pixels, strict=True):
+            if name == "cb":
+                assert 0 <= pixel <= 1
+            below, above = pixel - 4e-16 * (1 + abs(pixel)), pixel + 4e-16 * (1 + abs(pixel))
+            # A level of 0 is that of the law's end, or near it where there is none.
+            assert level == 0 or distribution(below) <= level <= distribution(above)
+            assert level > 0 or distribution(pixel) < 1e-300
+
+
+def test_a_binary_pixel_is_1_as_often_as_its_mean_says() -> None:
+    levels = torch.linspace(0, 1 - 1e-3, 1000).view(-1, 1, 1, 1)
+    for logit in (-3.0, 0.0, 1.0):
+        drawn = LAWS["bernoulli"].draw(torch.full_like(levels, logit), levels)
+        assert set(drawn.unique().tolist()) == {0.0, 1.0}
+        assert float(drawn.mean()) == pytest.approx(float(at(logit).sigmoid()), abs=1e-3)
 
 
 @pytest.mark.parametrize("name", LAWS)
