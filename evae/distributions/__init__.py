@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from evae.distributions import kl as _closed  # noqa: F401 (registers Kullback-Leibler divergences, as the next does)
-from evae.distributions import kl_by_quadrature as _by_quadrature  # noqa: F401
+from evae.distributions import divergences as _divergences  # noqa: F401 (registers Kullback-Leibler divergences)
 from evae.distributions.centred_uniform import CentredUniform, standard_uniform
 from evae.distributions.epanechnikov import STANDARD_ENTROPY, STANDARD_VARIANCE, Epanechnikov, standard_epanechnikov
 from evae.distributions.epanechnikov_plus_uniform import EpanechnikovPlusUniform

@@ -36,8 +36,9 @@ def epanechnikov_entropy(s: Tensor, width: Tensor) -> Tensor:
     """
     wide = s <= width
     plateau = (2 * width).log() + _SLOPE * torch.where(wide, s, width) / width
-    parabola = s.log() + _narrow_entropy(torch.where(wide, s, width) / s)
-    return torch.where(wide, plateau, parabola)
+    # A ratio that underflows would be multiplied by its infinite logarithm.
+    ratio = (torch.where(wide, s, width) / s).clamp(min=torch.finfo(s.dtype).tiny)
+    return torch.where(wide, plateau, s.log() + _narrow_entropy(ratio))
 
 
 def epanechnikov_roughness(s: Tensor, width: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
-from torch.distributions.utils import broadcast_all
+from torch.distributions import constraints
 
 from evae.configuration.noises import NOISES
 from evae.distributions.arithmetic import require_probabilities, resolved, rounding_error
+from evae.distributions.bounded import BoundedSymmetric
 from foundation.errors import InputError
 
 #: Entropy of the standard Epanechnikov density (3/4)(1 - x^2) on [-1, 1], in nats.
@@ -29,7 +29,7 @@ STANDARD_VARIANCE = NOISES["epanechnikov"].variance
 ALGORITHMS = ("median", "inverse")
 
 
-class Epanechnikov(Distribution):
+class Epanechnikov(BoundedSymmetric):
     r"""Epanechnikov distribution: density :math:`\frac{3}{4r}\left(1 - ((x-\mu)/r)^2\right)` on [mu - r, mu + r].
 
     This kernel minimises :math:`\int K^2` at a given mean and variance.
@@ -63,54 +63,9 @@ class Epanechnikov(Distribution):
         "loc": constraints.real,
         "scale": constraints.positive,
     }
-    has_rsample = True
-
-    loc: Tensor
-    scale: Tensor
 
     def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Distribution | None = None) -> Epanechnikov:
-        """Return the same distribution with ``batch_shape``, without copying memory."""
-        new = self._get_checked_instance(Epanechnikov, _instance)  # type: ignore[no-untyped-call]
-        shape = torch.Size(batch_shape)
-        new.loc = self.loc.expand(shape)
-        new.scale = self.scale.expand(shape)
-        super(Epanechnikov, new).__init__(shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> constraints.Constraint:
-        """Return the closed interval [loc - scale, loc + scale]."""
-        return constraints.interval(self.low, self.high)
-
-    @property
-    def low(self) -> Tensor:
-        """Lower end of the support, loc - scale."""
-        return self.loc - self.scale
-
-    @property
-    def high(self) -> Tensor:
-        """Upper end of the support, loc + scale."""
-        return self.loc + self.scale
-
-    @property
-    def reach(self) -> Tensor:
-        """Half the length of the support, scale."""
-        return self.scale
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean, loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """The mode, loc."""
-        return self.loc
+        super().__init__(validate_args, loc=loc, scale=scale)
 
     @property
     def variance(self) -> Tensor:

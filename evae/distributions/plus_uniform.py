@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
-from torch.distributions.utils import broadcast_all
+from torch.distributions import constraints
 
 from evae.distributions.arithmetic import require_probabilities, resolved, rounding_error
+from evae.distributions.bounded import BoundedSymmetric
 from evae.distributions.centred_uniform import standard_uniform
 from evae.distributions.epanechnikov import is_central
 
 
-class PlusUniform(Distribution):
+class PlusUniform(BoundedSymmetric):
     r"""Law of loc + s X + B U with independent X and U, U uniform and X symmetric on [-1, 1]; subclasses choose X.
 
     From either end of the support the density rises over an edge, whose length is twice the smaller of s and B;
@@ -32,10 +32,7 @@ class PlusUniform(Distribution):
         "scale": constraints.positive,
         "half_width": constraints.positive,
     }
-    has_rsample = True
 
-    loc: Tensor
-    scale: Tensor
     half_width: Tensor
 
     def __init__(
@@ -45,23 +42,7 @@ class PlusUniform(Distribution):
         half_width: Tensor | float,
         validate_args: bool | None = None,
     ) -> None:
-        self.loc, self.scale, self.half_width = broadcast_all(loc, scale, half_width)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Distribution | None = None) -> Self:
-        """Return the same distribution with ``batch_shape``, without copying memory."""
-        new = self._get_checked_instance(PlusUniform, _instance)  # type: ignore[no-untyped-call]
-        shape = torch.Size(batch_shape)
-        new.loc, new.scale = self.loc.expand(shape), self.scale.expand(shape)
-        new.half_width = self.half_width.expand(shape)
-        super(PlusUniform, new).__init__(shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> constraints.Constraint:
-        """Return the closed interval [loc - scale - half_width, loc + scale + half_width]."""
-        return constraints.interval(self.low, self.high)
+        super().__init__(validate_args, loc=loc, scale=scale, half_width=half_width)
 
     @property
     def low(self) -> Tensor:
@@ -87,16 +68,6 @@ class PlusUniform(Distribution):
     def narrower(self) -> Tensor:
         """The smaller of scale and half_width: half the length of an edge."""
         return torch.minimum(self.scale, self.half_width)
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean, loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """A mode, loc; if the density has a plateau, every point of it is a mode."""
-        return self.loc
 
     @abstractmethod
     def standard_noise(self, shape: torch.Size) -> Tensor:

@@ -1,7 +1,7 @@
 """Divergences of the families of kernels in closed form, registered with `torch.distributions.kl_divergence`.
 
-They are as those of `evae.distributions.kl`: in nats, infinite if the first law has mass outside the support of the
-second, and exact.
+They are as those of `evae.distributions.divergences.closed`: in nats, infinite if the first law has mass outside the
+support of the second, and exact.
 """
 
 from __future__ import annotations

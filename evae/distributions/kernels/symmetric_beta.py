@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
-from torch.distributions.utils import broadcast_all
+from torch.distributions import constraints
+
+from evae.distributions.bounded import BoundedSymmetric
 
 
-class SymmetricBeta(Distribution):
+class SymmetricBeta(BoundedSymmetric):
     r"""Symmetric beta distribution: density :math:`(1 - ((x-\mu)/r)^2)^{a-1} / (2^{2a-1} B(a, a)\, r)`.
 
     The support is [mu - r, mu + r]. The law is uniform for a = 1 and Epanechnikov for a = 2; as a grows, it tends to
@@ -43,10 +44,7 @@ class SymmetricBeta(Distribution):
         "scale": constraints.positive,
         "shape": constraints.greater_than_eq(1.0),
     }
-    has_rsample = True
 
-    loc: Tensor
-    scale: Tensor
     shape: Tensor
 
     def __init__(
@@ -56,47 +54,7 @@ class SymmetricBeta(Distribution):
         shape: Tensor | float,
         validate_args: bool | None = None,
     ) -> None:
-        self.loc, self.scale, self.shape = broadcast_all(loc, scale, shape)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Distribution | None = None) -> SymmetricBeta:
-        """Return the same distribution with ``batch_shape``, without copying memory."""
-        new = self._get_checked_instance(SymmetricBeta, _instance)  # type: ignore[no-untyped-call]
-        wanted = torch.Size(batch_shape)
-        new.loc, new.scale, new.shape = (each.expand(wanted) for each in (self.loc, self.scale, self.shape))
-        super(SymmetricBeta, new).__init__(wanted, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> constraints.Constraint:
-        """Return the closed interval [loc - scale, loc + scale]."""
-        return constraints.interval(self.low, self.high)
-
-    @property
-    def low(self) -> Tensor:
-        """Lower end of the support, loc - scale."""
-        return self.loc - self.scale
-
-    @property
-    def high(self) -> Tensor:
-        """Upper end of the support, loc + scale."""
-        return self.loc + self.scale
-
-    @property
-    def reach(self) -> Tensor:
-        """Half the length of the support, scale."""
-        return self.scale
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean, loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """The mode, loc; every point of the support is one if the shape is 1."""
-        return self.loc
+        super().__init__(validate_args, loc=loc, scale=scale, shape=shape)
 
     @property
     def variance(self) -> Tensor:

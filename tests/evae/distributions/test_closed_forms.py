@@ -106,6 +106,22 @@ def test_values_and_gradients_are_finite_however_small_or_unequal_the_widths(
         assert all(bool((sign * gradient * width.maximum(s) >= -1e-4 * value.abs()).all()) for gradient in gradients)
 
 
+@pytest.mark.parametrize("entropy", [EPANECHNIKOV[0], UNIFORM[0]], ids=["epanechnikov", "uniform"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_entropy_is_that_of_the_wider_part_where_the_ratio_is_out_of_range(
+    entropy: Formula, dtype: torch.dtype
+) -> None:
+    size = torch.finfo(dtype).max ** 0.8
+    s = torch.tensor([size, 1 / size], dtype=dtype, requires_grad=True)
+    width = s.detach().flip(0).requires_grad_()
+    value = entropy(s, width)
+    gradients = torch.autograd.grad(value.sum(), (s, width))
+    assert all(bool(tensor.isfinite().all()) for tensor in (value, *gradients))
+    one, tiny = torch.tensor(1.0, dtype=dtype), torch.tensor(torch.finfo(dtype).eps ** 2, dtype=dtype)
+    alone = torch.stack([entropy(one, tiny), entropy(tiny, one)])
+    torch.testing.assert_close(value - math.log(size), alone, rtol=1e-5, atol=1e-5)
+
+
 @BOTH
 def test_the_entropy_is_at_least_minus_the_log_roughness_and_at_most_the_log_of_the_length(
     entropy: Formula, roughness: Formula

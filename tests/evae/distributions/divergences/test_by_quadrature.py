@@ -1,4 +1,4 @@
-"""The divergences by quadrature where they are hardest, against 30 digits; `test_kl_table` has them for random laws."""
+"""The divergences by quadrature where they are hardest, against 30 digits; `test_table` has them for random laws."""
 
 from __future__ import annotations
 

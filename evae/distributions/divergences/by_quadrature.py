@@ -19,11 +19,11 @@ from torch.distributions import Uniform
 from torch.distributions.kl import register_kl
 
 from evae.distributions.arithmetic import compensated_sum, positive_part
+from evae.distributions.divergences.closed import Bounded, contained
+from evae.distributions.divergences.quadrature import graded_rule
 from evae.distributions.epanechnikov import Epanechnikov
 from evae.distributions.epanechnikov_plus_uniform import EpanechnikovPlusUniform
-from evae.distributions.kl import Bounded, contained
 from evae.distributions.plus_uniform import PlusUniform
-from evae.distributions.quadrature import graded_rule
 from evae.distributions.uniform_plus_uniform import UniformPlusUniform
 
 

@@ -1,7 +1,7 @@
 """Kullback-Leibler divergences in closed form, registered with `torch.distributions.kl_divergence`.
 
 All are in nats, infinite if the first law has mass outside the support of the second, never NaN, and have finite
-gradients, which are zero for an infinite divergence. The others are in `evae.distributions.kl_by_quadrature`.
+gradients, which are zero for an infinite divergence. The others are in `evae.distributions.divergences.by_quadrature`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import mpmath
 import pytest
 import torch
 
-from evae.distributions.quadrature import graded_rule
+from evae.distributions.divergences.quadrature import graded_rule
 
 RATIOS = [0.0, 1e-30, 1e-16, 1e-12, 1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0, 3.0, 100.0, 1e6]
 
