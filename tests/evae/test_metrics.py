@@ -15,6 +15,7 @@ from torch.distributions import Normal, kl_divergence
 from evae import metrics
 from foundation.errors import InputError
 from tests.evae.models.posteriors import epanechnikov_posterior, gaussian_posterior
+from tests.support.examples import examples
 
 LAPLACE = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 
@@ -155,7 +156,7 @@ def test_weights_whose_tail_cannot_be_fitted_are_trusted_or_not() -> None:
 @given(
     st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(-math.inf), st.sampled_from([0.0, 1e-300, -745.0])), min_size=10)
 )
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 def test_every_list_of_weights_has_a_shape_that_is_a_number_or_infinite(log_weights: list[float]) -> None:
     with np.errstate(all="raise", under="ignore"):
         assert not math.isnan(metrics.pareto_k(np.array(log_weights)))

@@ -26,6 +26,7 @@ from foundation.files import (
     require_own_tree,
     write_json,
 )
+from tests.support.examples import examples
 from tests.support.hostile.trees import KINDS, make, snapshot
 from tests.support.places import ROOT
 
@@ -149,7 +150,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("hostile")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.dictionaries(NAMES, st.sampled_from(KINDS), max_size=6), st.sampled_from((None, *KINDS)), st.integers(0, 2**60)
 )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from foundation.errors import InputError
 from foundation.processes import WorkerFailed, receive_outcome, send_outcome
+from tests.support.examples import examples
 from tests.support.places import ROOT
 
 
@@ -89,7 +90,7 @@ def received(function: Callable[[], object]) -> object:
         return receive_outcome(here)
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(kind=st.sampled_from([*BUILTIN, Picky, Unpicklable, Speechless, Explosive]), message=st.text(max_size=30))
 def test_every_exception_crosses_as_text(kind: type[Exception], message: str) -> None:
     error = built(kind, message)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from foundation.errors import CacheWarning
 from simulations import compiled
 from simulations.engines.choice import ENGINES
+from tests.support.examples import examples
 from tests.support.places import ROOT
 from tests.support.replicate_bits import Environment
 
@@ -84,7 +85,7 @@ def test_a_file_that_is_cut_short_is_compiled_again(kept: float, folder: Path) -
     assert loaded()
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_a_flipped_bit_anywhere_is_noticed(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -65,7 +65,7 @@ def test_generated_data_of_quick_claims_meet_the_verdict_of_what_they_state(sens
 @pytest.mark.slow
 @pytest.mark.parametrize("sense", SENSES, ids=str)
 @given(random=st.randoms())
-@settings(GENERATED, max_examples=1)
+@settings(GENERATED, max_examples=examples(1))
 def test_generated_data_meet_the_verdict_of_what_they_state(sense: Sense, random: Random) -> None:
     require_own_verdicts(sense, random, EACH)
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from sympy import Rational
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory import kernel_assessment
 from theory.algebra import expressions
 from theory.algebra.verified_integrals import closed_forms_within
@@ -49,7 +50,7 @@ def test_the_optimal_kernels_are_fully_efficient_and_no_other_is() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(
     st.fractions(min_value=Fraction(1, 4), max_value=4, max_denominator=8),
     st.fractions(min_value=-2, max_value=2, max_denominator=8),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sympy import Expr, Heaviside, Integer, Max, Min, Rational, cos, exp, oo, pi, sign, sin, sqrt
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.algebra.verified_integrals import closed_forms_within
 from theory.kernel_examination import examine_a1
 from theory.kernels import BIWEIGHT, COSINE, EPANECHNIKOV, KERNELS, Kernel, Piece, assumption_a1, kernel_named, x
@@ -100,7 +101,7 @@ DENSITIES = st.one_of(
 )
 
 
-@settings(max_examples=4)
+@settings(max_examples=examples(4))
 @given(density=DENSITIES, upper=st.sampled_from([Integer(1), Rational(3, 2), pi]))
 def test_the_constants_of_kinked_kernels_agree_with_quadrature(density: Expr, upper: Expr) -> None:
     if density.has(x):
@@ -108,14 +109,14 @@ def test_the_constants_of_kinked_kernels_agree_with_quadrature(density: Expr, up
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(density=DENSITIES, upper=st.sampled_from([Integer(1), Rational(3, 2), pi]))
 def test_the_constants_of_many_kinked_kernels_agree_with_quadrature(density: Expr, upper: Expr) -> None:
     if density.has(x):
         require_constants(own(density, -1, upper), seconds=2.0)
 
 
-@settings(max_examples=3)
+@settings(max_examples=examples(3))
 @given(
     name=st.sampled_from(["epanechnikov", "uniform", "triangular", "biweight", "triweight", "cosine", "gaussian"]),
     location=st.fractions(min_value=-3, max_value=3, max_denominator=4),

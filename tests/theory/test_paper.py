@@ -112,7 +112,7 @@ def test_more_successes_than_trials_are_refused() -> None:
 P_VALUES = st.lists(st.fractions(0, 1, max_denominator=1000), min_size=1, max_size=8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(p_values=P_VALUES)
 def test_holm_and_bonferroni_are_those_of_statsmodels(p_values: list[Fraction]) -> None:
     floats = [float(p) for p in p_values]
@@ -120,7 +120,7 @@ def test_holm_and_bonferroni_are_those_of_statsmodels(p_values: list[Fraction]) 
         assert [float(p) for p in ours] == pytest.approx(adjusted(floats, method), abs=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_of_floats_is_that_of_statsmodels(p_values: list[float]) -> None:
     ours = published.holm(p_values)

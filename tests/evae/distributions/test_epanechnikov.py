@@ -17,6 +17,7 @@ from torch.distributions import Distribution
 from evae.distributions import STANDARD_ENTROPY, STANDARD_VARIANCE, Epanechnikov, standard_epanechnikov
 from evae.distributions.epanechnikov import ALGORITHMS
 from foundation.errors import InputError
+from tests.support.examples import examples
 from theory.kernels import EPANECHNIKOV, x
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -125,7 +126,7 @@ def test_the_distribution_function_is_zero_below_and_one_above_the_support() -> 
 
 
 @given(p=probabilities)
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(deadline=None, derandomize=True, max_examples=examples(300))
 def test_quantiles_are_accurate_to_rounding(p: float) -> None:
     with mpmath.workdps(60):
         exact = 2 * mpmath.sin(mpmath.asin(2 * mpmath.mpf(p) - 1) / 3)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from evae.distributions import Epanechnikov, EpanechnikovPlusUniform, standard_epanechnikov
 from evae.models.kernel_density import KernelDensityPosterior
+from tests.support.examples import examples
 from theory.kernels import x
 from theory.posterior import posterior_distribution, posterior_law, posterior_moments
 
@@ -134,7 +135,7 @@ def test_as_the_kernel_vanishes_it_is_the_uniform_law(s: float) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(exponents=st.tuples(st.floats(-6, 6), st.floats(-6, 6)), loc=st.floats(-1e3, 1e3), share=st.floats(-1, 1))
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=examples(60))
 def test_values_and_gradients_are_finite_wherever_the_density_is_positive(
     dtype: torch.dtype, exponents: tuple[float, float], loc: float, share: float
 ) -> None:

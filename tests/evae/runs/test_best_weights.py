@@ -24,6 +24,7 @@ from evae.training.group import TrainingInterrupted
 from foundation.errors import InputError
 from tests.evae.conftest import refusal, small
 from tests.evae.training.test_resume import OFTEN, Stopping, result
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_a_run_that_lost_its_last_epochs_has_the_best_of_those_before(kept: tupl
 
 
 @given(values=st.lists(st.integers(0, 4), min_size=1, max_size=10), data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_what_a_checkpoint_may_need_is_never_discarded(
     tmp_path_factory: pytest.TempPathFactory, values: list[int], data: st.DataObject
 ) -> None:

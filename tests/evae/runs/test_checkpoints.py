@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from evae.runs import checkpoints
 from evae.runs.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Position, read
 from foundation.errors import InputError
+from tests.support.examples import examples
 
 
 def checkpoint(epochs_finished: int, batches: int = 0) -> Checkpoint:
@@ -113,7 +114,7 @@ def test_what_is_wrong_with_a_file_is_said_and_the_checkpoint_before_it_taken(
 
 
 @given(file=st.sampled_from([*checkpoints.GROUPS, "manifest"]), place=st.floats(0, 1), bit=st.integers(0, 7))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_any_flipped_bit_is_noticed(
     file: str, place: float, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

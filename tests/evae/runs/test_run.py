@@ -111,7 +111,7 @@ def test_an_image_shape_that_is_not_one_is_refused(run: Run) -> None:
 
 
 @given(kept=st.floats(0, 1, exclude_max=True))
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(deadline=None, derandomize=True, max_examples=examples(25))
 def test_weights_cut_short_anywhere_are_refused(
     kept: float, trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

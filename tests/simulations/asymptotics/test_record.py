@@ -19,6 +19,7 @@ from foundation.errors import InputError
 from simulations import simulate
 from simulations.asymptotics.courses import COURSES, SIZES
 from simulations.asymptotics.record import Point, Record, Track
+from tests.support.examples import examples
 from tests.support.places import RESULTS
 from theory.bickel_rosenblatt import exact_mean, exact_variance, limit_mean, theorem_conditions
 from theory.bickel_rosenblatt.bandwidth import window_at
@@ -180,7 +181,7 @@ def document() -> Any:
 WRONG: st.SearchStrategy[Any] = st.sampled_from([None, True, "1", [], {}, math.nan, math.inf, -math.inf, [1.0], -1.0])
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_record_that_lacks_a_field_or_holds_another_kind_of_value_is_refused(
     data: st.DataObject, document: Any, tmp_path_factory: pytest.TempPathFactory

@@ -25,6 +25,7 @@ from simulations.engines.exact.replicates import ExactReplicates
 from simulations.engines.exact.statistic import Statistic, _Sweep
 from simulations.engines.exact.window_ends import end_table, integrate_beyond
 from simulations.sampling.streams import draw
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.densities.density import Density
 from theory.densities.evaluation import numerical
@@ -100,7 +101,7 @@ samples = st.lists(
 ).map(sorted)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     sample=samples,
     kernel=st.sampled_from([*ONE_POLYNOMIAL, LOPSIDED]),
@@ -134,7 +135,7 @@ def test_hundreds_of_thousands_of_overlaps_do_not_accumulate_rounding(kernel: Ke
     assert value == pytest.approx(float(expected), rel=4e-15)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(sample=samples, kernel=st.sampled_from([*ONE_POLYNOMIAL, LOPSIDED]), side=st.sampled_from([-1, 1]))
 def test_the_square_beyond_an_end_of_the_window_is_that_of_rational_arithmetic(
     sample: list[float], kernel: Kernel, side: int
@@ -212,7 +213,7 @@ DIFFERENT = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     sample=st.lists(DIFFERENT, min_size=1, max_size=60).map(lambda values: np.sort(np.array(values))),
     kernel=st.sampled_from([*ONE_POLYNOMIAL, LOPSIDED]),

@@ -189,13 +189,13 @@ def test_mixtures_of_any_scales_at_any_locations_are_integrated(problem: Problem
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(problem=problems())
 def test_many_mixtures_of_any_scales_at_any_locations_are_integrated(problem: Problem) -> None:
     assert_integrated(problem)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     places=st.lists(st.integers(-1000, 1000), min_size=1, max_size=4),
     scale=powers_of_ten,
@@ -241,7 +241,7 @@ def test_a_kernel_that_is_the_density_leaves_rounding(kernel: str, density: str)
     assert_near(tm_statistic([0.5], kernel=kernel, density=density, weight="one", bandwidth=0.5), 0.0, 2.0)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(
     location=locations.filter(lambda place: abs(place) < 10**6),
     scale=st.sampled_from([Fraction(1, 1000), Fraction(1), Fraction(1000)]),

@@ -406,7 +406,7 @@ def test_a_density_unbounded_under_the_weight_is_refused_by_name() -> None:
 
 
 @given(start=st.integers(-30, 28), length=st.integers(1, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_the_tables_reproduce_the_density_to_rounding_even_in_its_tails(start: int, length: int) -> None:
     table = cell_table(NORMAL, window(start, start + length))
     v = np.linspace(-1, 1, 7)

@@ -26,6 +26,7 @@ from simulations.engines.sums.binomials import log_probability, log_ratio
 from simulations.engines.sums.count_trees import count_tree, divide
 from simulations.engines.sums.replicates import SumReplicates
 from simulations.study.study import Study
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.bickel_rosenblatt.variance import exact_variance
@@ -101,7 +102,7 @@ def test_a_large_count_has_the_normal_law_of_its_mean_and_variance(trials: int) 
     assert (counts == np.floor(counts)).all()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(
     st.lists(st.sampled_from([0.0, 1e-20, 1e-9, 0.001, 0.2, 1.0, 30.0]), min_size=1, max_size=40).filter(any),
     st.sampled_from([1, 2, 7, 300, 40_000, 10**9, 10**15]),

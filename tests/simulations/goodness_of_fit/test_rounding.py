@@ -21,6 +21,7 @@ from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.rounding import Rounding, count_ties, guess_width
 from simulations.sampling.streams import draw
 from simulations.study.study import Study
+from tests.support.examples import examples
 from tests.support.processes.runner import runner
 from theory.densities.families import NORMAL
 
@@ -44,7 +45,7 @@ def test_decimal_multiples_of_a_width_are_accepted_and_others_refused(number: in
 
 
 @given(st.lists(st.integers(-500, 500), min_size=2, max_size=40, unique=True), st.integers(-3, 3))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_the_width_that_is_proposed_divides_all_observations(numbers: list[int], power: int) -> None:
     sample = np.array([float(f"{number}e{power}") for number in numbers])
     width = guess_width(sample)

@@ -14,6 +14,7 @@ from scipy import stats
 
 from simulations.study.accumulators import KEPT, PAGE, RESOLUTION, Accumulator, Grid, Moments, QuantileSketch
 from simulations.study.summary import normality
+from tests.support.examples import examples
 
 PROBABILITIES = (0.0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.9999, 1.0)
 
@@ -120,7 +121,7 @@ def sketch_of(blocks: Iterable[np.ndarray]) -> QuantileSketch:
 
 @pytest.mark.parametrize("law", LAWS)
 @given(st.integers(0, 2**32), st.integers(1, 4 * KEPT), st.floats(-10, 10), st.floats(-100, 100))
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 def test_quantiles_are_numpys_within_a_ten_thousandth_of_the_spread(
     law: str, seed: int, size: int, shift: float, magnitude: float
 ) -> None:
@@ -150,7 +151,7 @@ def test_bins_are_in_the_order_of_the_values_from_the_smallest_to_the_largest_nu
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 3 * KEPT), max_size=6))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_a_sketch_is_the_same_in_whatever_blocks_its_values_come(seed: int, cuts: list[int]) -> None:
     values = gamma_values(3 * KEPT, seed)
     whole, parts = sketch_of([values]), sketch_of(np.split(values, sorted(cuts)))

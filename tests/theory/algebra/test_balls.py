@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Rational, erfc, exp, hyper, log, polylog, sqrt
 
+from tests.support.examples import examples
 from theory.algebra.balls import EntropyTerm, analytic_function, ball_of, integer_power, taylor_coefficients
 
 z = sympy.Symbol("z")
@@ -24,7 +25,7 @@ FUNCTIONS = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(function=st.sampled_from(FUNCTIONS), real=st.floats(0.05, 0.999), imaginary=st.floats(-0.5, 0.5))
 def test_the_ball_of_a_complex_number_contains_the_value(function: sympy.Expr, real: float, imaginary: float) -> None:
     with flint.ctx.workprec(192):
@@ -83,7 +84,7 @@ SERIES = (
 """One for each rule, analytic between -1 and 1."""
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(function=st.sampled_from(SERIES), place=st.floats(-0.5, 0.5), share=st.floats(-1, 1), order=st.integers(0, 4))
 def test_taylor_coefficients_are_those_of_every_point_of_a_ball(
     function: sympy.Expr, place: float, share: float, order: int

@@ -209,7 +209,7 @@ def test_an_unbounded_function_has_no_supremum(function: Expr, point: Expr, unbo
     assert found.is_unbounded == unbounded
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 @given(rate=st.fractions(min_value=Fraction(1, 3), max_value=3, max_denominator=4), knot=RATIONALS)
 def test_the_convolution_roughness_of_two_exponentials_is_enclosed(rate: Fraction, knot: Fraction) -> None:
     """With rates a on the left and b on the right; the autocorrelation is elementary, and its square integrates."""

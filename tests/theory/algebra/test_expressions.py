@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
+from tests.support.examples import examples
 from tests.support.hostile.mutations import little_memory
 from theory.algebra.expressions import SECONDS, Decimal, half_unit_of, parse, value_of
 
@@ -193,7 +194,7 @@ def towers(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.one_of(towers(), LITERALS, st.lists(LITERALS, max_size=30).map("*".join)))
 def test_literals_and_towers_are_answered_within_two_seconds_and_little_memory(text: str) -> None:
     """The limits hold before a number is built: `1e-999999999` alone took minutes and all memory."""

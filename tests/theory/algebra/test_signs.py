@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Abs, Expr, Integer, Max, Min, Piecewise, Rational, cos, cosh, exp, log, oo, pi, sin, sqrt, tan
 
+from tests.support.examples import examples
 from theory.algebra.balls import ball_of
 from theory.algebra.enclosed_integrals import enclose_integral
 from theory.algebra.self_convolution import enclose_convolution_roughness
@@ -80,20 +81,20 @@ def require_told_apart(lower: Expr, place: Expr, shape: Callable[[Expr], Expr]) 
         assert float(found.rad()) < 1e-16
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(lower=SMOOTH, place=PLACES, shape=TOUCHING)
 def test_functions_that_touch_are_told_apart(lower: Expr, place: Expr, shape: Callable[[Expr], Expr]) -> None:
     require_told_apart(lower, place, shape)
 
 
 @pytest.mark.slow
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(lower=SMOOTH, place=PLACES, shape=TOUCHING)
 def test_many_functions_that_touch_are_told_apart(lower: Expr, place: Expr, shape: Callable[[Expr], Expr]) -> None:
     require_told_apart(lower, place, shape)
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(lower=SMOOTH, place=PLACES, shape=TOUCHING)
 def test_the_convolution_roughness_of_touching_functions_is_that_of_the_larger(
     lower: Expr, place: Expr, shape: Callable[[Expr], Expr]
@@ -152,7 +153,7 @@ def functions() -> st.SearchStrategy[Expr]:
     return st.lists(factors, min_size=1, max_size=3).map(lambda several: sympy.prod(several))
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     function=functions(),
     upper=st.sampled_from([ONE, pi / 2, Integer(3)]),

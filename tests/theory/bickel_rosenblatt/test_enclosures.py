@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.errors import InputError
-from tests.support.examples import each_slow
+from tests.support.examples import each_slow, examples
 from theory.bickel_rosenblatt import enclosures
 from theory.bickel_rosenblatt.enclosures import enclosed_mean
 from theory.bickel_rosenblatt.mean import exact_mean
@@ -56,7 +56,7 @@ DENSITIES_AND_WEIGHTS = [
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     m=st.integers(1, 10**6),
     kernel=st.sampled_from(POLYNOMIAL),

@@ -230,7 +230,7 @@ def test_every_density_and_weight_agrees_with_thirty_digit_arithmetic(density: s
     assert_agreement(1000, "epanechnikov", density_named(density), weight, 0.2)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(
     kernel=st.sampled_from(["epanechnikov", "triangular", "biweight"]),
     weight=st.integers(1, 9),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.outlines import KernelGrid, Outline, Power, outline_of
 from theory.bickel_rosenblatt.quadrature import GROWTH, Feature, Mesh, Nodes, Table, split
 from theory.densities.families import density_named
@@ -19,7 +20,7 @@ places = st.integers(-1000, 1000).map(lambda number: Fraction(number, 128) + 100
 features = st.builds(Feature, places, st.floats(-9, 2).map(lambda power: 10.0**power))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(edges=st.sets(places, min_size=2, max_size=6), marks=st.lists(features, max_size=4))
 def test_a_mesh_covers_its_interval_with_cells_that_are_narrow_beside_features(
     edges: set[Fraction], marks: list[Feature]
@@ -47,7 +48,7 @@ def test_cells_beside_a_narrow_feature_far_from_0_keep_their_digits() -> None:
     assert np.all(mesh.bases[around] == 10**6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     edges=st.sets(places, min_size=2, max_size=6),
     rows=st.lists(st.floats(985, 1015), min_size=1, max_size=4),

@@ -15,6 +15,7 @@ from sympy import Rational, oo, pi
 
 from foundation.errors import InputError
 from foundation.types import Array
+from tests.support.examples import examples
 from theory.bickel_rosenblatt import interactions
 from theory.bickel_rosenblatt.expansions import leading_terms
 from theory.bickel_rosenblatt.interactions import Coefficients, Quadrature, Setting
@@ -144,7 +145,7 @@ def gaussian_coefficients(b: mpf) -> list[mpf]:
     return [b**2 * value for value in (2 * pairs, 4 * spread, 4 * variance_of_bias, -8 * covariance)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(power=st.floats(-4, 3), m=st.integers(1, 10**12))
 def test_the_gaussian_kernel_on_the_whole_line_has_a_closed_form(power: float, m: int) -> None:
     """Whatever the bandwidth: also where all kernels are nearly the same, and the variance is tiny."""
@@ -259,7 +260,7 @@ def mixtures(draw: st.DrawFn) -> list[tuple[Rational, Rational, Rational]]:
 COMPACT = [name for name, kernel in KERNELS.items() if kernel.has_compact_support]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(
     components=mixtures(),
     kernel=st.sampled_from([*COMPACT, "gaussian"]),
@@ -279,7 +280,7 @@ def test_the_reference_does_not_matter(
         assert sum(other.at(50)) == pytest.approx(found.total, rel=1e-8)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(
     components=mixtures(),
     kernel=st.sampled_from([*COMPACT, "gaussian"]),

@@ -15,6 +15,7 @@ from sympy import Expr, Integer, Rational, atan, erfc, exp, log, oo, pi, sqrt, t
 from foundation.errors import InputError
 from simulations.engines.exact.statistic import tm_statistic
 from simulations.study.study import Study
+from tests.support.examples import examples
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.density import Density, probability
 from theory.densities.families import beta, density_named, mixture, normal, uniform
@@ -87,7 +88,7 @@ def test_a_density_that_contradicts_itself_is_refused(density: Density, reason: 
         valid_density(density, drawn=True)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     field=st.sampled_from(["distribution", "survival", "pieces"]),
     share=st.fractions(min_value=Fraction(1, 1000), max_value=Fraction(1, 2), max_denominator=1000),

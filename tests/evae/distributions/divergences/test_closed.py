@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Normal, Uniform, kl_divergence
 
 from evae.distributions import Epanechnikov, EpanechnikovPlusUniform, UniformPlusUniform
+from tests.support.examples import examples
 from theory.posterior import kl_to_standard_normal
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -165,7 +166,7 @@ def test_of_a_uniform_law(low: float, high: float, loc: float, scale: float) -> 
 
 
 @given(ratio=st.floats(1e-3, 1), place=st.floats(-1, 1), loc=st.floats(-5, 5), scale=st.floats(0.01, 100))
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=examples(40))
 def test_to_an_epanechnikov_law_that_contains_it(ratio: float, place: float, loc: float, scale: float) -> None:
     inner_scale = ratio * scale
     inner_loc = loc + 0.999 * place * (scale - inner_scale)
@@ -250,7 +251,7 @@ def test_without_absolute_continuity_it_is_infinite_and_its_gradient_zero(p: Any
 )
 @example(exponents=(24.0, -22.0), locs=(0.0, 0.0))
 @example(exponents=(-22.0, 24.0), locs=(0.0, 0.0))
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=examples(60))
 def test_it_is_never_negative_and_never_not_a_number(
     dtype: torch.dtype, exponents: tuple[float, float], locs: tuple[float, float]
 ) -> None:

@@ -18,6 +18,7 @@ from evae.experiments.statistics.anova import EFFECTS, INTERACTION, analyse, mul
 from evae.experiments.statistics.trials import Treatment, Trial, values_by_treatment
 from foundation.errors import InputError
 from tests.evae.experiments.tables import FIRST, LAST, Values, balanced, trials_of, unbalanced
+from tests.support.examples import examples
 
 TABLES = 2000
 
@@ -58,7 +59,7 @@ def test_the_sums_of_squares_are_those_of_the_cell_means(values: Values) -> None
         assert source.share is None or source.share == pytest.approx(source.sum_of_squares / total, abs=1e-9)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(values=balanced().filter(lambda values: values.shape[2] > 1))
 def test_each_effect_and_its_variation_over_the_seeds_are_those_of_statsmodels(values: Values) -> None:
     frame = pytest.importorskip("pandas").DataFrame

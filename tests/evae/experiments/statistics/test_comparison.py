@@ -24,6 +24,7 @@ from evae.experiments.statistics.paired_differences import paired_differences
 from evae.experiments.statistics.wins import Wins, count_wins
 from evae.experiments.statistics.wording import shown_p
 from foundation.errors import InputError
+from tests.support.examples import examples
 from tests.support.peers import adjusted
 from theory import paper as published
 from theory.paper.tables import EXPERIMENTS, Metric
@@ -209,7 +210,7 @@ def test_the_papers_tables_have_the_papers_wins() -> None:
     assert (fid.smallest_one_sided, fid.smallest_two_sided) == (Fraction(1, 16), Fraction(1, 8))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(measured=tables())
 def test_the_sign_tests_are_scipys(measured: list[Measurement]) -> None:
     counts = wins(measured, CRITERIA)

@@ -32,6 +32,7 @@ from tests.evae.training.tape import Tape
 from tests.evae.training.test_resume import OFTEN, Stopping, result
 from tests.evae.training.test_seeds import ROUNDING, apart, curves, digits
 from tests.evae.training.test_steps import FULL, assert_same_bits, session, state
+from tests.support.examples import examples
 
 __all__ = ["digits"]
 
@@ -44,7 +45,7 @@ def test_the_names_are_those_of_the_options() -> None:
 
 
 @given(epochs=st.integers(1, 30), lr=st.floats(1e-6, 1.0))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_cosine_is_pytorchs(epochs: int, lr: float) -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
     reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
