@@ -31,3 +31,9 @@ def examples(number: int) -> int:
 def each_slow(cases: Iterable[Any]) -> list[Any]:
     """Return parameters that only `make test-all` tries; a tuple has one for each argument."""
     return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases]
+
+
+def first(number: int, cases: Iterable[Any]) -> list[Any]:
+    """Return parameters of which only `make test-all` tries those after the first ``number``."""
+    listed = list(cases)
+    return [*listed[:number], *each_slow(listed[number:])]

@@ -27,6 +27,7 @@ from simulations.engines.multinomial.alias_tables import (
 from simulations.engines.multinomial.counts import count_tables, draw_counts
 from simulations.engines.multinomial.replicates import MultinomialReplicates
 from simulations.sampling.philox import POSITIONS, fill
+from tests.support.examples import first
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.densities.families import density_named
@@ -218,16 +219,19 @@ def test_the_values_are_those_of_the_samples(kernel: str, m: int) -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "density", "weight", "m"),
-    [
-        ("epanechnikov", "normal", "window:-2,2", 2000),
-        ("triangular", "laplace", "inverse-density:-1,1", 300),
-        ("triweight", "uniform:-1,1", "window:-2,2", 500),
-        ("biweight", "beta:1.5,1", "one", 300),
-        ("uniform", TWO_PEAKS, "window:-1,2", 400),
-        ("epanechnikov", NARROW, "one", 1000),
-        ("cosine", "logistic", "window:-2,1", 400),
-        ("gaussian", "beta:2,3", "window:0,1", 300),
-    ],
+    first(
+        4,
+        [
+            ("epanechnikov", "normal", "window:-2,2", 2000),
+            ("triangular", "laplace", "inverse-density:-1,1", 300),
+            ("uniform", TWO_PEAKS, "window:-1,2", 400),
+            ("epanechnikov", NARROW, "one", 1000),
+            ("triweight", "uniform:-1,1", "window:-2,2", 500),
+            ("biweight", "beta:1.5,1", "one", 300),
+            ("cosine", "logistic", "window:-2,1", 400),
+            ("gaussian", "beta:2,3", "window:0,1", 300),
+        ],
+    ),
 )
 def test_the_mean_is_the_exact_mean(kernel: str, density: str, weight: str, m: int) -> None:
     replicates = 10_000

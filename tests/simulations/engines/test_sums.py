@@ -26,7 +26,7 @@ from simulations.engines.sums.binomials import log_probability, log_ratio
 from simulations.engines.sums.count_trees import count_tree, divide
 from simulations.engines.sums.replicates import SumReplicates
 from simulations.study.study import Study
-from tests.support.examples import examples
+from tests.support.examples import examples, first
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
 from theory.bickel_rosenblatt.mean import exact_mean
 from theory.bickel_rosenblatt.variance import exact_variance
@@ -159,15 +159,18 @@ def test_the_moments_of_a_stratum_are_those_of_its_density(density: str) -> None
 
 @pytest.mark.parametrize(
     ("kernel", "density", "weight", "m"),
-    [
-        ("epanechnikov", "normal", "window:-2,2", 10**5),
-        ("epanechnikov", "normal", "window:-2,2", 10**12),
-        ("triangular", "laplace", "inverse-density:-1,1", 10**6),
-        ("triweight", "uniform:-1,1", "window:-2,2", 30_000),
-        ("uniform", "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)", "window:-1,2", 10**5),
-        ("cosine", "logistic", "window:-2,1", 10**5),
-        ("gaussian", "beta:2,3", "window:0,1", 10**5),
-    ],
+    first(
+        3,
+        [
+            ("epanechnikov", "normal", "window:-2,2", 10**12),
+            ("triangular", "laplace", "inverse-density:-1,1", 10**6),
+            ("triweight", "uniform:-1,1", "window:-2,2", 30_000),
+            ("epanechnikov", "normal", "window:-2,2", 10**5),
+            ("uniform", "mixture:0.5*normal(-1,0.5)+0.5*normal(1,0.5)", "window:-1,2", 10**5),
+            ("cosine", "logistic", "window:-2,1", 10**5),
+            ("gaussian", "beta:2,3", "window:0,1", 10**5),
+        ],
+    ),
 )
 def test_mean_and_variance_are_the_exact_ones(kernel: str, density: str, weight: str, m: int) -> None:
     replicates = 2000 if m > 10**9 else 6000

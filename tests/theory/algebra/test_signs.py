@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Abs, Expr, Integer, Max, Min, Piecewise, Rational, cos, cosh, exp, log, oo, pi, sin, sqrt, tan
 
-from tests.support.examples import examples
+from tests.support.examples import each_slow, examples
 from theory.algebra.balls import ball_of
 from theory.algebra.enclosed_integrals import enclose_integral
 from theory.algebra.self_convolution import enclose_convolution_roughness
@@ -114,13 +114,17 @@ def test_the_convolution_roughness_of_touching_functions_is_that_of_the_larger(
         ((x + 1) ** 3, x**3 + 3 * x**2 + 3 * x + 1),
         (1 / cos(x) ** 2, 1 + tan(x) ** 2),
         (log(1 + x**2), 2 * log(sqrt(1 + x**2))),
-        (tan(x / 2), sin(x) / (1 + cos(x))),
-        (sin(x) ** 6 + cos(x) ** 6, 1 - 3 * sin(x) ** 2 * cos(x) ** 2),
         # Where the derivative is found to be 0, and the function at one point.
         (sympy.erf(x), 1 - sympy.erfc(x)),
         (sympy.atan(x), sympy.asin(x / sqrt(1 + x**2))),
         (log((1 + x / 2) * (2 + x)), log(1 + x / 2) + log(2 + x)),
         (Abs(x) * x, sympy.sign(x) * x**2),
+        *each_slow(
+            [
+                (tan(x / 2), sin(x) / (1 + cos(x))),
+                (sin(x) ** 6 + cos(x) ** 6, 1 - 3 * sin(x) ** 2 * cos(x) ** 2),
+            ]
+        ),
     ],
 )
 def test_functions_that_coincide_are_one(one: Expr, other: Expr) -> None:
