@@ -14,6 +14,7 @@ from .options import SCHEDULES as SCHEDULES
 from .options import WITHOUT_EFFECT as WITHOUT_EFFECT
 from .options import Option as Option
 from .options import flag as flag
+from .recipe import DECODER_BOUNDS as DECODER_BOUNDS
 from .recipe import DIVERGENCES as DIVERGENCES
 from .recipe import GRADIENTS as GRADIENTS
 from .recipe import INTERVALS as INTERVALS

@@ -30,6 +30,7 @@ from evae.configuration.domains import (
 from evae.configuration.hold_out import KEEP
 from evae.configuration.noises import LARGEST_SHAPE, SMALLEST_INITIAL_SHAPE
 from evae.configuration.recipe import (
+    DECODER_BOUNDS,
     DIVERGENCES,
     GRADIENTS,
     INTERVALS,
@@ -660,6 +661,17 @@ class TrainingOptions:
             "0 is the default.",
             metavar="SHARE",
             label="elbo{}",
+        ),
+    )
+    decoder_bound: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*DECODER_BOUNDS),
+            "Bound of the objective iwae with which the decoder is trained.",
+            "groups (the default): that of the encoder. all: the tighter one from all M K codes of --importance-groups "
+            "and --importance-samples in a single group, while the encoder keeps its own (PIWAE).",
+            metavar="groups|all",
+            label="decoder-{}",
         ),
     )
     gradient: str | None = field(

@@ -36,6 +36,9 @@ PSEUDO_INPUTS = ("random", "data", "frozen")
 #: Gradients of the objective iwae (`evae.models.objectives.ImportanceWeighted`).
 GRADIENTS = ("plain", "stl", "dreg")
 
+#: Bounds of the objective iwae with which the decoder is trained: that of the encoder, or that of all codes in one.
+DECODER_BOUNDS = ("groups", "all")
+
 #: Shapes of the posterior beta that are learned: one for the model, or one for each code and dimension.
 LEARNED_SHAPES = ("learned", "encoded")
 
@@ -73,7 +76,7 @@ class Recipe:
     prior, prior_components, pseudo_inputs
         Of the objective elbo: one of `PRIORS`; of the priors mixture and vamp their number of components, and of vamp
         one of `PSEUDO_INPUTS`.
-    importance_samples, importance_groups, elbo_share, gradient
+    importance_samples, importance_groups, elbo_share, decoder_bound, gradient
         Of the objective iwae: as for `evae.models.objectives.ImportanceWeighted`.
     penalty, penalty_weight
         A further term, one of `PENALTIES`, which any objective can have, and its weight.
@@ -96,6 +99,7 @@ class Recipe:
     importance_samples: int | None = None
     importance_groups: int | None = None
     elbo_share: float | None = None
+    decoder_bound: str | None = None
     gradient: str | None = None
     penalty: str | None = None
     penalty_weight: float | None = None
@@ -147,6 +151,7 @@ RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "importance_samples": ("objective", ("iwae",), 5),
     "importance_groups": ("objective", ("iwae",), 1),
     "elbo_share": ("objective", ("iwae",), 0.0),
+    "decoder_bound": ("objective", ("iwae",), "groups"),
     "gradient": ("objective", ("iwae",), "plain"),
     "divergence_by": ("objective", ("elbo", "uniform-prior"), "exact"),
     "prior": ("objective", ("elbo",), "normal"),

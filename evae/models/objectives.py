@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from evae.configuration.configuration import Configuration
-from evae.models.importance_weighting import importance_bound, weigh_gradient
+from evae.models.importance_weighting import importance_bound, separate_gradients, weigh_gradient
 from evae.models.kernel_density import KernelDensityPosterior
 from evae.models.pixels import BERNOULLI, PixelLaw
 from evae.models.posteriors import Draw, Posterior
@@ -43,6 +43,11 @@ class Objective(ABC):
     def samples(self) -> int:
         """Number of codes that are drawn for each image."""
         return 1
+
+    @property
+    def separates_gradients(self) -> bool:
+        """Whether the encoder and the decoder have gradients of different losses, and `terms` needs `Draw.decoded`."""
+        return False
 
     @abstractmethod
     def terms(
@@ -220,6 +225,10 @@ class ImportanceWeighted(Objective):
         M, the number of bounds whose mean is taken.
     elbo_share : float
         Weight of the bound from single codes.
+    decoder_bound : str
+        ``groups``: all weights are trained with this bound. ``all``: those of the decoder and of the law of the pixels
+        are trained with the bound from all M K codes in one group, the rest with this one; the terms add up to the
+        negative bound from all codes.
     gradient : str
         ``plain``: the derivative of the bound. ``stl``: without the derivative of log q(z | x) with respect to its
         parameters at the drawn code; for one code its mean is the same. ``dreg``: the doubly reparametrised gradient.
@@ -229,6 +238,7 @@ class ImportanceWeighted(Objective):
     codes: int = 5
     groups: int = 1
     elbo_share: float = 0.0
+    decoder_bound: str = "groups"
     gradient: str = "plain"
 
     names: ClassVar[tuple[str, ...]] = ("reconstruction", "importance_weighted")
@@ -238,6 +248,11 @@ class ImportanceWeighted(Objective):
     def samples(self) -> int:
         """M K."""
         return self.groups * self.codes
+
+    @property
+    def separates_gradients(self) -> bool:
+        """Whether the decoder has a bound of its own."""
+        return self.decoder_bound == "all"
 
     def terms(
         self,
@@ -257,12 +272,18 @@ class ImportanceWeighted(Objective):
         log_density = draw.log_density
         if self.gradient != "plain":
             log_density = posterior.detach().repeat_each(self.samples).log_prob(draw.codes)
-        log_weights = (prior.log_prob(draw.codes) - errors - log_density).view(len(images), self.groups, self.codes)
+        log_prior = prior.log_prob(draw.codes)
+        log_weights = (log_prior - errors - log_density).view(len(images), self.groups, self.codes)
         if self.gradient == "dreg":
             weigh_gradient(draw.codes, log_weights)
+        bound = importance_bound(log_weights, self.elbo_share)
+        if self.separates_gradients:
+            of_all = importance_bound((log_prior.detach() - errors - log_density.detach()).view(len(images), 1, -1))
+            direct = (log_prior - errors.detach() - log_density).view_as(log_weights)
+            bound = separate_gradients(bound, importance_bound(direct, self.elbo_share), of_all, draw)
         # The gradient is that of the bound alone; its split in two terms is for the log.
         error = errors.detach().view(len(images), -1).mean(1)
-        return {"reconstruction": error, "importance_weighted": -importance_bound(log_weights, self.elbo_share) - error}
+        return {"reconstruction": error, "importance_weighted": -bound - error}
 
 
 @dataclass(frozen=True)
@@ -286,6 +307,11 @@ class Penalised(Objective):
     def samples(self) -> int:
         """The number of the objective."""
         return self.objective.samples
+
+    @property
+    def separates_gradients(self) -> bool:
+        """Whether the objective does."""
+        return self.objective.separates_gradients
 
     def terms(
         self,
@@ -312,6 +338,7 @@ def objective_for(config: Configuration) -> Objective:
             recipe.importance_samples,
             groups=recipe.importance_groups or 1,
             elbo_share=recipe.elbo_share or 0.0,
+            decoder_bound=recipe.decoder_bound or "groups",
             gradient=recipe.gradient or "plain",
         )
     elif recipe.beta is None:

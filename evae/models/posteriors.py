@@ -40,10 +40,13 @@ class Draw:
         Shape (N, d_z).
     log_density : Tensor, optional
         Shape (N,), summed over dimensions; None if the posterior has no density, or nobody asked for it.
+    decoded : Tensor, optional
+        The copy of the codes that the decoder received, at which its gradient ends; None if it received the codes.
     """
 
     codes: Tensor
     log_density: Tensor | None
+    decoded: Tensor | None = None
 
 
 @dataclass(frozen=True)

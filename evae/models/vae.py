@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -385,20 +386,24 @@ class VAE(nn.Module):
         precision: str = "fp32",
         density: bool = False,
         samples: int = 1,
+        separate: bool = False,
     ) -> tuple[Tensor, Posterior, Draw]:
         """Return the logits of a reconstruction from a drawn code, (N, C, S, S), the posterior and the draw.
 
         With several ``samples`` K the draw and the logits have N K rows, K consecutive ones for each image.
 
         With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
-        The log-density of the draw is computed if ``density``, and None otherwise.
+        The log-density of the draw is computed if ``density``, and None otherwise. If ``separate``, the decoder
+        receives a copy of the codes, `Draw.decoded`, at which gradients end.
         """
         posterior = self._encode(images, precision)
         each = posterior if samples == 1 else posterior.repeat_each(samples)
         source = repeat_source(generator, samples)
         drawn = each.draw(source) if density else Draw(each.rsample(source), None)
+        if separate:
+            drawn = replace(drawn, decoded=drawn.codes.detach().requires_grad_())
         with layers_in(precision, images.device):
-            logits = self.logits(drawn.codes)
+            logits = self.logits(drawn.codes if drawn.decoded is None else drawn.decoded)
         return logits.to(images.dtype), posterior, drawn
 
     def reconstruct(self, images: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ def test_commands_and_options_are_offered() -> None:
         ("train --network ", ["appendix-b", "mlp"]),
         ("train --pixels ", list(configuration.PIXELS)),
         ("train --prior-length ", ["learned"]),
+        ("train --decoder-bound ", configuration.DECODER_BOUNDS),
         ("train --gradient ", configuration.GRADIENTS),
         ("train --shape ", configuration.LEARNED_SHAPES),
         ("evaluate RUN --device ", configuration.DEVICES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -94,8 +95,14 @@ def compute(model: VAE, objective: Objective, images: Tensor, seed: int = 0) -> 
     """Return the terms, and the gradient of the mean loss in one vector."""
     model.zero_grad()
     source = torch.Generator().manual_seed(seed)
-    logits, q, drawn = model(images, source, density=objective.needs_density, samples=objective.samples)
-    terms = objective.terms(logits, images, q, drawn, model.prior)
+    logits, q, drawn = model(
+        images,
+        source,
+        density=objective.needs_density,
+        samples=objective.samples,
+        separate=objective.separates_gradients,
+    )
+    terms = objective.terms(logits, images, q, drawn, model.prior, pixels=model.pixels)
     sum(terms.values()).mean().backward()  # type: ignore[union-attr]
     return terms, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
@@ -130,6 +137,80 @@ def test_the_terms_do_not_depend_on_the_gradient_and_add_up_to_the_negative_boun
         weights[row // 8, row % 8] = pixels.sum() + log_prior - drawn.log_density[row]
     by_hand = weights.view(3, 2, 4).exp().mean(2).log().mean(1)
     torch.testing.assert_close(-terms["reconstruction"] - terms["importance_weighted"], by_hand)
+
+
+def split(model: VAE, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the parts of a gradient of `compute` that belong to the generative model, and to the posterior."""
+    generative = {"decoder", "pixels"}
+    marks = [torch.full((p.numel(),), name.partition(".")[0] in generative) for name, p in model.named_parameters()]
+    mine = torch.cat(marks)
+    return gradient[mine], gradient[~mine]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"elbo_share": 0.3},
+        {"gradient": "stl"},
+        {"gradient": "dreg"},
+        {"posterior": "epanechnikov", "pixels": "gaussian"},
+        {"posterior": "beta"},
+    ],
+)
+def test_the_decoder_has_the_gradient_of_all_codes_and_the_encoder_that_of_its_groups(
+    options: dict[str, Any],
+) -> None:
+    """Also in training, where batch normalisation makes an image a function of the codes of others."""
+    config = Configuration(
+        model="iwae", importance_samples=3, importance_groups=2, decoder_bound="all", latent_dim=3, **options
+    )
+    model, images = initial_model(config, (1, 32, 32)).double().train(), torch.rand(4, 1, 32, 32)
+    objective = objective_for(config)
+    assert isinstance(objective, ImportanceWeighted)
+    terms, gradient = compute(model, objective, images)
+    _, of_groups = compute(model, replace(objective, decoder_bound="groups"), images)
+    all_terms, of_all = compute(model, ImportanceWeighted(6), images)
+    torch.testing.assert_close(terms, all_terms)
+    decoder, encoder = split(model, gradient)
+    torch.testing.assert_close(decoder, split(model, of_all)[0], rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(encoder, split(model, of_groups)[1], rtol=1e-9, atol=1e-10)
+    # The comparison can fail: the two bounds have different gradients.
+    assert not torch.allclose(decoder, split(model, of_groups)[0], rtol=1e-3)
+    assert not torch.allclose(encoder, split(model, of_all)[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("codes", [1, 4])
+def test_with_one_group_both_bounds_are_that_of_all_codes(codes: int) -> None:
+    config = Configuration(model="iwae", importance_samples=codes, latent_dim=3)
+    model, images = initial_model(config, (1, 32, 32)).double().train(), torch.rand(4, 1, 32, 32)
+    terms, gradient = compute(model, ImportanceWeighted(codes, decoder_bound="all"), images)
+    same, expected = compute(model, ImportanceWeighted(codes), images)
+    torch.testing.assert_close(terms, same)
+    torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-10)
+
+
+def test_single_codes_train_the_encoder_with_the_elbo_and_the_decoder_with_the_bound_from_all() -> None:
+    config = Configuration(model="iwae", latent_dim=3)
+    model, images = initial_model(config, (1, 32, 32)).double().train(), torch.rand(4, 1, 32, 32)
+    _, gradient = compute(model, ImportanceWeighted(1, groups=5, decoder_bound="all"), images)
+    _, elbo = compute(model, ImportanceWeighted(5, elbo_share=1.0), images)
+    _, bound = compute(model, ImportanceWeighted(5), images)
+    torch.testing.assert_close(split(model, gradient)[1], split(model, elbo)[1], rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(split(model, gradient)[0], split(model, bound)[0], rtol=1e-9, atol=1e-10)
+
+
+def test_codes_that_were_decoded_themselves_cannot_train_the_two_parts_apart() -> None:
+    config = Configuration(model="iwae", importance_samples=2, decoder_bound="all", latent_dim=3)
+    model, images = initial_model(config, (1, 32, 32)).double(), torch.rand(2, 1, 32, 32)
+    logits, q, drawn = model(images, torch.Generator().manual_seed(0), density=True, samples=2)
+    with pytest.raises(ValueError, match="call the model with separate=True"):
+        objective_for(config).terms(logits, images, q, drawn, model.prior)
+    with torch.no_grad():
+        logits, q, drawn = model(images, torch.Generator().manual_seed(0), density=True, samples=2)
+        assert set(objective_for(config).terms(logits, images, q, drawn, model.prior)) == set(
+            objective_for(config).names
+        )
 
 
 def test_the_noise_of_a_share_of_the_images_and_of_stacked_networks_is_that_of_each_alone() -> None:

@@ -71,16 +71,23 @@ def together(digits: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     return train_seeds(small(folder, name="run", model="evae", **digits, checkpoint_minutes=OFTEN), SEEDS)
 
 
-#: Everything that trains, and a penalty, which is a function of the whole batch.
+#: Everything that trains; a penalty, which is a function of the whole batch; and a decoder with a bound of its own.
 PAIRS = [dict(one.options) for one in combinations() if one.refusal is None]
 PAIRS += [{"penalty": "dip"}, {"posterior": "none", "objective": "reconstruction", "penalty": "dip"}]
+PAIRS += [{"objective": "iwae", "importance_samples": 2, "importance_groups": 2, "decoder_bound": "all"}]
 
 
 def step(model: VAE, options: dict[str, Any], images: Tensor, source: Any) -> dict[str, Tensor]:
     """Return the terms of one step; the gradients of the sum over runs of their mean are in the model."""
     model.zero_grad()
     objective = objective_for(Configuration(**options))
-    logits, posterior, drawn = model.train()(images, source, density=objective.needs_density, samples=objective.samples)
+    logits, posterior, drawn = model.train()(
+        images,
+        source,
+        density=objective.needs_density,
+        samples=objective.samples,
+        separate=objective.separates_gradients,
+    )
     terms = objective.terms(logits, images, posterior, drawn, model.prior, model.networks)
     (torch.stack([*terms.values()]).sum() / (len(images) / model.networks)).backward()
     return terms
