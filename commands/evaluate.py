@@ -26,6 +26,11 @@ from evae.configuration.options import OPTIONS
 @table_options(SHARED, "features", "inception_weights")
 @table_options(SHARED, "likelihood", "samples", "chains", "temperatures", "leapfrog_steps")
 @table_options(SHARED, "binarise", "likelihood_images")
+@click.option(
+    "--two-stage",
+    is_flag=True,
+    help="Also compare as many new images from a second VAE, trained on the codes of the training images.",
+)
 @own_network_option
 @table_options(OPTIONS, "device")
 @table_options(SHARED, "weights")

@@ -28,11 +28,12 @@ from evae.evaluation.names import SAMPLERS
 @click.argument("run", shell_complete=completions.runs)
 @click.option(
     "--sampler",
-    metavar="prior|mixture",
+    metavar="prior|mixture|two-stage",
     shell_complete=one_of(SAMPLERS),
     help="From which law codes are drawn. prior: the fixed law towards which the model was trained, which EVAE does "
     "not have, since its prior depends on the image. mixture: normal laws fitted to the codes of the training images, "
-    "for any model.  [default: prior where there is one, else mixture; it is said which]",
+    "for any model. two-stage: a second VAE trained on these codes, for any model.  "
+    "[default: prior where there is one, else mixture; it is said which]",
 )
 @click.option("--images", "number", type=int, default=48, show_default=True, metavar="N", help="How many.")
 @click.option("--components", type=int, metavar="K", help="Normal laws in the mixture.  [default: 10]")

@@ -32,6 +32,7 @@ class Stream(IntEnum):
     ANNEALING = 11
     SIMULATION = 12
     PSEUDO_INPUTS = 13
+    SECOND_STAGE = 14
     LAYERS = 20
 
 

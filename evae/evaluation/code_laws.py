@@ -1,8 +1,9 @@
-"""Laws of codes for new images: the prior of a model, or a mixture fitted to the codes of its training images.
+"""Laws of codes for new images: the prior of a model, or a law that is fitted to the codes of its training images.
 
 A model that was trained towards a fixed prior can be sampled from it. EVAE cannot: its prior U[-B(x), B(x)] depends on
 the image (``section-4.prior-of-x`` in the ledger). A mixture of normal laws, fitted to the aggregated posterior, works
-for every model, so that samples of different models can be compared.
+for every model, so that samples of different models can be compared. So does a second VAE of the codes
+(`evae.evaluation.two_stage`).
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from evae.compute.random_streams import Stream, generator, stream_seed
 from evae.configuration.recipe import Recipe
 from evae.data import as_images
 from evae.evaluation.holdout import CHUNK
-from evae.evaluation.names import SAMPLERS
+from evae.evaluation.names import FITTED, SAMPLERS
+from evae.evaluation.two_stage import fit_second_stage, require_codes
 from evae.metrics import eight_bit
-from evae.models.priors.prior import CodeLaw
+from evae.models.priors.prior import CodeLaw, CodeSource
 from evae.models.vae import VAE
 from foundation.errors import InputError, suggest
 from foundation.progress import ProgressCallback, ignore_progress
@@ -33,7 +35,7 @@ from foundation.progress import ProgressCallback, ignore_progress
 #: Default number of normal laws in a mixture.
 COMPONENTS = 10
 
-#: Number of training images, the first ones, to whose codes a mixture is fitted.
+#: Number of training images, the first ones, to whose codes a law is fitted.
 FITTED_TO = 10_000
 
 #: Maximum number of EM steps, which is seldom reached.
@@ -115,23 +117,26 @@ def code_law(
     seed: int,
     components: int = COMPONENTS,
     progress: ProgressCallback = ignore_progress,
-) -> CodeLaw:
-    """Return the law of a sampler in `SAMPLERS`; the mixture is fitted to the codes of the first training images.
+) -> CodeSource:
+    """Return the law of a sampler in `SAMPLERS`; all but the prior are fitted to codes of the first training images.
 
-    ``progress`` is called while these images are encoded.
+    ``progress`` is called while these images are encoded, and in the training of a second stage.
 
     Raises
     ------
     InputError
-        If the sampler is unknown, the model has no fixed prior, or there are fewer images than components.
+        If the sampler is unknown, the model has no fixed prior, or there are too few images to fit the law.
     """
-    if sampler not in SAMPLERS:
-        raise InputError(f"--sampler {sampler!r} is not known. {suggest(sampler, SAMPLERS)}")
-    if sampler == "mixture":
+    require_sampler(sampler)
+    if sampler in FITTED:
+        first = train_pixels[:FITTED_TO]
         # Before the images are encoded.
-        require_components(components, len(train_pixels[:FITTED_TO]))
-        codes = draw_posterior_codes(model, train_pixels[:FITTED_TO], seed, progress)
-        return fit_mixture(codes, seed, components)
+        if sampler == "mixture":
+            require_components(components, len(first))
+        else:
+            require_codes(len(first))
+        codes = draw_posterior_codes(model, first, seed, progress)
+        return fit_mixture(codes, seed, components) if sampler == "mixture" else fit_second_stage(codes, seed, progress)
     if model.prior is None:
         reason = "its prior U[-B(x), B(x)] depends on the image x" if recipe.posterior == "kde" else "it has no prior"
         raise InputError(
@@ -140,6 +145,12 @@ def code_law(
         )
     with torch.no_grad():
         return model.prior.snapshot()
+
+
+def require_sampler(sampler: str) -> None:
+    """Raise `InputError` for an unknown sampler."""
+    if sampler not in SAMPLERS:
+        raise InputError(f"--sampler {sampler!r} is not known. {suggest(sampler, SAMPLERS)}")
 
 
 @torch.no_grad()
@@ -204,7 +215,7 @@ def fit_mixture(codes: Tensor, seed: int, components: int = COMPONENTS) -> Mixtu
 
 @torch.no_grad()
 @full_precision_or_tf32("fp32")
-def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator[Tensor]:
+def decode_samples(model: VAE, law: CodeSource, number: int, seed: int) -> Iterator[Tensor]:
     """Draw codes and decode them in chunks: yields uint8 images of shape (n, C, S, S), on the CPU.
 
     The codes depend only on the seed and ``number``, not on the device. ``model`` must be in evaluation mode.
@@ -215,7 +226,7 @@ def decode_samples(model: VAE, law: CodeLaw, number: int, seed: int) -> Iterator
 
 
 def draw_images(
-    model: VAE, law: CodeLaw, number: int, seed: int, progress: ProgressCallback = ignore_progress
+    model: VAE, law: CodeSource, number: int, seed: int, progress: ProgressCallback = ignore_progress
 ) -> Tensor:
     """Draw the images of `decode_samples` as one tensor (``number``, C, S, S); calls ``progress`` after each chunk."""
     chunks, done = [], 0

@@ -30,7 +30,7 @@ from evae.features.names import require_use_of_weights
 from evae.features.network import FeatureNetwork
 from evae.features.statistics import distance, few_images, load_or_compute_statistics, statistics_of
 from evae.models.custom.functions import Builder
-from evae.models.priors.prior import CodeLaw
+from evae.models.priors.prior import CodeSource
 from evae.models.vae import VAE
 from evae.runs.continuation import require_same_data
 from evae.runs.epoch_record import LatentSummary
@@ -68,6 +68,7 @@ def evaluate(
     leapfrog_steps: int | None = None,
     binarise: str | None = None,
     likelihood_images: int | None = None,
+    two_stage: bool = False,
     progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
     """Evaluate a trained model on its hold-out images and on as many new images.
@@ -107,6 +108,8 @@ def evaluate(
         ``threshold`` or ``static``: how grey pixels become binary for the likelihood (`evae.data.images.binarise`).
     likelihood_images : int, optional
         Number of hold-out images whose likelihood is estimated, the first ones; by default all.
+    two_stage : bool
+        Whether new images are also drawn from a second VAE trained on the codes (`evae.evaluation.two_stage`).
     progress : function, optional
         Callback (task, done, total).
 
@@ -116,10 +119,10 @@ def evaluate(
         The content of ``evaluation.json``. ``reconstruction_error`` in nats per image (binary cross-entropy summed over
         pixels, mean over images); ``sharpness`` and ``frechet_distance`` by set of images: ``originals``, their
         reconstructions from ``one_posterior_draw`` (the paper's reading) and from the ``posterior_mean``, and samples
-        from the ``mixture`` and, if the model has a fixed one, from the ``prior``. For comparison: ``training_images``,
-        as many as originals (their distance is the floor for new images), the reconstruction error of the
-        ``untrained`` model (not if it was given in Python with its weights), and ``autoencoder``, the metrics of the
-        plain autoencoder (`evae.evaluation.references`).
+        from the ``mixture``, from the ``prior`` if the model has a fixed one, and from ``two-stage`` if asked for. For
+        comparison: ``training_images``, as many as originals (their distance is the floor for new images), the
+        reconstruction error of the ``untrained`` model (not if it was given in Python with its weights), and
+        ``autoencoder``, the metrics of the plain autoencoder (`evae.evaluation.references`).
         ``latent`` is `evae.evaluation.holdout.latent_summary`; ``likelihood`` has the estimates by method, with those
         that earlier evaluations of the same weights have left, and is None without any; ``clusters`` is
         `compare_clusters`.
@@ -161,6 +164,7 @@ def evaluate(
         )
         before = error_before_training(config, images.holdout, chosen, model)
         rest: dict[str, Any] = {"scoring": scoring, "weights": weights, "data_dir": place, "before": before}
+        rest["two_stage"] = two_stage
         return _judge(run, trained, images, network, progress, choice=choice.reason, **rest)
 
 
@@ -298,11 +302,12 @@ def _judge(
     weights: str | None = None,
     data_dir: str | None = None,
     before: float | None = None,
+    two_stage: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a model; the caller holds the run's lock."""
     config = run.configuration
     # Compute all sets of images: reconstructions, training images, and samples of each law.
-    laws = sampling_laws(model, config, data.train, progress)
+    laws = sampling_laws(model, config, data.train, progress, two_stage)
     errors, latent, sets = reconstruct_holdout(model, data.holdout, config.seed, progress)
     if before is not None:
         errors["untrained"] = before
@@ -424,11 +429,15 @@ def _labels_of(config: Configuration, data: ImageData, data_dir: str | Path) -> 
 
 
 def sampling_laws(
-    model: VAE, config: Configuration, train_pixels: Tensor, progress: ProgressCallback = ignore_progress
-) -> dict[str, CodeLaw]:
-    """Return the laws of new codes by sampler: the mixture, and the prior if the model has one."""
-    laws = {"mixture": code_law("mixture", model, config.recipe, train_pixels, config.seed, progress=progress)}
-    return laws if model.prior is None else {"prior": model.prior.snapshot(), **laws}
+    model: VAE,
+    config: Configuration,
+    train_pixels: Tensor,
+    progress: ProgressCallback = ignore_progress,
+    two_stage: bool = False,
+) -> dict[str, CodeSource]:
+    """Return the laws of new codes by sampler: the prior if the model has one, the mixture, and a second stage."""
+    names = (*(("prior",) if model.prior is not None else ()), "mixture", *(("two-stage",) if two_stage else ()))
+    return {name: code_law(name, model, config.recipe, train_pixels, config.seed, progress=progress) for name in names}
 
 
 @torch.no_grad()

@@ -13,11 +13,19 @@ from torch import Tensor
 from evae import metrics
 from evae.compute.precision import resolve_device
 from evae.data.arrays import GivenData, as_image_data
-from evae.evaluation.code_laws import COMPONENTS, FITTED_TO, code_law, draw_images, require_components
+from evae.evaluation.code_laws import (
+    COMPONENTS,
+    FITTED_TO,
+    code_law,
+    draw_images,
+    require_components,
+    require_sampler,
+)
 from evae.evaluation.evaluate import images_of
+from evae.evaluation.names import FITTED
 from evae.evaluation.pictures import ImageRows, require_different, save_rows, walk
 from evae.models.custom.functions import Builder
-from evae.models.priors.prior import CodeLaw
+from evae.models.priors.prior import CodeSource
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.errors import InputError
@@ -63,11 +71,11 @@ def new_images(
     components : int, optional
         Number of normal laws in the mixture; by default `evae.evaluation.code_laws.COMPONENTS`.
     seed : int
-        Determines the fit of the mixture and the draws.
+        Determines the fit of the law and the draws.
     output : str or Path, optional
         A .png or .npz file; by default a .png in the run's folder.
     device, weights, data_dir, progress
-        As for `evae.evaluation.evaluate`. Data are read only for the mixture.
+        As for `evae.evaluation.evaluate`. Data are read only for a law that is fitted to their codes.
 
     Returns
     -------
@@ -103,13 +111,13 @@ def law_of_codes(
     data: GivenData | None,
     data_dir: str | Path | None,
     progress: ProgressCallback = ignore_progress,
-) -> CodeLaw:
-    """Return the law of a chosen sampler of a run; the images are read only for the mixture, which is fitted to them.
+) -> CodeSource:
+    """Return the law of a chosen sampler of a run; the images are read only for a law that is fitted to their codes.
 
     ``data`` are images of the user's own, as for `evae.evaluate`.
     """
     given = None if data is None else as_image_data(data)
-    train = images_of(run, data_dir, progress, given).train if sampler == "mixture" else torch.empty(0)
+    train = images_of(run, data_dir, progress, given).train if sampler in FITTED else torch.empty(0)
     laws = COMPONENTS if components is None else components
     return code_law(sampler, model, run.configuration.recipe, train, seed, laws, progress)
 
@@ -120,11 +128,13 @@ def choose_sampler(run: Run, sampler: str | None, components: int | None) -> str
     Raises
     ------
     InputError
-        If ``components`` are given and the sampler is not the mixture, or their number is out of range.
+        If the sampler is unknown, or ``components`` are given and it is not the mixture, or their number is out of
+        range.
     """
     chosen = sampler or ("prior" if run.configuration.recipe.has_prior else "mixture")
-    if chosen == "prior" and components is not None:
-        raise InputError("--components applies to --sampler mixture only, got --sampler prior. Leave it out.")
+    require_sampler(chosen)
+    if chosen != "mixture" and components is not None:
+        raise InputError(f"--components applies to --sampler mixture only, got --sampler {chosen}. Leave it out.")
     if components is not None:
         require_components(components, FITTED_TO)
     return chosen

@@ -5,7 +5,13 @@ from __future__ import annotations
 from evae.configuration.domains import choice, multiple_of, whole_number
 
 #: The laws that codes are drawn from (`evae.evaluation.code_laws`).
-SAMPLERS = ("prior", "mixture")
+SAMPLERS = ("prior", "mixture", "two-stage")
+
+#: Those that have a density, under which images are scored.
+LAWS = ("prior", "mixture")
+
+#: Those that are fitted to the codes of the training images.
+FITTED = SAMPLERS[1:]
 
 #: Weights of a run (`evae.runs.run.Run.weights_file`).
 WEIGHTS = ("best", "last")

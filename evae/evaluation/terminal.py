@@ -18,6 +18,7 @@ SETS = {
     "posterior_mean": "reconstructed from the posterior mean",
     "prior": "new, from the prior",
     "mixture": "new, from a mixture",
+    "two-stage": "new, from a second VAE",
 }
 
 

@@ -17,7 +17,7 @@ from evae.evaluation.code_laws import FITTED_TO, code_law
 from evae.evaluation.evaluate import images_of
 from evae.evaluation.generation import choose_sampler
 from evae.evaluation.likelihood.scorer import Scorer
-from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, SAMPLES
+from evae.evaluation.names import BINARISATIONS, DEFAULT_SAMPLES, LAWS, SAMPLES
 from evae.models.custom.functions import Builder
 from evae.models.priors.prior import CodeLaw
 from evae.models.vae import VAE
@@ -90,6 +90,11 @@ def log_likelihood(
     run = model if isinstance(model, Run) else Run.open(model)
     _require_pixels(images, run.image_shape)
     chosen = choose_sampler(run, law, None)
+    if chosen not in LAWS:
+        raise InputError(
+            f"law must be {' or '.join(LAWS)}, got {chosen!r}: its density has no closed form. Leave law out for the "
+            "default."
+        )
     loaded = VAE.load(run, resolve_device(device), model=network, weights=weights)
     scored, train, inner = _scorable("images", images, binarise, "holdout", loaded), torch.empty(0), None
     # The data are read where the law is fitted to them, or they tell the pixels within a border.
@@ -99,6 +104,7 @@ def log_likelihood(
         if chosen == "mixture":
             train = _scorable("the training images", found_data.train[:FITTED_TO], binarise, "train", loaded)
     found = code_law(chosen, loaded, run.configuration.recipe, train, seed)
+    assert isinstance(found, CodeLaw)
     return _score(loaded, found, scored, samples, seed, inner)
 
 

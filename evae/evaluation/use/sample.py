@@ -41,10 +41,11 @@ def sample(
     number : int
         Number of images.
     seed : int
-        Determines the fit of the mixture and the draws.
+        Determines the fit of the law and the draws.
     sampler : str, optional
         ``prior``: the fixed law towards which the model was trained; ``mixture``: normal laws fitted to the codes of
-        the training images, for any model. By default the prior where there is one.
+        the training images, for any model; ``two-stage``: a second VAE trained on these codes
+        (`evae.evaluation.two_stage`). By default the prior where there is one, else the mixture.
     components : int, optional
         Number of normal laws in the mixture; by default 10.
     weights : str, optional
@@ -52,7 +53,7 @@ def sample(
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     data_dir : str or Path, optional
-        The folder of the data set, which is read only for the mixture; by default that of training.
+        The folder of the data set, which is read for the mixture and the second stage; by default that of training.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from .mixture import GaussianMixture as GaussianMixture
 from .mixture import MixturePrior as MixturePrior
 from .mixture import VampPrior as VampPrior
 from .prior import CodeLaw as CodeLaw
+from .prior import CodeSource as CodeSource
 from .prior import Components as Components
 from .prior import NormalPrior as NormalPrior
 from .prior import Prior as Prior

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from evae.models.posteriors import Posterior
 
 
-class CodeLaw(ABC):
-    """A law of codes, from which new images are decoded and under which images are scored."""
+class CodeSource(ABC):
+    """A law of codes, from which new images are decoded."""
 
     @property
     @abstractmethod
@@ -29,6 +29,14 @@ class CodeLaw(ABC):
     @abstractmethod
     def draw(self, number: int, random: torch.Generator) -> Tensor:
         """Draw codes of shape (number, d_z) in single precision, on the CPU."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the description as a JSON document."""
+        return {"law": self.label}
+
+
+class CodeLaw(CodeSource):
+    """A law of codes with a density, under which images are also scored."""
 
     @abstractmethod
     def log_prob(self, codes: Tensor) -> Tensor:
@@ -44,10 +52,6 @@ class CodeLaw(ABC):
     @abstractmethod
     def in_double(self, device: torch.device) -> CodeLaw:
         """Return a copy of the law on a device, in double precision."""
-
-    def document(self) -> dict[str, Any]:
-        """Return the description as a JSON document."""
-        return {"law": self.label}
 
 
 @dataclass(frozen=True)
