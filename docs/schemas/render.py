@@ -20,6 +20,7 @@ PAGE = FOLDER.parent / "json.md"
 ADDED = (
     *("skip_undecodable", "fit", "binarise", "network", "pixels", "pixel_scale", "shape", "initial_shape"),
     *("divergence_by", "penalty", "penalty_weight", "prior", "prior_components", "pseudo_inputs"),
+    *("vamp_components", "defensive_share"),
     *("importance_samples", "importance_groups", "elbo_share", "decoder_bound", "gradient"),
     *("schedule", "optimizer", "weight_decay", "clip_gradient", "keep"),
 )

@@ -31,4 +31,5 @@ from .recipe import RECIPE_FIELDS as RECIPE_FIELDS
 from .recipe import SHORTEST_PRIOR as SHORTEST_PRIOR
 from .recipe import STEP_SIZE as STEP_SIZE
 from .recipe import UNIT_VARIANCE_LENGTH as UNIT_VARIANCE_LENGTH
+from .recipe import VAMP_COMPONENTS as VAMP_COMPONENTS
 from .recipe import Recipe as Recipe

@@ -44,6 +44,7 @@ from evae.configuration.recipe import (
     PRIORS,
     PSEUDO_INPUTS,
     SHORTEST_PRIOR,
+    VAMP_COMPONENTS,
 )
 from foundation.errors import InputError
 
@@ -77,6 +78,9 @@ OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
 
 #: Most components of a prior: the distances of a batch's codes to all of them are in memory.
 MOST_COMPONENTS = 10_000
+
+#: Bounds of the share of N(0, I) in a prior: without it the log-density would be infinite, without the rest N(0, I)'s.
+SMALLEST_SHARE, LARGEST_SHARE = 1e-6, 0.999
 
 #: How grey training images become binary (`evae.data.binarisation`).
 BINARISATIONS = ("dynamic", "static", "threshold")
@@ -631,6 +635,28 @@ class TrainingOptions:
             "frozen: such images, which are not learned.",
             metavar="random|data|frozen",
             label="{}-inputs",
+        ),
+    )
+    vamp_components: str | None = field(
+        default=None,
+        metadata=row(
+            choice(*VAMP_COMPONENTS),
+            "Components of the --prior vamp, in place of the model's.",
+            "normal (the default): with the moments of the posteriors of the pseudo-inputs. epanechnikov: these "
+            "posteriors themselves, and a share of N(0, I), which makes the density positive everywhere: a kernel "
+            "density estimate of the codes. It needs --posterior epanechnikov and --divergence-by draws.",
+            metavar="normal|epanechnikov",
+            label="{}-components",
+        ),
+    )
+    defensive_share: float | None = field(
+        default=None,
+        metadata=row(
+            number(SMALLEST_SHARE, LARGEST_SHARE),
+            "Share of N(0, I) in the prior with --vamp-components epanechnikov.",
+            "0.1 is the default.",
+            metavar="SHARE",
+            label="share{}",
         ),
     )
     importance_samples: int | None = field(

@@ -33,6 +33,9 @@ PRIORS = ("normal", "mixture", "vamp")
 #: Where the pseudo-inputs of the prior vamp come from.
 PSEUDO_INPUTS = ("random", "data", "frozen")
 
+#: Components of the prior vamp: normal laws with the moments of the posteriors of pseudo-inputs, or these posteriors.
+VAMP_COMPONENTS = ("normal", "epanechnikov")
+
 #: Gradients of the objective iwae (`evae.models.objectives.ImportanceWeighted`).
 GRADIENTS = ("plain", "stl", "dreg")
 
@@ -73,9 +76,9 @@ class Recipe:
         Of the objective uniform-prior: the length l of the prior's interval, and one of `DIVERGENCES`.
     divergence_by
         Of the objectives with a prior: one of `KINDS`.
-    prior, prior_components, pseudo_inputs
+    prior, prior_components, pseudo_inputs, vamp_components, defensive_share
         Of the objective elbo: one of `PRIORS`; of the priors mixture and vamp their number of components, and of vamp
-        one of `PSEUDO_INPUTS`.
+        one of `PSEUDO_INPUTS` and one of `VAMP_COMPONENTS`; of the components epanechnikov the share of N(0, I).
     importance_samples, importance_groups, elbo_share, decoder_bound, gradient
         Of the objective iwae: as for `evae.models.objectives.ImportanceWeighted`.
     penalty, penalty_weight
@@ -96,6 +99,8 @@ class Recipe:
     prior: str | None = None
     prior_components: int | None = None
     pseudo_inputs: str | None = None
+    vamp_components: str | None = None
+    defensive_share: float | None = None
     importance_samples: int | None = None
     importance_groups: int | None = None
     elbo_share: float | None = None
@@ -157,6 +162,8 @@ RECIPE_OPTIONS: dict[str, tuple[str, tuple[str, ...], str | float]] = {
     "prior": ("objective", ("elbo",), "normal"),
     "prior_components": ("prior", ("mixture", "vamp"), 10),
     "pseudo_inputs": ("prior", ("vamp",), "random"),
+    "vamp_components": ("prior", ("vamp",), "normal"),
+    "defensive_share": ("vamp_components", ("epanechnikov",), 0.1),
     "penalty_weight": ("penalty", ("dip",), 1.0),
 }
 
@@ -200,6 +207,9 @@ def kinds_of(recipe: Recipe) -> tuple[str, ...]:
             return ()
         kinds = ("exact",) if recipe.divergence == "renyi2" else ("exact", "draws")
         return kinds if closed else kinds[1:]
+    if recipe.vamp_components == "epanechnikov":
+        # No posterior has a finite divergence from a component that does not contain its support.
+        return ("draws",)
     if recipe.prior != "normal":
         # The bound is as exact as the divergences from the components.
         return ("bound", "draws") if closed else ("draws",)
@@ -227,6 +237,11 @@ def require_formula(recipe: Recipe) -> None:
         kinds = kinds_of(recipe)
         if posterior == "none":
             raise InputError(f"{pair}: a point has no density, so that its divergence from any prior is infinite.")
+        if recipe.vamp_components == "epanechnikov" and posterior != "epanechnikov":
+            raise InputError(
+                "--vamp-components epanechnikov goes with --posterior epanechnikov alone, got --posterior "
+                f"{posterior}: the components are the posteriors of the pseudo-inputs. Use --vamp-components normal."
+            )
         if _is_unbounded(recipe) and not kinds:
             raise InputError(f"{pair}: its support is unbounded, so that the divergence is infinite.")
         if recipe.divergence_by not in kinds:
@@ -265,6 +280,11 @@ def _refuse_kind(recipe: Recipe, kinds: tuple[str, ...]) -> None:
         )
     if recipe.prior in ("mixture", "vamp"):
         pair += f" --prior {recipe.prior}"
+    if recipe.vamp_components == "epanechnikov":
+        raise InputError(
+            f"--divergence-by {recipe.divergence_by} has no formula for --vamp-components epanechnikov: the divergence "
+            f"from a component is infinite unless it contains the posterior. {remedy}"
+        )
     if recipe.divergence_by == "exact":
         noise = "normal" if recipe.kernel == "gaussian" else recipe.kernel
         raise InputError(

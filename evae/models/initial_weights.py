@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from evae.compute.random_streams import Stream, generator, weights_seed
 from evae.configuration.configuration import Configuration
 from evae.models.custom.functions import Builder
-from evae.models.priors.mixture import VampPrior
+from evae.models.priors.pseudo_inputs import PseudoInputs
 from evae.models.vae import VAE
 
 
@@ -49,7 +49,7 @@ def begin_prior(model: VAE, config: Configuration, train_pixels: Tensor) -> None
         If there are fewer images than pseudo-inputs.
     """
     if config.recipe.pseudo_inputs in ("data", "frozen"):
-        assert isinstance(model.prior, VampPrior)
+        assert isinstance(model.prior, PseudoInputs)
         model.prior.begin_with(train_pixels, generator(config.seed, Stream.PSEUDO_INPUTS))
 
 

@@ -72,6 +72,7 @@ def test_commands_and_options_are_offered() -> None:
         ("train --penalty ", configuration.PENALTIES),
         ("train --prior ", configuration.PRIORS),
         ("train --pseudo-inputs ", configuration.PSEUDO_INPUTS),
+        ("train --vamp-components ", configuration.VAMP_COMPONENTS),
         ("train --precision ", configuration.PRECISIONS),
         ("train --schedule ", configuration.SCHEDULES),
         ("train --optimizer ", configuration.OPTIMIZER_NAMES),

@@ -1,4 +1,8 @@
 from .choice import prior_for as prior_for
+from .epanechnikov import EpanechnikovMixture as EpanechnikovMixture
+from .epanechnikov import EpanechnikovVampPrior as EpanechnikovVampPrior
+from .epanechnikov import FixedEpanechnikovMixture as FixedEpanechnikovMixture
+from .epanechnikov import Kernels as Kernels
 from .mixture import FixedMixture as FixedMixture
 from .mixture import GaussianMixture as GaussianMixture
 from .mixture import MixturePrior as MixturePrior
@@ -9,3 +13,4 @@ from .prior import Components as Components
 from .prior import NormalPrior as NormalPrior
 from .prior import Prior as Prior
 from .prior import UniformPrior as UniformPrior
+from .pseudo_inputs import PseudoInputs as PseudoInputs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evae.configuration.recipe import Recipe
+from evae.models.priors.epanechnikov import EpanechnikovVampPrior
 from evae.models.priors.mixture import MixturePrior, VampPrior
 from evae.models.priors.prior import NormalPrior, Prior, UniformPrior
 
@@ -23,4 +24,8 @@ def prior_for(recipe: Recipe, latent_dim: int, image_shape: Sequence[int]) -> Pr
     assert recipe.prior_components is not None
     if recipe.prior == "mixture":
         return MixturePrior(latent_dim, recipe.prior_components)
-    return VampPrior(image_shape, recipe.prior_components, learned=recipe.pseudo_inputs != "frozen")
+    learned = recipe.pseudo_inputs != "frozen"
+    if recipe.vamp_components == "epanechnikov":
+        assert recipe.defensive_share is not None
+        return EpanechnikovVampPrior(image_shape, recipe.prior_components, recipe.defensive_share, learned=learned)
+    return VampPrior(image_shape, recipe.prior_components, learned=learned)

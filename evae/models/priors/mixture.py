@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evae.data import as_images
-from evae.models.posteriors import Posterior
 from evae.models.priors.prior import Components, Prior
-from foundation.errors import InputError
+from evae.models.priors.pseudo_inputs import PseudoInputs
 
 #: Smallest standard deviation of a learned component, in units of the code.
 SMALLEST_SCALE = 0.01
 
 #: Codes whose distances to all components are held at once.
 _ROWS = 500
-
-Encode = Callable[[Tensor], Posterior]
-"""Returns the posteriors of images (N, C, S, S) in [0, 1], as the model has them in evaluation mode."""
 
 
 class GaussianMixture(Prior):
@@ -151,77 +145,21 @@ class FixedMixture(GaussianMixture):
         return FixedMixture(self._components.in_double(device), self._label)
 
 
-class VampPrior(GaussianMixture):
+class VampPrior(PseudoInputs, GaussianMixture):
     """The mixture of the normal laws that have the moments of the posteriors of C pseudo-inputs, with equal weights.
 
-    Its weights are the pixels of the pseudo-inputs, cut off at 0 and 1; the rest is the model's encoder, which the
-    model attaches. The encoder normalises them by its running averages, in training as in evaluation: in the batch they
-    would change the normalisation of the images, and the images theirs. Source: Tomczak and Welling, VAE with a
-    VampPrior (2018), where the components are the posteriors themselves; for a Gaussian posterior they are the same.
-
-    Parameters
-    ----------
-    image_shape : sequence of int
-        (channels, side, side).
-    number : int
-        C.
-    networks : int
-        Number of stacked networks.
-    learned : bool
-        Whether the pseudo-inputs are learned; otherwise they stay as `VampPrior.begin_with` sets them.
+    Source: Tomczak and Welling, VAE with a VampPrior (2018), where the components are the posteriors themselves; for a
+    Gaussian posterior they are the same. The parameters are those of `PseudoInputs`.
     """
-
-    part = "vamp"
-
-    def __init__(self, image_shape: Sequence[int], number: int, networks: int = 1, learned: bool = True) -> None:
-        super().__init__(networks)
-        # Contiguous blocks of the networks, as of other weights of images, which may have another memory format.
-        pixels = torch.empty(networks * number, *image_shape)
-        self.number, self.learned = number, learned
-        if learned:
-            self.pixels = nn.Parameter(pixels)
-        else:
-            # A buffer is saved and loaded, and no optimizer sees it.
-            self.register_buffer("pixels", pixels)
-        self._encode: Encode | None = None
-        self.reset_parameters()
 
     @property
     def label(self) -> str:
         """Description with the number of pseudo-inputs."""
-        kind = "learned" if self.learned else "frozen"
-        return f"the prior, a mixture with the posteriors' moments at {self.number} {kind} pseudo-inputs"
-
-    def reset_parameters(self) -> None:
-        """Draw the pixels uniformly from [0, 1]."""
-        nn.init.uniform_(self.pixels)
-
-    def attach(self, encode: Encode) -> None:
-        """Use this encoder."""
-        self._encode = encode
-
-    @torch.no_grad()
-    def begin_with(self, images: Tensor, random: torch.Generator) -> None:
-        """Set the pseudo-inputs of a single network to C different ones of N images, uint8, (N, channels, S, S).
-
-        Raises
-        ------
-        InputError
-            If there are fewer images than pseudo-inputs.
-        """
-        number = self.number
-        if number > len(images):
-            raise InputError(
-                f"--prior-components must be at most {len(images):,}, the number of training images that the "
-                f"pseudo-inputs are taken from, got {number:,}."
-            )
-        chosen = torch.randperm(len(images), generator=random)[:number]
-        self.pixels.copy_(as_images(images[chosen.to(images.device)]))
+        return f"the prior, a mixture with the posteriors' moments at {self.number} {self.kind} pseudo-inputs"
 
     def components(self) -> Components:
         """Encode the pseudo-inputs, and return the normal laws with the moments of their posteriors."""
-        assert self._encode is not None, "a model attaches its encoder"
-        posterior = self._encode(self.pixels.clamp(0, 1))
+        posterior = self.posterior()
         means, variances = (moment.unflatten(0, (self.networks, -1)) for moment in (posterior.mean, posterior.variance))
         log_weights = means.new_full(means.shape[:2], -math.log(means.shape[1]))
         return Components(log_weights, means, variances.sqrt())

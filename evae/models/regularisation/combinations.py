@@ -85,18 +85,22 @@ def _laws(combination: Combination) -> tuple[str, str, str]:
 def _kinds_of(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the options with each prior, each divergence and each kind that the objective has a choice of."""
     recipe = Recipe(options["posterior"], options["objective"])
-    priors = PRIORS if recipe.uses("prior") else (None,)
+    priors: list[dict[str, Any]] = [{"prior": prior} for prior in PRIORS] if recipe.uses("prior") else [{}]
+    if recipe.uses("prior") and options["posterior"] == "epanechnikov":
+        priors.append({"prior": "vamp", "vamp_components": "epanechnikov"})
     measures = DIVERGENCES if recipe.uses("divergence") and options["posterior"] != "uniform" else (None,)
     for prior, measure, kind in itertools.product(priors, measures, KINDS if recipe.has_divergence else (None,)):
-        chosen = {"prior": prior, "divergence": measure, "divergence_by": kind}
-        yield options | {name: value for name, value in chosen.items() if value is not None}
+        chosen = {"divergence": measure, "divergence_by": kind}
+        yield options | prior | {name: value for name, value in chosen.items() if value is not None}
 
 
 def _judge(options: dict[str, Any]) -> Combination:
     # The prior that the objective has, also where the pair is refused.
     usual = next(preset for preset in PRESETS.values() if preset.objective == options["objective"]).completed()
     prior = prior_for(usual, 1, _IMAGE_SHAPE)
-    label = options.get("prior") or ("" if prior is None else prior.label.removeprefix("the prior, "))
+    label = " ".join(options[name] for name in ("prior", "vamp_components") if name in options) or (
+        "" if prior is None else prior.label.removeprefix("the prior, ")
+    )
     try:
         config = Configuration(**options)
         if config.recipe.has_divergence:
