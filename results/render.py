@@ -19,7 +19,7 @@ from evae.experiments.reports.tables import Report
 from evae.experiments.results import Results
 from foundation.figures import save_figure
 from foundation.typography import format_markdown
-from results import asymptotics, comparison, features, kernels, likelihood, scaling, sums
+from results import asymptotics, comparison, features, kernels, likelihood, scaling, sums, vamp
 from theory.claim import Verdict
 from theory.ledger.registry import claims
 
@@ -136,13 +136,14 @@ def main() -> None:
         ("scaling", scaling.parts(FOLDER / "scaling.json")),
         ("mathematics", sums.parts(FOLDER / "sums.json")),
         ("statistic", asymptotics.parts(FOLDER / asymptotics.RECORD)),
-        ("kernels", kernels.parts(FOLDER / kernels.RECORD)),
+        ("kernels", kernels.parts(FOLDER / kernels.RECORD) | vamp.parts(FOLDER / vamp.RECORD)),
         ("peers", features.parts()),
     ):
         page = FOLDER.parent / "docs" / f"{name}.md"
         page.write_text(with_parts(page.read_text(encoding="utf-8"), filled), encoding="utf-8")
     asymptotics.draw(FOLDER)
     kernels.draw(FOLDER)
+    vamp.draw(FOLDER)
     for name in FILES:
         for plot, figure in figures(Results.load(FOLDER / f"{name}.json")).items():
             if (name, plot) in _PLOTS:

@@ -15,7 +15,7 @@ from benchmarks.scaling import Law
 from evae.data import as_images, load
 from evae.experiments.results import Results
 from evae.models.pixels import reconstruction_error
-from results import asymptotics, features, kernels, scaling, sums
+from results import asymptotics, features, kernels, scaling, sums, vamp
 from results.render import FILES, FOLDER, PAGES, parts, reports, results_page, with_parts
 from results.scaling import Laws, Piece, elapsed
 
@@ -42,7 +42,7 @@ def test_the_page_of_results_shows_what_the_results_say() -> None:
         ("scaling", "scaling.json", scaling.parts),
         ("mathematics", "sums.json", sums.parts),
         ("statistic", "asymptotics.json", asymptotics.parts),
-        ("kernels", "kernels.json", kernels.parts),
+        ("kernels", "kernels.json", lambda path: kernels.parts(path) | vamp.parts(FOLDER / vamp.RECORD)),
         ("peers", "no record", lambda _: features.parts()),
     ],
     ids=["scaling", "mathematics", "statistic", "kernels", "peers"],
