@@ -176,9 +176,11 @@ class Configuration(TrainingOptions):
         for option, (field, values, _) in RECIPE_OPTIONS.items():
             if getattr(self, option) is not None and not recipe.uses(option):
                 found = getattr(recipe, field)
-                where = f"without a {field}" if found is None else f"with the {field} {found}"
+                name = field.replace("_", " ")
+                where = f"without {flag(field)}" if found is None else f"with the {name} {found}"
                 raise InputError(
-                    f"{flag(option)} does nothing {where}: it belongs to --{field} {' or '.join(values)}. Leave it out."
+                    f"{flag(option)} does nothing {where}: it belongs to {flag(field)} {' or '.join(values)}. Leave "
+                    "it out."
                 )
         if self.divergence is not None and recipe.posterior == "uniform":
             raise InputError("--divergence does nothing with the posterior uniform: both are log(l/2r). Leave it out.")

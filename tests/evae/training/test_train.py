@@ -454,7 +454,7 @@ IDLE_OPTIONS = [
     ({"model": "gm-vae", "pseudo_inputs": "data"}, "--pseudo-inputs does nothing with the prior mixture"),
     ({"model": "evae", "prior": "mixture"}, "--prior does nothing with the objective kde-bound"),
     ({"prior": "mixture"}, "--objective elbo has no exact formula for --prior mixture: the divergence from a mixture"),
-    ({"penalty_weight": 2.0}, "--penalty-weight does nothing without a penalty: it belongs to --penalty dip."),
+    ({"penalty_weight": 2.0}, "--penalty-weight does nothing without --penalty: it belongs to --penalty dip."),
     (
         {"model": "vae", "shape": 2.0},
         "--shape does nothing with the posterior gaussian: it belongs to --posterior beta",
