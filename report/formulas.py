@@ -44,6 +44,19 @@ _POWER = re.compile(r"\^\(([^()]{1,40})\)|\^(-?\w{1,4}(?:\.\d+)?)")
 _INDEX = re.compile(r"(?<![A-Za-z_])([^\W\d_])_([A-Za-z0-9]{1,2})(?![A-Za-z0-9_])")
 
 
+def formulas(expression: Expr) -> Markup:
+    """Convert a sympy expression to MathML; a Tuple of expressions becomes several elements, between which lines break.
+
+    Examples
+    --------
+    >>> formulas(sympy.Tuple(Symbol("r"), Symbol("r"))).count("<math")
+    2
+    """
+    if not isinstance(expression, sympy.Tuple):
+        return mathml(expression)
+    return Markup("({})").format(Markup(", ").join(map(formulas, expression.args)))
+
+
 def mathml(expression: Expr, *, display: bool = False) -> Markup:
     """Convert a sympy expression, or a Tuple of expressions, to a MathML element.
 

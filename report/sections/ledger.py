@@ -9,7 +9,7 @@ from functools import cache
 
 from markupsafe import Markup
 
-from report.formulas import mathml, typeset
+from report.formulas import formulas, typeset
 from theory.claim import Verdict
 from theory.ledger.finding import Finding, summary
 from theory.ledger.registry import claims
@@ -188,7 +188,7 @@ def _entry(finding: Finding) -> Entry:
         condition=typeset(claim.assumptions),
         holds=_linked(decision.corrected or ""),
         charitable=_linked(decision.charitable or ""),
-        printed=mathml(claim.parse(finding.printed)),
+        printed=formulas(claim.parse(finding.printed)),
         spelled=finding.printed,
         steps=steps,
         command=f"python cli.py verify-lemmas {claim.id} --explain" + (" --with-simulations" if simulated else ""),

@@ -148,6 +148,14 @@ def test_on_paper_every_proof_is_open_and_afterwards_as_before(opened: Opened) -
     assert page.evaluate("document.querySelectorAll('details[open]').length") == before
 
 
+def test_what_is_printed_is_no_wider_than_the_paper(opened: Opened) -> None:
+    """Or the whole page would be shrunk until it fits. A4 between its margins is 680 pixels wide."""
+    page = opened(width=680)
+    page.emulate_media(media="print")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
+
+
 def test_without_scripts_everything_is_there_and_the_filter_is_not(opened: Opened, made: Made) -> None:
     page = opened(java_script_enabled=False)
     assert page.locator(".claim").count() == made.document["claims"]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Expr, Symbol
 
-from report.formulas import _formulas, mathml, typeset
+from report.formulas import _formulas, formulas, mathml, typeset
+from theory.algebra.expressions import parse
 from theory.ledger.registry import claims
 
 NAMES = ("b", "r", "mu", "sigma", "x", "C")
@@ -106,8 +107,19 @@ def test_what_would_be_misread_stays_text(text: str) -> None:
 @pytest.mark.parametrize("name", claims())
 def test_every_printed_formula_becomes_whole_mathml(name: str) -> None:
     claim = claims()[name]
-    element = ElementTree.fromstring(str(mathml(claim.parse(claim.printed))))
-    assert element.tag.endswith("math")
-    text = "".join(element.itertext())
-    assert text.strip()
-    assert not set(text) & set("\\{}")
+    printed = claim.parse(claim.printed)
+    whole = ElementTree.fromstring(f"<p>{formulas(printed)}</p>")
+    assert len(list(whole)) == (len(printed.args) if isinstance(printed, sympy.Tuple) else 1)
+    for element in whole:
+        assert element.tag.endswith("math")
+        text = "".join(element.itertext())
+        assert text.strip()
+        assert not set(text) & set("\\{}")
+        # No class of sympy's or of this program's shows its name.
+        assert [word for word in re.findall(r"[A-Z]\w+", text) if hasattr(sympy, word) or word == "Decimal"] == []
+
+
+def test_decimals_keep_the_digits_typed() -> None:
+    numbers = parse("(0.0384, 1.50, -2.0)", {}, decimals=True)
+    assert re.findall(r"<mn>(.*?)</mn>", str(formulas(numbers))) == ["0.0384", "1.50", "2.0"]
+    assert "<mn>99</mn>" in str(formulas(parse("4e-99", {}, decimals=True)))

@@ -119,6 +119,10 @@ class Decimal(sympy.Expr):
         text = f"{whole[:-places]}.{whole[-places:]}" if places else whole
         return f"-{text}" if self.value < 0 else text
 
+    def _latex(self, _: object, **__: object) -> str:
+        digits, _e, exponent = self._sympystr(None).partition("e")
+        return rf"{digits} \cdot 10^{{{exponent}}}" if exponent else digits
+
 
 def value_of(number: Expr) -> Expr:
     """Return the value of a `Decimal`, and any other expression as it is."""
