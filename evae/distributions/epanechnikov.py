@@ -41,7 +41,8 @@ class Epanechnikov(BoundedSymmetric):
     scale : Tensor or float
         r > 0, half the length of the support; the standard deviation is r / sqrt(5). Broadcast against ``loc``.
     validate_args : bool, optional
-        Whether parameters and values are checked; by default as `Distribution.set_default_validate_args` says.
+        Whether parameters and values are checked; by default as
+        `torch.distributions.Distribution.set_default_validate_args` says.
 
     Raises
     ------

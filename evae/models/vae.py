@@ -394,7 +394,7 @@ class VAE(nn.Module):
 
         With ``precision`` bf16, only the layers compute in bfloat16; the posterior, its draw and the results do not.
         The log-density of the draw is computed if ``density``, and None otherwise. If ``separate``, the decoder
-        receives a copy of the codes, `Draw.decoded`, at which gradients end.
+        receives a copy of the codes, ``Draw.decoded``, at which gradients end.
         """
         posterior = self._encode(images, precision)
         each = posterior if samples == 1 else posterior.repeat_each(samples)
