@@ -42,7 +42,7 @@ class Epanechnikov(BoundedSymmetric):
         r > 0, half the length of the support; the standard deviation is r / sqrt(5). Broadcast against ``loc``.
     validate_args : bool, optional
         Whether parameters and values are checked; by default as
-        `torch.distributions.Distribution.set_default_validate_args` says.
+        ``Distribution.set_default_validate_args`` says.
 
     Raises
     ------

@@ -46,7 +46,7 @@ class Objective(ABC):
 
     @property
     def separates_gradients(self) -> bool:
-        """Whether the encoder and the decoder have gradients of different losses, and `terms` needs ``Draw.decoded``."""
+        """Whether encoder and decoder have gradients of different losses, so that `terms` needs ``Draw.decoded``."""
         return False
 
     @abstractmethod
