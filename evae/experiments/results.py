@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evae.configuration.configuration import Configuration
-from evae.configuration.options import WITHOUT_EFFECT
+from evae.configuration.options import PIXELS, WITHOUT_EFFECT
 from evae.configuration.recipe import Recipe
 from evae.experiments.plan import TABLES
 from evae.runs.run import Run
@@ -25,6 +25,7 @@ from foundation.validation import (
     is_not_negative,
     is_null,
     is_one_of,
+    is_positive,
     is_record,
     is_text,
 )
@@ -263,12 +264,20 @@ class Results:
         ]
 
 
+def _has_possible_errors(record: dict[str, Any]) -> bool:
+    """Return whether the errors of a run are above 0, as cross-entropies are, unless its pixels have a density."""
+    measured = record["evaluation"]["reconstruction_error"]
+    errors = [*(measured[name] for name in ("one_posterior_draw", "untrained") if name in measured), *record["curve"]]
+    is_density = record["configuration"].get("pixels", PIXELS[0]) != PIXELS[0]
+    return is_density or all(map(is_positive, errors))
+
+
 def _is_whole(document: dict[str, Any]) -> bool:
     """Return whether a document has everything that its version requires, with consistent numbers."""
     if not _RESULTS(document):
         return False
     judged = _JUDGED[document["features"]]
-    if not all(judged(record["evaluation"]) for record in document["runs"]):
+    if not all(judged(record["evaluation"]) and _has_possible_errors(record) for record in document["runs"]):
         return False
     if document["version"] == 1:
         return True

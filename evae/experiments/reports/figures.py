@@ -210,7 +210,8 @@ def _close_up(axes: Axes, levels: Sequence[float]) -> None:
     if not points:
         return
     every = np.concatenate(points)
-    near = every[every[:, 1] <= 1.07 * every[:, 1].min()]
+    least = every[:, 1].min()
+    near = every[every[:, 1] <= least + 0.07 * abs(least)]
     (left, low), (right, high) = near.min(0), near.max(0)
     low = min(low, *levels) if levels else low
     if left == right or low == high:

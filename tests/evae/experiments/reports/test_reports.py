@@ -290,10 +290,17 @@ def test_the_runs_as_a_table_of_numbers_keep_their_precision() -> None:
         )
 
 
-@pytest.mark.parametrize(("table", "shift"), [("1", 0.0), ("1", -900.0), ("ablation", 0.0)])
-def test_everything_is_written_and_strict(table: str, shift: float, tmp_path: Path) -> None:
-    """Errors below 0 are those of density pixels."""
-    found = results(table, lambda one: shift + by_objective(one), seeds=(0, 1))
+@pytest.mark.parametrize(
+    ("table", "pixels", "shift"),
+    [
+        ("1", "bernoulli", 0.0),
+        ("1", "gaussian", -900.0),
+        ("ablation", "bernoulli", 0.0),
+        ("ablation", "gaussian", -900.0),
+    ],
+)
+def test_everything_is_written_and_strict(table: str, pixels: str, shift: float, tmp_path: Path) -> None:
+    found = results(table, lambda one: shift + by_objective(one), seeds=(0, 1), pixels=pixels)
     what = report(found)
     paths = write_results(found, what, tmp_path / "new" / "folder")
     assert [path.name for path in paths][:4] == ["results.json", "runs.csv", "table.md", "table.tex"]
