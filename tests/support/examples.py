@@ -37,3 +37,14 @@ def first(number: int, cases: Iterable[Any]) -> list[Any]:
     """Return parameters of which only `make test-all` tries those after the first ``number``."""
     listed = list(cases)
     return [*listed[:number], *each_slow(listed[number:])]
+
+
+def each_value(cases: Iterable[dict[str, Any]]) -> list[Any]:
+    """Return parameters of which `make test` tries those that are the first with some value of an option."""
+    seen: set[tuple[str, Any]] = set()
+    found: list[Any] = []
+    for case in cases:
+        new = set(case.items()) - seen
+        found += [case] if new else each_slow([case])
+        seen |= new
+    return found

@@ -40,6 +40,7 @@ from foundation.errors import InputError
 from tests.evae.conftest import invoke, refusal, small
 from tests.evae.training import trainer
 from tests.evae.training.test_resume import Stopping, result
+from tests.support.examples import each_value
 from tests.support.processes.faults import Ended, Faults
 
 SEEDS = (0, 5)
@@ -93,7 +94,9 @@ def step(model: VAE, options: dict[str, Any], images: Tensor, source: Any) -> di
     return terms
 
 
-@pytest.mark.parametrize("options", PAIRS, ids=lambda options: "-".join(str(one) for one in options.values() if one))
+@pytest.mark.parametrize(
+    "options", each_value(PAIRS), ids=lambda options: "-".join(str(one) for one in options.values() if one)
+)
 def test_every_term_and_gradient_of_a_step_is_that_of_the_seed_alone(options: dict[str, Any]) -> None:
     """In double precision, to 1e-10 of the largest gradient of a weight."""
     config = Configuration(**options, latent_dim=3)

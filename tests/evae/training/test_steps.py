@@ -36,6 +36,7 @@ from tests.evae.conftest import small
 from tests.evae.training.tape import Tape
 from tests.evae.training.test_resume import Stopping
 from tests.evae.training.test_seeds import PAIRS
+from tests.support.examples import each_value
 
 #: Those whose loss has no backward pass inside it, which tensors without values do not have on CUDA.
 ON_CUDA = [options for options in PAIRS if options.get("decoder_bound") != "all"]
@@ -79,7 +80,9 @@ def assert_same_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> N
         assert torch.equal(found[name], tensor), name
 
 
-@pytest.mark.parametrize("options", PAIRS, ids=lambda options: "-".join(str(one) for one in options.values() if one))
+@pytest.mark.parametrize(
+    "options", each_value(PAIRS), ids=lambda options: "-".join(str(one) for one in options.values() if one)
+)
 def test_replayed_steps_of_every_model_are_those_made_again(options: dict[str, Any]) -> None:
     """Two epochs, each with a short batch at its end, to the bit."""
     tape = Tape()
@@ -164,7 +167,9 @@ class OnCuda(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("networks", [1, 3])
-@pytest.mark.parametrize("options", ON_CUDA, ids=lambda options: "-".join(str(one) for one in options.values() if one))
+@pytest.mark.parametrize(
+    "options", each_value(ON_CUDA), ids=lambda options: "-".join(str(one) for one in options.values() if one)
+)
 def test_no_tensor_of_a_loss_on_cuda_is_on_the_cpu(options: dict[str, Any], networks: int) -> None:
     """With tensors that have a shape and a device, and no values: it needs no GPU."""
     config = Configuration(**options, latent_dim=3)

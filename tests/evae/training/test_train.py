@@ -32,6 +32,7 @@ from evae.training.group import TrainingInterrupted
 from evae.training.progress import Progress
 from foundation.errors import InputError
 from tests.evae.conftest import command_environment, small
+from tests.support.examples import first
 
 
 class Recorder(Callback):
@@ -51,7 +52,9 @@ class Recorder(Callback):
         self.records.append(records[0])
 
 
-@pytest.mark.parametrize("model", list(PRESETS))
+@pytest.mark.parametrize(
+    "model", first(5, sorted(PRESETS, key=["vae", "evae", "ae", "iwae", "vamp-evae", *PRESETS].index))
+)
 def test_loss_falls_in_training_and_on_hold_out_images(tmp_path: Path, model: str) -> None:
     run = train(small(tmp_path, model=model, epochs=3))
     for losses in zip(*((record.train["loss"], record.holdout["loss"]) for record in run.records), strict=True):
@@ -207,8 +210,8 @@ def test_every_epoch_shows_every_image_once_in_a_separate_order(tmp_path: Path) 
 def test_order_and_noise_of_an_epoch_depend_on_the_seed_and_the_epoch_alone(tmp_path: Path) -> None:
     short = listen(tmp_path, epochs=1, limit_train=60, batch_size=30)
     long = listen(tmp_path, epochs=2, limit_train=60, batch_size=30)
-    for first, again in ((short.images, long.images), (short.codes, long.codes)):
-        assert all(torch.equal(one, other) for one, other in zip(first, again[:2], strict=True))
+    for single, again in ((short.images, long.images), (short.codes, long.codes)):
+        assert all(torch.equal(one, other) for one, other in zip(single, again[:2], strict=True))
     other = listen(tmp_path, epochs=1, limit_train=60, batch_size=30, seed=1)
     assert not torch.equal(other.images[0], short.images[0])
 
