@@ -90,7 +90,9 @@ def make_twin(folder: Path, name: str, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         found = [Finding(claim, None, Decision(claim.expected, "record", ()), 0.0) for claim in claims().values()]
         patch.setattr(parallel, "decide", lambda *_, **__: found)
+        # Neither depends on a name or a field.
         patch.setattr("report.build.theory_drawings", lambda: ())
+        patch.setattr("report.build.asymptotics_of", lambda _: None)
         command = ["report", *page, "--run", str(run), "--results", str(folder / "results.json")]
         result = runner().invoke(cli.main, command, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr

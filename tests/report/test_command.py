@@ -77,6 +77,8 @@ def test_a_verdict_that_is_not_on_record_is_said_on_the_page_and_by_the_exit_cod
 
     monkeypatch.setattr(workers, "decide", decide)
     monkeypatch.setattr("report.build.theory_drawings", lambda: ())
+    monkeypatch.setattr("report.build.asymptotics_of", lambda _: None)
+    monkeypatch.setattr("report.build.Contents.experiments", lambda _: ())
     page = tmp_path / "page.html"
     result = invoked("--output", str(page), "--m", "50", "--replicates", "100", "--quiet")
     assert result.exit_code == 1, result.output
