@@ -8,7 +8,7 @@ LOWEST := .venv-lowest
 .PHONY: help demo test test-all lint docs format notebooks test-lowest clean
 help:
 	@echo "make demo         set up, then the three jobs on data that comes with the packages (about 2 minutes)"
-	@echo "make test         set up, then the test suite: at least one test of each promise (about 6 minutes on 2 cores)"
+	@echo "make test         set up, then the test suite: at least one test of each promise (about 12 minutes on 2 cores)"
 	@echo "make test-all     set up, then every test, the slow ones included"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         the pages of docs/ as a site in build/docs (about half a minute)"
