@@ -64,9 +64,9 @@ def parts() -> dict[str, str]:
         ),
         (
             "weights of the best epoch",
-            "`--keep best:METRIC`, beside the last ones",
+            "`--keep best:METRIC`, in addition to the last ones",
             "by the loss, on evaluation or training data",
-            "the two best by the validation loss, beside the last ones",
+            "the two best by the validation loss, in addition to the last ones",
         ),
         (
             "seeds",

@@ -7,7 +7,6 @@ collects the record from the runs of `COMMANDS` in a folder.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from evae.models.symmetric_beta import SymmetricBetaPosterior
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.figures import BLACK, BLUE, GREEN, GREY, VERMILION, apply_style, create_figure, save_figure
+from results.records import write_record
 
 RECORD, FIGURE = "kernels.json", "kernels.png"
 
@@ -184,11 +184,7 @@ def shapes_figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the record of the runs in a folder."""
-    parser = argparse.ArgumentParser(prog="python -m results.kernels", description="Collect the shapes of kernels.")
-    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
-    record = collect(parser.parse_args(arguments).runs_dir)
-    path = Path(__file__).resolve().parent / RECORD
-    path.write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
+    write_record("results.kernels", "Collect the shapes of kernels.", RECORD, collect, arguments)
 
 
 if __name__ == "__main__":

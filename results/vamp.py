@@ -8,7 +8,6 @@ prior.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from evae.models.priors import EpanechnikovVampPrior, FixedEpanechnikovMixture, 
 from evae.models.vae import VAE
 from evae.runs.run import Run
 from foundation.figures import BLACK, BLUE, PALE, apply_style, create_figure, place_legend_on_top, save_figure
+from results.records import write_record
 
 RECORD, FIGURE = "vamp.json", "vamp.png"
 
@@ -168,11 +168,7 @@ def densities_figure(coordinates: Sequence[Mapping[str, Any]], components: int) 
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the record of the run in a folder."""
-    parser = argparse.ArgumentParser(prog="python -m results.vamp", description="Collect the densities of codes.")
-    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
-    record = collect(parser.parse_args(arguments).runs_dir)
-    path = Path(__file__).resolve().parent / RECORD
-    path.write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
+    write_record("results.vamp", "Collect the densities of codes.", RECORD, collect, arguments)
 
 
 if __name__ == "__main__":

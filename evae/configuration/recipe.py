@@ -127,12 +127,12 @@ class Recipe:
 
     @property
     def has_divergence(self) -> bool:
-        """Whether the objective has the divergence of the posterior from a prior as a term."""
+        """Whether the divergence of the posterior from a prior is a term of the objective."""
         return self.uses("divergence_by")
 
     @property
     def has_prior(self) -> bool:
-        """Whether the model has a prior: p(z) of the divergence, or of importance weights."""
+        """Whether the objective contains a prior p(z), in a divergence or in importance weights."""
         return self.has_divergence or self.uses("importance_samples")
 
     def document(self) -> dict[str, str | float]:

@@ -15,7 +15,7 @@ from evae.data import ImageData, load_for
 from evae.data.images import fingerprint
 from evae.data.inventory import Inventory
 from evae.evaluation.evaluate import judge, network_for, require_judgeable
-from evae.experiments.results import EVALUATION, RunRecord
+from evae.experiments.results import RunRecord, is_evaluation
 from evae.features.network import FeatureNetwork
 from evae.models.vae import VAE
 from evae.runs.run import Run
@@ -40,8 +40,9 @@ _REFERENCES = is_record(
 )
 
 
-def _is_current(evaluation: Any) -> bool:
-    return EVALUATION(evaluation) and _REFERENCES(evaluation)
+def _is_current(evaluation: Any, config: Configuration) -> bool:
+    complete = is_evaluation(evaluation, config.pixels) and _REFERENCES(evaluation)
+    return complete and evaluation.get("weights_of_epoch") == config.epochs
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ class Judge:
             return None
         path = run.path / "evaluation.json"
         evaluation = read_json(path) if path.exists() else {}
-        current = _is_current(evaluation) and evaluation.get("weights_of_epoch") == config.epochs
-        if not current or not self._same_features(evaluation.get("features")):
+        if not _is_current(evaluation, config) or not self._same_features(evaluation.get("features")):
             return None
         return RunRecord.of(run, evaluation)
 

@@ -39,7 +39,7 @@ _NUMBER = is_any_of(is_finite_number, is_null)
 _RATIO = is_any_of(is_not_negative, is_null)
 _TEXT = is_any_of(is_text, is_null)
 
-#: The evaluation of a run, as `evae.evaluation.evaluate` writes it. An error of density pixels may be negative.
+#: The form of the evaluation of a run, as `evae.evaluation.evaluate` writes it; for its errors see `is_evaluation`.
 EVALUATION = is_record(
     {
         "note": _TEXT,
@@ -264,12 +264,23 @@ class Results:
         ]
 
 
-def _has_possible_errors(record: dict[str, Any]) -> bool:
-    """Return whether the errors of a run are above 0, as cross-entropies are, unless its pixels have a density."""
-    measured = record["evaluation"]["reconstruction_error"]
-    errors = [*(measured[name] for name in ("one_posterior_draw", "untrained") if name in measured), *record["curve"]]
-    is_density = record["configuration"].get("pixels", PIXELS[0]) != PIXELS[0]
-    return is_density or all(map(is_positive, errors))
+def is_evaluation(document: Any, pixels: str) -> bool:
+    """Return whether a document is an evaluation of a run with this law of the pixels (`Configuration.pixels`)."""
+    if not EVALUATION(document):
+        return False
+    errors = document["reconstruction_error"]
+    return _are_possible([errors[name] for name in ("one_posterior_draw", "untrained") if name in errors], pixels)
+
+
+def _are_possible(errors: Sequence[float], pixels: str) -> bool:
+    """Return whether errors are above 0, as cross-entropies are; those of a density of pixels may be any numbers."""
+    return pixels != PIXELS[0] or all(map(is_positive, errors))
+
+
+def _is_run(record: dict[str, Any]) -> bool:
+    """Return whether a record of the form of a run has errors that its law of the pixels can have."""
+    pixels = record["configuration"].get("pixels", PIXELS[0])
+    return is_evaluation(record["evaluation"], pixels) and _are_possible(record["curve"], pixels)
 
 
 def _is_whole(document: dict[str, Any]) -> bool:
@@ -277,7 +288,7 @@ def _is_whole(document: dict[str, Any]) -> bool:
     if not _RESULTS(document):
         return False
     judged = _JUDGED[document["features"]]
-    if not all(judged(record["evaluation"]) and _has_possible_errors(record) for record in document["runs"]):
+    if not all(judged(record["evaluation"]) and _is_run(record) for record in document["runs"]):
         return False
     if document["version"] == 1:
         return True

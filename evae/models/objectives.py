@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -46,8 +46,13 @@ class Objective(ABC):
 
     @property
     def separates_gradients(self) -> bool:
-        """Whether encoder and decoder have gradients of different losses, so that `terms` needs ``Draw.decoded``."""
+        """Whether encoder and decoder are trained with different losses, for which `terms` needs ``Draw.decoded``."""
         return False
+
+    @property
+    def draw_options(self) -> dict[str, Any]:
+        """The keyword arguments of `VAE.forward` for which its draw has what `terms` needs."""
+        return {"density": self.needs_density, "samples": self.samples, "separate": self.separates_gradients}
 
     @abstractmethod
     def terms(

@@ -131,14 +131,7 @@ class Steps:
         rows = processes.rows(size)
         images = as_images(session.train_pixels[numbers[:, rows].flatten()])
         objective, noise = session.objective, self._choose_noise(size, rows)
-        logits, posterior, drawn = session.replica(
-            images,
-            noise,
-            session.config.precision,
-            objective.needs_density,
-            objective.samples,
-            objective.separates_gradients,
-        )
+        logits, posterior, drawn = session.replica(images, noise, session.config.precision, **objective.draw_options)
         # After the images, whose pass updates the running averages that a learned prior may use.
         prior = None if session.model.prior is None else session.model.prior.snapshot()
         terms = objective.terms(logits, images, posterior, drawn, prior, runs, pixels=session.model.pixels)

@@ -1,6 +1,6 @@
 """Log-likelihood of single images by annealed importance sampling, and the gap between its bounds.
 
-For its upper bound a model simulates images from its law of the pixels: binary ones, or such as its density has.
+For the upper bound, images are simulated from the model's law of the pixels.
 
 The noise of each image has streams of its own, and all chains of an image are decoded together and by themselves: an
 image's estimate has the same bits whatever the other images are.
@@ -118,8 +118,8 @@ class AnnealedScorer:
         """Return the way from a law to the posterior of an image in double precision, (1, C, S, S)."""
         scorer = self.scorer
         with torch.no_grad():
-            # The encoder's mean is only where the search for the mode starts; what a normal law simulates beyond black
-            # and white is no input of an encoder.
+            # Simulated normal pixels can lie outside [0, 1], which the encoder refuses. Its mean is only the start of
+            # the search for the mode, and does not affect what is estimated.
             start = scorer.model.encode(image.clamp(0, 1)).mean
             coordinates = Coordinates.of(scorer.laws[name], start)
             bridge, matrix = coordinates.bridge(

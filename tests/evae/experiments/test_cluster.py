@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 import pytest
 
 from evae import Run, train
+from evae.configuration.configuration import Configuration
 from evae.experiments import cluster as distributed
 from evae.experiments import runner
 from evae.experiments.callbacks import GridCallback
-from evae.experiments.cluster import Work, trained_and_judged
+from evae.experiments.cluster import Work, _decides_judge, trained_and_judged
 from evae.experiments.outcomes import Outcomes
 from evae.experiments.plan import Plan
 from evae.experiments.results import Failure, Results, RunRecord
@@ -363,3 +364,17 @@ def test_the_command_refuses_a_cluster_that_is_not_there(tmp_path: Path) -> None
         "reproduce", *options, "--cluster", "nonsense"
     )
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"fit": "pad"}, {"binarise": "static"}, {"limit_train": 60}, {"limit_holdout": 60}, {"dataset": "mnist"}]
+)
+def test_runs_that_see_other_images_do_not_share_a_judge(change: dict[str, Any]) -> None:
+    config = Configuration(dataset="digits")
+    assert _decides_judge(dataclasses.replace(config, **change)) != _decides_judge(config)
+
+
+def test_runs_that_see_the_same_images_share_a_judge() -> None:
+    config = Configuration(dataset="digits")
+    other = dataclasses.replace(config, model="evae", seed=3, epochs=2, lr=1e-2, pixels="gaussian")
+    assert _decides_judge(other) == _decides_judge(config)

@@ -155,6 +155,18 @@ def test_an_evaluation_with_other_features_is_made_again(results: Results, tmp_p
     assert read_json(path) == evaluation
 
 
+@pytest.mark.parametrize("error", [0, -1.5])
+def test_an_evaluation_with_an_error_that_no_cross_entropy_has_is_made_again(
+    error: float, results: Results, tmp_path: Path
+) -> None:
+    path = tmp_path / results.records[1].name / "evaluation.json"
+    evaluation = read_json(path)
+    errors = {**evaluation["reconstruction_error"], "one_posterior_draw": error}
+    write_json(path, {**evaluation, "reconstruction_error": errors})
+    assert reproduce(plan(tmp_path), Recorder()) == results
+    assert read_json(path) == evaluation
+
+
 def test_a_run_that_failed_after_its_last_epoch_resumes_to_its_end(results: Results, tmp_path: Path) -> None:
     run = Run.open(tmp_path / results.records[0].name)
     run.set_status("failed", epochs_finished=1, reason="the disk was full")

@@ -95,13 +95,7 @@ def compute(model: VAE, objective: Objective, images: Tensor, seed: int = 0) -> 
     """Return the terms, and the gradient of the mean loss in one vector."""
     model.zero_grad()
     source = torch.Generator().manual_seed(seed)
-    logits, q, drawn = model(
-        images,
-        source,
-        density=objective.needs_density,
-        samples=objective.samples,
-        separate=objective.separates_gradients,
-    )
+    logits, q, drawn = model(images, source, **objective.draw_options)
     terms = objective.terms(logits, images, q, drawn, model.prior, pixels=model.pixels)
     sum(terms.values()).mean().backward()  # type: ignore[union-attr]
     return terms, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])

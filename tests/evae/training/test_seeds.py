@@ -82,13 +82,7 @@ def step(model: VAE, options: dict[str, Any], images: Tensor, source: Any) -> di
     """Return the terms of one step; the gradients of the sum over runs of their mean are in the model."""
     model.zero_grad()
     objective = objective_for(Configuration(**options))
-    logits, posterior, drawn = model.train()(
-        images,
-        source,
-        density=objective.needs_density,
-        samples=objective.samples,
-        separate=objective.separates_gradients,
-    )
+    logits, posterior, drawn = model.train()(images, source, **objective.draw_options)
     terms = objective.terms(logits, images, posterior, drawn, model.prior, model.networks)
     (torch.stack([*terms.values()]).sum() / (len(images) / model.networks)).backward()
     return terms

@@ -182,13 +182,7 @@ def test_no_tensor_of_a_loss_on_cuda_is_on_the_cpu(options: dict[str, Any], netw
         with OnCuda():  # type: ignore[no-untyped-call]
             batch = as_images(pixels[numbers])
             objective = objective_for(config)
-            logits, posterior, drawn = model.train()(
-                batch,
-                None,
-                density=objective.needs_density,
-                samples=objective.samples,
-                separate=objective.separates_gradients,
-            )
+            logits, posterior, drawn = model.train()(batch, None, **objective.draw_options)
             terms = objective.terms(logits, batch, posterior, drawn, model.prior, networks)
     assert all(term.is_cuda and term.shape == (6,) for term in terms.values())
 
