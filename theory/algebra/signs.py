@@ -143,7 +143,7 @@ class _Search:
             lower, upper = (ball_of(end, bits=BITS_AT_ZEROS) for end in (sliver.lower, sliver.upper))
             for unit in (sympy.Integer(1), sympy.pi):
                 size = ball_of(unit, bits=BITS_AT_ZEROS)
-                share = _simplest_between(_fraction((lower / size).lower()), _fraction((upper / size).upper()))
+                share = simplest_between(_fraction((lower / size).lower()), _fraction((upper / size).upper()))
                 zero = Rational(share.numerator, share.denominator) * unit
                 if share.denominator < LARGEST_DENOMINATOR and self._vanishes_at(zero, 0):
                     yield zero
@@ -356,19 +356,19 @@ def _fraction(point: arb) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def _simplest_between(lower: Fraction, upper: Fraction) -> Fraction:
+def simplest_between(lower: Fraction, upper: Fraction) -> Fraction:
     """Return the fraction of the smallest denominator in a closed interval.
 
     Examples
     --------
-    >>> _simplest_between(Fraction("0.333"), Fraction("0.334"))
+    >>> simplest_between(Fraction("0.333"), Fraction("0.334"))
     Fraction(1, 3)
     """
     whole = Fraction(math.ceil(lower))
     if whole <= upper:
         return min(whole, Fraction(math.floor(upper)), key=abs) if lower > 0 or upper < 0 else Fraction(0)
     below = math.floor(lower)
-    return below + 1 / _simplest_between(1 / (upper - below), 1 / (lower - below))
+    return below + 1 / simplest_between(1 / (upper - below), 1 / (lower - below))
 
 
 def _merge(stretches: Iterable[Stretch]) -> Iterator[Stretch]:

@@ -11,6 +11,7 @@ where :math:`g(X) = \int [K_b(x - X) - (K_b * f)(x)]\, \delta(x)\, a(x)\, dx` ha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,8 +25,8 @@ from theory.densities.validation import valid_density
 from theory.densities.weights import Weight, weight_named
 from theory.kernels import Kernel, kernel_named
 
-ORDER, HIGHER_ORDER = 20, 32
-"""Numbers of nodes per panel, which must agree."""
+ORDERS = (20, 32, 48, 64)
+"""Numbers of nodes per panel, of which two neighbours must agree."""
 
 TOLERANCE = 1e-9
 """Accepted difference of the two orders, relative to the largest value of g."""
@@ -82,13 +83,15 @@ def bias_projection(
     density = valid_density(density, drawn=True)
     setting = Setting(kernel_named(kernel), density, weight_named(weight, density), bandwidth)
     setting.check()
-    coarse, fine = (Quadrature(setting, order) for order in (ORDER, HIGHER_ORDER))
-    fine.validate()
-    mesh = fine.projected
-    points = mesh.nodes(2)
-    values, others = fine.project_bias(points), coarse.project_bias(points)
-    difference, scale = float(np.abs(values - others).max()), float(np.abs(values).max())
-    if not difference <= TOLERANCE * scale:
+    for coarse, fine in pairwise(Quadrature(setting, order) for order in ORDERS):
+        fine.validate()
+        mesh = fine.projected
+        points = mesh.nodes(2)
+        values, others = fine.project_bias(points), coarse.project_bias(points)
+        difference, scale = float(np.abs(values - others).max()), float(np.abs(values).max())
+        if difference <= TOLERANCE * scale:
+            break
+    else:
         raise InputError(
             f"the bias of the estimate must be known to {TOLERANCE:g} of itself, but two orders of quadrature differ "
             f"by {difference:.2g} of {scale:.2g}. Choose a smooth kernel and a bandwidth below 10,000 times the scale "

@@ -283,16 +283,32 @@ class Quadrature:
 
     def _integrate_single(self, nodes: Nodes) -> Array:
         """Return the integrals of D^2 a, D (K_b * f - r) a and D (K_b * f - f) a, shape (3, nodes)."""
+        if self.setting.reference is None:
+            return self._integrate_beside(nodes)
+        results = np.empty((3, nodes.bases.size))
+        far = np.abs(self._from_reference(nodes)) > self._scale([self.setting.grid.lags[-1]])
+        near, far = np.flatnonzero(~far), np.flatnonzero(far)
+        results[:, near] = self._integrate_beside(nodes.part(near), differences=True)
+        # The kernel of a far observation does not overlap r. One panel for both would be as long as the distance, and
+        # positions beside r, measured from the observation, would lose their digits.
+        reference = Nodes(np.array([self.setting.reference]), np.zeros(1), np.zeros(1))
+        square, smoothed, bias = self._integrate_beside(reference)
+        results[:, far] = self._integrate_beside(nodes.part(far)) + np.stack([square, square - smoothed, -bias])
+        return results
+
+    def _integrate_beside(self, nodes: Nodes, *, differences: bool = False) -> Array:
+        """Return the integrals with D, or with the kernel of the observation alone, as if r were 0."""
         mesh, weight = self._smoothed.mesh, local_weight(self.setting.weight)
         results = np.empty((3, nodes.bases.size))
         size = (mesh.bases.size + 2 * len(self.setting.grid.points)) * self.order
         for block in blocks(nodes.bases.size, size):
             rows = nodes.part(block)
+            here = np.zeros(rows.bases.size)
             away = self._from_reference(rows)
-            panels = mesh.cut(rows, self._ends_of_panels(np.zeros_like(away), -away))
+            panels = mesh.cut(rows, self._ends_of_panels(here, *([-away] if differences else [])))
             along, lengths = panels.nodes(self.order)
             at = panels.starts[:, None] + along
-            r = self._reference_kernel(at + away[panels.rows, None])
+            r = self._reference_kernel(at + away[panels.rows, None]) if differences else 0.0
             smoothed, bias = self._smoothed(panels, along)
             difference = self._kernel(at) - r
             weights = lengths * difference * weight(*mesh.places(panels, along))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -10,10 +11,12 @@ from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
+from sympy import Expr, Pow, log
 
 from theory.bickel_rosenblatt.mean import LANDMARK_LEVELS, exact_fraction
 from theory.bickel_rosenblatt.quadrature import Feature, Mesh
-from theory.densities.density import Density, Landmark
+from theory.densities.density import Density, Landmark, numerical
+from theory.densities.tabulated.computed import has_computed
 from theory.densities.weights import Weight
 from theory.kernels import Kernel, x
 from theory.unbounded_kernels import UnboundedForm, require_unbounded_form
@@ -21,8 +24,14 @@ from theory.unbounded_kernels import UnboundedForm, require_unbounded_form
 ROUGHNESS = 1e-11
 """Accepted error of an integral from the innermost cell beside a fractional power."""
 
+CLOSE, VANISHING = 2.0**-40, 1e-6
+"""Distance from an end, in spreads, at which a density may be taken as 0 there, and how small it then is."""
+
 NODES = 12
 """Nodes per cell for which `ROUGHNESS` holds."""
+
+SPREAD = (0.16, 0.84)
+"""Levels of two quantiles, half of whose distance is the unit of the mesh beside a power."""
 
 
 class Power(NamedTuple):
@@ -91,8 +100,9 @@ def outline_of(function: Density | Weight) -> Outline:
     parts = [density for _, density in function.components] or [function]
     features = frozenset[Feature]().union(*(_features(part.landmarks) or _quantile_features(part) for part in parts))
     rough = set(function.rough_knots)
-    powers = (Power(exact_fraction(knot), float(power)) for knot, power in function.powers_at_knots() if knot in rough)
-    return Outline(kinks, features, frozenset(powers))
+    powers = {Power(exact_fraction(knot), float(power)) for knot, power in function.powers_at_knots() if knot in rough}
+    flat = {power for part in parts for power in _flat_ends(part)}
+    return Outline(kinks, features, frozenset(powers | flat))
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,33 @@ def _quantile_features(density: Density) -> frozenset[Feature]:
     return frozenset(
         Feature(Fraction(place), float(min(gap))) for place, gap in zip(places.tolist(), pairwise(gaps), strict=True)
     )
+
+
+def _flat_ends(density: Density) -> Iterator[Power]:
+    """Yield ends at which the density may vanish and not be analytic, other than known powers.
+
+    Each with the power whose innermost cell has the mass `ROUGHNESS`: beside the lognormal density's end, at which it
+    vanishes faster than any power, so much mass is as far away as for some power.
+    """
+    known = {knot for knot, _ in density.powers_at_knots() if density.powers is not None or knot in density.rough_knots}
+    ends = (density.pieces[0], density.support[0], ROUGHNESS), (density.pieces[-1], density.support[1], 1 - ROUGHNESS)
+    for piece, end, level in ends:
+        if end.is_finite and end not in known and _is_singular(piece.density, end):
+            place, low, high = map(float, density.quantiles(np.array([level, *SPREAD])))
+            unit, edge = (high - low) / 2, float(end)
+            step = max(CLOSE * unit, 8 * float(np.spacing(abs(edge))))
+            beside = edge + math.copysign(step, place - edge)
+            if numerical(density.pieces)(np.array([beside]))[0] * unit < VANISHING:
+                share = max(abs(place - edge), step) / unit
+                yield Power(exact_fraction(end), math.log(ROUGHNESS) / math.log(min(share, 1.0) / NODES**2) - 1)
+
+
+def _is_singular(formula: Expr, end: Expr) -> bool:
+    """Whether a formula divides by 0 or takes the logarithm of 0 at ``end``, or consists of computed values."""
+    if has_computed(formula):
+        return True
+    poles = [power.base for power in formula.atoms(Pow) if power.exp.is_negative]
+    return any(argument.subs(x, end) == 0 for argument in [*poles, *(one.args[0] for one in formula.atoms(log))])
 
 
 def _innermost(exponent: float) -> float:

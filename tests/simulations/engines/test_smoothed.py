@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.integrate import quad
 
 from foundation.types import Array
@@ -115,6 +118,47 @@ def test_it_does_not_depend_on_the_units(scale: float, location: float, bandwidt
     sample = np.sort(draw(plain.density, 3, 0, 40))
     # Samples at 10,000 scales from 0 have lost four digits.
     assert moved.of_sorted((sample + location) * scale) == pytest.approx(plain.of_sorted(sample), rel=1e-7)
+
+
+#: A density that is flat, but not analytic, at the end of its support; heavy tails, where the kernels of nearly all
+#: observations overlap; a kink that is known by its values alone.
+AWKWARD = [
+    ("lognormal", stats.lognorm(1), 0.4),
+    ("lognormal:0,2", stats.lognorm(2), 4.0),
+    ("scipy:invgauss(0.5)", stats.invgauss(0.5), 0.4),
+    ("pareto:3", stats.pareto(3), 0.4),
+    ("cauchy", stats.cauchy(), 2.9),
+    ("scipy:laplace_asymmetric(2)", stats.laplace_asymmetric(2), 0.5),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "b"),
+    [pytest.param(*one, marks=pytest.mark.slow if "0,2" in one[0] else (), id=one[0]) for one in AWKWARD],
+)
+def test_it_is_the_sum_of_overlaps_of_kernels_and_of_kernels_with_the_density(name: str, law: Any, b: float) -> None:
+    """Multiplied out, it needs nothing but the autocorrelation of K, which is not what the statistic computes."""
+    sample = law.ppf([0.02, 0.3, 0.31, 0.6, 0.9, 1 - 1e-7])
+
+    def overlap(distance: Array) -> Array:
+        t = np.minimum(np.abs(distance) / b, 2.0)
+        return np.asarray(3 / 160 * (2 - t) ** 3 * (t**2 + 6 * t + 4))
+
+    # The mean of the overlap with an observation, over panels that are as wide as the kernel in the middle, and whose
+    # levels halve towards both ends.
+    x, lengths = np.polynomial.legendre.leggauss(16)
+    tails = 2.0 ** np.arange(-46, 0)
+    places = law.ppf(np.concatenate([tails, 1 - tails[-2::-1]]))
+    edges = np.unique(np.concatenate([[0.0], places, np.arange(*law.ppf([0.001, 0.999]), b)]))
+    edges = edges[(edges >= law.support()[0]) & np.isfinite(edges)]
+    nodes = (edges[:-1, None] + edges[1:, None]) / 2 + np.diff(edges)[:, None] / 2 * x
+    masses = (np.diff(edges)[:, None] / 2 * lengths * law.pdf(nodes)).ravel()
+    y = nodes.ravel()
+    with_density = np.array([masses @ overlap(place - y) for place in sample])
+    squared = np.concatenate([overlap(part[:, None] - y) @ masses for part in np.array_split(y, 40)]) @ masses
+    expected = overlap(np.subtract.outer(sample, sample)).sum() / 6 - 2 * with_density.sum() + 6 * squared
+    assert masses.sum() == pytest.approx(1, abs=1e-10)
+    assert statistic("epanechnikov", name, "one", b).of_sorted(sample) == pytest.approx(expected, rel=1e-6)
 
 
 def test_an_observation_far_from_the_density_adds_what_its_kernel_integrates_to() -> None:

@@ -389,6 +389,40 @@ def test_the_statistic_of_a_sample_is_its_definition_with_scipys_density(name: s
     assert found == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("name", "kinks"),
+    [
+        ("scipy:trapezoid(0.2,0.7)", [0.2, 0.7]),
+        ("scipy:laplace_asymmetric(2)", [0]),
+        ("scipy:loglaplace(3)", [1]),
+        ("scipy:dweibull(1,loc=-0.3)", [-0.3]),
+        ("expression:Max(0,1-abs(x-sqrt(2))),0,4", [2**0.5 - 1, 2**0.5, 2**0.5 + 1]),
+        ("scipy:genlogistic(2)", []),
+        ("scipy:skewnorm(50)", []),
+        ("scipy:exponnorm(1.5)", []),
+        ("scipy:norminvgauss(2,1)", []),
+        ("scipy:jf_skew_t(3,5)", []),
+    ],
+)
+def test_every_kink_of_a_density_that_is_known_by_its_values_is_a_knot(name: str, kinks: list[float]) -> None:
+    density = density_named(name)
+    inside = [float(knot) for knot in density.knots if knot not in density.support]
+    assert inside == pytest.approx(kinks, abs=1e-14)
+
+
+@given(hundredths=st.integers(1, 99), location=st.integers(-5, 5))
+@settings(max_examples=examples(12))
+def test_the_kink_of_a_triangle_is_found_exactly(hundredths: int, location: int) -> None:
+    density = density_named(f"scipy:triang({hundredths / 100},loc={location})")
+    assert density.knots[1] == location + Rational(hundredths, 100)
+
+
+def test_the_mean_of_the_statistic_with_a_kink_that_is_known_by_values_is_that_of_its_formula() -> None:
+    known, found = (exact_mean(500, "epanechnikov", name, "one", 0.3) for name in ("laplace", "scipy:gennorm(1)"))
+    assert found.total == pytest.approx(known.total, rel=1e-11)
+    assert found.squared_bias_term == pytest.approx(known.squared_bias_term, rel=1e-10)
+
+
 def test_the_curvature_of_a_density_that_is_known_by_its_values_is_that_of_its_family() -> None:
     """The leading bias of E T_m needs its second derivative."""
     known, found = (leading_terms(density=name, weight="window:0.5,3") for name in ("gamma:3", "scipy:gengamma(3,1)"))
