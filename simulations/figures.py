@@ -248,11 +248,11 @@ def _draw_null_law(axes: Axes, test: GoodnessOfFit) -> None:
 
 def _name_statistic(test: GoodnessOfFit) -> str:
     name = "$T_m$" if test.null == "density" else "$T_m$ compared with $K_b * f$"
-    return (
-        name
-        if len(test.at_bandwidths) == 1
-        else f"largest excess of the cube root of {name} over its mean, in standard deviations"
-    )
+    if len(test.at_bandwidths) == 1:
+        return name
+    # On two lines where it would be wider than the figure.
+    gap = " " if test.null == "density" else "\n"
+    return f"largest excess of the cube root of {name}{gap}over its mean, in standard deviations"
 
 
 def _limit_law(setting: Statistic, m: int) -> tuple[float, float]:

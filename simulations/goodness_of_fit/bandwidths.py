@@ -78,8 +78,15 @@ class AtBandwidth:
         }
 
 
-def take_bandwidths(given: Bandwidths, density: Density | None, m: int) -> tuple[Bandwidth, ...]:
+def take_bandwidths(given: Bandwidths, scale: Density | float, m: int) -> tuple[Bandwidth, ...]:
     """Return the bandwidths of a test in ascending order at ``m``.
+
+    Parameters
+    ----------
+    given : str, float, Bandwidth or sequence of these
+    scale : Density or float
+        What ``adaptive`` follows: a number, or half the distance between the 16 % and 84 % quantiles of a density.
+    m : int
 
     Raises
     ------
@@ -96,10 +103,7 @@ def take_bandwidths(given: Bandwidths, density: Density | None, m: int) -> tuple
     if ADAPTIVE in several:
         if len(several) > 1:
             raise InputError("the bandwidth adaptive must be the only one. Leave out the others, or name them all.")
-        if density is None:
-            raise InputError("the bandwidth adaptive needs a density whose scale it follows.")
-        low, high = density.quantiles(np.array(MIDDLE)).tolist()
-        return adaptive_bandwidths((high - low) / 2, m)
+        return _adaptive_bandwidths(_spread(scale) if isinstance(scale, Density) else scale, m)
     if not 1 <= len(several) <= MOST:
         raise InputError(f"the number of bandwidths must be from 1 to {MOST}, got {len(several)}.")
     found = sorted((bandwidth_named(one) for one in several), key=lambda one: one.at(m))
@@ -111,7 +115,12 @@ def take_bandwidths(given: Bandwidths, density: Density | None, m: int) -> tuple
     return tuple(found)
 
 
-def adaptive_bandwidths(scale: float, m: int) -> tuple[Bandwidth, ...]:
+def _spread(density: Density) -> float:
+    low, high = density.quantiles(np.array(MIDDLE)).tolist()
+    return float(high - low) / 2
+
+
+def _adaptive_bandwidths(scale: float, m: int) -> tuple[Bandwidth, ...]:
     """Return a geometric grid of bandwidths from `WIDEST` times ``scale`` downwards, ascending."""
     ratios = max(0, math.floor(math.log(WIDEST * m / LEAST_WITHIN) / math.log(RATIO)))
     count = min(MOST_ADAPTIVE, 1 + ratios)

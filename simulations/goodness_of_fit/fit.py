@@ -78,7 +78,7 @@ def bickel_rosenblatt_test(
         geometric grid from 1.6 scales of the density downwards.
     null : {"density", "smoothed"}
         What the estimate is compared with: f, or its mean K_b * f. Without the bias, wide bandwidths have power
-        against shifts as well.
+        against shifts as well; and the statistic is finite where the square of f has no integral.
     estimate : bool
         Test the family: its parameters are estimated from the sample by maximum likelihood, and the null distribution
         takes the estimation into account. ``density`` is then a family without parameters: ``normal``, ``gamma``, or
@@ -141,9 +141,9 @@ def bickel_rosenblatt_test(
     if fixed and model is None:
         raise InputError("parameters are fixed where others are estimated: give --estimate as well (estimate=True).")
     if model is not None and model.has_free_shape:
-        refused = {"the weight": weight != "one", "null smoothed": null != "density", "rounding": rounding is not None}
+        refused = {"the weight": weight != "one", "rounding": rounding is not None}
         require_plain(model, [name for name, given in refused.items() if given])
-        options = FitOptions(kernel_named(kernel), replicates, seed, alpha, workers, cluster, resume)
+        options = FitOptions(kernel_named(kernel), replicates, seed, alpha, workers, null, cluster, resume)
         return fit_and_test(observed, values, model, bandwidth, options, progress)
     hypothesis = valid_density(density) if model is None else model.standard(model.fixed_shapes)
     bandwidths = take_bandwidths(bandwidth, hypothesis, values.size)

@@ -11,7 +11,7 @@ from foundation.types import Array
 from simulations.engines.exact.statistic import Statistic
 from simulations.goodness_of_fit.result import GoodnessOfFit
 from theory.bickel_rosenblatt.outlines import KernelGrid
-from theory.densities.evaluation import numerical
+from theory.densities.evaluation import local_density, numerical
 
 POINTS = 400
 """Points at which the estimate is computed."""
@@ -30,8 +30,8 @@ FARTHEST = 3.0
 BINS = 32
 """Bins in a bandwidth, by which the estimates of the band are computed."""
 
-NODES = 64
-"""Nodes of the quadrature of K_b * f."""
+CELLS = 256
+"""Cells of every smooth part of the kernel, whose probabilities give K_b * f."""
 
 PARTS = 24
 """Regions of equal width among which the one is sought that adds most to T_m."""
@@ -129,14 +129,14 @@ def _reach(setting: Statistic) -> tuple[float, float]:
 
 
 def _smoothed(setting: Statistic, x: Array, bandwidth: float) -> Array:
-    """Compute K_b * f at points."""
-    kernel, density = numerical(setting.kernel.pieces), numerical(setting.density.pieces)
-    nodes, lengths = np.polynomial.legendre.leggauss(NODES)
+    """Compute K_b * f at points, from the probabilities of cells: the density may have poles and jumps."""
     edges = _edges(setting)
-    middles, halves = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
-    u = (middles[:, None] + halves[:, None] * nodes).ravel()
-    weights = (halves[:, None] * lengths).ravel() * kernel(u)
-    return np.asarray(density(x[:, None] - bandwidth * u) @ weights)
+    steps = np.arange(CELLS) / CELLS
+    ends = np.append((edges[:-1, None] + np.diff(edges)[:, None] * steps).ravel(), edges[-1])
+    heights = numerical(setting.kernel.pieces)((ends[:-1] + ends[1:]) / 2)
+    distribution = local_density(setting.density, "distribution")
+    masses = -np.diff(distribution(x, -bandwidth * np.broadcast_to(ends, (x.size, ends.size))), axis=1)
+    return np.asarray(masses @ heights / bandwidth)
 
 
 def _estimate(setting: Statistic, ordered: Array, x: Array, bandwidth: float) -> Array:

@@ -30,7 +30,6 @@ from simulations.engines.exact.statistic import check_sample
 from simulations.goodness_of_fit.bandwidths import (
     MIDDLE,
     Bandwidths,
-    adaptive_bandwidths,
     share_progress,
     take_bandwidths,
 )
@@ -180,11 +179,7 @@ def _take_bandwidths(given: Bandwidths, pooled: Array, m: int, n: int) -> tuple[
     scale = float((high - low) / 2 or pooled.std())
     if not scale > 0:
         raise InputError(f"the observations of the two samples must differ, but all are {pooled[0]:g}.")
-    found: tuple[Bandwidth, ...]
-    if given == ADAPTIVE:
-        found = adaptive_bandwidths(scale, max(1, m * n // (m + n)))
-    else:
-        found = take_bandwidths(given, None, pooled.size)
+    found = take_bandwidths(given, scale, max(1, m * n // (m + n)))
     for one in found:
         if one.states_a_rate:
             raise InputError(

@@ -286,8 +286,8 @@ class Quadrature:
         if self.setting.reference is None:
             return self._integrate_beside(nodes)
         results = np.empty((3, nodes.bases.size))
-        far = np.abs(self._from_reference(nodes)) > self._scale([self.setting.grid.lags[-1]])
-        near, far = np.flatnonzero(~far), np.flatnonzero(far)
+        apart = np.abs(self._from_reference(nodes)) > self._scale([self.setting.grid.lags[-1]])
+        near, far = np.flatnonzero(~apart), np.flatnonzero(apart)
         results[:, near] = self._integrate_beside(nodes.part(near), differences=True)
         # The kernel of a far observation does not overlap r. One panel for both would be as long as the distance, and
         # positions beside r, measured from the observation, would lose their digits.

@@ -5,7 +5,9 @@ density of its own estimates. Multiplied out,
 
 .. math:: T_m = \frac1m \sum_{i,j} \int K(u - s_i) K(u - s_j)\,du - 2 b \sum_i (K_b * f)(X_i) + m b \int f^2 ,
 
-needs of the density its distribution function at some points beside each observation, and the mean of f under f.
+needs of the density its distribution function at some points beside each observation, and the mean of f under f. With
+K_b * f in place of f, the autocorrelation of K stands in the place of K, and the square of K_b * f, whose integral is
+finite for every density, in that of f^2.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from simulations.goodness_of_fit.bandwidths import MIDDLE
 from simulations.goodness_of_fit.estimation.distribution_table import DistributionTable
 from simulations.goodness_of_fit.estimation.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.estimation.model import Fit, Model
+from theory.algebra.piecewise import PiecewisePolynomial
 from theory.densities.tabulated.scipy_distributions import continuous_distributions
 from theory.kernels import Kernel
 
@@ -34,6 +37,10 @@ NODES = 24
 
 PANELS, PANEL_NODES, LOGITS = 12, 16, 36.0
 """Panels and nodes of the quadrature of f^2, over the logit of the distribution function up to this size."""
+
+
+DIVERGENT = 1e-3
+"""Share of the integral of f^2 in the outermost levels from which on it is taken for infinite."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class DensityTerms:
         Half the distance between the 16 % and the 84 % quantile.
     square : float
         The integral of f^2; infinite if it does not exist.
+    edges : array, shape (n,)
+        Quantiles, ascending, between which f is nearly a polynomial.
     table : DistributionTable or None
         The distribution function, where polynomials give it.
     """
@@ -56,6 +65,7 @@ class DensityTerms:
     shapes: tuple[float, ...]
     spread: float
     square: float
+    edges: Array = field(repr=False)
     table: DistributionTable | None = field(repr=False)
 
     @classmethod
@@ -64,8 +74,9 @@ class DensityTerms:
         # scipy warns of quantiles that it does not find; there is then no table.
         with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
             places, level = _places_of_levels(law, shapes)
-            table = DistributionTable.of(lambda points: law.cdf(points, *shapes), np.append(places[::4], places[-1]))
-            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes, places, level), table)
+            edges = np.append(places[::4], places[-1])
+            table = DistributionTable.of(lambda points: law.cdf(points, *shapes), edges)
+            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes, places, level), edges, table)
 
     @cached_property
     def support(self) -> tuple[float, float]:
@@ -78,6 +89,14 @@ class DensityTerms:
         return np.asarray(self.law.cdf(points, *self.shapes)) if self.table is None else self.table(points)
 
 
+class _Part(NamedTuple):
+    """A polynomial on an interval."""
+
+    lower: float
+    upper: float
+    coefficients: Array
+
+
 @dataclass(frozen=True)
 class KernelSums:
     """T_m multiplied out, for one kernel and the weight 1.
@@ -86,14 +105,17 @@ class KernelSums:
     ----------
     kernel : Kernel
         One polynomial of degree 6 or less on a bounded support.
+    smoothed : bool
+        Whether the estimate is compared with K_b * f in place of f.
 
     Raises
     ------
     InputError
-        If it is another one.
+        If the kernel is another one.
     """
 
     kernel: Kernel
+    smoothed: bool = False
 
     def __post_init__(self) -> None:
         _ = self._table
@@ -103,35 +125,67 @@ class KernelSums:
         m, table = ordered.size, self._table
         pairs = sum_overlaps(ordered, b, table, make_workspace(m, table))
         with np.errstate(all="ignore"):
-            cross = self._smoothed(ordered, b, terms).sum()
-        return float(table.itself + 2 * pairs / m - 2 * b * cross + m * b * terms.square)
+            square = self._smoothed_square(b, terms) if self.smoothed else terms.square
+            cross = _convolve(self._overlap if self.smoothed else self._kernel, ordered, b, terms).sum()
+        return float(table.itself + 2 * pairs / m - 2 * b * cross + m * b * square)
 
-    def _smoothed(self, points: Array, b: float, terms: DensityTerms) -> Array:
-        """Compute K_b * f by parts, from the distribution function: the density may have poles and jumps."""
-        table, coefficients = self._table, self._coefficients
-        derivative = np.polynomial.polynomial.polyder(coefficients)
-        lower, upper = terms.support
-        # Between these ends of u the distribution function is neither 0 nor 1.
-        first = np.clip((points - upper) / b, table.lower, table.upper)
-        last = np.clip((points - lower) / b, table.lower, table.upper)
-        nodes, lengths = _gauss_legendre(NODES)
-        half = (last - first) / 2
-        u = ((first + last) / 2)[:, None] + half[:, None] * nodes
-        below = terms.distribution(points[:, None] - b * u)
-        inside = half * ((np.polynomial.polynomial.polyval(u, derivative) * below) @ lengths)
-        height = np.polynomial.polynomial.polyval(first, coefficients)
-        start, end = np.polynomial.polynomial.polyval(np.array([table.lower, table.upper]), coefficients)
-        ends = [terms.distribution(points - b * place) for place in (table.lower, table.upper)]
-        return np.asarray((inside + (height - start) + start * ends[0] - end * ends[1]) / b)
+    def _smoothed_square(self, b: float, terms: DensityTerms) -> float:
+        """Return the integral of (K_b * f)^2."""
+        reaches = b * np.array([self._kernel[0].lower, self._kernel[-1].upper])
+        knots = [end + reach for end in terms.support for reach in (*reaches, 0.0) if math.isfinite(end)]
+        bulk = terms.edges[np.isfinite(terms.edges)]
+        edges = np.unique(np.concatenate([bulk, knots, bulk[:1] + reaches, bulk[-1:] + reaches]))
+        nodes, lengths = _gauss_legendre(PANEL_NODES)
+        half = np.diff(edges) / 2
+        points = ((edges[:-1] + edges[1:]) / 2)[:, None] + half[:, None] * nodes
+        heights = _convolve(self._kernel, points.ravel(), b, terms).reshape(points.shape)
+        return float(half @ (heights**2 @ lengths))
 
     @cached_property
     def _table(self) -> OverlapTable:
         return require_overlap_table(self.kernel, "for this statistic")
 
     @cached_property
-    def _coefficients(self) -> Array:
-        pieces = kernel_table(self.kernel)
-        return pieces.pieces[0] if isinstance(pieces, PiecewiseKernel) else np.zeros(0)
+    def _exact(self) -> PiecewisePolynomial:
+        table = kernel_table(self.kernel)
+        return PiecewisePolynomial.from_pieces(table.exact_pieces() if isinstance(table, PiecewiseKernel) else ())
+
+    @cached_property
+    def _kernel(self) -> tuple[_Part, ...]:
+        return _parts(self._exact)
+
+    @cached_property
+    def _overlap(self) -> tuple[_Part, ...]:
+        """The autocorrelation of the kernel."""
+        return _parts(self._exact.autocorrelation())
+
+
+def _parts(polynomial: PiecewisePolynomial) -> tuple[_Part, ...]:
+    return tuple(
+        _Part(float(piece.lower), float(piece.upper), np.array(piece.coefficients, dtype=np.float64))
+        for piece in polynomial.pieces
+    )
+
+
+def _convolve(parts: Sequence[_Part], points: Array, b: float, terms: DensityTerms) -> Array:
+    """Integrate h(u) f(x - b u) by parts, with the distribution function: the density may have poles and jumps."""
+    total = np.zeros_like(points)
+    lower, upper = terms.support
+    nodes, lengths = _graded_rule(NODES)
+    for part in parts:
+        derivative = np.polynomial.polynomial.polyder(part.coefficients)
+        # Between these ends of u the distribution function is neither 0 nor 1.
+        first = np.clip((points - upper) / b, part.lower, part.upper)
+        last = np.clip((points - lower) / b, part.lower, part.upper)
+        half = (last - first) / 2
+        u = ((first + last) / 2)[:, None] + half[:, None] * nodes
+        below = terms.distribution(points[:, None] - b * u)
+        inside = half * ((np.polynomial.polynomial.polyval(u, derivative) * below) @ lengths)
+        height = np.polynomial.polynomial.polyval(first, part.coefficients)
+        start, end = np.polynomial.polynomial.polyval(np.array([part.lower, part.upper]), part.coefficients)
+        ends = [terms.distribution(points - b * place) for place in (part.lower, part.upper)]
+        total += inside + (height - start) + start * ends[0] - end * ends[1]
+    return total / b
 
 
 @dataclass(frozen=True)
@@ -212,6 +266,13 @@ def _gauss_legendre(nodes: int) -> tuple[Array, Array]:
     return np.polynomial.legendre.leggauss(nodes)
 
 
+@cache
+def _graded_rule(count: int) -> tuple[Array, Array]:
+    """Return nodes and weights on [-1, 1] that lie closer to the ends, where a pole of f makes F like a power."""
+    nodes, lengths = _gauss_legendre(count)
+    return (3 * nodes - nodes**3) / 2, 3 * (1 - nodes**2) / 2 * lengths
+
+
 def _logits() -> tuple[Array, Array]:
     """Return the nodes of the quadrature over the logit of the distribution function, and their weights."""
     nodes, lengths = _gauss_legendre(PANEL_NODES)
@@ -232,8 +293,9 @@ def _places_of_levels(law: Any, shapes: tuple[float, ...]) -> tuple[Array, Array
 
 
 def _mean_density(law: Any, shapes: tuple[float, ...], places: Array, level: Array) -> float:
-    """Return the integral of f^2, as the mean of f over its own levels."""
+    """Return the integral of f^2, as the mean of f over its own levels; infinite if it does not converge."""
     _, weights = _logits()
-    heights = law.pdf(places, *shapes)
-    found = float(weights @ (heights * level * (1 - level)))
-    return found if math.isfinite(found) else math.inf
+    parts = weights * law.pdf(places, *shapes) * level * (1 - level)
+    found = float(parts.sum())
+    last = max(parts[:PANEL_NODES].sum(), parts[-PANEL_NODES:].sum())
+    return found if math.isfinite(found) and last <= DIVERGENT * found else math.inf

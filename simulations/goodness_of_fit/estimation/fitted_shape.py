@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations.compiled import digest_sources
-from simulations.goodness_of_fit.bandwidths import Bandwidths, adaptive_bandwidths, take_bandwidths
+from simulations.goodness_of_fit.bandwidths import Bandwidths, take_bandwidths
 from simulations.goodness_of_fit.comparison import compare
 from simulations.goodness_of_fit.estimation.bootstrap import BootstrapReplicates, KernelSums, ShapeStatistic
 from simulations.goodness_of_fit.estimation.model import Model
-from simulations.goodness_of_fit.names import ADAPTIVE
 from simulations.goodness_of_fit.null_law import NullLaw
 from simulations.goodness_of_fit.result import GoodnessOfFit, combine
 from simulations.observations.sample import Sample
@@ -22,6 +23,7 @@ from simulations.study.simulate import Progress
 from simulations.study.study import Study
 from simulations.study.values import execution
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
+from theory.densities.density import Density
 from theory.kernels import Kernel
 
 
@@ -34,6 +36,7 @@ class FitOptions:
     seed: int
     alpha: float
     workers: int | None
+    null: str = "density"
     cluster: str | None = None
     resume: str | Path | None = None
 
@@ -43,8 +46,8 @@ def require_plain(model: Model, refused: Sequence[str]) -> None:
     if refused:
         shapes = " and ".join(shape for shape in model.form.shapes if shape in model.free)
         raise InputError(
-            f"{' and '.join(refused)} cannot be combined with the estimated {shapes} of {model.name}: the weight is "
-            f"one and the comparison with the density itself. Leave it out, or fix {shapes}."
+            f"{' and '.join(refused)} cannot be combined with the estimated {shapes} of {model.name}. Leave it out, or "
+            f"fix {shapes}."
         )
 
 
@@ -64,8 +67,9 @@ def fit_and_test(
         If the parameters cannot be estimated, or the fitted density is not one that T_m can be simulated for.
     """
     m = values.size
-    relative = adaptive_bandwidths(1.0, m) if bandwidth == ADAPTIVE else take_bandwidths(bandwidth, None, m)
-    statistic = ShapeStatistic(model, KernelSums(options.kernel), tuple(one.at(m) for one in relative))
+    relative = take_bandwidths(bandwidth, 1.0, m)
+    sums = KernelSums(options.kernel, smoothed=options.null == "smoothed")
+    statistic = ShapeStatistic(model, sums, tuple(one.at(m) for one in relative))
     found, statistics = statistic.of_sample(values)
     # In the units of the standardised sample.
     density, spread = model.standard(found.fit.shapes), statistic.terms(found.fit.shapes).spread
@@ -75,13 +79,14 @@ def fit_and_test(
         for width in widths
     ]
     engine = BootstrapReplicates(statistic, found.fit, m)
-    identity = json.dumps([digest_sources(), str(options.kernel.pieces), m, options.seed, repr(engine)])
+    identity = json.dumps([digest_sources(), str(options.kernel.pieces), options.null, m, options.seed, repr(engine)])
     with execution(options.workers, options.cluster, options.resume, [identity]) as run:
         nulls = run.values(studies[0], engine, identity, progress)
+    _require_finite(np.vstack([statistics, nulls]), density)
     return combine(
-        [NullLaw(study) for study in studies],
+        [NullLaw(study, smoothed=sums.smoothed) for study in studies],
         compare(relative, widths, statistics, nulls.T, options.alpha),
-        "density",
+        options.null,
         shape_known=False,
         location=found.fit.location,
         scale=found.fit.scale,
@@ -89,3 +94,17 @@ def fit_and_test(
         rounded_to=None,
         sample=observed,
     )
+
+
+def _require_finite(statistics: Array, density: Density) -> None:
+    """Raise an `InputError` if T_m of the data, the first row, or of a sample of the null distribution is infinite."""
+    infinite = np.array([not np.isfinite(row).all() for row in statistics])
+    if infinite.any():
+        whose = (
+            f"the fitted density {density.name}"
+            if infinite[0]
+            else (f"densities fitted to {infinite[1:].mean():.2g} of the samples of {density.name}")
+        )
+        raise InputError(
+            f"T_m must be finite, but the square of {whose} has no integral. Choose --null smoothed, which needs none."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from foundation.errors import InputError
-from simulations import bickel_rosenblatt_test, tm_statistic
+from simulations import bickel_rosenblatt_test, tm_statistic, two_sample_test
 from simulations.engines.cells.replicates import CellReplicates
 from simulations.engines.exact.replicates import ExactReplicates
 from simulations.goodness_of_fit.bandwidths import standardise_each, take_bandwidths
@@ -149,3 +150,19 @@ def test_the_interval_has_its_ends_where_no_or_every_replicate_is_beyond() -> No
 def test_choices_out_of_range_are_refused(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         bickel_rosenblatt_test(NORMALS, replicates=9, cache=False, **choices)
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda adaptive: bickel_rosenblatt_test(NORMALS, bandwidth=adaptive, replicates=9, cache=False).p_value,
+        lambda adaptive: (
+            bickel_rosenblatt_test(np.abs(NORMALS), "gamma", estimate=True, bandwidth=adaptive, replicates=9).p_value
+        ),
+        lambda adaptive: two_sample_test(NORMALS, NORMALS + 1, bandwidth=adaptive, replicates=9).p_value,
+    ],
+    ids=["known", "shape estimated", "two samples"],
+)
+def test_adaptive_alone_in_a_list_is_adaptive(find: Callable[[Any], float]) -> None:
+    """The command line gives every option that can be repeated as a list."""
+    assert find(["adaptive"]) == find(("adaptive",)) == find("adaptive")

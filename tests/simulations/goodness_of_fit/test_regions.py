@@ -33,6 +33,13 @@ def test_the_contributions_add_up_to_the_statistic(choices: dict[str, Any]) -> N
     assert np.trapezoid(regions.contribution, regions.x) == pytest.approx(statistic, rel=0.02)
 
 
+@pytest.mark.parametrize("shape", [0.4, 1.0])
+def test_the_contributions_add_up_beside_a_pole_or_a_jump(shape: float) -> None:
+    sample = np.random.default_rng(9).gamma(shape, 3.0, 200)
+    regions, statistic = located(sample, density="gamma", estimate=True, null="smoothed", bandwidth="adaptive")
+    assert np.trapezoid(regions.contribution, regions.x) == pytest.approx(statistic, rel=0.02)
+
+
 def test_the_estimate_is_the_mean_of_the_kernels_in_the_units_of_the_data() -> None:
     regions, _ = located(5 + 20 * NORMALS, estimate=True, bandwidth=0.3)
     scale = (20 * NORMALS).std()

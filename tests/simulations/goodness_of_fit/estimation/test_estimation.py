@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import quad
 
 from cli import main
 from foundation.errors import InputError
 from foundation.types import Array
 from simulations import bickel_rosenblatt_test, tm_statistic
+from simulations.engines.exact.smoothed import SmoothedStatistic
 from simulations.goodness_of_fit.estimation.bootstrap import DensityTerms, KernelSums, ShapeStatistic
 from simulations.goodness_of_fit.estimation.location_scale import standardise
 from simulations.goodness_of_fit.estimation.model import FORMS, take_model
 from tests.support.processes.runner import runner
+from theory.bickel_rosenblatt import bandwidth_named
+from theory.densities.validation import valid_density
+from theory.densities.weights import weight_named
 from theory.kernels import kernel_named
 
 FALSE_ALARM = 1e-4
@@ -92,6 +98,52 @@ def test_the_statistic_of_the_bootstrap_is_tm_with_the_fitted_density(name: str,
 
 
 @pytest.mark.parametrize(
+    ("law", "density", "kernel"),
+    [
+        (stats.gamma(2.5), "gamma:2.5", "epanechnikov"),
+        (stats.gamma(1), "exponential", "epanechnikov"),
+        (stats.gamma(1), "exponential", "uniform"),
+        (stats.t(3), "t:3", "epanechnikov"),
+        (stats.beta(2, 3), "beta:2,3", "uniform"),
+        (stats.pareto(3), "pareto:3", "triweight"),
+    ],
+)
+def test_the_smoothed_statistic_of_the_bootstrap_is_that_of_a_known_density(
+    law: Any, density: str, kernel: str
+) -> None:
+    terms, sample = DensityTerms.of(law.dist, law.args), np.sort(law.rvs(200, random_state=1))
+    sums = KernelSums(kernel_named(kernel), smoothed=True)
+    for b in (0.2 * terms.spread, 1.6 * terms.spread):
+        f = valid_density(density)
+        known = SmoothedStatistic(kernel_named(kernel), f, weight_named("one", f), bandwidth_named(b))
+        assert sums.statistic(sample, b, terms) == pytest.approx(known.of_sorted(sample), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [0.3, 0.5, 0.8])
+def test_beside_a_pole_the_smoothed_statistic_is_the_integral_of_the_squared_difference(shape: float) -> None:
+    """The square of such a density may have no integral; that of K_b * f has one."""
+    law, b = stats.gamma(shape), 0.3
+    sample = np.sort(law.rvs(5, random_state=2))
+
+    def difference(x: float) -> float:
+        # The substitution u = lower + t^4 takes the pole of f out of the integral.
+        root = max(0.0, min(x + b, 60.0)) ** 0.25
+        first = max(0.0, x - b) ** 0.25
+        smoothed = quad(
+            lambda t: 4 * t**3 * law.pdf(t**4) * 0.75 * (1 - ((x - t**4) / b) ** 2) / b, first, root, limit=200
+        )[0]
+        u = (x - sample) / b
+        return float((np.where(abs(u) <= 1, 0.75 * (1 - u**2), 0.0).mean() / b - smoothed) ** 2)
+
+    edges = np.unique(np.concatenate([[-b, b, 8.0, 30.0], sample - b, sample + b]))
+    expected = 5 * b * sum(quad(difference, *ends, epsabs=1e-9)[0] for ends in itertools.pairwise(edges))
+    found = KernelSums(kernel_named("epanechnikov"), smoothed=True).statistic(
+        sample, b, DensityTerms.of(law.dist, (shape,))
+    )
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
     "law",
     [stats.gamma(2.5), stats.gamma(0.4), stats.beta(2, 3.5), stats.t(0.7), stats.lognorm(2), stats.pareto(0.8)],
     ids=lambda law: law.dist.name,
@@ -154,6 +206,22 @@ def test_under_the_hypothesis_the_p_value_is_uniform(
     assert stats.kstest(found, "uniform").pvalue > FALSE_ALARM
 
 
+def test_the_smoothed_null_distribution_has_the_size_of_the_test() -> None:
+    found = [
+        bickel_rosenblatt_test(
+            drawn("gamma", 40, seed),
+            "gamma",
+            estimate=True,
+            bandwidth=["adaptive"],
+            null="smoothed",
+            replicates=39,
+            seed=seed,
+        ).p_value
+        for seed in range(30)
+    ]
+    assert stats.kstest(found, "uniform").pvalue > FALSE_ALARM
+
+
 def test_data_of_another_family_are_rejected() -> None:
     sample = drawn("gamma", 400, 5)
     assert bickel_rosenblatt_test(sample, "normal", estimate=True, replicates=199).rejected
@@ -177,7 +245,6 @@ def test_data_of_another_family_are_rejected() -> None:
         ("normal", [1, 2, 3], {"fixed": {"mean": "x"}}, "must be a number"),
         ("normal", [1, 2, 3], {"fixed": {"mean": 0, "deviation": 1}}, "all are fixed"),
         ("normal", [1, 2, 3], {"fixed": {"mean": 0}, "estimate": False}, "give --estimate as well"),
-        ("gamma", [1, 2, 3], {"null": "smoothed"}, "cannot be combined"),
         ("gamma", [1, 2, 3], {"weight": "window:0,1"}, "cannot be combined"),
         ("gamma", [1, 2, 3], {"rounded_to": 1}, "cannot be combined"),
         ("gamma", [1, 2, 3], {"kernel": "gaussian"}, "one polynomial"),
@@ -207,3 +274,13 @@ def test_a_fixed_location_is_that_of_the_standardised_sample() -> None:
     found = standardise(sample, take_model("normal", {"mean": 1}))
     assert found.fit.scale == pytest.approx(math.sqrt(np.mean((sample - 1) ** 2)))
     assert found.values == pytest.approx((sample - 1) / found.fit.scale)
+
+
+def test_a_density_whose_square_has_no_integral_is_compared_with_the_smoothed_one_alone() -> None:
+    """Its T_m is infinite, for the data or for some samples of the null distribution."""
+    for shape, message in ((0.4, "the fitted density gamma:"), (0.85, "of the samples of gamma:")):
+        sample = stats.gamma(shape).ppf((np.arange(30) + 0.5) / 30)
+        with pytest.raises(InputError, match=f"{message}.*--null smoothed"):
+            bickel_rosenblatt_test(sample, "gamma", estimate=True, replicates=199)
+        test = bickel_rosenblatt_test(sample, "gamma", estimate=True, null="smoothed", replicates=49)
+        assert test.p_value > 0.02
