@@ -149,7 +149,8 @@ def test_it_is_the_sum_of_overlaps_of_kernels_and_of_kernels_with_the_density(na
     x, lengths = np.polynomial.legendre.leggauss(16)
     tails = 2.0 ** np.arange(-46, 0)
     places = law.ppf(np.concatenate([tails, 1 - tails[-2::-1]]))
-    edges = np.unique(np.concatenate([[0.0], places, np.arange(*law.ppf([0.001, 0.999]), b)]))
+    middle = np.arange(float(law.ppf(0.001)), float(law.ppf(0.999)), b)
+    edges = np.unique(np.concatenate([[0.0], places, middle]))
     edges = edges[(edges >= law.support()[0]) & np.isfinite(edges)]
     nodes = (edges[:-1, None] + edges[1:, None]) / 2 + np.diff(edges)[:, None] / 2 * x
     masses = (np.diff(edges)[:, None] / 2 * lengths * law.pdf(nodes)).ravel()
