@@ -54,20 +54,23 @@ def find_kink(density: ArrayFunction, support: tuple[float, float], near: Array,
 
 
 def _locate(density: ArrayFunction, near: float, step: float) -> Fraction | None:
-    """Return the simplest number where the density meets that is continued from both sides by cubic polynomials."""
-    margin, shortest = None, step / SHORTEST
+    """Return the simplest number where the density meets that is continued from both sides by cubic polynomials.
+
+    None if they do not meet from every distance: what is not smooth is then something else, or elsewhere.
+    """
+    margin, shortest = 0.0, step / SHORTEST
     # From ever shorter distances, on which the cubic polynomials are ever closer.
-    while margin is None or step > max(shortest, SHORTEST * float(np.spacing(abs(near)))):
+    while not margin or step > max(shortest, SHORTEST * float(np.spacing(abs(near)))):
         above, below = _on_both_sides(density, np.array([near]), step * SIDE[None])[:, 0]
         cubics = [polynomial.polyfit(s, values, 3) for s, values in ((SIDE, above), (-SIDE, below))]
         roots = polynomial.polyroots(cubics[0] - cubics[1])
         real = roots.real[(roots.imag == 0) & (np.abs(roots.real) <= 0.25)]
         if not real.size:
-            break
+            return None
         near += step * float(min(real, key=abs))
         margin = max(SPACINGS * float(np.spacing(abs(near))), ERROR * step)
         step /= 16
-    return None if margin is None else simplest_between(Fraction(near - margin), Fraction(near + margin))
+    return simplest_between(Fraction(near - margin), Fraction(near + margin))
 
 
 def _on_both_sides(density: ArrayFunction, places: Array, distances: Array) -> Array:
