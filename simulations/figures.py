@@ -191,7 +191,7 @@ def goodness_of_fit_figure(test: GoodnessOfFit) -> Figure:
     shape = f", {listed} estimated" if listed else ""
     several = "" if len(test.at_bandwidths) == 1 else f" of {len(test.at_bandwidths)} bandwidths"
     rest = f"m = {test.study.m:,}, b = {setting.bandwidth.at(test.study.m):.4g}{several}{shape}"
-    law.set_title(f"{_choice(setting)}\n{format_minus(rest)}")
+    law.set_title(f"{_choice(setting, test.hypothesis)}\n{format_minus(rest)}")
     return figure
 
 
@@ -281,8 +281,9 @@ def _setting(result: Result, rest: str) -> str:
     return f"{_choice(result.study.setting)}\n{rest}"
 
 
-def _choice(setting: Statistic) -> str:
-    kernel, density, weight = (format_plot_text(one.name) for one in (setting.kernel, setting.density, setting.weight))
+def _choice(setting: Statistic, hypothesis: str | None = None) -> str:
+    names = setting.kernel.name, hypothesis or setting.density.name, setting.weight.name
+    kernel, density, weight = map(format_plot_text, names)
     return f"{kernel} kernel, {density} density, weight {weight}"
 
 

@@ -268,7 +268,7 @@ def _z(value: float | None) -> str:
 def goodness_of_fit_report(test: GoodnessOfFit, power: PowerEstimate | None = None) -> RenderableType:
     """Format the report of a test, and the power if it was estimated, at most 80 columns wide."""
     study, setting = test.study, test.study.setting
-    hypothesis = setting.density.name
+    hypothesis = test.hypothesis
     if test.estimates is not None:
         listed = ", ".join(f"{name} {value:.6g}" for name, value in test.estimates.items())
         hypothesis += f"; estimated {listed}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,8 @@ from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_co
 
 OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 """Mass of the hypothesis in each tail that counts as outlying; share of the sample there that triggers the advice."""
+
+NUMBER = re.compile(r"\d+\.\d+(e[-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ class GoodnessOfFit(Comparison):
         sentences = self._finding(), self.on_bandwidths(), self._on_ties(), self._on_the_limit(), self._advice()
         return [sentence for sentence in sentences if sentence]
 
+    @property
+    def hypothesis(self) -> str:
+        """The name of the density to be read by people: estimated parameters have four digits."""
+        name = self.study.setting.density.name
+        return name if self.estimates is None else NUMBER.sub(lambda number: f"{float(number[0]):.4g}", name)
+
     @cached_property
     def ties(self) -> int:
         """The number of observations that equal another one; a continuous hypothesis has none."""
@@ -96,7 +105,7 @@ class GoodnessOfFit(Comparison):
         )
 
     def _finding(self) -> str:
-        name, level = self.study.setting.density.name, self.level
+        name, level = self.hypothesis, self.level
         share = (
             f"If the data came from {name}, the statistic would be at least as large in {100 * self.p_value:.3g}% "
             "of samples of this size"

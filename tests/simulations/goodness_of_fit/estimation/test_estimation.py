@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,8 @@ def test_the_parameters_have_the_names_of_the_family() -> None:
     test = bickel_rosenblatt_test(sample, "lognormal", estimate=True, replicates=9)
     assert test.estimates == pytest.approx({"sigma": 0.6, "mu": 1.2}, abs=0.06)
     assert test.document()["estimated"] == test.estimates
+    assert re.fullmatch(r"lognormal:0,0\.\d{1,4}", test.hypothesis)
+    assert f"came from {test.hypothesis}, the" in test.in_words()[0]
 
 
 @pytest.mark.parametrize("kernel", ["epanechnikov", "uniform"])
