@@ -38,7 +38,7 @@ FILES = {
 #: Their headings.
 TITLES = {
     "table-1-full": "Table 1 at the paper's settings",
-    "table-1-full-classifier": "The same runs, evaluated with a classifier's features",
+    "table-1-full-classifier": "Those with d_z = 64, evaluated with a classifier's features",
     "table-1": "Table 1, reduced",
     "ablation": "Ablation, reduced",
 }
