@@ -250,7 +250,7 @@ def _name_statistic(test: GoodnessOfFit) -> str:
     name = "$T_m$" if test.null == "density" else "$T_m$ compared with $K_b * f$"
     if len(test.at_bandwidths) == 1:
         return name
-    # On two lines where it would be wider than the figure.
+    # One line would be wider than the figure.
     gap = " " if test.null == "density" else "\n"
     return f"largest excess of the cube root of {name}{gap}over its mean, in standard deviations"
 

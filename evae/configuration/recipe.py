@@ -127,12 +127,12 @@ class Recipe:
 
     @property
     def has_divergence(self) -> bool:
-        """Whether the divergence of the posterior from a prior is a term of the objective."""
+        """True if the objective contains a divergence of the posterior from a prior."""
         return self.uses("divergence_by")
 
     @property
     def has_prior(self) -> bool:
-        """Whether the objective contains a prior p(z), in a divergence or in importance weights."""
+        """True if the objective depends on a prior p(z), through a divergence or importance weights."""
         return self.has_divergence or self.uses("importance_samples")
 
     def document(self) -> dict[str, str | float]:

@@ -46,7 +46,7 @@ class Objective(ABC):
 
     @property
     def separates_gradients(self) -> bool:
-        """Whether encoder and decoder are trained with different losses, for which `terms` needs ``Draw.decoded``."""
+        """True if encoder and decoder have different losses; `terms` then needs ``Draw.decoded``."""
         return False
 
     @property

@@ -28,9 +28,6 @@ LEAST_WITHIN = 15
 MOST_ADAPTIVE = 8
 """The largest number of bandwidths of the grid: each costs a simulation."""
 
-MIDDLE = (0.16, 0.84)
-"""Levels of the quantiles whose distance is two scales: for a normal density two standard deviations."""
-
 MOST = 32
 """The largest number of bandwidths of a test."""
 
@@ -85,7 +82,7 @@ def take_bandwidths(given: Bandwidths, scale: Density | float, m: int) -> tuple[
     ----------
     given : str, float, Bandwidth or sequence of these
     scale : Density or float
-        What ``adaptive`` follows: a number, or half the distance between the 16 % and 84 % quantiles of a density.
+        The unit of the grid ``adaptive``: a number, or the spread of a density.
     m : int
 
     Raises
@@ -103,7 +100,7 @@ def take_bandwidths(given: Bandwidths, scale: Density | float, m: int) -> tuple[
     if ADAPTIVE in several:
         if len(several) > 1:
             raise InputError("the bandwidth adaptive must be the only one. Leave out the others, or name them all.")
-        return _adaptive_bandwidths(_spread(scale) if isinstance(scale, Density) else scale, m)
+        return _adaptive_bandwidths(scale.spread if isinstance(scale, Density) else scale, m)
     if not 1 <= len(several) <= MOST:
         raise InputError(f"the number of bandwidths must be from 1 to {MOST}, got {len(several)}.")
     found = sorted((bandwidth_named(one) for one in several), key=lambda one: one.at(m))
@@ -113,11 +110,6 @@ def take_bandwidths(given: Bandwidths, scale: Density | float, m: int) -> tuple[
                 f"the bandwidths must differ, but {lower.name} and {upper.name} are both {lower.at(m):g} at m = {m:,}."
             )
     return tuple(found)
-
-
-def _spread(density: Density) -> float:
-    low, high = density.quantiles(np.array(MIDDLE)).tolist()
-    return float(high - low) / 2
 
 
 def _adaptive_bandwidths(scale: float, m: int) -> tuple[Bandwidth, ...]:

@@ -31,7 +31,7 @@ BINS = 32
 """Bins in a bandwidth, by which the estimates of the band are computed."""
 
 CELLS = 256
-"""Cells of every smooth part of the kernel, whose probabilities give K_b * f."""
+"""Cells per smooth part of the kernel, over whose probabilities K_b * f sums."""
 
 PARTS = 24
 """Regions of equal width among which the one is sought that adds most to T_m."""

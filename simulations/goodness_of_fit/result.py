@@ -25,7 +25,8 @@ from theory.bickel_rosenblatt.mean import limit_mean, limit_variance, theorem_co
 OUTLYING, MANY_OUTLYING = 1e-4, 0.05
 """Mass of the hypothesis in each tail that counts as outlying; share of the sample there that triggers the advice."""
 
-NUMBER = re.compile(r"\d+\.\d+(e[-+]?\d+)?")
+DECIMAL = re.compile(r"\d+\.\d+(e[-+]?\d+)?")
+"""A number with decimals in the name of a density."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ class GoodnessOfFit(Comparison):
 
     @property
     def hypothesis(self) -> str:
-        """The name of the density to be read by people: estimated parameters have four digits."""
+        """The name of the density, with estimated parameters rounded to four digits."""
         name = self.study.setting.density.name
-        return name if self.estimates is None else NUMBER.sub(lambda number: f"{float(number[0]):.4g}", name)
+        return name if self.estimates is None else DECIMAL.sub(lambda number: f"{float(number[0]):.4g}", name)
 
     @cached_property
     def ties(self) -> int:

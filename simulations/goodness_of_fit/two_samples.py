@@ -28,7 +28,6 @@ from simulations.engines.exact.overlaps import (
 )
 from simulations.engines.exact.statistic import check_sample
 from simulations.goodness_of_fit.bandwidths import (
-    MIDDLE,
     Bandwidths,
     share_progress,
     take_bandwidths,
@@ -43,7 +42,7 @@ from simulations.study.simulate import Progress
 from simulations.study.study import Study
 from simulations.study.values import replicate_values
 from theory.bickel_rosenblatt.bandwidth import Bandwidth
-from theory.densities.density import FEWEST_STEPS
+from theory.densities.density import FEWEST_STEPS, SPREAD_LEVELS
 from theory.kernels import Kernel, kernel_named
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def two_sample_test(
 
 def _take_bandwidths(given: Bandwidths, pooled: Array, m: int, n: int) -> tuple[Bandwidth, ...]:
     """Return the bandwidths; what depends on the data depends on all observations alike."""
-    low, high = np.quantile(pooled, MIDDLE)
+    low, high = np.quantile(pooled, SPREAD_LEVELS)
     scale = float((high - low) / 2 or pooled.std())
     if not scale > 0:
         raise InputError(f"the observations of the two samples must differ, but all are {pooled[0]:g}.")

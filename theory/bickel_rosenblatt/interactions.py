@@ -44,9 +44,6 @@ TOO_COSTLY = 5
 PAIRS = 50_000
 """The size of the arrays of pairs of observations."""
 
-MIDDLE = (0.16, 0.5, 0.84)
-"""Levels of the median and of the quantiles that measure the spread: for a normal density a standard deviation."""
-
 
 class Coefficients(NamedTuple):
     r"""The parts of Var T_m that depend on m through the bandwidth alone.
@@ -131,17 +128,16 @@ class Setting:
         return not any(piece.density.has(x) for piece in self.weight.pieces)
 
     @cached_property
-    def middle(self) -> tuple[float, float]:
-        """The median of the density, and half of the distance between two of its quantiles."""
-        low, median, high = map(float, self.density.quantiles(np.array(MIDDLE)))
-        return median, (high - low) / 2
+    def spread(self) -> float:
+        """The spread of the density."""
+        return self.density.spread
 
     @cached_property
     def reference(self) -> float | None:
         """The observation whose kernel is r, or None if r is 0."""
-        median, spread = self.middle
+        median = float(self.density.quantiles(np.array([0.5]))[0])
         radius = float(self.grid.lags[-1]) / 2 if self.kernel.has_compact_support else 2.0
-        return median if self.bandwidth * radius > spread else None
+        return median if self.bandwidth * radius > self.spread else None
 
 
 @dataclass(frozen=True)
@@ -203,7 +199,7 @@ class Quadrature:
         return outline_of(self.setting.density), outline_of(self.setting.weight), Outline(place)
 
     def _mesh(self, ends: tuple[Fraction, Fraction], outline: Outline) -> Mesh:
-        return outline.mesh(*ends, self.setting.middle[1])
+        return outline.mesh(*ends, self.setting.spread)
 
     @cached_property
     def _weight_mesh(self) -> Mesh:
@@ -284,31 +280,31 @@ class Quadrature:
     def _integrate_single(self, nodes: Nodes) -> Array:
         """Return the integrals of D^2 a, D (K_b * f - r) a and D (K_b * f - f) a, shape (3, nodes)."""
         if self.setting.reference is None:
-            return self._integrate_beside(nodes)
+            return self._integrate_kernels(nodes)
         results = np.empty((3, nodes.bases.size))
-        apart = np.abs(self._from_reference(nodes)) > self._scale([self.setting.grid.lags[-1]])
+        away = self._from_reference(nodes)
+        apart = np.abs(away) > self._scale([self.setting.grid.lags[-1]])
         near, far = np.flatnonzero(~apart), np.flatnonzero(apart)
-        results[:, near] = self._integrate_beside(nodes.part(near), differences=True)
-        # The kernel of a far observation does not overlap r. One panel for both would be as long as the distance, and
-        # positions beside r, measured from the observation, would lose their digits.
+        results[:, near] = self._integrate_kernels(nodes.part(near), away[near])
+        # The kernel of a far observation does not overlap r, so that the integrals with r are the same for all of them.
+        # Positions near r, measured from the observation, would lose precision.
         reference = Nodes(np.array([self.setting.reference]), np.zeros(1), np.zeros(1))
-        square, smoothed, bias = self._integrate_beside(reference)
-        results[:, far] = self._integrate_beside(nodes.part(far)) + np.stack([square, square - smoothed, -bias])
+        square, smoothed, bias = self._integrate_kernels(reference)
+        results[:, far] = self._integrate_kernels(nodes.part(far)) + np.stack([square, square - smoothed, -bias])
         return results
 
-    def _integrate_beside(self, nodes: Nodes, *, differences: bool = False) -> Array:
-        """Return the integrals with D, or with the kernel of the observation alone, as if r were 0."""
+    def _integrate_kernels(self, nodes: Nodes, away: Array | None = None) -> Array:
+        """Return the integrals of `_integrate_single`, with r = 0 unless the distances from the reference are given."""
         mesh, weight = self._smoothed.mesh, local_weight(self.setting.weight)
         results = np.empty((3, nodes.bases.size))
         size = (mesh.bases.size + 2 * len(self.setting.grid.points)) * self.order
         for block in blocks(nodes.bases.size, size):
             rows = nodes.part(block)
-            here = np.zeros(rows.bases.size)
-            away = self._from_reference(rows)
-            panels = mesh.cut(rows, self._ends_of_panels(here, *([-away] if differences else [])))
+            centres = [np.zeros(rows.bases.size)] if away is None else [np.zeros(rows.bases.size), -away[block]]
+            panels = mesh.cut(rows, self._ends_of_panels(*centres))
             along, lengths = panels.nodes(self.order)
             at = panels.starts[:, None] + along
-            r = self._reference_kernel(at + away[panels.rows, None]) if differences else 0.0
+            r = 0.0 if away is None else self._kernel(at + away[block][panels.rows, None])
             smoothed, bias = self._smoothed(panels, along)
             difference = self._kernel(at) - r
             weights = lengths * difference * weight(*mesh.places(panels, along))

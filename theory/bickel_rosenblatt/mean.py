@@ -37,7 +37,7 @@ LOWER_ORDER, HIGHER_ORDER = 16, 24
 PANELS = (1, 2, 4, 8, 16, 32, 64)
 
 MANY_PANELS, MOST_EVALUATIONS = 8, 50_000_000
-"""With more panels than the first number, the most evaluations of f with which a value is still sought."""
+"""The quadrature stops before it takes more than both: the first in panels, the second in evaluations of f."""
 
 VALIDATION = 1e-9
 """Accepted relative error of the integrals of f and f^2."""
@@ -239,16 +239,17 @@ class _Problem:
         total = np.zeros(5)
         points = Mesh.graded(self._outer_edges, ()).divide(panels).nodes(order)
         # Blocks of outer points bound the memory of the double integral.
-        inner_nodes = (self._kernel_knots.size + len(self._landmarks)) * panels * order
-        block = max(1, 1_000_000 // inner_nodes)
+        block = max(1, 1_000_000 // self._count_inner_nodes(panels, order))
         for start in range(0, points.bases.size, block):
             total += self._integrals(points.part(slice(start, start + block)), panels, order)
         return total
 
     def count_evaluations(self, panels: int) -> int:
-        """Return how often `terms` evaluates f with the higher order."""
-        inner = self._kernel_knots.size + len(self._landmarks)
-        return len(self._outer_edges) * inner * (panels * HIGHER_ORDER) ** 2
+        """Return about how often `terms` evaluates f with the higher order."""
+        return len(self._outer_edges) * panels * HIGHER_ORDER * self._count_inner_nodes(panels, HIGHER_ORDER)
+
+    def _count_inner_nodes(self, panels: int, order: int) -> int:
+        return (self._kernel_knots.size + len(self._landmarks)) * panels * order
 
     def validate(self, mass: float, square: float) -> None:
         """Raise InputError if the integrals of f and f^2 at the nodes are not those of their closed forms."""

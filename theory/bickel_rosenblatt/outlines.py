@@ -25,13 +25,10 @@ ROUGHNESS = 1e-11
 """Accepted error of an integral from the innermost cell beside a fractional power."""
 
 CLOSE, VANISHING = 2.0**-40, 1e-6
-"""Distance from an end, in spreads, at which a density may be taken as 0 there, and how small it then is."""
+"""A density vanishes at an end if it is below the second number at the first distance, in units of its spread."""
 
 NODES = 12
 """Nodes per cell for which `ROUGHNESS` holds."""
-
-SPREAD = (0.16, 0.84)
-"""Levels of two quantiles, half of whose distance is the unit of the mesh beside a power."""
 
 
 class Power(NamedTuple):
@@ -181,26 +178,33 @@ def _quantile_features(density: Density) -> frozenset[Feature]:
 
 
 def _flat_ends(density: Density) -> Iterator[Power]:
-    """Yield ends at which the density may vanish and not be analytic, other than known powers.
-
-    Each with the power whose innermost cell has the mass `ROUGHNESS`: beside the lognormal density's end, at which it
-    vanishes faster than any power, so much mass is as far away as for some power.
-    """
+    """Yield the ends of the support, other than known powers, where the density vanishes and may not be analytic."""
     known = {knot for knot, _ in density.powers_at_knots() if density.powers is not None or knot in density.rough_knots}
-    ends = (density.pieces[0], density.support[0], ROUGHNESS), (density.pieces[-1], density.support[1], 1 - ROUGHNESS)
-    for piece, end, level in ends:
+    lower, upper = density.support
+    for piece, end, level in ((density.pieces[0], lower, ROUGHNESS), (density.pieces[-1], upper, 1 - ROUGHNESS)):
         if end.is_finite and end not in known and _is_singular(piece.density, end):
-            place, low, high = map(float, density.quantiles(np.array([level, *SPREAD])))
-            unit, edge = (high - low) / 2, float(end)
-            step = max(CLOSE * unit, 8 * float(np.spacing(abs(edge))))
-            beside = edge + math.copysign(step, place - edge)
-            if numerical(density.pieces)(np.array([beside]))[0] * unit < VANISHING:
-                share = max(abs(place - edge), step) / unit
-                yield Power(exact_fraction(end), math.log(ROUGHNESS) / math.log(min(share, 1.0) / NODES**2) - 1)
+            distance = abs(float(density.quantiles(np.array([level]))[0]) - float(end))
+            step = max(CLOSE * density.spread, 8 * float(np.spacing(abs(float(end)))))
+            if _height_at(density, end, step) < VANISHING:
+                yield Power(exact_fraction(end), _equivalent_exponent(max(distance, step) / density.spread))
+
+
+def _height_at(density: Density, end: Expr, step: float) -> float:
+    """Return the density at a distance from an end of its support, in units of 1 / spread."""
+    place = float(end) + (step if end == density.support[0] else -step)
+    return float(numerical(density.pieces)(np.array([place]))[0]) * density.spread
+
+
+def _equivalent_exponent(share: float) -> float:
+    """Return the exponent for which `_innermost` is ``share``, the distance from an end within which f is negligible.
+
+    A density that vanishes faster than any power, such as the lognormal one at 0, needs no finer mesh than that power.
+    """
+    return math.log(ROUGHNESS) / math.log(min(share, 1.0) / NODES**2) - 1
 
 
 def _is_singular(formula: Expr, end: Expr) -> bool:
-    """Whether a formula divides by 0 or takes the logarithm of 0 at ``end``, or consists of computed values."""
+    """Return whether a formula divides by 0 or takes the logarithm of 0 at ``end``, or has no closed form."""
     if has_computed(formula):
         return True
     poles = [power.base for power in formula.atoms(Pow) if power.exp.is_negative]

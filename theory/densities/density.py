@@ -24,6 +24,9 @@ SMALLEST_DENSITY = 1e-290
 FEWEST_STEPS = 2**10
 """The fewest doubles that the scale of a density must span at its location, so that tables can resolve it."""
 
+SPREAD_LEVELS = (0.16, 0.84)
+"""Levels of two quantiles that are two standard deviations apart for a normal density."""
+
 probability = sympy.Symbol("p", positive=True)
 """The argument of every quantile function, between 0 and 1."""
 
@@ -122,6 +125,12 @@ class Density:
     def quantiles(self, levels: Array) -> Array:
         """Return the quantiles at ``levels``, numbers strictly between 0 and 1, to double precision."""
         return _quantile_function(self)(levels)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the quantiles at `SPREAD_LEVELS`."""
+        low, high = self.quantiles(np.array(SPREAD_LEVELS)).tolist()
+        return float(high - low) / 2
 
     def bulk(self, tail: float) -> tuple[float, float]:
         """Return an interval with probability at most ``tail`` beyond each end.

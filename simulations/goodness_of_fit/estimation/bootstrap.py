@@ -5,9 +5,9 @@ density of its own estimates. Multiplied out,
 
 .. math:: T_m = \frac1m \sum_{i,j} \int K(u - s_i) K(u - s_j)\,du - 2 b \sum_i (K_b * f)(X_i) + m b \int f^2 ,
 
-needs of the density its distribution function at some points beside each observation, and the mean of f under f. With
-K_b * f in place of f, the autocorrelation of K stands in the place of K, and the square of K_b * f, whose integral is
-finite for every density, in that of f^2.
+depends on the density through its distribution function near each observation and through the integral of f^2, which is
+the mean of f under f. If the estimate is compared with K_b * f, the second term contains the autocorrelation of K
+instead of K, and the third the integral of (K_b * f)^2, which is finite for every density.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import numpy as np
 from foundation.types import Array
 from simulations.engines.exact.kernel_tables import PiecewiseKernel, kernel_table
 from simulations.engines.exact.overlaps import OverlapTable, make_workspace, require_overlap_table, sum_overlaps
-from simulations.goodness_of_fit.bandwidths import MIDDLE
 from simulations.goodness_of_fit.estimation.distribution_table import DistributionTable
 from simulations.goodness_of_fit.estimation.location_scale import StandardisedSample, standardise
 from simulations.goodness_of_fit.estimation.model import Fit, Model
 from theory.algebra.piecewise import PiecewisePolynomial
+from theory.densities.density import SPREAD_LEVELS
 from theory.densities.tabulated.scipy_distributions import continuous_distributions
 from theory.kernels import Kernel
 
@@ -38,9 +38,8 @@ NODES = 24
 PANELS, PANEL_NODES, LOGITS = 12, 16, 36.0
 """Panels and nodes of the quadrature of f^2, over the logit of the distribution function up to this size."""
 
-
 DIVERGENT = 1e-3
-"""Share of the integral of f^2 in the outermost levels from which on it is taken for infinite."""
+"""The integral of f^2 counts as infinite if a larger share of it comes from the outermost levels."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,8 @@ class DensityTerms:
     shapes : tuple of float
     spread : float
         Half the distance between the 16 % and the 84 % quantile.
-    square : float
-        The integral of f^2; infinite if it does not exist.
-    edges : array, shape (n,)
-        Quantiles, ascending, between which f is nearly a polynomial.
+    places, level : array, shape (n,)
+        Quantiles, ascending, and the probability of the wider side of each.
     table : DistributionTable or None
         The distribution function, where polynomials give it.
     """
@@ -64,8 +61,8 @@ class DensityTerms:
     law: Any
     shapes: tuple[float, ...]
     spread: float
-    square: float
-    edges: Array = field(repr=False)
+    places: Array = field(repr=False)
+    level: Array = field(repr=False)
     table: DistributionTable | None = field(repr=False)
 
     @classmethod
@@ -74,9 +71,25 @@ class DensityTerms:
         # scipy warns of quantiles that it does not find; there is then no table.
         with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
             places, level = _places_of_levels(law, shapes)
-            edges = np.append(places[::4], places[-1])
-            table = DistributionTable.of(lambda points: law.cdf(points, *shapes), edges)
-            return cls(law, shapes, _spread(law, shapes), _mean_density(law, shapes, places, level), edges, table)
+            table = DistributionTable.of(lambda points: law.cdf(points, *shapes), _thin(places))
+            low, high = law.ppf(SPREAD_LEVELS, *shapes)
+            return cls(law, shapes, float(high - low) / 2, places, level, table)
+
+    @cached_property
+    def edges(self) -> Array:
+        """Finite quantiles, ascending, between which f is nearly a polynomial."""
+        edges = _thin(self.places)
+        return edges[np.isfinite(edges)]
+
+    @cached_property
+    def square(self) -> float:
+        """The integral of f^2, as the mean of f over its own levels; infinite if it does not converge."""
+        _, weights = _logits()
+        with np.errstate(all="ignore"):
+            parts = weights * self.law.pdf(self.places, *self.shapes) * self.level * (1 - self.level)
+        total = float(parts.sum())
+        outermost = max(parts[:PANEL_NODES].sum(), parts[-PANEL_NODES:].sum())
+        return total if math.isfinite(total) and outermost <= DIVERGENT * total else math.inf
 
     @cached_property
     def support(self) -> tuple[float, float]:
@@ -133,8 +146,7 @@ class KernelSums:
         """Return the integral of (K_b * f)^2."""
         reaches = b * np.array([self._kernel[0].lower, self._kernel[-1].upper])
         knots = [end + reach for end in terms.support for reach in (*reaches, 0.0) if math.isfinite(end)]
-        bulk = terms.edges[np.isfinite(terms.edges)]
-        edges = np.unique(np.concatenate([bulk, knots, bulk[:1] + reaches, bulk[-1:] + reaches]))
+        edges = np.unique(np.concatenate([terms.edges, knots, terms.edges[:1] + reaches, terms.edges[-1:] + reaches]))
         nodes, lengths = _gauss_legendre(PANEL_NODES)
         half = np.diff(edges) / 2
         points = ((edges[:-1] + edges[1:]) / 2)[:, None] + half[:, None] * nodes
@@ -238,7 +250,9 @@ class BootstrapReplicates:
     def __repr__(self) -> str:
         """Describe everything that the values depend on."""
         statistic = self._statistic
-        return f"BootstrapReplicates({statistic.model!r}, {statistic.bandwidths!r}, {self._fit!r}, {self._m})"
+        sums = statistic.sums
+        kernel = f"{sums.kernel.pieces!r}, smoothed={sums.smoothed}"
+        return f"BootstrapReplicates({statistic.model!r}, {kernel}, {statistic.bandwidths!r}, {self._fit!r}, {self._m})"
 
     @property
     def draws(self) -> int:
@@ -256,9 +270,8 @@ class BootstrapReplicates:
         return np.asarray(law.rvs(*shapes, location, scale, size=self._m, random_state=rng))
 
 
-def _spread(law: Any, shapes: tuple[float, ...]) -> float:
-    low, high = law.ppf(MIDDLE, *shapes)
-    return float(high - low) / 2
+def _thin(places: Array) -> Array:
+    return np.append(places[::4], places[-1])
 
 
 @cache
@@ -268,7 +281,7 @@ def _gauss_legendre(nodes: int) -> tuple[Array, Array]:
 
 @cache
 def _graded_rule(count: int) -> tuple[Array, Array]:
-    """Return nodes and weights on [-1, 1] that lie closer to the ends, where a pole of f makes F like a power."""
+    """Return nodes and weights on [-1, 1], denser at the ends, where a pole of f makes F behave like a power."""
     nodes, lengths = _gauss_legendre(count)
     return (3 * nodes - nodes**3) / 2, 3 * (1 - nodes**2) / 2 * lengths
 
@@ -290,12 +303,3 @@ def _places_of_levels(law: Any, shapes: tuple[float, ...]) -> tuple[Array, Array
     places = np.empty_like(logits)
     places[low], places[high] = law.ppf(1 - level[low], *shapes), law.isf(1 - level[high], *shapes)
     return places, level
-
-
-def _mean_density(law: Any, shapes: tuple[float, ...], places: Array, level: Array) -> float:
-    """Return the integral of f^2, as the mean of f over its own levels; infinite if it does not converge."""
-    _, weights = _logits()
-    parts = weights * law.pdf(places, *shapes) * level * (1 - level)
-    found = float(parts.sum())
-    last = max(parts[:PANEL_NODES].sum(), parts[-PANEL_NODES:].sum())
-    return found if math.isfinite(found) and last <= DIVERGENT * found else math.inf

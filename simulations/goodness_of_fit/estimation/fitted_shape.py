@@ -23,7 +23,6 @@ from simulations.study.simulate import Progress
 from simulations.study.study import Study
 from simulations.study.values import execution
 from theory.bickel_rosenblatt.bandwidth import bandwidth_named
-from theory.densities.density import Density
 from theory.kernels import Kernel
 
 
@@ -73,16 +72,18 @@ def fit_and_test(
     found, statistics = statistic.of_sample(values)
     # In the units of the standardised sample.
     density, spread = model.standard(found.fit.shapes), statistic.terms(found.fit.shapes).spread
+    _require_finite(statistics, f"the fitted density {density.name}")
     widths = [one.at(m) * spread for one in relative]
     studies = [
         Study(m, options.replicates, options.kernel, density, "one", bandwidth_named(width), options.seed)
         for width in widths
     ]
     engine = BootstrapReplicates(statistic, found.fit, m)
-    identity = json.dumps([digest_sources(), str(options.kernel.pieces), options.null, m, options.seed, repr(engine)])
+    identity = json.dumps([digest_sources(), options.seed, repr(engine)])
     with execution(options.workers, options.cluster, options.resume, [identity]) as run:
         nulls = run.values(studies[0], engine, identity, progress)
-    _require_finite(np.vstack([statistics, nulls]), density)
+    infinite = float(np.isinf(nulls.max(axis=1)).mean())
+    _require_finite(nulls, f"densities fitted to {infinite:.2g} of the samples of {density.name}")
     return combine(
         [NullLaw(study, smoothed=sums.smoothed) for study in studies],
         compare(relative, widths, statistics, nulls.T, options.alpha),
@@ -96,15 +97,9 @@ def fit_and_test(
     )
 
 
-def _require_finite(statistics: Array, density: Density) -> None:
-    """Raise an `InputError` if T_m of the data, the first row, or of a sample of the null distribution is infinite."""
-    infinite = np.array([not np.isfinite(row).all() for row in statistics])
-    if infinite.any():
-        whose = (
-            f"the fitted density {density.name}"
-            if infinite[0]
-            else (f"densities fitted to {infinite[1:].mean():.2g} of the samples of {density.name}")
-        )
+def _require_finite(statistics: Array, whose: str) -> None:
+    """Raise an `InputError` if T_m is infinite, compared with densities that are described by ``whose``."""
+    if not np.isfinite(statistics).all():
         raise InputError(
             f"T_m must be finite, but the square of {whose} has no integral. Choose --null smoothed, which needs none."
         )

@@ -34,7 +34,7 @@ def test_the_contributions_add_up_to_the_statistic(choices: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("shape", [0.4, 1.0])
-def test_the_contributions_add_up_beside_a_pole_or_a_jump(shape: float) -> None:
+def test_the_contributions_add_up_near_a_pole_or_a_jump(shape: float) -> None:
     sample = np.random.default_rng(9).gamma(shape, 3.0, 200)
     regions, statistic = located(sample, density="gamma", estimate=True, null="smoothed", bandwidth="adaptive")
     assert np.trapezoid(regions.contribution, regions.x) == pytest.approx(statistic, rel=0.02)

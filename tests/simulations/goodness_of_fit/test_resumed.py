@@ -72,7 +72,7 @@ def test_the_file_of_another_test_a_damaged_one_and_one_in_use_are_refused_and_l
     path = tmp_path / "kept"
     bickel_rosenblatt_test(SAMPLE, resume=path, **choices)
     content = path.read_bytes()
-    for other in ({"seed": 1}, {"density": "weibull"}, {"bandwidth": 0.3}, {"density": "gumbel"}):
+    for other in ({"seed": 1}, {"density": "weibull"}, {"bandwidth": 0.3}, {"density": "gumbel"}, {"null": "smoothed"}):
         with pytest.raises(InputError, match="belongs to another test"):
             bickel_rosenblatt_test(SAMPLE, resume=path, **{**choices, **other})
     with pytest.raises(InputError, match="belongs to another test"):

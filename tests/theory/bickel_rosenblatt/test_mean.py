@@ -16,7 +16,9 @@ from mpmath.calculus.quadrature import GaussLegendre
 from sympy import Rational, erf, exp, oo, pi, sqrt
 
 from foundation.errors import InputError
+from foundation.types import Array
 from tests.support.examples import each_slow, examples
+from theory.bickel_rosenblatt import mean as mean_module
 from theory.bickel_rosenblatt.mean import exact_mean, limit_mean, limit_variance, theorem_conditions
 from theory.densities.density import Density, probability
 from theory.densities.families import NORMAL, density_named, mixture
@@ -490,3 +492,21 @@ def test_the_mean_of_densities_with_long_tails_is_that_of_their_characteristic_f
     assert mean.variance_term == pytest.approx(0.6, rel=1e-12)
     assert mean.product_term == pytest.approx(b * integral(lambda k: k**2), rel=1e-9)
     assert mean.squared_bias_term == pytest.approx(m * b * integral(lambda k: (k - 1) ** 2), rel=1e-8)
+
+
+def test_a_mean_is_refused_after_a_limited_number_of_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    terms = mean_module._Problem.terms
+
+    def recorded(problem: mean_module._Problem, panels: int, order: int) -> Array:
+        tried.append(panels)
+        return terms(problem, panels, order)
+
+    monkeypatch.setattr(mean_module._Problem, "terms", recorded)
+    monkeypatch.setattr(mean_module, "MANY_PANELS", 2)
+    monkeypatch.setattr(mean_module, "MOST_EVALUATIONS", 1_000_000)
+    # No two orders of quadrature agree to all digits.
+    monkeypatch.setattr(mean_module, "RELATIVE_TOLERANCE", -1.0)
+    with pytest.raises(InputError, match=r"E T_m must be known to .* in place of logistic that is smooth"):
+        exact_mean(100, density="logistic", weight="one")
+    assert sorted(set(tried)) == [1, 2]

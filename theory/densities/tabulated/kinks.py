@@ -1,4 +1,4 @@
-"""Kinks of densities that are known by their values."""
+"""The kinks of a density that is known by its values alone."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from foundation.types import Array, ArrayFunction
 from theory.algebra.signs import simplest_between
 
 DISTANCES = np.array([0.0, 1.0, 4.0, 16.0])
-"""Distances from a place, in steps, on both sides of which the density is compared."""
+"""Distances, in steps, at which the density on both sides of a place is compared with the density there."""
 
 STEADY = 1.5
-"""How little the change of slope across a kink changes where the distance quadruples, twice; elsewhere it does."""
+"""The change of slope across a kink is nearly the same at every distance: largest ratio between two distances."""
 
 NOISE = 1e-7
-"""Change of slope, relative to the density and in steps, that may be its noise."""
+"""Change of the density over a step, relative to it, that may be rounding."""
 
 SIDE = np.array([1.0, 2.0, 3.0, 4.0])
-"""Places on each side of a kink, in steps, from which the density is continued."""
+"""Distances from a kink, in steps, of the points through which the density is extrapolated to it."""
 
 ERROR, SPACINGS = 1e-8, 64.0
-"""Error of the place of a kink, in steps and in doubles."""
+"""Accepted error of the location of a kink: in steps, and in spacings of doubles."""
 
 SHORTEST = 2.0**20
-"""A kink is approached up to so many doubles, or to the first distance divided by this."""
+"""The steps towards a kink end at this many spacings of doubles, or at the first step divided by this."""
 
 
 def find_kink(density: ArrayFunction, support: tuple[float, float], near: Array, steps: Array) -> Fraction | None:
@@ -36,7 +36,7 @@ def find_kink(density: ArrayFunction, support: tuple[float, float], near: Array,
     ----------
     density : callable
     support : pair of float
-        The interval on which the function is the density; beyond it, it may have another's kinks.
+        The interval on which the function is the density; outside it the function may have other kinks.
     near, steps : array, shape (n,)
         The places, and the unit of distance at each of them.
     """
@@ -54,12 +54,12 @@ def find_kink(density: ArrayFunction, support: tuple[float, float], near: Array,
 
 
 def _locate(density: ArrayFunction, near: float, step: float) -> Fraction | None:
-    """Return the simplest number where the density meets that is continued from both sides by cubic polynomials.
+    """Return the location of a kink: where the cubic extrapolations of the density from both sides intersect.
 
-    None if they do not meet from every distance: what is not smooth is then something else, or elsewhere.
+    None if they do not intersect at every distance: the density is then smooth here, or not smooth in another way.
     """
     margin, shortest = 0.0, step / SHORTEST
-    # From ever shorter distances, on which the cubic polynomials are ever closer.
+    # The shorter the steps, the more accurate the extrapolation.
     while not margin or step > max(shortest, SHORTEST * float(np.spacing(abs(near)))):
         above, below = _on_both_sides(density, np.array([near]), step * SIDE[None])[:, 0]
         cubics = [polynomial.polyfit(s, values, 3) for s, values in ((SIDE, above), (-SIDE, below))]

@@ -367,9 +367,9 @@ class _Panels:
         return _Panels(*(values[order] for values in joined))
 
     def require_no_kink(self, part: SmoothPart) -> None:
-        """Raise `NotSmooth` for a kink inside the part.
+        """Raise `NotSmooth` if the density has a kink inside the part.
 
-        Next to one the panels are only as narrow as they must be for its integral; between two panels it costs nothing.
+        The integral converges without it: near a kink panels are just narrow, and one between two panels has no effect.
         """
         narrow = np.minimum(np.diff(self.lowers), np.diff(self.uppers))
         steps = np.concatenate([16 * narrow, narrow / 64])

@@ -123,7 +123,9 @@ def test_the_smoothed_statistic_of_the_bootstrap_is_that_of_a_known_density(
 
 
 @pytest.mark.parametrize("shape", [0.3, 0.5, 0.8])
-def test_beside_a_pole_the_smoothed_statistic_is_the_integral_of_the_squared_difference(shape: float) -> None:
+def test_the_smoothed_statistic_of_a_density_with_a_pole_is_the_integral_of_the_squared_difference(
+    shape: float,
+) -> None:
     """The square of such a density may have no integral; that of K_b * f has one."""
     law, b = stats.gamma(shape), 0.3
     sample = np.sort(law.rvs(5, random_state=2))
