@@ -460,3 +460,14 @@ def test_a_density_whose_narrow_part_is_not_named_is_refused() -> None:
     )
     with pytest.raises(InputError, match="the landmarks of its narrow parts"):
         exact_variance(100, density=hidden, weight="window:2.5,3.5", bandwidth=0.5)
+
+
+@pytest.mark.parametrize("density", ["lognormal", "lognormal:0,2", "scipy:invgauss(0.5)"])
+def test_rules_of_two_orders_agree_where_a_density_vanishes_faster_than_any_power(density: str) -> None:
+    f = density_named(density)
+    coarse, fine = (
+        Quadrature(Setting(kernel_named("epanechnikov"), f, weight_named("one", f), 0.4), order) for order in (20, 32)
+    )
+    nodes = fine.projected.nodes(2)
+    values = fine.project_bias(nodes)
+    assert np.abs(coarse.project_bias(nodes) - values).max() <= 1e-11 * np.abs(values).max()

@@ -402,6 +402,8 @@ def test_the_statistic_of_a_sample_is_its_definition_with_scipys_density(name: s
         ("scipy:exponnorm(1.5)", []),
         ("scipy:norminvgauss(2,1)", []),
         ("scipy:jf_skew_t(3,5)", []),
+        # Like a power of 1.3 at 0, where the slope does not jump.
+        ("scipy:gennorm(1.3)", []),
     ],
 )
 def test_every_kink_of_a_density_that_is_known_by_its_values_is_a_knot(name: str, kinks: list[float]) -> None:
