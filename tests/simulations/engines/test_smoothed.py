@@ -121,7 +121,7 @@ def test_it_does_not_depend_on_the_units(scale: float, location: float, bandwidt
 
 
 #: A density that is flat, but not analytic, at the end of its support; heavy tails, where the kernels of nearly all
-#: observations overlap; a kink that is known by its values alone.
+#: observations overlap; a kink that is known by its values alone; and one that takes rules of higher orders.
 AWKWARD = [
     ("lognormal", stats.lognorm(1), 0.4),
     ("lognormal:0,2", stats.lognorm(2), 4.0),
@@ -129,6 +129,7 @@ AWKWARD = [
     ("pareto:3", stats.pareto(3), 0.4),
     ("cauchy", stats.cauchy(), 2.9),
     ("scipy:laplace_asymmetric(2)", stats.laplace_asymmetric(2), 0.5),
+    ("scipy:alpha(3.57)", stats.alpha(3.57), 0.017),
 ]
 
 

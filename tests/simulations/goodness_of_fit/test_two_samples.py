@@ -15,6 +15,7 @@ from cli import main
 from foundation.errors import InputError
 from simulations import two_sample_test
 from simulations.engines.exact.overlaps import require_overlap_table
+from simulations.goodness_of_fit.bandwidths import take_bandwidths
 from simulations.goodness_of_fit.two_samples import PermutationReplicates
 from tests.support.examples import examples
 from tests.support.processes.runner import runner
@@ -57,6 +58,13 @@ def test_the_statistic_does_not_depend_on_which_sample_is_first(a: list[float], 
     found = [PermutationReplicates(pooled, one.size, table, width).statistic(one, other) for one, other in ends]
     assert found[0] == pytest.approx(found[1], rel=1e-9, abs=1e-12)
     assert found[0] >= -1e-12
+
+
+def test_the_adaptive_grid_has_the_bandwidths_of_a_sample_that_is_as_informative_as_both() -> None:
+    found = two_sample_test(FIRST[:20], np.linspace(-2, 2, 2_000), replicates=9)
+    widths = [one.value for one in found.at_bandwidths]
+    expected = take_bandwidths("adaptive", widths[-1] / 1.6, 20 * 2_000 // 2_020)
+    assert widths == pytest.approx([one.at(1) for one in expected], rel=1e-4)
 
 
 def test_every_division_is_equally_likely() -> None:
